@@ -1,0 +1,65 @@
+-- The event log: the truth that everything else is computed from. Rows are only ever added.
+--
+-- Streams are spread over shards; within a shard, positions have no gaps and follow the order of commits. An append
+-- takes the shard's head row first and holds it to its commit, so whoever has read a shard up to a position will
+-- never later find a new row at or below it.
+
+create table shard_head (
+    shard       smallint    not null,
+    position    bigint      not null,
+    -- When the newest entry was recorded. Never moves back, whatever the clock does.
+    recorded_at timestamptz not null,
+    constraint shard_head_pkey primary key (shard),
+    constraint shard_head_position_not_negative check (position >= 0)
+) with (fillfactor = 20);
+
+create table log_entry (
+    shard              smallint    not null,
+    position           bigint      not null,
+    -- The database's clock when the entry was appended; grows with the position.
+    recorded_at        timestamptz not null,
+    -- The service's clock when the message arrived.
+    received_at        timestamptz not null,
+    event_id           uuid        not null,
+    session_id         uuid        not null,
+    domain             text        not null,
+    app                text        not null,
+    stream             text        not null,
+    publish_timestamp  bigint      not null,
+    -- Who says it, and what: the provider's own word, or one of ours.
+    origin             text        not null,
+    event              text        not null,
+    disposition        text        not null,
+    reason             text,
+    signature          text,
+    key_id             uuid,
+    auth_timestamp     bigint,
+    auth_sign          bytea,
+    client_ip          text,
+    node_ip            text,
+    source_ip          text,
+    -- Credentials in it are masked before they come here.
+    user_args          text,
+    -- The template that made this rendition, by the domain's templates at receipt; null for a source stream.
+    rendition_template text,
+    -- Members of the message that are not known to us.
+    extra              jsonb,
+    -- Of inferences and operators' acts: the end that they find.
+    ended_at           timestamptz,
+    actor              text,
+    note               text,
+    constraint log_entry_pkey primary key (shard, position, recorded_at),
+    constraint log_entry_position_positive check (position > 0),
+    constraint log_entry_publish_timestamp_in_range check (publish_timestamp between 0 and 9999999999),
+    constraint log_entry_origin_known check (origin in ('provider', 'inference', 'operator')),
+    constraint log_entry_disposition_known check (disposition in ('accepted', 'quarantined', 'released')),
+    constraint log_entry_quarantine_has_reason check (disposition <> 'quarantined' or reason is not null),
+    constraint log_entry_signature_known check (signature in ('verified', 'unsigned')),
+    constraint log_entry_verified_can_be_verified_again check (signature is distinct from 'verified'
+        or (key_id is not null and auth_timestamp is not null and octet_length(auth_sign) = 32)),
+    constraint log_entry_provider_says_how_signed check (origin <> 'provider' or signature is not null),
+    constraint log_entry_inference_finds_an_end check (origin <> 'inference' or ended_at is not null),
+    constraint log_entry_operator_has_actor check (origin <> 'operator' or actor is not null)
+) partition by range (recorded_at);
+
+create index log_entry_session_idx on log_entry (session_id, position);

@@ -1,0 +1,81 @@
+-- What the log says, folded: one row a session, one row a stream, and how far each shard has been folded.
+-- All of it can be made anew from the log.
+
+create table fold_progress (
+    shard       smallint    not null,
+    position    bigint      not null,
+    recorded_at timestamptz not null,
+    constraint fold_progress_pkey primary key (shard),
+    constraint fold_progress_position_not_negative check (position >= 0)
+) with (fillfactor = 20);
+
+create table stream (
+    shard     smallint not null,
+    stream_id uuid     not null,
+    domain    text     not null,
+    app       text     not null,
+    stream    text     not null,
+    constraint stream_pkey primary key (stream_id, shard),
+    constraint stream_name_key unique (domain, app, stream, shard)
+);
+
+create table stream_session (
+    shard                smallint    not null,
+    session_id           uuid        not null,
+    stream_id            uuid        not null,
+    domain               text        not null,
+    app                  text        not null,
+    stream               text        not null,
+    publish_timestamp    bigint      not null,
+    started_at           timestamptz not null,
+    -- What the messages and findings say: the state that entries are folded into.
+    start_received_at    timestamptz,
+    start_deliveries     integer     not null,
+    end_received_at      timestamptz,
+    end_deliveries       integer     not null,
+    end_noticed_at       timestamptz,
+    superseded_at        timestamptz,
+    timed_out_at         timestamptz,
+    operator_ended_at    timestamptz,
+    quarantined_messages integer     not null,
+    key_conflict         boolean     not null,
+    client_ip            text,
+    node_ip              text,
+    user_args            text,
+    rendition_template   text,
+    -- What follows from that state, kept for reading. 'unseen': nothing accepted yet, only quarantined messages;
+    -- such a row is no session to a caller.
+    status               text        not null,
+    ended_at             timestamptz,
+    ended_at_source      text,
+    flags                text[]      not null,
+    -- The last entry folded into this row.
+    last_position        bigint      not null,
+    last_recorded_at     timestamptz not null,
+    constraint stream_session_pkey primary key (session_id, shard),
+    constraint stream_session_started_at_is_publish_timestamp
+        check (extract(epoch from started_at) = publish_timestamp),
+    constraint stream_session_status_known check (status in ('unseen', 'live', 'ended')),
+    constraint stream_session_ended_at_source_known
+        check (ended_at_source in ('notification', 'superseded', 'timed_out', 'operator')),
+    constraint stream_session_ended_has_end
+        check ((status = 'ended') = (ended_at is not null) and (ended_at is null) = (ended_at_source is null)),
+    constraint stream_session_ends_after_start check (ended_at >= started_at),
+    constraint stream_session_deliveries_match_receipts
+        check ((start_received_at is null) = (start_deliveries = 0) and (end_received_at is null) = (end_deliveries = 0)
+            and (end_received_at is null) = (end_noticed_at is null)),
+    constraint stream_session_seen_has_message
+        check ((status = 'unseen') = (start_deliveries = 0 and end_deliveries = 0)),
+    constraint stream_session_counts_not_negative
+        check (start_deliveries >= 0 and end_deliveries >= 0 and quarantined_messages >= 0),
+    constraint stream_session_flags_known check (flags <@ array
+        ['start_missing', 'end_before_start', 'key_conflict', 'quarantined_messages'])
+) with (fillfactor = 80);
+
+-- Lists are newest first, over everything, a domain, or a stream.
+create index stream_session_started_idx on stream_session (started_at, session_id) where status <> 'unseen';
+create index stream_session_domain_idx on stream_session (domain, started_at, session_id) where status <> 'unseen';
+create index stream_session_stream_idx on stream_session (stream_id, started_at, session_id) where status <> 'unseen';
+-- What dashboards ask all day.
+create index stream_session_live_idx on stream_session (domain, app, stream_id, started_at) where status = 'live';
+create index stream_session_live_started_idx on stream_session (started_at, session_id) where status = 'live';

@@ -1,0 +1,102 @@
+//! Making and revoking tokens.
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::{Scope, generate_token, hash_token};
+use crate::store;
+use crate::store::access_token::AccessTokenRow;
+
+/// A token that is to be made.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// What it is for; 1-200 characters.
+    pub name: String,
+    /// What it may do; at least one.
+    pub scopes: Vec<Scope>,
+    /// The domains that exist for it; all when `None`.
+    pub domains: Option<Vec<String>>,
+    /// When it stops working.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Why a token cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum NewTokenError {
+    /// Something about it is not possible.
+    #[error("{name}: {reason}")]
+    Invalid {
+        /// The member.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The database failed.
+    #[error("the database cannot keep the token")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Makes a token. Gives the token itself, which is kept nowhere.
+///
+/// # Errors
+/// [`NewTokenError`], naming the member that is wrong.
+pub async fn create_token(
+    pool: &PgPool,
+    new: NewToken,
+    now: DateTime<Utc>,
+) -> Result<(AccessTokenRow, SecretString), NewTokenError> {
+    check(&new, now)?;
+    let token = generate_token();
+    let scopes = Scope::ALL.into_iter().filter(|scope| new.scopes.contains(scope));
+    let row = AccessTokenRow {
+        token_id: Uuid::new_v4(),
+        name: new.name,
+        token_hash: hash_token(token.expose_secret()).to_vec(),
+        scopes: scopes.map(|scope| scope.as_str().to_owned()).collect(),
+        domains: new.domains,
+        created_at: now,
+        expires_at: new.expires_at,
+    };
+    let mut transaction = pool.begin().await?;
+    store::installation::lock_registry(&mut *transaction).await?;
+    store::access_token::insert_access_token(&mut *transaction, &row).await?;
+    transaction.commit().await?;
+    Ok((row, token))
+}
+
+fn check(new: &NewToken, now: DateTime<Utc>) -> Result<(), NewTokenError> {
+    let invalid = |name, reason| Err(NewTokenError::Invalid { name, reason });
+    if !(1..=200).contains(&new.name.chars().count()) || new.name.chars().any(char::is_control) {
+        return invalid("name", "must have 1 to 200 characters, no control characters");
+    }
+    if new.scopes.is_empty() {
+        return invalid("scopes", "must name at least one scope");
+    }
+    if new.domains.as_ref().is_some_and(Vec::is_empty) {
+        return invalid("domains", "must be null or name at least one domain");
+    }
+    if new.domains.iter().flatten().any(|domain| domain.is_empty() || domain.chars().any(char::is_control)) {
+        return invalid("domains", "must be names of domains");
+    }
+    if new.domains.is_some() && new.scopes.contains(&Scope::Admin) {
+        return invalid("domains", "must be null for a token with scope admin, which may do everything");
+    }
+    if new.expires_at.is_some_and(|expires_at| expires_at <= now) {
+        return invalid("expires_at", "must lie in the future");
+    }
+    Ok(())
+}
+
+/// Revokes a token. False when there is no such token.
+///
+/// # Errors
+/// Those of the database.
+pub async fn revoke_token(pool: &PgPool, token_id: Uuid) -> Result<bool, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    store::installation::lock_registry(&mut *transaction).await?;
+    let revoked = store::access_token::delete_access_token(&mut *transaction, token_id).await?;
+    transaction.commit().await?;
+    Ok(revoked)
+}

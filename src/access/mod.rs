@@ -1,0 +1,169 @@
+//! Who may read, and what of it.
+//!
+//! A token is shown once, when it is made; only its SHA-256 is kept. Tokens have scopes, may be bound to domains (the
+//! rest does not exist for them), and may expire. This module decides; it never answers HTTP.
+
+pub mod admin;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::store::access_token::AccessTokenRow;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+/// What a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Sessions, streams, live counts, events.
+    Read,
+    /// Adds addresses and `user_args` to what `Read` shows.
+    Personal,
+    /// Reports.
+    Billing,
+    /// Everything.
+    Admin,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 4] = [Self::Read, Self::Personal, Self::Billing, Self::Admin];
+
+    /// The word that is stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Personal => "personal",
+            Self::Billing => "billing",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The scope that is written so, if there is one.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == word)
+    }
+}
+
+/// Whoever holds a valid token.
+#[derive(Debug, Clone)]
+pub struct Principal {
+    scopes: Vec<Scope>,
+    domains: Option<Vec<String>>,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl Principal {
+    /// Whether it may do what `scope` stands for.
+    #[must_use]
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&Scope::Admin) || self.scopes.contains(&scope)
+    }
+
+    /// The domains that exist for it; all when `None`.
+    #[must_use]
+    pub fn visible_domains(&self) -> Option<&[String]> {
+        self.domains.as_deref()
+    }
+
+    /// Whether a domain exists for it.
+    #[must_use]
+    pub fn sees(&self, domain: &str) -> bool {
+        self.domains.as_ref().is_none_or(|domains| domains.iter().any(|visible| visible == domain))
+    }
+}
+
+/// SHA-256 of a token.
+pub type TokenHash = [u8; 32];
+
+/// The hash under which a token is kept. Tokens are long and random, so no salt is needed.
+#[must_use]
+pub fn hash_token(token: &str) -> TokenHash {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// A new token: 256 random bits behind a prefix by which leaks can be searched for.
+#[must_use]
+pub fn generate_token() -> SecretString {
+    format!("stt_{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())).into()
+}
+
+/// Every token that is valid, by its hash.
+#[derive(Clone, Default)]
+pub struct Tokens {
+    by_hash: Arc<HashMap<TokenHash, Principal>>,
+}
+
+impl Tokens {
+    /// The tokens of the database, and the administrator's own from the settings.
+    #[must_use]
+    pub fn new(rows: &[AccessTokenRow], admin_token: &SecretString) -> Self {
+        let mut by_hash: HashMap<TokenHash, Principal> = rows
+            .iter()
+            .filter_map(|row| Some((row.token_hash.as_slice().try_into().ok()?, principal_of(row))))
+            .collect();
+        let admin = Principal { scopes: vec![Scope::Admin], domains: None, expires_at: None };
+        by_hash.insert(hash_token(admin_token.expose_secret()), admin);
+        Self { by_hash: Arc::new(by_hash) }
+    }
+
+    /// Who holds this token, if it is valid at `now`.
+    #[must_use]
+    pub fn authenticate(&self, token: &str, now: DateTime<Utc>) -> Option<Principal> {
+        let principal = self.by_hash.get(&hash_token(token))?;
+        principal.expires_at.is_none_or(|expires_at| now < expires_at).then(|| principal.clone())
+    }
+}
+
+fn principal_of(row: &AccessTokenRow) -> Principal {
+    Principal {
+        scopes: row.scopes.iter().filter_map(|word| Scope::from_word(word)).collect(),
+        domains: row.domains.clone(),
+        expires_at: row.expires_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(seconds, 0).expect("in range")
+    }
+
+    fn tokens(expires_at: Option<DateTime<Utc>>) -> Tokens {
+        let row = AccessTokenRow {
+            token_id: Uuid::nil(),
+            name: "wall".into(),
+            token_hash: hash_token("stt_wall").to_vec(),
+            scopes: vec!["read".into()],
+            domains: Some(vec!["push.example.com".into()]),
+            created_at: at(0),
+            expires_at,
+        };
+        Tokens::new(&[row], &"the administrator's own token".into())
+    }
+
+    #[test]
+    fn a_token_may_what_its_scopes_say_and_sees_its_domains_alone() {
+        let wall = tokens(None).authenticate("stt_wall", at(0)).expect("valid");
+        assert!(wall.may(Scope::Read) && !wall.may(Scope::Personal) && !wall.may(Scope::Admin));
+        assert!(wall.sees("push.example.com") && !wall.sees("push.example.co"));
+        let admin = tokens(None).authenticate("the administrator's own token", at(0)).expect("valid");
+        assert!(Scope::ALL.into_iter().all(|scope| admin.may(scope)) && admin.sees("any"));
+    }
+
+    #[test]
+    fn an_unknown_or_expired_token_is_nobody() {
+        let tokens = tokens(Some(at(10)));
+        assert!(tokens.authenticate("stt_wal", at(0)).is_none());
+        assert!(tokens.authenticate("stt_wall", at(9)).is_some());
+        assert!(tokens.authenticate("stt_wall", at(10)).is_none());
+    }
+}

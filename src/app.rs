@@ -1,0 +1,174 @@
+//! The application: bound listener, pools, tasks; run until stopped.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpServer;
+use actix_web::dev::Server;
+use actix_web::web::Data;
+use anyhow::{Context, bail};
+use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::SecretString;
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::config::{Role, ServeOptions};
+use crate::event_log::append::{self, Writer};
+use crate::http::build_app;
+use crate::http::state::AppState;
+use crate::huawei::masking::Masker;
+use crate::reconciler::run::{fold_until_stopped, tell_until_stopped};
+use crate::registry::installation;
+use crate::registry::master_key::MasterKey;
+use crate::registry::watch::LiveRegistry;
+use crate::store::pool::{self, Use};
+
+/// How long requests in flight may take when the service stops.
+const SHUTDOWN_SECONDS: u64 = 8;
+
+/// How long a client may take to send the head of its request.
+const REQUEST_HEAD: Duration = Duration::from_secs(5);
+
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How often partitions are made ahead.
+const PARTITIONS: Duration = Duration::from_hours(1);
+
+/// How often metrics are tidied.
+const METRICS: Duration = Duration::from_secs(5);
+
+/// What an application is made of, beside its settings.
+pub struct Ingredients {
+    /// The database.
+    pub database: PgConnectOptions,
+    /// What callback keys are sealed under.
+    pub master_key: MasterKey,
+    /// The administrator's token.
+    pub admin_token: SecretString,
+    /// Renders the metrics.
+    pub metrics: PrometheusHandle,
+}
+
+/// A service that is ready to run: its socket is bound, its database is ready.
+pub struct Application {
+    server: Server,
+    address: SocketAddr,
+    writer: Writer,
+    registry: LiveRegistry,
+    appended: Arc<Notify>,
+    work_pool: PgPool,
+    folds: bool,
+    metrics: PrometheusHandle,
+}
+
+impl Application {
+    /// Makes the database ready, loads the registry, and binds the socket.
+    ///
+    /// # Errors
+    /// When the database cannot be made ready, the master key is not its own, or the address is taken.
+    pub async fn build(options: &ServeOptions, ingredients: Ingredients) -> anyhow::Result<Self> {
+        let Ingredients { database, master_key, admin_token, metrics } = ingredients;
+        let work_pool = pool::open(&database, Use::Work);
+        let shards = installation::prepare(&work_pool, &master_key, clock::now()).await?;
+        let masker =
+            Masker::new(&master_key.derive("streamtally: fingerprints of credentials"), &options.mask_parameters);
+        let registry = LiveRegistry::load(work_pool.clone(), Arc::new(master_key), Arc::new(admin_token)).await?;
+        let appended = Arc::new(Notify::new());
+        let capacity = usize::try_from(options.queue_capacity)?;
+        let (log, writer) = append::open(pool::open(&database, Use::Append), capacity, Arc::clone(&appended));
+        let state = Data::new(AppState {
+            registry: registry.clone(),
+            log,
+            query_pool: pool::open(&database, Use::Query),
+            work_pool: work_pool.clone(),
+            masker,
+            shards,
+            limits: options.limits(),
+            unconfirmed_after: options.unconfirmed_after,
+            metrics: metrics.clone(),
+        });
+        let (server, address) = bind(options, state)?;
+        let folds = options.roles.contains(&Role::Reconciler);
+        Ok(Self { server, address, writer, registry, appended, work_pool, folds, metrics })
+    }
+
+    /// The address that is listened on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` is done; then answers what is in flight, writes what is queued, and returns.
+    ///
+    /// # Errors
+    /// When a part of the service failed.
+    pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let handle = self.server.handle();
+        let (stop_writing, stop_working) = (CancellationToken::new(), CancellationToken::new());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(self.registry.run(stop_working.clone()));
+        tasks.spawn(make_partitions(self.work_pool.clone(), stop_working.clone()));
+        tasks.spawn(tidy_metrics(self.metrics, stop_working.clone()));
+        if self.folds {
+            tasks.spawn(fold_until_stopped(self.work_pool, self.appended, stop_working.clone()));
+        } else {
+            tasks.spawn(tell_until_stopped(self.work_pool, self.appended, stop_working.clone()));
+        }
+        let mut writing = tokio::spawn(self.writer.run(stop_writing.clone()));
+        let mut serving = tokio::spawn(self.server);
+        let ended = tokio::select! {
+            () = stop => Ok(()),
+            served = &mut serving => served.context("the server failed")?.context("the server stopped"),
+            Some(task) = tasks.join_next() => task.context("a task of the service failed"),
+            writer = &mut writing => writer.context("writing to the log failed"),
+        };
+        tracing::info!("stopping");
+        handle.stop(true).await;
+        stop_writing.cancel();
+        if !writing.is_finished() {
+            writing.await.context("writing to the log failed")?;
+        }
+        stop_working.cancel();
+        while let Some(task) = tasks.join_next().await {
+            task.context("a task of the service failed")?;
+        }
+        ended
+    }
+}
+
+fn bind(options: &ServeOptions, state: Data<AppState>) -> anyhow::Result<(Server, SocketAddr)> {
+    let roles = options.roles.clone();
+    if roles.is_empty() {
+        bail!("--roles must name at least one role");
+    }
+    let server = HttpServer::new(move || build_app(state.clone(), &roles))
+        .disable_signals()
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .client_request_timeout(REQUEST_HEAD)
+        .keep_alive(KEEP_ALIVE)
+        .bind(options.listen)
+        .with_context(|| format!("cannot listen on {}; --listen takes another address", options.listen))?;
+    let address = server.addrs().first().copied().context("no address is listened on")?;
+    Ok((server.run(), address))
+}
+
+async fn make_partitions(pool: PgPool, stopped: CancellationToken) {
+    while stopped.run_until_cancelled(tokio::time::sleep(PARTITIONS)).await.is_some() {
+        if let Err(error) = installation::make_partitions_ahead(&pool).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "partitions of the log could not be made ahead; trying again in an hour");
+        }
+    }
+}
+
+async fn tidy_metrics(metrics: PrometheusHandle, stopped: CancellationToken) {
+    while stopped.run_until_cancelled(tokio::time::sleep(METRICS)).await.is_some() {
+        metrics.run_upkeep();
+    }
+}

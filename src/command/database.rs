@@ -1,0 +1,81 @@
+//! The database that a command works on: the one that is named, or the private one.
+
+use std::str::FromStr;
+
+use anyhow::Context;
+use secrecy::ExposeSecret;
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::clock;
+use crate::config::{self, InstallationOptions};
+use crate::data_dir::DataDir;
+use crate::postgres::{self, PrivatePostgres, Purpose};
+use crate::registry::installation;
+use crate::registry::master_key::MasterKey;
+use crate::store::pool::{self, Use};
+
+/// The database, and the private server behind it if there is one.
+pub(super) struct Database {
+    pub(super) options: PgConnectOptions,
+    pub(super) private: Option<PrivatePostgres>,
+}
+
+/// Finds the database, starting the private server if that is what is meant and it does not run.
+///
+/// # Errors
+/// When the URL cannot be read, or the private server cannot be started.
+pub(super) fn open(options: &InstallationOptions, data_dir: &DataDir, purpose: Purpose) -> anyhow::Result<Database> {
+    if let Some(url) = &options.database_url {
+        // The error would quote the URL, and with it the password.
+        let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| {
+            anyhow::anyhow!("DATABASE_URL is not of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE")
+        })?;
+        return Ok(Database { options, private: None });
+    }
+    let private = PrivatePostgres::open(&postgres::Options {
+        data_dir: data_dir.path().to_owned(),
+        bin: options.pg_bin.clone(),
+        purpose,
+        parameters: Vec::new(),
+    })
+    .context("the private database cannot be started")?;
+    let options = PgConnectOptions::new_without_pgpass()
+        .socket(private.socket_dir())
+        .port(private.port())
+        .username(private.user())
+        .database(private.database());
+    Ok(Database { options, private: Some(private) })
+}
+
+/// What an administrator's command works with.
+pub(super) struct Installation {
+    pub(super) pool: PgPool,
+    pub(super) master_key: MasterKey,
+}
+
+/// Runs something on the installation, made ready first, whether the service runs or not.
+///
+/// # Errors
+/// When the database cannot be used, and what `work` fails with.
+pub(super) async fn with_installation<T>(
+    options: &InstallationOptions,
+    work: impl AsyncFnOnce(&Installation) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let data_dir = DataDir::find(options.data_dir.as_deref())?;
+    let database = open(options, &data_dir, Purpose::Command)?;
+    let worked = async {
+        let master_key = config::master_key(&data_dir)?;
+        let pool = pool::open(&database.options, Use::Work);
+        installation::prepare(&pool, &master_key, clock::now()).await?;
+        let installation = Installation { pool, master_key };
+        let worked = work(&installation).await;
+        installation.pool.close().await;
+        worked
+    }
+    .await;
+    if let Some(private) = database.private {
+        private.stop().context("the private database did not stop")?;
+    }
+    worked
+}

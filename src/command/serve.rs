@@ -1,0 +1,98 @@
+//! `serve`: the service.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use secrecy::ExposeSecret;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::database;
+use crate::app::{Application, Ingredients};
+use crate::config::{self, InstallationOptions, ServeOptions};
+use crate::data_dir::DataDir;
+use crate::postgres::{PrivatePostgres, Purpose};
+use crate::telemetry;
+
+/// How often the private database is looked after.
+const LOOK_AFTER: Duration = Duration::from_millis(250);
+
+/// How long to wait before it is started again after that failed.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
+
+/// Options of `serve`.
+#[derive(Debug, Args)]
+pub(super) struct ServeCommand {
+    #[command(flatten)]
+    installation: InstallationOptions,
+    #[command(flatten)]
+    serve: ServeOptions,
+}
+
+impl ServeCommand {
+    /// Serves until SIGTERM or SIGINT.
+    ///
+    /// # Errors
+    /// When the service cannot be started, or a part of it failed.
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        telemetry::start_logging(self.serve.log_format, &self.serve.log)?;
+        let metrics = telemetry::start_metrics()?;
+        let data_dir = DataDir::find(self.installation.data_dir.as_deref())?;
+        let mut database = database::open(&self.installation, &data_dir, Purpose::Serve)?;
+        let served = async {
+            let (admin_token, is_new) = config::admin_token(&data_dir)?;
+            let master_key = config::master_key(&data_dir)?;
+            let shown_token = is_new.then(|| admin_token.clone());
+            let ingredients = Ingredients { database: database.options.clone(), master_key, admin_token, metrics };
+            let application = Application::build(&self.serve, ingredients).await?;
+            if let Some(token) = shown_token {
+                println!(
+                    "The administrator's API token, shown this once and kept in {}:",
+                    data_dir.path().join(config::ADMIN_TOKEN_FILE).display()
+                );
+                println!("{}", token.expose_secret());
+            }
+            tracing::info!(address = %application.address(), "listening");
+            serve(application, database.private.as_mut()).await
+        }
+        .await;
+        if let Some(private) = database.private {
+            private.stop().context("the private database did not stop")?;
+        }
+        served
+    }
+}
+
+async fn serve(application: Application, private: Option<&mut PrivatePostgres>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let running = application.run_until_stopped(stop);
+    tokio::select! {
+        ended = running => ended,
+        never = look_after(private) => match never {},
+    }
+}
+
+/// Starts the private database again whenever it was killed.
+async fn look_after(private: Option<&mut PrivatePostgres>) -> Infallible {
+    let Some(private) = private else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(LOOK_AFTER).await;
+        match private.restart_if_dead() {
+            Ok(false) => {}
+            Ok(true) => tracing::warn!("the private database had died and was started again"),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "the private database cannot be started again; trying on");
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Settings: flags, then environment variables, then a TOML file, then defaults.
+//!
+//! The file's values become the defaults of the command line, so that each setting has one name, one parser and one
+//! description. Secrets are read from the environment or the data folder alone: a flag could be seen by everyone on
+//! the machine.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use chrono::TimeDelta;
+use clap::{Args, Command, ValueEnum};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::data_dir::DataDir;
+use crate::huawei::admission::Limits;
+use crate::registry::master_key::MasterKey;
+
+/// The file of the data folder that keeps the administrator's token.
+pub const ADMIN_TOKEN_FILE: &str = "admin-token";
+
+/// The file of the data folder that keeps the master key.
+pub const MASTER_KEY_FILE: &str = "master-key";
+
+/// A part of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Receives callbacks.
+    Receiver,
+    /// Folds the log into sessions.
+    Reconciler,
+    /// Answers queries and administration.
+    Api,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 3] = [Self::Receiver, Self::Reconciler, Self::Api];
+}
+
+/// Where an installation's data are. What every command but the simplest needs.
+#[allow(clippy::doc_markdown, reason = "shown as it is by --help")]
+#[derive(Debug, Clone, Args)]
+pub struct InstallationOptions {
+    /// TOML file with settings, named as the flags are, with underscores
+    #[arg(long, env = "STREAMTALLY_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// PostgreSQL 15 or later, as postgres://USER:PASSWORD@HOST:PORT/DATABASE; a private server when unset
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<SecretString>,
+
+    /// Folder for the private database and secrets; /var/lib/streamtally for root, else the XDG data folder
+    #[arg(long, env = "STREAMTALLY_DATA_DIR", value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Folder of PostgreSQL's programs, for the private database; searched for when unset
+    #[arg(long, env = "STREAMTALLY_PG_BIN", value_name = "FOLDER")]
+    pub pg_bin: Option<PathBuf>,
+}
+
+/// How the service runs.
+#[allow(clippy::doc_markdown, reason = "shown as it is by --help")]
+#[derive(Debug, Clone, Args)]
+pub struct ServeOptions {
+    /// Address and port to listen on
+    #[arg(long, env = "STREAMTALLY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+
+    /// Parts of the service that this process runs, separated by commas
+    #[arg(
+        long,
+        env = "STREAMTALLY_ROLES",
+        default_value = "receiver,reconciler,api",
+        value_delimiter = ',',
+        value_enum
+    )]
+    pub roles: Vec<Role>,
+
+    /// How long after its expiry a signature still counts; later messages are quarantined
+    #[arg(long, env = "STREAMTALLY_SIGNATURE_GRACE", default_value = "10m", value_parser = duration, value_name = "DURATION")]
+    pub signature_grace: TimeDelta,
+
+    /// How far in the future a signature's expiry may lie; messages beyond are refused
+    #[arg(long, env = "STREAMTALLY_SIGNATURE_MAX_FUTURE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
+    pub signature_max_future: TimeDelta,
+
+    /// How long before its signature's expiry a push may have started; other starts are quarantined
+    #[arg(long, env = "STREAMTALLY_START_WINDOW_BEFORE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
+    pub start_window_before: TimeDelta,
+
+    /// How long after its signature's expiry a push may start; other starts are quarantined
+    #[arg(long, env = "STREAMTALLY_START_WINDOW_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
+    pub start_window_after: TimeDelta,
+
+    /// How long a session may be live before it is shown as unconfirmed
+    #[arg(long, env = "STREAMTALLY_UNCONFIRMED_AFTER", default_value = "12h", value_parser = duration, value_name = "DURATION")]
+    pub unconfirmed_after: TimeDelta,
+
+    /// Further parameters of push URLs whose values are credentials, separated by commas
+    #[arg(long, env = "STREAMTALLY_MASK_PARAMETERS", value_delimiter = ',', value_name = "NAMES")]
+    pub mask_parameters: Vec<String>,
+
+    /// Received messages that may wait for the database before others are answered 503
+    #[arg(long, env = "STREAMTALLY_QUEUE_CAPACITY", default_value = "65536", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "MESSAGES")]
+    pub queue_capacity: u32,
+
+    /// How log lines are written, on standard error
+    #[arg(long, env = "STREAMTALLY_LOG_FORMAT", default_value = "pretty", value_enum)]
+    pub log_format: LogFormat,
+
+    /// What is logged: error, warn, info, debug, trace, or directives of tracing's EnvFilter
+    #[arg(long, env = "STREAMTALLY_LOG", default_value = "info,actix_server=warn", value_name = "FILTER")]
+    pub log: String,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+impl ServeOptions {
+    /// Settings of admission.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            signature_grace: self.signature_grace,
+            signature_max_future: self.signature_max_future,
+            start_window_before: self.start_window_before,
+            start_window_after: self.start_window_after,
+        }
+    }
+}
+
+/// A duration such as `600s`, `10m` or `1h 30m`; at most 10 years.
+fn duration(text: &str) -> Result<TimeDelta, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write a number with its unit, such as 600s, 10m or 12h"))?;
+    if duration > Duration::from_hours(10 * 366 * 24) {
+        return Err("at most 10 years".to_owned());
+    }
+    TimeDelta::from_std(duration).map_err(|error| error.to_string())
+}
+
+/// Makes the values of the settings file the defaults of a command line.
+///
+/// # Errors
+/// When the file cannot be read, is not TOML, or names something that is no setting.
+pub fn with_file(mut command: Command, arguments: &[OsString]) -> anyhow::Result<Command> {
+    let Some(path) = file_named_by(arguments).or_else(|| std::env::var_os("STREAMTALLY_CONFIG")).map(PathBuf::from)
+    else {
+        return Ok(command);
+    };
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("cannot read the settings in {}", path.display()))?;
+    let table: toml::Table = text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+    for (name, value) in table {
+        let value = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(flag) => flag.to_string(),
+            toml::Value::Array(items) => {
+                let items = items.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>();
+                items.with_context(|| format!("{name} in {} must list texts", path.display()))?.join(",")
+            }
+            _ => bail!("{name} in {} must be a text, a number, true or false, or a list of texts", path.display()),
+        };
+        let known;
+        (command, known) = with_default(command, &name, &value);
+        if !known || name == "config" {
+            bail!("{} names {name}, which is no setting", path.display());
+        }
+    }
+    Ok(command)
+}
+
+/// The command and those below it with another default for an argument, and whether any of them has it.
+fn with_default(command: Command, argument: &str, value: &str) -> (Command, bool) {
+    let mut known = command.get_arguments().any(|candidate| candidate.get_id() == argument);
+    let mut command =
+        if known { command.mut_arg(argument, |candidate| candidate.default_value(value.to_owned())) } else { command };
+    let names: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    for name in names {
+        command = command.mut_subcommand(name, |below| {
+            let (below, known_below) = with_default(below, argument, value);
+            known |= known_below;
+            below
+        });
+    }
+    (command, known)
+}
+
+fn file_named_by(arguments: &[OsString]) -> Option<OsString> {
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        if argument == "--config" {
+            return arguments.next().cloned();
+        }
+        if let Some(path) = argument.to_str().and_then(|text| text.strip_prefix("--config=")) {
+            return Some(path.into());
+        }
+    }
+    None
+}
+
+/// The master key: from the environment, else from the data folder, else made there.
+///
+/// # Errors
+/// When it is not 32 bytes in base64, or the data folder cannot be used.
+pub fn master_key(data_dir: &DataDir) -> anyhow::Result<MasterKey> {
+    if let Ok(text) = std::env::var("STREAMTALLY_MASTER_KEY") {
+        return MasterKey::from_base64(&text.into()).context("STREAMTALLY_MASTER_KEY cannot be used");
+    }
+    if let Some(text) = data_dir.read_secret(MASTER_KEY_FILE)? {
+        return MasterKey::from_base64(&text)
+            .with_context(|| format!("{} cannot be used", data_dir.path().join(MASTER_KEY_FILE).display()));
+    }
+    let key = MasterKey::generate();
+    data_dir.write_secret(MASTER_KEY_FILE, key.to_base64().expose_secret())?;
+    Ok(key)
+}
+
+/// The administrator's token, and whether it was made just now: from the environment, else from the data folder, else
+/// made there.
+///
+/// # Errors
+/// When it has fewer than 32 characters, or the data folder cannot be used.
+pub fn admin_token(data_dir: &DataDir) -> anyhow::Result<(SecretString, bool)> {
+    if let Ok(token) = std::env::var("STREAMTALLY_ADMIN_TOKEN") {
+        if token.chars().count() < 32 || token.chars().any(|character| !character.is_ascii_graphic()) {
+            bail!("STREAMTALLY_ADMIN_TOKEN must have at least 32 printable ASCII characters without spaces");
+        }
+        return Ok((token.into(), false));
+    }
+    if let Some(token) = data_dir.read_secret(ADMIN_TOKEN_FILE)? {
+        if token.expose_secret().len() < 32 {
+            bail!("{} is damaged: it has fewer than 32 characters", data_dir.path().join(ADMIN_TOKEN_FILE).display());
+        }
+        return Ok((token, false));
+    }
+    let token = crate::access::generate_token();
+    data_dir.write_secret(ADMIN_TOKEN_FILE, token.expose_secret())?;
+    Ok((token, true))
+}

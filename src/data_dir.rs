@@ -1,0 +1,118 @@
+//! The data folder: where it is, and the secrets that are kept in it.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+/// The folder for what the service keeps on disk.
+#[derive(Debug, Clone)]
+pub struct DataDir(PathBuf);
+
+/// Why the data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// There is no folder to fall back on.
+    #[error("no data folder is known: neither HOME nor XDG_DATA_HOME is set; name one with --data-dir")]
+    Unknown,
+    /// A file or folder cannot be read or written.
+    #[error("cannot use {path}; --data-dir names another data folder")]
+    Unusable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl DataDir {
+    /// The folder that was named, or `/var/lib/streamtally` for root and the XDG data folder for others.
+    ///
+    /// # Errors
+    /// [`DataDirError::Unknown`] when nothing says where an ordinary user's data belong.
+    pub fn find(named: Option<&Path>) -> Result<Self, DataDirError> {
+        if let Some(path) = named {
+            return Ok(Self(path.to_owned()));
+        }
+        if rustix::process::geteuid().is_root() {
+            return Ok(Self(PathBuf::from("/var/lib/streamtally")));
+        }
+        let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        absolute("XDG_DATA_HOME")
+            .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
+            .map(|base| Self(base.join("streamtally")))
+            .ok_or(DataDirError::Unknown)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A secret that is kept here, if it is.
+    ///
+    /// # Errors
+    /// [`DataDirError::Unusable`] when it cannot be read.
+    pub fn read_secret(&self, name: &str) -> Result<Option<SecretString>, DataDirError> {
+        let path = self.0.join(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text.trim_end().to_owned().into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(DataDirError::Unusable { path, source }),
+        }
+    }
+
+    /// Keeps a new secret, readable by its owner alone.
+    ///
+    /// Appears whole or not at all; a secret that is there already is never replaced.
+    ///
+    /// # Errors
+    /// [`DataDirError::Unusable`] when it cannot be written, or is there already.
+    pub fn write_secret(&self, name: &str, secret: &str) -> Result<(), DataDirError> {
+        let path = self.0.join(name);
+        let draft = self.0.join(format!(".{name}.{}", std::process::id()));
+        let written =
+            self.create().and_then(|()| write_synced(&draft, secret)).and_then(|()| fs::hard_link(&draft, &path));
+        let _ = fs::remove_file(&draft);
+        written.map_err(|source| DataDirError::Unusable { path, source })
+    }
+
+    /// Makes the folder. Root's can be passed through, since its private database runs as another user.
+    fn create(&self) -> io::Result<()> {
+        if self.0.is_dir() {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.0)?;
+        let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
+        fs::set_permissions(&self.0, fs::Permissions::from_mode(mode))
+    }
+}
+
+fn write_synced(path: &Path, secret: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    writeln!(file, "{secret}")?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    #[test]
+    fn a_secret_is_kept_once_and_for_its_owner_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data_dir = DataDir::find(Some(&folder.path().join("new"))).expect("named");
+        assert!(data_dir.read_secret("key").expect("readable").is_none());
+        data_dir.write_secret("key", "first").expect("written");
+        assert!(data_dir.write_secret("key", "second").is_err());
+        let kept = data_dir.read_secret("key").expect("readable").expect("kept");
+        assert_eq!(kept.expose_secret(), "first");
+        let mode = fs::metadata(data_dir.path().join("key")).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read_dir(data_dir.path()).expect("a folder").count(), 1);
+    }
+}

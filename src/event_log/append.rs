@@ -1,0 +1,139 @@
+//! Group commit.
+//!
+//! Whoever appends puts the entry on a bounded queue and waits. One writer takes whatever has gathered, appends it in
+//! one statement and one commit, then wakes them all. There is no timer: an idle system answers at once, a busy one
+//! batches by itself. A full queue refuses, it never grows.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use metrics::histogram;
+use sqlx::PgPool;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::store;
+use crate::store::log::NewEntryRow;
+
+/// The most entries in one commit.
+const MOST_AT_ONCE: usize = 2_000;
+
+/// Why an entry is not known to be in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// More is waiting than the queue holds.
+    #[error("the queue of received messages is full")]
+    QueueFull,
+    /// The service is stopping.
+    #[error("the service is stopping")]
+    Stopping,
+    /// The database did not confirm the commit. It may have happened all the same; a repeat does no harm.
+    #[error("the database did not confirm that the message is stored")]
+    NotConfirmed,
+}
+
+struct Pending {
+    entry: NewEntryRow,
+    outcome: oneshot::Sender<Result<(), AppendError>>,
+}
+
+/// Where entries are handed in.
+#[derive(Clone)]
+pub struct Appender {
+    queue: mpsc::Sender<Pending>,
+}
+
+/// What writes them.
+pub struct Writer {
+    queue: mpsc::Receiver<Pending>,
+    pool: PgPool,
+    appended: Arc<Notify>,
+}
+
+/// A queue for `capacity` entries, and the writer that empties it. `appended` is told of every commit.
+#[must_use]
+pub fn open(pool: PgPool, capacity: usize, appended: Arc<Notify>) -> (Appender, Writer) {
+    let (sender, receiver) = mpsc::channel(capacity);
+    (Appender { queue: sender }, Writer { queue: receiver, pool, appended })
+}
+
+impl Appender {
+    /// Appends an entry; returns when it is durable.
+    ///
+    /// # Errors
+    /// [`AppendError`] when it is not known to be.
+    pub async fn append(&self, entry: NewEntryRow) -> Result<(), AppendError> {
+        let (outcome, told) = oneshot::channel();
+        self.queue.try_send(Pending { entry, outcome }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => AppendError::QueueFull,
+            mpsc::error::TrySendError::Closed(_) => AppendError::Stopping,
+        })?;
+        told.await.unwrap_or(Err(AppendError::Stopping))
+    }
+}
+
+impl Writer {
+    /// Writes until stopped, and then what is still on the queue.
+    pub async fn run(mut self, stopped: CancellationToken) {
+        let mut batch = Vec::new();
+        loop {
+            let gathered = stopped.run_until_cancelled(self.queue.recv_many(&mut batch, MOST_AT_ONCE)).await;
+            if gathered.is_none() {
+                self.queue.close();
+                self.queue.recv_many(&mut batch, MOST_AT_ONCE).await;
+            }
+            if batch.is_empty() {
+                return;
+            }
+            let (entries, waiting): (Vec<_>, Vec<_>) =
+                batch.drain(..).map(|pending| (pending.entry, pending.outcome)).unzip();
+            let outcomes = self.write(&entries).await;
+            for (waiter, outcome) in waiting.into_iter().zip(outcomes) {
+                // Whoever has stopped waiting does not mind.
+                let _ = waiter.send(outcome);
+            }
+            self.appended.notify_one();
+        }
+    }
+
+    /// Appends a batch; if the database refuses something in it, each entry by itself.
+    async fn write(&self, entries: &[NewEntryRow]) -> Vec<Result<(), AppendError>> {
+        let all = self.commit(entries).await;
+        if !all.as_ref().is_err_and(is_about_an_entry) || entries.len() == 1 {
+            return vec![all.map_err(|error| report(&error)); entries.len()];
+        }
+        let mut outcomes = Vec::with_capacity(entries.len());
+        for entry in entries {
+            outcomes.push(self.commit(std::slice::from_ref(entry)).await.map_err(|error| report(&error)));
+        }
+        outcomes
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "batches are small")]
+    async fn commit(&self, entries: &[NewEntryRow]) -> Result<(), sqlx::Error> {
+        let started = Instant::now();
+        let outcome = store::log::insert_entries(&self.pool, entries).await;
+        histogram!("streamtally_append_seconds").record(started.elapsed());
+        histogram!("streamtally_append_entries").record(entries.len() as f64);
+        outcome
+    }
+}
+
+/// Whether the database refused a value (SQLSTATE classes 22 and 23) rather than failed.
+fn is_about_an_entry(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+}
+
+fn report(error: &sqlx::Error) -> AppendError {
+    // The database's own words may quote the entry: only its code is told.
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
+    let kind = match error {
+        sqlx::Error::Database(_) => "the database refused",
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) => "the connection broke",
+        sqlx::Error::PoolTimedOut => "no connection was to be had",
+        _ => "the append failed",
+    };
+    tracing::error!(kind, %code, "received messages could not be appended");
+    AppendError::NotConfirmed
+}

@@ -1,0 +1,49 @@
+//! What folding makes of a row of the log.
+
+use chrono::DateTime;
+
+use crate::session::entry::{Details, Entry, Fact, Receipt};
+use crate::store::log::EntryRow;
+
+/// The entry that a row holds.
+///
+/// # Panics
+/// When a row breaks one of the log's constraints, which the database does not let happen.
+#[must_use]
+pub fn entry_of(row: EntryRow) -> Entry {
+    Entry { position: row.position, recorded_at: row.recorded_at, fact: fact_of(row) }
+}
+
+fn fact_of(row: EntryRow) -> Fact {
+    if row.disposition == "quarantined" {
+        return Fact::Quarantined;
+    }
+    let ended_at = row.ended_at;
+    let needs_end = || ended_at.unwrap_or_else(|| unreachable!("an entry that ends a session says when"));
+    match (row.origin.as_str(), row.event.as_str()) {
+        ("provider", "PUBLISH") => Fact::Started(receipt_of(row)),
+        ("provider", "PUBLISH_DONE") => Fact::Ended(receipt_of(row)),
+        ("inference", "SUPERSEDED") => Fact::Superseded { ended_at: needs_end() },
+        ("inference", "TIMED_OUT") => Fact::TimedOut { ended_at: needs_end() },
+        ("operator", "OPERATOR_END") => Fact::OperatorEnd { ended_at: needs_end() },
+        ("operator", "OPERATOR_END_WITHDRAWN") => Fact::OperatorEndWithdrawn,
+        _ => Fact::Unknown,
+    }
+}
+
+fn receipt_of(row: EntryRow) -> Receipt {
+    let verified = row.signature.as_deref() == Some("verified");
+    Receipt {
+        received_at: row.received_at,
+        signature_expires_at: row
+            .auth_timestamp
+            .filter(|_| verified)
+            .and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
+        details: Details {
+            client_ip: row.client_ip,
+            node_ip: row.node_ip,
+            user_args: row.user_args,
+            rendition_template: row.rendition_template,
+        },
+    }
+}

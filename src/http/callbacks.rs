@@ -1,0 +1,153 @@
+//! Receiving: the provider's callbacks.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, post};
+use metrics::counter;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::extract::RawBody;
+use super::problem::ApiError;
+use super::refusals::CallbackRefusals;
+use super::state::AppState;
+use crate::clock;
+use crate::event_log::receive::{Received, entry_of};
+use crate::huawei::admission::{self, Proof, QuarantineReason, Verdict};
+use crate::huawei::notification::{self, Notification};
+
+/// What the provider takes for a confirmation.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Confirmation {
+    /// Always 1.
+    #[schema(example = 1)]
+    status: u8,
+    /// Always `success`.
+    #[schema(example = "success")]
+    result: &'static str,
+}
+
+/// The notification as the provider documents it. Read strictly by hand; this only documents it.
+#[derive(ToSchema)]
+#[schema(as = Notification)]
+#[expect(dead_code, reason = "only documents what is parsed elsewhere")]
+pub struct NotificationBody {
+    /// Ingest domain.
+    #[schema(min_length = 1, max_length = 255, example = "push.example.com")]
+    domain: String,
+    /// Application.
+    #[schema(min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_-]+$", example = "live")]
+    app: String,
+    /// Stream name, of any script; `/` and `*` included.
+    #[schema(min_length = 1, max_length = 512, example = "example_stream")]
+    stream: String,
+    /// Unix seconds at which the push began, as a string or an integer.
+    #[schema(value_type = String, pattern = "^(0|[1-9][0-9]{0,9})$", example = "1587954134")]
+    publish_timestamp: String,
+    /// `PUBLISH` or `PUBLISH_DONE`; other words are kept and change nothing.
+    #[schema(min_length = 1, max_length = 64, example = "PUBLISH")]
+    event: String,
+    /// Query string of the push URL.
+    user_args: Option<String>,
+    /// The encoder's address.
+    #[schema(max_length = 255)]
+    client_ip: Option<String>,
+    /// The receiving node's address.
+    #[schema(max_length = 255)]
+    node_ip: Option<String>,
+    /// Unix second at which the signature expires, as an integer or a string.
+    #[schema(example = 1_587_954_140)]
+    auth_timestamp: Option<i64>,
+    /// Hexadecimal HMAC-SHA256 of event, domain, app, stream and expiry.
+    #[schema(max_length = 255)]
+    auth_sign: Option<String>,
+}
+
+/// Receive a notification of a signed domain
+///
+/// The answer 200 means that the message is durably stored. The body is read as JSON whatever its type is said to be.
+#[utoipa::path(
+    tag = "receiving",
+    request_body(content = NotificationBody, content_type = "application/json"),
+    responses(
+        (status = 200, description = "Durably stored, or received before", body = Confirmation),
+        CallbackRefusals,
+    ),
+    security(()),
+)]
+#[post("/callbacks/huawei")]
+pub async fn receive_notification(
+    state: Data<AppState>,
+    request: HttpRequest,
+    RawBody(body): RawBody,
+) -> Result<HttpResponse, ApiError> {
+    receive(&state, &request, None, &body).await
+}
+
+/// Receive a notification through a domain's secret path
+///
+/// The only way in for unsigned domains; messages of signed domains are verified here too.
+#[utoipa::path(
+    tag = "receiving",
+    params(("callback_token" = String, Path, description = "The secret part of the domain's callback path")),
+    request_body(content = NotificationBody, content_type = "application/json"),
+    responses(
+        (status = 200, description = "Durably stored, or received before", body = Confirmation),
+        CallbackRefusals,
+    ),
+    security(()),
+)]
+#[post("/callbacks/huawei/{callback_token}")]
+pub async fn receive_notification_by_secret_path(
+    state: Data<AppState>,
+    request: HttpRequest,
+    callback_token: Path<String>,
+    RawBody(body): RawBody,
+) -> Result<HttpResponse, ApiError> {
+    let callback_token = SecretString::from(callback_token.into_inner());
+    receive(&state, &request, Some(&callback_token), &body).await
+}
+
+async fn receive(
+    state: &AppState,
+    request: &HttpRequest,
+    callback_token: Option<&SecretString>,
+    body: &[u8],
+) -> Result<HttpResponse, ApiError> {
+    let received_at = clock::now();
+    let message = notification::parse(body).inspect_err(|_| count("malformed", "not_a_notification"))?;
+    let registry = state.registry.current();
+    let domain = registry.domain(&message.domain);
+    let path =
+        domain.map_or(admission::Path::Open, |domain| domain.path_of(callback_token.map(ExposeSecret::expose_secret)));
+    let policy = domain.map(|domain| &domain.policy);
+    let (proof, quarantined) = kept(&message, admission::judge(&message, path, policy, &state.limits, received_at))?;
+    let templates = domain.map(|domain| domain.rendition_templates.as_slice()).unwrap_or_default();
+    let source_ip = request.peer_addr().map(|address| address.ip());
+    let received = Received { message, proof, quarantined, received_at, source_ip };
+    state.log.append(entry_of(received, templates, &state.masker, state.shards)).await?;
+    Ok(HttpResponse::Ok().json(Confirmation { status: 1, result: "success" }))
+}
+
+/// What is to be kept of a message that was judged so; counts it either way.
+fn kept(message: &Notification, verdict: Verdict) -> Result<(Proof, Option<QuarantineReason>), ApiError> {
+    match verdict {
+        Verdict::Accept(proof) => {
+            count("accepted", "");
+            Ok((proof, None))
+        }
+        Verdict::Quarantine(proof, reason) => {
+            count("quarantined", reason.as_str());
+            Ok((proof, Some(reason)))
+        }
+        Verdict::Refuse(cause) => {
+            count("refused", cause.as_str());
+            tracing::debug!(domain = ?message.domain, cause = cause.as_str(), "a message was refused");
+            Err(ApiError::NotVerified)
+        }
+    }
+}
+
+fn count(outcome: &'static str, cause: &'static str) {
+    counter!("streamtally_callbacks_total", "outcome" => outcome, "cause" => cause).increment(1);
+}

@@ -1,0 +1,350 @@
+//! `/v1/domains`: who may send.
+
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpResponse, delete, get, post, put};
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::extract::{Access, Admin, Body};
+use super::problem::ApiError;
+use super::query_string::{NoParameters, Query};
+use super::refusals::{Clash, NotThere, Refusals, TooLong};
+use super::state::AppState;
+use super::words::{JoinerWord, SignatureRuleWord};
+use crate::clock;
+use crate::huawei::signature::Joiner;
+use crate::registry::admin::{self, DomainSettings};
+use crate::registry::signature_rule;
+use crate::store;
+use crate::store::domain::DomainRow;
+use crate::store::signing_key::SigningKeyRow;
+
+/// How a domain is to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = DomainSettings)]
+pub struct PutDomainBody {
+    /// Whether its messages are signed. Unsigned ones come in through the secret path alone.
+    #[serde(default = "required")]
+    #[schema(value_type = Option<SignatureRuleWord>, default = "required")]
+    signature: String,
+    /// The applications that may send; all when null. None may begin with another.
+    #[schema(example = json!(["live"]), max_items = 1000)]
+    apps: Option<Vec<String>>,
+    /// What stands between the signed fields: nothing, or `+`.
+    #[serde(default)]
+    #[schema(value_type = Option<JoinerWord>, default = "")]
+    joiner: String,
+    /// The transcoding templates whose renditions are notified as `STREAM_TEMPLATE`.
+    #[serde(default)]
+    #[schema(example = json!(["lud", "lhd"]), max_items = 100)]
+    rendition_templates: Vec<String>,
+    /// Whether several pushers of one stream at once are normal.
+    #[serde(default)]
+    concurrent_pushes: bool,
+}
+
+fn required() -> String {
+    "required".to_owned()
+}
+
+/// A registered domain.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Domain)]
+pub struct DomainView {
+    /// Its name.
+    #[schema(example = "push.example.com")]
+    domain: String,
+    /// Whether its messages are signed.
+    #[schema(value_type = SignatureRuleWord)]
+    signature: String,
+    /// The applications that may send; all when null.
+    #[schema(required)]
+    apps: Option<Vec<String>>,
+    /// What stands between the signed fields.
+    #[schema(value_type = JoinerWord)]
+    joiner: String,
+    /// The templates whose renditions are notified.
+    rendition_templates: Vec<String>,
+    /// Whether several pushers of one stream at once are normal.
+    concurrent_pushes: bool,
+    /// Whether it has a secret path.
+    has_callback_token: bool,
+    /// Its active keys, newest first; never the keys themselves.
+    keys: Vec<KeyView>,
+    /// When it was registered.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: DateTime<Utc>,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: DateTime<Utc>,
+}
+
+/// An active callback key.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Key)]
+pub struct KeyView {
+    /// Its id.
+    key_id: Uuid,
+    /// When it was added.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: DateTime<Utc>,
+}
+
+impl DomainView {
+    fn new(row: DomainRow, keys: &[SigningKeyRow]) -> Self {
+        let keys = keys.iter().filter(|key| key.domain == row.domain);
+        Self {
+            keys: keys.map(|key| KeyView { key_id: key.key_id, created_at: key.created_at }).collect(),
+            domain: row.domain,
+            signature: row.signature,
+            apps: row.apps,
+            joiner: row.joiner,
+            rendition_templates: row.rendition_templates,
+            concurrent_pushes: row.concurrent_pushes,
+            has_callback_token: row.callback_token_hash.is_some(),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// All registered domains.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DomainList {
+    /// The domains, by name.
+    data: Vec<DomainView>,
+    /// Always null: all are given at once.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+/// List domains
+#[utoipa::path(
+    tag = "administration",
+    responses(
+        (status = 200, description = "Every domain", body = DomainList),
+        Refusals,
+    ),
+)]
+#[get("/v1/domains")]
+pub async fn list_domains(
+    _: Access<Admin>,
+    state: Data<AppState>,
+    _: Query<NoParameters>,
+) -> Result<Json<DomainList>, ApiError> {
+    let mut snapshot = store::snapshot::begin(&state.work_pool).await?;
+    let rows = store::domain::list_domains(&mut *snapshot).await?;
+    let keys = store::signing_key::list_signing_keys(&mut *snapshot).await?;
+    snapshot.commit().await?;
+    let data = rows.into_iter().map(|row| DomainView::new(row, &keys)).collect();
+    Ok(Json(DomainList { data, next_cursor: None }))
+}
+
+/// Get a domain
+#[utoipa::path(
+    tag = "administration",
+    params(("domain" = String, Path, description = "The domain's name")),
+    responses(
+        (status = 200, description = "The domain", body = DomainView),
+        Refusals,
+        NotThere,
+    ),
+)]
+#[get("/v1/domains/{domain}")]
+pub async fn get_domain(
+    _: Access<Admin>,
+    state: Data<AppState>,
+    domain: Path<String>,
+    _: Query<NoParameters>,
+) -> Result<Json<DomainView>, ApiError> {
+    let mut snapshot = store::snapshot::begin(&state.work_pool).await?;
+    let row = store::domain::get_domain(&mut *snapshot, &domain).await?.ok_or(ApiError::NotFound("domain"))?;
+    let keys = store::signing_key::list_signing_keys(&mut *snapshot).await?;
+    snapshot.commit().await?;
+    Ok(Json(DomainView::new(row, &keys)))
+}
+
+/// Register or change a domain
+///
+/// Members that are left out take their defaults. Keys and the secret path stay as they are.
+#[utoipa::path(
+    tag = "administration",
+    params(("domain" = String, Path, description = "The domain's name, exactly as the provider sends it")),
+    request_body = PutDomainBody,
+    responses(
+        (status = 200, description = "Changed", body = DomainView),
+        (status = 201, description = "Registered", body = DomainView),
+        Refusals,
+        TooLong,
+    ),
+)]
+#[put("/v1/domains/{domain}")]
+pub async fn put_domain(
+    _: Access<Admin>,
+    state: Data<AppState>,
+    domain: Path<String>,
+    _: Query<NoParameters>,
+    Body(body): Body<PutDomainBody>,
+) -> Result<HttpResponse, ApiError> {
+    let settings = DomainSettings {
+        signature: signature_rule(&body.signature)
+            .ok_or_else(|| ApiError::invalid("signature", "must be one of required, none"))?,
+        apps: body.apps,
+        joiner: Joiner::from_text(&body.joiner)
+            .ok_or_else(|| ApiError::invalid("joiner", "must be empty or a plus sign"))?,
+        rendition_templates: body.rendition_templates,
+        concurrent_pushes: body.concurrent_pushes,
+    };
+    let (row, is_new) = admin::put_domain(&state.work_pool, &domain, settings, clock::now()).await?;
+    state.registry.refresh().await?;
+    let keys = store::signing_key::list_signing_keys(&state.work_pool).await?;
+    let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    Ok(response.json(DomainView::new(row, &keys)))
+}
+
+/// Remove a domain
+///
+/// Stops receiving for it and forgets its keys. Its history stays.
+#[utoipa::path(
+    tag = "administration",
+    params(("domain" = String, Path, description = "The domain's name")),
+    responses(
+        (status = 204, description = "Removed"),
+        Refusals,
+        NotThere,
+    ),
+)]
+#[delete("/v1/domains/{domain}")]
+pub async fn delete_domain(
+    _: Access<Admin>,
+    state: Data<AppState>,
+    domain: Path<String>,
+    _: Query<NoParameters>,
+) -> Result<HttpResponse, ApiError> {
+    admin::remove_domain(&state.work_pool, &domain).await?;
+    state.registry.refresh().await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// A key that is to be added.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewKey)]
+pub struct AddKeyBody {
+    /// The key as it is set at the provider; generated when it is left out.
+    #[schema(value_type = Option<String>, min_length = 32, max_length = 128)]
+    key: Option<SecretString>,
+}
+
+/// A key that was added.
+#[derive(Serialize, ToSchema)]
+pub struct AddedKey {
+    /// Its id.
+    key_id: Uuid,
+    /// The key itself, if it was generated. Shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    /// When it was added.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: DateTime<Utc>,
+}
+
+/// Add a callback key
+///
+/// Several keys may be active, so that a key can be changed at the provider without losing a message.
+#[utoipa::path(
+    tag = "administration",
+    params(("domain" = String, Path, description = "The domain's name")),
+    request_body = AddKeyBody,
+    responses(
+        (status = 201, description = "Added", body = AddedKey),
+        Refusals,
+        NotThere,
+        Clash,
+        TooLong,
+    ),
+)]
+#[post("/v1/domains/{domain}/keys")]
+pub async fn add_key(
+    _: Access<Admin>,
+    state: Data<AppState>,
+    domain: Path<String>,
+    _: Query<NoParameters>,
+    Body(body): Body<AddKeyBody>,
+) -> Result<HttpResponse, ApiError> {
+    let generated = body.key.is_none();
+    let master_key = state.registry.master_key();
+    let (row, key) = admin::add_key(&state.work_pool, master_key, &domain, body.key, clock::now()).await?;
+    state.registry.refresh().await?;
+    Ok(HttpResponse::Created().json(AddedKey {
+        key_id: row.key_id,
+        key: generated.then(|| key.expose_secret().to_owned()),
+        created_at: row.created_at,
+    }))
+}
+
+/// Remove a callback key
+///
+/// Messages signed with it are refused from now on.
+#[utoipa::path(
+    tag = "administration",
+    params(
+        ("domain" = String, Path, description = "The domain's name"),
+        ("key_id" = String, Path, description = "The key's id"),
+    ),
+    responses(
+        (status = 204, description = "Removed"),
+        Refusals,
+        NotThere,
+    ),
+)]
+#[delete("/v1/domains/{domain}/keys/{key_id}")]
+pub async fn delete_key(
+    _: Access<Admin>,
+    state: Data<AppState>,
+    path: Path<(String, String)>,
+    _: Query<NoParameters>,
+) -> Result<HttpResponse, ApiError> {
+    let (domain, key_id) = path.into_inner();
+    let key_id = Uuid::try_parse(&key_id).map_err(|_| ApiError::NotFound("key"))?;
+    admin::remove_key(&state.work_pool, &domain, key_id).await?;
+    state.registry.refresh().await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// A new secret path.
+#[derive(Serialize, ToSchema)]
+pub struct CallbackPath {
+    /// To be set at the provider behind this service's address. Shown this once.
+    #[schema(example = "/callbacks/huawei/aVeryLongRandomText")]
+    callback_path: String,
+}
+
+/// Give a domain a new secret path
+///
+/// The old one stops working.
+#[utoipa::path(
+    tag = "administration",
+    params(("domain" = String, Path, description = "The domain's name")),
+    responses(
+        (status = 201, description = "The new path", body = CallbackPath),
+        Refusals,
+        NotThere,
+    ),
+)]
+#[post("/v1/domains/{domain}/callback-token")]
+pub async fn replace_callback_token(
+    _: Access<Admin>,
+    state: Data<AppState>,
+    domain: Path<String>,
+    _: Query<NoParameters>,
+) -> Result<HttpResponse, ApiError> {
+    let token = admin::replace_callback_token(&state.work_pool, &domain, clock::now()).await?;
+    state.registry.refresh().await?;
+    let callback_path = format!("/callbacks/huawei/{}", token.expose_secret());
+    Ok(HttpResponse::Created().json(CallbackPath { callback_path }))
+}

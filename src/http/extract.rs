@@ -1,0 +1,123 @@
+//! What handlers are given: who asks, and the body of the request.
+
+use std::future::{Ready, ready};
+use std::marker::PhantomData;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::http::header;
+use actix_web::web::{Bytes, BytesMut, Data};
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+
+use super::problem::ApiError;
+use super::state::AppState;
+use crate::access::{Principal, Scope};
+use crate::clock;
+
+/// The longest body that is read.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// A scope that an operation asks for.
+pub trait Needs {
+    /// The scope.
+    const SCOPE: Scope;
+}
+
+/// Asks for the scope `read`.
+pub struct Read;
+impl Needs for Read {
+    const SCOPE: Scope = Scope::Read;
+}
+
+/// Asks for the scope `admin`.
+pub struct Admin;
+impl Needs for Admin {
+    const SCOPE: Scope = Scope::Admin;
+}
+
+/// Whoever asks, known to have a scope. 401 without a valid token, 403 without the scope.
+///
+/// First among a handler's arguments, so that nobody learns anything else before.
+pub struct Access<N> {
+    /// Who asks.
+    pub principal: Principal,
+    scope: PhantomData<N>,
+}
+
+impl<N: Needs> FromRequest for Access<N> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(authenticate(request).and_then(|principal| {
+            if principal.may(N::SCOPE) {
+                Ok(Self { principal, scope: PhantomData })
+            } else {
+                Err(ApiError::Forbidden(N::SCOPE))
+            }
+        }))
+    }
+}
+
+fn authenticate(request: &HttpRequest) -> Result<Principal, ApiError> {
+    let state = request.app_data::<Data<AppState>>().ok_or(ApiError::Unauthenticated)?;
+    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let (scheme, token) = authorization.and_then(|value| value.split_once(' ')).ok_or(ApiError::Unauthenticated)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(ApiError::Unauthenticated);
+    }
+    state.registry.current().tokens.authenticate(token.trim(), clock::now()).ok_or(ApiError::Unauthenticated)
+}
+
+/// A body of at most [`MAX_BODY_BYTES`], else 413.
+pub struct RawBody(pub Bytes);
+
+impl FromRequest for RawBody {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(_: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let mut payload = payload.take();
+        Box::pin(async move {
+            let mut body = BytesMut::new();
+            while let Some(chunk) = payload.next().await {
+                let chunk = chunk.map_err(|error| match error {
+                    PayloadError::Overflow => ApiError::TooLarge(MAX_BODY_BYTES),
+                    other => ApiError::invalid("body", format!("cannot be read: {other}")),
+                })?;
+                if body.len() + chunk.len() > MAX_BODY_BYTES {
+                    return Err(ApiError::TooLarge(MAX_BODY_BYTES));
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(Self(body.freeze()))
+        })
+    }
+}
+
+/// A JSON body, read strictly: an unknown member is refused and named. An empty body is an empty object.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = RawBody::from_request(request, payload);
+        Box::pin(async move {
+            let RawBody(body) = body.await?;
+            let json: &[u8] = if body.is_empty() { b"{}" } else { &body };
+            let mut deserializer = serde_json::Deserializer::from_slice(json);
+            let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+                let path = error.path().to_string();
+                let name = if path == "." { "body".to_owned() } else { path };
+                ApiError::invalid(name, error.into_inner().to_string())
+            })?;
+            deserializer.end().map_err(|error| ApiError::invalid("body", error.to_string()))?;
+            Ok(Self(value))
+        })
+    }
+}

@@ -1,0 +1,131 @@
+//! `/v1/live`: what is on air now, counted.
+
+use actix_web::get;
+use actix_web::web::{Data, Json};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::extract::{Access, Read};
+use super::problem::ApiError;
+use super::query_string::{FromQuery, Query, QueryReader};
+use super::refusals::Refusals;
+use super::state::AppState;
+use super::streams::read_renditions;
+use super::words::{GroupBy, RenditionsWanted};
+use crate::query;
+use crate::store::live::{Grouping, LiveFilter, LiveRow};
+use crate::store::session_list::Renditions;
+
+/// What is on air now.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Live)]
+pub struct LiveView {
+    /// When this was read.
+    #[schema(value_type = String, format = DateTime)]
+    as_of: DateTime<Utc>,
+    /// Streams with at least one live session.
+    #[schema(minimum = 0)]
+    live_streams: i64,
+    /// Live sessions.
+    #[schema(minimum = 0)]
+    live_sessions: i64,
+    /// Live sessions that the service no longer believes without a word.
+    #[schema(minimum = 0)]
+    unconfirmed_sessions: i64,
+    /// The same counts by group; empty without `group_by`.
+    groups: Vec<LiveGroupView>,
+}
+
+/// What is on air now in one group.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LiveGroup)]
+pub struct LiveGroupView {
+    /// The group's ingest domain.
+    domain: Option<String>,
+    /// The group's application, with `group_by=domain,app`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<String>,
+    /// Streams with at least one live session.
+    #[schema(minimum = 0)]
+    live_streams: i64,
+    /// Live sessions.
+    #[schema(minimum = 0)]
+    live_sessions: i64,
+    /// Live sessions that the service no longer believes without a word.
+    #[schema(minimum = 0)]
+    unconfirmed_sessions: i64,
+}
+
+impl From<LiveRow> for LiveGroupView {
+    fn from(row: LiveRow) -> Self {
+        Self {
+            domain: row.domain,
+            app: row.app,
+            live_streams: row.live_streams,
+            live_sessions: row.live_sessions,
+            unconfirmed_sessions: row.unconfirmed_sessions,
+        }
+    }
+}
+
+/// What is counted, and in which groups.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct GetLiveQuery {
+    /// Exact ingest domain.
+    domain: Option<String>,
+    /// Exact application.
+    app: Option<String>,
+    /// Whether transcoded renditions are counted.
+    #[param(value_type = Option<RenditionsWanted>, default = "include")]
+    renditions: Renditions,
+    /// Adds the counts by group.
+    #[param(value_type = Option<GroupBy>)]
+    group_by: Grouping,
+}
+
+impl FromQuery for GetLiveQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
+        Self {
+            domain: query.text("domain"),
+            app: query.text("app"),
+            renditions: read_renditions(query).unwrap_or(Renditions::Include),
+            group_by: query
+                .word("group_by", &[("domain", Grouping::Domain), ("domain,app", Grouping::DomainAndApp)])
+                .unwrap_or(Grouping::Whole),
+        }
+    }
+}
+
+/// Count what is live
+#[utoipa::path(
+    tag = "streams",
+    params(GetLiveQuery),
+    responses(
+        (status = 200, description = "The counts", body = LiveView),
+        Refusals,
+    ),
+)]
+#[get("/v1/live")]
+pub async fn get_live(
+    Access { principal, .. }: Access<Read>,
+    state: Data<AppState>,
+    Query(parameters): Query<GetLiveQuery>,
+) -> Result<Json<LiveView>, ApiError> {
+    let filter = |as_of| LiveFilter {
+        visible_domains: principal.visible_domains().map(<[String]>::to_vec),
+        domain: parameters.domain,
+        app: parameters.app,
+        renditions: parameters.renditions,
+        unconfirmed_before: as_of - state.unconfirmed_after,
+    };
+    let counts = query::live::count_live(&state.query_pool, filter, parameters.group_by).await?;
+    Ok(Json(LiveView {
+        as_of: counts.as_of,
+        live_streams: counts.whole.live_streams,
+        live_sessions: counts.whole.live_sessions,
+        unconfirmed_sessions: counts.whole.unconfirmed_sessions,
+        groups: counts.groups.into_iter().map(LiveGroupView::from).collect(),
+    }))
+}

@@ -1,0 +1,106 @@
+//! HTTP: the route table, and what all routes share.
+//!
+//! One file a resource. A handler takes its inputs apart, calls one thing, and maps the result. The document of the
+//! API is made from the same table that serves.
+
+pub mod callbacks;
+mod document;
+pub mod domains;
+pub mod events;
+pub mod extract;
+pub mod health;
+pub mod live;
+pub mod page;
+pub mod problem;
+pub mod query_string;
+mod refusals;
+pub mod sessions;
+pub mod state;
+pub mod streams;
+pub mod tokens;
+mod trace;
+mod words;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::web::{self, Data};
+use actix_web::{App, HttpRequest, ResponseError};
+use tracing_actix_web::TracingLogger;
+use utoipa::openapi::OpenApi;
+use utoipa_actix_web::AppExt;
+use utoipa_actix_web::service_config::ServiceConfig;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::config::Role;
+use problem::ApiError;
+use state::AppState;
+
+/// THE route table.
+fn routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
+    config.service(health::get_health).service(health::get_readiness).service(health::get_metrics);
+    if roles.contains(&Role::Receiver) {
+        config.service(callbacks::receive_notification).service(callbacks::receive_notification_by_secret_path);
+    }
+    if roles.contains(&Role::Api) {
+        config
+            .service(live::get_live)
+            .service(sessions::list_sessions)
+            .service(sessions::get_session)
+            .service(sessions::list_session_events)
+            .service(streams::list_streams)
+            .service(streams::get_stream)
+            .service(domains::list_domains)
+            .service(domains::get_domain)
+            .service(domains::put_domain)
+            .service(domains::delete_domain)
+            .service(domains::add_key)
+            .service(domains::delete_key)
+            .service(domains::replace_callback_token)
+            .service(tokens::list_tokens)
+            .service(tokens::create_token)
+            .service(tokens::revoke_token);
+    }
+}
+
+/// The document of the whole API, whatever this process serves of it.
+#[must_use]
+pub fn api_document() -> OpenApi {
+    let app = App::new().into_utoipa_app().openapi(document::base());
+    let (_, document) = app.configure(|config| routes(config, &Role::ALL)).split_for_parts();
+    document
+}
+
+/// The application: everything that is served, without a socket.
+pub fn build_app(
+    state: Data<AppState>,
+    roles: &[Role],
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Response = ServiceResponse<impl MessageBody + use<>>,
+        Config = (),
+        InitError = (),
+        Error = actix_web::Error,
+    > + use<>,
+> {
+    let docs = SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", api_document()).config(document::viewer());
+    App::new()
+        .into_utoipa_app()
+        .configure(|config| routes(config, roles))
+        .into_app()
+        .app_data(state)
+        .service(web::redirect("/docs", "/docs/"))
+        .service(docs)
+        .default_service(web::to(refuse_unknown_path))
+        .wrap(TracingLogger::<trace::RequestSpan>::new())
+}
+
+/// 405 on a path that answers other methods, else 404.
+async fn refuse_unknown_path(request: HttpRequest) -> actix_web::HttpResponse {
+    let methods = request.match_pattern().map(|pattern| document::methods_of(&pattern)).unwrap_or_default();
+    if methods.is_empty() || methods.iter().any(|method| *method == request.method().as_str()) {
+        ApiError::NotFound("path").error_response()
+    } else {
+        ApiError::MethodNotAllowed(methods).error_response()
+    }
+}

@@ -1,0 +1,206 @@
+//! Every error that callers see: one type, one shape (`application/problem+json`, RFC 9457), one table of codes.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::access::Scope;
+use crate::access::admin::NewTokenError;
+use crate::event_log::append::AppendError;
+use crate::huawei::notification::ParseError;
+use crate::registry::RegistryError;
+use crate::registry::admin::AdminError;
+
+/// A parameter or member that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct InvalidParameter {
+    /// Its name.
+    #[schema(example = "limit")]
+    pub name: String,
+    /// Why it cannot be used.
+    #[schema(example = "must be an integer from 1 to 500")]
+    pub reason: String,
+}
+
+/// Why a request is not answered as it was meant.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// Parameters or members cannot be used; each is named.
+    #[error("the request cannot be understood")]
+    Invalid(Vec<InvalidParameter>),
+    /// The body is not a notification.
+    #[error(transparent)]
+    NotANotification(#[from] ParseError),
+    /// The message was not shown to be genuine. The same for every cause.
+    #[error("the message was not verified")]
+    NotVerified,
+    /// No valid token.
+    #[error("a valid bearer token is needed")]
+    Unauthenticated,
+    /// A valid token that may not do this.
+    #[error("the token does not have the scope `{}`", .0.as_str())]
+    Forbidden(Scope),
+    /// Nothing is there, or nothing that exists for the caller.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The path is there, the method is not.
+    #[error("this path does not answer that method")]
+    MethodNotAllowed(Vec<String>),
+    /// It clashes with what is there.
+    #[error("{0}")]
+    Conflict(String),
+    /// The body is longer than the limit.
+    #[error("the body is longer than {0} bytes")]
+    TooLarge(usize),
+    /// It can be done later.
+    #[error("the service cannot do this at the moment")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A defect of ours.
+    #[error("the service failed")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The body of every error.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// A URN that names the kind of problem.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:streamtally:problem:invalid_request")]
+    kind: String,
+    /// The kind of problem, for people.
+    #[schema(example = "The request cannot be understood")]
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 400)]
+    status: u16,
+    /// What is wrong with this request.
+    detail: String,
+    /// The kind of problem, for programs.
+    #[schema(example = "invalid_request")]
+    code: &'static str,
+    /// With status 400: what cannot be used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    invalid_parameters: Vec<InvalidParameter>,
+}
+
+/// How many seconds to wait before asking again for what is not available.
+const RETRY_AFTER_SECONDS: &str = "2";
+
+impl ApiError {
+    /// One parameter or member that cannot be used.
+    pub fn invalid(name: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Invalid(vec![InvalidParameter { name: name.into(), reason: reason.into() }])
+    }
+
+    /// The one table of codes: code, status, title.
+    fn kind(&self) -> (&'static str, StatusCode, &'static str) {
+        match self {
+            Self::Invalid(_) => ("invalid_request", StatusCode::BAD_REQUEST, "The request cannot be understood"),
+            Self::NotANotification(_) => {
+                ("not_a_notification", StatusCode::BAD_REQUEST, "The body is not a notification")
+            }
+            Self::NotVerified => ("not_verified", StatusCode::UNAUTHORIZED, "The message was not verified"),
+            Self::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED, "A valid bearer token is needed"),
+            Self::Forbidden(_) => ("forbidden", StatusCode::FORBIDDEN, "The token may not do this"),
+            Self::NotFound(_) => ("not_found", StatusCode::NOT_FOUND, "Nothing is there"),
+            Self::MethodNotAllowed(_) => {
+                ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "The path does not answer this method")
+            }
+            Self::Conflict(_) => ("conflict", StatusCode::CONFLICT, "It clashes with what is there"),
+            Self::TooLarge(_) => ("too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too long"),
+            Self::Unavailable(_) => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "Not possible at the moment"),
+            Self::Internal(_) => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "The service failed"),
+        }
+    }
+
+    fn invalid_parameters(&self) -> Vec<InvalidParameter> {
+        match self {
+            Self::Invalid(parameters) => parameters.clone(),
+            Self::NotANotification(ParseError::Missing(name)) => {
+                vec![InvalidParameter { name: (*name).to_owned(), reason: "is missing".to_owned() }]
+            }
+            Self::NotANotification(ParseError::Malformed { name, problem }) => {
+                vec![InvalidParameter { name: (*name).to_owned(), reason: problem.clone() }]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.kind().1
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let (code, status, title) = self.kind();
+        if let Self::Internal(source) | Self::Unavailable(source) = self {
+            let error = &**source as &dyn std::error::Error;
+            tracing::error!(error, code, "a request failed");
+        }
+        let mut response = HttpResponse::build(status);
+        match self {
+            Self::Unauthenticated => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
+            Self::Unavailable(_) => response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS)),
+            Self::MethodNotAllowed(methods) => response.insert_header((header::ALLOW, methods.join(", "))),
+            _ => &mut response,
+        };
+        let problem = Problem {
+            kind: format!("urn:streamtally:problem:{code}"),
+            title,
+            status: status.as_u16(),
+            detail: self.to_string(),
+            code,
+            invalid_parameters: self.invalid_parameters(),
+        };
+        response.content_type("application/problem+json").body(serde_json::to_string(&problem).unwrap_or_default())
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+                Self::Unavailable(error.into())
+            }
+            other => Self::Internal(other.into()),
+        }
+    }
+}
+
+impl From<AppendError> for ApiError {
+    fn from(error: AppendError) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+impl From<RegistryError> for ApiError {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::Database(error) => error.into(),
+            other => Self::Internal(other.into()),
+        }
+    }
+}
+
+impl From<AdminError> for ApiError {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::Invalid { name, reason } => Self::invalid(name, reason),
+            AdminError::NotFound(what) => Self::NotFound(what),
+            AdminError::KeyExists | AdminError::KeyShared(_) => Self::Conflict(error.to_string()),
+            AdminError::Registry(error) => error.into(),
+            AdminError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<NewTokenError> for ApiError {
+    fn from(error: NewTokenError) -> Self {
+        match error {
+            NewTokenError::Invalid { name, reason } => Self::invalid(name, reason),
+            NewTokenError::Database(error) => error.into(),
+        }
+    }
+}

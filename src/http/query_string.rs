@@ -1,0 +1,148 @@
+//! Query strings, read strictly: every parameter that is unknown, repeated or wrong is named in one answer.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use chrono::{DateTime, SubsecRound, Utc};
+use percent_encoding::percent_decode_str;
+use uuid::Uuid;
+
+use super::problem::{ApiError, InvalidParameter};
+
+/// Parameters that can be read from a query string.
+pub trait FromQuery: Sized {
+    /// Reads every parameter that there is. What cannot be read is noted by the reader, and refused after this returns.
+    fn from_query(query: &mut QueryReader) -> Self;
+}
+
+/// Extracts parameters, or answers 400.
+pub struct Query<T>(pub T);
+
+impl<T: FromQuery> FromRequest for Query<T> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let mut reader = QueryReader::new(request.query_string());
+        let parameters = T::from_query(&mut reader);
+        ready(reader.finish().map(|()| Self(parameters)))
+    }
+}
+
+/// For operations that have no parameters.
+pub struct NoParameters;
+
+impl FromQuery for NoParameters {
+    fn from_query(_: &mut QueryReader) -> Self {
+        Self
+    }
+}
+
+/// Hands out the parameters of one query string, and notes what is wrong with them.
+pub struct QueryReader {
+    parameters: Vec<(String, String)>,
+    invalid: Vec<InvalidParameter>,
+}
+
+impl QueryReader {
+    fn new(query_string: &str) -> Self {
+        let mut reader = Self { parameters: Vec::new(), invalid: Vec::new() };
+        for part in query_string.split('&').filter(|part| !part.is_empty()) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            match (decode(name), decode(value)) {
+                (Some(name), Some(value)) => reader.add(name, value),
+                (name, _) => reader.refuse(name.as_deref().unwrap_or("?"), "is not UTF-8, or holds control characters"),
+            }
+        }
+        reader
+    }
+
+    fn add(&mut self, name: String, value: String) {
+        if self.parameters.iter().any(|(known, _)| *known == name) {
+            self.refuse(&name, "is given more than once");
+        } else {
+            self.parameters.push((name, value));
+        }
+    }
+
+    /// Notes that a parameter cannot be used.
+    pub fn refuse(&mut self, name: &str, reason: impl Into<String>) {
+        let name: String = name.chars().take(100).collect();
+        self.invalid.push(InvalidParameter { name, reason: reason.into() });
+    }
+
+    /// A parameter's text, if it is given. An empty one is refused.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        let at = self.parameters.iter().position(|(given, _)| given == name)?;
+        let (_, value) = self.parameters.swap_remove(at);
+        if value.is_empty() {
+            self.refuse(name, "is empty");
+            return None;
+        }
+        Some(value)
+    }
+
+    /// A parameter as `read` understands it, if it is given.
+    pub fn value<T>(&mut self, name: &str, expected: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let text = self.text(name)?;
+        let value = read(&text);
+        if value.is_none() {
+            self.refuse(name, format!("must be {expected}"));
+        }
+        value
+    }
+
+    /// One of a closed set of words.
+    pub fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
+        let expected = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+        self.value(name, &format!("one of {expected}"), |text| {
+            words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
+        })
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
+        self.word(name, &[("true", true), ("false", false)])
+    }
+
+    /// An integer in a range.
+    pub fn integer(&mut self, name: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
+        let expected = format!("an integer from {} to {}", range.start(), range.end());
+        self.value(name, &expected, |text| text.parse().ok().filter(|number| range.contains(number)))
+    }
+
+    /// An id.
+    pub fn id(&mut self, name: &str) -> Option<Uuid> {
+        self.value(name, "an id", |text| Uuid::try_parse(text).ok())
+    }
+
+    /// A time with an offset, to the microsecond.
+    pub fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
+        self.value(name, "an RFC 3339 time with an offset, such as 2026-01-31T08:00:00Z", |text| {
+            // A plus sign that was not escaped arrives as a space.
+            DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc().trunc_subsecs(6))
+        })
+    }
+
+    /// The parameters that are left, in a fixed order: what a cursor is bound to.
+    #[must_use]
+    pub fn remaining(&self) -> String {
+        let mut left: Vec<String> = self.parameters.iter().map(|(name, value)| format!("{name}\0{value}")).collect();
+        left.sort_unstable();
+        left.join("\0\0")
+    }
+
+    fn finish(mut self) -> Result<(), ApiError> {
+        for (name, _) in std::mem::take(&mut self.parameters) {
+            self.refuse(&name, "is not a parameter of this operation");
+        }
+        if self.invalid.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.invalid)) }
+    }
+}
+
+fn decode(text: &str) -> Option<String> {
+    let text = text.replace('+', " ");
+    let decoded = percent_decode_str(&text).decode_utf8().ok()?;
+    (!decoded.chars().any(char::is_control)).then(|| decoded.into_owned())
+}

@@ -1,0 +1,72 @@
+//! The error statuses that operations document, in the sets that they come in.
+#![expect(dead_code, reason = "only documents what `ApiError` answers")]
+
+use utoipa::IntoResponses;
+
+use super::problem::Problem;
+
+/// Of every operation that asks for a token.
+#[derive(IntoResponses)]
+pub enum Refusals {
+    /// A parameter or member is unknown or wrong; each is named.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// No valid token.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(Problem),
+    /// The token lacks a scope.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+    /// Not possible at the moment.
+    #[response(
+        status = 503,
+        content_type = "application/problem+json",
+        headers(("Retry-After" = u32, description = "Seconds to wait"))
+    )]
+    Unavailable(Problem),
+}
+
+/// Of operations on one thing.
+#[derive(IntoResponses)]
+pub enum NotThere {
+    /// Nothing is there, or nothing that exists for the caller.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+}
+
+/// Of operations that may clash with what is there.
+#[derive(IntoResponses)]
+pub enum Clash {
+    /// It clashes with what is there.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+}
+
+/// Of operations with a body.
+#[derive(IntoResponses)]
+pub enum TooLong {
+    /// The body is longer than 64 KiB.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+}
+
+/// Of receiving.
+#[derive(IntoResponses)]
+pub enum CallbackRefusals {
+    /// Not a notification: bad JSON, a member missing, malformed or repeated, control characters.
+    #[response(status = 400, content_type = "application/problem+json")]
+    NotANotification(Problem),
+    /// Not verified; the same for every cause.
+    #[response(status = 401, content_type = "application/problem+json")]
+    NotVerified(Problem),
+    /// The body is longer than 64 KiB.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+    /// Cannot be stored anywhere safely at the moment.
+    #[response(
+        status = 503,
+        content_type = "application/problem+json",
+        headers(("Retry-After" = u32, description = "Seconds to wait"))
+    )]
+    Unavailable(Problem),
+}

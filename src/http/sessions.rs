@@ -1,0 +1,393 @@
+//! `/v1/sessions`: pushes, live and past.
+
+use actix_web::get;
+use actix_web::web::{Data, Json, Path};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::events::EventView;
+use super::extract::{Access, Read};
+use super::page::{Page, PageParameters, PageRequest};
+use super::problem::ApiError;
+use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
+use super::refusals::{NotThere, Refusals};
+use super::state::AppState;
+use super::streams::{RenditionView, read_renditions};
+use super::words::{EndedAtSource, RenditionsWanted, SessionFlag, SessionStatus, SortWord, TimeFieldWord};
+use crate::access::{Principal, Scope};
+use crate::query;
+use crate::session::lifecycle;
+use crate::store::session::SessionRow;
+use crate::store::session_list::{Renditions, SessionFilter, TimeField};
+
+/// One push of a stream.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Session)]
+pub struct SessionView {
+    /// Opaque and stable.
+    pub session_id: Uuid,
+    /// The stream that was pushed.
+    pub stream_id: Uuid,
+    /// Ingest domain.
+    #[schema(example = "push.example.com")]
+    pub domain: String,
+    /// Application.
+    #[schema(example = "live")]
+    pub app: String,
+    /// Stream name.
+    #[schema(example = "example_stream")]
+    pub stream: String,
+    /// Unix seconds at which the push began.
+    #[schema(example = 1_587_954_134)]
+    pub publish_timestamp: i64,
+    /// Whether it is on air.
+    #[schema(value_type = SessionStatus)]
+    pub status: String,
+    /// Live, and for longer than the service believes without a word.
+    pub unconfirmed: bool,
+    /// `publish_timestamp` as a time.
+    #[schema(value_type = String, format = DateTime)]
+    pub started_at: DateTime<Utc>,
+    /// When it ended; null while it is live.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Who says so; null while it is live.
+    #[schema(required, value_type = Option<EndedAtSource>)]
+    pub ended_at_source: Option<String>,
+    /// Whole seconds from its start to its end, or to the moment of the answer while it is live.
+    #[schema(minimum = 0)]
+    pub duration_seconds: i64,
+    /// When a message about its start was first received.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    pub start_received_at: Option<DateTime<Utc>>,
+    /// When a message about its end was first received.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    pub end_received_at: Option<DateTime<Utc>>,
+    /// How often a message about its start was received.
+    #[schema(minimum = 0)]
+    pub start_deliveries: i32,
+    /// How often a message about its end was received.
+    #[schema(minimum = 0)]
+    pub end_deliveries: i32,
+    /// The stream that this is a transcoded rendition of; null for a source.
+    #[schema(required)]
+    pub rendition_of: Option<RenditionView>,
+    /// What a reader should know.
+    #[schema(value_type = Vec<SessionFlag>)]
+    pub flags: Vec<String>,
+    /// The encoder's address. Only with scope `personal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub client_ip: Option<Option<String>>,
+    /// The receiving node's address. Only with scope `personal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub node_ip: Option<Option<String>>,
+    /// Query string of the push URL, credentials masked. Only with scope `personal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub user_args: Option<Option<String>>,
+}
+
+impl SessionView {
+    /// A session as this caller may see it, at `as_of`.
+    #[must_use]
+    pub fn new(row: SessionRow, principal: &Principal, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Self {
+        let personal = principal.may(Scope::Personal);
+        Self {
+            rendition_of: RenditionView::new(&row.domain, &row.app, &row.stream, row.rendition_template),
+            unconfirmed: lifecycle::is_unconfirmed(row.started_at, row.ended_at, as_of, unconfirmed_after),
+            duration_seconds: lifecycle::duration_seconds(row.started_at, row.ended_at, as_of),
+            client_ip: personal.then_some(row.client_ip),
+            node_ip: personal.then_some(row.node_ip),
+            user_args: personal.then_some(row.user_args),
+            session_id: row.session_id,
+            stream_id: row.stream_id,
+            domain: row.domain,
+            app: row.app,
+            stream: row.stream,
+            publish_timestamp: row.publish_timestamp,
+            status: row.status,
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+            ended_at_source: row.ended_at_source,
+            start_received_at: row.start_received_at,
+            end_received_at: row.end_received_at,
+            start_deliveries: row.start_deliveries,
+            end_deliveries: row.end_deliveries,
+            flags: row.flags,
+        }
+    }
+}
+
+/// A page of sessions.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SessionPage)]
+pub struct SessionPageView {
+    /// The sessions.
+    data: Vec<SessionView>,
+    /// Where the next page begins; null on the last one.
+    #[schema(required)]
+    next_cursor: Option<String>,
+    /// How many sessions fit in all. Only with `include_total=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<i64>,
+    /// When this was read.
+    #[schema(value_type = String, format = DateTime)]
+    as_of: DateTime<Utc>,
+}
+
+/// Filters of the list of sessions.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListSessionsQuery {
+    /// Exact ingest domain.
+    domain: Option<String>,
+    /// Exact application.
+    app: Option<String>,
+    /// Exact stream name.
+    stream: Option<String>,
+    /// How the stream's name begins.
+    stream_prefix: Option<String>,
+    /// Exact stream.
+    stream_id: Option<Uuid>,
+    /// Exact start, in Unix seconds.
+    #[param(minimum = 0, maximum = 9_999_999_999_i64)]
+    publish_timestamp: Option<i64>,
+    /// On air or over.
+    #[param(value_type = Option<SessionStatus>)]
+    status: Option<String>,
+    /// Live for longer than the service believes without a word, or not.
+    unconfirmed: Option<bool>,
+    /// Who says that it ended.
+    #[param(value_type = Option<EndedAtSource>)]
+    ended_at_source: Option<String>,
+    /// A flag that is set.
+    #[param(value_type = Option<SessionFlag>)]
+    flag: Option<String>,
+    /// Exact address of the encoder. Needs scope `personal`.
+    client_ip: Option<String>,
+    /// Exact address of the receiving node. Needs scope `personal`.
+    node_ip: Option<String>,
+    /// Least whole seconds.
+    #[param(minimum = 0, maximum = 9_999_999_999_i64)]
+    min_duration_seconds: Option<i64>,
+    /// Most whole seconds.
+    #[param(minimum = 0, maximum = 9_999_999_999_i64)]
+    max_duration_seconds: Option<i64>,
+    /// Whether transcoded renditions are wanted.
+    #[param(value_type = Option<RenditionsWanted>, default = "include")]
+    renditions: Renditions,
+    /// Begin of a period, inclusive.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<DateTime<Utc>>,
+    /// End of a period, exclusive.
+    #[param(value_type = Option<String>, format = DateTime)]
+    to: Option<DateTime<Utc>>,
+    /// What the period is compared with: being on air at some moment of it, the start, or the end.
+    #[param(value_type = Option<TimeFieldWord>, default = "overlap")]
+    time_field: TimeField,
+    /// Live at this instant.
+    #[param(value_type = Option<String>, format = DateTime)]
+    at: Option<DateTime<Utc>>,
+    /// Newest start first, or oldest.
+    #[param(value_type = Option<SortWord>, default = "-started_at")]
+    sort: NewestFirst,
+    /// Adds `total`.
+    #[param(default = false)]
+    include_total: Option<bool>,
+    #[param(ignore)]
+    page: PageRequest<SessionPosition>,
+}
+
+type NewestFirst = bool;
+type SessionPosition = (DateTime<Utc>, Uuid);
+
+impl FromQuery for ListSessionsQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
+        let page = PageRequest::from_query(query, "list_sessions");
+        let word = |words: &'static [&'static str]| words.iter().map(|word| (*word, *word)).collect::<Vec<_>>();
+        let seconds = 0..=9_999_999_999;
+        let parameters = Self {
+            domain: query.text("domain"),
+            app: query.text("app"),
+            stream: query.text("stream"),
+            stream_prefix: query.text("stream_prefix"),
+            stream_id: query.id("stream_id"),
+            publish_timestamp: query.integer("publish_timestamp", seconds.clone()),
+            status: query.word("status", &word(&["live", "ended"])).map(str::to_owned),
+            unconfirmed: query.flag("unconfirmed"),
+            ended_at_source: query
+                .word("ended_at_source", &word(&["notification", "superseded", "timed_out", "operator"]))
+                .map(str::to_owned),
+            flag: query
+                .word("flag", &word(&["start_missing", "end_before_start", "key_conflict", "quarantined_messages"]))
+                .map(str::to_owned),
+            client_ip: query.text("client_ip"),
+            node_ip: query.text("node_ip"),
+            min_duration_seconds: query.integer("min_duration_seconds", seconds.clone()),
+            max_duration_seconds: query.integer("max_duration_seconds", seconds),
+            renditions: read_renditions(query).unwrap_or(Renditions::Include),
+            from: query.time("from"),
+            to: query.time("to"),
+            time_field: query
+                .word(
+                    "time_field",
+                    &[
+                        ("overlap", TimeField::Overlap),
+                        ("started_at", TimeField::StartedAt),
+                        ("ended_at", TimeField::EndedAt),
+                    ],
+                )
+                .unwrap_or(TimeField::Overlap),
+            at: query.time("at"),
+            sort: query.word("sort", &[("-started_at", true), ("started_at", false)]).unwrap_or(true),
+            include_total: query.flag("include_total"),
+            page,
+        };
+        if parameters.from.zip(parameters.to).is_some_and(|(from, to)| from > to) {
+            query.refuse("to", "must not lie before from");
+        }
+        parameters
+    }
+}
+
+impl ListSessionsQuery {
+    fn filter(&self, principal: &Principal, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> SessionFilter {
+        SessionFilter {
+            visible_domains: principal.visible_domains().map(<[String]>::to_vec),
+            domain: self.domain.clone(),
+            app: self.app.clone(),
+            stream: self.stream.clone(),
+            stream_prefix: self.stream_prefix.clone(),
+            stream_id: self.stream_id,
+            publish_timestamp: self.publish_timestamp,
+            status: self.status.clone(),
+            unconfirmed: self.unconfirmed,
+            unconfirmed_after,
+            ended_at_source: self.ended_at_source.clone(),
+            flag: self.flag.clone(),
+            client_ip: self.client_ip.clone(),
+            node_ip: self.node_ip.clone(),
+            min_duration_seconds: self.min_duration_seconds,
+            max_duration_seconds: self.max_duration_seconds,
+            renditions: self.renditions,
+            from: self.from,
+            to: self.to,
+            time_field: self.time_field,
+            at: self.at,
+            as_of,
+        }
+    }
+}
+
+/// List sessions
+///
+/// Every push, live and past, newest start first. All filters narrow; periods are half-open, `[from, to)`.
+#[utoipa::path(
+    tag = "sessions",
+    params(ListSessionsQuery, PageParameters),
+    responses(
+        (status = 200, description = "A page of sessions", body = SessionPageView),
+        Refusals,
+    ),
+)]
+#[get("/v1/sessions")]
+pub async fn list_sessions(
+    Access { principal, .. }: Access<Read>,
+    state: Data<AppState>,
+    Query(parameters): Query<ListSessionsQuery>,
+) -> Result<Json<SessionPageView>, ApiError> {
+    if (parameters.client_ip.is_some() || parameters.node_ip.is_some()) && !principal.may(Scope::Personal) {
+        return Err(ApiError::Forbidden(Scope::Personal));
+    }
+    let unconfirmed_after = state.unconfirmed_after;
+    let list = query::sessions::list_sessions(
+        &state.query_pool,
+        |as_of| parameters.filter(&principal, as_of, unconfirmed_after),
+        parameters.sort,
+        parameters.page.after,
+        parameters.page.limit,
+        parameters.include_total == Some(true),
+    )
+    .await?;
+    let as_of = list.as_of;
+    let (data, next_cursor) = parameters.page.page(
+        list.page,
+        |row| (row.started_at, row.session_id),
+        |row| SessionView::new(row, &principal, as_of, unconfirmed_after),
+    );
+    Ok(Json(SessionPageView { data, next_cursor, total: list.total, as_of }))
+}
+
+/// Get a session
+#[utoipa::path(
+    tag = "sessions",
+    params(("session_id" = String, Path, description = "The session's id")),
+    responses(
+        (status = 200, description = "The session", body = SessionView),
+        Refusals,
+        NotThere,
+    ),
+)]
+#[get("/v1/sessions/{session_id}")]
+pub async fn get_session(
+    Access { principal, .. }: Access<Read>,
+    state: Data<AppState>,
+    session_id: Path<String>,
+    _: Query<NoParameters>,
+) -> Result<Json<SessionView>, ApiError> {
+    let session_id = read_session_id(&session_id)?;
+    let (session, as_of) = query::sessions::get_session(&state.query_pool, &principal, session_id)
+        .await?
+        .ok_or(ApiError::NotFound("session"))?;
+    Ok(Json(SessionView::new(session, &principal, as_of, state.unconfirmed_after)))
+}
+
+/// Filters of one session's log.
+#[derive(Debug)]
+pub struct ListSessionEventsQuery {
+    page: PageRequest<i64>,
+}
+
+impl FromQuery for ListSessionEventsQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
+        Self { page: PageRequest::from_query(query, "list_session_events") }
+    }
+}
+
+/// List a session's log entries
+///
+/// Everything that the log says about a session, newest first: messages as received (repeats too), findings, and
+/// operators' acts.
+#[utoipa::path(
+    tag = "sessions",
+    params(("session_id" = String, Path, description = "The session's id"), PageParameters),
+    responses(
+        (status = 200, description = "A page of entries", body = Page<EventView>),
+        Refusals,
+        NotThere,
+    ),
+)]
+#[get("/v1/sessions/{session_id}/events")]
+pub async fn list_session_events(
+    Access { principal, .. }: Access<Read>,
+    state: Data<AppState>,
+    session_id: Path<String>,
+    Query(parameters): Query<ListSessionEventsQuery>,
+) -> Result<Json<Page<EventView>>, ApiError> {
+    let session_id = read_session_id(&session_id)?;
+    let page = &parameters.page;
+    let rows = query::events::list_session_events(&state.query_pool, &principal, session_id, page.after, page.limit)
+        .await?
+        .ok_or(ApiError::NotFound("session"))?;
+    let (data, next_cursor) = page.page(rows, |row| row.position, |row| EventView::new(row, &principal));
+    Ok(Json(Page { data, next_cursor }))
+}
+
+/// Ids are opaque: what is none of ours is not there.
+fn read_session_id(text: &str) -> Result<Uuid, ApiError> {
+    Uuid::try_parse(text).map_err(|_| ApiError::NotFound("session"))
+}

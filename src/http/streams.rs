@@ -1,0 +1,207 @@
+//! `/v1/streams`: what can be pushed to, and whether it is on air.
+
+use actix_web::get;
+use actix_web::web::{Data, Json, Path};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::extract::{Access, Read};
+use super::page::{Page, PageParameters, PageRequest};
+use super::problem::ApiError;
+use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
+use super::refusals::{NotThere, Refusals};
+use super::state::AppState;
+use super::words::{RenditionsWanted, StreamStatus};
+use crate::access::Principal;
+use crate::huawei::rendition;
+use crate::query;
+use crate::session::StreamKey;
+use crate::store::session_list::Renditions;
+use crate::store::stream::{AfterStream, StreamFilter, StreamRow};
+
+/// The stream that a rendition was made from.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RenditionOf)]
+pub struct RenditionView {
+    /// The source stream's id.
+    pub stream_id: Uuid,
+    /// The source stream's name.
+    pub stream: String,
+    /// The template that made the rendition.
+    #[schema(example = "lud")]
+    pub template: String,
+}
+
+impl RenditionView {
+    /// The source of a stream that `template` made; `None` for a source.
+    #[must_use]
+    pub fn new(domain: &str, app: &str, stream: &str, template: Option<String>) -> Option<Self> {
+        let template = template?;
+        let source = rendition::source_of(stream, &template)?.to_owned();
+        let key = StreamKey { domain: domain.to_owned(), app: app.to_owned(), stream: source };
+        Some(Self { stream_id: key.id().0, stream: key.stream, template })
+    }
+}
+
+/// The parameter `renditions`, if it is given.
+pub fn read_renditions(query: &mut QueryReader) -> Option<Renditions> {
+    let words = [("include", Renditions::Include), ("exclude", Renditions::Exclude), ("only", Renditions::Only)];
+    query.word("renditions", &words)
+}
+
+/// What an encoder can push to. It is live while at least one of its sessions is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Stream)]
+pub struct StreamView {
+    /// Opaque and stable.
+    stream_id: Uuid,
+    /// Ingest domain.
+    #[schema(example = "push.example.com")]
+    domain: String,
+    /// Application.
+    #[schema(example = "live")]
+    app: String,
+    /// Stream name.
+    #[schema(example = "example_stream")]
+    stream: String,
+    /// Whether it is on air.
+    #[schema(value_type = StreamStatus)]
+    status: &'static str,
+    /// How many of its sessions are live.
+    #[schema(minimum = 0)]
+    live_sessions: i64,
+    /// When the first of those began; null while it is offline.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    live_since: Option<DateTime<Utc>>,
+    /// When its newest session began.
+    #[schema(value_type = String, format = DateTime)]
+    last_started_at: DateTime<Utc>,
+    /// When a session of it last ended; null when none has.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    last_ended_at: Option<DateTime<Utc>>,
+    /// The stream that this is a transcoded rendition of; null for a source.
+    #[schema(required)]
+    rendition_of: Option<RenditionView>,
+}
+
+impl From<StreamRow> for StreamView {
+    fn from(row: StreamRow) -> Self {
+        Self {
+            rendition_of: RenditionView::new(&row.domain, &row.app, &row.stream, row.rendition_template),
+            stream_id: row.stream_id,
+            domain: row.domain,
+            app: row.app,
+            stream: row.stream,
+            status: if row.live_sessions > 0 { "live" } else { "offline" },
+            live_sessions: row.live_sessions,
+            live_since: row.live_since,
+            last_started_at: row.last_started_at,
+            last_ended_at: row.last_ended_at,
+        }
+    }
+}
+
+/// Filters of the list of streams.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListStreamsQuery {
+    /// Exact ingest domain.
+    domain: Option<String>,
+    /// Exact application.
+    app: Option<String>,
+    /// Exact stream name.
+    stream: Option<String>,
+    /// How the stream's name begins.
+    stream_prefix: Option<String>,
+    /// What the stream's name contains; case matters.
+    search: Option<String>,
+    /// On air or not.
+    #[param(value_type = Option<StreamStatus>)]
+    status: Option<bool>,
+    /// Whether transcoded renditions are wanted.
+    #[param(value_type = Option<RenditionsWanted>, default = "include")]
+    renditions: Renditions,
+    #[param(ignore)]
+    page: PageRequest<AfterStream>,
+}
+
+impl FromQuery for ListStreamsQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
+        let page = PageRequest::from_query(query, "list_streams");
+        Self {
+            domain: query.text("domain"),
+            app: query.text("app"),
+            stream: query.text("stream"),
+            stream_prefix: query.text("stream_prefix"),
+            search: query.text("search"),
+            status: query.word("status", &[("live", true), ("offline", false)]),
+            renditions: read_renditions(query).unwrap_or(Renditions::Include),
+            page,
+        }
+    }
+}
+
+impl ListStreamsQuery {
+    fn filter(&self, principal: &Principal) -> StreamFilter {
+        StreamFilter {
+            visible_domains: principal.visible_domains().map(<[String]>::to_vec),
+            stream_id: None,
+            domain: self.domain.clone(),
+            app: self.app.clone(),
+            stream: self.stream.clone(),
+            stream_prefix: self.stream_prefix.clone(),
+            search: self.search.clone(),
+            live: self.status,
+            renditions: self.renditions,
+        }
+    }
+}
+
+/// List streams
+///
+/// Every stream that was ever pushed, by domain, app and name.
+#[utoipa::path(
+    tag = "streams",
+    params(ListStreamsQuery, PageParameters),
+    responses(
+        (status = 200, description = "A page of streams", body = Page<StreamView>),
+        Refusals,
+    ),
+)]
+#[get("/v1/streams")]
+pub async fn list_streams(
+    Access { principal, .. }: Access<Read>,
+    state: Data<AppState>,
+    Query(parameters): Query<ListStreamsQuery>,
+) -> Result<Json<Page<StreamView>>, ApiError> {
+    let filter = parameters.filter(&principal);
+    let after = parameters.page.after.clone();
+    let rows = query::streams::list_streams(&state.query_pool, &filter, after, parameters.page.limit).await?;
+    let (data, next_cursor) =
+        parameters.page.page(rows, |row| (row.domain.clone(), row.app.clone(), row.stream.clone()), StreamView::from);
+    Ok(Json(Page { data, next_cursor }))
+}
+
+/// Get a stream
+#[utoipa::path(
+    tag = "streams",
+    params(("stream_id" = String, Path, description = "The stream's id")),
+    responses(
+        (status = 200, description = "The stream", body = StreamView),
+        Refusals,
+        NotThere,
+    ),
+)]
+#[get("/v1/streams/{stream_id}")]
+pub async fn get_stream(
+    Access { principal, .. }: Access<Read>,
+    state: Data<AppState>,
+    stream_id: Path<String>,
+    _: Query<NoParameters>,
+) -> Result<Json<StreamView>, ApiError> {
+    let stream_id = Uuid::try_parse(&stream_id).map_err(|_| ApiError::NotFound("stream"))?;
+    let stream = query::streams::get_stream(&state.query_pool, &principal, stream_id).await?;
+    Ok(Json(stream.ok_or(ApiError::NotFound("stream"))?.into()))
+}

@@ -1,0 +1,168 @@
+//! `/v1/tokens`: who may read.
+
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpResponse, delete, get, post};
+use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::extract::{Access, Admin, Body};
+use super::problem::ApiError;
+use super::query_string::{NoParameters, Query};
+use super::refusals::{NotThere, Refusals, TooLong};
+use super::state::AppState;
+use super::words::ScopeWord;
+use crate::access::Scope;
+use crate::access::admin::{self, NewToken};
+use crate::clock;
+use crate::store;
+use crate::store::access_token::AccessTokenRow;
+
+/// A token that is to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewToken)]
+pub struct CreateTokenBody {
+    /// What it is for.
+    #[schema(min_length = 1, max_length = 200, example = "wall display")]
+    name: String,
+    /// What it may do.
+    #[schema(value_type = Vec<ScopeWord>, min_items = 1)]
+    scopes: Vec<String>,
+    /// The domains that exist for it; all when null. Null for a token with scope `admin`.
+    #[schema(min_items = 1)]
+    domains: Option<Vec<String>>,
+    /// When it stops working; never when null.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// A token, without the token itself.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Token)]
+pub struct TokenView {
+    /// Its id.
+    token_id: Uuid,
+    /// What it is for.
+    name: String,
+    /// What it may do.
+    #[schema(value_type = Vec<ScopeWord>)]
+    scopes: Vec<String>,
+    /// The domains that exist for it; all when null.
+    #[schema(required)]
+    domains: Option<Vec<String>>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: DateTime<Utc>,
+    /// When it stops working; never when null.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl From<AccessTokenRow> for TokenView {
+    fn from(row: AccessTokenRow) -> Self {
+        Self {
+            token_id: row.token_id,
+            name: row.name,
+            scopes: row.scopes,
+            domains: row.domains,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+        }
+    }
+}
+
+/// A token that was made.
+#[derive(Serialize, ToSchema)]
+pub struct CreatedToken {
+    /// The token itself. Shown this once.
+    token: String,
+    #[serde(flatten)]
+    made: TokenView,
+}
+
+/// All tokens.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokenList {
+    /// The tokens, oldest first.
+    data: Vec<TokenView>,
+    /// Always null: all are given at once.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+/// List tokens
+#[utoipa::path(
+    tag = "administration",
+    responses(
+        (status = 200, description = "Every token", body = TokenList),
+        Refusals,
+    ),
+)]
+#[get("/v1/tokens")]
+pub async fn list_tokens(
+    _: Access<Admin>,
+    state: Data<AppState>,
+    _: Query<NoParameters>,
+) -> Result<Json<TokenList>, ApiError> {
+    let rows = store::access_token::list_access_tokens(&state.work_pool).await?;
+    Ok(Json(TokenList { data: rows.into_iter().map(TokenView::from).collect(), next_cursor: None }))
+}
+
+/// Make a token
+#[utoipa::path(
+    tag = "administration",
+    request_body = CreateTokenBody,
+    responses(
+        (status = 201, description = "Made", body = CreatedToken),
+        Refusals,
+        TooLong,
+    ),
+)]
+#[post("/v1/tokens")]
+pub async fn create_token(
+    _: Access<Admin>,
+    state: Data<AppState>,
+    _: Query<NoParameters>,
+    Body(body): Body<CreateTokenBody>,
+) -> Result<HttpResponse, ApiError> {
+    let scopes = body.scopes.iter().map(|word| Scope::from_word(word)).collect::<Option<Vec<_>>>();
+    let new = NewToken {
+        name: body.name,
+        scopes: scopes.ok_or_else(|| ApiError::invalid("scopes", "must be of read, personal, billing, admin"))?,
+        domains: body.domains,
+        expires_at: body.expires_at,
+    };
+    let (row, token) = admin::create_token(&state.work_pool, new, clock::now()).await?;
+    state.registry.refresh().await?;
+    Ok(HttpResponse::Created().json(CreatedToken { token: token.expose_secret().to_owned(), made: row.into() }))
+}
+
+/// Revoke a token
+///
+/// Takes effect in every process within 2 seconds.
+#[utoipa::path(
+    tag = "administration",
+    params(("token_id" = String, Path, description = "The token's id")),
+    responses(
+        (status = 204, description = "Revoked"),
+        Refusals,
+        NotThere,
+    ),
+)]
+#[delete("/v1/tokens/{token_id}")]
+pub async fn revoke_token(
+    _: Access<Admin>,
+    state: Data<AppState>,
+    token_id: Path<String>,
+    _: Query<NoParameters>,
+) -> Result<HttpResponse, ApiError> {
+    let token_id = Uuid::try_parse(&token_id).map_err(|_| ApiError::NotFound("token"))?;
+    if !admin::revoke_token(&state.work_pool, token_id).await? {
+        return Err(ApiError::NotFound("token"));
+    }
+    state.registry.refresh().await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,16 @@
+//! What Huawei Cloud Live sends, and whether to believe it.
+//!
+//! Pure: no I/O, no clock, no settings read from anywhere. `now` and everything that is known of a domain are
+//! arguments, so that each rule can be tested by itself.
+//!
+//! - [`notification`]: the wire format; the only place that knows the provider's field names.
+//! - [`signature`]: how a message is signed, and whether a signature fits.
+//! - [`admission`]: accept, quarantine or refuse.
+//! - [`masking`]: credentials in `user_args` never leave the receiving path.
+//! - [`rendition`]: which stream names are transcoded renditions of which.
+
+pub mod admission;
+pub mod masking;
+pub mod notification;
+pub mod rendition;
+pub mod signature;

@@ -1,0 +1,37 @@
+//! streamtally keeps every live push that Huawei Cloud Live reports, and answers what is live and for how long.
+//!
+//! # The way of a message
+//!
+//! [`http`] receives a callback. [`huawei`] parses it, verifies it, and judges whether it counts. [`event_log`] puts
+//! it into the log, together with whatever else has gathered, in one commit; only then is it answered 200. The
+//! [`reconciler`] folds the log into sessions by the pure rules of [`session`]. [`query`] reads them for callers.
+//!
+//! # What everything rests on
+//!
+//! - The log is the truth: nothing changes a session but an entry of the log, and folding is pure, so that all
+//!   sessions can be made anew from it.
+//! - Whoever has read a shard of the log up to a position will never later find a new entry at or below it.
+//! - 200 means durable: the message survives `kill -9` of this process and of the database one moment later.
+//!
+//! # Where things are
+//!
+//! Imports run one way: [`http`] and [`command`] use [`query`], [`reconciler`], [`event_log`], [`registry`] and
+//! [`access`]; those use [`store`]; that and all of them use the pure rooms [`session`] and [`huawei`], which know
+//! no I/O and no clock.
+
+pub mod access;
+pub mod app;
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod data_dir;
+pub mod event_log;
+pub mod http;
+pub mod huawei;
+pub mod postgres;
+pub mod query;
+pub mod reconciler;
+pub mod registry;
+pub mod session;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,26 @@
+//! Parses the command line, runs one command, prints the error chain.
+
+use std::process::ExitCode;
+
+use streamtally::command;
+
+fn main() -> ExitCode {
+    let cli = match command::parse(std::env::args_os().collect()) {
+        Ok(cli) => cli,
+        Err(error) => return fail(&error),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    match runtime.block_on(command::run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("streamtally: {error:#}");
+    // Bad usage, as clap has it too, is told apart from failure.
+    if error.is::<command::BadUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,68 @@
+//! Whose the server is: `PostgreSQL` refuses to run as root, so root lends it another user.
+
+use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
+
+use nix::unistd::{Uid, User};
+
+use super::error::PostgresError;
+
+/// A user of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Account {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) name: String,
+}
+
+impl Account {
+    /// The user this process runs as.
+    pub(super) fn ourselves() -> Result<Self, PostgresError> {
+        Self::by_uid(Uid::effective().as_raw())
+    }
+
+    /// The user to run the server of `data_dir`: ourselves, unless we are root; then the owner of
+    /// the database, else of the data folder, else `postgres`, else `nobody`.
+    pub(super) fn of_server(data_dir: &Path, pgdata: &Path) -> Result<Self, PostgresError> {
+        let ourselves = Self::ourselves()?;
+        if !ourselves.is_root() {
+            return Ok(ourselves);
+        }
+        for folder in [pgdata, data_dir] {
+            if let Some(uid) = owner_of(folder)?.filter(|uid| *uid != 0) {
+                return Self::by_uid(uid);
+            }
+        }
+        let named = |name| User::from_name(name).ok().flatten().filter(|user| !user.uid.is_root());
+        named("postgres").or_else(|| named("nobody")).map(Self::from).ok_or(PostgresError::NoServerUser)
+    }
+
+    pub(super) fn is_root(&self) -> bool {
+        self.uid == 0
+    }
+
+    fn by_uid(uid: u32) -> Result<Self, PostgresError> {
+        let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+        user.map(Self::from).ok_or(PostgresError::NamelessUser { uid })
+    }
+}
+
+impl From<User> for Account {
+    fn from(user: User) -> Self {
+        Self { uid: user.uid.as_raw(), gid: user.gid.as_raw(), name: user.name }
+    }
+}
+
+/// A user's name, or the bare number when it has none; for messages.
+pub(super) fn name_of(uid: u32) -> String {
+    Account::by_uid(uid).map_or_else(|_| uid.to_string(), |account| account.name)
+}
+
+/// The owner of `path`, or `None` when nothing is there (a missing or foreign parent is reported by
+/// whoever makes it).
+pub(super) fn owner_of(path: &Path) -> Result<Option<u32>, PostgresError> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.uid())),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(source) => Err(PostgresError::Io { action: "look at", path: path.to_path_buf(), source }),
+    }
+}

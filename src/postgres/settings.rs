@@ -1,0 +1,142 @@
+//! What the server is told on its command line and in its access files. Pure.
+//!
+//! The command line beats `postgresql.conf` and ALTER SYSTEM, so durability cannot be lost by an
+//! edit.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fmt::Write as _,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::Path,
+};
+
+use super::{folder::Folder, socket::PORT};
+
+/// The role and the database, both made for the service.
+pub(super) const ROLE: &str = "streamtally";
+pub(super) const DATABASE: &str = "streamtally";
+
+/// Below this many bytes of `/dev/shm` (containers have 64 MiB) a parallel query can run out of it.
+const ENOUGH_SHARED_MEMORY: u64 = 256 << 20;
+
+/// A name for the database of this path: FNV-1a, which is the same in every build, so that the
+/// servers and folders of an earlier one are known again.
+pub(super) fn identity_of(path: &Path) -> String {
+    let hash =
+        path.as_os_str().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+    format!("streamtally-{hash:016x}")
+}
+
+/// All `-c` arguments. `extra` comes last, so it wins.
+pub(super) fn arguments(
+    folder: &Folder,
+    socket_dir: &Path,
+    identity: &str,
+    shared_memory_bytes: Option<u64>,
+    extra: &[(String, String)],
+) -> Vec<OsString> {
+    let port = PORT.to_string();
+    let fixed = [
+        ("fsync", "on"),
+        ("synchronous_commit", "on"),
+        ("full_page_writes", "on"),
+        ("listen_addresses", ""),
+        ("port", &port),
+        ("unix_socket_permissions", "0700"),
+        ("cluster_name", identity),
+        ("max_connections", "100"),
+        ("shared_buffers", "256MB"),
+        ("dynamic_shared_memory_type", dynamic_shared_memory_type(shared_memory_bytes)),
+        ("jit", "off"),
+        ("timezone", "UTC"),
+        ("log_timezone", "UTC"),
+        ("logging_collector", "off"),
+        ("log_destination", "stderr"),
+    ];
+    let paths = [
+        ("hba_file", folder.hba().into_os_string()),
+        ("ident_file", folder.ident().into_os_string()),
+        ("unix_socket_directories", quote_list_item(socket_dir.as_os_str())),
+    ];
+    let fixed = fixed.iter().map(|(name, value)| (*name, OsStr::new(*value)));
+    let paths = paths.iter().map(|(name, value)| (*name, value.as_os_str()));
+    let extra = extra.iter().map(|(name, value)| (name.as_str(), OsStr::new(value)));
+    fixed.chain(paths).chain(extra).flat_map(|(name, value)| setting(name, value)).collect()
+}
+
+fn setting(name: &str, value: &OsStr) -> [OsString; 2] {
+    let mut argument = OsString::from(name);
+    argument.push("=");
+    argument.push(value);
+    [OsString::from("-c"), argument]
+}
+
+/// Quotes one path for a setting that takes a list, where a comma would end it.
+fn quote_list_item(path: &OsStr) -> OsString {
+    let mut quoted = vec![b'"'];
+    for byte in path.as_bytes() {
+        quoted.push(*byte);
+        if *byte == b'"' {
+            quoted.push(b'"');
+        }
+    }
+    quoted.push(b'"');
+    OsString::from_vec(quoted)
+}
+
+/// The kind of memory that parallel queries share; `bytes` is the size of `/dev/shm`, if there is
+/// one.
+fn dynamic_shared_memory_type(bytes: Option<u64>) -> &'static str {
+    match bytes {
+        Some(bytes) if bytes >= ENOUGH_SHARED_MEMORY => "posix",
+        None if !cfg!(target_os = "linux") => "posix",
+        _ => "sysv",
+    }
+}
+
+/// `pg_hba.conf`: over the socket only, by the user of the machine.
+pub(super) fn access_rules() -> String {
+    "# Written by streamtally at every start.\nlocal all all peer map=streamtally\n".to_owned()
+}
+
+/// `pg_ident.conf`: these users of the machine are our role.
+pub(super) fn access_map(users: &[&str]) -> String {
+    let mut map = "# Written by streamtally at every start.\n".to_owned();
+    for user in users {
+        let _ = writeln!(map, "streamtally \"{user}\" {ROLE}");
+    }
+    map
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_is_short_and_never_changes() {
+        assert_eq!(identity_of(Path::new("")), "streamtally-cbf29ce484222325");
+        assert_eq!(identity_of(Path::new("a")), "streamtally-af63dc4c8601ec8c");
+    }
+
+    #[test]
+    fn a_path_in_a_list_is_quoted() {
+        assert_eq!(quote_list_item(OsStr::new("/a, \"b\"")), OsString::from("\"/a, \"\"b\"\"\""));
+    }
+
+    #[test]
+    fn a_small_or_missing_dev_shm_is_avoided() {
+        assert_eq!(dynamic_shared_memory_type(Some(256 << 20)), "posix");
+        assert_eq!(dynamic_shared_memory_type(Some(64 << 20)), "sysv");
+        if cfg!(target_os = "linux") {
+            assert_eq!(dynamic_shared_memory_type(None), "sysv");
+        }
+    }
+
+    #[test]
+    fn each_user_has_a_line_in_the_map() {
+        let map = access_map(&["root", "some one"]);
+        assert!(map.ends_with("streamtally \"root\" streamtally\nstreamtally \"some one\" streamtally\n"), "{map}");
+    }
+}

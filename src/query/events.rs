@@ -1,0 +1,31 @@
+//! The log as support reads it.
+
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::Rows;
+use crate::access::Principal;
+use crate::store;
+use crate::store::event::EventRow;
+
+/// A page of one session's log, newest first; `None` when the session does not exist for the caller.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_session_events(
+    pool: &PgPool,
+    principal: &Principal,
+    session_id: Uuid,
+    before_position: Option<i64>,
+    limit: u16,
+) -> Result<Option<Rows<EventRow>>, sqlx::Error> {
+    let mut snapshot = store::snapshot::begin(pool).await?;
+    let session = store::session::get_session(&mut *snapshot, session_id).await?;
+    if !session.is_some_and(|session| principal.sees(&session.domain)) {
+        return Ok(None);
+    }
+    let rows =
+        store::event::list_session_events(&mut *snapshot, session_id, before_position, i64::from(limit) + 1).await?;
+    snapshot.commit().await?;
+    Ok(Some(Rows::of(rows, limit)))
+}

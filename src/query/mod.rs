@@ -1,0 +1,27 @@
+//! What dashboards and support ask.
+//!
+//! Every answer is read in one snapshot and says when that was (`as_of`). Only the domains that exist for the caller
+//! are looked at: the filters carry them, so that no query can forget.
+
+pub mod events;
+pub mod live;
+pub mod sessions;
+pub mod streams;
+
+/// Rows of one page, and whether more follow.
+#[derive(Debug, Clone)]
+pub struct Rows<T> {
+    /// The rows, at most as many as were asked for.
+    pub rows: Vec<T>,
+    /// Whether there is a next page.
+    pub more: bool,
+}
+
+impl<T> Rows<T> {
+    /// Of rows that were asked for with one more than `limit`.
+    fn of(mut rows: Vec<T>, limit: u16) -> Self {
+        let more = rows.len() > usize::from(limit);
+        rows.truncate(usize::from(limit));
+        Self { rows, more }
+    }
+}

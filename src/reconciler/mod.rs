@@ -1,0 +1,13 @@
+//! The reconciler: folds the log into sessions.
+//!
+//! A step takes a shard, reads the entries after its folded position, loads the sessions that they touch, folds, and
+//! writes them and the new position in one transaction. Whoever holds the shard's row folds it; others pass by. So an
+//! entry is folded exactly once, by whichever process comes to it, and when one dies its row is free again.
+//!
+//! [`step`] is what tests drive; [`run`] is what drives it in life.
+
+mod row;
+pub mod run;
+mod step;
+
+pub use step::{StepOutcome, fold_to_end, step};

@@ -1,0 +1,117 @@
+//! A session's state to and from its row.
+
+use uuid::Uuid;
+
+use crate::session::entry::Details;
+use crate::session::key::started_at;
+use crate::session::lifecycle::{self, Flag, Status};
+use crate::session::{Session, SessionId, SessionKey, StreamKey};
+use crate::store::log::EntryRow;
+use crate::store::session::SessionRow;
+use crate::store::stream::StreamNameRow;
+
+/// A session that entries touch.
+pub(super) struct Touched {
+    session_id: Uuid,
+    key: SessionKey,
+    /// Whether callers could see it before.
+    was_seen: bool,
+    pub(super) state: Session,
+}
+
+/// A session that no entry was folded into before.
+pub(super) fn begin(entry: &EntryRow) -> Touched {
+    let stream = StreamKey { domain: entry.domain.clone(), app: entry.app.clone(), stream: entry.stream.clone() };
+    let key = SessionKey { stream, publish_timestamp: entry.publish_timestamp };
+    let SessionId(session_id) = key.id();
+    assert_eq!(session_id, entry.session_id, "an entry's session follows from its key");
+    Touched { session_id, key, was_seen: false, state: Session::default() }
+}
+
+/// The session that a row holds.
+pub(super) fn load(row: SessionRow) -> Touched {
+    let stream = StreamKey { domain: row.domain, app: row.app, stream: row.stream };
+    Touched {
+        session_id: row.session_id,
+        key: SessionKey { stream, publish_timestamp: row.publish_timestamp },
+        was_seen: row.status != Status::Unseen.as_str(),
+        state: Session {
+            start_received_at: row.start_received_at,
+            start_deliveries: row.start_deliveries,
+            end_received_at: row.end_received_at,
+            end_deliveries: row.end_deliveries,
+            end_noticed_at: row.end_noticed_at,
+            superseded_at: row.superseded_at,
+            timed_out_at: row.timed_out_at,
+            operator_ended_at: row.operator_ended_at,
+            quarantined_messages: row.quarantined_messages,
+            key_conflict: row.key_conflict,
+            details: Details {
+                client_ip: row.client_ip,
+                node_ip: row.node_ip,
+                user_args: row.user_args,
+                rendition_template: row.rendition_template,
+            },
+            last_position: row.last_position,
+            last_recorded_at: row.last_recorded_at,
+        },
+    }
+}
+
+/// The rows of sessions as they now are, and the streams that callers see for the first time.
+pub(super) fn store(shard: i16, touched: impl Iterator<Item = Touched>) -> (Vec<SessionRow>, Vec<StreamNameRow>) {
+    let mut sessions = Vec::new();
+    let mut streams = Vec::new();
+    for session in touched {
+        let was_seen = session.was_seen;
+        let row = row_of(shard, session);
+        if !was_seen && row.status != Status::Unseen.as_str() {
+            streams.push(StreamNameRow {
+                stream_id: row.stream_id,
+                domain: row.domain.clone(),
+                app: row.app.clone(),
+                stream: row.stream.clone(),
+            });
+        }
+        sessions.push(row);
+    }
+    (sessions, streams)
+}
+
+fn row_of(shard: i16, session: Touched) -> SessionRow {
+    let Touched { session_id, key, was_seen: _, state } = session;
+    let stream_id = key.stream.id().0;
+    let StreamKey { domain, app, stream } = key.stream;
+    let started_at = started_at(key.publish_timestamp);
+    let end = lifecycle::end(&state, started_at);
+    SessionRow {
+        shard,
+        session_id,
+        stream_id,
+        domain,
+        app,
+        stream,
+        publish_timestamp: key.publish_timestamp,
+        started_at,
+        status: lifecycle::status(&state, started_at).as_str().to_owned(),
+        ended_at: end.map(|(ended_at, _)| ended_at),
+        ended_at_source: end.map(|(_, source)| source.as_str().to_owned()),
+        flags: lifecycle::flags(&state, started_at).into_iter().map(Flag::as_str).map(str::to_owned).collect(),
+        start_received_at: state.start_received_at,
+        start_deliveries: state.start_deliveries,
+        end_received_at: state.end_received_at,
+        end_deliveries: state.end_deliveries,
+        end_noticed_at: state.end_noticed_at,
+        superseded_at: state.superseded_at,
+        timed_out_at: state.timed_out_at,
+        operator_ended_at: state.operator_ended_at,
+        quarantined_messages: state.quarantined_messages,
+        key_conflict: state.key_conflict,
+        client_ip: state.details.client_ip,
+        node_ip: state.details.node_ip,
+        user_args: state.details.user_args,
+        rendition_template: state.details.rendition_template,
+        last_position: state.last_position,
+        last_recorded_at: state.last_recorded_at,
+    }
+}

@@ -1,0 +1,92 @@
+//! One step: a shard's next entries, folded.
+
+use std::collections::HashMap;
+
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::row::{self, Touched};
+use crate::event_log::read;
+use crate::session::fold;
+use crate::store;
+use crate::store::fold::ProgressRow;
+use crate::store::log::EntryRow;
+
+/// The most entries that one step folds.
+pub const MOST_AT_ONCE: i64 = 5_000;
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepOutcome {
+    /// It folded this many entries; there may be more.
+    Folded(usize),
+    /// There was nothing to fold.
+    CaughtUp,
+    /// Another folder has the shard.
+    Taken,
+}
+
+/// Folds the next entries of a shard, at most `limit`.
+///
+/// # Errors
+/// Those of the database; then nothing has changed.
+pub async fn step(pool: &PgPool, shard: i16, limit: i64) -> Result<StepOutcome, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    store::fold::set_commit_asynchronous(&mut *transaction).await?;
+    let Some(folded) = store::fold::lock_progress(&mut *transaction, shard).await? else {
+        return Ok(StepOutcome::Taken);
+    };
+    let entries =
+        store::log::list_entries_after(&mut *transaction, shard, folded.position, folded.recorded_at, limit).await?;
+    let Some(last) = entries.last() else { return Ok(StepOutcome::CaughtUp) };
+    let progress = ProgressRow { position: last.position, recorded_at: last.recorded_at };
+    assert_gapless(folded, &entries);
+    let count = entries.len();
+
+    let mut session_ids: Vec<Uuid> = entries.iter().map(|entry| entry.session_id).collect();
+    session_ids.sort_unstable();
+    session_ids.dedup();
+    let known = store::session::list_sessions_by_id(&mut *transaction, shard, &session_ids).await?;
+    let mut touched: HashMap<Uuid, Touched> =
+        known.into_iter().map(|session| (session.session_id, row::load(session))).collect();
+    for entry in entries {
+        let session = touched.entry(entry.session_id).or_insert_with(|| row::begin(&entry));
+        fold(&mut session.state, &read::entry_of(entry));
+    }
+
+    let (sessions, new_streams) = row::store(shard, touched.into_values());
+    store::session::upsert_sessions(&mut *transaction, shard, &sessions).await?;
+    if !new_streams.is_empty() {
+        store::stream::insert_streams(&mut *transaction, shard, &new_streams).await?;
+    }
+    store::fold::update_progress(&mut *transaction, shard, progress).await?;
+    transaction.commit().await?;
+    Ok(StepOutcome::Folded(count))
+}
+
+/// Folds every shard until the whole log is folded, or is being folded by others.
+///
+/// Gives the number of entries folded.
+///
+/// # Errors
+/// Those of the database.
+pub async fn fold_to_end(pool: &PgPool) -> Result<usize, sqlx::Error> {
+    let mut folded = 0;
+    for shard in store::fold::list_lagging_shards(pool).await? {
+        while let StepOutcome::Folded(entries) = step(pool, shard, MOST_AT_ONCE).await? {
+            folded += entries;
+            if i64::try_from(entries).is_ok_and(|entries| entries < MOST_AT_ONCE) {
+                break;
+            }
+        }
+    }
+    Ok(folded)
+}
+
+/// Positions have no gaps: an entry that is not here yet can never come.
+fn assert_gapless(folded: ProgressRow, entries: &[EntryRow]) {
+    for (expected, entry) in (folded.position + 1..).zip(entries) {
+        assert_eq!(entry.position, expected, "positions of a shard follow each other without a gap");
+        assert!(entry.recorded_at >= folded.recorded_at, "entries are recorded in the order of their positions");
+    }
+}

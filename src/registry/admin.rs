@@ -1,0 +1,281 @@
+//! Changing what is registered. Used alike by the API and by commands.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{PgConnection, PgPool};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use super::master_key::MasterKey;
+use super::{RegistryError, hash_callback_token, open_key};
+use crate::huawei::admission::SignatureRule;
+use crate::huawei::notification::is_app_name;
+use crate::huawei::signature::Joiner;
+use crate::store;
+use crate::store::domain::DomainRow;
+use crate::store::signing_key::SigningKeyRow;
+
+/// How a domain is to be.
+#[derive(Debug, Clone)]
+pub struct DomainSettings {
+    /// Whether its messages are signed.
+    pub signature: SignatureRule,
+    /// The applications that may send; all when `None`.
+    pub apps: Option<Vec<String>>,
+    /// What stands between the signed fields.
+    pub joiner: Joiner,
+    /// The templates whose renditions are notified.
+    pub rendition_templates: Vec<String>,
+    /// Whether several pushers of one stream are normal.
+    pub concurrent_pushes: bool,
+}
+
+/// Why something cannot be registered.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// Something about it is not possible.
+    #[error("{name}: {reason}")]
+    Invalid {
+        /// The member.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It is not there.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The domain has this key already.
+    #[error("the domain has this key already")]
+    KeyExists,
+    /// A domain whose name begins alike has this key.
+    #[error("{0} has this key, and its name begins like this one's: a message signed for one would fit the other")]
+    KeyShared(String),
+    /// The registry cannot be read.
+    #[error("the registry cannot be read")]
+    Registry(#[from] RegistryError),
+    /// The database failed.
+    #[error("the database cannot keep the change")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Registers a domain, or changes it. Gives it as it now is, and whether it is new.
+///
+/// # Errors
+/// [`AdminError::Invalid`], naming the member that is wrong.
+pub async fn put_domain(
+    pool: &PgPool,
+    domain: &str,
+    settings: DomainSettings,
+    now: DateTime<Utc>,
+) -> Result<(DomainRow, bool), AdminError> {
+    check_domain(domain)?;
+    check_settings(&settings)?;
+    let mut transaction = pool.begin().await?;
+    store::installation::lock_registry(&mut *transaction).await?;
+    let known = store::domain::get_domain(&mut *transaction, domain).await?;
+    let row = DomainRow {
+        domain: domain.to_owned(),
+        signature: match settings.signature {
+            SignatureRule::Required => "required".to_owned(),
+            SignatureRule::None => "none".to_owned(),
+        },
+        apps: settings.apps,
+        joiner: settings.joiner.as_str().to_owned(),
+        rendition_templates: settings.rendition_templates,
+        concurrent_pushes: settings.concurrent_pushes,
+        callback_token_hash: known.as_ref().and_then(|row| row.callback_token_hash.clone()),
+        created_at: known.as_ref().map_or(now, |row| row.created_at),
+        updated_at: now,
+    };
+    store::domain::upsert_domain(&mut *transaction, &row).await?;
+    transaction.commit().await?;
+    Ok((row, known.is_none()))
+}
+
+/// Stops receiving for a domain and forgets its keys. Its history stays.
+///
+/// # Errors
+/// [`AdminError::NotFound`] when it is not registered.
+pub async fn remove_domain(pool: &PgPool, domain: &str) -> Result<(), AdminError> {
+    let mut transaction = pool.begin().await?;
+    store::installation::lock_registry(&mut *transaction).await?;
+    if !store::domain::delete_domain(&mut *transaction, domain).await? {
+        return Err(AdminError::NotFound("domain"));
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Adds a key to a domain: the given one, or a new random one of 32 characters. Gives its id and the key.
+///
+/// # Errors
+/// [`AdminError::Invalid`] when the key has not 32-128 characters, [`AdminError::KeyExists`], and
+/// [`AdminError::KeyShared`] when a domain of which one name is the beginning of the other has it.
+pub async fn add_key(
+    pool: &PgPool,
+    master_key: &MasterKey,
+    domain: &str,
+    given: Option<SecretString>,
+    now: DateTime<Utc>,
+) -> Result<(SigningKeyRow, SecretString), AdminError> {
+    let key = given.unwrap_or_else(|| hex::encode(rand::random::<[u8; 16]>()).into());
+    check_key(&key)?;
+    let mut transaction = pool.begin().await?;
+    store::installation::lock_registry(&mut *transaction).await?;
+    if store::domain::get_domain(&mut *transaction, domain).await?.is_none() {
+        return Err(AdminError::NotFound("domain"));
+    }
+    refuse_shared_key(&mut transaction, master_key, domain, &key).await?;
+    let key_id = Uuid::new_v4();
+    let row = SigningKeyRow {
+        key_id,
+        domain: domain.to_owned(),
+        sealed_key: master_key.seal(key_id, domain, &key),
+        created_at: now,
+    };
+    store::signing_key::insert_signing_key(&mut *transaction, &row).await?;
+    transaction.commit().await?;
+    Ok((row, key))
+}
+
+/// Signed fields are joined without separators, so the end of a domain's name can pass for the beginning of an app's.
+async fn refuse_shared_key(
+    connection: &mut PgConnection,
+    master_key: &MasterKey,
+    domain: &str,
+    key: &SecretString,
+) -> Result<(), AdminError> {
+    let rows = store::signing_key::list_signing_keys(connection).await?;
+    for row in rows.iter().filter(|row| row.domain.starts_with(domain) || domain.starts_with(&row.domain)) {
+        let other = open_key(row, master_key)?;
+        if bool::from(other.expose_secret().as_bytes().ct_eq(key.expose_secret().as_bytes())) {
+            return Err(if row.domain == domain {
+                AdminError::KeyExists
+            } else {
+                AdminError::KeyShared(row.domain.clone())
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Removes a key of a domain: messages signed with it are refused from now on.
+///
+/// # Errors
+/// [`AdminError::NotFound`] when the domain has no such key.
+pub async fn remove_key(pool: &PgPool, domain: &str, key_id: Uuid) -> Result<(), AdminError> {
+    let mut transaction = pool.begin().await?;
+    store::installation::lock_registry(&mut *transaction).await?;
+    if !store::signing_key::delete_signing_key(&mut *transaction, domain, key_id).await? {
+        return Err(AdminError::NotFound("key"));
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Gives a domain a new secret path; the old one stops working. Gives the secret part.
+///
+/// # Errors
+/// [`AdminError::NotFound`] when it is not registered.
+pub async fn replace_callback_token(
+    pool: &PgPool,
+    domain: &str,
+    now: DateTime<Utc>,
+) -> Result<SecretString, AdminError> {
+    let token = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+    let mut transaction = pool.begin().await?;
+    store::installation::lock_registry(&mut *transaction).await?;
+    let hash = hash_callback_token(&token);
+    if !store::domain::update_callback_token_hash(&mut *transaction, domain, &hash, now).await? {
+        return Err(AdminError::NotFound("domain"));
+    }
+    transaction.commit().await?;
+    Ok(token.into())
+}
+
+fn invalid(name: &'static str, reason: impl Into<String>) -> AdminError {
+    AdminError::Invalid { name, reason: reason.into() }
+}
+
+fn check_domain(domain: &str) -> Result<(), AdminError> {
+    let fits = (1..=255).contains(&domain.chars().count())
+        && !domain.chars().any(|character| character.is_control() || character.is_whitespace() || character == '/');
+    fits.then_some(()).ok_or_else(|| {
+        invalid("domain", "must have 1 to 255 characters, without spaces, slashes and control characters")
+    })
+}
+
+fn check_settings(settings: &DomainSettings) -> Result<(), AdminError> {
+    if let Some(apps) = &settings.apps {
+        if apps.is_empty() || apps.len() > 1000 {
+            return Err(invalid("apps", "must be null or name 1 to 1000 applications"));
+        }
+        if let Some(app) = apps.iter().find(|app| !is_app_name(app) || app.len() > 255) {
+            return Err(invalid("apps", format!("{app:?} is not 1 to 255 letters, digits, `_` and `-`")));
+        }
+        if let Some((longer, shorter)) = prefixed_pair(apps) {
+            return Err(invalid(
+                "apps",
+                format!(
+                    "{longer:?} begins with {shorter:?}: a message signed for one could be turned into one for the other"
+                ),
+            ));
+        }
+    }
+    let templates = &settings.rendition_templates;
+    if templates.len() > 100 {
+        return Err(invalid("rendition_templates", "must name at most 100 templates"));
+    }
+    if templates.iter().any(|name| !(1..=64).contains(&name.chars().count()) || name.chars().any(char::is_control)) {
+        return Err(invalid("rendition_templates", "must each have 1 to 64 characters, no control characters"));
+    }
+    Ok(())
+}
+
+/// Two of the names of which the first begins with the second, or is the same.
+fn prefixed_pair(names: &[String]) -> Option<(&str, &str)> {
+    let mut sorted: Vec<&str> = names.iter().map(String::as_str).collect();
+    sorted.sort_unstable();
+    sorted
+        .iter()
+        .zip(sorted.iter().skip(1))
+        .find(|(shorter, longer)| longer.starts_with(**shorter))
+        .map(|(shorter, longer)| (*longer, *shorter))
+}
+
+fn check_key(key: &SecretString) -> Result<(), AdminError> {
+    let key = key.expose_secret();
+    if !(32..=128).contains(&key.chars().count()) {
+        return Err(invalid("key", "must have 32 to 128 characters"));
+    }
+    if key.chars().any(char::is_control) {
+        return Err(invalid("key", "must not hold control characters"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_apps_none_may_begin_with_the_other() {
+        let pair = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            prefixed_pair(&names).map(|(longer, shorter)| (longer.to_owned(), shorter.to_owned()))
+        };
+        assert_eq!(pair(&["live", "vod", "live2"]), Some(("live2".into(), "live".into())));
+        assert_eq!(pair(&["live", "live"]), Some(("live".into(), "live".into())));
+        assert_eq!(pair(&["live1", "live2", "vod"]), None);
+    }
+
+    #[test]
+    fn a_key_has_32_to_128_characters() {
+        for (length, fits) in [(31, false), (32, true), (128, true), (129, false)] {
+            assert_eq!(check_key(&"ß".repeat(length).into()).is_ok(), fits, "{length}");
+        }
+        assert!(check_key(&format!("{}\n", "k".repeat(32)).into()).is_err());
+    }
+}

@@ -1,0 +1,68 @@
+//! Making the database ready: schema, shards, the check of the master key, partitions of the log.
+
+use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use sqlx::PgPool;
+
+use super::master_key::{MasterKey, MasterKeyError};
+use crate::store;
+use crate::store::installation::InstallationRow;
+
+/// How many shards a new installation has.
+const SHARDS: i16 = 16;
+
+/// How many months beyond this one have their partition made ahead.
+const MONTHS_AHEAD: u32 = 2;
+
+/// Why the database cannot be made ready.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallationError {
+    /// The schema cannot be brought up to date.
+    #[error("the schema cannot be brought up to date")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The database failed.
+    #[error("the database cannot be made ready")]
+    Database(#[from] sqlx::Error),
+    /// The master key is not the installation's.
+    #[error("the master key does not fit")]
+    MasterKey(#[from] MasterKeyError),
+}
+
+/// Brings the schema up to date and makes what an installation starts with. Changes nothing when all is there.
+///
+/// Gives the number of shards.
+///
+/// # Errors
+/// [`InstallationError`]; [`MasterKeyError::Wrong`] in it when the installation was made with another master key.
+pub async fn prepare(pool: &PgPool, master_key: &MasterKey, now: DateTime<Utc>) -> Result<i16, InstallationError> {
+    store::MIGRATOR.run(pool).await?;
+    let check = master_key.derive("streamtally: check of the master key");
+    let mut transaction = pool.begin().await?;
+    store::installation::insert_installation(&mut *transaction, SHARDS, &check, now).await?;
+    let installation: InstallationRow =
+        store::installation::get_installation(&mut *transaction).await?.ok_or(sqlx::Error::RowNotFound)?;
+    if installation.master_key_check != check {
+        return Err(MasterKeyError::Wrong.into());
+    }
+    store::installation::insert_shards(&mut *transaction, installation.shards).await?;
+    transaction.commit().await?;
+    make_partitions_ahead(pool).await?;
+    Ok(installation.shards)
+}
+
+/// Makes the log's partitions for this month and the next ones, by the database's clock, which fills them.
+///
+/// # Errors
+/// Those of the database.
+pub async fn make_partitions_ahead(pool: &PgPool) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    store::partition::lock_partitions(&mut *transaction).await?;
+    let today = store::partition::get_database_time(&mut *transaction).await?.date_naive();
+    let this_month = NaiveDate::from_ymd_opt(today.year(), today.month(), 1).unwrap_or(today);
+    for ahead in 0..=MONTHS_AHEAD {
+        let month = this_month + Months::new(ahead);
+        if !store::partition::has_log_partition(&mut *transaction, month).await? {
+            store::partition::create_log_partition(&mut *transaction, month).await?;
+        }
+    }
+    transaction.commit().await
+}

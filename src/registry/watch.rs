@@ -1,0 +1,96 @@
+//! Keeping the copy of the registry in memory true: reloaded at once where the change was made, and within a second
+//! everywhere else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use sqlx::PgPool;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::master_key::MasterKey;
+use super::{Registry, RegistryError};
+use crate::store;
+use crate::store::channel::{REGISTRY, listen_until_stopped};
+
+/// How often other processes' changes are looked for. They are promised to take effect within 2 s.
+const POLL: Duration = Duration::from_secs(1);
+
+/// The registry as this process knows it.
+#[derive(Clone)]
+pub struct LiveRegistry {
+    pool: PgPool,
+    master_key: Arc<MasterKey>,
+    admin_token: Arc<SecretString>,
+    current: Arc<watch::Sender<Registry>>,
+}
+
+impl LiveRegistry {
+    /// Loads the registry for the first time.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub async fn load(
+        pool: PgPool,
+        master_key: Arc<MasterKey>,
+        admin_token: Arc<SecretString>,
+    ) -> Result<Self, RegistryError> {
+        let registry = Registry::load(&pool, &master_key, &admin_token).await?;
+        Ok(Self { pool, master_key, admin_token, current: Arc::new(watch::Sender::new(registry)) })
+    }
+
+    /// The registry now. Cheap: shares what it holds.
+    #[must_use]
+    pub fn current(&self) -> Registry {
+        self.current.borrow().clone()
+    }
+
+    /// The key that callback keys are sealed under.
+    #[must_use]
+    pub fn master_key(&self) -> &MasterKey {
+        &self.master_key
+    }
+
+    /// Loads it again if it has changed.
+    ///
+    /// # Errors
+    /// [`RegistryError`]; what was known stays.
+    pub async fn refresh(&self) -> Result<(), RegistryError> {
+        let installation = store::installation::get_installation(&self.pool).await?;
+        if installation.is_some_and(|row| row.registry_version == self.current.borrow().version) {
+            return Ok(());
+        }
+        let registry = Registry::load(&self.pool, &self.master_key, &self.admin_token).await?;
+        // Of two loads at the same time, the one that read later stays.
+        self.current.send_if_modified(|current| {
+            let newer = registry.version > current.version;
+            if newer {
+                *current = registry;
+            }
+            newer
+        });
+        Ok(())
+    }
+
+    /// Looks for changes until stopped: when told, and every second.
+    pub async fn run(self, stopped: CancellationToken) {
+        let told = Notify::new();
+        tokio::join!(listen_until_stopped(&self.pool, REGISTRY, &told, &stopped), async {
+            let mut failing = false;
+            while stopped.run_until_cancelled(timeout(POLL, told.notified())).await.is_some() {
+                match self.refresh().await {
+                    Ok(()) => failing = false,
+                    Err(error) => {
+                        if !failing {
+                            let error = &error as &dyn std::error::Error;
+                            tracing::warn!(error, "the registry cannot be read; going on with what is known");
+                        }
+                        failing = true;
+                    }
+                }
+            }
+        });
+    }
+}

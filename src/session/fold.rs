@@ -1,0 +1,105 @@
+//! The state of a session, and how an entry changes it.
+//!
+//! [`fold`] is a function of the state and the entry alone. For the provider's messages, quarantine, releases and
+//! inferences it is commutative, and but for the counts of deliveries it is idempotent, so that order, repeats and batch borders
+//! cannot matter. Operators' ends apply in the order of the log. Every field is therefore a minimum, a count, or the
+//! companion of a minimum.
+
+use chrono::{DateTime, SubsecRound, Utc};
+
+use super::entry::{Details, Entry, Fact, Receipt};
+
+/// What the log says of one session so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Session {
+    /// First receipt of a start.
+    pub start_received_at: Option<DateTime<Utc>>,
+    /// How often a start was received.
+    pub start_deliveries: i32,
+    /// First receipt of an end.
+    pub end_received_at: Option<DateTime<Utc>>,
+    /// How often an end was received.
+    pub end_deliveries: i32,
+    /// The earliest whole second by which the end is known to have happened, from the provider's messages.
+    pub end_noticed_at: Option<DateTime<Utc>>,
+    /// The end inferred from a later push.
+    pub superseded_at: Option<DateTime<Utc>>,
+    /// The end inferred from long silence.
+    pub timed_out_at: Option<DateTime<Utc>>,
+    /// The end that an operator has set.
+    pub operator_ended_at: Option<DateTime<Utc>>,
+    /// Quarantined messages that were not released.
+    pub quarantined_messages: i32,
+    /// Two starts came from different addresses: two pushes began in one second.
+    pub key_conflict: bool,
+    /// From the first start received, else from the first end.
+    pub details: Details,
+    /// Position of the last entry folded; 0 before the first.
+    pub last_position: i64,
+    /// When that entry was recorded.
+    pub last_recorded_at: DateTime<Utc>,
+}
+
+/// Folds one entry into a session.
+///
+/// Entries of a shard come in the order of their positions.
+///
+/// # Panics
+/// When an entry comes twice or out of order, which would be a defect of the reconciler.
+pub fn fold(session: &mut Session, entry: &Entry) {
+    assert!(entry.position > session.last_position, "entries are folded once, in the order of their positions");
+    session.last_position = entry.position;
+    session.last_recorded_at = entry.recorded_at;
+    apply(session, &entry.fact);
+}
+
+fn apply(session: &mut Session, fact: &Fact) {
+    match fact {
+        Fact::Started(receipt) => start(session, receipt),
+        Fact::Ended(receipt) => end(session, receipt),
+        Fact::Unknown => {}
+        Fact::Quarantined => session.quarantined_messages += 1,
+        Fact::Released(fact) => {
+            session.quarantined_messages -= 1;
+            apply(session, fact);
+        }
+        Fact::Superseded { ended_at } => keep_earliest(&mut session.superseded_at, *ended_at),
+        Fact::TimedOut { ended_at } => keep_earliest(&mut session.timed_out_at, *ended_at),
+        Fact::OperatorEnd { ended_at } => session.operator_ended_at = Some(*ended_at),
+        Fact::OperatorEndWithdrawn => session.operator_ended_at = None,
+    }
+}
+
+fn start(session: &mut Session, receipt: &Receipt) {
+    let kept = session.start_received_at.map(|received_at| (received_at, &session.details));
+    if let Some((_, details)) = kept {
+        session.key_conflict |=
+            (&details.client_ip, &details.node_ip) != (&receipt.details.client_ip, &receipt.details.node_ip);
+    }
+    if kept.is_none_or(|kept| (receipt.received_at, &receipt.details) < kept) {
+        session.details.clone_from(&receipt.details);
+    }
+    keep_earliest(&mut session.start_received_at, receipt.received_at);
+    session.start_deliveries += 1;
+}
+
+fn end(session: &mut Session, receipt: &Receipt) {
+    let kept = session.end_received_at.map(|received_at| (received_at, &session.details));
+    let is_first_end = kept.is_none_or(|kept| (receipt.received_at, &receipt.details) < kept);
+    if session.start_received_at.is_none() && is_first_end {
+        session.details.clone_from(&receipt.details);
+    }
+    keep_earliest(&mut session.end_received_at, receipt.received_at);
+    keep_earliest(&mut session.end_noticed_at, noticed_at(receipt));
+    session.end_deliveries += 1;
+}
+
+/// An end happened before its message was received, and before the signature on it expired.
+fn noticed_at(receipt: &Receipt) -> DateTime<Utc> {
+    let received_at = receipt.received_at.trunc_subsecs(0);
+    receipt.signature_expires_at.map_or(received_at, |expires_at| received_at.min(expires_at))
+}
+
+fn keep_earliest(kept: &mut Option<DateTime<Utc>>, time: DateTime<Utc>) {
+    *kept = Some(kept.map_or(time, |kept| kept.min(time)));
+}

@@ -1,0 +1,145 @@
+//! What follows from a session's state: live or ended, since when, and why.
+//!
+//! An operator's end beats every other; a notification beats an inference, whenever it arrives; of two inferences the
+//! earlier end counts. Nothing here needs a clock: whether a live session is *unconfirmed*, and how long it has lasted,
+//! depends on the moment of asking, which is an argument.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::fold::Session;
+
+/// Whether a session is on air.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Only quarantined messages so far: no session to a caller.
+    Unseen,
+    /// No end is known.
+    Live,
+    /// An end is known.
+    Ended,
+}
+
+impl Status {
+    /// The word that is stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unseen => "unseen",
+            Self::Live => "live",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// Who says that a session has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndSource {
+    /// The provider's `PUBLISH_DONE`.
+    Notification,
+    /// A later push of the same stream.
+    Superseded,
+    /// Long silence.
+    TimedOut,
+    /// An operator.
+    Operator,
+}
+
+impl EndSource {
+    /// The word that is stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Notification => "notification",
+            Self::Superseded => "superseded",
+            Self::TimedOut => "timed_out",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// Something about a session that a reader should know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flag {
+    /// The end was received, the start never.
+    StartMissing,
+    /// The end was noticed before the start by our clock; the session counts as zero seconds.
+    EndBeforeStart,
+    /// Two pushes of this stream began in the same second and cannot be told apart.
+    KeyConflict,
+    /// Messages about this session wait in quarantine.
+    QuarantinedMessages,
+}
+
+impl Flag {
+    /// The word that is stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StartMissing => "start_missing",
+            Self::EndBeforeStart => "end_before_start",
+            Self::KeyConflict => "key_conflict",
+            Self::QuarantinedMessages => "quarantined_messages",
+        }
+    }
+}
+
+/// Whether the session is on air.
+#[must_use]
+pub fn status(session: &Session, started_at: DateTime<Utc>) -> Status {
+    if session.start_deliveries == 0 && session.end_deliveries == 0 {
+        Status::Unseen
+    } else if end(session, started_at).is_some() {
+        Status::Ended
+    } else {
+        Status::Live
+    }
+}
+
+/// When the session ended and who says so; never before its start. `None` while it is live or unseen.
+#[must_use]
+pub fn end(session: &Session, started_at: DateTime<Utc>) -> Option<(DateTime<Utc>, EndSource)> {
+    if session.start_deliveries == 0 && session.end_deliveries == 0 {
+        return None;
+    }
+    let inferred = [
+        session.superseded_at.map(|at| (at, EndSource::Superseded)),
+        session.timed_out_at.map(|at| (at, EndSource::TimedOut)),
+    ];
+    let (ended_at, source) = session
+        .operator_ended_at
+        .map(|at| (at, EndSource::Operator))
+        .or(session.end_noticed_at.map(|at| (at, EndSource::Notification)))
+        .or(inferred.into_iter().flatten().min_by_key(|(at, _)| *at))?;
+    Some((ended_at.max(started_at), source))
+}
+
+/// What a reader should know about the session.
+#[must_use]
+pub fn flags(session: &Session, started_at: DateTime<Utc>) -> Vec<Flag> {
+    [
+        (Flag::StartMissing, session.end_deliveries > 0 && session.start_deliveries == 0),
+        (Flag::EndBeforeStart, session.end_noticed_at.is_some_and(|noticed_at| noticed_at < started_at)),
+        (Flag::KeyConflict, session.key_conflict),
+        (Flag::QuarantinedMessages, session.quarantined_messages > 0),
+    ]
+    .into_iter()
+    .filter_map(|(flag, set)| set.then_some(flag))
+    .collect()
+}
+
+/// Whole seconds that a session has lasted, at `as_of` if it is live; never negative.
+#[must_use]
+pub fn duration_seconds(started_at: DateTime<Utc>, ended_at: Option<DateTime<Utc>>, as_of: DateTime<Utc>) -> i64 {
+    (ended_at.unwrap_or(as_of) - started_at).num_seconds().max(0)
+}
+
+/// Whether a session that is live at `as_of` has been so for longer than `unconfirmed_after`.
+#[must_use]
+pub fn is_unconfirmed(
+    started_at: DateTime<Utc>,
+    ended_at: Option<DateTime<Utc>>,
+    as_of: DateTime<Utc>,
+    unconfirmed_after: TimeDelta,
+) -> bool {
+    ended_at.is_none() && as_of - started_at > unconfirmed_after
+}

@@ -1,0 +1,68 @@
+//! Tokens of the API: only their hashes are kept.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+/// One token.
+#[derive(Clone)]
+pub struct AccessTokenRow {
+    /// Its id.
+    pub token_id: Uuid,
+    /// What it was made for.
+    pub name: String,
+    /// SHA-256 of the token.
+    pub token_hash: Vec<u8>,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// The domains that exist for it; all when `None`.
+    pub domains: Option<Vec<String>>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it stops working.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Every token, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_access_tokens(executor: impl PgExecutor<'_>) -> Result<Vec<AccessTokenRow>, sqlx::Error> {
+    sqlx::query_as!(
+        AccessTokenRow,
+        "select token_id, name, token_hash, scopes, domains, created_at, expires_at
+         from access_token order by created_at, token_id"
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// Adds a token.
+///
+/// # Errors
+/// Those of the database.
+pub async fn insert_access_token(executor: impl PgExecutor<'_>, row: &AccessTokenRow) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into access_token (token_id, name, token_hash, scopes, domains, created_at, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+        row.token_id,
+        row.name,
+        row.token_hash,
+        &row.scopes,
+        row.domains.as_deref(),
+        row.created_at,
+        row.expires_at
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Removes a token. False when there is no such token.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_access_token(executor: impl PgExecutor<'_>, token_id: Uuid) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!("delete from access_token where token_id = $1", token_id).execute(executor).await?;
+    Ok(done.rows_affected() > 0)
+}

@@ -1,0 +1,115 @@
+//! Ingest domains.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+
+/// One registered domain.
+#[derive(Debug, Clone)]
+pub struct DomainRow {
+    /// Its name.
+    pub domain: String,
+    /// `required` or `none`.
+    pub signature: String,
+    /// The applications that may send; all when `None`.
+    pub apps: Option<Vec<String>>,
+    /// What stands between the signed fields.
+    pub joiner: String,
+    /// The templates whose renditions are notified.
+    pub rendition_templates: Vec<String>,
+    /// Whether several pushers of one stream are normal.
+    pub concurrent_pushes: bool,
+    /// SHA-256 of the secret part of the callback path.
+    pub callback_token_hash: Option<Vec<u8>>,
+    /// When it was registered.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Every domain, by name.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_domains(executor: impl PgExecutor<'_>) -> Result<Vec<DomainRow>, sqlx::Error> {
+    sqlx::query_as!(
+        DomainRow,
+        "select domain, signature, apps, joiner, rendition_templates, concurrent_pushes, callback_token_hash,
+                created_at, updated_at
+         from ingest_domain order by domain"
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// One domain.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get_domain(executor: impl PgExecutor<'_>, domain: &str) -> Result<Option<DomainRow>, sqlx::Error> {
+    sqlx::query_as!(
+        DomainRow,
+        "select domain, signature, apps, joiner, rendition_templates, concurrent_pushes, callback_token_hash,
+                created_at, updated_at
+         from ingest_domain where domain = $1",
+        domain
+    )
+    .fetch_optional(executor)
+    .await
+}
+
+/// Registers a domain or changes it; its keys, secret path and `created_at` stay.
+///
+/// # Errors
+/// Those of the database.
+pub async fn upsert_domain(executor: impl PgExecutor<'_>, row: &DomainRow) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into ingest_domain
+             (domain, signature, apps, joiner, rendition_templates, concurrent_pushes, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
+         on conflict (domain) do update set
+             signature = excluded.signature, apps = excluded.apps, joiner = excluded.joiner,
+             rendition_templates = excluded.rendition_templates, concurrent_pushes = excluded.concurrent_pushes,
+             updated_at = excluded.updated_at",
+        row.domain,
+        row.signature,
+        row.apps.as_deref(),
+        row.joiner,
+        &row.rendition_templates,
+        row.concurrent_pushes,
+        row.created_at,
+        row.updated_at
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Gives a domain another secret path. False when there is no such domain.
+///
+/// # Errors
+/// Those of the database.
+pub async fn update_callback_token_hash(
+    executor: impl PgExecutor<'_>,
+    domain: &str,
+    hash: &[u8],
+    updated_at: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "update ingest_domain set callback_token_hash = $2, updated_at = $3 where domain = $1",
+        domain,
+        hash,
+        updated_at
+    )
+    .execute(executor)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Removes a domain and its keys; its history stays. False when there is no such domain.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_domain(executor: impl PgExecutor<'_>, domain: &str) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!("delete from ingest_domain where domain = $1", domain).execute(executor).await?;
+    Ok(done.rows_affected() > 0)
+}

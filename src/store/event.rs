@@ -1,0 +1,79 @@
+//! Entries of the log as callers read them.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+/// One entry, as far as callers see it.
+#[derive(Debug, Clone)]
+pub struct EventRow {
+    /// Its position in the shard; never shown, it only orders.
+    pub position: i64,
+    /// Its id.
+    pub event_id: Uuid,
+    /// The session that it is about.
+    pub session_id: Uuid,
+    /// Ingest domain.
+    pub domain: String,
+    /// Application.
+    pub app: String,
+    /// Stream name.
+    pub stream: String,
+    /// Unix seconds.
+    pub publish_timestamp: i64,
+    /// The provider's word, or one of ours.
+    pub event: String,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+    /// When it was appended.
+    pub recorded_at: DateTime<Utc>,
+    /// Whether it counts.
+    pub disposition: String,
+    /// Why it does not.
+    pub reason: Option<String>,
+    /// How it was signed.
+    pub signature: Option<String>,
+    /// The key that the signature fits.
+    pub key_id: Option<Uuid>,
+    /// When its signature expires, in Unix seconds.
+    pub auth_timestamp: Option<i64>,
+    /// The operator.
+    pub actor: Option<String>,
+    /// The operator's reason.
+    pub note: Option<String>,
+    /// The encoder's address.
+    pub client_ip: Option<String>,
+    /// The receiving node's address.
+    pub node_ip: Option<String>,
+    /// The address that the message came from.
+    pub source_ip: Option<String>,
+    /// Query string of the push URL, masked.
+    pub user_args: Option<String>,
+}
+
+/// The log of one session, newest first, before a position, at most `limit` entries.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_session_events(
+    executor: impl PgExecutor<'_>,
+    session_id: Uuid,
+    before_position: Option<i64>,
+    limit: i64,
+) -> Result<Vec<EventRow>, sqlx::Error> {
+    sqlx::query_as!(
+        EventRow,
+        "select position, event_id, session_id, domain, app, stream, publish_timestamp, event, received_at,
+                recorded_at, disposition, reason, signature, key_id, auth_timestamp, actor, note, client_ip, node_ip,
+                source_ip, user_args
+         from log_entry
+         where session_id = $1 and position < coalesce($2, 9223372036854775807)
+         order by position desc
+         limit $3",
+        session_id,
+        before_position,
+        limit
+    )
+    .fetch_all(executor)
+    .await
+}

@@ -1,0 +1,84 @@
+//! The one row that says what the installation was made with.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+
+/// What the installation was made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstallationRow {
+    /// The number of shards.
+    pub shards: i16,
+    /// A code made with the master key.
+    pub master_key_check: Vec<u8>,
+    /// Grows with every change of the registry.
+    pub registry_version: i64,
+}
+
+/// Makes the installation unless it is made already.
+///
+/// # Errors
+/// Those of the database.
+pub async fn insert_installation(
+    executor: impl PgExecutor<'_>,
+    shards: i16,
+    master_key_check: &[u8],
+    created_at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into installation (shards, master_key_check, created_at) values ($1, $2, $3)
+         on conflict (only_row) do nothing",
+        shards,
+        master_key_check,
+        created_at
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Makes the head and the progress of each shard, where they are not made already.
+///
+/// # Errors
+/// Those of the database.
+pub async fn insert_shards(executor: impl PgExecutor<'_>, shards: i16) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "with heads as (
+             insert into shard_head (shard, position, recorded_at)
+             select number::smallint, 0, 'epoch' from generate_series(0, $1::integer - 1) as number
+             on conflict (shard) do nothing
+         )
+         insert into fold_progress (shard, position, recorded_at)
+         select number::smallint, 0, 'epoch' from generate_series(0, $1::integer - 1) as number
+         on conflict (shard) do nothing",
+        i32::from(shards)
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// The installation; `None` before the first start.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get_installation(executor: impl PgExecutor<'_>) -> Result<Option<InstallationRow>, sqlx::Error> {
+    sqlx::query_as!(InstallationRow, "select shards, master_key_check, registry_version from installation")
+        .fetch_optional(executor)
+        .await
+}
+
+/// Says that the registry changes in this transaction, and makes other changes of it wait. Processes that listen hear
+/// of it when it commits.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lock_registry(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "with changed as (update installation set registry_version = registry_version + 1 returning 1)
+         select pg_notify($1, '') from changed",
+        super::channel::REGISTRY
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}

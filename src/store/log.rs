@@ -1,0 +1,218 @@
+//! The event log: appending to it, and reading it for folding.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use super::column;
+
+/// An entry that is to be appended.
+#[derive(Clone)]
+pub struct NewEntryRow {
+    /// The stream's shard.
+    pub shard: i16,
+    /// The service's clock at receipt.
+    pub received_at: DateTime<Utc>,
+    /// The entry's id.
+    pub event_id: Uuid,
+    /// The session that it is about.
+    pub session_id: Uuid,
+    /// Ingest domain.
+    pub domain: String,
+    /// Application.
+    pub app: String,
+    /// Stream name.
+    pub stream: String,
+    /// Unix seconds.
+    pub publish_timestamp: i64,
+    /// `provider`, `inference` or `operator`.
+    pub origin: String,
+    /// The provider's word, or one of ours.
+    pub event: String,
+    /// `accepted`, `quarantined` or `released`.
+    pub disposition: String,
+    /// Why it is quarantined.
+    pub reason: Option<String>,
+    /// `verified`, `unsigned`, or none for what is not from the provider.
+    pub signature: Option<String>,
+    /// The key that the signature fits.
+    pub key_id: Option<Uuid>,
+    /// Unix second at which the signature expires.
+    pub auth_timestamp: Option<i64>,
+    /// The signature, 32 bytes.
+    pub auth_sign: Option<Vec<u8>>,
+    /// The encoder's address, as text.
+    pub client_ip: Option<String>,
+    /// The receiving node's address, as text.
+    pub node_ip: Option<String>,
+    /// The address that the message came from.
+    pub source_ip: Option<String>,
+    /// Query string of the push URL, masked.
+    pub user_args: Option<String>,
+    /// The template that made this rendition.
+    pub rendition_template: Option<String>,
+    /// Members that are not known.
+    pub extra: Option<Value>,
+    /// The end that an inference or an operator finds.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// The operator.
+    pub actor: Option<String>,
+    /// The operator's reason.
+    pub note: Option<String>,
+}
+
+/// Appends entries, giving each the next position of its shard.
+///
+/// One statement that commits by itself, so no client can freeze while it holds the head rows. They are taken in
+/// ascending order of shards, so that two appends cannot wait for each other, and the clock is read after they are
+/// taken, so that `recorded_at` grows with the position.
+///
+/// # Errors
+/// Those of the database. After a broken connection, whether the entries are in the log is not known.
+///
+/// # Panics
+/// When a shard has no head row: the entries were made for another installation.
+#[expect(clippy::too_many_lines, reason = "one statement, a column a line")]
+pub async fn insert_entries(executor: impl PgExecutor<'_>, entries: &[NewEntryRow]) -> Result<(), sqlx::Error> {
+    let inserted = sqlx::query!(
+        "with arriving as (
+             select * from unnest(
+                 $1::smallint[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[],
+                 $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[],
+                 $15::bigint[], $16::bytea[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[],
+                 $22::jsonb[], $23::timestamptz[], $24::text[], $25::text[]
+             ) with ordinality as arriving (
+                 shard, received_at, event_id, session_id, domain, app, stream,
+                 publish_timestamp, origin, event, disposition, reason, signature, key_id,
+                 auth_timestamp, auth_sign, client_ip, node_ip, source_ip, user_args, rendition_template,
+                 extra, ended_at, actor, note, ordinal
+             )
+         ),
+         per_shard as (
+             select shard, count(*) as entries from arriving group by shard
+         ),
+         taken as (
+             select head.shard from shard_head head where head.shard = any ($1) order by head.shard for update
+         ),
+         advanced as (
+             update shard_head head
+             set position = head.position + per_shard.entries,
+                 recorded_at = greatest(head.recorded_at, clock_timestamp())
+             from per_shard join taken using (shard)
+             where head.shard = per_shard.shard
+             returning head.shard, head.position - per_shard.entries as before, head.recorded_at
+         )
+         insert into log_entry (
+             shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream,
+             publish_timestamp, origin, event, disposition, reason, signature, key_id, auth_timestamp, auth_sign,
+             client_ip, node_ip, source_ip, user_args, rendition_template, extra, ended_at, actor, note
+         )
+         select shard, advanced.before + row_number() over (partition by shard order by ordinal),
+             advanced.recorded_at, received_at, event_id, session_id, domain, app, stream,
+             publish_timestamp, origin, event, disposition, reason, signature, key_id, auth_timestamp, auth_sign,
+             client_ip, node_ip, source_ip, user_args, rendition_template, extra, ended_at, actor, note
+         from arriving join advanced using (shard)",
+        &column(entries, |entry| entry.shard),
+        &column(entries, |entry| entry.received_at),
+        &column(entries, |entry| entry.event_id),
+        &column(entries, |entry| entry.session_id),
+        &column(entries, |entry| entry.domain.as_str()) as _,
+        &column(entries, |entry| entry.app.as_str()) as _,
+        &column(entries, |entry| entry.stream.as_str()) as _,
+        &column(entries, |entry| entry.publish_timestamp),
+        &column(entries, |entry| entry.origin.as_str()) as _,
+        &column(entries, |entry| entry.event.as_str()) as _,
+        &column(entries, |entry| entry.disposition.as_str()) as _,
+        &column(entries, |entry| entry.reason.as_deref()) as _,
+        &column(entries, |entry| entry.signature.as_deref()) as _,
+        &column(entries, |entry| entry.key_id) as _,
+        &column(entries, |entry| entry.auth_timestamp) as _,
+        &column(entries, |entry| entry.auth_sign.as_deref()) as _,
+        &column(entries, |entry| entry.client_ip.as_deref()) as _,
+        &column(entries, |entry| entry.node_ip.as_deref()) as _,
+        &column(entries, |entry| entry.source_ip.as_deref()) as _,
+        &column(entries, |entry| entry.user_args.as_deref()) as _,
+        &column(entries, |entry| entry.rendition_template.as_deref()) as _,
+        &column(entries, |entry| entry.extra.as_ref()) as _,
+        &column(entries, |entry| entry.ended_at) as _,
+        &column(entries, |entry| entry.actor.as_deref()) as _,
+        &column(entries, |entry| entry.note.as_deref()) as _,
+    )
+    .execute(executor)
+    .await?
+    .rows_affected();
+    assert_eq!(inserted, entries.len() as u64, "every entry's shard has a head row");
+    Ok(())
+}
+
+/// What folding needs of an entry.
+#[derive(Debug, Clone)]
+pub struct EntryRow {
+    /// Its position in the shard.
+    pub position: i64,
+    /// When it was appended.
+    pub recorded_at: DateTime<Utc>,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+    /// The session that it is about.
+    pub session_id: Uuid,
+    /// Ingest domain.
+    pub domain: String,
+    /// Application.
+    pub app: String,
+    /// Stream name.
+    pub stream: String,
+    /// Unix seconds.
+    pub publish_timestamp: i64,
+    /// Who says it.
+    pub origin: String,
+    /// What they say.
+    pub event: String,
+    /// Whether it counts.
+    pub disposition: String,
+    /// How it was signed.
+    pub signature: Option<String>,
+    /// When its signature expires, in Unix seconds.
+    pub auth_timestamp: Option<i64>,
+    /// The encoder's address.
+    pub client_ip: Option<String>,
+    /// The receiving node's address.
+    pub node_ip: Option<String>,
+    /// Query string of the push URL, masked.
+    pub user_args: Option<String>,
+    /// The template that made this rendition.
+    pub rendition_template: Option<String>,
+    /// The end that an inference or an operator finds.
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// The entries of a shard after a position, in order, at most `limit`.
+///
+/// `recorded_from` is when the entry at `after_position` was recorded: it keeps older months out of the search.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_entries_after(
+    executor: impl PgExecutor<'_>,
+    shard: i16,
+    after_position: i64,
+    recorded_from: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<EntryRow>, sqlx::Error> {
+    sqlx::query_as!(
+        EntryRow,
+        "select position, recorded_at, received_at, session_id, domain, app, stream, publish_timestamp, origin, event,
+                disposition, signature, auth_timestamp, client_ip, node_ip, user_args, rendition_template, ended_at
+         from log_entry
+         where shard = $1 and position > $2 and recorded_at >= $3
+         order by position
+         limit $4",
+        shard,
+        after_position,
+        recorded_from,
+        limit
+    )
+    .fetch_all(executor)
+    .await
+}

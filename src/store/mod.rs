@@ -1,0 +1,29 @@
+//! All SQL: one function a statement, the executor passed in.
+//!
+//! Functions are named by what they do to rows (`insert_`, `get_`, `list_`, `lock_`, `upsert_`, `update_`,
+//! `delete_`). Rows (`…Row`) are what a statement gives back and are never serialised. Business times are parameters;
+//! the database's own clock is read only where the log needs it.
+
+pub mod access_token;
+pub mod channel;
+pub mod domain;
+pub mod event;
+pub mod fold;
+pub mod installation;
+pub mod live;
+pub mod log;
+pub mod partition;
+pub mod pool;
+pub mod session;
+pub mod session_list;
+pub mod signing_key;
+pub mod snapshot;
+pub mod stream;
+
+/// The schema's migrations, embedded.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// One field of every row, in their order: the array that UNNEST takes for a column.
+fn column<'a, Row, T>(rows: &'a [Row], field: impl Fn(&'a Row) -> T) -> Vec<T> {
+    rows.iter().map(field).collect()
+}

@@ -1,0 +1,51 @@
+//! Monthly partitions of the event log.
+
+use chrono::{DateTime, Months, NaiveDate, Utc};
+use sqlx::{AssertSqlSafe, PgExecutor};
+
+/// The database's clock.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get_database_time(executor: impl PgExecutor<'_>) -> Result<DateTime<Utc>, sqlx::Error> {
+    sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(executor).await
+}
+
+/// Makes other processes that would make partitions wait, to the end of the transaction.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lock_partitions(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!("select pg_advisory_xact_lock(hashtext('streamtally: partitions'))").execute(executor).await?;
+    Ok(())
+}
+
+/// Whether the partition for the month that begins on `month` is there.
+///
+/// # Errors
+/// Those of the database.
+pub async fn has_log_partition(executor: impl PgExecutor<'_>, month: NaiveDate) -> Result<bool, sqlx::Error> {
+    let name = partition_name(month);
+    sqlx::query_scalar!(r#"select to_regclass($1) is not null as "there!""#, name).fetch_one(executor).await
+}
+
+/// Makes the partition for the month that begins on `month`.
+///
+/// Appends wait meanwhile, so that it is done only where it is needed, and ahead of time.
+///
+/// # Errors
+/// Those of the database.
+pub async fn create_log_partition(executor: impl PgExecutor<'_>, month: NaiveDate) -> Result<(), sqlx::Error> {
+    let next = month + Months::new(1);
+    // A partition's name and bounds cannot be parameters. Both are made of a date alone.
+    let statement = format!(
+        "create table {} partition of log_entry for values from ('{month} 00:00:00+00') to ('{next} 00:00:00+00')",
+        partition_name(month)
+    );
+    sqlx::query(AssertSqlSafe(statement)).execute(executor).await?;
+    Ok(())
+}
+
+fn partition_name(month: NaiveDate) -> String {
+    format!("log_entry_{}", month.format("%Y_%m"))
+}

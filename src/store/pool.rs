@@ -1,0 +1,49 @@
+//! Connections.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+/// What a pool is for; they are apart so that one kind of work cannot starve another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Appending what was received.
+    Append,
+    /// Folding, the registry, and other work of the service itself.
+    Work,
+    /// Answering queries.
+    Query,
+}
+
+impl Use {
+    fn connections(self) -> u32 {
+        match self {
+            Self::Append => 2,
+            Self::Work => 6,
+            Self::Query => 12,
+        }
+    }
+
+    fn statement_timeout(self) -> &'static str {
+        match self {
+            Self::Append => "3s",
+            Self::Work => "60s",
+            Self::Query => "10s",
+        }
+    }
+}
+
+/// A pool that connects when it is first needed.
+#[must_use]
+pub fn open(options: &PgConnectOptions, purpose: Use) -> PgPool {
+    let options = options.clone().application_name("streamtally").options([
+        ("statement_timeout", purpose.statement_timeout()),
+        ("idle_in_transaction_session_timeout", "5s"),
+        ("timezone", "UTC"),
+    ]);
+    PgPoolOptions::new()
+        .max_connections(purpose.connections())
+        .acquire_timeout(Duration::from_secs(3))
+        .test_before_acquire(false)
+        .connect_lazy_with(options)
+}

@@ -1,0 +1,177 @@
+//! Sessions as folding reads and writes them, and one session as callers read it.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use super::column;
+
+/// Everything that is kept of a session.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct SessionRow {
+    /// The stream's shard.
+    pub shard: i16,
+    /// The session's id.
+    pub session_id: Uuid,
+    /// The stream's id.
+    pub stream_id: Uuid,
+    /// Ingest domain.
+    pub domain: String,
+    /// Application.
+    pub app: String,
+    /// Stream name.
+    pub stream: String,
+    /// Unix seconds.
+    pub publish_timestamp: i64,
+    /// `publish_timestamp` as a time.
+    pub started_at: DateTime<Utc>,
+    /// First receipt of a start.
+    pub start_received_at: Option<DateTime<Utc>>,
+    /// How often a start was received.
+    pub start_deliveries: i32,
+    /// First receipt of an end.
+    pub end_received_at: Option<DateTime<Utc>>,
+    /// How often an end was received.
+    pub end_deliveries: i32,
+    /// The earliest second by which the end had happened.
+    pub end_noticed_at: Option<DateTime<Utc>>,
+    /// The end inferred from a later push.
+    pub superseded_at: Option<DateTime<Utc>>,
+    /// The end inferred from silence.
+    pub timed_out_at: Option<DateTime<Utc>>,
+    /// The end that an operator has set.
+    pub operator_ended_at: Option<DateTime<Utc>>,
+    /// Quarantined messages that were not released.
+    pub quarantined_messages: i32,
+    /// Two pushes began in one second.
+    pub key_conflict: bool,
+    /// The encoder's address.
+    pub client_ip: Option<String>,
+    /// The receiving node's address.
+    pub node_ip: Option<String>,
+    /// Query string of the push URL, masked.
+    pub user_args: Option<String>,
+    /// The template that made this rendition.
+    pub rendition_template: Option<String>,
+    /// `unseen`, `live` or `ended`.
+    pub status: String,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Who says so.
+    pub ended_at_source: Option<String>,
+    /// What a reader should know.
+    pub flags: Vec<String>,
+    /// Position of the last entry folded.
+    pub last_position: i64,
+    /// When that entry was recorded.
+    pub last_recorded_at: DateTime<Utc>,
+}
+
+/// The sessions of a shard that have these ids; those that are new are not among them.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_sessions_by_id(
+    executor: impl PgExecutor<'_>,
+    shard: i16,
+    session_ids: &[Uuid],
+) -> Result<Vec<SessionRow>, sqlx::Error> {
+    sqlx::query_as!(
+        SessionRow,
+        "select * from stream_session where shard = $1 and session_id = any ($2)",
+        shard,
+        session_ids
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// One session, if callers may see it: not before a message about it was accepted.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get_session(executor: impl PgExecutor<'_>, session_id: Uuid) -> Result<Option<SessionRow>, sqlx::Error> {
+    sqlx::query_as!(SessionRow, "select * from stream_session where session_id = $1 and status <> 'unseen'", session_id)
+        .fetch_optional(executor)
+        .await
+}
+
+/// Writes sessions of one shard as they now are.
+///
+/// Arrays cannot hold arrays of differing lengths, so flags travel as one comma-separated text each.
+///
+/// # Errors
+/// Those of the database.
+pub async fn upsert_sessions(
+    executor: impl PgExecutor<'_>,
+    shard: i16,
+    sessions: &[SessionRow],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into stream_session (
+             shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
+             start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at, superseded_at,
+             timed_out_at, operator_ended_at, quarantined_messages, key_conflict, client_ip, node_ip, user_args,
+             rendition_template, status, ended_at, ended_at_source, flags, last_position, last_recorded_at
+         )
+         select $1, session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
+             start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at, superseded_at,
+             timed_out_at, operator_ended_at, quarantined_messages, key_conflict, client_ip, node_ip, user_args,
+             rendition_template, status, ended_at, ended_at_source, string_to_array(flags, ','), last_position,
+             last_recorded_at
+         from unnest(
+             $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[],
+             $9::timestamptz[], $10::integer[], $11::timestamptz[], $12::integer[], $13::timestamptz[],
+             $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::boolean[],
+             $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::timestamptz[], $25::text[],
+             $26::text[], $27::bigint[], $28::timestamptz[]
+         ) as folded (
+             session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
+             start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at,
+             superseded_at, timed_out_at, operator_ended_at, quarantined_messages, key_conflict,
+             client_ip, node_ip, user_args, rendition_template, status, ended_at, ended_at_source,
+             flags, last_position, last_recorded_at
+         )
+         on conflict (session_id, shard) do update set
+             start_received_at = excluded.start_received_at, start_deliveries = excluded.start_deliveries,
+             end_received_at = excluded.end_received_at, end_deliveries = excluded.end_deliveries,
+             end_noticed_at = excluded.end_noticed_at, superseded_at = excluded.superseded_at,
+             timed_out_at = excluded.timed_out_at, operator_ended_at = excluded.operator_ended_at,
+             quarantined_messages = excluded.quarantined_messages, key_conflict = excluded.key_conflict,
+             client_ip = excluded.client_ip, node_ip = excluded.node_ip, user_args = excluded.user_args,
+             rendition_template = excluded.rendition_template, status = excluded.status,
+             ended_at = excluded.ended_at, ended_at_source = excluded.ended_at_source, flags = excluded.flags,
+             last_position = excluded.last_position, last_recorded_at = excluded.last_recorded_at",
+        shard,
+        &column(sessions, |session| session.session_id),
+        &column(sessions, |session| session.stream_id),
+        &column(sessions, |session| session.domain.as_str()) as _,
+        &column(sessions, |session| session.app.as_str()) as _,
+        &column(sessions, |session| session.stream.as_str()) as _,
+        &column(sessions, |session| session.publish_timestamp),
+        &column(sessions, |session| session.started_at),
+        &column(sessions, |session| session.start_received_at) as _,
+        &column(sessions, |session| session.start_deliveries),
+        &column(sessions, |session| session.end_received_at) as _,
+        &column(sessions, |session| session.end_deliveries),
+        &column(sessions, |session| session.end_noticed_at) as _,
+        &column(sessions, |session| session.superseded_at) as _,
+        &column(sessions, |session| session.timed_out_at) as _,
+        &column(sessions, |session| session.operator_ended_at) as _,
+        &column(sessions, |session| session.quarantined_messages),
+        &column(sessions, |session| session.key_conflict),
+        &column(sessions, |session| session.client_ip.as_deref()) as _,
+        &column(sessions, |session| session.node_ip.as_deref()) as _,
+        &column(sessions, |session| session.user_args.as_deref()) as _,
+        &column(sessions, |session| session.rendition_template.as_deref()) as _,
+        &column(sessions, |session| session.status.as_str()) as _,
+        &column(sessions, |session| session.ended_at) as _,
+        &column(sessions, |session| session.ended_at_source.as_deref()) as _,
+        &column(sessions, |session| session.flags.join(",")),
+        &column(sessions, |session| session.last_position),
+        &column(sessions, |session| session.last_recorded_at),
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}

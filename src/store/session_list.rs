@@ -1,0 +1,228 @@
+//! Lists of sessions: one builder for every combination of filters.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{PgExecutor, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use super::session::SessionRow;
+
+/// Which time of a session a period is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeField {
+    /// The session was on air at some moment of the period.
+    Overlap,
+    /// It started in the period.
+    StartedAt,
+    /// It ended in the period.
+    EndedAt,
+}
+
+/// Whether renditions are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renditions {
+    /// Sources and renditions alike.
+    Include,
+    /// Sources only.
+    Exclude,
+    /// Renditions only.
+    Only,
+}
+
+/// What is wanted of the sessions. Every member narrows; `None` does not.
+#[derive(Debug, Clone)]
+pub struct SessionFilter {
+    /// The domains that exist for the caller.
+    pub visible_domains: Option<Vec<String>>,
+    /// Exact ingest domain.
+    pub domain: Option<String>,
+    /// Exact application.
+    pub app: Option<String>,
+    /// Exact stream name.
+    pub stream: Option<String>,
+    /// How the stream's name begins.
+    pub stream_prefix: Option<String>,
+    /// Exact stream.
+    pub stream_id: Option<Uuid>,
+    /// Exact start, in Unix seconds.
+    pub publish_timestamp: Option<i64>,
+    /// `live` or `ended`.
+    pub status: Option<String>,
+    /// Live for longer than this allows, or not.
+    pub unconfirmed: Option<bool>,
+    /// How long a session may be live before it is unconfirmed.
+    pub unconfirmed_after: TimeDelta,
+    /// Who says that it ended.
+    pub ended_at_source: Option<String>,
+    /// A flag that is set.
+    pub flag: Option<String>,
+    /// Exact address of the encoder.
+    pub client_ip: Option<String>,
+    /// Exact address of the receiving node.
+    pub node_ip: Option<String>,
+    /// Least whole seconds.
+    pub min_duration_seconds: Option<i64>,
+    /// Most whole seconds.
+    pub max_duration_seconds: Option<i64>,
+    /// Whether renditions are wanted.
+    pub renditions: Renditions,
+    /// Begin of the period, inclusive.
+    pub from: Option<DateTime<Utc>>,
+    /// End of the period, exclusive.
+    pub to: Option<DateTime<Utc>>,
+    /// What the period is compared with.
+    pub time_field: TimeField,
+    /// Live at this instant.
+    pub at: Option<DateTime<Utc>>,
+    /// The moment of asking, up to which live sessions have lasted.
+    pub as_of: DateTime<Utc>,
+}
+
+/// Which page, and in which order.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionPage {
+    /// Newest start first.
+    pub newest_first: bool,
+    /// The last row of the page before.
+    pub after: Option<(DateTime<Utc>, Uuid)>,
+    /// The most rows to give.
+    pub limit: i64,
+}
+
+/// A page of the sessions that fit, ordered by start and id.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_sessions(
+    executor: impl PgExecutor<'_>,
+    filter: &SessionFilter,
+    page: SessionPage,
+) -> Result<Vec<SessionRow>, sqlx::Error> {
+    let mut query = QueryBuilder::new("select * from stream_session where status <> 'unseen'");
+    push_conditions(&mut query, filter);
+    if let Some((started_at, session_id)) = page.after {
+        let before_or_after = if page.newest_first { "<" } else { ">" };
+        query.push(" and (started_at, session_id) ").push(before_or_after).push(" (");
+        query.push_bind(started_at).push(", ").push_bind(session_id).push(")");
+    }
+    let direction = if page.newest_first { "desc" } else { "asc" };
+    query.push(" order by started_at ").push(direction).push(", session_id ").push(direction);
+    query.push(" limit ").push_bind(page.limit);
+    query.build_query_as().fetch_all(executor).await
+}
+
+/// How many sessions fit.
+///
+/// # Errors
+/// Those of the database.
+pub async fn count_sessions(executor: impl PgExecutor<'_>, filter: &SessionFilter) -> Result<i64, sqlx::Error> {
+    let mut query = QueryBuilder::new("select count(*) from stream_session where status <> 'unseen'");
+    push_conditions(&mut query, filter);
+    query.build_query_scalar().fetch_one(executor).await
+}
+
+fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
+    push_names(query, filter);
+    push_state(query, filter);
+    push_durations(query, filter);
+    push_times(query, filter);
+}
+
+fn push_names(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
+    if let Some(domains) = &filter.visible_domains {
+        query.push(" and domain = any (").push_bind(domains.clone()).push(")");
+    }
+    for (column, value) in [
+        (" and domain = ", &filter.domain),
+        (" and app = ", &filter.app),
+        (" and stream = ", &filter.stream),
+        (" and client_ip = ", &filter.client_ip),
+        (" and node_ip = ", &filter.node_ip),
+        (" and ended_at_source = ", &filter.ended_at_source),
+    ] {
+        if let Some(value) = value {
+            query.push(column).push_bind(value.clone());
+        }
+    }
+    if let Some(prefix) = &filter.stream_prefix {
+        query.push(" and starts_with(stream, ").push_bind(prefix.clone()).push(")");
+    }
+    if let Some(stream_id) = filter.stream_id {
+        query.push(" and stream_id = ").push_bind(stream_id);
+    }
+    if let Some(publish_timestamp) = filter.publish_timestamp {
+        query.push(" and publish_timestamp = ").push_bind(publish_timestamp);
+    }
+}
+
+fn push_state(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
+    match filter.status.as_deref() {
+        // Written out, so that the planner sees that the index of live sessions is enough.
+        Some("live") => {
+            query.push(" and status = 'live'");
+        }
+        Some(status) => {
+            query.push(" and status = ").push_bind(status.to_owned());
+        }
+        None => {}
+    }
+    if let Some(unconfirmed) = filter.unconfirmed {
+        query.push(if unconfirmed { " and (" } else { " and not (" });
+        query.push("status = 'live' and started_at < ").push_bind(filter.as_of - filter.unconfirmed_after);
+        query.push(")");
+    }
+    if let Some(flag) = &filter.flag {
+        query.push(" and ").push_bind(flag.clone()).push(" = any (flags)");
+    }
+    match filter.renditions {
+        Renditions::Include => {}
+        Renditions::Exclude => {
+            query.push(" and rendition_template is null");
+        }
+        Renditions::Only => {
+            query.push(" and rendition_template is not null");
+        }
+    }
+}
+
+/// Durations count whole seconds, so "at most n" is "less than n + 1".
+fn push_durations(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
+    let bounds = [
+        (" >= ", filter.min_duration_seconds),
+        (" < ", filter.max_duration_seconds.map(|seconds| seconds.saturating_add(1))),
+    ];
+    for (comparison, seconds) in bounds {
+        if let Some(seconds) = seconds {
+            query.push(" and extract(epoch from greatest(coalesce(ended_at, ").push_bind(filter.as_of);
+            query.push("), started_at) - started_at)").push(comparison).push_bind(seconds);
+        }
+    }
+}
+
+fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
+    let begins_before = match filter.time_field {
+        TimeField::Overlap | TimeField::StartedAt => " and started_at < ",
+        TimeField::EndedAt => " and ended_at < ",
+    };
+    if let Some(to) = filter.to {
+        query.push(begins_before).push_bind(to);
+    }
+    if let Some(from) = filter.from {
+        match filter.time_field {
+            TimeField::Overlap => {
+                // A session of zero seconds is on air at the moment of its start.
+                query.push(" and (ended_at is null or ended_at > ").push_bind(from);
+                query.push(" or started_at >= ").push_bind(from).push(")");
+            }
+            TimeField::StartedAt => {
+                query.push(" and started_at >= ").push_bind(from);
+            }
+            TimeField::EndedAt => {
+                query.push(" and ended_at >= ").push_bind(from);
+            }
+        }
+    }
+    if let Some(at) = filter.at {
+        query.push(" and started_at <= ").push_bind(at);
+        query.push(" and (ended_at is null or ended_at > ").push_bind(at).push(")");
+    }
+}

@@ -1,0 +1,63 @@
+//! Callback keys, sealed under the master key.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+/// One sealed key.
+#[derive(Clone)]
+pub struct SigningKeyRow {
+    /// Its id.
+    pub key_id: Uuid,
+    /// The domain that it belongs to.
+    pub domain: String,
+    /// The key under the master key.
+    pub sealed_key: Vec<u8>,
+    /// When it was added.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Every key of every domain, newest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_signing_keys(executor: impl PgExecutor<'_>) -> Result<Vec<SigningKeyRow>, sqlx::Error> {
+    sqlx::query_as!(
+        SigningKeyRow,
+        "select key_id, domain, sealed_key, created_at from signing_key order by created_at desc, key_id"
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// Adds a key.
+///
+/// # Errors
+/// Those of the database.
+pub async fn insert_signing_key(executor: impl PgExecutor<'_>, row: &SigningKeyRow) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into signing_key (key_id, domain, sealed_key, created_at) values ($1, $2, $3, $4)",
+        row.key_id,
+        row.domain,
+        row.sealed_key,
+        row.created_at
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Removes a key of a domain. False when it has no such key.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_signing_key(
+    executor: impl PgExecutor<'_>,
+    domain: &str,
+    key_id: Uuid,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!("delete from signing_key where domain = $1 and key_id = $2", domain, key_id)
+        .execute(executor)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}

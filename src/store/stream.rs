@@ -1,0 +1,177 @@
+//! Streams: their names as folding finds them, and their state as callers read it.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgExecutor, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use super::column;
+use super::session_list::Renditions;
+
+/// The name of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StreamNameRow {
+    /// The stream's id.
+    pub stream_id: Uuid,
+    /// Ingest domain.
+    pub domain: String,
+    /// Application.
+    pub app: String,
+    /// Stream name.
+    pub stream: String,
+}
+
+/// Adds the streams of a shard that are new.
+///
+/// # Errors
+/// Those of the database.
+pub async fn insert_streams(
+    executor: impl PgExecutor<'_>,
+    shard: i16,
+    streams: &[StreamNameRow],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into stream (shard, stream_id, domain, app, stream)
+         select $1, stream_id, domain, app, stream
+         from unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) as seen (stream_id, domain, app, stream)
+         on conflict (stream_id, shard) do nothing",
+        shard,
+        &column(streams, |stream| stream.stream_id),
+        &column(streams, |stream| stream.domain.as_str()) as _,
+        &column(streams, |stream| stream.app.as_str()) as _,
+        &column(streams, |stream| stream.stream.as_str()) as _,
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// A stream and its state.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct StreamRow {
+    /// The stream's id.
+    pub stream_id: Uuid,
+    /// Ingest domain.
+    pub domain: String,
+    /// Application.
+    pub app: String,
+    /// Stream name.
+    pub stream: String,
+    /// How many of its sessions are live.
+    pub live_sessions: i64,
+    /// When the first of those began.
+    pub live_since: Option<DateTime<Utc>>,
+    /// When its newest session began.
+    pub last_started_at: DateTime<Utc>,
+    /// When a session of it last ended.
+    pub last_ended_at: Option<DateTime<Utc>>,
+    /// The template that made it, by its newest session.
+    pub rendition_template: Option<String>,
+}
+
+/// What is wanted of the streams. Every member narrows; `None` does not.
+#[derive(Debug, Clone)]
+pub struct StreamFilter {
+    /// The domains that exist for the caller.
+    pub visible_domains: Option<Vec<String>>,
+    /// Exact stream.
+    pub stream_id: Option<Uuid>,
+    /// Exact ingest domain.
+    pub domain: Option<String>,
+    /// Exact application.
+    pub app: Option<String>,
+    /// Exact stream name.
+    pub stream: Option<String>,
+    /// How the stream's name begins.
+    pub stream_prefix: Option<String>,
+    /// What the stream's name contains.
+    pub search: Option<String>,
+    /// At least one session live, or none.
+    pub live: Option<bool>,
+    /// Whether renditions are wanted.
+    pub renditions: Renditions,
+}
+
+/// The last stream of the page before: domain, app, stream.
+pub type AfterStream = (String, String, String);
+
+/// A page of the streams that fit, by domain, app and name.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_streams(
+    executor: impl PgExecutor<'_>,
+    filter: &StreamFilter,
+    after: Option<AfterStream>,
+    limit: i64,
+) -> Result<Vec<StreamRow>, sqlx::Error> {
+    let mut query = QueryBuilder::new(
+        "select stream.stream_id, stream.domain, stream.app, stream.stream,
+             live.live_sessions, live.live_since, newest.started_at as last_started_at,
+             (select max(ended.ended_at) from stream_session ended
+              where ended.stream_id = stream.stream_id and ended.shard = stream.shard
+                  and ended.status <> 'unseen') as last_ended_at,
+             newest.rendition_template
+         from stream
+         cross join lateral (
+             select count(*) as live_sessions, min(started_at) as live_since from stream_session live
+             where live.domain = stream.domain and live.app = stream.app and live.stream_id = stream.stream_id
+                 and live.shard = stream.shard and live.status = 'live'
+         ) live
+         cross join lateral (
+             select started_at, rendition_template from stream_session newest
+             where newest.stream_id = stream.stream_id and newest.shard = stream.shard
+                 and newest.status <> 'unseen'
+             order by started_at desc, session_id desc limit 1
+         ) newest
+         where true",
+    );
+    push_conditions(&mut query, filter);
+    if let Some((domain, app, stream)) = after {
+        query.push(" and (stream.domain, stream.app, stream.stream) > (");
+        query.push_bind(domain).push(", ").push_bind(app).push(", ").push_bind(stream).push(")");
+    }
+    query.push(" order by stream.domain, stream.app, stream.stream limit ").push_bind(limit);
+    query.build_query_as().fetch_all(executor).await
+}
+
+fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &StreamFilter) {
+    if let Some(domains) = &filter.visible_domains {
+        query.push(" and stream.domain = any (").push_bind(domains.clone()).push(")");
+    }
+    if let Some(stream_id) = filter.stream_id {
+        query.push(" and stream.stream_id = ").push_bind(stream_id);
+    }
+    for (column, value) in [
+        (" and stream.domain = ", &filter.domain),
+        (" and stream.app = ", &filter.app),
+        (" and stream.stream = ", &filter.stream),
+    ] {
+        if let Some(value) = value {
+            query.push(column).push_bind(value.clone());
+        }
+    }
+    if let Some(prefix) = &filter.stream_prefix {
+        query.push(" and starts_with(stream.stream, ").push_bind(prefix.clone()).push(")");
+    }
+    if let Some(part) = &filter.search {
+        query.push(" and strpos(stream.stream, ").push_bind(part.clone()).push(") > 0");
+    }
+    match filter.live {
+        Some(true) => {
+            query.push(" and live.live_sessions > 0");
+        }
+        Some(false) => {
+            query.push(" and live.live_sessions = 0");
+        }
+        None => {}
+    }
+    match filter.renditions {
+        Renditions::Include => {}
+        Renditions::Exclude => {
+            query.push(" and newest.rendition_template is null");
+        }
+        Renditions::Only => {
+            query.push(" and newest.rendition_template is not null");
+        }
+    }
+}
