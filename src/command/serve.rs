@@ -86,8 +86,7 @@ async fn look_after(private: Option<&mut PrivatePostgres>) -> Infallible {
     loop {
         tokio::time::sleep(LOOK_AFTER).await;
         match private.restart_if_dead() {
-            Ok(false) => {}
-            Ok(true) => tracing::warn!("the private database had died and was started again"),
+            Ok(_) => {}
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(error, "the private database cannot be started again; trying on");

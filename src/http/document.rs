@@ -23,7 +23,15 @@ use utoipa_swagger_ui::Config;
         (name = "receiving", description = "For the provider: callbacks"),
         (name = "service", description = "For machines: health and metrics"),
     ),
-    components(schemas(super::problem::Problem, super::problem::InvalidParameter)),
+    // Those that only parameters or errors refer to: the others are found by themselves.
+    components(schemas(
+        super::problem::Problem,
+        super::problem::InvalidParameter,
+        super::words::GroupBy,
+        super::words::RenditionsWanted,
+        super::words::SortWord,
+        super::words::TimeFieldWord,
+    )),
     security(("token" = [])),
     modifiers(&Token),
 )]

@@ -81,6 +81,17 @@ pub struct EventView {
     pub user_args: Option<Option<String>>,
 }
 
+/// A page of log entries.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventPage)]
+pub struct EventPageView {
+    /// The entries.
+    pub data: Vec<EventView>,
+    /// Where the next page begins; null on the last one.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}
+
 impl EventView {
     /// An entry as this caller may see it.
     #[must_use]

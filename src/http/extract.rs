@@ -113,7 +113,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             let mut deserializer = serde_json::Deserializer::from_slice(json);
             let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
                 let path = error.path().to_string();
-                let name = if path == "." { "body".to_owned() } else { path };
+                let name = if path == "." || path == "?" { "body".to_owned() } else { path };
                 ApiError::invalid(name, error.into_inner().to_string())
             })?;
             deserializer.end().map_err(|error| ApiError::invalid("body", error.to_string()))?;

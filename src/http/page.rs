@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use super::query_string::QueryReader;
 use crate::query::Rows;
@@ -84,14 +84,4 @@ impl<T: Serialize + DeserializeOwned> PageRequest<T> {
 
 fn decode<T: DeserializeOwned>(text: &str) -> Option<Cursor<T>> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
-}
-
-/// One page of a list.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Page<T> {
-    /// The rows.
-    pub data: Vec<T>,
-    /// Where the next page begins; null on the last one.
-    #[schema(required)]
-    pub next_cursor: Option<String>,
 }

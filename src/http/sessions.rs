@@ -7,9 +7,9 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::events::EventView;
+use super::events::{EventPageView, EventView};
 use super::extract::{Access, Read};
-use super::page::{Page, PageParameters, PageRequest};
+use super::page::{PageParameters, PageRequest};
 use super::problem::ApiError;
 use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
 use super::refusals::{NotThere, Refusals};
@@ -366,7 +366,7 @@ impl FromQuery for ListSessionEventsQuery {
     tag = "sessions",
     params(("session_id" = String, Path, description = "The session's id"), PageParameters),
     responses(
-        (status = 200, description = "A page of entries", body = Page<EventView>),
+        (status = 200, description = "A page of entries", body = EventPageView),
         Refusals,
         NotThere,
     ),
@@ -377,14 +377,14 @@ pub async fn list_session_events(
     state: Data<AppState>,
     session_id: Path<String>,
     Query(parameters): Query<ListSessionEventsQuery>,
-) -> Result<Json<Page<EventView>>, ApiError> {
+) -> Result<Json<EventPageView>, ApiError> {
     let session_id = read_session_id(&session_id)?;
     let page = &parameters.page;
     let rows = query::events::list_session_events(&state.query_pool, &principal, session_id, page.after, page.limit)
         .await?
         .ok_or(ApiError::NotFound("session"))?;
     let (data, next_cursor) = page.page(rows, |row| row.position, |row| EventView::new(row, &principal));
-    Ok(Json(Page { data, next_cursor }))
+    Ok(Json(EventPageView { data, next_cursor }))
 }
 
 /// Ids are opaque: what is none of ours is not there.

@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::extract::{Access, Read};
-use super::page::{Page, PageParameters, PageRequest};
+use super::page::{PageParameters, PageRequest};
 use super::problem::ApiError;
 use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
 use super::refusals::{NotThere, Refusals};
@@ -84,6 +84,17 @@ pub struct StreamView {
     /// The stream that this is a transcoded rendition of; null for a source.
     #[schema(required)]
     rendition_of: Option<RenditionView>,
+}
+
+/// A page of streams.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StreamPage)]
+pub struct StreamPageView {
+    /// The streams.
+    pub data: Vec<StreamView>,
+    /// Where the next page begins; null on the last one.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
 }
 
 impl From<StreamRow> for StreamView {
@@ -166,7 +177,7 @@ impl ListStreamsQuery {
     tag = "streams",
     params(ListStreamsQuery, PageParameters),
     responses(
-        (status = 200, description = "A page of streams", body = Page<StreamView>),
+        (status = 200, description = "A page of streams", body = StreamPageView),
         Refusals,
     ),
 )]
@@ -175,13 +186,13 @@ pub async fn list_streams(
     Access { principal, .. }: Access<Read>,
     state: Data<AppState>,
     Query(parameters): Query<ListStreamsQuery>,
-) -> Result<Json<Page<StreamView>>, ApiError> {
+) -> Result<Json<StreamPageView>, ApiError> {
     let filter = parameters.filter(&principal);
     let after = parameters.page.after.clone();
     let rows = query::streams::list_streams(&state.query_pool, &filter, after, parameters.page.limit).await?;
     let (data, next_cursor) =
         parameters.page.page(rows, |row| (row.domain.clone(), row.app.clone(), row.stream.clone()), StreamView::from);
-    Ok(Json(Page { data, next_cursor }))
+    Ok(Json(StreamPageView { data, next_cursor }))
 }
 
 /// Get a stream

@@ -93,12 +93,13 @@ mod tests {
         StreamKey { domain: domain.into(), app: app.into(), stream: stream.into() }
     }
 
+    // Computed with another implementation of RFC 9562.
     #[test]
     fn ids_are_what_they_always_were() {
         let stream = key("push.example.com", "live", "example_stream");
-        assert_eq!(stream.id().0.to_string(), "STREAM_ID");
+        assert_eq!(stream.id().0.to_string(), "ff3b57df-f8ed-56a7-a563-f32738d44061");
         let session = SessionKey { stream, publish_timestamp: 1_587_954_134 };
-        assert_eq!(session.id().0.to_string(), "SESSION_ID");
+        assert_eq!(session.id().0.to_string(), "92bd5357-5fc9-565e-be80-719cdd1fda68");
     }
 
     #[test]

@@ -1,0 +1,149 @@
+//! The invariant that everything rests on: whoever has read a shard up to a position will never later find a new
+//! entry at or below it.
+
+use std::collections::BTreeMap;
+
+use sqlx::{Connection, PgConnection, PgPool};
+use streamtally::clock;
+use streamtally::session::{SessionKey, StreamKey};
+use streamtally::store;
+use streamtally::store::log::NewEntryRow;
+use uuid::Uuid;
+
+use crate::helpers::TestApp;
+
+/// An entry of a shard of our choice.
+fn entry(shard: i16, note: usize) -> NewEntryRow {
+    let stream = StreamKey { domain: "push.example.com".into(), app: "live".into(), stream: format!("room{note}") };
+    let session_id = SessionKey { stream: stream.clone(), publish_timestamp: 1 }.id().0;
+    NewEntryRow {
+        shard,
+        received_at: clock::now(),
+        event_id: Uuid::new_v4(),
+        session_id,
+        domain: stream.domain,
+        app: stream.app,
+        stream: stream.stream,
+        publish_timestamp: 1,
+        origin: "provider".into(),
+        event: "PUBLISH".into(),
+        disposition: "accepted".into(),
+        reason: None,
+        signature: Some("unsigned".into()),
+        key_id: None,
+        auth_timestamp: None,
+        auth_sign: None,
+        client_ip: None,
+        node_ip: None,
+        source_ip: None,
+        user_args: None,
+        rendition_template: None,
+        extra: None,
+        ended_at: None,
+        actor: None,
+        note: Some(note.to_string()),
+    }
+}
+
+async fn positions(pool: &PgPool, shard: i16) -> Vec<i64> {
+    sqlx::query_scalar("select position from log_entry where shard = $1 order by position")
+        .bind(shard)
+        .fetch_all(pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_slow_writer_keeps_later_ones_waiting_rather_than_letting_them_pass() {
+    let app = TestApp::start().await;
+    let mut slow = app.pool.begin().await.unwrap();
+    store::log::insert_entries(&mut *slow, &[entry(3, 0), entry(3, 1)]).await.unwrap();
+    let pool = app.pool.clone();
+    let mut quick = tokio::spawn(async move { store::log::insert_entries(&pool, &[entry(3, 2)]).await });
+    app.wait_for_a_blocked_statement().await;
+    assert!(!quick.is_finished());
+    assert_eq!(positions(&app.pool, 3).await, Vec::<i64>::new());
+    // Another shard is not kept waiting.
+    store::log::insert_entries(&app.pool, &[entry(4, 3)]).await.unwrap();
+    slow.commit().await.unwrap();
+    (&mut quick).await.unwrap().unwrap();
+    assert_eq!(positions(&app.pool, 3).await, [1, 2, 3]);
+    let in_order: bool = sqlx::query_scalar(
+        "select bool_and(recorded_at >= before) from
+         (select recorded_at, lag(recorded_at) over (order by position) as before from log_entry where shard = 3) e",
+    )
+    .fetch_one(&app.pool)
+    .await
+    .unwrap();
+    assert!(in_order, "the waiting writer read the clock before its turn");
+}
+
+#[tokio::test]
+async fn a_writer_that_gives_up_leaves_no_gap() {
+    let app = TestApp::start().await;
+    let mut given_up = app.pool.begin().await.unwrap();
+    store::log::insert_entries(&mut *given_up, &[entry(3, 0)]).await.unwrap();
+    given_up.rollback().await.unwrap();
+    store::log::insert_entries(&app.pool, &[entry(3, 1)]).await.unwrap();
+    assert_eq!(positions(&app.pool, 3).await, [1]);
+}
+
+/// Writers hold their transactions open for different times over overlapping shards, while a reader keeps noting what
+/// it has seen: nothing may ever appear at or below a position that it had read to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_ever_appears_at_or_below_a_position_that_was_read() {
+    const WRITERS: usize = 8;
+    const BATCHES: usize = 25;
+    let app = TestApp::start().await;
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..WRITERS {
+        let options = app.database.options.clone();
+        writers.spawn(async move {
+            let mut connection = PgConnection::connect_with(&options).await.unwrap();
+            for batch in 0..BATCHES {
+                // Shards in no order, so that only the statement's own order keeps writers from a deadlock.
+                let entries: Vec<_> =
+                    (0..6).map(|n| entry(((writer * 7 + batch * 5 + n * 11) % 5) as i16, n)).collect();
+                let mut transaction = connection.begin().await.unwrap();
+                store::log::insert_entries(&mut *transaction, &entries).await.unwrap();
+                let pause =
+                    format!("select pg_sleep({})", (writer + batch) % 4 * 2).replace("sleep(", "sleep(0.001 * ");
+                sqlx::query(sqlx::AssertSqlSafe(pause)).execute(&mut *transaction).await.unwrap();
+                if batch % 6 == 5 {
+                    transaction.rollback().await.unwrap();
+                } else {
+                    transaction.commit().await.unwrap();
+                }
+            }
+        });
+    }
+    let mut read: BTreeMap<i16, (i64, chrono::DateTime<chrono::Utc>)> = BTreeMap::new();
+    let mut done = false;
+    let mut reads = 0;
+    while !done {
+        done = writers.is_empty();
+        let rows: Vec<(i16, i64, chrono::DateTime<chrono::Utc>)> =
+            sqlx::query_as("select shard, position, recorded_at from log_entry order by shard, position")
+                .fetch_all(&app.pool)
+                .await
+                .unwrap();
+        for (shard, ours) in &read {
+            let known: Vec<i64> = rows.iter().filter(|r| r.0 == *shard && r.1 <= ours.0).map(|r| r.1).collect();
+            assert_eq!(known, (1..=ours.0).collect::<Vec<_>>(), "shard {shard} changed below {}", ours.0);
+        }
+        for (shard, position, recorded_at) in rows {
+            if let Some(last) = read.insert(shard, (position, recorded_at)).filter(|last| last.0 < position) {
+                assert_eq!(position, last.0 + 1, "a gap in shard {shard}");
+                assert!(recorded_at >= last.1, "shard {shard} was recorded out of order");
+            }
+        }
+        reads += 1;
+        while let Some(finished) = writers.try_join_next() {
+            finished.unwrap();
+        }
+    }
+    let kept: i64 = read.values().map(|(position, _)| position).sum();
+    let rolled_back = (0..BATCHES).filter(|batch| batch % 6 == 5).count();
+    assert_eq!(kept, i64::try_from(WRITERS * (BATCHES - rolled_back) * 6).unwrap());
+    assert!(reads > 20, "the reader read only {reads} times");
+}

@@ -1,0 +1,255 @@
+//! A service under test: its own database, its own port, and a client that knows which status it expects.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use clap::Parser;
+use metrics_exporter_prometheus::PrometheusHandle;
+use reqwest::{Client, Method, Response, StatusCode};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use streamtally::app::{Application, Ingredients};
+use streamtally::config::ServeOptions;
+use streamtally::http::api_document;
+use streamtally::reconciler;
+use streamtally::registry::master_key::MasterKey;
+use streamtally::store::pool::{self, Use};
+use streamtally::telemetry;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::messages::{DOMAIN, KEY};
+use crate::server::TestDatabase;
+
+pub const ADMIN_TOKEN: &str = "an-administrators-token-of-the-tests";
+
+/// How long a condition may take to hold.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A running service, and what tests need of it.
+pub struct TestApp {
+    pub pool: PgPool,
+    pub client: Client,
+    pub address: String,
+    token: String,
+    stop: Option<oneshot::Sender<()>>,
+    running: Option<JoinHandle<anyhow::Result<()>>>,
+    /// Last, so that it is dropped when nothing uses it any more.
+    pub database: TestDatabase,
+}
+
+#[derive(Parser)]
+struct Options {
+    #[command(flatten)]
+    serve: ServeOptions,
+}
+
+impl TestApp {
+    /// A service that folds only when a test says so, with one signed domain.
+    pub async fn start() -> Self {
+        Self::start_with(&["--roles", "receiver,api"]).await
+    }
+
+    /// The same with other settings.
+    pub async fn start_with(settings: &[&str]) -> Self {
+        let app = Self::start_empty(TestDatabase::create().await, settings).await;
+        app.put(&format!("/v1/domains/{DOMAIN}"), &json!({}), 201).await;
+        app.post(&format!("/v1/domains/{DOMAIN}/keys"), &json!({ "key": KEY }), 201).await;
+        app
+    }
+
+    /// A service on a database as it is.
+    pub async fn start_empty(database: TestDatabase, settings: &[&str]) -> Self {
+        let (address, stop, running) = serve(&database, settings).await;
+        let pool = pool::open(&database.options, Use::Work);
+        let token = ADMIN_TOKEN.to_owned();
+        Self { pool, client: Client::new(), address, token, stop: Some(stop), running: Some(running), database }
+    }
+
+    /// A second service on the same database: its address, and what stops it when dropped.
+    pub async fn start_another(&self, settings: &[&str]) -> (String, oneshot::Sender<()>) {
+        let (address, stop, _) = serve(&self.database, settings).await;
+        (address, stop)
+    }
+
+    /// Stops the service as a signal would; what is in flight is finished.
+    pub async fn stop(&mut self) {
+        drop(self.stop.take());
+        self.running.take().unwrap().await.unwrap().unwrap();
+    }
+
+    /// The same service as another caller sees it.
+    pub fn with_token(&self, token: &str) -> Caller<'_> {
+        Caller { app: self, token: token.to_owned() }
+    }
+
+    /// Waits until some statement waits for a lock.
+    pub async fn wait_for_a_blocked_statement(&self) {
+        let blocked = "select exists (select from pg_stat_activity
+                       where datname = current_database() and wait_event_type = 'Lock')";
+        until(async || sqlx::query_scalar(blocked).fetch_one(&self.pool).await.unwrap()).await;
+    }
+
+    /// Folds all that is in the log.
+    pub async fn fold(&self) -> usize {
+        reconciler::fold_to_end(&self.pool).await.unwrap()
+    }
+
+    /// Sends a callback, expecting a status.
+    pub async fn callback(&self, message: &Value, expected: u16) -> Value {
+        self.callback_to("/callbacks/huawei", message.to_string(), expected).await
+    }
+
+    /// Sends any body to a callback path, expecting a status.
+    pub async fn callback_to(&self, path: &str, body: impl Into<reqwest::Body>, expected: u16) -> Value {
+        let request = self.client.post(format!("{}{path}", self.address)).body(body);
+        answer(&Method::POST, path, request.send().await.unwrap(), expected).await
+    }
+
+    /// Sends messages that are accepted, then folds.
+    pub async fn receive(&self, messages: &[Value]) {
+        for message in messages {
+            self.callback(message, 200).await;
+        }
+        self.fold().await;
+    }
+
+    pub async fn get(&self, path: &str, expected: u16) -> Value {
+        self.with_token(&self.token).get(path, expected).await
+    }
+
+    pub async fn put(&self, path: &str, body: &Value, expected: u16) -> Value {
+        self.with_token(&self.token).send(Method::PUT, path, Some(body), expected).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value, expected: u16) -> Value {
+        self.with_token(&self.token).send(Method::POST, path, Some(body), expected).await
+    }
+
+    pub async fn delete(&self, path: &str, expected: u16) -> Value {
+        self.with_token(&self.token).send(Method::DELETE, path, None, expected).await
+    }
+
+    /// The rows of a list that fits on one page.
+    pub async fn list(&self, path: &str) -> Vec<Value> {
+        let page = self.get(path, 200).await;
+        assert_eq!(page["next_cursor"], Value::Null);
+        page["data"].as_array().unwrap().clone()
+    }
+
+    /// The only session that fits.
+    pub async fn session(&self, filters: &str) -> Value {
+        let sessions = self.list(&format!("/v1/sessions?{filters}")).await;
+        assert_eq!(sessions.len(), 1, "{sessions:?}");
+        sessions[0].clone()
+    }
+
+    /// Makes a token.
+    pub async fn make_token(&self, scopes: &[&str], domains: Option<&[&str]>) -> String {
+        let body = json!({ "name": "of a test", "scopes": scopes, "domains": domains });
+        self.post("/v1/tokens", &body, 201).await["token"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.abort();
+        }
+    }
+}
+
+/// The service as one caller sees it.
+pub struct Caller<'a> {
+    app: &'a TestApp,
+    token: String,
+}
+
+impl Caller<'_> {
+    pub async fn get(&self, path: &str, expected: u16) -> Value {
+        self.send(Method::GET, path, None, expected).await
+    }
+
+    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>, expected: u16) -> Value {
+        let url = format!("{}{path}", self.app.address);
+        let mut request = self.app.client.request(method.clone(), url).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.body(body.to_string());
+        }
+        answer(&method, path, request.send().await.unwrap(), expected).await
+    }
+}
+
+/// The body of an answer that has the expected status, which is documented, and the shape that errors have.
+pub async fn answer(method: &Method, path: &str, response: Response, expected: u16) -> Value {
+    let status = response.status();
+    let content_type = response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
+    let text = response.text().await.unwrap();
+    assert_eq!(status, StatusCode::from_u16(expected).unwrap(), "{method} {path}: {text}");
+    assert_documented(method, path, expected);
+    if text.is_empty() {
+        return Value::Null;
+    }
+    let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| text.clone().into());
+    if !status.is_success() {
+        assert_eq!(content_type.as_deref(), Some("application/problem+json"), "{method} {path}");
+        assert_eq!(body["status"], expected, "{method} {path}: {text}");
+        for member in ["type", "title", "detail", "code"] {
+            assert!(body[member].is_string(), "{method} {path}: {text}");
+        }
+    }
+    body
+}
+
+/// Every status that a test sees is in the document of the API. Of paths that are not, 404 is expected.
+fn assert_documented(method: &Method, path: &str, status: u16) {
+    static DOCUMENT: OnceLock<Value> = OnceLock::new();
+    let document = DOCUMENT.get_or_init(|| serde_json::to_value(api_document()).unwrap());
+    let path = path.split('?').next().unwrap();
+    let fits = |template: &str| {
+        template.split('/').count() == path.split('/').count()
+            && template.split('/').zip(path.split('/')).all(|(t, p)| t.starts_with('{') || t == p)
+    };
+    let Some((_, item)) = document["paths"].as_object().unwrap().iter().find(|(template, _)| fits(template)) else {
+        assert_eq!(status, 404, "{method} {path} is not documented");
+        return;
+    };
+    let operation = &item[method.as_str().to_lowercase()];
+    let documented = operation.is_null() && status == 405 || !operation["responses"][status.to_string()].is_null();
+    assert!(documented, "{method} {path} answers {status}, which is not documented");
+}
+
+/// Waits until a condition holds; fails after a while.
+pub async fn until(condition: impl AsyncFn() -> bool) {
+    let holds = async {
+        while !condition().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, holds).await.expect("what is waited for comes about");
+}
+
+async fn serve(
+    database: &TestDatabase,
+    settings: &[&str],
+) -> (String, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>) {
+    let arguments = ["streamtally", "--listen", "127.0.0.1:0"].into_iter().chain(settings.iter().copied());
+    let ingredients = Ingredients {
+        database: database.options.clone(),
+        master_key: MasterKey::from_base64(&"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned().into()).unwrap(),
+        admin_token: ADMIN_TOKEN.to_owned().into(),
+        metrics: metrics(),
+    };
+    let application = Application::build(&Options::parse_from(arguments).serve, ingredients).await.unwrap();
+    let address = format!("http://{}", application.address());
+    let (stop, stopped) = oneshot::channel();
+    let running = tokio::spawn(application.run_until_stopped(async {
+        let _ = stopped.await;
+    }));
+    (address, stop, running)
+}
+
+fn metrics() -> PrometheusHandle {
+    static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
+    METRICS.get_or_init(|| telemetry::start_metrics().unwrap()).clone()
+}

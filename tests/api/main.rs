@@ -1,0 +1,15 @@
+//! Every behaviour of the service over HTTP, on a real PostgreSQL. Each test has a database of its own.
+
+mod administration;
+mod document;
+mod event_log;
+mod helpers;
+mod live;
+mod messages;
+mod problems;
+mod receiving;
+mod reconciler;
+mod server;
+mod sessions;
+mod streams;
+mod tokens;

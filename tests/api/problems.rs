@@ -1,0 +1,51 @@
+//! Errors have one shape, wherever they come from.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::helpers::{ADMIN_TOKEN, TestApp, answer};
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_problems_too() {
+    let app = TestApp::start().await;
+    for path in ["/", "/v1", "/v1/nothing", "/callbacks", "/callbacks/huawei/a/b", "/v1/sessions/"] {
+        let response = app.client.get(format!("{}{path}", app.address)).send().await.unwrap();
+        let problem = answer(&Method::GET, path, response, 404).await;
+        assert_eq!(problem["code"], "not_found");
+    }
+    for (method, path, allowed) in [
+        (Method::GET, "/callbacks/huawei", "POST"),
+        (Method::POST, "/v1/sessions", "GET"),
+        (Method::PATCH, "/v1/domains/x", "GET, PUT, DELETE"),
+        (Method::DELETE, "/healthz", "GET"),
+    ] {
+        let response = app.client.request(method.clone(), format!("{}{path}", app.address)).send().await.unwrap();
+        assert_eq!(response.headers()["allow"], allowed);
+        answer(&method, path, response, 405).await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_what_it_should_be_is_a_problem_that_names_the_place() {
+    let app = TestApp::start().await;
+    for (body, name) in [("{", "body"), ("[]", "body"), ("{} {}", "body"), (r#"{"apps":[1]}"#, "apps[0]")] {
+        let path = "/v1/domains/new.example.com";
+        let request = app.client.put(format!("{}{path}", app.address)).bearer_auth(ADMIN_TOKEN).body(body);
+        let problem = answer(&Method::PUT, path, request.send().await.unwrap(), 400).await;
+        assert_eq!(problem["invalid_parameters"][0]["name"], name, "{problem}");
+    }
+    let long = json!({ "rendition_templates": ["x".repeat(70_000)] });
+    app.put("/v1/domains/new.example.com", &long, 413).await;
+}
+
+#[tokio::test]
+async fn health_readiness_and_metrics_are_open() {
+    let app = TestApp::start().await;
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let response = app.client.get(format!("{}{path}", app.address)).send().await.unwrap();
+        answer(&Method::GET, path, response, 200).await;
+    }
+    app.callback_to("/callbacks/huawei", "{}", 400).await;
+    let metrics = app.get("/metrics", 200).await;
+    assert!(metrics.as_str().unwrap().contains(r#"streamtally_callbacks_total{outcome="malformed""#));
+}

@@ -1,0 +1,236 @@
+//! The rules of folding, as properties over random histories of one session.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
+use streamtally::session::entry::Receipt;
+use streamtally::session::lifecycle::{self, EndSource, Flag, Status};
+use streamtally::session::{Details, Entry, Fact, Session, fold};
+
+/// The push began at this second.
+const START: i64 = 1_700_000_000;
+
+fn at(milliseconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(START * 1000 + milliseconds).unwrap()
+}
+
+fn started_at() -> DateTime<Utc> {
+    at(0)
+}
+
+fn fold_all<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Session {
+    let mut session = Session::default();
+    for (position, fact) in (1..).zip(facts) {
+        fold(&mut session, &Entry { position, recorded_at: at(position), fact: fact.clone() });
+    }
+    session
+}
+
+/// What a session says, without where in the log it was said.
+fn content(session: &Session) -> Session {
+    Session { last_position: 0, last_recorded_at: DateTime::default(), ..session.clone() }
+}
+
+/// Few different values, so that equal and nearly equal ones meet often.
+fn receipt() -> impl Strategy<Value = Receipt> {
+    let address = prop_oneof![Just(None), Just(Some("203.0.113.1".to_owned())), Just(Some("203.0.113.2".to_owned()))];
+    let details = (address.clone(), address).prop_map(|(client_ip, node_ip)| Details {
+        client_ip,
+        node_ip,
+        ..Details::default()
+    });
+    (-5_000_i64..20_000, proptest::option::of(-3_i64..20), details).prop_map(|(received, expires, details)| Receipt {
+        received_at: at(received),
+        signature_expires_at: expires.map(|seconds| at(seconds * 1000)),
+        details,
+    })
+}
+
+/// What the provider says, and what is inferred: everything that may come in any order.
+fn unordered_fact() -> impl Strategy<Value = Fact> {
+    let time = (0_i64..20).prop_map(|seconds| at(seconds * 1000));
+    prop_oneof![
+        4 => receipt().prop_map(Fact::Started),
+        4 => receipt().prop_map(Fact::Ended),
+        1 => Just(Fact::Unknown),
+        1 => Just(Fact::Quarantined),
+        1 => time.clone().prop_map(|ended_at| Fact::Superseded { ended_at }),
+        1 => time.prop_map(|ended_at| Fact::TimedOut { ended_at }),
+    ]
+}
+
+fn any_fact() -> impl Strategy<Value = Fact> {
+    prop_oneof![
+        6 => unordered_fact(),
+        1 => (-5_i64..20).prop_map(|seconds| Fact::OperatorEnd { ended_at: at(seconds * 1000) }),
+        1 => Just(Fact::OperatorEndWithdrawn),
+    ]
+}
+
+/// The contract's rules, read off a whole history at once.
+fn model(facts: &[Fact]) -> (Status, Option<(DateTime<Utc>, EndSource)>) {
+    let messages = facts.iter().filter(|fact| matches!(fact, Fact::Started(_) | Fact::Ended(_))).count();
+    if messages == 0 {
+        return (Status::Unseen, None);
+    }
+    let operator = facts.iter().rev().find_map(|fact| match fact {
+        Fact::OperatorEnd { ended_at } => Some(Some(*ended_at)),
+        Fact::OperatorEndWithdrawn => Some(None),
+        _ => None,
+    });
+    let noticed = facts.iter().filter_map(|fact| match fact {
+        Fact::Ended(receipt) => {
+            let received = DateTime::from_timestamp(receipt.received_at.timestamp(), 0).unwrap();
+            Some(receipt.signature_expires_at.unwrap_or(received).min(received))
+        }
+        _ => None,
+    });
+    let inferred = facts.iter().filter_map(|fact| match fact {
+        Fact::Superseded { ended_at } => Some((*ended_at, 0)),
+        Fact::TimedOut { ended_at } => Some((*ended_at, 1)),
+        _ => None,
+    });
+    let end = match (operator.flatten(), noticed.min(), inferred.min()) {
+        (Some(at), _, _) => Some((at, EndSource::Operator)),
+        (None, Some(at), _) => Some((at, EndSource::Notification)),
+        (None, None, Some((at, 0))) => Some((at, EndSource::Superseded)),
+        (None, None, Some((at, _))) => Some((at, EndSource::TimedOut)),
+        (None, None, None) => None,
+    };
+    let end = end.map(|(at, source)| (at.max(started_at()), source));
+    (if end.is_some() { Status::Ended } else { Status::Live }, end)
+}
+
+fn outcome(session: &Session) -> (Status, Option<(DateTime<Utc>, EndSource)>) {
+    (lifecycle::status(session, started_at()), lifecycle::end(session, started_at()))
+}
+
+/// Histories that once failed are tried first ever after.
+fn failures() -> Option<Box<dyn FailurePersistence>> {
+    Some(Box::new(FileFailurePersistence::Direct("tests/fixtures/fold-failures.txt")))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: failures(), ..ProptestConfig::default() })]
+
+    #[test]
+    fn order_cannot_matter(
+        (facts, shuffled) in vec(unordered_fact(), 0..12).prop_flat_map(|facts| (Just(facts.clone()), Just(facts).prop_shuffle()))
+    ) {
+        prop_assert_eq!(content(&fold_all(&facts)), content(&fold_all(&shuffled)));
+    }
+
+    #[test]
+    fn a_repeat_counts_as_a_delivery_and_as_nothing_else(
+        before in vec(any_fact(), 0..6),
+        message in prop_oneof![receipt().prop_map(Fact::Started), receipt().prop_map(Fact::Ended)],
+        after in vec(any_fact(), 0..6),
+    ) {
+        let history = || before.iter().chain([&message]).chain(&after);
+        let mut once = content(&fold_all(history()));
+        let twice = content(&fold_all(history().chain([&message])));
+        match message {
+            Fact::Started(_) => once.start_deliveries += 1,
+            _ => once.end_deliveries += 1,
+        }
+        prop_assert_eq!(once, twice);
+    }
+
+    #[test]
+    fn the_outcome_is_what_the_contract_says_of_the_whole_history(facts in vec(any_fact(), 0..12)) {
+        prop_assert_eq!(outcome(&fold_all(&facts)), model(&facts));
+    }
+
+    #[test]
+    fn a_session_never_ends_before_it_starts_and_never_comes_back_by_a_message(
+        facts in vec(any_fact(), 0..10),
+        more in vec(unordered_fact(), 0..5),
+    ) {
+        let before = fold_all(&facts);
+        let after = fold_all(facts.iter().chain(&more));
+        if let Some((ended_at, source)) = lifecycle::end(&before, started_at()) {
+            prop_assert!(ended_at >= started_at());
+            prop_assert_eq!(lifecycle::status(&after, started_at()), Status::Ended);
+            if source == EndSource::Notification {
+                let (later, _) = lifecycle::end(&after, started_at()).unwrap();
+                prop_assert!(later <= ended_at, "a message moved an end later");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_released_counts_as_if_it_had_been_accepted(
+        before in vec(any_fact(), 0..6),
+        between in vec(unordered_fact(), 0..6),
+        message in prop_oneof![receipt().prop_map(Fact::Started), receipt().prop_map(Fact::Ended), Just(Fact::Unknown)],
+    ) {
+        let released = Fact::Released(Box::new(message.clone()));
+        let history = before.iter().chain([&Fact::Quarantined]).chain(&between).chain([&released]);
+        let accepted = before.iter().chain([&message]).chain(&between);
+        prop_assert_eq!(content(&fold_all(history)), content(&fold_all(accepted)));
+    }
+
+    #[test]
+    fn a_withdrawn_end_leaves_what_there_was(facts in vec(unordered_fact(), 0..8), seconds in -5_i64..20) {
+        let ended = Fact::OperatorEnd { ended_at: at(seconds * 1000) };
+        let without = content(&fold_all(&facts));
+        let with = fold_all(facts.iter().chain([&ended]));
+        prop_assert_eq!(with.operator_ended_at, Some(at(seconds * 1000)));
+        prop_assert_eq!(content(&fold_all(facts.iter().chain([&ended, &Fact::OperatorEndWithdrawn]))), without);
+    }
+}
+
+fn message(received: i64, expires: Option<i64>, client_ip: &str) -> Receipt {
+    Receipt {
+        received_at: at(received),
+        signature_expires_at: expires.map(|seconds| at(seconds * 1000)),
+        details: Details { client_ip: Some(client_ip.to_owned()), ..Details::default() },
+    }
+}
+
+#[test]
+fn an_end_is_the_first_receipt_or_the_expiry_whichever_is_earlier_in_whole_seconds() {
+    for (received, expires, expected) in
+        [(10_999, None, 10), (10_999, Some(12), 10), (10_999, Some(7), 7), (10_000, Some(10), 10)]
+    {
+        let session = fold_all(&[Fact::Ended(message(received, expires, "a"))]);
+        assert_eq!(lifecycle::end(&session, started_at()), Some((at(expected * 1000), EndSource::Notification)));
+    }
+}
+
+#[test]
+fn the_first_start_received_gives_the_details_and_an_end_only_for_want_of_one() {
+    let (first, second) = (Fact::Started(message(1, None, "first")), Fact::Started(message(2, None, "second")));
+    let end = Fact::Ended(message(0, None, "end"));
+    for facts in [[&first, &second, &end], [&end, &second, &first], [&second, &end, &first]] {
+        let session = fold_all(facts);
+        assert_eq!(session.details.client_ip.as_deref(), Some("first"));
+        assert!(session.key_conflict);
+    }
+    assert_eq!(fold_all([&end]).details.client_ip.as_deref(), Some("end"));
+    assert!(!fold_all([&end, &first]).key_conflict);
+}
+
+#[test]
+fn flags_say_what_a_reader_should_know() {
+    let start = Fact::Started(message(1, None, "a"));
+    let end = Fact::Ended(message(5_000, None, "a"));
+    let early_end = Fact::Ended(message(-1, None, "a"));
+    let flags = |facts: &[&Fact]| lifecycle::flags(&fold_all(facts.iter().copied()), started_at());
+    assert_eq!(flags(&[&start, &end]), []);
+    assert_eq!(flags(&[&end]), [Flag::StartMissing]);
+    assert_eq!(flags(&[&start, &early_end]), [Flag::EndBeforeStart]);
+    assert_eq!(flags(&[&start, &Fact::Quarantined]), [Flag::QuarantinedMessages]);
+}
+
+#[test]
+fn a_live_session_is_unconfirmed_after_the_setting_and_lasts_until_the_moment_of_asking() {
+    let hour = TimeDelta::hours(1);
+    let unconfirmed =
+        |seconds: i64, ended_at| lifecycle::is_unconfirmed(started_at(), ended_at, at(seconds * 1000), hour);
+    assert!(!unconfirmed(3600, None) && unconfirmed(3601, None) && !unconfirmed(3601, Some(at(5_000))));
+    assert_eq!(lifecycle::duration_seconds(started_at(), None, at(5_999)), 5);
+    assert_eq!(lifecycle::duration_seconds(started_at(), Some(at(7_000)), at(90_000)), 7);
+    assert_eq!(lifecycle::duration_seconds(started_at(), None, at(-5_000)), 0);
+}
