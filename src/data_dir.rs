@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -67,17 +67,27 @@ impl DataDir {
 
     /// Keeps a new secret, readable by its owner alone.
     ///
-    /// Appears whole or not at all; a secret that is there already is never replaced.
+    /// Appears whole or not at all; a secret that is there already is never replaced. What root keeps in another
+    /// user's folder belongs to that user, who is to find it.
     ///
     /// # Errors
     /// [`DataDirError::Unusable`] when it cannot be written, or is there already.
     pub fn write_secret(&self, name: &str, secret: &str) -> Result<(), DataDirError> {
         let path = self.0.join(name);
         let draft = self.0.join(format!(".{name}.{}", std::process::id()));
-        let written =
-            self.create().and_then(|()| write_synced(&draft, secret)).and_then(|()| fs::hard_link(&draft, &path));
+        let written = self.keep(secret, &draft, &path);
         let _ = fs::remove_file(&draft);
         written.map_err(|source| DataDirError::Unusable { path, source })
+    }
+
+    fn keep(&self, secret: &str, draft: &Path, path: &Path) -> io::Result<()> {
+        self.create()?;
+        write_synced(draft, secret)?;
+        if rustix::process::geteuid().is_root() {
+            let folder = fs::metadata(&self.0)?;
+            chown(draft, Some(folder.uid()), Some(folder.gid()))?;
+        }
+        fs::hard_link(draft, path)
     }
 
     /// Makes the folder. Root's can be passed through, since its private database runs as another user.

@@ -19,8 +19,15 @@ fn main() -> ExitCode {
     }
 }
 
+/// Prints what went wrong and why; causes that the text before has told already are left out.
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("streamtally: {error:#}");
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    eprintln!("streamtally: {told}");
     // Bad usage, as clap has it too, is told apart from failure.
     if error.is::<command::BadUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

@@ -1,4 +1,5 @@
 //! The rules of folding, as properties over random histories of one session.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test may fail by panicking")]
 
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::collection::vec;
@@ -107,12 +108,12 @@ fn outcome(session: &Session) -> (Status, Option<(DateTime<Utc>, EndSource)>) {
 }
 
 /// Histories that once failed are tried first ever after.
-fn failures() -> Option<Box<dyn FailurePersistence>> {
-    Some(Box::new(FileFailurePersistence::Direct("tests/fixtures/fold-failures.txt")))
+fn failures() -> Box<dyn FailurePersistence> {
+    Box::new(FileFailurePersistence::Direct("tests/fixtures/fold-failures.txt"))
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: failures(), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: Some(failures()), ..ProptestConfig::default() })]
 
     #[test]
     fn order_cannot_matter(

@@ -28,9 +28,12 @@ pub(super) struct Database {
 pub(super) fn open(options: &InstallationOptions, data_dir: &DataDir, purpose: Purpose) -> anyhow::Result<Database> {
     if let Some(url) = &options.database_url {
         // The error would quote the URL, and with it the password.
-        let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| {
-            anyhow::anyhow!("DATABASE_URL is not of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE")
-        })?;
+        let url = url.expose_secret();
+        let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+        let options = PgConnectOptions::from_str(url)
+            .ok()
+            .filter(|_| is_postgres)
+            .context("DATABASE_URL is not of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE")?;
         return Ok(Database { options, private: None });
     }
     let private = PrivatePostgres::open(&postgres::Options {

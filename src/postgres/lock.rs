@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     const BRIEF: Patience = Patience { service: Duration::from_millis(100), command: Duration::from_millis(100) };
-    const LONG: Patience = Patience { service: Duration::from_secs(60), command: Duration::from_secs(60) };
+    const LONG: Patience = Patience { service: Duration::from_mins(1), command: Duration::from_mins(1) };
 
     fn folder() -> (tempfile::TempDir, Folder) {
         let temp = tempfile::tempdir().unwrap();

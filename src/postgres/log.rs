@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn long_output_is_cut_to_its_last_lines() {
-        let output: String = (0..100).map(|line| format!("line {line}\n")).collect();
+        let lines: Vec<String> = (0..100).map(|line| format!("line {line}\n")).collect();
+        let output = lines.concat();
         let quoted = last_lines(output.as_bytes());
         assert_eq!(quoted.lines().count(), QUOTED_LINES);
         assert!(quoted.starts_with("line 80\n") && quoted.ends_with("line 99"), "{quoted}");

@@ -4,7 +4,7 @@
 //! writes them and the new position in one transaction. Whoever holds the shard's row folds it; others pass by. So an
 //! entry is folded exactly once, by whichever process comes to it, and when one dies its row is free again.
 //!
-//! [`step`] is what tests drive; [`run`] is what drives it in life.
+//! [`step()`] is what tests drive; [`run`] is what drives it in life.
 
 mod row;
 pub mod run;

@@ -1,4 +1,5 @@
-//! Every behaviour of the service over HTTP, on a real PostgreSQL. Each test has a database of its own.
+//! Every behaviour of the service over HTTP, on a real `PostgreSQL`. Each test has a database of its own.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test may fail by panicking")]
 
 mod administration;
 mod document;

@@ -1,4 +1,4 @@
-//! The PostgreSQL that the tests share: the service's own private server, in a folder that runs use again.
+//! The `PostgreSQL` that the tests share: the service's own private server, in a folder that runs use again.
 //!
 //! It ends with the test process. What a killed run left behind is dropped by the next one.
 

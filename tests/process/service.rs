@@ -30,6 +30,11 @@ impl Service {
         Self { child, port, stderr_path, data_dir: data_dir.to_path_buf(), was_ready: false }
     }
 
+    /// Where it answers.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     pub fn pid(&self) -> i32 {
         self.child.id().cast_signed()
     }

@@ -126,9 +126,25 @@ impl Home {
         let port = free_port();
         let stderr_path = self.temp.path().join(format!("stderr-{port}"));
         let stderr = File::create(&stderr_path).expect("a file for standard error");
-        let mut command = Command::new(&self.binary);
+        let mut command = self.program();
         command.arg("serve").arg("--data-dir").arg(data_dir);
-        command.args(["--listen", &format!("127.0.0.1:{port}")]).current_dir(self.temp.path());
+        command.args(["--listen", &format!("127.0.0.1:{port}")]);
+        command.stdout(Stdio::null()).stderr(stderr).process_group(0);
+        prepare(&mut command);
+        let child = command.spawn().expect("the service's program");
+        Service::new(child, port, stderr_path, data_dir)
+    }
+
+    /// Runs a command on the usual folder to its end: its exit status, and what it prints.
+    pub fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let mut command = self.program();
+        command.args(arguments).arg("--data-dir").arg(self.data_dir());
+        finish(&mut command)
+    }
+
+    /// The program, run by the service's user with none of our settings.
+    pub fn program(&self) -> Command {
+        let mut command = Command::new(&self.binary);
         let ours = |name: &str| name.starts_with("STREAMTALLY_") && name != "STREAMTALLY_PG_BIN";
         for (name, _) in env::vars_os() {
             if ours(&name.to_string_lossy()) {
@@ -136,11 +152,9 @@ impl Home {
             }
         }
         command.env_remove("DATABASE_URL").env_remove("XDG_RUNTIME_DIR");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).process_group(0);
+        command.current_dir(self.temp.path()).stdin(Stdio::null());
         run_as(&mut command, self.user.id());
-        prepare(&mut command);
-        let child = command.spawn().expect("the service's program");
-        Service::new(child, port, stderr_path, data_dir)
+        command
     }
 
     /// Runs a service that is expected to fail: with status 1, and these words on standard error.
@@ -159,6 +173,13 @@ impl Home {
             assert!(stderr.contains(word), "{word:?} is not in: {stderr}");
         }
     }
+}
+
+/// Runs a command to its end: its exit status, and what it prints on either stream.
+pub fn finish(command: &mut Command) -> (i32, String) {
+    let output = command.output().expect("the program");
+    let printed = [output.stdout, output.stderr].concat();
+    (output.status.code().expect("an exit status"), String::from_utf8(printed).expect("text"))
 }
 
 /// A process beside the service. Dropped, it is killed.
@@ -209,7 +230,7 @@ pub fn is_alive(pid: i32) -> bool {
     Pid::from_raw(pid).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
 }
 
-/// One of PostgreSQL's programs.
+/// One of `PostgreSQL`'s programs.
 pub fn program(name: &str) -> PathBuf {
     let named = env::var_os("STREAMTALLY_PG_BIN").map(PathBuf::from);
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().filter_map(Result::ok);

@@ -1,0 +1,160 @@
+# shellcheck shell=bash
+# What the scripts share: the project's folder, and making sure that a build and a PostgreSQL server of one's own are
+# possible here. To be sourced. Everything it says goes to standard error. Kept to what macOS's bash 3.2 understands.
+
+# shellcheck disable=SC2034 # for those who source this
+project="$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)"
+
+# The oldest PostgreSQL that the schema works on.
+oldest_postgres=15
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+  say "$@"
+  exit 1
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# macOS has a `cc` that only offers to install one.
+has_linker() { has cc && { [ "$(uname -s)" != Darwin ] || xcode-select -p >/dev/null 2>&1; }; }
+
+# The folders that may hold PostgreSQL's programs: the same that streamtally itself searches.
+list_postgres_folders() {
+  if [ -n "${STREAMTALLY_PG_BIN:-}" ]; then
+    printf '%s\n' "$STREAMTALLY_PG_BIN"
+    return
+  fi
+  printf '%s\n' "$PATH" | tr : '\n'
+  pg_config --bindir 2>/dev/null || true
+  printf '%s\n' /usr/lib/postgresql/*/bin /usr/pgsql-*/bin \
+    {/opt/homebrew,/usr/local,/home/linuxbrew/.linuxbrew}/opt/postgresql*/bin \
+    /Applications/Postgres.app/Contents/Versions/*/bin
+}
+
+# Sets postgres_bin to the folder of the newest server that is new enough; fails if there is none.
+find_postgres() {
+  local folder major newest=$((oldest_postgres - 1))
+  postgres_bin=
+  while IFS= read -r folder; do
+    if ! [ -x "$folder/postgres" ] || ! [ -x "$folder/initdb" ]; then continue; fi
+    major="$("$folder/postgres" --version 2>/dev/null | sed -n 's/.*(PostgreSQL) \([0-9][0-9]*\).*/\1/p')" || continue
+    if [ "${major:-0}" -gt "$newest" ]; then
+      newest="$major"
+      postgres_bin="$folder"
+    fi
+  done < <(list_postgres_folders)
+  [ -n "$postgres_bin" ]
+}
+
+# What of the things named is not here. Known are: linker, postgres.
+list_lacking() {
+  local thing
+  for thing in "$@"; do
+    case "$thing" in
+      linker) has_linker || printf '%s\n' linker ;;
+      postgres) find_postgres || printf '%s\n' postgres ;;
+    esac
+  done
+}
+
+# ensure linker [postgres]: makes sure of cargo and of the things named, installing what is lacking where it can.
+ensure() {
+  # Not every shell that runs this has read the profile that rustup wrote to.
+  has cargo || PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
+  has cargo || die "Rust is needed: install it from https://rustup.rs, then run this again."
+
+  local lacking
+  lacking="$(list_lacking "$@" | tr '\n' ' ')"
+  if [ -n "$lacking" ]; then
+    case "$lacking" in
+      *postgres*)
+        [ -z "${STREAMTALLY_PG_BIN:-}" ] ||
+          die "STREAMTALLY_PG_BIN names $STREAMTALLY_PG_BIN, which holds no PostgreSQL server $oldest_postgres or later: correct or unset it."
+        ;;
+    esac
+    say "Not on this machine yet: $(describe "$lacking")."
+    # shellcheck disable=SC2086 # one word a thing
+    install $lacking
+    # shellcheck disable=SC2086
+    [ -z "$(list_lacking $lacking)" ] || give_up "$lacking"
+  fi
+  # Callers of `ensure linker postgres` find it in postgres_bin.
+  case " $* " in *" postgres "*) find_postgres ;; esac
+}
+
+describe() {
+  local linker='a C compiler, with which Rust links' postgres="a PostgreSQL server, $oldest_postgres or later"
+  case "$1" in
+    *linker*postgres*) printf '%s, and %s' "$linker" "$postgres" ;;
+    *linker*) printf '%s' "$linker" ;;
+    *) printf '%s' "$postgres" ;;
+  esac
+}
+
+is_root() { [ "$(id -u)" = 0 ]; }
+
+as_root() { if is_root; then "$@"; else sudo -n "$@"; fi; }
+
+install() {
+  if [ "$(uname -s)" = Darwin ] && has brew; then
+    case "$*" in *linker*) give_up "$*" ;; esac
+    brew install postgresql@17 </dev/null >&2 || give_up "$*"
+  elif has apt-get && as_root true 2>/dev/null; then
+    install_with_apt "$@"
+  else
+    give_up "$*"
+  fi
+}
+
+install_with_apt() {
+  local thing packages='' server
+  as_root apt-get update -qq </dev/null >&2 || say "The lists of packages could not be refreshed; trying with the old ones."
+  for thing in "$@"; do
+    case "$thing" in
+      linker) packages="$packages gcc libc6-dev" ;;
+      postgres)
+        server="$(apt-cache search --names-only '^postgresql-[0-9]+$' | sed -n 's/^postgresql-\([0-9]*\) .*/\1/p' | sort -n | tail -n 1)"
+        [ "${server:-0}" -ge "$oldest_postgres" ] || give_up "$*"
+        packages="$packages postgresql-$server"
+        ;;
+    esac
+  done
+  say "Installing$packages ..."
+  # Debian makes and starts a server of its own along with the package. Ours is private, so that one is not wanted: for
+  # the time of this installation, and only then, it is told so.
+  # shellcheck disable=SC2016,SC2086 # expanded by the inner shell; one word a package
+  as_root sh -c '
+    settings=/etc/postgresql-common/createcluster.d
+    mkdir -p "$settings"
+    trap "rm -f $settings/streamtally.conf" EXIT
+    trap "exit 1" HUP INT TERM
+    echo "create_main_cluster = false" >"$settings/streamtally.conf"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+      -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 "$@"' sh $packages </dev/null >&2 || give_up "$*"
+}
+
+# Says what somebody has to do here by hand.
+give_up() {
+  local system=' ' linker='a C compiler (cc)' postgres="PostgreSQL's server, version $oldest_postgres or later"
+  [ ! -r /etc/os-release ] || system=" $(. /etc/os-release && printf '%s %s' "${ID:-}" "${ID_LIKE:-}") "
+  case "$(uname -s)$system" in
+    Darwin*) linker='xcode-select --install' postgres='brew install postgresql@17   (Homebrew: https://brew.sh)' ;;
+    *' debian '* | *' ubuntu '*) linker='apt-get install gcc libc6-dev' postgres='apt-get install postgresql' ;;
+    *' fedora '* | *' rhel '* | *' centos '* | *' amzn '*) linker='dnf install gcc' postgres='dnf install postgresql-server' ;;
+    *' alpine '*) linker='apk add gcc musl-dev' postgres='apk add postgresql' ;;
+    *' arch '*) linker='pacman -S gcc' postgres='pacman -S postgresql' ;;
+    *' suse '* | *' opensuse '*) linker='zypper install gcc' postgres='zypper install postgresql-server' ;;
+  esac
+  say "This script cannot install it here. Please install, as an administrator, then run it again:"
+  case "$1" in *linker*) say "  $linker" ;; esac
+  case "$1" in
+    *postgres*)
+      say "  $postgres"
+      say "Where the system's own package is older than $oldest_postgres: https://www.postgresql.org/download/"
+      say "(scripts/run needs none when DATABASE_URL names a database.)"
+      ;;
+  esac
+  exit 1
+}

@@ -1,0 +1,14 @@
+//! The program as its users run it: a real `serve` on a folder of its own, commands beside it, real signals, and what
+//! is left on disk and in the process table. Nothing is known of it but its command line, `/readyz`, its exit status
+//! and what it prints.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test may fail by panicking")]
+
+mod crash;
+mod guest;
+mod home;
+mod main_job;
+mod refusal;
+mod service;
+mod settings;
+mod start;
+mod stop;

@@ -1,0 +1,106 @@
+//! Settings: where they come from, and what is said of those that cannot be.
+
+use std::fs;
+
+use crate::home::{Home, User, finish, mode_of};
+
+#[test]
+fn a_flag_beats_the_environment_which_beats_the_file() {
+    let home = Home::new(User::Ourselves);
+    let folder = |name: &str| home.path().join("work").join(name);
+    let file = home.path().join("settings.toml");
+    fs::write(&file, format!("data_dir = {:?}\n", folder("of-file"))).expect("a file");
+    for (by_environment, by_flag, used) in
+        [(false, false, "of-file"), (true, false, "of-environment"), (true, true, "of-flag")]
+    {
+        let mut command = home.program();
+        command.args(["domain", "list", "--config"]).arg(&file);
+        if by_environment {
+            command.env("STREAMTALLY_DATA_DIR", folder("of-environment"));
+        }
+        if by_flag {
+            command.arg("--data-dir").arg(folder("of-flag"));
+        }
+        let (status, printed) = finish(&mut command);
+        assert_eq!(status, 0, "{printed}");
+        assert!(folder(used).join("postgres").is_dir(), "{used} was not used");
+    }
+}
+
+#[test]
+fn what_cannot_be_a_setting_is_refused_with_its_name() {
+    let home = Home::new(User::Ourselves);
+    let file = home.path().join("settings.toml");
+    for (text, status, words) in [
+        ("colour = 'red'", 1, "names colour, which is no setting"),
+        ("listen = ", 1, "is not TOML"),
+        ("listen = 'nowhere'", 2, "--listen"),
+        ("signature_grace = 600", 2, "write a number with its unit"),
+    ] {
+        fs::write(&file, text).expect("a file");
+        let mut command = home.program();
+        command.args(["serve", "--config"]).arg(&file).arg("--data-dir").arg(home.data_dir());
+        let (exited, printed) = finish(&mut command);
+        assert_eq!(exited, status, "{text}: {printed}");
+        assert!(printed.contains(words), "{text}: {printed}");
+    }
+    assert!(!home.data_dir().exists());
+}
+
+#[test]
+fn secrets_of_the_environment_must_be_good_ones_and_are_never_told() {
+    let home = Home::new(User::Ourselves);
+    for (name, value, words) in [
+        ("STREAMTALLY_ADMIN_TOKEN", "too-short-a-secret", "at least 32"),
+        ("STREAMTALLY_MASTER_KEY", "bm90IDMyIGJ5dGVz", "32 bytes in base64"),
+        ("DATABASE_URL", "mysql://user:pa55word@host/x", "postgres://USER:PASSWORD@HOST"),
+    ] {
+        let mut command = home.program();
+        command.args(["serve", "--data-dir"]).arg(home.data_dir()).env(name, value);
+        let (status, printed) = finish(&mut command);
+        assert_eq!(status, 1, "{printed}");
+        assert!(printed.contains(words) && !printed.contains(value) && !printed.contains("pa55word"), "{printed}");
+    }
+}
+
+#[test]
+fn another_master_key_is_refused_at_the_start() {
+    let home = Home::new(User::Ourselves);
+    let (status, printed) = home.run(&["domain", "add", "push.example.com"]);
+    assert_eq!(status, 0, "{printed}");
+    let master_key = home.data_dir().join("master-key");
+    assert_eq!(mode_of(&master_key), 0o600);
+    fs::remove_file(master_key).expect("a lost key");
+    home.assert_refused(&home.data_dir(), &["this is not the master key that the installation was made with"]);
+}
+
+#[test]
+fn the_administrators_token_is_made_once_and_shown_once() {
+    let home = Home::new(User::Ourselves);
+    home.serve().stop();
+    let kept = fs::read_to_string(home.data_dir().join("admin-token")).expect("a token");
+    assert!(kept.starts_with("stt_"));
+    let service = home.serve();
+    assert_eq!(fs::read_to_string(home.data_dir().join("admin-token")).expect("a token"), kept);
+    assert!(!service.stderr().contains(kept.trim()));
+    service.stop();
+}
+
+#[test]
+fn help_is_success_and_nonsense_is_bad_usage() {
+    let home = Home::new(User::Ourselves);
+    for (arguments, expected) in [
+        (vec!["--help"], 0),
+        (vec!["--version"], 0),
+        (vec!["serve", "--help"], 0),
+        (vec!["openapi"], 0),
+        (vec![], 2),
+        (vec!["fly"], 2),
+        (vec!["serve", "--colour"], 2),
+        (vec!["serve", "--roles", "pilot"], 2),
+        (vec!["send", "start", "--domain", "a", "--stream", "b", "--publish-timestamp", "-1"], 2),
+    ] {
+        let (status, printed) = finish(home.program().args(&arguments));
+        assert_eq!(status, expected, "{arguments:?}: {printed}");
+    }
+}
