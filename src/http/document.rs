@@ -13,8 +13,7 @@ use utoipa_swagger_ui::Config;
         title = "streamtally",
         description = "Keeps every live push that Huawei Cloud Live reports, and answers what is live and for how long.\n\n\
             Times are RFC 3339 in UTC, durations whole seconds, periods half-open. Lists are paged by opaque cursors. \
-            Unknown parameters are refused. Every error is `application/problem+json`.",
-        license(name = "Proprietary")
+            Unknown parameters are refused. Every error is `application/problem+json`."
     ),
     tags(
         (name = "streams", description = "For dashboards: what is live"),
@@ -33,7 +32,7 @@ use utoipa_swagger_ui::Config;
         super::words::TimeFieldWord,
     )),
     security(("token" = [])),
-    modifiers(&Token),
+    modifiers(&Token, &NoLicence),
 )]
 struct Base;
 
@@ -43,6 +42,15 @@ impl Modify for Token {
     fn modify(&self, document: &mut OpenApi) {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A token of `/v1/tokens`"));
         document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(bearer.build()));
+    }
+}
+
+/// The project has none to name, and a licence without a name is not allowed.
+struct NoLicence;
+
+impl Modify for NoLicence {
+    fn modify(&self, document: &mut OpenApi) {
+        document.info.license = None;
     }
 }
 
