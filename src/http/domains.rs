@@ -162,7 +162,7 @@ pub async fn get_domain(
     _: Query<NoParameters>,
 ) -> Result<Json<DomainView>, ApiError> {
     let mut snapshot = store::snapshot::begin(&state.work_pool).await?;
-    let row = store::domain::get_domain(&mut *snapshot, &domain).await?.ok_or(ApiError::NotFound("domain"))?;
+    let row = store::domain::get_domain(&mut *snapshot, named(&domain)?).await?.ok_or(ApiError::NotFound("domain"))?;
     let keys = store::signing_key::list_signing_keys(&mut *snapshot).await?;
     snapshot.commit().await?;
     Ok(Json(DomainView::new(row, &keys)))
@@ -225,7 +225,7 @@ pub async fn delete_domain(
     domain: Path<String>,
     _: Query<NoParameters>,
 ) -> Result<HttpResponse, ApiError> {
-    admin::remove_domain(&state.work_pool, &domain).await?;
+    admin::remove_domain(&state.work_pool, named(&domain)?).await?;
     state.registry.refresh().await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -278,7 +278,7 @@ pub async fn add_key(
 ) -> Result<HttpResponse, ApiError> {
     let generated = body.key.is_none();
     let master_key = state.registry.master_key();
-    let (row, key) = admin::add_key(&state.work_pool, master_key, &domain, body.key, clock::now()).await?;
+    let (row, key) = admin::add_key(&state.work_pool, master_key, named(&domain)?, body.key, clock::now()).await?;
     state.registry.refresh().await?;
     Ok(HttpResponse::Created().json(AddedKey {
         key_id: row.key_id,
@@ -311,9 +311,14 @@ pub async fn delete_key(
 ) -> Result<HttpResponse, ApiError> {
     let (domain, key_id) = path.into_inner();
     let key_id = Uuid::try_parse(&key_id).map_err(|_| ApiError::NotFound("key"))?;
-    admin::remove_key(&state.work_pool, &domain, key_id).await?;
+    admin::remove_key(&state.work_pool, named(&domain)?, key_id).await?;
     state.registry.refresh().await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// The domain that a path names. What cannot be a name is the name of none.
+fn named(domain: &str) -> Result<&str, ApiError> {
+    if domain.chars().any(char::is_control) { Err(ApiError::NotFound("domain")) } else { Ok(domain) }
 }
 
 /// A new secret path.
@@ -343,7 +348,7 @@ pub async fn replace_callback_token(
     domain: Path<String>,
     _: Query<NoParameters>,
 ) -> Result<HttpResponse, ApiError> {
-    let token = admin::replace_callback_token(&state.work_pool, &domain, clock::now()).await?;
+    let token = admin::replace_callback_token(&state.work_pool, named(&domain)?, clock::now()).await?;
     state.registry.refresh().await?;
     let callback_path = format!("/callbacks/huawei/{}", token.expose_secret());
     Ok(HttpResponse::Created().json(CallbackPath { callback_path }))

@@ -23,7 +23,7 @@ mod words;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::web::{self, Data};
+use actix_web::web::{self, Data, PathConfig};
 use actix_web::{App, HttpRequest, ResponseError};
 use tracing_actix_web::TracingLogger;
 use utoipa::openapi::OpenApi;
@@ -89,6 +89,7 @@ pub fn build_app(
         .configure(|config| routes(config, roles))
         .into_app()
         .app_data(state)
+        .app_data(PathConfig::default().error_handler(|_, _| ApiError::NotFound("path").into()))
         .service(web::redirect("/docs", "/docs/"))
         .service(docs)
         .default_service(web::to(refuse_unknown_path))

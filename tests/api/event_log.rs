@@ -105,8 +105,7 @@ async fn nothing_ever_appears_at_or_below_a_position_that_was_read() {
                 let entries: Vec<_> = (0..6).map(|n| entry((writer * 7 + batch * 5 + n * 11) % 5, n)).collect();
                 let mut transaction = connection.begin().await.unwrap();
                 store::log::insert_entries(&mut *transaction, &entries).await.unwrap();
-                let pause =
-                    format!("select pg_sleep({})", (writer + batch) % 4 * 2).replace("sleep(", "sleep(0.001 * ");
+                let pause = format!("select pg_sleep(0.002 * {})", (writer + batch) % 4);
                 sqlx::query(sqlx::AssertSqlSafe(pause)).execute(&mut *transaction).await.unwrap();
                 if batch % 6 == 5 {
                     transaction.rollback().await.unwrap();

@@ -26,6 +26,23 @@ async fn unknown_paths_and_methods_are_problems_too() {
 }
 
 #[tokio::test]
+async fn names_that_cannot_be_are_those_of_nothing() {
+    let app = TestApp::start().await;
+    for name in ["a%00b", "%ff", "a%0Ab"] {
+        app.get(&format!("/v1/domains/{name}"), 404).await;
+        app.get(&format!("/v1/sessions/{name}"), 404).await;
+        app.get(&format!("/v1/streams/{name}"), 404).await;
+        app.delete(&format!("/v1/domains/{name}"), 404).await;
+        app.delete(&format!("/v1/domains/{name}/keys/{name}"), 404).await;
+        app.delete(&format!("/v1/tokens/{name}"), 404).await;
+        app.post(&format!("/v1/domains/{name}/keys"), &json!({}), 404).await;
+        app.post(&format!("/v1/domains/{name}/callback-token"), &json!({}), 404).await;
+    }
+    app.put("/v1/domains/a%00b", &json!({}), 400).await;
+    app.put("/v1/domains/a%2Fb", &json!({}), 400).await;
+}
+
+#[tokio::test]
 async fn a_body_that_is_not_what_it_should_be_is_a_problem_that_names_the_place() {
     let app = TestApp::start().await;
     for (body, name) in [("{", "body"), ("[]", "body"), ("{} {}", "body"), (r#"{"apps":[1]}"#, "apps[0]")] {
