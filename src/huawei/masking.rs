@@ -11,8 +11,32 @@ use sha2::Sha256;
 use super::signature::keyed;
 
 /// Names (compared without case) whose values are credentials. A name that *contains* one of these words counts.
-const CREDENTIAL_WORDS: [&str; 12] =
-    ["auth", "secret", "sign", "token", "key", "pass", "pwd", "credential", "session", "ticket", "hash", "md5"];
+const CREDENTIAL_WORDS: [&str; 14] = [
+    "auth",
+    "secret",
+    "sig",
+    "token",
+    "key",
+    "pass",
+    "pwd",
+    "credential",
+    "session",
+    "ticket",
+    "hash",
+    "md5",
+    "hmac",
+    "jwt",
+];
+
+/// What may stand between parameters, in query strings of every make.
+const SEPARATORS: [char; 3] = ['&', ';', '?'];
+
+/// How much of a masked query string is kept. It is not signed, so that anyone who has captured a message could send
+/// any amount of it.
+const MAX_BYTES: usize = 4 * 1024;
+
+/// What stands for the rest.
+const CUT: &str = "…";
 
 /// Replaces credentials in query strings.
 #[derive(Clone)]
@@ -28,22 +52,34 @@ impl Masker {
         Self { fingerprint: keyed(key), further_names: further_names.iter().map(|name| name.to_lowercase()).collect() }
     }
 
-    /// The query string with each credential's value replaced by `masked-` and 8 hexadecimal digits.
+    /// The query string with each credential's value replaced by `masked-` and 8 hexadecimal digits, cut after 4 KiB.
     ///
-    /// Text that is not `name=value` may be anything, a bare token included, and is masked as a whole.
+    /// Text that is not `name=value` may be anything, a bare token included, and is masked as a whole. So is a value that
+    /// seems to hold parameters of its own.
     #[must_use]
     pub fn mask(&self, user_args: &str) -> String {
-        let masked: Vec<String> = user_args
-            .split('&')
-            .map(|parameter| match parameter.split_once('=') {
-                Some((name, value)) if !value.is_empty() && self.is_credential(name) => {
-                    format!("{name}={}", self.replacement(value))
-                }
-                None if !parameter.is_empty() => self.replacement(parameter),
-                _ => parameter.to_owned(),
-            })
-            .collect();
-        masked.join("&")
+        let mut masked = String::with_capacity(user_args.len().min(MAX_BYTES));
+        for piece in user_args.split_inclusive(SEPARATORS) {
+            let parameter = piece.trim_end_matches(SEPARATORS);
+            let separator = piece.strip_prefix(parameter).unwrap_or_default();
+            let shown = self.mask_parameter(parameter);
+            if masked.len() + shown.len() + separator.len() > MAX_BYTES {
+                return masked + CUT;
+            }
+            masked.push_str(&shown);
+            masked.push_str(separator);
+        }
+        masked
+    }
+
+    fn mask_parameter(&self, parameter: &str) -> String {
+        match parameter.split_once('=') {
+            Some((name, value)) if !value.is_empty() && (self.is_credential(name) || holds_parameters(value)) => {
+                format!("{name}={}", self.replacement(value))
+            }
+            None if !parameter.is_empty() => self.replacement(parameter),
+            _ => parameter.to_owned(),
+        }
     }
 
     fn is_credential(&self, name: &str) -> bool {
@@ -58,6 +94,11 @@ impl Masker {
         let digest = mac.finalize().into_bytes();
         format!("masked-{}", hex::encode(digest.get(..4).unwrap_or_default()))
     }
+}
+
+/// Whether a value, its escapes read, looks as if it held parameters of its own.
+fn holds_parameters(value: &str) -> bool {
+    percent_decode_str(value).decode_utf8_lossy().contains('=')
 }
 
 #[cfg(test)]
@@ -88,5 +129,19 @@ mod tests {
         assert!(!masker().mask("%61uth%5Finfo=hidden").contains("hidden"));
         assert!(!masker().mask("barecredential").contains("barecredential"));
         assert_eq!(masker().mask(""), "");
+        for user_args in ["cdn=hw?auth_info=hidden&x=1", "x=1;token=hidden", "a=b&sig=hidden", "url=x%26token%3Dhidden"]
+        {
+            assert!(!masker().mask(user_args).contains("hidden"), "{user_args}");
+        }
+        assert_eq!(masker().mask("a=1;b=2?c=3&&d=4"), "a=1;b=2?c=3&&d=4");
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_whatever_comes() {
+        for user_args in
+            ["a&".repeat(32_000), "a=1&".repeat(16_000), "x".repeat(64_000), format!("a={}", "b".repeat(64_000))]
+        {
+            assert!(masker().mask(&user_args).len() <= MAX_BYTES + CUT.len());
+        }
     }
 }

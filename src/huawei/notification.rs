@@ -10,6 +10,10 @@ use serde_json::{Map, Number, Value};
 /// The largest `publish_timestamp` or `auth_timestamp` that has ten digits: the year 2286.
 const MAX_TEN_DIGITS: i64 = 9_999_999_999;
 
+/// How much of members that are not documented is kept. They are not signed, so that anyone who has captured a message
+/// could send any amount of them.
+const MAX_EXTRA_BYTES: usize = 8 * 1024;
+
 /// What the provider says has happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -107,17 +111,20 @@ pub fn parse(body: &[u8]) -> Result<Notification, ParseError> {
         app: members.required_app()?,
         stream: members.required_text("stream", 512)?,
         publish_timestamp: members
-            .timestamp("publish_timestamp")?
-            .filter(|seconds| *seconds <= MAX_TEN_DIGITS)
+            .timestamp("publish_timestamp", MAX_TEN_DIGITS)?
             .ok_or(ParseError::Missing("publish_timestamp"))?,
         event: Event::from_word(members.required_text("event", 64)?),
         user_args: members.optional_text("user_args", usize::MAX)?,
         client_ip: members.optional_text("client_ip", 255)?,
         node_ip: members.optional_text("node_ip", 255)?,
-        auth_timestamp: members.timestamp("auth_timestamp")?,
+        auth_timestamp: members.timestamp("auth_timestamp", i64::MAX)?,
         auth_sign: members.optional_text("auth_sign", 255)?,
         extra: Map::new(),
     };
+    if serde_json::to_string(&members.0).is_ok_and(|extra| extra.len() > MAX_EXTRA_BYTES) {
+        let problem = format!("members that are not documented take more than {MAX_EXTRA_BYTES} bytes");
+        return Err(ParseError::NotReadable(problem));
+    }
     Ok(Notification { extra: members.0, ..notification })
 }
 
@@ -147,8 +154,8 @@ impl Members {
         }
     }
 
-    /// A string or an integer: canonical decimal, not negative, at most 18 digits.
-    fn timestamp(&mut self, name: &'static str) -> Result<Option<i64>, ParseError> {
+    /// A string or an integer: canonical decimal, not negative, at most 18 digits and at most `most`.
+    fn timestamp(&mut self, name: &'static str, most: i64) -> Result<Option<i64>, ParseError> {
         let digits = match self.0.remove(name) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::String(text)) => text,
@@ -158,8 +165,10 @@ impl Members {
         let canonical = digits.len() <= 18
             && digits.bytes().all(|byte| byte.is_ascii_digit())
             && (digits == "0" || !digits.starts_with('0'));
-        let seconds = if canonical { digits.parse().ok() } else { None };
-        seconds.map(Some).ok_or_else(|| malformed(name, "is not a plain decimal number of seconds"))
+        let seconds = if canonical { digits.parse().ok().filter(|seconds| *seconds <= most) } else { None };
+        seconds
+            .map(Some)
+            .ok_or_else(|| malformed(name, "is not a plain decimal number of seconds, or has too many digits"))
     }
 }
 
@@ -322,6 +331,12 @@ mod tests {
         let parsed = with("quality", r#"{"fps":25}"#).expect("well-formed");
         assert_eq!(serde_json::to_string(&parsed.extra).expect("json"), r#"{"quality":{"fps":25}}"#);
         assert_eq!(with("event", r#""PUBLISHED""#).map(|n| n.event), Ok(Event::Other("PUBLISHED".into())));
+    }
+
+    #[test]
+    fn of_what_is_not_known_not_too_much_is_taken() {
+        assert!(with("more", &format!("\"{}\"", "x".repeat(8_000))).is_ok());
+        assert!(with("more", &format!("\"{}\"", "x".repeat(8_192))).is_err());
     }
 
     #[test]

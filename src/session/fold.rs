@@ -58,7 +58,9 @@ fn apply(session: &mut Session, fact: &Fact) {
         Fact::Started(receipt) => start(session, receipt),
         Fact::Ended(receipt) => end(session, receipt),
         Fact::Unknown => {}
-        Fact::Quarantined => session.quarantined_messages += 1,
+        Fact::Quarantined => {
+            session.quarantined_messages = session.quarantined_messages.saturating_add(1);
+        }
         Fact::Released(fact) => {
             session.quarantined_messages -= 1;
             apply(session, fact);
@@ -80,7 +82,7 @@ fn start(session: &mut Session, receipt: &Receipt) {
         session.details.clone_from(&receipt.details);
     }
     keep_earliest(&mut session.start_received_at, receipt.received_at);
-    session.start_deliveries += 1;
+    session.start_deliveries = session.start_deliveries.saturating_add(1);
 }
 
 fn end(session: &mut Session, receipt: &Receipt) {
@@ -91,7 +93,7 @@ fn end(session: &mut Session, receipt: &Receipt) {
     }
     keep_earliest(&mut session.end_received_at, receipt.received_at);
     keep_earliest(&mut session.end_noticed_at, noticed_at(receipt));
-    session.end_deliveries += 1;
+    session.end_deliveries = session.end_deliveries.saturating_add(1);
 }
 
 /// An end happened before its message was received, and before the signature on it expired.
