@@ -59,6 +59,7 @@ create table log_entry (
         or (key_id is not null and auth_timestamp is not null and octet_length(auth_sign) = 32)),
     constraint log_entry_provider_says_how_signed check (origin <> 'provider' or signature is not null),
     constraint log_entry_inference_finds_an_end check (origin <> 'inference' or ended_at is not null),
+    constraint log_entry_operator_end_has_end check (event <> 'OPERATOR_END' or origin <> 'operator' or ended_at is not null),
     constraint log_entry_operator_has_actor check (origin <> 'operator' or actor is not null)
 ) partition by range (recorded_at);
 

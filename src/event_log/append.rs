@@ -5,11 +5,12 @@
 //! batches by itself. A full queue refuses, it never grows.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use metrics::histogram;
 use sqlx::PgPool;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::store;
@@ -17,6 +18,9 @@ use crate::store::log::NewEntryRow;
 
 /// The most entries in one commit.
 const MOST_AT_ONCE: usize = 2_000;
+
+/// How long the database may take to commit. The provider waits little longer for its answer.
+const PATIENCE: Duration = Duration::from_millis(3_500);
 
 /// Why an entry is not known to be in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -109,13 +113,28 @@ impl Writer {
         outcomes
     }
 
+    /// Commits a batch. A connection that turns out to be broken is replaced once; should the first commit have
+    /// happened all the same, the second one appends repeats, which folding absorbs.
     #[expect(clippy::cast_precision_loss, reason = "batches are small")]
     async fn commit(&self, entries: &[NewEntryRow]) -> Result<(), sqlx::Error> {
         let started = Instant::now();
-        let outcome = store::log::insert_entries(&self.pool, entries).await;
+        let mut outcome = self.try_commit(entries).await;
+        if matches!(outcome, Err(sqlx::Error::Io(_))) && started.elapsed() < PATIENCE {
+            outcome = self.try_commit(entries).await;
+        }
         histogram!("streamtally_append_seconds").record(started.elapsed());
         histogram!("streamtally_append_entries").record(entries.len() as f64);
         outcome
+    }
+
+    async fn try_commit(&self, entries: &[NewEntryRow]) -> Result<(), sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        if let Ok(outcome) = timeout(PATIENCE, store::log::insert_entries(&mut *connection, entries)).await {
+            return outcome;
+        }
+        // The database may answer yet: nobody is to take that for the answer to something else.
+        drop(connection.detach());
+        Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
     }
 }
 

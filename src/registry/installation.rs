@@ -1,7 +1,7 @@
 //! Making the database ready: schema, shards, the check of the master key, partitions of the log.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
-use sqlx::PgPool;
+use sqlx::{Connection, PgPool};
 
 use super::master_key::{MasterKey, MasterKeyError};
 use crate::store;
@@ -34,7 +34,7 @@ pub enum InstallationError {
 /// # Errors
 /// [`InstallationError`]; [`MasterKeyError::Wrong`] in it when the installation was made with another master key.
 pub async fn prepare(pool: &PgPool, master_key: &MasterKey, now: DateTime<Utc>) -> Result<i16, InstallationError> {
-    store::MIGRATOR.run(pool).await?;
+    bring_up_to_date(pool).await?;
     let check = master_key.derive("streamtally: check of the master key");
     let mut transaction = pool.begin().await?;
     store::installation::insert_installation(&mut *transaction, SHARDS, &check, now).await?;
@@ -49,6 +49,15 @@ pub async fn prepare(pool: &PgPool, master_key: &MasterKey, now: DateTime<Utc>) 
     Ok(installation.shards)
 }
 
+/// Migrations may take as long as they need, unlike the service's other work.
+async fn bring_up_to_date(pool: &PgPool) -> Result<(), InstallationError> {
+    let mut connection = pool.acquire().await?.detach();
+    store::pool::set_no_time_limit(&mut connection).await?;
+    store::MIGRATOR.run(&mut connection).await?;
+    connection.close().await?;
+    Ok(())
+}
+
 /// Makes the log's partitions for this month and the next ones, by the database's clock, which fills them.
 ///
 /// # Errors
@@ -61,7 +70,7 @@ pub async fn make_partitions_ahead(pool: &PgPool) -> Result<(), sqlx::Error> {
     for ahead in 0..=MONTHS_AHEAD {
         let month = this_month + Months::new(ahead);
         if !store::partition::has_log_partition(&mut *transaction, month).await? {
-            store::partition::create_log_partition(&mut *transaction, month).await?;
+            store::partition::create_log_partition(&mut transaction, month).await?;
         }
     }
     transaction.commit().await

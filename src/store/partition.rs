@@ -1,7 +1,7 @@
 //! Monthly partitions of the event log.
 
 use chrono::{DateTime, Months, NaiveDate, Utc};
-use sqlx::{AssertSqlSafe, PgExecutor};
+use sqlx::{AssertSqlSafe, PgConnection, PgExecutor};
 
 /// The database's clock.
 ///
@@ -31,18 +31,20 @@ pub async fn has_log_partition(executor: impl PgExecutor<'_>, month: NaiveDate) 
 
 /// Makes the partition for the month that begins on `month`.
 ///
-/// Appends wait meanwhile, so that it is done only where it is needed, and ahead of time.
+/// Made apart and then attached: to make it in place would keep every append waiting behind the longest reader.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn create_log_partition(executor: impl PgExecutor<'_>, month: NaiveDate) -> Result<(), sqlx::Error> {
+pub async fn create_log_partition(connection: &mut PgConnection, month: NaiveDate) -> Result<(), sqlx::Error> {
+    let name = partition_name(month);
     let next = month + Months::new(1);
     // A partition's name and bounds cannot be parameters. Both are made of a date alone.
-    let statement = format!(
-        "create table {} partition of log_entry for values from ('{month} 00:00:00+00') to ('{next} 00:00:00+00')",
-        partition_name(month)
+    let create = format!("create table {name} (like log_entry including all)");
+    let attach = format!(
+        "alter table log_entry attach partition {name} for values from ('{month} 00:00:00+00') to ('{next} 00:00:00+00')"
     );
-    sqlx::query(AssertSqlSafe(statement)).execute(executor).await?;
+    sqlx::query(AssertSqlSafe(create)).execute(&mut *connection).await?;
+    sqlx::query(AssertSqlSafe(attach)).execute(&mut *connection).await?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::PgExecutor;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 /// What a pool is for; they are apart so that one kind of work cannot starve another.
@@ -18,7 +19,8 @@ pub enum Use {
 impl Use {
     fn connections(self) -> u32 {
         match self {
-            Self::Append => 2,
+            // There is one writer.
+            Self::Append => 1,
             Self::Work => 6,
             Self::Query => 12,
         }
@@ -40,10 +42,22 @@ pub fn open(options: &PgConnectOptions, purpose: Use) -> PgPool {
         ("statement_timeout", purpose.statement_timeout()),
         ("idle_in_transaction_session_timeout", "5s"),
         ("timezone", "UTC"),
+        // Statements with a column a parameter take longer to plan than to run.
+        ("plan_cache_mode", if purpose == Use::Append { "force_generic_plan" } else { "auto" }),
     ]);
     PgPoolOptions::new()
         .max_connections(purpose.connections())
         .acquire_timeout(Duration::from_secs(3))
-        .test_before_acquire(false)
+        // The writer finds out by itself, without another round trip.
+        .test_before_acquire(purpose != Use::Append)
         .connect_lazy_with(options)
+}
+
+/// Lets statements of this connection take as long as they need.
+///
+/// # Errors
+/// Those of the database.
+pub async fn set_no_time_limit(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!("set statement_timeout = 0").execute(executor).await?;
+    Ok(())
 }
