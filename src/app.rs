@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix_web::HttpServer;
@@ -20,6 +21,7 @@ use crate::clock;
 use crate::config::{Role, ServeOptions};
 use crate::event_log::append::{self, Writer};
 use crate::http::build_app;
+use crate::http::page::Cursors;
 use crate::http::state::AppState;
 use crate::huawei::masking::Masker;
 use crate::reconciler::run::{fold_until_stopped, tell_until_stopped};
@@ -47,6 +49,8 @@ const METRICS: Duration = Duration::from_secs(5);
 pub struct Ingredients {
     /// The database.
     pub database: PgConnectOptions,
+    /// Where queries go; to the same database when `None`.
+    pub read_database: Option<PgConnectOptions>,
     /// What callback keys are sealed under.
     pub master_key: MasterKey,
     /// The administrator's token.
@@ -64,6 +68,7 @@ pub struct Application {
     appended: Arc<Notify>,
     work_pool: PgPool,
     folds: bool,
+    folding: Arc<AtomicBool>,
     metrics: PrometheusHandle,
 }
 
@@ -73,11 +78,12 @@ impl Application {
     /// # Errors
     /// When the database cannot be made ready, the master key is not its own, or the address is taken.
     pub async fn build(options: &ServeOptions, ingredients: Ingredients) -> anyhow::Result<Self> {
-        let Ingredients { database, master_key, admin_token, metrics } = ingredients;
+        let Ingredients { database, read_database, master_key, admin_token, metrics } = ingredients;
         let work_pool = pool::open(&database, Use::Work);
         let shards = installation::prepare(&work_pool, &master_key, clock::now()).await?;
         let masker =
             Masker::new(&master_key.derive("streamtally: fingerprints of credentials"), &options.mask_parameters);
+        let cursors = Cursors::new(&master_key.derive("streamtally: cursors"));
         let registry = LiveRegistry::load(work_pool.clone(), Arc::new(master_key), Arc::new(admin_token)).await?;
         let appended = Arc::new(Notify::new());
         let capacity = usize::try_from(options.queue_capacity)?;
@@ -85,17 +91,20 @@ impl Application {
         let state = Data::new(AppState {
             registry: registry.clone(),
             log,
-            query_pool: pool::open(&database, Use::Query),
+            query_pool: pool::open(read_database.as_ref().unwrap_or(&database), Use::Query),
             work_pool: work_pool.clone(),
             masker,
             shards,
             limits: options.limits(),
             unconfirmed_after: options.unconfirmed_after,
+            folding: Arc::new(AtomicBool::new(true)),
+            cursors,
             metrics: metrics.clone(),
         });
+        let folding = Arc::clone(&state.folding);
         let (server, address) = bind(options, state)?;
         let folds = options.roles.contains(&Role::Reconciler);
-        Ok(Self { server, address, writer, registry, appended, work_pool, folds, metrics })
+        Ok(Self { server, address, writer, registry, appended, work_pool, folds, folding, metrics })
     }
 
     /// The address that is listened on.
@@ -116,7 +125,7 @@ impl Application {
         tasks.spawn(make_partitions(self.work_pool.clone(), stop_working.clone()));
         tasks.spawn(tidy_metrics(self.metrics, stop_working.clone()));
         if self.folds {
-            tasks.spawn(fold_until_stopped(self.work_pool, self.appended, stop_working.clone()));
+            tasks.spawn(fold_until_stopped(self.work_pool, self.appended, self.folding, stop_working.clone()));
         } else {
             tasks.spawn(tell_until_stopped(self.work_pool, self.appended, stop_working.clone()));
         }

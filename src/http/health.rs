@@ -1,5 +1,7 @@
 //! What machines ask of the service itself: is it alive, can it work, how does it do.
 
+use std::sync::atomic::Ordering;
+
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
 use serde::Serialize;
@@ -50,7 +52,10 @@ pub async fn get_health() -> HttpResponse {
 #[get("/readyz")]
 pub async fn get_readiness(state: Data<AppState>) -> HttpResponse {
     let answered = store::partition::get_database_time(&state.work_pool).await;
-    let parts = vec![Part { name: "database", ready: answered.is_ok() }];
+    let parts = vec![
+        Part { name: "database", ready: answered.is_ok() },
+        Part { name: "folding", ready: state.folding.load(Ordering::Relaxed) },
+    ];
     let ready = parts.iter().all(|part| part.ready);
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(Readiness { ready, parts })

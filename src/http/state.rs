@@ -1,9 +1,13 @@
 //! What handlers share.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use chrono::TimeDelta;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 
+use super::page::Cursors;
 use crate::event_log::append::Appender;
 use crate::huawei::admission::Limits;
 use crate::huawei::masking::Masker;
@@ -27,6 +31,10 @@ pub struct AppState {
     pub limits: Limits,
     /// How long a session may be live before it is unconfirmed.
     pub unconfirmed_after: TimeDelta,
+    /// Whether folding goes on, where this process folds.
+    pub folding: Arc<AtomicBool>,
+    /// Seals cursors.
+    pub cursors: Cursors,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
 }

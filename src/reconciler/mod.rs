@@ -10,4 +10,4 @@ mod row;
 pub mod run;
 mod step;
 
-pub use step::{StepOutcome, fold_to_end, step};
+pub use step::{FoldError, StepOutcome, fold_to_end, step};

@@ -2,6 +2,7 @@
 //! notification get lost.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -22,24 +23,30 @@ const POLL: Duration = Duration::from_secs(1);
 /// How often other processes are told, at most: NOTIFY serialises commits.
 const TELL: Duration = Duration::from_millis(50);
 
-/// Folds until stopped. `appended` is told of appends in this process.
-pub async fn fold_until_stopped(pool: PgPool, appended: Arc<Notify>, stopped: CancellationToken) {
-    let listening = listen_until_stopped(&pool, APPENDED, &appended, &stopped);
-    tokio::join!(listening, async {
-        let mut failing = false;
-        while !stopped.is_cancelled() {
-            match fold_to_end(&pool).await {
+/// Folds until stopped. `appended` is told of appends in this process; `healthy` tells whether folding goes on.
+pub async fn fold_until_stopped(
+    pool: PgPool,
+    appended: Arc<Notify>,
+    healthy: Arc<AtomicBool>,
+    stopped: CancellationToken,
+) {
+    tokio::join!(listen_until_stopped(&pool, APPENDED, &appended, &stopped), async {
+        // A step that is given up has changed nothing.
+        while let Some(folded) = stopped.run_until_cancelled(fold_to_end(&pool)).await {
+            let was_healthy = healthy.swap(folded.is_ok(), Ordering::Relaxed);
+            match folded {
+                // Looks again after a while even if nobody calls.
                 Ok(0) => {
-                    failing = false;
-                    // Looks again after a while even if nobody calls.
                     let _ = stopped.run_until_cancelled(timeout(POLL, appended.notified())).await;
                 }
                 Ok(_) => {
-                    failing = false;
                     stopped.run_until_cancelled(sleep(GATHER)).await;
                 }
                 Err(error) => {
-                    report(&error, &mut failing, "sessions cannot be folded; the log keeps what is received");
+                    if was_healthy {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::error!(error, "sessions cannot be folded; the log keeps what is received");
+                    }
                     stopped.run_until_cancelled(sleep(POLL)).await;
                 }
             }
@@ -56,11 +63,4 @@ pub async fn tell_until_stopped(pool: PgPool, appended: Arc<Notify>, stopped: Ca
         }
         stopped.run_until_cancelled(sleep(TELL)).await;
     }
-}
-
-fn report(error: &sqlx::Error, failing: &mut bool, what: &str) {
-    if !*failing {
-        tracing::warn!(error = error as &dyn std::error::Error, "{what}");
-    }
-    *failing = true;
 }

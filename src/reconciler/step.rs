@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use sqlx::PgPool;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::row::{self, Touched};
@@ -14,6 +15,20 @@ use crate::store::log::EntryRow;
 
 /// The most entries that one step folds.
 pub const MOST_AT_ONCE: i64 = 5_000;
+
+/// Why the log is not folded to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum FoldError {
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    /// An invariant does not hold; the panic that was printed says which.
+    #[error("the log of shard {shard} breaks an invariant")]
+    Broken {
+        /// The shard.
+        shard: i16,
+    },
+}
 
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,18 +81,32 @@ pub async fn step(pool: &PgPool, shard: i16, limit: i64) -> Result<StepOutcome, 
 
 /// Folds every shard until the whole log is folded, or is being folded by others.
 ///
-/// Gives the number of entries folded.
+/// A shard that cannot be folded does not keep the others waiting. Gives the number of entries folded.
 ///
 /// # Errors
-/// Those of the database.
-pub async fn fold_to_end(pool: &PgPool) -> Result<usize, sqlx::Error> {
+/// The first of the shards that could not be folded, after the others were.
+pub async fn fold_to_end(pool: &PgPool) -> Result<usize, FoldError> {
     let mut folded = 0;
+    let mut failed = None;
     for shard in store::fold::list_lagging_shards(pool).await? {
-        while let StepOutcome::Folded(entries) = step(pool, shard, MOST_AT_ONCE).await? {
-            folded += entries;
-            if i64::try_from(entries).is_ok_and(|entries| entries < MOST_AT_ONCE) {
-                break;
-            }
+        // In a task of its own, a broken invariant of one shard stops neither the others nor the service.
+        let mut tasks = JoinSet::new();
+        tasks.spawn(fold_shard_to_end(pool.clone(), shard));
+        match tasks.join_next().await {
+            Some(Ok(Ok(entries))) => folded += entries,
+            Some(Ok(Err(error))) => failed = failed.or(Some(error.into())),
+            Some(Err(_)) | None => failed = failed.or(Some(FoldError::Broken { shard })),
+        }
+    }
+    failed.map_or(Ok(folded), Err)
+}
+
+async fn fold_shard_to_end(pool: PgPool, shard: i16) -> Result<usize, sqlx::Error> {
+    let mut folded = 0;
+    while let StepOutcome::Folded(entries) = step(&pool, shard, MOST_AT_ONCE).await? {
+        folded += entries;
+        if i64::try_from(entries).is_ok_and(|entries| entries < MOST_AT_ONCE) {
+            break;
         }
     }
     Ok(folded)
