@@ -17,7 +17,6 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
-use uuid::Uuid;
 
 use crate::access::Tokens;
 use crate::huawei::admission::{DomainPolicy, Path, SignatureRule};
@@ -45,40 +44,12 @@ pub struct Registry {
     pub tokens: Tokens,
 }
 
-/// Why the registry cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
-    /// The database failed.
-    #[error("the database cannot give the registry")]
-    Database(#[from] sqlx::Error),
-    /// A key cannot be opened.
-    #[error("the callback key {key_id} of {domain} cannot be opened")]
-    Key {
-        /// The key.
-        key_id: Uuid,
-        /// Its domain.
-        domain: String,
-        /// Why.
-        source: MasterKeyError,
-    },
-    /// Something is stored that this version does not know.
-    #[error("{domain} is registered in a way that this version does not know")]
-    Unknown {
-        /// The domain.
-        domain: String,
-    },
-}
-
 impl Registry {
     /// Reads everything, in one snapshot.
     ///
     /// # Errors
-    /// [`RegistryError`] when the database fails or a key cannot be opened.
-    pub async fn load(
-        pool: &PgPool,
-        master_key: &MasterKey,
-        admin_token: &SecretString,
-    ) -> Result<Self, RegistryError> {
+    /// Those of the database.
+    pub async fn load(pool: &PgPool, master_key: &MasterKey, admin_token: &SecretString) -> Result<Self, sqlx::Error> {
         let mut snapshot = store::snapshot::begin(pool).await?;
         let installation = store::installation::get_installation(&mut *snapshot).await?;
         let domain_rows = store::domain::list_domains(&mut *snapshot).await?;
@@ -88,7 +59,9 @@ impl Registry {
         let mut domains = HashMap::new();
         for row in domain_rows {
             let name = row.domain.clone();
-            domains.insert(name, domain_of(row, &key_rows, master_key)?);
+            if let Some(domain) = domain_of(row, &key_rows, master_key) {
+                domains.insert(name, domain);
+            }
         }
         Ok(Self {
             version: installation.map_or(0, |row| row.registry_version),
@@ -123,17 +96,20 @@ pub fn hash_callback_token(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey) -> Result<Domain, RegistryError> {
-    let keys = keys.iter().filter(|key| key.domain == row.domain).map(|key| {
-        let opened = open_key(key, master_key)?;
-        Ok((key.key_id, SigningKey::new(opened.expose_secret())))
-    });
-    let keys = keys.collect::<Result<Vec<_>, RegistryError>>()?;
+/// What cannot be used of a domain is reported and left out, so that it harms no other.
+fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey) -> Option<Domain> {
     let (Some(signature), Some(joiner)) = (signature_rule(&row.signature), Joiner::from_text(&row.joiner)) else {
-        return Err(RegistryError::Unknown { domain: row.domain });
+        tracing::error!(domain = row.domain, "this domain is registered in a way that this version does not know");
+        return None;
     };
-    Ok(Domain {
-        policy: DomainPolicy { signature, apps: row.apps, joiner, keys },
+    let keys = keys.iter().filter(|key| key.domain == row.domain).filter_map(|key| {
+        let opened = open_key(key, master_key)
+            .inspect_err(|_| tracing::error!(key_id = %key.key_id, domain = row.domain, "this key cannot be opened"))
+            .ok()?;
+        Some((key.key_id, SigningKey::new(opened.expose_secret())))
+    });
+    Some(Domain {
+        policy: DomainPolicy { signature, apps: row.apps, joiner, keys: keys.collect() },
         rendition_templates: row.rendition_templates,
         callback_token_hash: row.callback_token_hash.and_then(|hash| hash.try_into().ok()),
     })
@@ -142,13 +118,9 @@ fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey) -> 
 /// The key of a row, opened.
 ///
 /// # Errors
-/// [`RegistryError::Key`] when it was sealed under another master key, or changed since.
-pub fn open_key(row: &SigningKeyRow, master_key: &MasterKey) -> Result<SecretString, RegistryError> {
-    master_key.open(row.key_id, &row.domain, &row.sealed_key).map_err(|source| RegistryError::Key {
-        key_id: row.key_id,
-        domain: row.domain.clone(),
-        source,
-    })
+/// [`MasterKeyError::Wrong`] when it was sealed under another master key, or changed since.
+pub fn open_key(row: &SigningKeyRow, master_key: &MasterKey) -> Result<SecretString, MasterKeyError> {
+    master_key.open(row.key_id, &row.domain, &row.sealed_key)
 }
 
 /// The rule that is written so, if there is one.

@@ -10,8 +10,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::Registry;
 use super::master_key::MasterKey;
-use super::{Registry, RegistryError};
 use crate::store;
 use crate::store::channel::{REGISTRY, listen_until_stopped};
 
@@ -31,12 +31,12 @@ impl LiveRegistry {
     /// Loads the registry for the first time.
     ///
     /// # Errors
-    /// [`RegistryError`].
+    /// Those of the database.
     pub async fn load(
         pool: PgPool,
         master_key: Arc<MasterKey>,
         admin_token: Arc<SecretString>,
-    ) -> Result<Self, RegistryError> {
+    ) -> Result<Self, sqlx::Error> {
         let registry = Registry::load(&pool, &master_key, &admin_token).await?;
         Ok(Self { pool, master_key, admin_token, current: Arc::new(watch::Sender::new(registry)) })
     }
@@ -56,8 +56,8 @@ impl LiveRegistry {
     /// Loads it again if it has changed.
     ///
     /// # Errors
-    /// [`RegistryError`]; what was known stays.
-    pub async fn refresh(&self) -> Result<(), RegistryError> {
+    /// Those of the database; what was known stays.
+    pub async fn refresh(&self) -> Result<(), sqlx::Error> {
         let installation = store::installation::get_installation(&self.pool).await?;
         if installation.is_some_and(|row| row.registry_version == self.current.borrow().version) {
             return Ok(());
@@ -72,6 +72,14 @@ impl LiveRegistry {
             newer
         });
         Ok(())
+    }
+
+    /// Loads it again after a change that was made here. The change is made already: should this fail, the next look
+    /// finds it.
+    pub async fn refresh_after_change(&self) {
+        if let Err(error) = self.refresh().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a change of the registry is not in effect yet");
+        }
     }
 
     /// Looks for changes until stopped: when told, and every second.
