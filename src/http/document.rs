@@ -67,10 +67,14 @@ pub(super) fn viewer() -> Config<'static> {
 /// The methods that a path answers.
 pub(super) fn methods_of(path: &str) -> Vec<String> {
     static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(super::api_document);
+    if ["/openapi.json", "/docs", "/docs/{_:.*}"].contains(&path) {
+        return vec!["GET".to_owned(), "HEAD".to_owned()];
+    }
     DOCUMENT.paths.paths.get(path).map(answered).unwrap_or_default()
 }
 
 fn answered(item: &PathItem) -> Vec<String> {
-    let methods = [("GET", &item.get), ("PUT", &item.put), ("POST", &item.post), ("DELETE", &item.delete)];
+    let methods =
+        [("GET", &item.get), ("HEAD", &item.get), ("PUT", &item.put), ("POST", &item.post), ("DELETE", &item.delete)];
     methods.into_iter().filter(|(_, operation)| operation.is_some()).map(|(method, _)| method.to_owned()).collect()
 }

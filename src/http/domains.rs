@@ -9,8 +9,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::extract::{Access, Admin, Body};
+use super::page::{PageParameters, PageRequest};
 use super::problem::ApiError;
-use super::query_string::{NoParameters, Query};
+use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
 use super::refusals::{Clash, NotThere, Refusals, TooLong};
 use super::state::AppState;
 use super::words::{JoinerWord, SignatureRuleWord};
@@ -112,21 +113,34 @@ impl DomainView {
     }
 }
 
-/// All registered domains.
+/// A page of domains.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct DomainList {
+#[schema(as = DomainPage)]
+pub struct DomainPageView {
     /// The domains, by name.
     data: Vec<DomainView>,
-    /// Always null: all are given at once.
+    /// Where the next page begins; null on the last one.
     #[schema(required)]
     next_cursor: Option<String>,
+}
+
+/// Which page of the domains.
+pub struct ListDomainsQuery {
+    page: PageRequest<String>,
+}
+
+impl FromQuery for ListDomainsQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
+        Self { page: PageRequest::from_query(query) }
+    }
 }
 
 /// List domains
 #[utoipa::path(
     tag = "administration",
+    params(PageParameters),
     responses(
-        (status = 200, description = "Every domain", body = DomainList),
+        (status = 200, description = "Every domain", body = DomainPageView),
         Refusals,
     ),
 )]
@@ -134,14 +148,15 @@ pub struct DomainList {
 pub async fn list_domains(
     _: Access<Admin>,
     state: Data<AppState>,
-    _: Query<NoParameters>,
-) -> Result<Json<DomainList>, ApiError> {
+    Query(parameters): Query<ListDomainsQuery>,
+) -> Result<Json<DomainPageView>, ApiError> {
     let mut snapshot = store::snapshot::begin(&state.work_pool).await?;
     let rows = store::domain::list_domains(&mut *snapshot).await?;
     let keys = store::signing_key::list_signing_keys(&mut *snapshot).await?;
     snapshot.commit().await?;
-    let data = rows.into_iter().map(|row| DomainView::new(row, &keys)).collect();
-    Ok(Json(DomainList { data, next_cursor: None }))
+    let (data, next_cursor) =
+        parameters.page.page_of_whole(rows, |row| row.domain.clone(), |row| DomainView::new(row, &keys));
+    Ok(Json(DomainPageView { data, next_cursor }))
 }
 
 /// Get a domain
@@ -200,7 +215,7 @@ pub async fn put_domain(
         concurrent_pushes: body.concurrent_pushes,
     };
     let (row, is_new) = admin::put_domain(&state.work_pool, &domain, settings, clock::now()).await?;
-    state.registry.refresh().await?;
+    state.registry.refresh_after_change().await;
     let keys = store::signing_key::list_signing_keys(&state.work_pool).await?;
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(DomainView::new(row, &keys)))
@@ -226,7 +241,7 @@ pub async fn delete_domain(
     _: Query<NoParameters>,
 ) -> Result<HttpResponse, ApiError> {
     admin::remove_domain(&state.work_pool, named(&domain)?).await?;
-    state.registry.refresh().await?;
+    state.registry.refresh_after_change().await;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -279,7 +294,7 @@ pub async fn add_key(
     let generated = body.key.is_none();
     let master_key = state.registry.master_key();
     let (row, key) = admin::add_key(&state.work_pool, master_key, named(&domain)?, body.key, clock::now()).await?;
-    state.registry.refresh().await?;
+    state.registry.refresh_after_change().await;
     Ok(HttpResponse::Created().json(AddedKey {
         key_id: row.key_id,
         key: generated.then(|| key.expose_secret().to_owned()),
@@ -312,13 +327,14 @@ pub async fn delete_key(
     let (domain, key_id) = path.into_inner();
     let key_id = Uuid::try_parse(&key_id).map_err(|_| ApiError::NotFound("key"))?;
     admin::remove_key(&state.work_pool, named(&domain)?, key_id).await?;
-    state.registry.refresh().await?;
+    state.registry.refresh_after_change().await;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// The domain that a path names. What cannot be a name is the name of none.
 fn named(domain: &str) -> Result<&str, ApiError> {
-    if domain.chars().any(char::is_control) { Err(ApiError::NotFound("domain")) } else { Ok(domain) }
+    let strange = |character: char| character.is_control() || character == char::REPLACEMENT_CHARACTER;
+    if domain.chars().any(strange) { Err(ApiError::NotFound("domain")) } else { Ok(domain) }
 }
 
 /// A new secret path.
@@ -349,7 +365,7 @@ pub async fn replace_callback_token(
     _: Query<NoParameters>,
 ) -> Result<HttpResponse, ApiError> {
     let token = admin::replace_callback_token(&state.work_pool, named(&domain)?, clock::now()).await?;
-    state.registry.refresh().await?;
+    state.registry.refresh_after_change().await;
     let callback_path = format!("/callbacks/huawei/{}", token.expose_secret());
     Ok(HttpResponse::Created().json(CallbackPath { callback_path }))
 }

@@ -3,6 +3,7 @@
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
@@ -11,6 +12,7 @@ use actix_web::web::{Bytes, BytesMut, Data};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::problem::ApiError;
 use super::state::AppState;
@@ -19,6 +21,9 @@ use crate::clock;
 
 /// The longest body that is read.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// How long a body may take to arrive.
+const BODY: Duration = Duration::from_secs(10);
 
 /// A scope that an operation asks for.
 pub trait Needs {
@@ -81,21 +86,25 @@ impl FromRequest for RawBody {
 
     fn from_request(_: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let mut payload = payload.take();
-        Box::pin(async move {
-            let mut body = BytesMut::new();
-            while let Some(chunk) = payload.next().await {
-                let chunk = chunk.map_err(|error| match error {
-                    PayloadError::Overflow => ApiError::TooLarge(MAX_BODY_BYTES),
-                    other => ApiError::invalid("body", format!("cannot be read: {other}")),
-                })?;
-                if body.len() + chunk.len() > MAX_BODY_BYTES {
-                    return Err(ApiError::TooLarge(MAX_BODY_BYTES));
-                }
-                body.extend_from_slice(&chunk);
-            }
-            Ok(Self(body.freeze()))
-        })
+        Box::pin(
+            async move { timeout(BODY, read_body(&mut payload)).await.unwrap_or(Err(ApiError::TooSlow)).map(Self) },
+        )
     }
+}
+
+async fn read_body(payload: &mut Payload) -> Result<Bytes, ApiError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| match error {
+            PayloadError::Overflow => ApiError::TooLarge(MAX_BODY_BYTES),
+            other => ApiError::invalid("body", format!("cannot be read: {other}")),
+        })?;
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
+            return Err(ApiError::TooLarge(MAX_BODY_BYTES));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
 }
 
 /// A JSON body, read strictly: an unknown member is refused and named. An empty body is an empty object.

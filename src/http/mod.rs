@@ -22,9 +22,12 @@ mod trace;
 mod words;
 
 use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse as Answer};
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, PathConfig};
-use actix_web::{App, HttpRequest, ResponseError};
+use actix_web::{App, Error, HttpRequest, ResponseError};
 use tracing_actix_web::TracingLogger;
 use utoipa::openapi::OpenApi;
 use utoipa_actix_web::AppExt;
@@ -77,7 +80,7 @@ pub fn build_app(
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
-        Response = ServiceResponse<impl MessageBody + use<>>,
+        Response = Answer<impl MessageBody + use<>>,
         Config = (),
         InitError = (),
         Error = actix_web::Error,
@@ -93,7 +96,24 @@ pub fn build_app(
         .service(web::redirect("/docs", "/docs/"))
         .service(docs)
         .default_service(web::to(refuse_unknown_path))
+        .wrap(from_fn(conform))
         .wrap(TracingLogger::<trace::RequestSpan>::new())
+}
+
+/// What holds for every path: HEAD is answered as GET, whose body the server leaves out, and what is not there is said
+/// in the shape of a problem, also by a library.
+async fn conform(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<Answer<impl MessageBody>, Error> {
+    if request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
+    let response = next.call(request).await?;
+    if response.status() == StatusCode::NOT_FOUND && !response.headers().contains_key(CONTENT_TYPE) {
+        return Ok(response.into_response(ApiError::NotFound("path").error_response()).map_into_right_body());
+    }
+    Ok(response.map_into_left_body())
 }
 
 /// 405 on a path that answers other methods, else 404.

@@ -1,23 +1,61 @@
 //! Pages: limits and cursors.
 //!
-//! A cursor is opaque and says where the next page begins. It is bound to the operation and the filters that it was
-//! given out with: with others it is refused, never guessed at.
+//! A cursor says where the next page begins. It is sealed, so that it tells its holder nothing and cannot be made up, and
+//! bound to the path and the filters that it was given out with: with others it is refused, never guessed at.
+
+use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use utoipa::IntoParams;
 
 use super::query_string::QueryReader;
 use crate::query::Rows;
 
 /// The format of cursors. To be raised when it changes, so that old ones are refused.
-const VERSION: u8 = 1;
+const VERSION: &str = "1";
+
+const NONCE_BYTES: usize = 24;
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 500;
+
+/// Seals cursors, under a key that all processes of an installation share.
+#[derive(Clone)]
+pub struct Cursors(XChaCha20Poly1305);
+
+impl fmt::Debug for Cursors {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Cursors(..)")
+    }
+}
+
+impl Cursors {
+    /// Seals under this key.
+    #[must_use]
+    pub fn new(key: &[u8; 32]) -> Self {
+        Self(XChaCha20Poly1305::new(&(*key).into()))
+    }
+
+    fn seal<T: Serialize>(&self, bound_to: &str, after: &T) -> Option<String> {
+        let nonce: [u8; NONCE_BYTES] = rand::random();
+        let after = serde_json::to_vec(after).ok()?;
+        let payload = Payload { msg: &after, aad: bound_to.as_bytes() };
+        let sealed = self.0.encrypt(&XNonce::from(nonce), payload).ok()?;
+        Some(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
+    }
+
+    fn open<T: DeserializeOwned>(&self, bound_to: &str, cursor: &str) -> Option<T> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>()?;
+        let payload = Payload { msg: sealed, aad: bound_to.as_bytes() };
+        serde_json::from_slice(&self.0.decrypt(&XNonce::from(*nonce), payload).ok()?).ok()
+    }
+}
 
 /// The parameters of every list.
 #[derive(Debug, Clone, IntoParams)]
@@ -38,32 +76,26 @@ pub struct PageRequest<T> {
     pub limit: u16,
     /// The last row of the page before; `None` on the first page.
     pub after: Option<T>,
+    cursors: Cursors,
     bound_to: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Cursor<T> {
-    v: u8,
-    of: String,
-    after: T,
 }
 
 impl<T: Serialize + DeserializeOwned> PageRequest<T> {
     /// Reads `limit` and `cursor`. To be called before any filter is read, since the cursor is bound to all of them.
     #[must_use]
-    pub fn from_query(query: &mut QueryReader, operation: &str) -> Self {
+    pub fn from_query(query: &mut QueryReader) -> Self {
         let limit = query.integer("limit", 1..=MAX_LIMIT).unwrap_or(DEFAULT_LIMIT);
         let cursor = query.text("cursor");
-        let digest = Sha256::digest(format!("{operation}\0\0{}", query.remaining()));
-        let bound_to = hex::encode(digest.get(..8).unwrap_or_default());
-        let after = cursor.and_then(|text| {
-            let cursor = decode::<T>(&text).filter(|cursor| cursor.v == VERSION && cursor.of == bound_to);
-            if cursor.is_none() {
-                query.refuse("cursor", "is not a cursor of this operation with these filters");
+        let cursors = query.cursors();
+        let bound_to = format!("{VERSION}\0{}\0{}", query.path(), query.remaining());
+        let after = cursor.and_then(|cursor| {
+            let after = cursors.open(&bound_to, &cursor);
+            if after.is_none() {
+                query.refuse("cursor", "is not a cursor of this list with these filters");
             }
-            cursor.map(|cursor| cursor.after)
+            after
         });
-        Self { limit: u16::try_from(limit).unwrap_or_default(), after, bound_to }
+        Self { limit: u16::try_from(limit).unwrap_or_default(), after, cursors, bound_to }
     }
 
     /// The page of these rows; `key_of` gives the key of a row.
@@ -74,14 +106,21 @@ impl<T: Serialize + DeserializeOwned> PageRequest<T> {
         view: impl FnMut(Row) -> View,
     ) -> (Vec<View>, Option<String>) {
         let last = rows.rows.last().filter(|_| rows.more);
-        let next_cursor = last.map(|row| {
-            let cursor = Cursor { v: VERSION, of: self.bound_to.clone(), after: key_of(row) };
-            URL_SAFE_NO_PAD.encode(serde_json::to_vec(&cursor).unwrap_or_default())
-        });
+        let next_cursor = last.and_then(|row| self.cursors.seal(&self.bound_to, &key_of(row)));
         (rows.rows.into_iter().map(view).collect(), next_cursor)
     }
 }
 
-fn decode<T: DeserializeOwned>(text: &str) -> Option<Cursor<T>> {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+impl<T: Serialize + DeserializeOwned + Ord> PageRequest<T> {
+    /// The page of a short list that is at hand as a whole, in the order of its keys.
+    pub fn page_of_whole<Row, View>(
+        &self,
+        rows: Vec<Row>,
+        key_of: impl Fn(&Row) -> T,
+        view: impl FnMut(Row) -> View,
+    ) -> (Vec<View>, Option<String>) {
+        let follows = |row: &Row| self.after.as_ref().is_none_or(|after| key_of(row) > *after);
+        let rows = rows.into_iter().filter(follows).take(usize::from(self.limit) + 1).collect();
+        self.page(Rows::of(rows, self.limit), &key_of, view)
+    }
 }

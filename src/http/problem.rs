@@ -9,7 +9,6 @@ use crate::access::Scope;
 use crate::access::admin::NewTokenError;
 use crate::event_log::append::AppendError;
 use crate::huawei::notification::ParseError;
-use crate::registry::RegistryError;
 use crate::registry::admin::AdminError;
 
 /// A parameter or member that cannot be used.
@@ -53,6 +52,9 @@ pub enum ApiError {
     /// The body is longer than the limit.
     #[error("the body is longer than {0} bytes")]
     TooLarge(usize),
+    /// The body does not arrive.
+    #[error("the body did not arrive in time")]
+    TooSlow,
     /// It can be done later.
     #[error("the service cannot do this at the moment")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -109,6 +111,7 @@ impl ApiError {
             }
             Self::Conflict(_) => ("conflict", StatusCode::CONFLICT, "It clashes with what is there"),
             Self::TooLarge(_) => ("too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too long"),
+            Self::TooSlow => ("too_slow", StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"),
             Self::Unavailable(_) => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "Not possible at the moment"),
             Self::Internal(_) => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "The service failed"),
         }
@@ -122,6 +125,9 @@ impl ApiError {
             }
             Self::NotANotification(ParseError::Malformed { name, problem }) => {
                 vec![InvalidParameter { name: (*name).to_owned(), reason: problem.clone() }]
+            }
+            Self::NotANotification(error @ ParseError::NotReadable(_)) => {
+                vec![InvalidParameter { name: "body".to_owned(), reason: error.to_string() }]
             }
             _ => Vec::new(),
         }
@@ -158,14 +164,18 @@ impl ResponseError for ApiError {
     }
 }
 
+/// Classes of SQLSTATE that say that the database cannot at the moment: connections, transactions that were ended,
+/// serialisation, resources, operators.
+const PASSING: [&str; 5] = ["08", "25", "40", "53", "57"];
+
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-                Self::Unavailable(error.into())
-            }
-            other => Self::Internal(other.into()),
-        }
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        let is_passing = match &error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+            _ => code.is_some_and(|code| PASSING.iter().any(|class| code.starts_with(class))),
+        };
+        if is_passing { Self::Unavailable(error.into()) } else { Self::Internal(error.into()) }
     }
 }
 
@@ -175,22 +185,12 @@ impl From<AppendError> for ApiError {
     }
 }
 
-impl From<RegistryError> for ApiError {
-    fn from(error: RegistryError) -> Self {
-        match error {
-            RegistryError::Database(error) => error.into(),
-            other => Self::Internal(other.into()),
-        }
-    }
-}
-
 impl From<AdminError> for ApiError {
     fn from(error: AdminError) -> Self {
         match error {
             AdminError::Invalid { name, reason } => Self::invalid(name, reason),
             AdminError::NotFound(what) => Self::NotFound(what),
             AdminError::KeyExists | AdminError::KeyShared(_) => Self::Conflict(error.to_string()),
-            AdminError::Registry(error) => error.into(),
             AdminError::Database(error) => error.into(),
         }
     }

@@ -3,12 +3,15 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
+use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use chrono::{DateTime, SubsecRound, Utc};
 use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
+use super::page::Cursors;
 use super::problem::{ApiError, InvalidParameter};
+use super::state::AppState;
 
 /// Parameters that can be read from a query string.
 pub trait FromQuery: Sized {
@@ -24,7 +27,10 @@ impl<T: FromQuery> FromRequest for Query<T> {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let mut reader = QueryReader::new(request.query_string());
+        let Some(state) = request.app_data::<Data<AppState>>() else {
+            return ready(Err(ApiError::NotFound("path")));
+        };
+        let mut reader = QueryReader::new(request.path(), request.query_string(), state.cursors.clone());
         let parameters = T::from_query(&mut reader);
         ready(reader.finish().map(|()| Self(parameters)))
     }
@@ -41,13 +47,15 @@ impl FromQuery for NoParameters {
 
 /// Hands out the parameters of one query string, and notes what is wrong with them.
 pub struct QueryReader {
+    path: String,
+    cursors: Cursors,
     parameters: Vec<(String, String)>,
     invalid: Vec<InvalidParameter>,
 }
 
 impl QueryReader {
-    fn new(query_string: &str) -> Self {
-        let mut reader = Self { parameters: Vec::new(), invalid: Vec::new() };
+    fn new(path: &str, query_string: &str, cursors: Cursors) -> Self {
+        let mut reader = Self { path: path.to_owned(), cursors, parameters: Vec::new(), invalid: Vec::new() };
         for part in query_string.split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             match (decode(name), decode(value)) {
@@ -64,6 +72,16 @@ impl QueryReader {
         } else {
             self.parameters.push((name, value));
         }
+    }
+
+    /// The path of the request.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What seals cursors.
+    pub(super) fn cursors(&self) -> Cursors {
+        self.cursors.clone()
     }
 
     /// Notes that a parameter cannot be used.
@@ -119,8 +137,8 @@ impl QueryReader {
 
     /// A time with an offset, to the microsecond.
     pub fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
-        self.value(name, "an RFC 3339 time with an offset, such as 2026-01-31T08:00:00Z", |text| {
-            // A plus sign that was not escaped arrives as a space.
+        let expected = "an RFC 3339 time with an offset, such as 2026-01-31T08:00:00Z; write a plus sign as %2B";
+        self.value(name, expected, |text| {
             DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc().trunc_subsecs(6))
         })
     }

@@ -17,6 +17,9 @@ pub enum Refusals {
     /// The token lacks a scope.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
+    /// A defect of the service.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(Problem),
     /// Not possible at the moment.
     #[response(
         status = 503,
@@ -45,6 +48,9 @@ pub enum Clash {
 /// Of operations with a body.
 #[derive(IntoResponses)]
 pub enum TooLong {
+    /// The body did not arrive in time.
+    #[response(status = 408, content_type = "application/problem+json")]
+    TooSlow(Problem),
     /// The body is longer than 64 KiB.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(Problem),
@@ -59,6 +65,9 @@ pub enum CallbackRefusals {
     /// Not verified; the same for every cause.
     #[response(status = 401, content_type = "application/problem+json")]
     NotVerified(Problem),
+    /// The body did not arrive in time.
+    #[response(status = 408, content_type = "application/problem+json")]
+    TooSlow(Problem),
     /// The body is longer than 64 KiB.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(Problem),

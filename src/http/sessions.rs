@@ -207,7 +207,7 @@ type SessionPosition = (DateTime<Utc>, Uuid);
 
 impl FromQuery for ListSessionsQuery {
     fn from_query(query: &mut QueryReader) -> Self {
-        let page = PageRequest::from_query(query, "list_sessions");
+        let page = PageRequest::from_query(query);
         let word = |words: &'static [&'static str]| words.iter().map(|word| (*word, *word)).collect::<Vec<_>>();
         let seconds = 0..=9_999_999_999;
         let parameters = Self {
@@ -247,8 +247,8 @@ impl FromQuery for ListSessionsQuery {
             include_total: query.flag("include_total"),
             page,
         };
-        if parameters.from.zip(parameters.to).is_some_and(|(from, to)| from > to) {
-            query.refuse("to", "must not lie before from");
+        if parameters.from.zip(parameters.to).is_some_and(|(from, to)| from >= to) {
+            query.refuse("to", "must lie after from");
         }
         parameters
     }
@@ -354,7 +354,7 @@ pub struct ListSessionEventsQuery {
 
 impl FromQuery for ListSessionEventsQuery {
     fn from_query(query: &mut QueryReader) -> Self {
-        Self { page: PageRequest::from_query(query, "list_session_events") }
+        Self { page: PageRequest::from_query(query) }
     }
 }
 

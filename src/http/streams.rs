@@ -140,7 +140,7 @@ pub struct ListStreamsQuery {
 
 impl FromQuery for ListStreamsQuery {
     fn from_query(query: &mut QueryReader) -> Self {
-        let page = PageRequest::from_query(query, "list_streams");
+        let page = PageRequest::from_query(query);
         Self {
             domain: query.text("domain"),
             app: query.text("app"),

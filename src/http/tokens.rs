@@ -9,8 +9,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::extract::{Access, Admin, Body};
+use super::page::{PageParameters, PageRequest};
 use super::problem::ApiError;
-use super::query_string::{NoParameters, Query};
+use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
 use super::refusals::{NotThere, Refusals, TooLong};
 use super::state::AppState;
 use super::words::ScopeWord;
@@ -83,21 +84,34 @@ pub struct CreatedToken {
     made: TokenView,
 }
 
-/// All tokens.
+/// A page of tokens.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TokenList {
+#[schema(as = TokenPage)]
+pub struct TokenPageView {
     /// The tokens, oldest first.
     data: Vec<TokenView>,
-    /// Always null: all are given at once.
+    /// Where the next page begins; null on the last one.
     #[schema(required)]
     next_cursor: Option<String>,
+}
+
+/// Which page of the tokens.
+pub struct ListTokensQuery {
+    page: PageRequest<(DateTime<Utc>, Uuid)>,
+}
+
+impl FromQuery for ListTokensQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
+        Self { page: PageRequest::from_query(query) }
+    }
 }
 
 /// List tokens
 #[utoipa::path(
     tag = "administration",
+    params(PageParameters),
     responses(
-        (status = 200, description = "Every token", body = TokenList),
+        (status = 200, description = "Every token", body = TokenPageView),
         Refusals,
     ),
 )]
@@ -105,10 +119,12 @@ pub struct TokenList {
 pub async fn list_tokens(
     _: Access<Admin>,
     state: Data<AppState>,
-    _: Query<NoParameters>,
-) -> Result<Json<TokenList>, ApiError> {
+    Query(parameters): Query<ListTokensQuery>,
+) -> Result<Json<TokenPageView>, ApiError> {
     let rows = store::access_token::list_access_tokens(&state.work_pool).await?;
-    Ok(Json(TokenList { data: rows.into_iter().map(TokenView::from).collect(), next_cursor: None }))
+    let (data, next_cursor) =
+        parameters.page.page_of_whole(rows, |row| (row.created_at, row.token_id), TokenView::from);
+    Ok(Json(TokenPageView { data, next_cursor }))
 }
 
 /// Make a token
@@ -136,7 +152,7 @@ pub async fn create_token(
         expires_at: body.expires_at,
     };
     let (row, token) = admin::create_token(&state.work_pool, new, clock::now()).await?;
-    state.registry.refresh().await?;
+    state.registry.refresh_after_change().await;
     Ok(HttpResponse::Created().json(CreatedToken { token: token.expose_secret().to_owned(), made: row.into() }))
 }
 
@@ -163,6 +179,6 @@ pub async fn revoke_token(
     if !admin::revoke_token(&state.work_pool, token_id).await? {
         return Err(ApiError::NotFound("token"));
     }
-    state.registry.refresh().await?;
+    state.registry.refresh_after_change().await;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -19,7 +19,8 @@ pub struct Rows<T> {
 
 impl<T> Rows<T> {
     /// Of rows that were asked for with one more than `limit`.
-    fn of(mut rows: Vec<T>, limit: u16) -> Self {
+    #[must_use]
+    pub fn of(mut rows: Vec<T>, limit: u16) -> Self {
         let more = rows.len() > usize::from(limit);
         rows.truncate(usize::from(limit));
         Self { rows, more }

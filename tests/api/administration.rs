@@ -120,6 +120,43 @@ async fn keys_are_sealed_in_the_database() {
 }
 
 #[tokio::test]
+async fn a_key_that_cannot_be_opened_harms_no_other() {
+    let app = TestApp::start().await;
+    app.put("/v1/domains/other.example.com", &json!({}), 201).await;
+    app.post("/v1/domains/other.example.com/keys", &json!({ "key": "o".repeat(32) }), 201).await;
+    let damage = "update signing_key set sealed_key = sha512(sealed_key) || sha512(sealed_key)
+                  where domain = 'other.example.com'";
+    sqlx::query(damage).execute(&app.pool).await.unwrap();
+    let token = app.make_token(&["read"], None).await;
+    app.with_token(&token).get("/v1/live", 200).await;
+    app.callback(&Push::of("room", 5).start(), 200).await;
+    let theirs = Push { domain: "other.example.com".to_owned(), key: "o".repeat(32), ..Push::of("room", 5) };
+    app.callback(&theirs.start(), 401).await;
+    let (another, _stop) = app.start_another(&["--roles", "receiver"]).await;
+    let request = app.client.post(format!("{another}/callbacks/huawei")).body(Push::of("room", 5).end().to_string());
+    assert_eq!(request.send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn lists_of_administration_are_paged_too() {
+    let app = TestApp::start().await;
+    for number in 0..4 {
+        app.put(&format!("/v1/domains/d{number}.example.com"), &json!({}), 201).await;
+        app.make_token(&["read"], None).await;
+    }
+    for (path, rows) in [("/v1/domains", 5), ("/v1/tokens", 4)] {
+        let first = app.get(&format!("{path}?limit=3"), 200).await;
+        let cursor = first["next_cursor"].as_str().unwrap();
+        let second = app.get(&format!("{path}?limit=3&cursor={cursor}"), 200).await;
+        let both = [first["data"].as_array().unwrap().clone(), second["data"].as_array().unwrap().clone()].concat();
+        assert_eq!(second["next_cursor"], serde_json::Value::Null);
+        assert_eq!(both, app.list(path).await);
+        assert_eq!(both.len(), rows);
+        app.get(&format!("{path}?limit=0"), 400).await;
+    }
+}
+
+#[tokio::test]
 async fn a_change_is_seen_by_another_process() {
     let app = TestApp::start().await;
     let (address, _stop) = app.start_another(&["--roles", "receiver"]).await;

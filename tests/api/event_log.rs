@@ -88,6 +88,24 @@ async fn a_writer_that_gives_up_leaves_no_gap() {
     assert_eq!(positions(&app.pool, 3).await, [1]);
 }
 
+#[tokio::test]
+async fn a_partition_is_made_while_others_read_and_append() {
+    let app = TestApp::start().await;
+    let mut reader = app.pool.begin().await.unwrap();
+    sqlx::query("select count(*) from log_entry").execute(&mut *reader).await.unwrap();
+    let mut writer = app.pool.begin().await.unwrap();
+    store::log::insert_entries(&mut *writer, &[entry(3, 0)]).await.unwrap();
+    let mut maker = app.pool.begin().await.unwrap();
+    let month = chrono::NaiveDate::from_ymd_opt(2040, 2, 1).unwrap();
+    assert!(!store::partition::has_log_partition(&mut *maker, month).await.unwrap());
+    store::partition::create_log_partition(&mut maker, month).await.unwrap();
+    store::log::insert_entries(&app.pool, &[entry(4, 1)]).await.unwrap();
+    maker.commit().await.unwrap();
+    assert!(store::partition::has_log_partition(&app.pool, month).await.unwrap());
+    writer.commit().await.unwrap();
+    assert_eq!(positions(&app.pool, 3).await, [1]);
+}
+
 /// Writers hold their transactions open for different times over overlapping shards, while a reader keeps noting what
 /// it has seen: nothing may ever appear at or below a position that it had read to.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

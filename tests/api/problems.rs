@@ -8,20 +8,36 @@ use crate::helpers::{ADMIN_TOKEN, TestApp, answer};
 #[tokio::test]
 async fn unknown_paths_and_methods_are_problems_too() {
     let app = TestApp::start().await;
-    for path in ["/", "/v1", "/v1/nothing", "/callbacks", "/callbacks/huawei/a/b", "/v1/sessions/"] {
+    for path in ["/", "/v1", "/v1/nothing", "/callbacks", "/callbacks/huawei/a/b", "/v1/sessions/", "/docs/nothing.js"]
+    {
         let response = app.client.get(format!("{}{path}", app.address)).send().await.unwrap();
         let problem = answer(&Method::GET, path, response, 404).await;
         assert_eq!(problem["code"], "not_found");
     }
     for (method, path, allowed) in [
         (Method::GET, "/callbacks/huawei", "POST"),
-        (Method::POST, "/v1/sessions", "GET"),
-        (Method::PATCH, "/v1/domains/x", "GET, PUT, DELETE"),
-        (Method::DELETE, "/healthz", "GET"),
+        (Method::POST, "/v1/sessions", "GET, HEAD"),
+        (Method::PATCH, "/v1/domains/x", "GET, HEAD, PUT, DELETE"),
+        (Method::DELETE, "/healthz", "GET, HEAD"),
+        (Method::POST, "/openapi.json", "GET, HEAD"),
+        (Method::POST, "/docs/", "GET, HEAD"),
     ] {
         let response = app.client.request(method.clone(), format!("{}{path}", app.address)).send().await.unwrap();
         assert_eq!(response.headers()["allow"], allowed);
         answer(&method, path, response, 405).await;
+    }
+}
+
+#[tokio::test]
+async fn head_is_answered_as_get_without_a_body() {
+    let app = TestApp::start().await;
+    for (path, status) in
+        [("/healthz", 200), ("/readyz", 200), ("/v1/live", 200), ("/v1/live?x=1", 400), ("/nothing", 404)]
+    {
+        let request = app.client.head(format!("{}{path}", app.address)).bearer_auth(ADMIN_TOKEN);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+        assert!(response.bytes().await.unwrap().is_empty());
     }
 }
 

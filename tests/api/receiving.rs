@@ -227,6 +227,40 @@ async fn what_cannot_be_stored_is_answered_503_and_may_be_sent_again() {
 }
 
 #[tokio::test]
+async fn what_the_database_does_not_confirm_in_time_is_answered_503() {
+    let app = TestApp::start().await;
+    let mut holder = app.pool.begin().await.unwrap();
+    sqlx::query("select * from shard_head for update").execute(&mut *holder).await.unwrap();
+    app.callback(&Push::of("room", 5).start(), 503).await;
+    holder.rollback().await.unwrap();
+    app.callback(&Push::of("room", 5).start(), 200).await;
+}
+
+#[tokio::test]
+async fn after_its_connection_was_cut_the_next_message_is_stored_all_the_same() {
+    let app = TestApp::start().await;
+    app.callback(&Push::of("room", 5).start(), 200).await;
+    let cut = "select pg_terminate_backend(pid) from pg_stat_activity
+               where datname = current_database() and pid <> pg_backend_pid()";
+    sqlx::query(cut).execute(&app.pool).await.unwrap();
+    app.callback(&Push::of("room", 5).end(), 200).await;
+    assert_eq!(log_size(&app).await, 2);
+}
+
+#[tokio::test]
+async fn what_is_not_signed_is_kept_in_bounds() {
+    let app = TestApp::start().await;
+    let mut message = Push::of("room", 5).start();
+    message["user_args"] = "a&".repeat(30_000).into();
+    app.callback(&message, 200).await;
+    let kept = "select octet_length(user_args) from log_entry";
+    assert!(sqlx::query_scalar::<_, i32>(kept).fetch_one(&app.pool).await.unwrap() < 5_000);
+    message["user_args"] = "".into();
+    message["more"] = "x".repeat(9_000).into();
+    app.callback(&message, 400).await;
+}
+
+#[tokio::test]
 async fn a_queue_that_is_full_refuses_and_keeps_what_it_took() {
     let app = TestApp::start_with(&["--roles", "receiver,api", "--queue-capacity", "1"]).await;
     let mut holder = app.pool.begin().await.unwrap();

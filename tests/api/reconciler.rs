@@ -80,6 +80,28 @@ async fn the_borders_of_batches_do_not_matter() {
 }
 
 #[tokio::test]
+async fn a_shard_that_cannot_be_folded_keeps_neither_the_others_waiting_nor_is_it_hidden() {
+    let app = TestApp::start_with(&[]).await;
+    let ready = async || app.client.get(format!("{}/readyz", app.address)).send().await.unwrap().status() == 200;
+    let poison = "alter table stream_session add constraint poison check (stream <> 'poison')";
+    sqlx::query(poison).execute(&app.pool).await.unwrap();
+    app.callback(&Push::of("poison", 60).start(), 200).await;
+    until(async || !ready().await).await;
+    for number in 0..40 {
+        app.callback(&Push::of(&format!("room{number}"), 60).start(), 200).await;
+    }
+    let shard: i16 =
+        sqlx::query_scalar("select shard from log_entry where stream = 'poison'").fetch_one(&app.pool).await.unwrap();
+    let elsewhere = "select count(*) from log_entry where shard <> $1";
+    let elsewhere: i64 = sqlx::query_scalar(elsewhere).bind(shard).fetch_one(&app.pool).await.unwrap();
+    let seen = async || app.get("/v1/sessions?include_total=true&limit=1", 200).await["total"] == elsewhere;
+    until(async || seen().await).await;
+    sqlx::query("alter table stream_session drop constraint poison").execute(&app.pool).await.unwrap();
+    until(async || app.get("/v1/sessions?include_total=true&limit=1", 200).await["total"] == 41).await;
+    until(ready).await;
+}
+
+#[tokio::test]
 async fn in_life_a_message_is_seen_without_anyone_stepping() {
     let app = TestApp::start_with(&[]).await;
     app.callback(&Push::of("room", 60).start(), 200).await;

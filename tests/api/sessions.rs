@@ -274,6 +274,8 @@ async fn what_cannot_be_understood_is_refused_and_named() {
         ("from=2026-01-01", "from"),
         ("from=2026-01-01T00:00:00", "from"),
         ("from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "to"),
+        ("from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:00Z", "to"),
+        ("from=2026-01-01T00:00:00+01:00", "from"),
         ("stream_id=nothing", "stream_id"),
         ("unconfirmed=yes", "unconfirmed"),
         ("min_duration_seconds=-1", "min_duration_seconds"),
@@ -309,4 +311,8 @@ async fn events_of_a_session_are_paged_newest_first() {
     let second = app.get(&format!("/v1/sessions/{id}/events?cursor={cursor}"), 200).await;
     assert_eq!(second["data"].as_array().unwrap().len(), 2);
     assert_eq!(second["next_cursor"], Value::Null);
+
+    app.receive(&[Push::of("other", 60).start()]).await;
+    let other = app.session("stream=other").await["session_id"].as_str().unwrap().to_owned();
+    app.get(&format!("/v1/sessions/{other}/events?cursor={cursor}"), 400).await;
 }
