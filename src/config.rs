@@ -70,6 +70,10 @@ pub struct ServeOptions {
     #[arg(long, env = "STREAMTALLY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
 
+    /// A replica that queries go to; the same database when unset
+    #[arg(long, env = "STREAMTALLY_READ_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub read_database_url: Option<SecretString>,
+
     /// Parts of the service that this process runs, separated by commas
     #[arg(
         long,
@@ -172,29 +176,29 @@ pub fn with_file(mut command: Command, arguments: &[OsString]) -> anyhow::Result
             }
             _ => bail!("{name} in {} must be a text, a number, true or false, or a list of texts", path.display()),
         };
-        let known;
-        (command, known) = with_default(command, &name, &value);
-        if !known || name == "config" {
+        if !is_setting(&name) {
             bail!("{} names {name}, which is no setting", path.display());
         }
+        command = with_default(command, &name, &value);
     }
     Ok(command)
 }
 
-/// The command and those below it with another default for an argument, and whether any of them has it.
-fn with_default(command: Command, argument: &str, value: &str) -> (Command, bool) {
-    let mut known = command.get_arguments().any(|candidate| candidate.get_id() == argument);
-    let mut command =
-        if known { command.mut_arg(argument, |candidate| candidate.default_value(value.to_owned())) } else { command };
-    let names: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
-    for name in names {
-        command = command.mut_subcommand(name, |below| {
-            let (below, known_below) = with_default(below, argument, value);
-            known |= known_below;
-            below
-        });
+/// Whether the service has such a setting; other arguments of commands are none.
+fn is_setting(name: &str) -> bool {
+    let settings = ServeOptions::augment_args(InstallationOptions::augment_args(Command::new("")));
+    name != "config" && settings.get_arguments().any(|argument| argument.get_id() == name)
+}
+
+/// The command and those below it, with another default for a setting where they have it.
+fn with_default(mut command: Command, setting: &str, value: &str) -> Command {
+    if command.get_arguments().any(|argument| argument.get_id() == setting) {
+        command = command.mut_arg(setting, |argument| argument.default_value(value.to_owned()));
     }
-    (command, known)
+    let below: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    below
+        .iter()
+        .fold(command, |command, name| command.mut_subcommand(name, |below| with_default(below, setting, value)))
 }
 
 fn file_named_by(arguments: &[OsString]) -> Option<OsString> {

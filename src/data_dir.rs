@@ -87,7 +87,9 @@ impl DataDir {
             let folder = fs::metadata(&self.0)?;
             chown(draft, Some(folder.uid()), Some(folder.gid()))?;
         }
-        fs::hard_link(draft, path)
+        fs::hard_link(draft, path)?;
+        // The name itself is to survive a power cut too.
+        fs::File::open(&self.0)?.sync_all()
     }
 
     /// Makes the folder. Root's can be passed through, since its private database runs as another user.

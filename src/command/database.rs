@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use anyhow::Context;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 
@@ -27,14 +27,7 @@ pub(super) struct Database {
 /// When the URL cannot be read, or the private server cannot be started.
 pub(super) fn open(options: &InstallationOptions, data_dir: &DataDir, purpose: Purpose) -> anyhow::Result<Database> {
     if let Some(url) = &options.database_url {
-        // The error would quote the URL, and with it the password.
-        let url = url.expose_secret();
-        let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
-        let options = PgConnectOptions::from_str(url)
-            .ok()
-            .filter(|_| is_postgres)
-            .context("DATABASE_URL is not of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE")?;
-        return Ok(Database { options, private: None });
+        return Ok(Database { options: parse(url, "DATABASE_URL")?, private: None });
     }
     let private = PrivatePostgres::open(&postgres::Options {
         data_dir: data_dir.path().to_owned(),
@@ -49,6 +42,17 @@ pub(super) fn open(options: &InstallationOptions, data_dir: &DataDir, purpose: P
         .username(private.user())
         .database(private.database());
     Ok(Database { options, private: Some(private) })
+}
+
+/// Reads the URL of a database. An error does not quote it: it holds a password.
+///
+/// # Errors
+/// When it is the URL of something else, or of nothing.
+pub(super) fn parse(url: &SecretString, setting: &str) -> anyhow::Result<PgConnectOptions> {
+    let url = url.expose_secret();
+    let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    let options = PgConnectOptions::from_str(url).ok().filter(|_| is_postgres);
+    options.with_context(|| format!("{setting} is not of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE"))
 }
 
 /// What an administrator's command works with.

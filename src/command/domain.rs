@@ -196,6 +196,9 @@ async fn add(
     if store::domain::get_domain(&on.pool, domain).await?.is_some() {
         anyhow::bail!("{domain} is registered already; `domain set` changes it, `domain key add` adds a key");
     }
+    if let Some(key) = &key {
+        admin::check_key(key)?;
+    }
     let unsigned = settings.signature == SignatureRule::None;
     admin::put_domain(&on.pool, domain, settings, clock::now()).await?;
     println!("{domain} is registered.");

@@ -1,5 +1,9 @@
 //! `openapi`: the document of the API.
 
+use std::io::Write;
+
+use anyhow::Context;
+
 use crate::http::api_document;
 
 /// Prints the document as it is served, indented.
@@ -7,6 +11,6 @@ use crate::http::api_document;
 /// # Errors
 /// When it cannot be written as JSON.
 pub(super) fn print() -> anyhow::Result<()> {
-    println!("{}", api_document().to_pretty_json()?);
-    Ok(())
+    let document = api_document().to_pretty_json()?;
+    writeln!(std::io::stdout(), "{document}").context("the document cannot be printed")
 }

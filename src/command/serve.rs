@@ -42,17 +42,21 @@ impl ServeCommand {
         let mut database = database::open(&self.installation, &data_dir, Purpose::Serve)?;
         let served = async {
             let (admin_token, is_new) = config::admin_token(&data_dir)?;
-            let master_key = config::master_key(&data_dir)?;
-            let shown_token = is_new.then(|| admin_token.clone());
-            let ingredients = Ingredients { database: database.options.clone(), master_key, admin_token, metrics };
-            let application = Application::build(&self.serve, ingredients).await?;
-            if let Some(token) = shown_token {
-                println!(
-                    "The administrator's API token, shown this once and kept in {}:",
-                    data_dir.path().join(config::ADMIN_TOKEN_FILE).display()
-                );
-                println!("{}", token.expose_secret());
+            if is_new {
+                let file = data_dir.path().join(config::ADMIN_TOKEN_FILE);
+                println!("The administrator's API token, shown this once and kept in {}:", file.display());
+                println!("{}", admin_token.expose_secret());
             }
+            let master_key = config::master_key(&data_dir)?;
+            let read_database = self
+                .serve
+                .read_database_url
+                .as_ref()
+                .map(|url| database::parse(url, "--read-database-url"))
+                .transpose()?;
+            let ingredients =
+                Ingredients { database: database.options.clone(), read_database, master_key, admin_token, metrics };
+            let application = Application::build(&self.serve, ingredients).await?;
             tracing::info!(address = %application.address(), "listening");
             serve(application, database.private.as_mut()).await
         }

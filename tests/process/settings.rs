@@ -33,6 +33,8 @@ fn what_cannot_be_a_setting_is_refused_with_its_name() {
     let file = home.path().join("settings.toml");
     for (text, status, words) in [
         ("colour = 'red'", 1, "names colour, which is no setting"),
+        // The name of a command's argument is that of no setting.
+        ("unsigned = true", 1, "names unsigned, which is no setting"),
         ("listen = ", 1, "is not TOML"),
         ("listen = 'nowhere'", 2, "--listen"),
         ("signature_grace = 600", 2, "write a number with its unit"),
