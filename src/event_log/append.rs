@@ -119,7 +119,7 @@ impl Writer {
     async fn commit(&self, entries: &[NewEntryRow]) -> Result<(), sqlx::Error> {
         let started = Instant::now();
         let mut outcome = self.try_commit(entries).await;
-        if matches!(outcome, Err(sqlx::Error::Io(_))) && started.elapsed() < PATIENCE {
+        if outcome.as_ref().is_err_and(is_broken_connection) && started.elapsed() < PATIENCE {
             outcome = self.try_commit(entries).await;
         }
         histogram!("streamtally_append_seconds").record(started.elapsed());
@@ -129,13 +129,22 @@ impl Writer {
 
     async fn try_commit(&self, entries: &[NewEntryRow]) -> Result<(), sqlx::Error> {
         let mut connection = self.pool.acquire().await?;
-        if let Ok(outcome) = timeout(PATIENCE, store::log::insert_entries(&mut *connection, entries)).await {
-            return outcome;
+        let outcome = timeout(PATIENCE, store::log::insert_entries(&mut *connection, entries))
+            .await
+            .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())));
+        if outcome.as_ref().is_err_and(is_broken_connection) {
+            // The database may answer yet: nobody is to take that for the answer to something else.
+            drop(connection.detach());
         }
-        // The database may answer yet: nobody is to take that for the answer to something else.
-        drop(connection.detach());
-        Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
+        outcome
     }
+}
+
+/// Whether the connection is of no more use: cut, silent, or ended by the database (SQLSTATE 08 and 57P).
+fn is_broken_connection(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_))
+        || code.is_some_and(|code| code.starts_with("08") || code.starts_with("57P"))
 }
 
 /// Whether the database refused a value (SQLSTATE classes 22 and 23) rather than failed.
