@@ -87,7 +87,7 @@ impl Application {
         let registry = LiveRegistry::load(work_pool.clone(), Arc::new(master_key), Arc::new(admin_token)).await?;
         let appended = Arc::new(Notify::new());
         let capacity = usize::try_from(options.queue_capacity)?;
-        let (log, writer) = append::open(pool::open(&database, Use::Append), capacity, Arc::clone(&appended));
+        let (log, writer) = append::open(pool::options(&database, Use::Append), capacity, Arc::clone(&appended));
         let state = Data::new(AppState {
             registry: registry.clone(),
             log,

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metrics::histogram;
-use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -50,15 +51,17 @@ pub struct Appender {
 /// What writes them.
 pub struct Writer {
     queue: mpsc::Receiver<Pending>,
-    pool: PgPool,
+    database: PgConnectOptions,
+    /// Its own, since handing a connection to a pool and taking it back costs more than a commit.
+    connection: Option<PgConnection>,
     appended: Arc<Notify>,
 }
 
 /// A queue for `capacity` entries, and the writer that empties it. `appended` is told of every commit.
 #[must_use]
-pub fn open(pool: PgPool, capacity: usize, appended: Arc<Notify>) -> (Appender, Writer) {
+pub fn open(database: PgConnectOptions, capacity: usize, appended: Arc<Notify>) -> (Appender, Writer) {
     let (sender, receiver) = mpsc::channel(capacity);
-    (Appender { queue: sender }, Writer { queue: receiver, pool, appended })
+    (Appender { queue: sender }, Writer { queue: receiver, database, connection: None, appended })
 }
 
 impl Appender {
@@ -101,7 +104,7 @@ impl Writer {
     }
 
     /// Appends a batch; if the database refuses something in it, each entry by itself.
-    async fn write(&self, entries: &[NewEntryRow]) -> Vec<Result<(), AppendError>> {
+    async fn write(&mut self, entries: &[NewEntryRow]) -> Vec<Result<(), AppendError>> {
         let all = self.commit(entries).await;
         if !all.as_ref().is_err_and(is_about_an_entry) || entries.len() == 1 {
             return vec![all.map_err(|error| report(&error)); entries.len()];
@@ -116,7 +119,7 @@ impl Writer {
     /// Commits a batch. A connection that turns out to be broken is replaced once; should the first commit have
     /// happened all the same, the second one appends repeats, which folding absorbs.
     #[expect(clippy::cast_precision_loss, reason = "batches are small")]
-    async fn commit(&self, entries: &[NewEntryRow]) -> Result<(), sqlx::Error> {
+    async fn commit(&mut self, entries: &[NewEntryRow]) -> Result<(), sqlx::Error> {
         let started = Instant::now();
         let mut outcome = self.try_commit(entries).await;
         if outcome.as_ref().is_err_and(is_broken_connection) && started.elapsed() < PATIENCE {
@@ -127,16 +130,20 @@ impl Writer {
         outcome
     }
 
-    async fn try_commit(&self, entries: &[NewEntryRow]) -> Result<(), sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
-        let outcome = timeout(PATIENCE, store::log::insert_entries(&mut *connection, entries))
-            .await
-            .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())));
-        if outcome.as_ref().is_err_and(is_broken_connection) {
-            // The database may answer yet: nobody is to take that for the answer to something else.
-            drop(connection.detach());
-        }
-        outcome
+    async fn try_commit(&mut self, entries: &[NewEntryRow]) -> Result<(), sqlx::Error> {
+        let committed = timeout(PATIENCE, async {
+            let mut connection = match self.connection.take() {
+                Some(connection) => connection,
+                None => PgConnection::connect_with(&self.database).await?,
+            };
+            let outcome = store::log::insert_entries(&mut connection, entries).await;
+            if !outcome.as_ref().is_err_and(is_broken_connection) {
+                self.connection = Some(connection);
+            }
+            outcome
+        });
+        // A connection that was given up is closed: an answer that comes yet is not to be taken for another one.
+        committed.await.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
     }
 }
 

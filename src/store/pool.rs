@@ -19,7 +19,7 @@ pub enum Use {
 impl Use {
     fn connections(self) -> u32 {
         match self {
-            // There is one writer.
+            // There is one writer, and it holds its own.
             Self::Append => 1,
             Self::Work => 6,
             Self::Query => 12,
@@ -35,22 +35,25 @@ impl Use {
     }
 }
 
-/// A pool that connects when it is first needed.
+/// How connections of this use are made.
 #[must_use]
-pub fn open(options: &PgConnectOptions, purpose: Use) -> PgPool {
-    let options = options.clone().application_name("streamtally").options([
+pub fn options(options: &PgConnectOptions, purpose: Use) -> PgConnectOptions {
+    options.clone().application_name("streamtally").options([
         ("statement_timeout", purpose.statement_timeout()),
         ("idle_in_transaction_session_timeout", "5s"),
         ("timezone", "UTC"),
         // Statements with a column a parameter take longer to plan than to run.
         ("plan_cache_mode", if purpose == Use::Append { "force_generic_plan" } else { "auto" }),
-    ]);
+    ])
+}
+
+/// A pool that connects when it is first needed.
+#[must_use]
+pub fn open(database: &PgConnectOptions, purpose: Use) -> PgPool {
     PgPoolOptions::new()
         .max_connections(purpose.connections())
         .acquire_timeout(Duration::from_secs(3))
-        // The writer finds out by itself, without another round trip.
-        .test_before_acquire(purpose != Use::Append)
-        .connect_lazy_with(options)
+        .connect_lazy_with(options(database, purpose))
 }
 
 /// Lets statements of this connection take as long as they need.
