@@ -161,5 +161,5 @@ async fn nothing_ever_appears_at_or_below_a_position_that_was_read() {
     let kept: i64 = read.values().map(|(position, _)| position).sum();
     let rolled_back = BATCHES / 6;
     assert_eq!(kept, i64::from(WRITERS) * i64::from(BATCHES - rolled_back) * 6);
-    assert!(reads > 20, "the reader read only {reads} times");
+    assert!(reads > 10, "the reader read only {reads} times");
 }
