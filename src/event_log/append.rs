@@ -5,13 +5,13 @@
 //! batches by itself. A full queue refuses, it never grows.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use metrics::histogram;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::store;
@@ -20,7 +20,7 @@ use crate::store::log::NewEntryRow;
 /// The most entries in one commit.
 const MOST_AT_ONCE: usize = 2_000;
 
-/// How long the database may take to commit. The provider waits little longer for its answer.
+/// How long the database may take to commit, a second try included. The provider waits little longer for its answer.
 const PATIENCE: Duration = Duration::from_millis(3_500);
 
 /// Why an entry is not known to be in the log.
@@ -52,7 +52,7 @@ pub struct Appender {
 pub struct Writer {
     queue: mpsc::Receiver<Pending>,
     database: PgConnectOptions,
-    /// Its own, since handing a connection to a pool and taking it back costs more than a commit.
+    /// Its own: a pool asks a connection for a sign of life whenever it is handed back.
     connection: Option<PgConnection>,
     appended: Arc<Notify>,
 }
@@ -121,17 +121,18 @@ impl Writer {
     #[expect(clippy::cast_precision_loss, reason = "batches are small")]
     async fn commit(&mut self, entries: &[NewEntryRow]) -> Result<(), sqlx::Error> {
         let started = Instant::now();
-        let mut outcome = self.try_commit(entries).await;
-        if outcome.as_ref().is_err_and(is_broken_connection) && started.elapsed() < PATIENCE {
-            outcome = self.try_commit(entries).await;
+        let deadline = started + PATIENCE;
+        let mut outcome = self.try_commit(entries, deadline).await;
+        if outcome.as_ref().is_err_and(is_broken_connection) && Instant::now() < deadline {
+            outcome = self.try_commit(entries, deadline).await;
         }
         histogram!("streamtally_append_seconds").record(started.elapsed());
         histogram!("streamtally_append_entries").record(entries.len() as f64);
         outcome
     }
 
-    async fn try_commit(&mut self, entries: &[NewEntryRow]) -> Result<(), sqlx::Error> {
-        let committed = timeout(PATIENCE, async {
+    async fn try_commit(&mut self, entries: &[NewEntryRow], deadline: Instant) -> Result<(), sqlx::Error> {
+        let committed = timeout_at(deadline, async {
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
                 None => PgConnection::connect_with(&self.database).await?,
