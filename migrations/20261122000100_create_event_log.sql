@@ -64,3 +64,17 @@ create table log_entry (
 ) partition by range (recorded_at);
 
 create index log_entry_session_idx on log_entry (session_id, position);
+
+-- The push that each signature came with first. A signature does not cover everything that a message says, so it counts
+-- for that push alone; with another one it is quarantined. Read and written by the append itself, under the head row:
+-- the order of the log decides who came first, whichever process receives. Forgotten when the signature has expired
+-- and its grace has passed.
+create table bound_signature (
+    shard             smallint not null,
+    -- The first half of the signature, which is as good as the whole.
+    signature_tag     uuid     not null,
+    session_id        uuid     not null,
+    publish_timestamp bigint   not null,
+    auth_timestamp    bigint   not null,
+    constraint bound_signature_pkey primary key (shard, signature_tag)
+);

@@ -9,6 +9,7 @@ use actix_web::HttpServer;
 use actix_web::dev::Server;
 use actix_web::web::Data;
 use anyhow::{Context, bail};
+use chrono::TimeDelta;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use sqlx::PgPool;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::config::{Role, ServeOptions};
 use crate::event_log::append::{self, Writer};
+use crate::event_log::receive::Receiver;
 use crate::http::build_app;
 use crate::http::page::Cursors;
 use crate::http::state::AppState;
@@ -28,6 +30,7 @@ use crate::reconciler::run::{fold_until_stopped, tell_until_stopped};
 use crate::registry::installation;
 use crate::registry::master_key::MasterKey;
 use crate::registry::watch::LiveRegistry;
+use crate::store;
 use crate::store::pool::{self, Use};
 
 /// How long requests in flight may take when the service stops.
@@ -41,6 +44,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How often partitions are made ahead.
 const PARTITIONS: Duration = Duration::from_hours(1);
+
+/// How often signatures that have expired are forgotten.
+const SIGNATURES: Duration = Duration::from_mins(1);
+
+/// How much longer than its grace a signature is remembered: what was received in time may be appended late.
+const LATE_APPENDS: TimeDelta = TimeDelta::hours(1);
 
 /// How often metrics are tidied.
 const METRICS: Duration = Duration::from_secs(5);
@@ -70,6 +79,7 @@ pub struct Application {
     folds: bool,
     folding: Arc<AtomicBool>,
     metrics: PrometheusHandle,
+    signature_grace: TimeDelta,
 }
 
 impl Application {
@@ -90,12 +100,9 @@ impl Application {
         let (log, writer) = append::open(pool::options(&database, Use::Append), capacity, Arc::clone(&appended));
         let state = Data::new(AppState {
             registry: registry.clone(),
-            log,
+            receiver: Receiver { log, limits: options.limits(), masker, shards },
             query_pool: pool::open(read_database.as_ref().unwrap_or(&database), Use::Query),
             work_pool: work_pool.clone(),
-            masker,
-            shards,
-            limits: options.limits(),
             unconfirmed_after: options.unconfirmed_after,
             folding: Arc::new(AtomicBool::new(true)),
             cursors,
@@ -104,7 +111,8 @@ impl Application {
         let folding = Arc::clone(&state.folding);
         let (server, address) = bind(options, state)?;
         let folds = options.roles.contains(&Role::Reconciler);
-        Ok(Self { server, address, writer, registry, appended, work_pool, folds, folding, metrics })
+        let signature_grace = options.signature_grace;
+        Ok(Self { server, address, writer, registry, appended, work_pool, folds, folding, metrics, signature_grace })
     }
 
     /// The address that is listened on.
@@ -123,6 +131,7 @@ impl Application {
         let mut tasks = JoinSet::new();
         tasks.spawn(self.registry.run(stop_working.clone()));
         tasks.spawn(make_partitions(self.work_pool.clone(), stop_working.clone()));
+        tasks.spawn(forget_signatures(self.work_pool.clone(), self.signature_grace, stop_working.clone()));
         tasks.spawn(tidy_metrics(self.metrics, stop_working.clone()));
         if self.folds {
             tasks.spawn(fold_until_stopped(self.work_pool, self.appended, self.folding, stop_working.clone()));
@@ -172,6 +181,16 @@ async fn make_partitions(pool: PgPool, stopped: CancellationToken) {
         if let Err(error) = installation::make_partitions_ahead(&pool).await {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "partitions of the log could not be made ahead; trying again in an hour");
+        }
+    }
+}
+
+async fn forget_signatures(pool: PgPool, grace: TimeDelta, stopped: CancellationToken) {
+    while stopped.run_until_cancelled(tokio::time::sleep(SIGNATURES)).await.is_some() {
+        let expired_before = (clock::now() - grace - LATE_APPENDS).timestamp();
+        if let Err(error) = store::bound_signature::delete_bound_signatures(&pool, expired_before).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "expired signatures could not be forgotten; trying again in a minute");
         }
     }
 }

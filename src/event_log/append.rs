@@ -15,7 +15,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::store;
-use crate::store::log::NewEntryRow;
+use crate::store::bound_signature::BoundSignatureRow;
+use crate::store::log::{NewEntryRow, UnappendedRow};
 
 /// The most entries in one commit.
 const MOST_AT_ONCE: usize = 2_000;
@@ -37,9 +38,20 @@ pub enum AppendError {
     NotConfirmed,
 }
 
+/// What the log made of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// It is there, and durable.
+    Stored,
+    /// It is not: its signature is bound to another push.
+    SignatureBound(BoundSignatureRow),
+}
+
+type Outcome = Result<Appended, AppendError>;
+
 struct Pending {
     entry: NewEntryRow,
-    outcome: oneshot::Sender<Result<(), AppendError>>,
+    outcome: oneshot::Sender<Outcome>,
 }
 
 /// Where entries are handed in.
@@ -65,11 +77,11 @@ pub fn open(database: PgConnectOptions, capacity: usize, appended: Arc<Notify>) 
 }
 
 impl Appender {
-    /// Appends an entry; returns when it is durable.
+    /// Appends an entry; returns when it is durable, or known not to be wanted.
     ///
     /// # Errors
     /// [`AppendError`] when it is not known to be.
-    pub async fn append(&self, entry: NewEntryRow) -> Result<(), AppendError> {
+    pub async fn append(&self, entry: NewEntryRow) -> Outcome {
         let (outcome, told) = oneshot::channel();
         self.queue.try_send(Pending { entry, outcome }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AppendError::QueueFull,
@@ -104,22 +116,26 @@ impl Writer {
     }
 
     /// Appends a batch; if the database refuses something in it, each entry by itself.
-    async fn write(&mut self, entries: &[NewEntryRow]) -> Vec<Result<(), AppendError>> {
-        let all = self.commit(entries).await;
-        if !all.as_ref().is_err_and(is_about_an_entry) || entries.len() == 1 {
-            return vec![all.map_err(|error| report(&error)); entries.len()];
+    async fn write(&mut self, entries: &[NewEntryRow]) -> Vec<Outcome> {
+        match self.commit(entries).await {
+            Ok(unappended) => outcomes_of(entries.len(), &unappended),
+            Err(error) if is_about_an_entry(&error) && entries.len() > 1 => {
+                let mut outcomes = Vec::with_capacity(entries.len());
+                for entry in entries {
+                    let outcome = self.commit(std::slice::from_ref(entry)).await;
+                    let of_one = outcome.map_or_else(|error| vec![Err(report(&error))], |rows| outcomes_of(1, &rows));
+                    outcomes.extend(of_one);
+                }
+                outcomes
+            }
+            Err(error) => vec![Err(report(&error)); entries.len()],
         }
-        let mut outcomes = Vec::with_capacity(entries.len());
-        for entry in entries {
-            outcomes.push(self.commit(std::slice::from_ref(entry)).await.map_err(|error| report(&error)));
-        }
-        outcomes
     }
 
     /// Commits a batch. A connection that turns out to be broken is replaced once; should the first commit have
     /// happened all the same, the second one appends repeats, which folding absorbs.
     #[expect(clippy::cast_precision_loss, reason = "batches are small")]
-    async fn commit(&mut self, entries: &[NewEntryRow]) -> Result<(), sqlx::Error> {
+    async fn commit(&mut self, entries: &[NewEntryRow]) -> Result<Vec<UnappendedRow>, sqlx::Error> {
         let started = Instant::now();
         let deadline = started + PATIENCE;
         let mut outcome = self.try_commit(entries, deadline).await;
@@ -131,7 +147,11 @@ impl Writer {
         outcome
     }
 
-    async fn try_commit(&mut self, entries: &[NewEntryRow], deadline: Instant) -> Result<(), sqlx::Error> {
+    async fn try_commit(
+        &mut self,
+        entries: &[NewEntryRow],
+        deadline: Instant,
+    ) -> Result<Vec<UnappendedRow>, sqlx::Error> {
         let committed = timeout_at(deadline, async {
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
@@ -146,6 +166,16 @@ impl Writer {
         // A connection that was given up is closed: an answer that comes yet is not to be taken for another one.
         committed.await.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
     }
+}
+
+fn outcomes_of(entries: usize, unappended: &[UnappendedRow]) -> Vec<Outcome> {
+    let mut outcomes = vec![Ok(Appended::Stored); entries];
+    for row in unappended {
+        if let Some(outcome) = outcomes.get_mut(row.index) {
+            *outcome = Ok(Appended::SignatureBound(row.bound_to));
+        }
+    }
+    outcomes
 }
 
 /// Whether the connection is of no more use: cut, silent, or ended by the database (SQLSTATE 08 and 57P).

@@ -12,9 +12,9 @@ use super::problem::ApiError;
 use super::refusals::CallbackRefusals;
 use super::state::AppState;
 use crate::clock;
-use crate::event_log::receive::{Received, entry_of};
-use crate::huawei::admission::{self, Proof, QuarantineReason, Verdict};
-use crate::huawei::notification::{self, Notification};
+use crate::event_log::receive::Arrival;
+use crate::huawei::admission::{self, Verdict};
+use crate::huawei::notification;
 
 /// What the provider takes for a confirmation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -120,32 +120,26 @@ async fn receive(
     let domain = registry.domain(&message.domain);
     let path =
         domain.map_or(admission::Path::Open, |domain| domain.path_of(callback_token.map(ExposeSecret::expose_secret)));
-    let policy = domain.map(|domain| &domain.policy);
-    let (proof, quarantined) = kept(&message, admission::judge(&message, path, policy, &state.limits, received_at))?;
-    let templates = domain.map(|domain| domain.rendition_templates.as_slice()).unwrap_or_default();
     let source_ip = request.peer_addr().map(|address| address.ip());
-    let received = Received { message, proof, quarantined, received_at, source_ip };
-    state.log.append(entry_of(received, templates, &state.masker, state.shards)).await?;
-    Ok(HttpResponse::Ok().json(Confirmation { status: 1, result: "success" }))
+    let arrival = Arrival { message, path, received_at, source_ip };
+    let policy = domain.map(|domain| &domain.policy);
+    let templates = domain.map(|domain| domain.rendition_templates.as_slice()).unwrap_or_default();
+    let verdict = state.receiver.receive(&arrival, policy, templates).await?;
+    answer(&arrival, &verdict)
 }
 
-/// What is to be kept of a message that was judged so; counts it either way.
-fn kept(message: &Notification, verdict: Verdict) -> Result<(Proof, Option<QuarantineReason>), ApiError> {
+/// The answer to a message of which this has become; counts it.
+fn answer(arrival: &Arrival, verdict: &Verdict) -> Result<HttpResponse, ApiError> {
     match verdict {
-        Verdict::Accept(proof) => {
-            count("accepted", "");
-            Ok((proof, None))
-        }
-        Verdict::Quarantine(proof, reason) => {
-            count("quarantined", reason.as_str());
-            Ok((proof, Some(reason)))
-        }
+        Verdict::Accept(_) => count("accepted", ""),
+        Verdict::Quarantine(_, reason) => count("quarantined", reason.as_str()),
         Verdict::Refuse(cause) => {
             count("refused", cause.as_str());
-            tracing::debug!(domain = ?message.domain, cause = cause.as_str(), "a message was refused");
-            Err(ApiError::NotVerified)
+            tracing::debug!(domain = ?arrival.message.domain, cause = cause.as_str(), "a message was refused");
+            return Err(ApiError::NotVerified);
         }
     }
+    Ok(HttpResponse::Ok().json(Confirmation { status: 1, result: "success" }))
 }
 
 fn count(outcome: &'static str, cause: &'static str) {

@@ -8,27 +8,19 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 
 use super::page::Cursors;
-use crate::event_log::append::Appender;
-use crate::huawei::admission::Limits;
-use crate::huawei::masking::Masker;
+use crate::event_log::receive::Receiver;
 use crate::registry::watch::LiveRegistry;
 
 /// What handlers share. Made once, read by all.
 pub struct AppState {
     /// Who may send and who may read.
     pub registry: LiveRegistry,
-    /// Where received messages go.
-    pub log: Appender,
+    /// What becomes of received messages.
+    pub receiver: Receiver,
     /// Connections for queries.
     pub query_pool: PgPool,
     /// Connections for administration.
     pub work_pool: PgPool,
-    /// Hides credentials.
-    pub masker: Masker,
-    /// The number of shards that the installation was made with.
-    pub shards: i16,
-    /// Settings of admission.
-    pub limits: Limits,
     /// How long a session may be live before it is unconfirmed.
     pub unconfirmed_after: TimeDelta,
     /// Whether folding goes on, where this process folds.

@@ -72,6 +72,18 @@ pub enum Proof {
     Unsigned,
 }
 
+/// What is remembered of a signature: the push that it came with first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Remembered {
+    /// Whether that was a push of the stream that the message names now.
+    pub same_stream: bool,
+    /// Unix second at which that push began.
+    pub publish_timestamp: i64,
+}
+
+/// How far apart, in seconds, a push may begin by two messages with one signature.
+const SAME_PUSH_SECONDS: u64 = 2;
+
 /// Why a genuine message does not count by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuarantineReason {
@@ -81,6 +93,10 @@ pub enum QuarantineReason {
     StartOutsideWindow,
     /// It ends a push that began after the signature had expired.
     EndPredatesSession,
+    /// Its signature came before, with another stream: the fields that it covers were split in another way.
+    SignatureOfAnotherStream,
+    /// Its signature came before, with another push of the stream.
+    SignatureOfAnotherPush,
 }
 
 impl QuarantineReason {
@@ -91,6 +107,8 @@ impl QuarantineReason {
             Self::Expired => "expired",
             Self::StartOutsideWindow => "start_outside_window",
             Self::EndPredatesSession => "end_predates_session",
+            Self::SignatureOfAnotherStream => "signature_of_another_stream",
+            Self::SignatureOfAnotherPush => "signature_of_another_push",
         }
     }
 }
@@ -152,20 +170,21 @@ pub enum Verdict {
 
 /// Judges one message.
 ///
-/// `policy` is that of the domain which the message claims, `None` when there is none of exactly this name; `now` is
-/// the moment of receipt.
+/// `policy` is that of the domain which the message claims, `None` when there is none of exactly this name;
+/// `remembered` is what is known of its signature; `now` is the moment of receipt.
 #[must_use]
 pub fn judge(
     message: &Notification,
     path: Path,
     policy: Option<&DomainPolicy>,
+    remembered: Option<Remembered>,
     limits: &Limits,
     now: DateTime<Utc>,
 ) -> Verdict {
     let proof = policy.ok_or(RefusalCause::UnknownDomain).and_then(|policy| prove(message, path, policy, limits, now));
     match proof {
         Err(cause) => Verdict::Refuse(cause),
-        Ok(proof) => match doubt(message, &proof, limits, now) {
+        Ok(proof) => match doubt(message, &proof, remembered, limits, now) {
             Some(reason) => Verdict::Quarantine(proof, reason),
             None => Verdict::Accept(proof),
         },
@@ -231,7 +250,13 @@ fn expiry_of(auth_timestamp: i64) -> Option<DateTime<Utc>> {
         .flatten()
 }
 
-fn doubt(message: &Notification, proof: &Proof, limits: &Limits, now: DateTime<Utc>) -> Option<QuarantineReason> {
+fn doubt(
+    message: &Notification,
+    proof: &Proof,
+    remembered: Option<Remembered>,
+    limits: &Limits,
+    now: DateTime<Utc>,
+) -> Option<QuarantineReason> {
     let Proof::Verified { auth_timestamp, .. } = proof else { return None };
     let expiry = expiry_of(*auth_timestamp)?;
     let started_at = DateTime::from_timestamp(message.publish_timestamp, 0)?;
@@ -243,6 +268,17 @@ fn doubt(message: &Notification, proof: &Proof, limits: &Limits, now: DateTime<U
         Some(QuarantineReason::StartOutsideWindow)
     } else if message.event == Event::PublishDone && started_at > expiry {
         Some(QuarantineReason::EndPredatesSession)
+    } else {
+        remembered.and_then(|remembered| reuse(message, remembered))
+    }
+}
+
+/// A signature covers the names joined, and not the push: it counts for the push that it first came with.
+fn reuse(message: &Notification, remembered: Remembered) -> Option<QuarantineReason> {
+    if !remembered.same_stream {
+        Some(QuarantineReason::SignatureOfAnotherStream)
+    } else if message.publish_timestamp.abs_diff(remembered.publish_timestamp) > SAME_PUSH_SECONDS {
+        Some(QuarantineReason::SignatureOfAnotherPush)
     } else {
         None
     }
@@ -305,7 +341,7 @@ mod tests {
     }
 
     fn verdict_on(message: &Notification) -> Verdict {
-        judge(message, Path::Open, Some(&policy()), &limits(), at(NOW))
+        judge(message, Path::Open, Some(&policy()), None, &limits(), at(NOW))
     }
 
     fn word(verdict: &Verdict) -> &'static str {
@@ -347,6 +383,23 @@ mod tests {
     }
 
     #[test]
+    fn a_signature_counts_for_the_push_that_it_came_with_first() {
+        let message = signed(Event::PublishDone, NOW - 100, NOW);
+        for (same_stream, publish_timestamp, expected) in [
+            (true, NOW - 100, "accepted"),
+            (true, NOW - 102, "accepted"),
+            (true, NOW - 98, "accepted"),
+            (true, NOW - 103, "signature_of_another_push"),
+            (true, NOW - 97, "signature_of_another_push"),
+            (false, NOW - 100, "signature_of_another_stream"),
+        ] {
+            let remembered = Some(Remembered { same_stream, publish_timestamp });
+            let verdict = judge(&message, Path::Open, Some(&policy()), remembered, &limits(), at(NOW));
+            assert_eq!(word(&verdict), expected, "{remembered:?}");
+        }
+    }
+
+    #[test]
     fn a_signature_is_asked_for_in_full() {
         let genuine = signed(Event::Publish, NOW, NOW);
         let changed = |change: fn(&mut Notification)| {
@@ -360,9 +413,9 @@ mod tests {
         assert_eq!(changed(|m| m.auth_timestamp = Some(999_999_999)), "expiry_malformed");
         assert_eq!(changed(|m| m.auth_timestamp = Some(11_700_000_000)), "expiry_malformed");
         assert_eq!(changed(|m| m.app = "other".into()), "signature_mismatch");
-        assert_eq!(word(&judge(&genuine, Path::Open, None, &limits(), at(NOW))), "unknown_domain");
+        assert_eq!(word(&judge(&genuine, Path::Open, None, None, &limits(), at(NOW))), "unknown_domain");
         let keyless = DomainPolicy { keys: vec![], ..policy() };
-        assert_eq!(word(&judge(&genuine, Path::Open, Some(&keyless), &limits(), at(NOW))), "no_key");
+        assert_eq!(word(&judge(&genuine, Path::Open, Some(&keyless), None, &limits(), at(NOW))), "no_key");
     }
 
     #[test]
@@ -370,9 +423,9 @@ mod tests {
         let listing =
             |apps: &[&str]| DomainPolicy { apps: Some(apps.iter().map(ToString::to_string).collect()), ..policy() };
         let message = signed(Event::Publish, NOW, NOW);
-        assert_eq!(word(&judge(&message, Path::Open, Some(&listing(&["live"])), &limits(), at(NOW))), "accepted");
+        assert_eq!(word(&judge(&message, Path::Open, Some(&listing(&["live"])), None, &limits(), at(NOW))), "accepted");
         assert_eq!(
-            word(&judge(&message, Path::Open, Some(&listing(&["live2"])), &limits(), at(NOW))),
+            word(&judge(&message, Path::Open, Some(&listing(&["live2"])), None, &limits(), at(NOW))),
             "app_not_allowed"
         );
     }
@@ -384,13 +437,16 @@ mod tests {
         for (path, expected) in
             [(Path::Secret, "accepted"), (Path::Open, "secret_path_missing"), (Path::WrongSecret, "secret_path_wrong")]
         {
-            assert_eq!(word(&judge(&message, path, Some(&unsigned), &limits(), at(NOW))), expected);
+            assert_eq!(word(&judge(&message, path, Some(&unsigned), None, &limits(), at(NOW))), expected);
         }
     }
 
     #[test]
     fn a_signed_domain_is_verified_on_its_secret_path_too() {
         let forged = Notification { stream: "other".into(), ..signed(Event::Publish, NOW, NOW) };
-        assert_eq!(word(&judge(&forged, Path::Secret, Some(&policy()), &limits(), at(NOW))), "signature_mismatch");
+        assert_eq!(
+            word(&judge(&forged, Path::Secret, Some(&policy()), None, &limits(), at(NOW))),
+            "signature_mismatch"
+        );
     }
 }

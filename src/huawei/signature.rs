@@ -81,6 +81,17 @@ pub fn verify(key: &SigningKey, joiner: Joiner, fields: &SignedFields<'_>, signa
     mac_of(key, joiner, fields).verify(signature.into()).is_ok()
 }
 
+/// Whether a message signed for one domain could be turned into one for the other, if both had the same key: the fields
+/// are joined without separators, so the end of a domain's name can pass for the beginning of an app's, and that of the
+/// event for the beginning of a domain's.
+#[must_use]
+pub fn could_be_confused(domain: &str, other: &str) -> bool {
+    let beginnings = |domain: &str| ["PUBLISH", "PUBLISH_DONE"].map(|event| format!("{event}{domain}"));
+    beginnings(domain)
+        .iter()
+        .any(|one| beginnings(other).iter().any(|another| one.starts_with(another) || another.starts_with(one)))
+}
+
 /// Reads `auth_sign`: exactly 64 hexadecimal digits, in either case.
 #[must_use]
 pub fn from_hex(auth_sign: &str) -> Option<Signature> {
@@ -206,6 +217,21 @@ mod tests {
                 change(&mut vector);
                 assert!(!vector.verifies(), "{} with another {name}", vector.name);
             }
+        }
+    }
+
+    #[test]
+    fn domains_whose_signed_texts_begin_alike_could_be_confused() {
+        for (domain, other, confused) in [
+            ("push.example.com", "push.example.com", true),
+            ("push.example.com", "push.example.co", true),
+            ("push.example.com", "_DONEpush.example.com", true),
+            ("_DONEpush.example.co", "push.example.com", true),
+            ("push.example.com", "push2.example.com", false),
+            ("push.example.com", "example.com", false),
+        ] {
+            assert_eq!(could_be_confused(domain, other), confused, "{domain} {other}");
+            assert_eq!(could_be_confused(other, domain), confused, "{other} {domain}");
         }
     }
 

@@ -12,7 +12,7 @@ use super::master_key::MasterKey;
 use super::{hash_callback_token, open_key};
 use crate::huawei::admission::SignatureRule;
 use crate::huawei::notification::is_app_name;
-use crate::huawei::signature::Joiner;
+use crate::huawei::signature::{Joiner, could_be_confused};
 use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::signing_key::SigningKeyRow;
@@ -49,8 +49,10 @@ pub enum AdminError {
     /// The domain has this key already.
     #[error("the domain has this key already")]
     KeyExists,
-    /// A domain whose name begins alike has this key.
-    #[error("{0} has this key, and its name begins like this one's: a message signed for one would fit the other")]
+    /// A domain with which this one could be confused has this key.
+    #[error(
+        "{0} has this key, and their names are such that a message signed for one could be turned into one for the other"
+    )]
     KeyShared(String),
     /// The database failed.
     #[error("the database cannot keep the change")]
@@ -109,7 +111,7 @@ pub async fn remove_domain(pool: &PgPool, domain: &str) -> Result<(), AdminError
 ///
 /// # Errors
 /// [`AdminError::Invalid`] when the key has not 32-128 characters, [`AdminError::KeyExists`], and
-/// [`AdminError::KeyShared`] when a domain of which one name is the beginning of the other has it.
+/// [`AdminError::KeyShared`] when a domain with which this one could be confused has it.
 pub async fn add_key(
     pool: &PgPool,
     master_key: &MasterKey,
@@ -137,7 +139,6 @@ pub async fn add_key(
     Ok((row, key))
 }
 
-/// Signed fields are joined without separators, so the end of a domain's name can pass for the beginning of an app's.
 async fn refuse_shared_key(
     connection: &mut PgConnection,
     master_key: &MasterKey,
@@ -145,7 +146,7 @@ async fn refuse_shared_key(
     key: &SecretString,
 ) -> Result<(), AdminError> {
     let rows = store::signing_key::list_signing_keys(connection).await?;
-    for row in rows.iter().filter(|row| row.domain.starts_with(domain) || domain.starts_with(&row.domain)) {
+    for row in rows.iter().filter(|row| could_be_confused(domain, &row.domain)) {
         // A key that cannot be opened verifies nothing.
         let Ok(other) = open_key(row, master_key) else { continue };
         if bool::from(other.expose_secret().as_bytes().ct_eq(key.expose_secret().as_bytes())) {

@@ -2,6 +2,9 @@
 //!
 //! Ids are UUIDs of version 5 over the key alone: opaque and stable, the same in every installation and after every
 //! rebuild. The shard follows from the stream, so that all sessions of a stream live together.
+//!
+//! It follows from the three names *joined*, as the signature covers them: all pushes that one signature could be made
+//! to fit live in one shard, whose log says which of them came first.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -45,22 +48,21 @@ impl StreamKey {
         StreamId(Uuid::new_v5(&NAMESPACE, self.joined().as_bytes()))
     }
 
-    /// NUL stands in no name (control characters are refused at receipt), so no two keys are joined alike.
-    fn joined(&self) -> String {
-        format!("{}\0{}\0{}", self.domain, self.app, self.stream)
-    }
-}
-
-impl StreamId {
     /// The shard that this stream lives in, of `shards` that the installation was made with.
     ///
     /// # Panics
     /// When `shards` is not positive, which no installation is made with.
     #[must_use]
-    pub fn shard(self, shards: i16) -> i16 {
+    pub fn shard(&self, shards: i16) -> i16 {
         assert!(shards > 0, "an installation has at least one shard");
-        let (high, _) = self.0.as_u64_pair();
+        let as_signed = [self.domain.as_str(), &self.app, &self.stream].concat();
+        let (high, _) = Uuid::new_v5(&NAMESPACE, as_signed.as_bytes()).as_u64_pair();
         i16::try_from(high % u64::from(shards.unsigned_abs())).unwrap_or_default()
+    }
+
+    /// NUL stands in no name (control characters are refused at receipt), so no two keys are joined alike.
+    fn joined(&self) -> String {
+        format!("{}\0{}\0{}", self.domain, self.app, self.stream)
     }
 }
 
@@ -114,11 +116,20 @@ mod tests {
     fn streams_spread_over_all_shards_and_stay_there() {
         let mut counts = [0_u32; 16];
         for number in 0..16_000 {
-            let id = key("push.example.com", "live", &format!("room{number}")).id();
-            let shard = id.shard(16);
-            assert_eq!(shard, id.shard(16));
+            let key = key("push.example.com", "live", &format!("room{number}"));
+            let shard = key.shard(16);
+            assert_eq!(shard, key.shard(16));
             counts[usize::try_from(shard).expect("not negative")] += 1;
         }
         assert!(counts.iter().all(|count| (800..1200).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn streams_that_one_signature_could_fit_share_a_shard() {
+        for number in 0..100 {
+            let shard = key("push.example.com", "live", &format!("2room{number}")).shard(16);
+            assert_eq!(key("push.example.com", "live2", &format!("room{number}")).shard(16), shard);
+            assert_eq!(key("push.example.co", "mlive", &format!("2room{number}")).shard(16), shard);
+        }
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use super::bound_signature::BoundSignatureRow;
 use super::column;
 
 /// An entry that is to be appended.
@@ -42,6 +43,9 @@ pub struct NewEntryRow {
     pub auth_timestamp: Option<i64>,
     /// The signature, 32 bytes.
     pub auth_sign: Option<Vec<u8>>,
+    /// The signature's first half, if the entry is to be appended only when the signature is new, or bound to this
+    /// very session.
+    pub signature_tag: Option<Uuid>,
     /// The encoder's address, as text.
     pub client_ip: Option<String>,
     /// The receiving node's address, as text.
@@ -62,11 +66,21 @@ pub struct NewEntryRow {
     pub note: Option<String>,
 }
 
-/// Appends entries, giving each the next position of its shard.
+/// An entry that was not appended, because its signature is bound to another push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnappendedRow {
+    /// Which of the entries.
+    pub index: usize,
+    /// What its signature is bound to.
+    pub bound_to: BoundSignatureRow,
+}
+
+/// Appends entries, giving each the next position of its shard. Gives those that were not appended.
 ///
 /// One statement that commits by itself, so no client can freeze while it holds the head rows. They are taken in
 /// ascending order of shards, so that two appends cannot wait for each other, and the clock is read after they are
-/// taken, so that `recorded_at` grows with the position.
+/// taken, so that `recorded_at` grows with the position. Signatures are bound while they are held: of two messages
+/// with one signature, the one that comes first in the log has it, whichever process received them.
 ///
 /// # Errors
 /// Those of the database. After a broken connection, whether the entries are in the log is not known.
@@ -74,26 +88,43 @@ pub struct NewEntryRow {
 /// # Panics
 /// When a shard has no head row: the entries were made for another installation.
 #[expect(clippy::too_many_lines, reason = "one statement, a column a line")]
-pub async fn insert_entries(executor: impl PgExecutor<'_>, entries: &[NewEntryRow]) -> Result<(), sqlx::Error> {
-    let inserted = sqlx::query!(
-        "with arriving as (
+pub async fn insert_entries(
+    executor: impl PgExecutor<'_>,
+    entries: &[NewEntryRow],
+) -> Result<Vec<UnappendedRow>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"with arriving as (
              select * from unnest(
                  $1::smallint[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[],
                  $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[],
                  $15::bigint[], $16::bytea[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[],
-                 $22::jsonb[], $23::timestamptz[], $24::text[], $25::text[]
+                 $22::jsonb[], $23::timestamptz[], $24::text[], $25::text[], $26::uuid[]
              ) with ordinality as arriving (
                  shard, received_at, event_id, session_id, domain, app, stream,
                  publish_timestamp, origin, event, disposition, reason, signature, key_id,
                  auth_timestamp, auth_sign, client_ip, node_ip, source_ip, user_args, rendition_template,
-                 extra, ended_at, actor, note, ordinal
+                 extra, ended_at, actor, note, signature_tag, ordinal
              )
-         ),
-         per_shard as (
-             select shard, count(*) as entries from arriving group by shard
          ),
          taken as (
              select head.shard from shard_head head where head.shard = any ($1) order by head.shard for update
+         ),
+         bound as (
+             insert into bound_signature as known (shard, signature_tag, session_id, publish_timestamp, auth_timestamp)
+             select distinct on (signature_tag) shard, signature_tag, session_id, publish_timestamp, auth_timestamp
+             from arriving join taken using (shard)
+             where signature_tag is not null
+             order by signature_tag, ordinal
+             on conflict (shard, signature_tag) do update set session_id = known.session_id
+             returning signature_tag, session_id, publish_timestamp
+         ),
+         judged as (
+             select arriving.*, bound.session_id as bound_session_id, bound.publish_timestamp as bound_publish_timestamp,
+                 bound.session_id is null or bound.session_id = arriving.session_id as fits
+             from arriving left join bound using (signature_tag)
+         ),
+         per_shard as (
+             select shard, count(*) as entries from judged where fits group by shard
          ),
          advanced as (
              update shard_head head
@@ -102,17 +133,24 @@ pub async fn insert_entries(executor: impl PgExecutor<'_>, entries: &[NewEntryRo
              from per_shard join taken using (shard)
              where head.shard = per_shard.shard
              returning head.shard, head.position - per_shard.entries as before, head.recorded_at
+         ),
+         inserted as (
+             insert into log_entry (
+                 shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream,
+                 publish_timestamp, origin, event, disposition, reason, signature, key_id, auth_timestamp, auth_sign,
+                 client_ip, node_ip, source_ip, user_args, rendition_template, extra, ended_at, actor, note
+             )
+             select shard, advanced.before + row_number() over (partition by shard order by ordinal),
+                 advanced.recorded_at, received_at, event_id, session_id, domain, app, stream,
+                 publish_timestamp, origin, event, disposition, reason, signature, key_id, auth_timestamp, auth_sign,
+                 client_ip, node_ip, source_ip, user_args, rendition_template, extra, ended_at, actor, note
+             from judged join advanced using (shard)
+             where fits
+             returning 1
          )
-         insert into log_entry (
-             shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream,
-             publish_timestamp, origin, event, disposition, reason, signature, key_id, auth_timestamp, auth_sign,
-             client_ip, node_ip, source_ip, user_args, rendition_template, extra, ended_at, actor, note
-         )
-         select shard, advanced.before + row_number() over (partition by shard order by ordinal),
-             advanced.recorded_at, received_at, event_id, session_id, domain, app, stream,
-             publish_timestamp, origin, event, disposition, reason, signature, key_id, auth_timestamp, auth_sign,
-             client_ip, node_ip, source_ip, user_args, rendition_template, extra, ended_at, actor, note
-         from arriving join advanced using (shard)",
+         select (select count(*) from inserted) as "inserted!", ordinal as "ordinal?",
+             bound_session_id, bound_publish_timestamp
+         from (values (1)) as always left join judged on not fits"#,
         &column(entries, |entry| entry.shard),
         &column(entries, |entry| entry.received_at),
         &column(entries, |entry| entry.event_id),
@@ -138,12 +176,21 @@ pub async fn insert_entries(executor: impl PgExecutor<'_>, entries: &[NewEntryRo
         &column(entries, |entry| entry.ended_at) as _,
         &column(entries, |entry| entry.actor.as_deref()) as _,
         &column(entries, |entry| entry.note.as_deref()) as _,
+        &column(entries, |entry| entry.signature_tag) as _,
     )
-    .execute(executor)
-    .await?
-    .rows_affected();
-    assert_eq!(inserted, entries.len() as u64, "every entry's shard has a head row");
-    Ok(())
+    .fetch_all(executor)
+    .await?;
+    let inserted = rows.first().and_then(|row| usize::try_from(row.inserted).ok()).unwrap_or_default();
+    let unappended: Vec<_> = rows
+        .into_iter()
+        .filter_map(|row| {
+            let index = usize::try_from(row.ordinal?).ok()?.checked_sub(1)?;
+            let (session_id, publish_timestamp) = (row.bound_session_id?, row.bound_publish_timestamp?);
+            Some(UnappendedRow { index, bound_to: BoundSignatureRow { session_id, publish_timestamp } })
+        })
+        .collect();
+    assert_eq!(inserted + unappended.len(), entries.len(), "every entry's shard has a head row");
+    Ok(unappended)
 }
 
 /// What folding needs of an entry.

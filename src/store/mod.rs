@@ -5,6 +5,7 @@
 //! the database's own clock is read only where the log needs it.
 
 pub mod access_token;
+pub mod bound_signature;
 pub mod channel;
 pub mod domain;
 pub mod event;

@@ -33,6 +33,7 @@ fn entry(shard: i16, note: i16) -> NewEntryRow {
         key_id: None,
         auth_timestamp: None,
         auth_sign: None,
+        signature_tag: None,
         client_ip: None,
         node_ip: None,
         source_ip: None,
@@ -162,4 +163,44 @@ async fn nothing_ever_appears_at_or_below_a_position_that_was_read() {
     let rolled_back = BATCHES / 6;
     assert_eq!(kept, i64::from(WRITERS) * i64::from(BATCHES - rolled_back) * 6);
     assert!(reads > 10, "the reader read only {reads} times");
+}
+
+fn signed_entry(shard: i16, note: i16, signature: u128) -> NewEntryRow {
+    NewEntryRow { signature_tag: Some(Uuid::from_u128(signature)), auth_timestamp: Some(1), ..entry(shard, note) }
+}
+
+#[tokio::test]
+async fn of_two_pushes_with_one_signature_the_first_in_the_log_has_it() {
+    let app = TestApp::start().await;
+    let mut slow = app.pool.begin().await.unwrap();
+    let first = signed_entry(3, 0, 7);
+    assert_eq!(store::log::insert_entries(&mut *slow, &[first.clone()]).await.unwrap(), []);
+    let pool = app.pool.clone();
+    // Begins before the first is committed, and cannot see it: it waits, and is told of it all the same.
+    let later = [signed_entry(3, 1, 8), signed_entry(3, 2, 7), first.clone(), signed_entry(3, 3, 8), entry(3, 4)];
+    let mut quick = tokio::spawn(async move { store::log::insert_entries(&pool, &later).await });
+    app.wait_for_a_blocked_statement().await;
+    slow.commit().await.unwrap();
+    let unappended = (&mut quick).await.unwrap().unwrap();
+    let told: Vec<_> = unappended.iter().map(|row| (row.index, row.bound_to.session_id)).collect();
+    let eighth = signed_entry(3, 1, 8).session_id;
+    assert_eq!(told, [(1, first.session_id), (3, eighth)]);
+    let notes: Vec<String> =
+        sqlx::query_scalar("select note from log_entry order by position").fetch_all(&app.pool).await.unwrap();
+    assert_eq!(notes, ["0", "1", "0", "4"]);
+    assert_eq!(positions(&app.pool, 3).await, [1, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn signatures_are_forgotten_when_they_have_expired_and_not_before() {
+    let app = TestApp::start().await;
+    let dated = |note, auth_timestamp| NewEntryRow {
+        auth_timestamp: Some(auth_timestamp),
+        ..signed_entry(3, note, note.unsigned_abs().into())
+    };
+    store::log::insert_entries(&app.pool, &[dated(1, 99), dated(2, 100)]).await.unwrap();
+    assert_eq!(store::bound_signature::delete_bound_signatures(&app.pool, 100).await.unwrap(), 1);
+    let again = [dated(1, 99), NewEntryRow { session_id: Uuid::nil(), ..dated(2, 100) }];
+    let unappended = store::log::insert_entries(&app.pool, &again).await.unwrap();
+    assert_eq!(unappended.iter().map(|row| row.index).collect::<Vec<_>>(), [1]);
 }

@@ -37,11 +37,16 @@ impl Push {
     }
 
     pub fn start(&self) -> Value {
-        self.message("PUBLISH", clock::now().timestamp() + 60)
+        self.message("PUBLISH", self.expiry())
     }
 
     pub fn end(&self) -> Value {
-        self.message("PUBLISH_DONE", clock::now().timestamp() + 60)
+        self.message("PUBLISH_DONE", self.expiry())
+    }
+
+    /// Not now, and not that of another push: one signature counts for one push.
+    fn expiry(&self) -> i64 {
+        clock::now().timestamp() + 60 + self.publish_timestamp % 10_000
     }
 
     /// A signed message whose signature expires at `auth_timestamp`.

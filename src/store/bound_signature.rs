@@ -1,0 +1,22 @@
+//! Signatures, each bound to the push that it came with first.
+
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+/// The push that a signature is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BoundSignatureRow {
+    /// Its session.
+    pub session_id: Uuid,
+    /// Unix second at which it began.
+    pub publish_timestamp: i64,
+}
+
+/// Forgets the signatures that expired before `auth_timestamp`, in Unix seconds. Gives their number.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_bound_signatures(executor: impl PgExecutor<'_>, auth_timestamp: i64) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!("delete from bound_signature where auth_timestamp < $1", auth_timestamp);
+    Ok(done.execute(executor).await?.rows_affected())
+}
