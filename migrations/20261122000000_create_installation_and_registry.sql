@@ -51,15 +51,17 @@ create table signing_key (
 create index signing_key_domain_idx on signing_key (domain);
 
 create table access_token (
-    token_id   uuid        not null,
-    name       text        not null,
+    token_id     uuid        not null,
+    name         text        not null,
     -- SHA-256 of the token, which itself is kept nowhere.
-    token_hash bytea       not null,
-    scopes     text[]      not null,
+    token_hash   bytea       not null,
+    scopes       text[]      not null,
     -- Null: every domain.
-    domains    text[],
-    created_at timestamptz not null,
-    expires_at timestamptz,
+    domains      text[],
+    created_at   timestamptz not null,
+    expires_at   timestamptz,
+    -- To the second or so; written some time after the use.
+    last_used_at timestamptz,
     constraint access_token_pkey primary key (token_id),
     constraint access_token_hash_key unique (token_hash),
     constraint access_token_hash_is_sha256 check (octet_length(token_hash) = 32),
@@ -67,4 +69,20 @@ create table access_token (
         check (cardinality(scopes) > 0 and scopes <@ array ['read', 'personal', 'billing', 'admin']),
     constraint access_token_domains_not_empty check (domains is null or cardinality(domains) > 0),
     constraint access_token_admin_is_unbound check (domains is null or not scopes @> array ['admin'])
+);
+
+-- Every administrative act, written in the transaction that does it. The actor's name is kept as it was then: tokens
+-- are removed when they are revoked.
+create table audit_entry (
+    audit_id   uuid        not null,
+    done_at    timestamptz not null,
+    actor      text        not null,
+    -- Null: the administrator's own token, or a command.
+    token_id   uuid,
+    act        text        not null,
+    domain     text,
+    -- The key, token or log entry that it was done to.
+    subject_id uuid,
+    details    jsonb,
+    constraint audit_entry_pkey primary key (done_at, audit_id)
 );

@@ -48,6 +48,10 @@ create table log_entry (
     ended_at           timestamptz,
     actor              text,
     note               text,
+    -- Of releases: the quarantined entry that counts from here on. All else that it says is copied.
+    original_event_id    uuid,
+    original_event       text,
+    original_received_at timestamptz,
     constraint log_entry_pkey primary key (shard, position, recorded_at),
     constraint log_entry_position_positive check (position > 0),
     constraint log_entry_publish_timestamp_in_range check (publish_timestamp between 0 and 9999999999),
@@ -60,10 +64,18 @@ create table log_entry (
     constraint log_entry_provider_says_how_signed check (origin <> 'provider' or signature is not null),
     constraint log_entry_inference_finds_an_end check (origin <> 'inference' or ended_at is not null),
     constraint log_entry_operator_end_has_end check (event <> 'OPERATOR_END' or origin <> 'operator' or ended_at is not null),
-    constraint log_entry_operator_has_actor check (origin <> 'operator' or actor is not null)
+    constraint log_entry_operator_has_actor check (origin <> 'operator' or actor is not null),
+    constraint log_entry_release_has_original check ((disposition = 'released') = (original_event_id is not null)
+        and num_nulls(original_event_id, original_event, original_received_at) in (0, 3))
 ) partition by range (recorded_at);
 
 create index log_entry_session_idx on log_entry (session_id, position);
+create index log_entry_recorded_idx on log_entry (recorded_at, shard, position);
+-- What waits for an operator, and what an operator let go.
+create index log_entry_quarantined_idx on log_entry (event_id) where disposition = 'quarantined';
+create index log_entry_quarantined_recorded_idx on log_entry (recorded_at, shard, position)
+    where disposition = 'quarantined';
+create index log_entry_original_idx on log_entry (original_event_id) where original_event_id is not null;
 
 -- The push that each signature came with first. A signature does not cover everything that a message says, so it counts
 -- for that push alone; with another one it is quarantined. Read and written by the append itself, under the head row:

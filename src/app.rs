@@ -16,10 +16,13 @@ use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::last_use::LastUses;
 use crate::clock;
 use crate::config::{Role, ServeOptions};
+use crate::event_log::alarm::Alarms;
 use crate::event_log::append::{self, Writer};
 use crate::event_log::receive::Receiver;
 use crate::http::build_app;
@@ -30,6 +33,7 @@ use crate::reconciler::run::{fold_until_stopped, tell_until_stopped};
 use crate::registry::installation;
 use crate::registry::master_key::MasterKey;
 use crate::registry::watch::LiveRegistry;
+use crate::rejection::Rejections;
 use crate::store;
 use crate::store::pool::{self, Use};
 
@@ -50,6 +54,12 @@ const SIGNATURES: Duration = Duration::from_mins(1);
 
 /// How much longer than its grace a signature is remembered: what was received in time may be appended late.
 const LATE_APPENDS: TimeDelta = TimeDelta::hours(1);
+
+/// How often notes are written down.
+const NOTES: Duration = Duration::from_secs(1);
+
+/// How long that may take: the service does not wait for it to stop.
+const NOTES_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often metrics are tidied.
 const METRICS: Duration = Duration::from_secs(5);
@@ -80,6 +90,7 @@ pub struct Application {
     folding: Arc<AtomicBool>,
     metrics: PrometheusHandle,
     signature_grace: TimeDelta,
+    notes: Notes,
 }
 
 impl Application {
@@ -98,8 +109,13 @@ impl Application {
         let appended = Arc::new(Notify::new());
         let capacity = usize::try_from(options.queue_capacity)?;
         let (log, writer) = append::open(pool::options(&database, Use::Append), capacity, Arc::clone(&appended));
+        let notes = Notes::default();
         let state = Data::new(AppState {
             registry: registry.clone(),
+            appended: Arc::clone(&appended),
+            rejections: Arc::clone(&notes.rejections),
+            alarms: Alarms::default(),
+            last_uses: Arc::clone(&notes.last_uses),
             receiver: Receiver { log, limits: options.limits(), masker, shards },
             query_pool: pool::open(read_database.as_ref().unwrap_or(&database), Use::Query),
             work_pool: work_pool.clone(),
@@ -112,7 +128,19 @@ impl Application {
         let (server, address) = bind(options, state)?;
         let folds = options.roles.contains(&Role::Reconciler);
         let signature_grace = options.signature_grace;
-        Ok(Self { server, address, writer, registry, appended, work_pool, folds, folding, metrics, signature_grace })
+        Ok(Self {
+            server,
+            address,
+            writer,
+            registry,
+            appended,
+            work_pool,
+            folds,
+            folding,
+            metrics,
+            signature_grace,
+            notes,
+        })
     }
 
     /// The address that is listened on.
@@ -132,6 +160,7 @@ impl Application {
         tasks.spawn(self.registry.run(stop_working.clone()));
         tasks.spawn(make_partitions(self.work_pool.clone(), stop_working.clone()));
         tasks.spawn(forget_signatures(self.work_pool.clone(), self.signature_grace, stop_working.clone()));
+        tasks.spawn(self.notes.write_until_stopped(self.work_pool.clone(), stop_working.clone()));
         tasks.spawn(tidy_metrics(self.metrics, stop_working.clone()));
         if self.folds {
             tasks.spawn(fold_until_stopped(self.work_pool, self.appended, self.folding, stop_working.clone()));
@@ -182,6 +211,37 @@ async fn make_partitions(pool: PgPool, stopped: CancellationToken) {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "partitions of the log could not be made ahead; trying again in an hour");
         }
+    }
+}
+
+/// What is noted in memory and written to the database each second: nothing that a session or a bill depends on.
+#[derive(Clone, Default)]
+struct Notes {
+    rejections: Arc<Rejections>,
+    last_uses: Arc<LastUses>,
+}
+
+impl Notes {
+    async fn write_until_stopped(self, pool: PgPool, stopped: CancellationToken) {
+        let mut failing = false;
+        loop {
+            let stopping = stopped.run_until_cancelled(tokio::time::sleep(NOTES)).await.is_none();
+            let written = timeout(NOTES_PATIENCE, self.write(&pool)).await;
+            let written = written.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+            if let (Err(error), false) = (&written, failing) {
+                let error = error as &dyn std::error::Error;
+                tracing::warn!(error, "counts of refused messages and uses of tokens cannot be written down");
+            }
+            failing = written.is_err();
+            if stopping {
+                return;
+            }
+        }
+    }
+
+    async fn write(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
+        self.last_uses.write(pool).await?;
+        self.rejections.write(pool, clock::now()).await
     }
 }
 

@@ -3,8 +3,8 @@
 //! # The way of a message
 //!
 //! [`http`] receives a callback. [`huawei`] parses it, verifies it, and judges whether it counts. [`event_log`] puts
-//! it into the log, together with whatever else has gathered, in one commit; only then is it answered 200. The
-//! [`reconciler`] folds the log into sessions by the pure rules of [`session`]. [`query`] reads them for callers.
+//! it into the log, together with whatever else has gathered, in one commit; only then is it answered 200. What is
+//! refused is counted by [`rejection`], and not believed. The [`reconciler`] folds the log into sessions by the pure rules of [`session`]. [`query`] reads them for callers.
 //!
 //! # What everything rests on
 //!
@@ -15,9 +15,9 @@
 //!
 //! # Where things are
 //!
-//! Imports run one way: [`http`] and [`command`] use [`query`], [`reconciler`], [`event_log`], [`registry`] and
-//! [`access`]; those use [`store`]; that and all of them use the pure rooms [`session`] and [`huawei`], which know
-//! no I/O and no clock.
+//! Imports run one way: [`http`] and [`command`] use [`query`], [`reconciler`], [`event_log`], [`rejection`],
+//! [`registry`] and [`access`]; those use [`store`]; that and all of them use the pure rooms [`session`] and [`huawei`],
+//! which know no I/O and no clock.
 
 pub mod access;
 pub mod app;
@@ -32,6 +32,7 @@ pub mod postgres;
 pub mod query;
 pub mod reconciler;
 pub mod registry;
+pub mod rejection;
 pub mod session;
 pub mod store;
 pub mod telemetry;

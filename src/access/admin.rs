@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{Scope, generate_token, hash_token};
+use super::audit::{self, Act, Subject};
+use super::{Actor, Scope, generate_token, hash_token};
 use crate::store;
 use crate::store::access_token::AccessTokenRow;
 
@@ -44,6 +46,7 @@ pub enum NewTokenError {
 /// [`NewTokenError`], naming the member that is wrong.
 pub async fn create_token(
     pool: &PgPool,
+    actor: &Actor,
     new: NewToken,
     now: DateTime<Utc>,
 ) -> Result<(AccessTokenRow, SecretString), NewTokenError> {
@@ -58,10 +61,16 @@ pub async fn create_token(
         domains: new.domains,
         created_at: now,
         expires_at: new.expires_at,
+        last_used_at: None,
     };
     let mut transaction = pool.begin().await?;
     store::installation::lock_registry(&mut *transaction).await?;
     store::access_token::insert_access_token(&mut *transaction, &row).await?;
+    let details = json!({
+        "name": row.name, "scopes": row.scopes, "domains": row.domains, "expires_at": row.expires_at,
+    });
+    let subject = Subject { id: Some(row.token_id), details: Some(details), ..Subject::default() };
+    audit::record(&mut *transaction, actor, now, Act::TokenCreated, subject).await?;
     transaction.commit().await?;
     Ok((row, token))
 }
@@ -93,10 +102,19 @@ fn check(new: &NewToken, now: DateTime<Utc>) -> Result<(), NewTokenError> {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn revoke_token(pool: &PgPool, token_id: Uuid) -> Result<bool, sqlx::Error> {
+pub async fn revoke_token(
+    pool: &PgPool,
+    actor: &Actor,
+    token_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     store::installation::lock_registry(&mut *transaction).await?;
     let revoked = store::access_token::delete_access_token(&mut *transaction, token_id).await?;
+    if revoked {
+        let subject = Subject { id: Some(token_id), ..Subject::default() };
+        audit::record(&mut *transaction, actor, now, Act::TokenRevoked, subject).await?;
+    }
     transaction.commit().await?;
     Ok(revoked)
 }

@@ -4,6 +4,8 @@
 //! rest does not exist for them), and may expire. This module decides; it never answers HTTP.
 
 pub mod admin;
+pub mod audit;
+pub mod last_use;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 /// What a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,9 +53,28 @@ impl Scope {
     }
 }
 
+/// Who does something, as logs and the audit trail name them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// What they are called: the token's name.
+    pub name: String,
+    /// Their token; `None` for the administrator's own, and for commands.
+    pub token_id: Option<Uuid>,
+}
+
+impl Actor {
+    /// The holder of the administrator's own token.
+    #[must_use]
+    pub fn administrator() -> Self {
+        Self { name: "administrator".to_owned(), token_id: None }
+    }
+}
+
 /// Whoever holds a valid token.
 #[derive(Debug, Clone)]
 pub struct Principal {
+    /// Who it is.
+    pub actor: Actor,
     scopes: Vec<Scope>,
     domains: Option<Vec<String>>,
     expires_at: Option<DateTime<Utc>>,
@@ -107,7 +129,8 @@ impl Tokens {
             .iter()
             .filter_map(|row| Some((row.token_hash.as_slice().try_into().ok()?, principal_of(row))))
             .collect();
-        let admin = Principal { scopes: vec![Scope::Admin], domains: None, expires_at: None };
+        let admin =
+            Principal { actor: Actor::administrator(), scopes: vec![Scope::Admin], domains: None, expires_at: None };
         by_hash.insert(hash_token(admin_token.expose_secret()), admin);
         Self { by_hash: Arc::new(by_hash) }
     }
@@ -122,6 +145,7 @@ impl Tokens {
 
 fn principal_of(row: &AccessTokenRow) -> Principal {
     Principal {
+        actor: Actor { name: row.name.clone(), token_id: Some(row.token_id) },
         scopes: row.scopes.iter().filter_map(|word| Scope::from_word(word)).collect(),
         domains: row.domains.clone(),
         expires_at: row.expires_at,
@@ -131,7 +155,6 @@ fn principal_of(row: &AccessTokenRow) -> Principal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use uuid::Uuid;
 
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(seconds, 0).expect("in range")
@@ -146,6 +169,7 @@ mod tests {
             domains: Some(vec!["push.example.com".into()]),
             created_at: at(0),
             expires_at,
+            last_used_at: None,
         };
         Tokens::new(&[row], &"the administrator's own token".into())
     }

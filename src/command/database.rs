@@ -3,10 +3,12 @@
 use std::str::FromStr;
 
 use anyhow::Context;
+use nix::unistd::{User, getuid};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::access::Actor;
 use crate::clock;
 use crate::config::{self, InstallationOptions};
 use crate::data_dir::DataDir;
@@ -59,6 +61,8 @@ pub(super) fn parse(url: &SecretString, setting: &str) -> anyhow::Result<PgConne
 pub(super) struct Installation {
     pub(super) pool: PgPool,
     pub(super) master_key: MasterKey,
+    /// Whoever runs the command.
+    pub(super) actor: Actor,
 }
 
 /// Runs something on the installation, made ready first, whether the service runs or not.
@@ -75,7 +79,7 @@ pub(super) async fn with_installation<T>(
         let master_key = config::master_key(&data_dir)?;
         let pool = pool::open(&database.options, Use::Work);
         installation::prepare(&pool, &master_key, clock::now()).await?;
-        let installation = Installation { pool, master_key };
+        let installation = Installation { pool, master_key, actor: whoever_runs_this() };
         let worked = work(&installation).await;
         installation.pool.close().await;
         worked
@@ -85,4 +89,10 @@ pub(super) async fn with_installation<T>(
         private.stop().context("the private database did not stop")?;
     }
     worked
+}
+
+/// A command has no token: it is known by the account that runs it.
+fn whoever_runs_this() -> Actor {
+    let account = User::from_uid(getuid()).ok().flatten().map(|user| user.name);
+    Actor { name: format!("command line ({})", account.as_deref().unwrap_or("unknown account")), token_id: None }
 }

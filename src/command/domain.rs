@@ -131,7 +131,8 @@ impl DomainCommand {
             Self::Set(SetDomain { one, settings }) => {
                 with_installation(&one.installation, async |on| {
                     get(on, &one.domain).await?;
-                    let (row, _) = admin::put_domain(&on.pool, &one.domain, settings.into(), clock::now()).await?;
+                    let (row, _) =
+                        admin::put_domain(&on.pool, &on.actor, &one.domain, settings.into(), clock::now()).await?;
                     print_domain(&row, &[]);
                     Ok(())
                 })
@@ -149,7 +150,7 @@ impl DomainCommand {
             }
             Self::Remove(one) => {
                 with_installation(&one.installation, async |on| {
-                    admin::remove_domain(&on.pool, &one.domain).await?;
+                    admin::remove_domain(&on.pool, &on.actor, &one.domain, clock::now()).await?;
                     println!("{} is no longer received for; its history stays", one.domain);
                     Ok(())
                 })
@@ -172,7 +173,7 @@ impl KeyCommand {
             }
             Self::Remove(RemoveKey { one, key_id }) => {
                 with_installation(&one.installation, async |on| {
-                    admin::remove_key(&on.pool, &one.domain, key_id).await?;
+                    admin::remove_key(&on.pool, &on.actor, &one.domain, key_id, clock::now()).await?;
                     println!("messages signed with {key_id} are refused from now on");
                     Ok(())
                 })
@@ -200,7 +201,7 @@ async fn add(
         admin::check_key(key)?;
     }
     let unsigned = settings.signature == SignatureRule::None;
-    admin::put_domain(&on.pool, domain, settings, clock::now()).await?;
+    admin::put_domain(&on.pool, &on.actor, domain, settings, clock::now()).await?;
     println!("{domain} is registered.");
     if unsigned {
         print_new_path(on, domain).await
@@ -212,7 +213,7 @@ async fn add(
 
 async fn print_new_key(on: &Installation, domain: &str, key: Option<SecretString>) -> anyhow::Result<()> {
     let generated = key.is_none();
-    let (row, key) = admin::add_key(&on.pool, &on.master_key, domain, key, clock::now()).await?;
+    let (row, key) = admin::add_key(&on.pool, &on.actor, &on.master_key, domain, key, clock::now()).await?;
     println!("Key id: {}", row.key_id);
     if generated {
         println!("Key to set at the provider, shown this once: {}", key.expose_secret());
@@ -221,7 +222,7 @@ async fn print_new_key(on: &Installation, domain: &str, key: Option<SecretString
 }
 
 async fn print_new_path(on: &Installation, domain: &str) -> anyhow::Result<()> {
-    let token = admin::replace_callback_token(&on.pool, domain, clock::now()).await?;
+    let token = admin::replace_callback_token(&on.pool, &on.actor, domain, clock::now()).await?;
     println!(
         "Notification URL to set at the provider, shown this once: https://THIS-SERVICE/callbacks/huawei/{}",
         token.expose_secret()

@@ -75,7 +75,7 @@ impl TokenCommand {
             }
             Self::Revoke(RevokeToken { installation, token_id }) => {
                 with_installation(&installation, async |on| {
-                    if !admin::revoke_token(&on.pool, token_id).await? {
+                    if !admin::revoke_token(&on.pool, &on.actor, token_id, clock::now()).await? {
                         anyhow::bail!("there is no such token; `token list` shows them");
                     }
                     println!("{token_id} is revoked");
@@ -96,7 +96,7 @@ impl CreateToken {
             expires_at: self.expires_at,
         };
         with_installation(&self.installation, async |on| {
-            let (row, token) = admin::create_token(&on.pool, new, clock::now()).await?;
+            let (row, token) = admin::create_token(&on.pool, &on.actor, new, clock::now()).await?;
             println!("Token id: {}", row.token_id);
             println!("Token, shown this once: {}", token.expose_secret());
             Ok(())

@@ -15,20 +15,40 @@ pub fn entry_of(row: EntryRow) -> Entry {
 }
 
 fn fact_of(row: EntryRow) -> Fact {
-    if row.disposition == "quarantined" {
-        return Fact::Quarantined;
+    match row.disposition.as_str() {
+        "quarantined" => Fact::Quarantined,
+        "released" => Fact::Released(Box::new(said_by_provider(released(row)))),
+        _ => accepted_fact_of(row),
     }
+}
+
+fn accepted_fact_of(row: EntryRow) -> Fact {
     let ended_at = row.ended_at;
     let needs_end = || ended_at.unwrap_or_else(|| unreachable!("an entry that ends a session says when"));
     match (row.origin.as_str(), row.event.as_str()) {
-        ("provider", "PUBLISH") => Fact::Started(receipt_of(row)),
-        ("provider", "PUBLISH_DONE") => Fact::Ended(receipt_of(row)),
+        ("provider", _) => said_by_provider(row),
         ("inference", "SUPERSEDED") => Fact::Superseded { ended_at: needs_end() },
         ("inference", "TIMED_OUT") => Fact::TimedOut { ended_at: needs_end() },
         ("operator", "OPERATOR_END") => Fact::OperatorEnd { ended_at: needs_end() },
         ("operator", "OPERATOR_END_WITHDRAWN") => Fact::OperatorEndWithdrawn,
         _ => Fact::Unknown,
     }
+}
+
+fn said_by_provider(row: EntryRow) -> Fact {
+    match row.event.as_str() {
+        "PUBLISH" => Fact::Started(receipt_of(row)),
+        "PUBLISH_DONE" => Fact::Ended(receipt_of(row)),
+        _ => Fact::Unknown,
+    }
+}
+
+/// What a release lets count, as it was when it arrived.
+fn released(release: EntryRow) -> EntryRow {
+    let (Some(event), Some(received_at)) = (release.original_event, release.original_received_at) else {
+        unreachable!("a release says what it releases")
+    };
+    EntryRow { event, received_at, original_event: None, original_received_at: None, ..release }
 }
 
 fn receipt_of(row: EntryRow) -> Receipt {

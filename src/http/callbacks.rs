@@ -15,6 +15,7 @@ use crate::clock;
 use crate::event_log::receive::Arrival;
 use crate::huawei::admission::{self, Verdict};
 use crate::huawei::notification;
+use crate::rejection::NOT_A_NOTIFICATION;
 
 /// What the provider takes for a confirmation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -115,27 +116,31 @@ async fn receive(
     body: &[u8],
 ) -> Result<HttpResponse, ApiError> {
     let received_at = clock::now();
-    let message = notification::parse(body).inspect_err(|_| count("malformed", "not_a_notification"))?;
+    let source_ip = request.peer_addr().map(|address| address.ip());
+    let message = match notification::parse(body) {
+        Ok(message) => message,
+        Err(problem) => {
+            count("malformed", NOT_A_NOTIFICATION);
+            state.rejections.count_malformed(&problem, received_at, source_ip);
+            return Err(problem.into());
+        }
+    };
     let registry = state.registry.current();
     let domain = registry.domain(&message.domain);
     let path =
         domain.map_or(admission::Path::Open, |domain| domain.path_of(callback_token.map(ExposeSecret::expose_secret)));
-    let source_ip = request.peer_addr().map(|address| address.ip());
     let arrival = Arrival { message, path, received_at, source_ip };
     let policy = domain.map(|domain| &domain.policy);
     let templates = domain.map(|domain| domain.rendition_templates.as_slice()).unwrap_or_default();
-    let verdict = state.receiver.receive(&arrival, policy, templates).await?;
-    answer(&arrival, &verdict)
-}
-
-/// The answer to a message of which this has become; counts it.
-fn answer(arrival: &Arrival, verdict: &Verdict) -> Result<HttpResponse, ApiError> {
-    match verdict {
+    match state.receiver.receive(&arrival, policy, templates).await? {
         Verdict::Accept(_) => count("accepted", ""),
-        Verdict::Quarantine(_, reason) => count("quarantined", reason.as_str()),
+        Verdict::Quarantine(_, reason) => {
+            count("quarantined", reason.as_str());
+            state.alarms.quarantined(&arrival.message.domain, reason, received_at);
+        }
         Verdict::Refuse(cause) => {
             count("refused", cause.as_str());
-            tracing::debug!(domain = ?arrival.message.domain, cause = cause.as_str(), "a message was refused");
+            state.rejections.count_refused(&arrival, domain.is_some(), cause, &state.receiver.masker);
             return Err(ApiError::NotVerified);
         }
     }

@@ -199,7 +199,7 @@ pub async fn get_domain(
 )]
 #[put("/v1/domains/{domain}")]
 pub async fn put_domain(
-    _: Access<Admin>,
+    Access { principal, .. }: Access<Admin>,
     state: Data<AppState>,
     domain: Path<String>,
     _: Query<NoParameters>,
@@ -214,7 +214,7 @@ pub async fn put_domain(
         rendition_templates: body.rendition_templates,
         concurrent_pushes: body.concurrent_pushes,
     };
-    let (row, is_new) = admin::put_domain(&state.work_pool, &domain, settings, clock::now()).await?;
+    let (row, is_new) = admin::put_domain(&state.work_pool, &principal.actor, &domain, settings, clock::now()).await?;
     state.registry.refresh_after_change().await;
     let keys = store::signing_key::list_signing_keys(&state.work_pool).await?;
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
@@ -235,12 +235,12 @@ pub async fn put_domain(
 )]
 #[delete("/v1/domains/{domain}")]
 pub async fn delete_domain(
-    _: Access<Admin>,
+    Access { principal, .. }: Access<Admin>,
     state: Data<AppState>,
     domain: Path<String>,
     _: Query<NoParameters>,
 ) -> Result<HttpResponse, ApiError> {
-    admin::remove_domain(&state.work_pool, named(&domain)?).await?;
+    admin::remove_domain(&state.work_pool, &principal.actor, named(&domain)?, clock::now()).await?;
     state.registry.refresh_after_change().await;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -285,7 +285,7 @@ pub struct AddedKey {
 )]
 #[post("/v1/domains/{domain}/keys")]
 pub async fn add_key(
-    _: Access<Admin>,
+    Access { principal, .. }: Access<Admin>,
     state: Data<AppState>,
     domain: Path<String>,
     _: Query<NoParameters>,
@@ -293,7 +293,9 @@ pub async fn add_key(
 ) -> Result<HttpResponse, ApiError> {
     let generated = body.key.is_none();
     let master_key = state.registry.master_key();
-    let (row, key) = admin::add_key(&state.work_pool, master_key, named(&domain)?, body.key, clock::now()).await?;
+    let domain = named(&domain)?;
+    let (row, key) =
+        admin::add_key(&state.work_pool, &principal.actor, master_key, domain, body.key, clock::now()).await?;
     state.registry.refresh_after_change().await;
     Ok(HttpResponse::Created().json(AddedKey {
         key_id: row.key_id,
@@ -319,14 +321,14 @@ pub async fn add_key(
 )]
 #[delete("/v1/domains/{domain}/keys/{key_id}")]
 pub async fn delete_key(
-    _: Access<Admin>,
+    Access { principal, .. }: Access<Admin>,
     state: Data<AppState>,
     path: Path<(String, String)>,
     _: Query<NoParameters>,
 ) -> Result<HttpResponse, ApiError> {
     let (domain, key_id) = path.into_inner();
     let key_id = Uuid::try_parse(&key_id).map_err(|_| ApiError::NotFound("key"))?;
-    admin::remove_key(&state.work_pool, named(&domain)?, key_id).await?;
+    admin::remove_key(&state.work_pool, &principal.actor, named(&domain)?, key_id, clock::now()).await?;
     state.registry.refresh_after_change().await;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -359,12 +361,13 @@ pub struct CallbackPath {
 )]
 #[post("/v1/domains/{domain}/callback-token")]
 pub async fn replace_callback_token(
-    _: Access<Admin>,
+    Access { principal, .. }: Access<Admin>,
     state: Data<AppState>,
     domain: Path<String>,
     _: Query<NoParameters>,
 ) -> Result<HttpResponse, ApiError> {
-    let token = admin::replace_callback_token(&state.work_pool, named(&domain)?, clock::now()).await?;
+    let domain = named(&domain)?;
+    let token = admin::replace_callback_token(&state.work_pool, &principal.actor, domain, clock::now()).await?;
     state.registry.refresh_after_change().await;
     let callback_path = format!("/callbacks/huawei/{}", token.expose_secret());
     Ok(HttpResponse::Created().json(CallbackPath { callback_path }))

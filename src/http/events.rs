@@ -1,14 +1,27 @@
-//! Entries of the log as callers see them.
+//! `/v1/events`: the event log, and letting quarantined messages count.
 
+use actix_web::web::{Data, Json, Path};
+use actix_web::{get, post};
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::words::{Disposition, SignatureKind};
+use super::extract::{Access, Admin, Body, Read};
+use super::page::{PageParameters, PageRequest};
+use super::problem::ApiError;
+use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
+use super::refusals::{Clash, NotThere, Refusals, TooLong};
+use super::state::AppState;
+use super::words::{Disposition, QuarantineReasonWord, SignatureKind};
 use crate::access::{Principal, Scope};
+use crate::clock;
+use crate::event_log::release;
+use crate::huawei::admission::QuarantineReason;
+use crate::query;
 use crate::session::StreamKey;
 use crate::store::event::EventRow;
+use crate::store::event_list::{EventFilter, EventPlace};
 
 /// One entry of the event log.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,9 +58,15 @@ pub struct EventView {
     /// Whether it counts.
     #[schema(value_type = Disposition)]
     pub disposition: String,
-    /// Why it does not count; null when it does.
-    #[schema(required)]
+    /// Why it does not count, or, of a release, why it did not; null when it counts by itself.
+    #[schema(required, value_type = Option<QuarantineReasonWord>)]
     pub reason: Option<String>,
+    /// Of a quarantined message: when an operator let it count; null before that.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    pub released_at: Option<DateTime<Utc>>,
+    /// Of a release: the quarantined event that counts from here on.
+    #[schema(required)]
+    pub original_event_id: Option<Uuid>,
     /// How it was signed; null for what is not from the provider.
     #[schema(required, value_type = Option<SignatureKind>)]
     pub signature: Option<String>,
@@ -112,6 +131,8 @@ impl EventView {
             recorded_at: row.recorded_at,
             disposition: row.disposition,
             reason: row.reason,
+            released_at: row.released_at,
+            original_event_id: row.original_event_id,
             signature: row.signature,
             key_id: row.key_id,
             auth_timestamp: row.auth_timestamp,
@@ -123,4 +144,132 @@ impl EventView {
             user_args: personal.then_some(row.user_args),
         }
     }
+}
+
+/// Filters of the event log.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only documents what `ListEventsQuery` reads")]
+pub struct EventParameters {
+    /// Exact ingest domain.
+    domain: Option<String>,
+    /// Exact application.
+    app: Option<String>,
+    /// Exact stream name.
+    stream: Option<String>,
+    /// Exact word: the provider's, or one of ours.
+    event: Option<String>,
+    /// Whether it counts.
+    #[param(value_type = Option<Disposition>)]
+    disposition: Option<String>,
+    /// Why it does not count, or did not.
+    #[param(value_type = Option<QuarantineReasonWord>)]
+    reason: Option<String>,
+    /// Begin of the period of receipt, inclusive.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<DateTime<Utc>>,
+    /// End of the period of receipt, exclusive.
+    #[param(value_type = Option<String>, format = DateTime)]
+    to: Option<DateTime<Utc>>,
+}
+
+/// What is wanted of the event log, and which page of it.
+pub struct ListEventsQuery {
+    filter: EventFilter,
+    page: PageRequest<EventPlace>,
+}
+
+impl FromQuery for ListEventsQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
+        let page = PageRequest::from_query(query);
+        let dispositions = ["accepted", "quarantined", "released"].map(|word| (word, word));
+        let reasons = QuarantineReason::ALL.map(|reason| (reason.as_str(), reason.as_str()));
+        let filter = EventFilter {
+            visible_domains: None,
+            domain: query.text("domain"),
+            app: query.text("app"),
+            stream: query.text("stream"),
+            event: query.text("event"),
+            disposition: query.word("disposition", &dispositions).map(str::to_owned),
+            reason: query.word("reason", &reasons).map(str::to_owned),
+            from: query.time("from"),
+            to: query.time("to"),
+        };
+        if filter.from.zip(filter.to).is_some_and(|(from, to)| from >= to) {
+            query.refuse("to", "must lie after from");
+        }
+        Self { filter, page }
+    }
+}
+
+/// List the event log
+///
+/// Everything that may change a session, as it was received: newest first, by the time of recording.
+#[utoipa::path(
+    tag = "sessions",
+    params(EventParameters, PageParameters),
+    responses(
+        (status = 200, description = "A page of the log", body = EventPageView),
+        Refusals,
+    ),
+)]
+#[get("/v1/events")]
+pub async fn list_events(
+    Access { principal, .. }: Access<Read>,
+    state: Data<AppState>,
+    Query(parameters): Query<ListEventsQuery>,
+) -> Result<Json<EventPageView>, ApiError> {
+    let ListEventsQuery { filter, page } = parameters;
+    let rows = query::events::list_events(&state.query_pool, &principal, filter, page.after, page.limit).await?;
+    let (data, next_cursor) =
+        page.page(rows, |row| (row.recorded_at, row.shard, row.position), |row| EventView::new(row, &principal));
+    Ok(Json(EventPageView { data, next_cursor }))
+}
+
+/// The longest reason that an operator may give, in characters.
+const MAX_REASON: usize = 500;
+
+/// Why a message is released.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Release)]
+pub struct ReleaseBody {
+    /// The operator's reason, kept as the release's `note`.
+    #[schema(max_length = 500, example = "the encoder's clock was wrong")]
+    reason: Option<String>,
+}
+
+/// Let a quarantined message count
+///
+/// Appends a `RELEASED` event, which is given back. The message then counts exactly as if it had been accepted when it
+/// arrived.
+#[utoipa::path(
+    tag = "administration",
+    params(("event_id" = String, Path, description = "The quarantined event's id")),
+    request_body = ReleaseBody,
+    responses(
+        (status = 200, description = "It counts: the release", body = EventView),
+        Refusals,
+        NotThere,
+        Clash,
+        TooLong,
+    ),
+)]
+#[post("/v1/events/{event_id}/release")]
+pub async fn release_event(
+    Access { principal, .. }: Access<Admin>,
+    state: Data<AppState>,
+    event_id: Path<String>,
+    _: Query<NoParameters>,
+    Body(body): Body<ReleaseBody>,
+) -> Result<Json<EventView>, ApiError> {
+    let event_id = Uuid::try_parse(&event_id).map_err(|_| ApiError::NotFound("quarantined event"))?;
+    let strange = |reason: &String| reason.chars().count() > MAX_REASON || reason.chars().any(char::is_control);
+    if body.reason.as_ref().is_some_and(strange) {
+        let reason = format!("must have at most {MAX_REASON} characters, no control characters");
+        return Err(ApiError::invalid("reason", reason));
+    }
+    let release = release::release(&state.work_pool, &principal.actor, event_id, body.reason, clock::now()).await?;
+    state.appended.notify_one();
+    Ok(Json(EventView::new(release, &principal)))
 }

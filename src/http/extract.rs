@@ -74,7 +74,12 @@ fn authenticate(request: &HttpRequest) -> Result<Principal, ApiError> {
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(ApiError::Unauthenticated);
     }
-    state.registry.current().tokens.authenticate(token.trim(), clock::now()).ok_or(ApiError::Unauthenticated)
+    let now = clock::now();
+    let principal = state.registry.current().tokens.authenticate(token.trim(), now).ok_or(ApiError::Unauthenticated)?;
+    if let Some(token_id) = principal.actor.token_id {
+        state.last_uses.note(token_id, now);
+    }
+    Ok(principal)
 }
 
 /// A body of at most [`MAX_BODY_BYTES`], else 413.

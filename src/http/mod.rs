@@ -3,6 +3,7 @@
 //! One file a resource. A handler takes its inputs apart, calls one thing, and maps the result. The document of the
 //! API is made from the same table that serves.
 
+pub mod audit;
 pub mod callbacks;
 mod document;
 pub mod domains;
@@ -14,6 +15,7 @@ pub mod page;
 pub mod problem;
 pub mod query_string;
 mod refusals;
+pub mod rejections;
 pub mod sessions;
 pub mod state;
 pub mod streams;
@@ -52,6 +54,9 @@ fn routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
             .service(sessions::list_session_events)
             .service(streams::list_streams)
             .service(streams::get_stream)
+            .service(events::list_events)
+            .service(events::release_event)
+            .service(rejections::list_rejections)
             .service(domains::list_domains)
             .service(domains::get_domain)
             .service(domains::put_domain)
@@ -61,7 +66,8 @@ fn routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
             .service(domains::replace_callback_token)
             .service(tokens::list_tokens)
             .service(tokens::create_token)
-            .service(tokens::revoke_token);
+            .service(tokens::revoke_token)
+            .service(audit::list_audit_entries);
     }
 }
 

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::access::Scope;
 use crate::access::admin::NewTokenError;
 use crate::event_log::append::AppendError;
+use crate::event_log::release::ReleaseError;
 use crate::huawei::notification::ParseError;
 use crate::registry::admin::AdminError;
 
@@ -201,6 +202,16 @@ impl From<NewTokenError> for ApiError {
         match error {
             NewTokenError::Invalid { name, reason } => Self::invalid(name, reason),
             NewTokenError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReleaseError> for ApiError {
+    fn from(error: ReleaseError) -> Self {
+        match error {
+            ReleaseError::NotQuarantined => Self::NotFound("quarantined event"),
+            ReleaseError::ReleasedBefore => Self::Conflict(error.to_string()),
+            ReleaseError::Database(error) => error.into(),
         }
     }
 }

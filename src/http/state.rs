@@ -6,10 +6,14 @@ use std::sync::atomic::AtomicBool;
 use chrono::TimeDelta;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
+use tokio::sync::Notify;
 
 use super::page::Cursors;
+use crate::access::last_use::LastUses;
+use crate::event_log::alarm::Alarms;
 use crate::event_log::receive::Receiver;
 use crate::registry::watch::LiveRegistry;
+use crate::rejection::Rejections;
 
 /// What handlers share. Made once, read by all.
 pub struct AppState {
@@ -17,6 +21,14 @@ pub struct AppState {
     pub registry: LiveRegistry,
     /// What becomes of received messages.
     pub receiver: Receiver,
+    /// Told when the log has grown.
+    pub appended: Arc<Notify>,
+    /// Counts refused messages.
+    pub rejections: Arc<Rejections>,
+    /// Says that signatures are used for more than they were made for.
+    pub alarms: Alarms,
+    /// Notes when tokens are used.
+    pub last_uses: Arc<LastUses>,
     /// Connections for queries.
     pub query_pool: PgPool,
     /// Connections for administration.

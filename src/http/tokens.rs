@@ -60,6 +60,9 @@ pub struct TokenView {
     /// When it stops working; never when null.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     expires_at: Option<DateTime<Utc>>,
+    /// When it was last used, to some seconds; null before its first use.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    last_used_at: Option<DateTime<Utc>>,
 }
 
 impl From<AccessTokenRow> for TokenView {
@@ -71,6 +74,7 @@ impl From<AccessTokenRow> for TokenView {
             domains: row.domains,
             created_at: row.created_at,
             expires_at: row.expires_at,
+            last_used_at: row.last_used_at,
         }
     }
 }
@@ -139,7 +143,7 @@ pub async fn list_tokens(
 )]
 #[post("/v1/tokens")]
 pub async fn create_token(
-    _: Access<Admin>,
+    Access { principal, .. }: Access<Admin>,
     state: Data<AppState>,
     _: Query<NoParameters>,
     Body(body): Body<CreateTokenBody>,
@@ -151,7 +155,7 @@ pub async fn create_token(
         domains: body.domains,
         expires_at: body.expires_at,
     };
-    let (row, token) = admin::create_token(&state.work_pool, new, clock::now()).await?;
+    let (row, token) = admin::create_token(&state.work_pool, &principal.actor, new, clock::now()).await?;
     state.registry.refresh_after_change().await;
     Ok(HttpResponse::Created().json(CreatedToken { token: token.expose_secret().to_owned(), made: row.into() }))
 }
@@ -170,13 +174,13 @@ pub async fn create_token(
 )]
 #[delete("/v1/tokens/{token_id}")]
 pub async fn revoke_token(
-    _: Access<Admin>,
+    Access { principal, .. }: Access<Admin>,
     state: Data<AppState>,
     token_id: Path<String>,
     _: Query<NoParameters>,
 ) -> Result<HttpResponse, ApiError> {
     let token_id = Uuid::try_parse(&token_id).map_err(|_| ApiError::NotFound("token"))?;
-    if !admin::revoke_token(&state.work_pool, token_id).await? {
+    if !admin::revoke_token(&state.work_pool, &principal.actor, token_id, clock::now()).await? {
         return Err(ApiError::NotFound("token"));
     }
     state.registry.refresh_after_change().await;

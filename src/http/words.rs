@@ -118,3 +118,55 @@ pub enum SignatureKind {
     Verified,
     Unsigned,
 }
+
+/// Why a genuine message does not count by itself.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum QuarantineReasonWord {
+    Expired,
+    StartOutsideWindow,
+    EndPredatesSession,
+    SignatureOfAnotherStream,
+    SignatureOfAnotherPush,
+}
+
+/// Why a message is refused.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum RejectionCauseWord {
+    UnknownDomain,
+    AppNotAllowed,
+    SecretPathMissing,
+    SecretPathWrong,
+    NoKey,
+    SignatureMissing,
+    SignatureMalformed,
+    ExpiryMalformed,
+    ExpiryTooFar,
+    SignatureMismatch,
+    NotANotification,
+}
+
+/// The signature of a refused message.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum SampleSignature {
+    Missing,
+    Malformed,
+    WellFormed,
+}
+
+/// A kind of administrative act.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum ActWord {
+    DomainRegistered,
+    DomainChanged,
+    DomainRemoved,
+    KeyAdded,
+    KeyRemoved,
+    CallbackPathReplaced,
+    TokenCreated,
+    TokenRevoked,
+    EventReleased,
+}

@@ -100,6 +100,15 @@ pub enum QuarantineReason {
 }
 
 impl QuarantineReason {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [
+        Self::Expired,
+        Self::StartOutsideWindow,
+        Self::EndPredatesSession,
+        Self::SignatureOfAnotherStream,
+        Self::SignatureOfAnotherPush,
+    ];
+
     /// The word that stands in the log and in answers.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -139,6 +148,20 @@ pub enum RefusalCause {
 }
 
 impl RefusalCause {
+    /// Every cause.
+    pub const ALL: [Self; 10] = [
+        Self::UnknownDomain,
+        Self::AppNotAllowed,
+        Self::SecretPathMissing,
+        Self::SecretPathWrong,
+        Self::NoKey,
+        Self::SignatureMissing,
+        Self::SignatureMalformed,
+        Self::ExpiryMalformed,
+        Self::ExpiryTooFar,
+        Self::SignatureMismatch,
+    ];
+
     /// The word that stands in logs, metrics and answers to operators.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -7,6 +7,7 @@ use super::Rows;
 use crate::access::Principal;
 use crate::store;
 use crate::store::event::EventRow;
+use crate::store::event_list::{EventFilter, EventPlace};
 
 /// A page of one session's log, newest first; `None` when the session does not exist for the caller.
 ///
@@ -28,4 +29,20 @@ pub async fn list_session_events(
         store::event::list_session_events(&mut *snapshot, session_id, before_position, i64::from(limit) + 1).await?;
     snapshot.commit().await?;
     Ok(Some(Rows::of(rows, limit)))
+}
+
+/// A page of the log, newest first. The filter is narrowed to what exists for the caller.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_events(
+    pool: &PgPool,
+    principal: &Principal,
+    filter: EventFilter,
+    after: Option<EventPlace>,
+    limit: u16,
+) -> Result<Rows<EventRow>, sqlx::Error> {
+    let filter = EventFilter { visible_domains: principal.visible_domains().map(<[String]>::to_vec), ..filter };
+    let rows = store::event_list::list_events(pool, &filter, after, i64::from(limit) + 1).await?;
+    Ok(Rows::of(rows, limit))
 }

@@ -5,6 +5,7 @@
 
 pub mod events;
 pub mod live;
+pub mod rejections;
 pub mod sessions;
 pub mod streams;
 

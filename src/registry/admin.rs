@@ -4,12 +4,15 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::master_key::MasterKey;
 use super::{hash_callback_token, open_key};
+use crate::access::Actor;
+use crate::access::audit::{self, Act, Subject};
 use crate::huawei::admission::SignatureRule;
 use crate::huawei::notification::is_app_name;
 use crate::huawei::signature::{Joiner, could_be_confused};
@@ -65,6 +68,7 @@ pub enum AdminError {
 /// [`AdminError::Invalid`], naming the member that is wrong.
 pub async fn put_domain(
     pool: &PgPool,
+    actor: &Actor,
     domain: &str,
     settings: DomainSettings,
     now: DateTime<Utc>,
@@ -89,20 +93,39 @@ pub async fn put_domain(
         updated_at: now,
     };
     store::domain::upsert_domain(&mut *transaction, &row).await?;
+    let (act, details) = match &known {
+        None => (Act::DomainRegistered, settings_of(&row)),
+        Some(before) => (Act::DomainChanged, json!({ "before": settings_of(before), "after": settings_of(&row) })),
+    };
+    let subject = Subject { domain: Some(domain), details: Some(details), ..Subject::default() };
+    audit::record(&mut *transaction, actor, now, act, subject).await?;
     transaction.commit().await?;
     Ok((row, known.is_none()))
+}
+
+/// A domain's settings as the audit trail shows them.
+fn settings_of(row: &DomainRow) -> Value {
+    json!({
+        "signature": row.signature,
+        "apps": row.apps,
+        "joiner": row.joiner,
+        "rendition_templates": row.rendition_templates,
+        "concurrent_pushes": row.concurrent_pushes,
+    })
 }
 
 /// Stops receiving for a domain and forgets its keys. Its history stays.
 ///
 /// # Errors
 /// [`AdminError::NotFound`] when it is not registered.
-pub async fn remove_domain(pool: &PgPool, domain: &str) -> Result<(), AdminError> {
+pub async fn remove_domain(pool: &PgPool, actor: &Actor, domain: &str, now: DateTime<Utc>) -> Result<(), AdminError> {
     let mut transaction = pool.begin().await?;
     store::installation::lock_registry(&mut *transaction).await?;
     if !store::domain::delete_domain(&mut *transaction, domain).await? {
         return Err(AdminError::NotFound("domain"));
     }
+    let subject = Subject { domain: Some(domain), ..Subject::default() };
+    audit::record(&mut *transaction, actor, now, Act::DomainRemoved, subject).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -114,6 +137,7 @@ pub async fn remove_domain(pool: &PgPool, domain: &str) -> Result<(), AdminError
 /// [`AdminError::KeyShared`] when a domain with which this one could be confused has it.
 pub async fn add_key(
     pool: &PgPool,
+    actor: &Actor,
     master_key: &MasterKey,
     domain: &str,
     given: Option<SecretString>,
@@ -135,6 +159,8 @@ pub async fn add_key(
         created_at: now,
     };
     store::signing_key::insert_signing_key(&mut *transaction, &row).await?;
+    let subject = Subject { domain: Some(domain), id: Some(key_id), details: None };
+    audit::record(&mut *transaction, actor, now, Act::KeyAdded, subject).await?;
     transaction.commit().await?;
     Ok((row, key))
 }
@@ -164,12 +190,20 @@ async fn refuse_shared_key(
 ///
 /// # Errors
 /// [`AdminError::NotFound`] when the domain has no such key.
-pub async fn remove_key(pool: &PgPool, domain: &str, key_id: Uuid) -> Result<(), AdminError> {
+pub async fn remove_key(
+    pool: &PgPool,
+    actor: &Actor,
+    domain: &str,
+    key_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), AdminError> {
     let mut transaction = pool.begin().await?;
     store::installation::lock_registry(&mut *transaction).await?;
     if !store::signing_key::delete_signing_key(&mut *transaction, domain, key_id).await? {
         return Err(AdminError::NotFound("key"));
     }
+    let subject = Subject { domain: Some(domain), id: Some(key_id), details: None };
+    audit::record(&mut *transaction, actor, now, Act::KeyRemoved, subject).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -180,6 +214,7 @@ pub async fn remove_key(pool: &PgPool, domain: &str, key_id: Uuid) -> Result<(),
 /// [`AdminError::NotFound`] when it is not registered.
 pub async fn replace_callback_token(
     pool: &PgPool,
+    actor: &Actor,
     domain: &str,
     now: DateTime<Utc>,
 ) -> Result<SecretString, AdminError> {
@@ -190,6 +225,8 @@ pub async fn replace_callback_token(
     if !store::domain::update_callback_token_hash(&mut *transaction, domain, &hash, now).await? {
         return Err(AdminError::NotFound("domain"));
     }
+    let subject = Subject { domain: Some(domain), ..Subject::default() };
+    audit::record(&mut *transaction, actor, now, Act::CallbackPathReplaced, subject).await?;
     transaction.commit().await?;
     Ok(token.into())
 }

@@ -21,6 +21,8 @@ pub struct AccessTokenRow {
     pub created_at: DateTime<Utc>,
     /// When it stops working.
     pub expires_at: Option<DateTime<Utc>>,
+    /// When it was last used, as far as that is written down.
+    pub last_used_at: Option<DateTime<Utc>>,
 }
 
 /// Every token, oldest first.
@@ -30,7 +32,7 @@ pub struct AccessTokenRow {
 pub async fn list_access_tokens(executor: impl PgExecutor<'_>) -> Result<Vec<AccessTokenRow>, sqlx::Error> {
     sqlx::query_as!(
         AccessTokenRow,
-        "select token_id, name, token_hash, scopes, domains, created_at, expires_at
+        "select token_id, name, token_hash, scopes, domains, created_at, expires_at, last_used_at
          from access_token order by created_at, token_id"
     )
     .fetch_all(executor)
@@ -65,4 +67,26 @@ pub async fn insert_access_token(executor: impl PgExecutor<'_>, row: &AccessToke
 pub async fn delete_access_token(executor: impl PgExecutor<'_>, token_id: Uuid) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!("delete from access_token where token_id = $1", token_id).execute(executor).await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Writes down when tokens were last used. Tokens that are gone are passed over.
+///
+/// # Errors
+/// Those of the database.
+pub async fn update_last_uses(
+    executor: impl PgExecutor<'_>,
+    token_ids: &[Uuid],
+    times: &[DateTime<Utc>],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update access_token token
+         set last_used_at = greatest(token.last_used_at, used.last_used_at)
+         from unnest($1::uuid[], $2::timestamptz[]) as used (token_id, last_used_at)
+         where token.token_id = used.token_id",
+        token_ids,
+        times
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
 }

@@ -5,8 +5,10 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 /// One entry, as far as callers see it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub struct EventRow {
+    /// Its shard; never shown, it only orders.
+    pub shard: i16,
     /// Its position in the shard; never shown, it only orders.
     pub position: i64,
     /// Its id.
@@ -29,8 +31,12 @@ pub struct EventRow {
     pub recorded_at: DateTime<Utc>,
     /// Whether it counts.
     pub disposition: String,
-    /// Why it does not.
+    /// Why it does not, or did not.
     pub reason: Option<String>,
+    /// When an operator let it count, if it was quarantined.
+    pub released_at: Option<DateTime<Utc>>,
+    /// The quarantined entry that this one lets count.
+    pub original_event_id: Option<Uuid>,
     /// How it was signed.
     pub signature: Option<String>,
     /// The key that the signature fits.
@@ -63,17 +69,53 @@ pub async fn list_session_events(
 ) -> Result<Vec<EventRow>, sqlx::Error> {
     sqlx::query_as!(
         EventRow,
-        "select position, event_id, session_id, domain, app, stream, publish_timestamp, event, received_at,
+        r#"select shard, position, event_id, session_id, domain, app, stream, publish_timestamp, event, received_at,
                 recorded_at, disposition, reason, signature, key_id, auth_timestamp, actor, note, client_ip, node_ip,
-                source_ip, user_args
-         from log_entry
+                source_ip, user_args, original_event_id,
+                (select release.recorded_at from log_entry release
+                 where release.original_event_id = entry.event_id and entry.disposition = 'quarantined' limit 1)
+                as released_at
+         from log_entry entry
          where session_id = $1 and position < coalesce($2, 9223372036854775807)
          order by position desc
-         limit $3",
+         limit $3"#,
         session_id,
         before_position,
         limit
     )
     .fetch_all(executor)
     .await
+}
+
+/// One quarantined entry.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get_quarantined_event(
+    executor: impl PgExecutor<'_>,
+    event_id: Uuid,
+) -> Result<Option<EventRow>, sqlx::Error> {
+    sqlx::query_as!(
+        EventRow,
+        r#"select shard, position, event_id, session_id, domain, app, stream, publish_timestamp, event, received_at,
+                recorded_at, disposition, reason, signature, key_id, auth_timestamp, actor, note, client_ip, node_ip,
+                source_ip, user_args, original_event_id,
+                (select release.recorded_at from log_entry release
+                 where release.original_event_id = entry.event_id limit 1) as released_at
+         from log_entry entry
+         where event_id = $1 and disposition = 'quarantined'"#,
+        event_id
+    )
+    .fetch_optional(executor)
+    .await
+}
+
+/// Makes others who would do something to this entry wait, to the end of the transaction.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lock_event(executor: impl PgExecutor<'_>, event_id: Uuid) -> Result<(), sqlx::Error> {
+    let (high, low) = event_id.as_u64_pair();
+    sqlx::query!("select pg_advisory_xact_lock($1)", (high ^ low).cast_signed()).execute(executor).await?;
+    Ok(())
 }

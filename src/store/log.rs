@@ -232,6 +232,10 @@ pub struct EntryRow {
     pub rendition_template: Option<String>,
     /// The end that an inference or an operator finds.
     pub ended_at: Option<DateTime<Utc>>,
+    /// Of a release: what the quarantined entry said.
+    pub original_event: Option<String>,
+    /// Of a release: when the quarantined message arrived.
+    pub original_received_at: Option<DateTime<Utc>>,
 }
 
 /// The entries of a shard after a position, in order, at most `limit`.
@@ -250,7 +254,8 @@ pub async fn list_entries_after(
     sqlx::query_as!(
         EntryRow,
         "select position, recorded_at, received_at, session_id, domain, app, stream, publish_timestamp, origin, event,
-                disposition, signature, auth_timestamp, client_ip, node_ip, user_args, rendition_template, ended_at
+                disposition, signature, auth_timestamp, client_ip, node_ip, user_args, rendition_template, ended_at,
+                original_event, original_received_at
          from log_entry
          where shard = $1 and position > $2 and recorded_at >= $3
          order by position

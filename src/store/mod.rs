@@ -5,16 +5,20 @@
 //! the database's own clock is read only where the log needs it.
 
 pub mod access_token;
+pub mod audit;
 pub mod bound_signature;
 pub mod channel;
 pub mod domain;
 pub mod event;
+pub mod event_list;
 pub mod fold;
 pub mod installation;
 pub mod live;
 pub mod log;
 pub mod partition;
 pub mod pool;
+pub mod rejection;
+pub mod release;
 pub mod session;
 pub mod session_list;
 pub mod signing_key;

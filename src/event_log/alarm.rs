@@ -1,0 +1,40 @@
+//! What an operator should look at: a signature that was used for more than it was made for.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::huawei::admission::QuarantineReason;
+
+/// How long nothing more is said about one domain and reason.
+const SILENCE: TimeDelta = TimeDelta::minutes(1);
+
+/// Writes one line a minute for each domain and reason. The domains are registered ones, so there are not many.
+#[derive(Debug, Default)]
+pub struct Alarms(Mutex<HashMap<(String, &'static str), DateTime<Utc>>>);
+
+impl Alarms {
+    /// Takes note that a message of a registered domain was quarantined.
+    pub fn quarantined(&self, domain: &str, reason: QuarantineReason, now: DateTime<Utc>) {
+        match reason {
+            QuarantineReason::SignatureOfAnotherStream | QuarantineReason::SignatureOfAnotherPush => {}
+            QuarantineReason::Expired | QuarantineReason::StartOutsideWindow | QuarantineReason::EndPredatesSession => {
+                return;
+            }
+        }
+        let key = (domain.to_owned(), reason.as_str());
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.get(&key).is_some_and(|last| now - *last < SILENCE) {
+            return;
+        }
+        said.insert(key, now);
+        drop(said);
+        tracing::error!(
+            domain,
+            reason = reason.as_str(),
+            "a signature came again with other fields: somebody may replay captured messages; \
+             /v1/events?disposition=quarantined shows them"
+        );
+    }
+}

@@ -1,0 +1,62 @@
+//! Letting a quarantined message count, by an operator's word.
+//!
+//! The log is only ever added to: a release is an entry of its own, which says again what the quarantined one said. It
+//! is folded exactly as if the message had been accepted when it arrived.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::access::Actor;
+use crate::access::audit::{self, Act, Subject};
+use crate::store;
+use crate::store::event::EventRow;
+use crate::store::release::ReleaseRow;
+
+/// Why a message is not released.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// There is no quarantined message of this id.
+    #[error("there is no such quarantined event")]
+    NotQuarantined,
+    /// It was released before.
+    #[error("the event was released before")]
+    ReleasedBefore,
+    /// The database failed.
+    #[error("the database cannot keep the release")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Releases a quarantined message; gives the entry that says so, which is durable.
+///
+/// # Errors
+/// [`ReleaseError`]. After a failure of the database, whether the message is released is not known: asking again tells.
+pub async fn release(
+    pool: &PgPool,
+    actor: &Actor,
+    event_id: Uuid,
+    note: Option<String>,
+    now: DateTime<Utc>,
+) -> Result<EventRow, ReleaseError> {
+    let mut transaction = pool.begin().await?;
+    store::event::lock_event(&mut *transaction, event_id).await?;
+    let original = store::event::get_quarantined_event(&mut *transaction, event_id).await?;
+    let original = original.ok_or(ReleaseError::NotQuarantined)?;
+    if original.released_at.is_some() {
+        return Err(ReleaseError::ReleasedBefore);
+    }
+    let subject = Subject { domain: Some(&original.domain), id: Some(event_id), details: None };
+    audit::record(&mut *transaction, actor, now, Act::EventReleased, subject).await?;
+    let release = ReleaseRow {
+        shard: original.shard,
+        original_position: original.position,
+        event_id: Uuid::new_v4(),
+        received_at: now,
+        actor: actor.name.clone(),
+        note,
+    };
+    // Last, for it holds the shard's head row until the commit.
+    let entry = store::release::insert_release(&mut *transaction, &release).await?;
+    transaction.commit().await?;
+    Ok(entry)
+}

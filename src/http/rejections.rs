@@ -1,0 +1,216 @@
+//! `/v1/rejections`: messages that were refused, for support to see that a key is wrong.
+
+use actix_web::get;
+use actix_web::web::{Data, Json};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::extract::{Access, Read};
+use super::page::{PageParameters, PageRequest};
+use super::problem::ApiError;
+use super::query_string::{FromQuery, Query, QueryReader};
+use super::refusals::Refusals;
+use super::state::AppState;
+use super::words::{RejectionCauseWord, SampleSignature};
+use crate::access::{Principal, Scope};
+use crate::huawei::admission::RefusalCause;
+use crate::query;
+use crate::rejection::{NOT_A_NOTIFICATION, Sample};
+use crate::store::rejection::{RejectionFilter, RejectionRow};
+
+/// The refused messages of one claimed domain, cause and minute.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Rejection)]
+pub struct RejectionView {
+    /// The domain that they claim to be of. Null for what is not a notification, and for domains that are not
+    /// registered when there are many of them in a minute.
+    #[schema(required, example = "push.example.com")]
+    domain: Option<String>,
+    /// Why they are refused.
+    #[schema(value_type = RejectionCauseWord, example = "signature_mismatch")]
+    cause: String,
+    /// Begin of the minute.
+    #[schema(value_type = String, format = DateTime)]
+    minute_at: DateTime<Utc>,
+    /// How many there were.
+    #[schema(minimum = 1)]
+    count: i64,
+    /// When the first arrived.
+    #[schema(value_type = String, format = DateTime)]
+    first_at: DateTime<Utc>,
+    /// When the last arrived.
+    #[schema(value_type = String, format = DateTime)]
+    last_at: DateTime<Utc>,
+    /// The first of them. Nothing of it was shown to be true.
+    #[schema(required)]
+    sample: Option<SampleView>,
+}
+
+/// A refused message, credentials masked.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RejectionSample)]
+pub struct SampleView {
+    /// When it arrived.
+    #[schema(value_type = String, format = DateTime)]
+    received_at: DateTime<Utc>,
+    /// What is wrong with it, if it is not a notification; else null.
+    #[schema(required)]
+    problem: Option<String>,
+    /// The provider's word.
+    #[schema(required)]
+    event: Option<String>,
+    /// Application.
+    #[schema(required)]
+    app: Option<String>,
+    /// Stream name.
+    #[schema(required)]
+    stream: Option<String>,
+    /// Unix seconds at which the push began.
+    #[schema(required)]
+    publish_timestamp: Option<i64>,
+    /// Unix second at which its signature expires.
+    #[schema(required)]
+    auth_timestamp: Option<i64>,
+    /// Its signature, by its looks.
+    #[schema(required, value_type = Option<SampleSignature>)]
+    signature: Option<String>,
+    /// Whether it came through a secret path, right or wrong.
+    #[schema(required)]
+    secret_path: Option<bool>,
+    /// The address that it came from. Only with scope `personal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    source_ip: Option<Option<String>>,
+    /// The encoder's address. Only with scope `personal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    client_ip: Option<Option<String>>,
+    /// The receiving node's address. Only with scope `personal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    node_ip: Option<Option<String>>,
+    /// Query string of the push URL, credentials masked. Only with scope `personal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    user_args: Option<Option<String>>,
+}
+
+impl SampleView {
+    fn new(sample: Sample, principal: &Principal) -> Self {
+        let personal = principal.may(Scope::Personal);
+        Self {
+            received_at: sample.received_at,
+            problem: sample.problem,
+            event: sample.event,
+            app: sample.app,
+            stream: sample.stream,
+            publish_timestamp: sample.publish_timestamp,
+            auth_timestamp: sample.auth_timestamp,
+            signature: sample.signature,
+            secret_path: sample.secret_path,
+            source_ip: personal.then_some(sample.source_ip),
+            client_ip: personal.then_some(sample.client_ip),
+            node_ip: personal.then_some(sample.node_ip),
+            user_args: personal.then_some(sample.user_args),
+        }
+    }
+}
+
+impl RejectionView {
+    fn new(row: RejectionRow, principal: &Principal) -> Self {
+        let sample = serde_json::from_value(row.sample).ok();
+        Self {
+            domain: (!row.claimed_domain.is_empty()).then_some(row.claimed_domain),
+            cause: row.cause,
+            minute_at: row.minute_at,
+            count: row.count,
+            first_at: row.first_at,
+            last_at: row.last_at,
+            sample: sample.map(|sample| SampleView::new(sample, principal)),
+        }
+    }
+}
+
+/// A page of rejections.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RejectionPage)]
+pub struct RejectionPageView {
+    /// The rejections.
+    data: Vec<RejectionView>,
+    /// Where the next page begins; null on the last one.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+/// Filters of the rejections.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only documents what `ListRejectionsQuery` reads")]
+pub struct RejectionParameters {
+    /// Exact claimed domain.
+    domain: Option<String>,
+    /// Exact cause.
+    #[param(value_type = Option<RejectionCauseWord>)]
+    cause: Option<String>,
+    /// Begin of a period of receipt, inclusive.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<DateTime<Utc>>,
+    /// End of a period of receipt, exclusive.
+    #[param(value_type = Option<String>, format = DateTime)]
+    to: Option<DateTime<Utc>>,
+}
+
+/// Which rejections are wanted, and which page of them.
+pub struct ListRejectionsQuery {
+    filter: RejectionFilter,
+    page: PageRequest<(DateTime<Utc>, String, String)>,
+}
+
+impl FromQuery for ListRejectionsQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
+        let page = PageRequest::from_query(query);
+        let causes = RefusalCause::ALL.map(RefusalCause::as_str).into_iter().chain([NOT_A_NOTIFICATION]);
+        let causes: Vec<_> = causes.map(|cause| (cause, cause)).collect();
+        let filter = RejectionFilter {
+            visible_domains: None,
+            domain: query.text("domain"),
+            cause: query.word("cause", &causes).map(str::to_owned),
+            from: query.time("from"),
+            to: query.time("to"),
+        };
+        if filter.from.zip(filter.to).is_some_and(|(from, to)| from >= to) {
+            query.refuse("to", "must lie after from");
+        }
+        Self { filter, page }
+    }
+}
+
+/// List refused messages
+///
+/// Messages that were answered 401 or 400, counted by claimed domain, cause and minute, newest minute first. Seen
+/// here within some seconds; kept for 7 days, and less when there are very many.
+#[utoipa::path(
+    tag = "sessions",
+    params(RejectionParameters, PageParameters),
+    responses(
+        (status = 200, description = "A page of rejections", body = RejectionPageView),
+        Refusals,
+    ),
+)]
+#[get("/v1/rejections")]
+pub async fn list_rejections(
+    Access { principal, .. }: Access<Read>,
+    state: Data<AppState>,
+    Query(parameters): Query<ListRejectionsQuery>,
+) -> Result<Json<RejectionPageView>, ApiError> {
+    let ListRejectionsQuery { filter, page } = parameters;
+    let after = page.after.as_ref();
+    let rows = query::rejections::list_rejections(&state.query_pool, &principal, filter, after, page.limit).await?;
+    let (data, next_cursor) = page.page(
+        rows,
+        |row| (row.minute_at, row.claimed_domain.clone(), row.cause.clone()),
+        |row| RejectionView::new(row, &principal),
+    );
+    Ok(Json(RejectionPageView { data, next_cursor }))
+}

@@ -1,0 +1,25 @@
+//! Refused messages as support reads them.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+
+use super::Rows;
+use crate::access::Principal;
+use crate::store;
+use crate::store::rejection::{RejectionFilter, RejectionRow};
+
+/// A page of the counts, newest minute first. The filter is narrowed to the claimed domains that exist for the caller.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_rejections(
+    pool: &PgPool,
+    principal: &Principal,
+    filter: RejectionFilter,
+    after: Option<&(DateTime<Utc>, String, String)>,
+    limit: u16,
+) -> Result<Rows<RejectionRow>, sqlx::Error> {
+    let filter = RejectionFilter { visible_domains: principal.visible_domains().map(<[String]>::to_vec), ..filter };
+    let rows = store::rejection::list_rejections(pool, &filter, after, i64::from(limit) + 1).await?;
+    Ok(Rows::of(rows, limit))
+}

@@ -1,0 +1,88 @@
+//! One refused message, as support sees it: enough to tell what is wrong, and no credential.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::event_log::receive::Arrival;
+use crate::huawei::masking::Masker;
+use crate::huawei::notification::ParseError;
+use crate::huawei::{admission, signature};
+
+/// The first of some refused messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+    /// What is wrong with it, if it is not a notification. Never quotes it.
+    pub problem: Option<String>,
+    /// The provider's word.
+    pub event: Option<String>,
+    /// Application.
+    pub app: Option<String>,
+    /// Stream name.
+    pub stream: Option<String>,
+    /// Unix second at which the push began.
+    pub publish_timestamp: Option<i64>,
+    /// Unix second at which its signature expires.
+    pub auth_timestamp: Option<i64>,
+    /// `missing`, `malformed`, or `well_formed`.
+    pub signature: Option<String>,
+    /// Whether it came through a secret path, right or wrong.
+    pub secret_path: Option<bool>,
+    /// The address that it came from.
+    pub source_ip: Option<String>,
+    /// The encoder's address.
+    pub client_ip: Option<String>,
+    /// The receiving node's address.
+    pub node_ip: Option<String>,
+    /// Query string of the push URL, credentials masked.
+    pub user_args: Option<String>,
+}
+
+impl Sample {
+    /// Of a notification that was refused.
+    pub(super) fn of(arrival: &Arrival, masker: &Masker) -> Self {
+        let message = &arrival.message;
+        let signature = match message.auth_sign.as_deref() {
+            None => "missing",
+            Some(text) if signature::from_hex(text).is_none() => "malformed",
+            Some(_) => "well_formed",
+        };
+        Self {
+            received_at: arrival.received_at,
+            problem: None,
+            event: Some(message.event.word().to_owned()),
+            app: Some(message.app.clone()),
+            stream: Some(message.stream.clone()),
+            publish_timestamp: Some(message.publish_timestamp),
+            auth_timestamp: message.auth_timestamp,
+            signature: Some(signature.to_owned()),
+            secret_path: Some(arrival.path != admission::Path::Open),
+            source_ip: arrival.source_ip.map(|address| address.to_string()),
+            client_ip: message.client_ip.clone(),
+            node_ip: message.node_ip.clone(),
+            user_args: message.user_args.as_ref().map(|user_args| masker.mask(user_args)),
+        }
+    }
+
+    /// Of something that is not a notification.
+    pub(super) fn of_malformed(problem: &ParseError, received_at: DateTime<Utc>, source_ip: Option<IpAddr>) -> Self {
+        Self {
+            received_at,
+            problem: Some(problem.to_string()),
+            event: None,
+            app: None,
+            stream: None,
+            publish_timestamp: None,
+            auth_timestamp: None,
+            signature: None,
+            secret_path: None,
+            source_ip: source_ip.map(|address| address.to_string()),
+            client_ip: None,
+            node_ip: None,
+            user_args: None,
+        }
+    }
+}

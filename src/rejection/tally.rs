@@ -1,0 +1,262 @@
+//! Counting in bounded space.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use serde_json::json;
+use sqlx::PgPool;
+
+use super::{NOT_A_NOTIFICATION, Sample};
+use crate::event_log::receive::Arrival;
+use crate::huawei::admission::RefusalCause;
+use crate::huawei::masking::Masker;
+use crate::huawei::notification::ParseError;
+use crate::store;
+use crate::store::rejection::RejectionRow;
+
+/// How many domains that are not registered are counted by name in a minute, for each cause.
+const MOST_CLAIMED: usize = 10;
+
+/// How many minutes are kept in memory while the database is away.
+const MOST_MINUTES: usize = 60;
+
+/// How long counts are kept in the database.
+const KEPT: TimeDelta = TimeDelta::days(7);
+
+/// How many counts are kept in the database.
+const MOST_KEPT: i64 = 20_000;
+
+/// A refused message, as far as counting cares.
+#[derive(Debug, Clone, Copy)]
+struct Refused<'a> {
+    /// `None` when it is not a notification.
+    claimed_domain: Option<&'a str>,
+    registered: bool,
+    cause: &'static str,
+    received_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone)]
+struct Tally {
+    unwritten: i64,
+    first_at: DateTime<Utc>,
+    last_at: DateTime<Utc>,
+    sample: Sample,
+}
+
+/// The messages of one minute and cause.
+#[derive(Debug, Default)]
+struct Tallies {
+    /// By claimed domain; the empty name stands for messages that are counted with others.
+    by_domain: HashMap<String, Tally>,
+    /// How many of the names are not registered.
+    claimed: usize,
+}
+
+impl Tallies {
+    /// The name that a message is counted under.
+    fn name_for<'a>(&mut self, claimed_domain: Option<&'a str>, registered: bool) -> &'a str {
+        let name = claimed_domain.unwrap_or_default();
+        if registered || self.by_domain.contains_key(name) {
+            return name;
+        }
+        if self.claimed >= MOST_CLAIMED {
+            return "";
+        }
+        self.claimed += 1;
+        name
+    }
+}
+
+type ByMinute = BTreeMap<DateTime<Utc>, HashMap<&'static str, Tallies>>;
+
+/// The refused messages of this minute, and those that are not written down yet.
+#[derive(Debug, Default)]
+pub struct Rejections {
+    by_minute: Mutex<ByMinute>,
+}
+
+impl Rejections {
+    /// Counts a notification that was refused. `registered` tells whether the domain that it claims is.
+    pub fn count_refused(&self, arrival: &Arrival, registered: bool, cause: RefusalCause, masker: &Masker) {
+        let refused = Refused {
+            claimed_domain: Some(&arrival.message.domain),
+            registered,
+            cause: cause.as_str(),
+            received_at: arrival.received_at,
+        };
+        self.count(refused, || Sample::of(arrival, masker));
+    }
+
+    /// Counts something that is not a notification.
+    pub fn count_malformed(&self, problem: &ParseError, received_at: DateTime<Utc>, source_ip: Option<IpAddr>) {
+        let cause = NOT_A_NOTIFICATION;
+        let refused = Refused { claimed_domain: None, registered: false, cause, received_at };
+        self.count(refused, || Sample::of_malformed(problem, received_at, source_ip));
+    }
+
+    /// `sample` is made if the message is the first of its kind in this minute.
+    fn count(&self, refused: Refused<'_>, sample: impl FnOnce() -> Sample) {
+        let Refused { claimed_domain, registered, cause, received_at } = refused;
+        let mut by_minute = self.lock();
+        let minute = minute_of(received_at);
+        if by_minute.len() >= MOST_MINUTES && !by_minute.contains_key(&minute) {
+            by_minute.pop_first();
+        }
+        let tallies = by_minute.entry(minute).or_default().entry(cause).or_default();
+        let name = tallies.name_for(claimed_domain, registered);
+        if let Some(tally) = tallies.by_domain.get_mut(name) {
+            tally.unwritten += 1;
+            tally.last_at = tally.last_at.max(received_at);
+            return;
+        }
+        let tally = Tally { unwritten: 1, first_at: received_at, last_at: received_at, sample: sample() };
+        tallies.by_domain.insert(name.to_owned(), tally);
+        drop(by_minute);
+        // Once a minute, cause and name: as bounded as the counts are.
+        tracing::warn!(claimed_domain = ?name, cause, "messages are refused; /v1/rejections counts them");
+    }
+
+    /// Writes down what was counted, and forgets what is over. What cannot be written is kept.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn write(&self, pool: &PgPool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+        let rows = rows_of(&self.lock());
+        if !rows.is_empty() {
+            store::rejection::upsert_rejections(pool, &rows).await?;
+            self.mark_written(&rows);
+            store::rejection::delete_old_rejections(pool, now - KEPT, MOST_KEPT).await?;
+        }
+        self.forget_before(minute_of(now));
+        Ok(())
+    }
+
+    fn mark_written(&self, rows: &[RejectionRow]) {
+        let mut by_minute = self.lock();
+        for row in rows {
+            let tallies = by_minute.get_mut(&row.minute_at).and_then(|causes| causes.get_mut(row.cause.as_str()));
+            if let Some(tally) = tallies.and_then(|tallies| tallies.by_domain.get_mut(&row.claimed_domain)) {
+                tally.unwritten -= row.count;
+            }
+        }
+    }
+
+    fn forget_before(&self, this_minute: DateTime<Utc>) {
+        let unwritten = |tallies: &Tallies| tallies.by_domain.values().any(|tally| tally.unwritten > 0);
+        self.lock().retain(|minute, causes| *minute >= this_minute || causes.values().any(unwritten));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ByMinute> {
+        self.by_minute.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn minute_of(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.duration_trunc(TimeDelta::minutes(1)).unwrap_or(time)
+}
+
+fn rows_of(by_minute: &ByMinute) -> Vec<RejectionRow> {
+    let mut rows = Vec::new();
+    for (minute, causes) in by_minute {
+        for (cause, tallies) in causes {
+            for (name, tally) in tallies.by_domain.iter().filter(|(_, tally)| tally.unwritten > 0) {
+                rows.push(RejectionRow {
+                    minute_at: *minute,
+                    claimed_domain: name.clone(),
+                    cause: (*cause).to_owned(),
+                    count: tally.unwritten,
+                    first_at: tally.first_at,
+                    last_at: tally.last_at,
+                    sample: json!(tally.sample),
+                });
+            }
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_700_000_040 + seconds, 0).expect("in range")
+    }
+
+    fn sample() -> Sample {
+        Sample::of_malformed(&ParseError::Missing("domain"), at(0), None)
+    }
+
+    fn count(rejections: &Rejections, domain: &str, registered: bool, seconds: i64) {
+        let cause = "unknown_domain";
+        rejections.count(Refused { claimed_domain: Some(domain), registered, cause, received_at: at(seconds) }, sample);
+    }
+
+    fn rows(rejections: &Rejections) -> Vec<(String, i64)> {
+        let mut rows: Vec<_> =
+            rows_of(&rejections.lock()).into_iter().map(|row| (row.claimed_domain, row.count)).collect();
+        rows.sort();
+        rows
+    }
+
+    #[test]
+    fn messages_are_counted_by_name_with_the_times_of_the_first_and_the_last() {
+        let rejections = Rejections::default();
+        for seconds in [5, 3, 9] {
+            count(&rejections, "a", false, seconds);
+        }
+        count(&rejections, "b", false, 4);
+        assert_eq!(rows(&rejections), [("a".to_owned(), 3), ("b".to_owned(), 1)]);
+        let of_a = rows_of(&rejections.lock()).into_iter().find(|row| row.claimed_domain == "a").expect("counted");
+        assert_eq!((of_a.minute_at, of_a.last_at), (at(0), at(9)));
+    }
+
+    #[test]
+    fn a_flood_of_names_takes_no_more_room_than_a_few_and_hides_no_registered_one() {
+        let rejections = Rejections::default();
+        for number in 0..10_000 {
+            count(&rejections, &format!("flood{number}"), false, 0);
+        }
+        for number in 0..50 {
+            count(&rejections, &format!("ours{number}"), true, 0);
+        }
+        let rows = rows(&rejections);
+        assert_eq!(rows.len(), MOST_CLAIMED + 50 + 1);
+        assert_eq!(rows.iter().map(|(_, count)| count).sum::<i64>(), 10_050);
+        assert!(rows.contains(&(String::new(), 10_000 - 10)) && rows.contains(&("ours49".to_owned(), 1)));
+    }
+
+    #[test]
+    fn what_was_written_is_not_written_again_and_names_stay_bounded_through_the_minute() {
+        let rejections = Rejections::default();
+        for number in 0..MOST_CLAIMED {
+            count(&rejections, &format!("flood{number}"), false, 0);
+        }
+        let written = rows_of(&rejections.lock());
+        count(&rejections, "flood0", false, 1);
+        rejections.mark_written(&written);
+        rejections.forget_before(at(0));
+        count(&rejections, "another", false, 2);
+        assert_eq!(rows(&rejections), [(String::new(), 1), ("flood0".to_owned(), 1)]);
+        rejections.forget_before(at(60));
+        assert_eq!(rows(&rejections).len(), 2, "what is not written yet is kept");
+        let unwritten = rows_of(&rejections.lock());
+        rejections.mark_written(&unwritten);
+        rejections.forget_before(at(60));
+        assert!(rejections.lock().is_empty());
+    }
+
+    #[test]
+    fn minutes_are_bounded_while_nothing_can_be_written() {
+        let rejections = Rejections::default();
+        for minute in 0..1_000 {
+            count(&rejections, "a", true, minute * 60);
+        }
+        let minutes: Vec<_> = rejections.lock().keys().copied().collect();
+        assert_eq!(minutes.len(), MOST_MINUTES);
+        assert_eq!(minutes.last(), Some(&at(999 * 60)));
+    }
+}

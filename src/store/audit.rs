@@ -1,0 +1,74 @@
+//! The audit trail: administrative acts.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+/// One administrative act.
+#[derive(Debug, Clone)]
+pub struct AuditRow {
+    /// Its id.
+    pub audit_id: Uuid,
+    /// When it was done.
+    pub done_at: DateTime<Utc>,
+    /// Who did it.
+    pub actor: String,
+    /// The token that did it; `None` for the administrator's own, and for commands.
+    pub token_id: Option<Uuid>,
+    /// What was done.
+    pub act: String,
+    /// The domain that it is about.
+    pub domain: Option<String>,
+    /// The key, token or log entry that it was done to.
+    pub subject_id: Option<Uuid>,
+    /// What else there is to say; never a secret.
+    pub details: Option<Value>,
+}
+
+/// Writes an act down.
+///
+/// # Errors
+/// Those of the database.
+pub async fn insert_audit_entry(executor: impl PgExecutor<'_>, row: &AuditRow) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into audit_entry (audit_id, done_at, actor, token_id, act, domain, subject_id, details)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        row.audit_id,
+        row.done_at,
+        row.actor,
+        row.token_id,
+        row.act,
+        row.domain,
+        row.subject_id,
+        row.details
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Acts, newest first, after a place in that order, at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_audit_entries(
+    executor: impl PgExecutor<'_>,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> Result<Vec<AuditRow>, sqlx::Error> {
+    let (done_at, audit_id) = after.unzip();
+    sqlx::query_as!(
+        AuditRow,
+        "select audit_id, done_at, actor, token_id, act, domain, subject_id, details
+         from audit_entry
+         where $1::timestamptz is null or (done_at, audit_id) < ($1, $2)
+         order by done_at desc, audit_id desc
+         limit $3",
+        done_at,
+        audit_id,
+        limit
+    )
+    .fetch_all(executor)
+    .await
+}

@@ -1,0 +1,124 @@
+//! Refused messages, counted.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgExecutor;
+
+use super::column;
+
+/// The refused messages of one claimed domain, cause and minute.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RejectionRow {
+    /// Begin of the minute.
+    pub minute_at: DateTime<Utc>,
+    /// The domain that they claim; empty when they are counted with others.
+    pub claimed_domain: String,
+    /// Why they are refused.
+    pub cause: String,
+    /// How many there were.
+    pub count: i64,
+    /// When the first arrived.
+    pub first_at: DateTime<Utc>,
+    /// When the last arrived.
+    pub last_at: DateTime<Utc>,
+    /// The first of them, credentials masked.
+    pub sample: Value,
+}
+
+/// Adds counts to those that are there; the sample that was first stays.
+///
+/// # Errors
+/// Those of the database.
+pub async fn upsert_rejections(executor: impl PgExecutor<'_>, rows: &[RejectionRow]) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into rejection as known (minute_at, claimed_domain, cause, count, first_at, last_at, sample)
+         select * from unnest(
+             $1::timestamptz[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[], $7::jsonb[])
+         on conflict (minute_at, claimed_domain, cause) do update set
+             count = known.count + excluded.count,
+             first_at = least(known.first_at, excluded.first_at),
+             last_at = greatest(known.last_at, excluded.last_at)",
+        &column(rows, |row| row.minute_at),
+        &column(rows, |row| row.claimed_domain.as_str()) as _,
+        &column(rows, |row| row.cause.as_str()) as _,
+        &column(rows, |row| row.count),
+        &column(rows, |row| row.first_at),
+        &column(rows, |row| row.last_at),
+        &column(rows, |row| &row.sample) as _,
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Deletes the counts of minutes before `oldest`, and the oldest ones while there are more than `most`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_old_rejections(
+    executor: impl PgExecutor<'_>,
+    oldest: DateTime<Utc>,
+    most: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "delete from rejection
+         where minute_at < $1
+            or minute_at <= (select minute_at from rejection order by minute_at desc offset $2 limit 1)",
+        oldest,
+        most
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// What is wanted of the counts. Every member narrows; `None` does not.
+#[derive(Debug, Clone, Default)]
+pub struct RejectionFilter {
+    /// The domains that exist for the caller.
+    pub visible_domains: Option<Vec<String>>,
+    /// Exact claimed domain.
+    pub domain: Option<String>,
+    /// Exact cause.
+    pub cause: Option<String>,
+    /// Begin of the period, inclusive.
+    pub from: Option<DateTime<Utc>>,
+    /// End of the period, exclusive.
+    pub to: Option<DateTime<Utc>>,
+}
+
+/// Counts that fit, newest minute first, after a place in that order (minute, claimed domain, cause), at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_rejections(
+    executor: impl PgExecutor<'_>,
+    filter: &RejectionFilter,
+    after: Option<&(DateTime<Utc>, String, String)>,
+    limit: i64,
+) -> Result<Vec<RejectionRow>, sqlx::Error> {
+    sqlx::query_as!(
+        RejectionRow,
+        "select minute_at, claimed_domain, cause, count, first_at, last_at, sample
+         from rejection
+         where ($1::text[] is null or claimed_domain = any ($1))
+           and ($2::text is null or claimed_domain = $2)
+           and ($3::text is null or cause = $3)
+           and ($4::timestamptz is null or last_at >= $4)
+           and ($5::timestamptz is null or first_at < $5)
+           and ($6::timestamptz is null or (minute_at, claimed_domain, cause) < ($6, $7, $8))
+         order by minute_at desc, claimed_domain desc, cause desc
+         limit $9",
+        filter.visible_domains.as_deref(),
+        filter.domain,
+        filter.cause,
+        filter.from,
+        filter.to,
+        after.map(|(minute_at, _, _)| minute_at),
+        after.map(|(_, domain, _)| domain),
+        after.map(|(_, _, cause)| cause),
+        limit
+    )
+    .fetch_all(executor)
+    .await
+}
