@@ -116,7 +116,7 @@ impl Application {
             rejections: Arc::clone(&notes.rejections),
             alarms: Alarms::default(),
             last_uses: Arc::clone(&notes.last_uses),
-            receiver: Receiver { log, limits: options.limits(), masker, shards },
+            receiver: Receiver { log, limits: options.admission.limits(), masker, shards },
             query_pool: pool::open(read_database.as_ref().unwrap_or(&database), Use::Query),
             work_pool: work_pool.clone(),
             unconfirmed_after: options.unconfirmed_after,
@@ -127,7 +127,7 @@ impl Application {
         let folding = Arc::clone(&state.folding);
         let (server, address) = bind(options, state)?;
         let folds = options.roles.contains(&Role::Reconciler);
-        let signature_grace = options.signature_grace;
+        let signature_grace = options.admission.signature_grace;
         Ok(Self {
             server,
             address,

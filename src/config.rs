@@ -62,6 +62,26 @@ pub struct InstallationOptions {
     pub pg_bin: Option<PathBuf>,
 }
 
+/// What is asked of a message's times.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct AdmissionOptions {
+    /// How long after its expiry a signature still counts; later messages are quarantined
+    #[arg(long, env = "STREAMTALLY_SIGNATURE_GRACE", default_value = "10m", value_parser = duration, value_name = "DURATION")]
+    pub signature_grace: TimeDelta,
+
+    /// How far in the future a signature's expiry may lie; messages beyond are refused
+    #[arg(long, env = "STREAMTALLY_SIGNATURE_MAX_FUTURE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
+    pub signature_max_future: TimeDelta,
+
+    /// How long before its signature's expiry a push may have started; other starts are quarantined
+    #[arg(long, env = "STREAMTALLY_START_WINDOW_BEFORE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
+    pub start_window_before: TimeDelta,
+
+    /// How long after its signature's expiry a push may start; other starts are quarantined
+    #[arg(long, env = "STREAMTALLY_START_WINDOW_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
+    pub start_window_after: TimeDelta,
+}
+
 /// How the service runs.
 #[allow(clippy::doc_markdown, reason = "shown as it is by --help")]
 #[derive(Debug, Clone, Args)]
@@ -84,21 +104,9 @@ pub struct ServeOptions {
     )]
     pub roles: Vec<Role>,
 
-    /// How long after its expiry a signature still counts; later messages are quarantined
-    #[arg(long, env = "STREAMTALLY_SIGNATURE_GRACE", default_value = "10m", value_parser = duration, value_name = "DURATION")]
-    pub signature_grace: TimeDelta,
-
-    /// How far in the future a signature's expiry may lie; messages beyond are refused
-    #[arg(long, env = "STREAMTALLY_SIGNATURE_MAX_FUTURE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
-    pub signature_max_future: TimeDelta,
-
-    /// How long before its signature's expiry a push may have started; other starts are quarantined
-    #[arg(long, env = "STREAMTALLY_START_WINDOW_BEFORE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
-    pub start_window_before: TimeDelta,
-
-    /// How long after its signature's expiry a push may start; other starts are quarantined
-    #[arg(long, env = "STREAMTALLY_START_WINDOW_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
-    pub start_window_after: TimeDelta,
+    /// Settings of admission.
+    #[command(flatten)]
+    pub admission: AdmissionOptions,
 
     /// How long a session may be live before it is shown as unconfirmed
     #[arg(long, env = "STREAMTALLY_UNCONFIRMED_AFTER", default_value = "12h", value_parser = duration, value_name = "DURATION")]
@@ -130,10 +138,10 @@ pub enum LogFormat {
     Json,
 }
 
-impl ServeOptions {
-    /// Settings of admission.
+impl AdmissionOptions {
+    /// These settings, for admission.
     #[must_use]
-    pub fn limits(&self) -> Limits {
+    pub fn limits(self) -> Limits {
         Limits {
             signature_grace: self.signature_grace,
             signature_max_future: self.signature_max_future,
