@@ -6,10 +6,12 @@
 //! - [`notification`]: the wire format; the only place that knows the provider's field names.
 //! - [`signature`]: how a message is signed, and whether a signature fits.
 //! - [`admission`]: accept, quarantine or refuse.
+//! - [`advice`]: what to tell a person about what did not count.
 //! - [`masking`]: credentials in `user_args` never leave the receiving path.
 //! - [`rendition`]: which stream names are transcoded renditions of which.
 
 pub mod admission;
+pub mod advice;
 pub mod masking;
 pub mod notification;
 pub mod rendition;

@@ -1,0 +1,112 @@
+//! What to tell a person about a message that did not count: why, and what to do.
+//!
+//! The one place for these sentences; the command line, the API and the dashboard show them alike. They hold nothing
+//! of the message.
+
+use super::admission::{QuarantineReason, RefusalCause};
+
+/// What the body's being no notification means.
+pub const NOT_A_NOTIFICATION: &str = "The body cannot be read as a notification, so that no key and no setting will make it one; it is answered 400. \
+     Check that it was captured whole and unchanged, and that it came from the provider.";
+
+/// What a body that is too long means.
+pub const TOO_LONG: &str = "The body has more than 64 KiB, which no notification needs; it is answered 413. Check that it is one body, without \
+     anything else that was captured.";
+
+/// What a refusal means and what to do about it.
+#[must_use]
+pub fn of_cause(cause: RefusalCause) -> &'static str {
+    match cause {
+        RefusalCause::UnknownDomain => {
+            "No domain of exactly this name is registered; upper and lower case, dots and blanks count. Register it as \
+             the provider sends it, or correct the notification URL that is set for it at the provider."
+        }
+        RefusalCause::AppNotAllowed => {
+            "The domain lists the applications that may send, and this one is not listed. Add it to the list if it is \
+             yours."
+        }
+        RefusalCause::SecretPathMissing => {
+            "The domain's messages are not signed, so that only its secret path shows them to be genuine. Set the URL \
+             with the secret path at the provider, or register a key and require signatures."
+        }
+        RefusalCause::SecretPathWrong => {
+            "It came through a secret path that is not, or no longer, this domain's. Make a new secret path, and set \
+             the whole URL at the provider."
+        }
+        RefusalCause::NoKey => {
+            "The domain requires signatures and has no key that can be used. Add the key that is set at the provider."
+        }
+        RefusalCause::SignatureMissing => {
+            "auth_sign or auth_timestamp is not there, and the domain requires them. Set a key for the domain at the \
+             provider; without one it does not sign."
+        }
+        RefusalCause::SignatureMalformed => {
+            "auth_sign is not 64 hexadecimal digits, which an HMAC-SHA256 has. Capture the message again if it was cut \
+             or masked; if the provider really sends it so, report it."
+        }
+        RefusalCause::ExpiryMalformed => {
+            "auth_timestamp does not have exactly ten digits. The signature joins it to the stream's name without a \
+             separator, so that another number of digits may mean that digits of a captured message were moved between \
+             the two: treat it as forged, unless the provider itself sends it so."
+        }
+        RefusalCause::ExpiryTooFar => {
+            "The signature is genuine, but expires further in the future than the service allows. Check the clock of \
+             this machine; if the provider signs for that long, raise --signature-max-future."
+        }
+        RefusalCause::SignatureMismatch => {
+            "No key of the domain makes this signature. Most often another key is set at the provider: add it here. If the \
+             key fits in another way of signing, the domain's joiner or the key as it is registered is wrong; if it fits \
+             in none, the message was changed on its way, or is forged."
+        }
+    }
+}
+
+/// What a quarantine means and what to do about it.
+#[must_use]
+pub fn of_reason(reason: QuarantineReason) -> &'static str {
+    match reason {
+        QuarantineReason::Expired => {
+            "The message is genuine, but its signature expired longer ago than the service allows: it is late, or was \
+             sent again by someone who captured it. Check the clock of this machine; if the provider is often so late, \
+             raise --signature-grace."
+        }
+        QuarantineReason::StartOutsideWindow => {
+            "The message is genuine, but the push that it announces started too long before or after the signature's \
+             expiry. The start is not signed, so that a changed one would make up a session. If the provider itself \
+             sends it so, raise --start-window-before or --start-window-after."
+        }
+        QuarantineReason::EndPredatesSession => {
+            "The message is genuine, but the push that it ends began after the signature had expired. The start is not \
+             signed: this is most likely the end of an earlier push, aimed at a later one."
+        }
+        QuarantineReason::SignatureOfAnotherStream => {
+            "The message is genuine by its signature, but the same signature came before with another application and \
+             stream: the names are signed joined, and somebody may have split them in another way. List the domain's \
+             applications, which rules that out; release the message if this one is the true one."
+        }
+        QuarantineReason::SignatureOfAnotherPush => {
+            "The message is genuine by its signature, but the same signature came before with another start of the push. \
+             The start is not signed, so that a captured message could be aimed at another push; or two pushes of the \
+             stream began or ended in the same second. Release the message if it is the true one."
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sentence_is_its_own_and_in_one_piece() {
+        let mut sentences = vec![NOT_A_NOTIFICATION, TOO_LONG];
+        sentences.extend(RefusalCause::ALL.map(of_cause));
+        sentences.extend(QuarantineReason::ALL.map(of_reason));
+        for sentence in &sentences {
+            assert!(sentence.ends_with('.') && !sentence.contains("  ") && !sentence.contains('\n'), "{sentence}");
+        }
+        let all = sentences.len();
+        sentences.sort_unstable();
+        sentences.dedup();
+        assert_eq!(sentences.len(), all);
+    }
+}
