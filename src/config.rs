@@ -227,16 +227,26 @@ fn file_named_by(arguments: &[OsString]) -> Option<OsString> {
 /// # Errors
 /// When it is not 32 bytes in base64, or the data folder cannot be used.
 pub fn master_key(data_dir: &DataDir) -> anyhow::Result<MasterKey> {
-    if let Ok(text) = std::env::var("STREAMTALLY_MASTER_KEY") {
-        return MasterKey::from_base64(&text.into()).context("STREAMTALLY_MASTER_KEY cannot be used");
-    }
-    if let Some(text) = data_dir.read_secret(MASTER_KEY_FILE)? {
-        return MasterKey::from_base64(&text)
-            .with_context(|| format!("{} cannot be used", data_dir.path().join(MASTER_KEY_FILE).display()));
+    if let Some(key) = existing_master_key(data_dir)? {
+        return Ok(key);
     }
     let key = MasterKey::generate();
     data_dir.write_secret(MASTER_KEY_FILE, key.to_base64().expose_secret())?;
     Ok(key)
+}
+
+/// The master key, if there is one: from the environment, else from the data folder.
+///
+/// # Errors
+/// When it is not 32 bytes in base64, or the data folder cannot be read.
+pub fn existing_master_key(data_dir: &DataDir) -> anyhow::Result<Option<MasterKey>> {
+    if let Ok(text) = std::env::var("STREAMTALLY_MASTER_KEY") {
+        return MasterKey::from_base64(&text.into()).map(Some).context("STREAMTALLY_MASTER_KEY cannot be used");
+    }
+    let Some(text) = data_dir.read_secret(MASTER_KEY_FILE)? else { return Ok(None) };
+    MasterKey::from_base64(&text)
+        .map(Some)
+        .with_context(|| format!("{} cannot be used", data_dir.path().join(MASTER_KEY_FILE).display()))
 }
 
 /// The administrator's token, and whether it was made just now: from the environment, else from the data folder, else

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use nix::unistd::{User, getuid};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
@@ -85,10 +85,37 @@ pub(super) async fn with_installation<T>(
         worked
     }
     .await;
-    if let Some(private) = database.private {
-        private.stop().context("the private database did not stop")?;
-    }
+    stop(database.private)?;
     worked
+}
+
+/// Runs something that only reads on an installation that is there already. Makes nothing, neither a folder nor a
+/// schema nor a key, and the database itself refuses to be written to.
+///
+/// # Errors
+/// When there is no installation or its database cannot be used, and what `work` fails with.
+pub(super) async fn with_installation_read_only<T>(
+    options: &InstallationOptions,
+    work: impl AsyncFnOnce(&Installation) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let data_dir = DataDir::find(options.data_dir.as_deref())?;
+    if options.database_url.is_none() && !PrivatePostgres::exists_in(data_dir.path()) {
+        bail!("{} holds no installation; --data-dir or --database-url names another", data_dir.path().display());
+    }
+    let master_key = config::existing_master_key(&data_dir)?.with_context(|| {
+        format!("no master key is known: STREAMTALLY_MASTER_KEY is not set, and {} has none", data_dir.path().display())
+    })?;
+    let database = open(options, &data_dir, Purpose::Command)?;
+    let pool = pool::open(&database.options.options([("default_transaction_read_only", "on")]), Use::Work);
+    let installation = Installation { pool, master_key, actor: whoever_runs_this() };
+    let worked = work(&installation).await;
+    installation.pool.close().await;
+    stop(database.private)?;
+    worked
+}
+
+fn stop(private: Option<PrivatePostgres>) -> anyhow::Result<()> {
+    private.map_or(Ok(()), PrivatePostgres::stop).context("the private database did not stop")
 }
 
 /// A command has no token: it is known by the account that runs it.

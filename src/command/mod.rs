@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod database;
+mod diagnose;
 mod domain;
 mod openapi;
 mod send;
@@ -45,6 +46,8 @@ enum Command {
     Token(token::TokenCommand),
     /// Sign and send one notification, as the provider would
     Send(Box<send::SendCommand>),
+    /// Tell why a captured notification is (not) accepted, and which way of signing it fits
+    Diagnose(Box<diagnose::DiagnoseCommand>),
     /// Print the document of the API
     Openapi,
 }
@@ -81,6 +84,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Domain(command) => command.run().await,
         Command::Token(command) => command.run().await,
         Command::Send(command) => command.run().await,
+        Command::Diagnose(command) => command.run().await,
         Command::Openapi => openapi::print(),
     }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::append::{AppendError, Appended, Appender};
@@ -10,7 +11,9 @@ use crate::huawei::admission::{self, DomainPolicy, Limits, Path, Proof, Quaranti
 use crate::huawei::masking::Masker;
 use crate::huawei::notification::Notification;
 use crate::huawei::rendition;
+use crate::huawei::signature::{self, Signature};
 use crate::session::{SessionKey, StreamKey};
+use crate::store;
 use crate::store::bound_signature::BoundSignatureRow;
 use crate::store::log::NewEntryRow;
 
@@ -127,15 +130,35 @@ fn stream_of(message: &Notification) -> StreamKey {
     StreamKey { domain: message.domain.clone(), app: message.app.clone(), stream: message.stream.clone() }
 }
 
+/// What an installation remembers of a message's signature, for those who only ask.
+///
+/// # Errors
+/// Those of the database.
+pub async fn recall(pool: &PgPool, message: &Notification) -> Result<Option<Remembered>, sqlx::Error> {
+    let tag = message.auth_sign.as_deref().and_then(signature::from_hex).and_then(|signature| tag_of(&signature));
+    let (Some(tag), Some(installation)) = (tag, store::installation::get_installation(pool).await?) else {
+        return Ok(None);
+    };
+    let shard = stream_of(message).shard(installation.shards);
+    let bound = store::bound_signature::get_bound_signature(pool, shard, tag).await?;
+    Ok(bound.map(|bound| remembered_for(message, &bound)))
+}
+
 /// What is remembered of a message's signature, as admission asks for it.
 fn remembered_for(message: &Notification, bound: &BoundSignatureRow) -> Remembered {
     let first = SessionKey { stream: stream_of(message), publish_timestamp: bound.publish_timestamp };
     Remembered { same_stream: first.id().0 == bound.session_id, publish_timestamp: bound.publish_timestamp }
 }
 
-/// What a signature is bound by, if this message is to bind it: one that counts, unless it was bound already.
+/// The tag by which a signature is remembered, if this message is to bind it: one that counts, unless it was bound
+/// already.
 fn bound_tag(proof: &Proof, quarantined: Option<QuarantineReason>, remembered: Option<Remembered>) -> Option<Uuid> {
     let Proof::Verified { auth_sign, .. } = proof else { return None };
-    let (tag, _) = auth_sign.split_first_chunk()?;
-    (quarantined.is_none() && remembered.is_none()).then(|| Uuid::from_bytes(*tag))
+    tag_of(auth_sign).filter(|_| quarantined.is_none() && remembered.is_none())
+}
+
+/// The first half of a signature, which is as good as the whole.
+fn tag_of(signature: &Signature) -> Option<Uuid> {
+    let (half, _) = signature.split_first_chunk()?;
+    Some(Uuid::from_bytes(*half))
 }

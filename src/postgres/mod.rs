@@ -110,6 +110,12 @@ impl PrivatePostgres {
         Ok(Self { socket_dir, owned: Some(Owned { server: Some(server), cluster, _lock: lock }) })
     }
 
+    /// Whether a data folder has a database yet.
+    #[must_use]
+    pub fn exists_in(data_dir: &Path) -> bool {
+        pgdata_of(data_dir).is_dir()
+    }
+
     /// The folder of the Unix socket: the host, for clients.
     #[must_use]
     pub fn socket_dir(&self) -> &Path {

@@ -96,8 +96,10 @@ pub fn hash_callback_token(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// What cannot be used of a domain is reported and left out, so that it harms no other.
-fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey) -> Option<Domain> {
+/// A domain's row with its keys, opened. What cannot be used of a domain is reported and left out, so that it harms no
+/// other.
+#[must_use]
+pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey) -> Option<Domain> {
     let (Some(signature), Some(joiner)) = (signature_rule(&row.signature), Joiner::from_text(&row.joiner)) else {
         tracing::error!(domain = row.domain, "this domain is registered in a way that this version does not know");
         return None;

@@ -12,6 +12,25 @@ pub struct BoundSignatureRow {
     pub publish_timestamp: i64,
 }
 
+/// What a signature is bound to, if it is.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get_bound_signature(
+    executor: impl PgExecutor<'_>,
+    shard: i16,
+    signature_tag: Uuid,
+) -> Result<Option<BoundSignatureRow>, sqlx::Error> {
+    sqlx::query_as!(
+        BoundSignatureRow,
+        "select session_id, publish_timestamp from bound_signature where shard = $1 and signature_tag = $2",
+        shard,
+        signature_tag
+    )
+    .fetch_optional(executor)
+    .await
+}
+
 /// Forgets the signatures that expired before `auth_timestamp`, in Unix seconds. Gives their number.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test may fail by panicking")]
 
 mod crash;
+mod diagnose;
 mod guest;
 mod home;
 mod main_job;

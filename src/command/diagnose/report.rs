@@ -1,0 +1,232 @@
+//! The report: labelled lines for people. Whatever comes from the message is escaped, and no secret is in it.
+
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::ExposeSecret;
+
+use super::basis::{Basis, NamedKey};
+use crate::huawei::admission::{DomainPolicy, SignatureRule, Verdict};
+use crate::huawei::advice;
+use crate::huawei::capture::{self, Notice, SignatureForm};
+use crate::huawei::diagnosis::{self, Fit};
+use crate::huawei::notification::{Event, Notification};
+use crate::huawei::signature;
+
+/// How wide the labels are.
+const LABEL_WIDTH: usize = 13;
+
+/// How wide sentences are, beside the labels.
+const TEXT_WIDTH: usize = 66;
+
+/// What is told, line by line.
+#[derive(Default)]
+pub(super) struct Report(String);
+
+impl fmt::Display for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl Report {
+    pub(super) fn add_notice(&mut self, notice: &Notice) {
+        self.add_sentence("notice", &notice.to_string());
+    }
+
+    /// A refusal that comes before admission.
+    pub(super) fn add_refusal(&mut self, cause: &str, advice: &str) {
+        self.add_sentence("verdict", &format!("refused: {cause}"));
+        self.add_sentence("", advice);
+    }
+
+    pub(super) fn add_message(&mut self, message: &Notification) {
+        self.add_line(
+            "event",
+            &match &message.event {
+                Event::Publish => "PUBLISH: a push starts".to_owned(),
+                Event::PublishDone => "PUBLISH_DONE: a push ends".to_owned(),
+                Event::Other(word) => format!("{word:?}: not documented, changes no session"),
+            },
+        );
+        self.add_line("domain", &format!("{:?}", message.domain));
+        self.add_line("app", &format!("{:?}", message.app));
+        self.add_line("stream", &format!("{:?}", message.stream));
+        if let Some(started_at) = DateTime::from_timestamp(message.publish_timestamp, 0) {
+            self.add_line("started at", &words_of_time(started_at));
+        }
+        for notice in capture::notices_of_message(message) {
+            self.add_notice(&notice);
+        }
+    }
+
+    /// What is registered, when an installation was asked.
+    pub(super) fn add_basis(&mut self, message: &Notification, basis: &Basis) {
+        if basis.is_registered_data {
+            let words = basis.policy.as_ref().map_or("no domain of exactly this name".to_owned(), words_of_policy);
+            self.add_sentence("registered", &words);
+        }
+        for name in &basis.similar_domains {
+            self.add_line("similar", &format!("{name:?} is registered; {:?} is not the same name", message.domain));
+        }
+        for notice in &basis.notices {
+            self.add_sentence("notice", notice);
+        }
+    }
+
+    /// How the signature looks, and what it fits.
+    pub(super) fn add_signature(&mut self, message: &Notification, basis: &Basis) {
+        let Some(auth_sign) = &message.auth_sign else { return self.add_line("signature", "none") };
+        self.add_line("signature", &SignatureForm::of(auth_sign).to_string());
+        if signature::from_hex(auth_sign).is_none() {
+            return self.add_line("fits", "nothing can: it is not the 64 hexadecimal digits of an HMAC-SHA256");
+        }
+        let mut fits_any = false;
+        for named in &basis.keys {
+            for fit in diagnosis::fits_of(message, named.key.expose_secret()) {
+                fits_any = true;
+                self.add_fit(named, fit, basis);
+            }
+        }
+        if basis.keys.is_empty() {
+            self.add_line("fits", "no key to try");
+        } else if !fits_any {
+            self.add_line("fits", "none of the keys, in no way of signing that was tried");
+        }
+    }
+
+    fn add_fit(&mut self, named: &NamedKey, fit: Fit, basis: &Basis) {
+        self.add_line("fits", &format!("{}, {}", named.name, fit.key));
+        self.add_line("joiner", &words_of_joiner(fit.joiner));
+        self.add_line("fields", &fit.fields.to_string());
+        let expected = basis.policy.as_ref().map(|policy| policy.joiner);
+        if let Some(remedy) = expected.and_then(|joiner| fit.remedy(joiner)) {
+            self.add_sentence("to do", remedy);
+        }
+    }
+
+    pub(super) fn add_expiry(&mut self, message: &Notification, now: DateTime<Utc>) {
+        let Some(seconds) = message.auth_timestamp else { return self.add_line("expiry", "none") };
+        let words = match (seconds.to_string().len(), DateTime::from_timestamp(seconds, 0)) {
+            (10, Some(expiry)) => format!("{}, {}", words_of_time(expiry), words_of_distance(expiry - now)),
+            (digits, _) => format!("{seconds}, which has {digits} digits; a time in seconds has ten"),
+        };
+        self.add_line("expiry", &words);
+        self.add_line("judged as of", &words_of_time(now));
+    }
+
+    pub(super) fn add_verdict(&mut self, verdict: &Verdict) {
+        let (words, advice) = match verdict {
+            Verdict::Accept(_) => ("accepted".to_owned(), None),
+            Verdict::Quarantine(_, reason) => {
+                (format!("quarantined: {}", reason.as_str()), Some(advice::of_reason(*reason)))
+            }
+            Verdict::Refuse(cause) => (format!("refused: {}", cause.as_str()), Some(advice::of_cause(*cause))),
+        };
+        self.add_line("verdict", &words);
+        if let Some(advice) = advice {
+            self.add_sentence("", advice);
+        }
+    }
+
+    fn add_line(&mut self, label: &str, text: &str) {
+        let line = format!("{label:LABEL_WIDTH$}{text}");
+        self.0.push_str(line.trim_end());
+        self.0.push('\n');
+    }
+
+    fn add_sentence(&mut self, label: &str, text: &str) {
+        let mut label = label;
+        for line in wrapped(text) {
+            self.add_line(label, &line);
+            label = "";
+        }
+    }
+}
+
+/// The text in lines of at most the text's width; a longer word has a line of its own.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= TEXT_WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+fn words_of_policy(policy: &DomainPolicy) -> String {
+    let signature = match policy.signature {
+        SignatureRule::Required => "signature required",
+        SignatureRule::None => "not signed",
+    };
+    let apps = policy.apps.as_ref().map_or("all".to_owned(), |apps| apps.join(", "));
+    let joiner = words_of_joiner(policy.joiner.as_str());
+    format!("{signature}, joiner {joiner}, apps {apps}, usable keys {}", policy.keys.len())
+}
+
+fn words_of_joiner(joiner: &str) -> String {
+    if joiner.is_empty() { "nothing".to_owned() } else { format!("{joiner:?}") }
+}
+
+fn words_of_time(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// How far an expiry is away, in its two greatest units.
+fn words_of_distance(distance: TimeDelta) -> String {
+    match distance.num_seconds() {
+        0 => "expires now".to_owned(),
+        seconds @ 1.. => format!("expires in {}", words_of_duration(seconds.unsigned_abs())),
+        seconds => format!("expired {} ago", words_of_duration(seconds.unsigned_abs())),
+    }
+}
+
+fn words_of_duration(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    let units = [(days, "d"), (hours % 24, "h"), (minutes % 60, "min"), (seconds % 60, "s")];
+    let from_first = units.into_iter().skip_while(|(count, _)| *count == 0).take(2);
+    from_first
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count} {unit}"))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_distance_is_told_in_its_two_greatest_units() {
+        for (seconds, words) in [
+            (0, "expires now"),
+            (6, "expires in 6 s"),
+            (-60, "expired 1 min ago"),
+            (-61, "expired 1 min 1 s ago"),
+            (-(3 * 3600 + 2 * 60 + 1), "expired 3 h 2 min ago"),
+            (86_400 + 59, "expires in 1 d"),
+            (-(400 * 86_400 + 5 * 3600), "expired 400 d 5 h ago"),
+        ] {
+            assert_eq!(words_of_distance(TimeDelta::seconds(seconds)), words);
+        }
+        assert_eq!(words_of_distance(TimeDelta::milliseconds(-999)), "expires now");
+    }
+
+    #[test]
+    fn sentences_are_wrapped_below_each_other_without_their_label() {
+        let mut report = Report::default();
+        report.add_sentence("notice", &"word ".repeat(20));
+        report.add_sentence("", &"x".repeat(100));
+        let lines: Vec<String> = report.to_string().lines().map(str::to_owned).collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].starts_with("notice       word word"));
+        assert!(lines[1].starts_with("             word"));
+        assert_eq!(lines[2].len(), LABEL_WIDTH + 100);
+        assert!(lines.iter().all(|line| !line.ends_with(' ')));
+    }
+}
