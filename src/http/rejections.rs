@@ -15,6 +15,7 @@ use super::state::AppState;
 use super::words::{RejectionCauseWord, SampleSignature};
 use crate::access::{Principal, Scope};
 use crate::huawei::admission::RefusalCause;
+use crate::huawei::advice;
 use crate::query;
 use crate::rejection::{NOT_A_NOTIFICATION, Sample};
 use crate::store::rejection::{RejectionFilter, RejectionRow};
@@ -30,6 +31,8 @@ pub struct RejectionView {
     /// Why they are refused.
     #[schema(value_type = RejectionCauseWord, example = "signature_mismatch")]
     cause: String,
+    /// What the cause means, and what to do about it.
+    advice: &'static str,
     /// Begin of the minute.
     #[schema(value_type = String, format = DateTime)]
     minute_at: DateTime<Utc>,
@@ -122,6 +125,7 @@ impl RejectionView {
         let sample = serde_json::from_value(row.sample).ok();
         Self {
             domain: (!row.claimed_domain.is_empty()).then_some(row.claimed_domain),
+            advice: advice_on(&row.cause),
             cause: row.cause,
             minute_at: row.minute_at,
             count: row.count,
@@ -130,6 +134,11 @@ impl RejectionView {
             sample: sample.map(|sample| SampleView::new(sample, principal)),
         }
     }
+}
+
+fn advice_on(cause: &str) -> &'static str {
+    let refusal = RefusalCause::ALL.into_iter().find(|refusal| refusal.as_str() == cause);
+    refusal.map_or(advice::NOT_A_NOTIFICATION, advice::of_cause)
 }
 
 /// A page of rejections.
