@@ -16,6 +16,7 @@ pub mod problem;
 pub mod query_string;
 mod refusals;
 pub mod rejections;
+mod security_headers;
 pub mod sessions;
 pub mod state;
 pub mod streams;
@@ -38,6 +39,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::config::Role;
 use problem::ApiError;
+use security_headers::add_security_headers;
 use state::AppState;
 
 /// THE route table.
@@ -103,6 +105,7 @@ pub fn build_app(
         .service(docs)
         .default_service(web::to(refuse_unknown_path))
         .wrap(from_fn(conform))
+        .wrap(from_fn(add_security_headers))
         .wrap(TracingLogger::<trace::RequestSpan>::new())
 }
 

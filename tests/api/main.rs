@@ -14,3 +14,4 @@ mod server;
 mod sessions;
 mod streams;
 mod tokens;
+mod transport;

@@ -1,0 +1,59 @@
+//! What every answer tells browsers: to guess nothing, to embed nothing, to load nothing from elsewhere, and to keep
+//! no copy.
+//!
+//! Only answers that the server gives before a request was understood (400, 408) have none of it, and no content.
+
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse as Answer};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use actix_web::middleware::Next;
+
+/// The same for every answer.
+const ALWAYS: [(HeaderName, HeaderValue); 4] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+];
+
+/// No answer of the API is a page.
+const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
+/// The page that shows the document runs scripts of its own, asks the API, and draws icons that its styles hold. The
+/// one style within it is that of Swagger UI's logo, known by its hash: of another version it may be left out.
+const OWN_PAGE: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; \
+     style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='; \
+     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+/// For a year, over HTTPS alone.
+const HTTPS_ALONE: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+const NO_COPY: HeaderValue = HeaderValue::from_static("no-store");
+
+/// Adds them to an answer. What is not under `/docs/` is not to be kept, unless its handler says otherwise.
+pub(super) async fn add_security_headers(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<Answer<impl MessageBody>, Error> {
+    let is_page = request.path().starts_with("/docs/");
+    let is_https = request.app_config().secure();
+    let mut answer = next.call(request).await?;
+    let headers = answer.headers_mut();
+    for (name, value) in ALWAYS {
+        headers.insert(name, value);
+    }
+    headers.insert(CONTENT_SECURITY_POLICY, if is_page { OWN_PAGE } else { NOTHING });
+    if is_https {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_ALONE);
+    }
+    if !is_page && !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, NO_COPY);
+    }
+    Ok(answer)
+}
