@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use actix_web::HttpServer;
 use actix_web::dev::Server;
 use actix_web::web::Data;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use chrono::TimeDelta;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
@@ -25,8 +24,8 @@ use crate::config::{Role, ServeOptions};
 use crate::event_log::alarm::Alarms;
 use crate::event_log::append::{self, Writer};
 use crate::event_log::receive::Receiver;
-use crate::http::build_app;
 use crate::http::page::Cursors;
+use crate::http::server;
 use crate::http::state::AppState;
 use crate::huawei::masking::Masker;
 use crate::reconciler::run::{fold_until_stopped, tell_until_stopped};
@@ -36,15 +35,7 @@ use crate::registry::watch::LiveRegistry;
 use crate::rejection::Rejections;
 use crate::store;
 use crate::store::pool::{self, Use};
-
-/// How long requests in flight may take when the service stops.
-const SHUTDOWN_SECONDS: u64 = 8;
-
-/// How long a client may take to send the head of its request.
-const REQUEST_HEAD: Duration = Duration::from_secs(5);
-
-/// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+use crate::tls::Certificate;
 
 /// How often partitions are made ahead.
 const PARTITIONS: Duration = Duration::from_hours(1);
@@ -74,6 +65,8 @@ pub struct Ingredients {
     pub master_key: MasterKey,
     /// The administrator's token.
     pub admin_token: SecretString,
+    /// What HTTPS is served with; plain HTTP when `None`.
+    pub certificate: Option<Certificate>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
 }
@@ -82,6 +75,7 @@ pub struct Ingredients {
 pub struct Application {
     server: Server,
     address: SocketAddr,
+    certificate: Option<Certificate>,
     writer: Writer,
     registry: LiveRegistry,
     appended: Arc<Notify>,
@@ -99,7 +93,7 @@ impl Application {
     /// # Errors
     /// When the database cannot be made ready, the master key is not its own, or the address is taken.
     pub async fn build(options: &ServeOptions, ingredients: Ingredients) -> anyhow::Result<Self> {
-        let Ingredients { database, read_database, master_key, admin_token, metrics } = ingredients;
+        let Ingredients { database, read_database, master_key, admin_token, certificate, metrics } = ingredients;
         let work_pool = pool::open(&database, Use::Work);
         let shards = installation::prepare(&work_pool, &master_key, clock::now()).await?;
         let masker =
@@ -125,12 +119,14 @@ impl Application {
             metrics: metrics.clone(),
         });
         let folding = Arc::clone(&state.folding);
-        let (server, address) = bind(options, state)?;
+        let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
+        let (server, address) = server::bind(options, state, tls)?;
         let folds = options.roles.contains(&Role::Reconciler);
         let signature_grace = options.admission.signature_grace;
         Ok(Self {
             server,
             address,
+            certificate,
             writer,
             registry,
             appended,
@@ -149,6 +145,12 @@ impl Application {
         self.address
     }
 
+    /// How it is spoken to there: `https`, else `http`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.certificate.is_some() { "https" } else { "http" }
+    }
+
     /// Serves until `stop` is done; then answers what is in flight, writes what is queued, and returns.
     ///
     /// # Errors
@@ -162,6 +164,9 @@ impl Application {
         tasks.spawn(forget_signatures(self.work_pool.clone(), self.signature_grace, stop_working.clone()));
         tasks.spawn(self.notes.write_until_stopped(self.work_pool.clone(), stop_working.clone()));
         tasks.spawn(tidy_metrics(self.metrics, stop_working.clone()));
+        if let Some(certificate) = self.certificate {
+            tasks.spawn(certificate.watch(stop_working.clone()));
+        }
         if self.folds {
             tasks.spawn(fold_until_stopped(self.work_pool, self.appended, self.folding, stop_working.clone()));
         } else {
@@ -187,22 +192,6 @@ impl Application {
         }
         ended
     }
-}
-
-fn bind(options: &ServeOptions, state: Data<AppState>) -> anyhow::Result<(Server, SocketAddr)> {
-    let roles = options.roles.clone();
-    if roles.is_empty() {
-        bail!("--roles must name at least one role");
-    }
-    let server = HttpServer::new(move || build_app(state.clone(), &roles))
-        .disable_signals()
-        .shutdown_timeout(SHUTDOWN_SECONDS)
-        .client_request_timeout(REQUEST_HEAD)
-        .keep_alive(KEEP_ALIVE)
-        .bind(options.listen)
-        .with_context(|| format!("cannot listen on {}; --listen takes another address", options.listen))?;
-    let address = server.addrs().first().copied().context("no address is listened on")?;
-    Ok((server.run(), address))
 }
 
 async fn make_partitions(pool: PgPool, stopped: CancellationToken) {

@@ -18,6 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::data_dir::DataDir;
 use crate::huawei::admission::Limits;
 use crate::registry::master_key::MasterKey;
+use crate::tls::{Certificate, TlsFiles};
 
 /// The file of the data folder that keeps the administrator's token.
 pub const ADMIN_TOKEN_FILE: &str = "admin-token";
@@ -90,6 +91,14 @@ pub struct ServeOptions {
     #[arg(long, env = "STREAMTALLY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
 
+    /// Certificate to serve HTTPS with, and nothing else, followed by its chain, in PEM; read again when it changes
+    #[arg(long, env = "STREAMTALLY_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate, in PEM, not encrypted
+    #[arg(long, env = "STREAMTALLY_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+
     /// A replica that queries go to; the same database when unset
     #[arg(long, env = "STREAMTALLY_READ_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub read_database_url: Option<SecretString>,
@@ -136,6 +145,23 @@ pub enum LogFormat {
     Pretty,
     /// One JSON object a line.
     Json,
+}
+
+impl ServeOptions {
+    /// The certificate to serve HTTPS with, if one is named.
+    ///
+    /// # Errors
+    /// When it cannot be served, or only one of its two files is named. (Not for clap to say, which does not count what
+    /// the settings file names.)
+    pub fn certificate(&self) -> anyhow::Result<Option<Certificate>> {
+        let files = match (self.tls_cert.clone(), self.tls_key.clone()) {
+            (None, None) => return Ok(None),
+            (Some(certificate), Some(key)) => TlsFiles { certificate, key },
+            (Some(_), None) => bail!("--tls-cert needs --tls-key, the file of its private key"),
+            (None, Some(_)) => bail!("--tls-key needs --tls-cert, the file of its certificate"),
+        };
+        Certificate::load(files).context("cannot serve HTTPS").map(Some)
+    }
 }
 
 impl AdmissionOptions {

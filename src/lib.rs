@@ -36,3 +36,4 @@ pub mod rejection;
 pub mod session;
 pub mod store;
 pub mod telemetry;
+pub mod tls;

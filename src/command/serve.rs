@@ -38,6 +38,7 @@ impl ServeCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         telemetry::start_logging(self.serve.log_format, &self.serve.log)?;
         let metrics = telemetry::start_metrics()?;
+        let certificate = self.serve.certificate()?;
         let data_dir = DataDir::find(self.installation.data_dir.as_deref())?;
         let mut database = database::open(&self.installation, &data_dir, Purpose::Serve)?;
         let served = async {
@@ -54,10 +55,12 @@ impl ServeCommand {
                 .as_ref()
                 .map(|url| database::parse(url, "--read-database-url"))
                 .transpose()?;
+            let options = database.options.clone();
             let ingredients =
-                Ingredients { database: database.options.clone(), read_database, master_key, admin_token, metrics };
+                Ingredients { database: options, read_database, master_key, admin_token, certificate, metrics };
             let application = Application::build(&self.serve, ingredients).await?;
-            tracing::info!(address = %application.address(), "listening");
+            let (address, scheme) = (application.address(), application.scheme());
+            tracing::info!(%address, scheme, "listening");
             serve(application, database.private.as_mut()).await
         }
         .await;

@@ -17,6 +17,7 @@ pub mod query_string;
 mod refusals;
 pub mod rejections;
 mod security_headers;
+pub mod server;
 pub mod sessions;
 pub mod state;
 pub mod streams;

@@ -52,7 +52,13 @@ impl TestApp {
 
     /// The same with other settings.
     pub async fn start_with(settings: &[&str]) -> Self {
-        let app = Self::start_empty(TestDatabase::create().await, settings).await;
+        Self::start_trusting(Client::new(), settings).await
+    }
+
+    /// The same, asked by a client of the test's choice.
+    pub async fn start_trusting(client: Client, settings: &[&str]) -> Self {
+        let mut app = Self::start_empty(TestDatabase::create().await, settings).await;
+        app.client = client;
         app.put(&format!("/v1/domains/{DOMAIN}"), &json!({}), 201).await;
         app.post(&format!("/v1/domains/{DOMAIN}/keys"), &json!({ "key": KEY }), 201).await;
         app
@@ -63,7 +69,8 @@ impl TestApp {
         let (address, stop, running) = serve(&database, settings).await;
         let pool = pool::open(&database.options, Use::Work);
         let token = ADMIN_TOKEN.to_owned();
-        Self { pool, client: Client::new(), address, token, stop: Some(stop), running: Some(running), database }
+        let client = Client::new();
+        Self { pool, client, address, token, stop: Some(stop), running: Some(running), database }
     }
 
     /// A second service on the same database: its address, and what stops it when dropped.
@@ -234,15 +241,17 @@ async fn serve(
     settings: &[&str],
 ) -> (String, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>) {
     let arguments = ["streamtally", "--listen", "127.0.0.1:0"].into_iter().chain(settings.iter().copied());
+    let options = Options::parse_from(arguments).serve;
     let ingredients = Ingredients {
         database: database.options.clone(),
         read_database: None,
         master_key: MasterKey::from_base64(&"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned().into()).unwrap(),
         admin_token: ADMIN_TOKEN.to_owned().into(),
+        certificate: options.certificate().unwrap(),
         metrics: metrics(),
     };
-    let application = Application::build(&Options::parse_from(arguments).serve, ingredients).await.unwrap();
-    let address = format!("http://{}", application.address());
+    let application = Application::build(&options, ingredients).await.unwrap();
+    let address = format!("{}://{}", application.scheme(), application.address());
     let (stop, stopped) = oneshot::channel();
     let running = tokio::spawn(application.run_until_stopped(async {
         let _ = stopped.await;

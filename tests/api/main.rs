@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test may fail by panicking")]
 
 mod administration;
+mod certificates;
 mod document;
 mod event_log;
 mod helpers;
@@ -13,5 +14,6 @@ mod reconciler;
 mod server;
 mod sessions;
 mod streams;
+mod tls;
 mod tokens;
 mod transport;

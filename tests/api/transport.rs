@@ -1,9 +1,15 @@
 //! What holds for every answer and every connection, whatever is asked.
 
+use std::time::Duration;
+
 use reqwest::{Client, Method, Response, redirect};
 use streamtally::http::api_document;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::helpers::{ADMIN_TOKEN, TestApp};
+use crate::messages::Push;
 
 const API_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
@@ -80,4 +86,40 @@ async fn the_page_that_shows_the_document_may_load_what_is_its_own_and_nothing_e
         assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
         assert!(!policy.contains("unsafe") && !policy.contains("http") && !policy.contains('*'), "{policy}");
     }
+}
+
+async fn connect(app: &TestApp) -> TcpStream {
+    TcpStream::connect(app.address.trim_start_matches("http://")).await.unwrap()
+}
+
+/// All that is sent to a connection until it is closed, which must happen before so many seconds have gone by.
+async fn read_to_end(stream: &mut TcpStream, seconds: u64) -> String {
+    let mut answer = Vec::new();
+    timeout(Duration::from_secs(seconds), stream.read_to_end(&mut answer)).await.expect("it is closed").unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn clients_that_dawdle_are_cut_off_and_keep_no_other_waiting() {
+    let app = TestApp::start().await;
+    let half_a_head = async {
+        let mut stream = connect(&app).await;
+        stream.write_all(b"POST /callbacks/huawei HTTP/1.1\r\nHost: local").await.unwrap();
+        assert!(read_to_end(&mut stream, 9).await.starts_with("HTTP/1.1 408 "));
+    };
+    let half_a_body = async {
+        let mut stream = connect(&app).await;
+        stream
+            .write_all(b"POST /callbacks/huawei HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+            .await
+            .unwrap();
+        let answer = read_to_end(&mut stream, 14).await;
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains(r#""code":"too_slow""#), "{answer}");
+    };
+    let nothing = async {
+        let mut stream = connect(&app).await;
+        assert!(read_to_end(&mut stream, 9).await.starts_with("HTTP/1.1 408 "));
+    };
+    let honest = app.callback_to("/callbacks/huawei", Push::of("honest", 60).start().to_string(), 200);
+    tokio::join!(half_a_head, half_a_body, nothing, honest);
 }

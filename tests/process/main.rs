@@ -3,6 +3,8 @@
 //! and what it prints.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test may fail by panicking")]
 
+#[path = "../api/certificates.rs"]
+mod certificates;
 mod crash;
 mod diagnose;
 mod guest;
@@ -13,3 +15,4 @@ mod service;
 mod settings;
 mod start;
 mod stop;
+mod tls;

@@ -1,0 +1,67 @@
+//! The server: the socket, and how long each part of an exchange may take.
+//!
+//! A body's time and length are limited where it is read, in [`super::extract`].
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use actix_web::HttpServer;
+use actix_web::dev::Server;
+use actix_web::web::Data;
+use anyhow::{Context, bail};
+use rustls::ServerConfig;
+
+use super::build_app;
+use super::state::AppState;
+use crate::config::ServeOptions;
+
+/// How long requests in flight may take when the service stops.
+const SHUTDOWN_SECONDS: u64 = 8;
+
+/// How long a client may take to shake hands for TLS, and then to send the head of its first request.
+const REQUEST_HEAD: Duration = Duration::from_secs(5);
+
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How many TLS handshakes each worker has under way at most; others wait for their turn. Many, because clients that
+/// shake hands slowly, or never end, should not keep the others waiting.
+const HANDSHAKES: usize = 2_048;
+
+/// How much a client of HTTP/2 may send of one body before it is read: more than the longest body.
+const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
+
+/// How much a client of HTTP/2 may send of all bodies together before they are read: what a connection may cost.
+const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// Binds the socket and starts the workers. HTTPS alone is served when TLS is set (HTTP/1.1 or HTTP/2, as the client
+/// likes), else plain HTTP/1.1.
+///
+/// # Errors
+/// When no role is named, or the address is taken.
+pub fn bind(
+    options: &ServeOptions,
+    state: Data<AppState>,
+    tls: Option<ServerConfig>,
+) -> anyhow::Result<(Server, SocketAddr)> {
+    let roles = options.roles.clone();
+    if roles.is_empty() {
+        bail!("--roles must name at least one role");
+    }
+    let server = HttpServer::new(move || build_app(state.clone(), &roles))
+        .disable_signals()
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .max_connection_rate(HANDSHAKES)
+        .tls_handshake_timeout(REQUEST_HEAD)
+        .client_request_timeout(REQUEST_HEAD)
+        .keep_alive(KEEP_ALIVE)
+        .h2_initial_window_size(STREAM_WINDOW_BYTES)
+        .h2_initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+    let server = match tls {
+        Some(config) => server.bind_rustls_0_23(options.listen, config),
+        None => server.bind(options.listen),
+    }
+    .with_context(|| format!("cannot listen on {}; --listen takes another address", options.listen))?;
+    let address = server.addrs().first().copied().context("no address is listened on")?;
+    Ok((server.run(), address))
+}

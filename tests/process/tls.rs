@@ -1,0 +1,66 @@
+//! HTTPS: certificates that will not do, at the start and later.
+
+use std::fs;
+
+use crate::certificates::{Authority, Files};
+use crate::home::{Home, User, finish, wait_for};
+
+#[test]
+fn a_certificate_that_cannot_be_served_is_refused_before_anything_is_made() {
+    let home = Home::new(User::Ourselves);
+    let authority = Authority::new();
+    let files = Files::with(authority.issue());
+    let assert_refused = |settings: &[&str], words: &[&str]| {
+        let mut command = home.program();
+        let (status, printed) = finish(command.arg("serve").args(settings).arg("--data-dir").arg(home.data_dir()));
+        assert_eq!(status, 1, "{printed}");
+        for word in words {
+            assert!(printed.contains(word), "{word:?} is not in: {printed}");
+        }
+        assert!(!home.data_dir().exists());
+    };
+    let both = files.settings();
+    let both = both.each_ref().map(String::as_str);
+    let [_, certificate, _, key] = both;
+    assert_refused(&both[..2], &["--tls-cert needs --tls-key"]);
+    assert_refused(&both[2..], &["--tls-key needs --tls-cert"]);
+    assert_refused(
+        &["--tls-cert", "/nowhere/cert.pem", "--tls-key", key],
+        &["cannot read /nowhere/cert.pem", "No such"],
+    );
+    fs::write(files.key(), authority.issue().1).expect("another key");
+    assert_refused(&both, &["cannot serve HTTPS", key, "does not fit the certificate in", certificate]);
+}
+
+#[test]
+fn a_renewal_that_cannot_be_served_is_told_once_and_the_old_certificate_served_on() {
+    let home = Home::new(User::Ourselves);
+    let (old, new) = (Authority::new(), Authority::new());
+    let files = Files::with(old.issue());
+    let mut service = home.launch(&home.data_dir(), |command| {
+        command.args(files.settings());
+    });
+    wait_for("a service that listens", || service.stderr().contains("listening"));
+    let url = format!("{}/readyz", service.url().replace("http", "https"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let is_served = |by: &Authority| runtime.block_on(by.client().get(&url).send()).is_ok();
+    assert!(is_served(&old));
+
+    let refusals = || service.stderr().matches("the new certificate cannot be served").count();
+    let (certificate, key) = new.issue();
+    fs::write(files.certificate(), &certificate).expect("half a renewal");
+    wait_for("the first refusal", || refusals() == 1);
+    assert!(service.stderr().contains("does not fit the certificate in"));
+    assert!(is_served(&old));
+    fs::write(files.key(), "").expect("half a file");
+    wait_for("the second refusal", || refusals() == 2);
+    assert!(is_served(&old));
+
+    fs::write(files.key(), &key).expect("the whole renewal");
+    wait_for("the new certificate", || service.stderr().contains("another certificate is served"));
+    assert!(is_served(&new) && !is_served(&old));
+    assert_eq!(refusals(), 2);
+    assert!(!service.stderr().contains(key.lines().nth(1).expect("a line of the key")));
+    service.signal(rustix::process::Signal::TERM);
+    assert_eq!(service.wait_exit().code(), Some(0), "{}", service.stderr());
+}
