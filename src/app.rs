@@ -24,6 +24,7 @@ use crate::config::{Role, ServeOptions};
 use crate::event_log::alarm::Alarms;
 use crate::event_log::append::{self, Writer};
 use crate::event_log::receive::Receiver;
+use crate::http::connections::Connections;
 use crate::http::page::Cursors;
 use crate::http::server;
 use crate::http::state::AppState;
@@ -76,6 +77,7 @@ pub struct Application {
     server: Server,
     address: SocketAddr,
     certificate: Option<Certificate>,
+    connections: Connections,
     writer: Writer,
     registry: LiveRegistry,
     appended: Arc<Notify>,
@@ -120,13 +122,15 @@ impl Application {
         });
         let folding = Arc::clone(&state.folding);
         let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
-        let (server, address) = server::bind(options, state, tls)?;
+        let connections = Connections::default();
+        let (server, address) = server::bind(options, state, tls, connections.clone())?;
         let folds = options.roles.contains(&Role::Reconciler);
         let signature_grace = options.admission.signature_grace;
         Ok(Self {
             server,
             address,
             certificate,
+            connections,
             writer,
             registry,
             appended,
@@ -143,6 +147,12 @@ impl Application {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The connections that are open. Swept by itself while the application runs.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        self.connections.clone()
     }
 
     /// How it is spoken to there: `https`, else `http`.
@@ -164,6 +174,7 @@ impl Application {
         tasks.spawn(forget_signatures(self.work_pool.clone(), self.signature_grace, stop_working.clone()));
         tasks.spawn(self.notes.write_until_stopped(self.work_pool.clone(), stop_working.clone()));
         tasks.spawn(tidy_metrics(self.metrics, stop_working.clone()));
+        tasks.spawn(self.connections.sweep_until_stopped(stop_working.clone()));
         if let Some(certificate) = self.certificate {
             tasks.spawn(certificate.watch(stop_working.clone()));
         }

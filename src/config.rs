@@ -99,6 +99,10 @@ pub struct ServeOptions {
     #[arg(long, env = "STREAMTALLY_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
+    /// Connections that may be open at one time, shared evenly by as many workers as there are processors; others wait
+    #[arg(long, env = "STREAMTALLY_MAX_CONNECTIONS", default_value = "20000", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "CONNECTIONS")]
+    pub max_connections: u32,
+
     /// A replica that queries go to; the same database when unset
     #[arg(long, env = "STREAMTALLY_READ_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub read_database_url: Option<SecretString>,

@@ -28,6 +28,7 @@ pub mod data_dir;
 pub mod event_log;
 pub mod http;
 pub mod huawei;
+pub mod open_files;
 pub mod postgres;
 pub mod query;
 pub mod reconciler;

@@ -12,6 +12,7 @@ use super::database;
 use crate::app::{Application, Ingredients};
 use crate::config::{self, InstallationOptions, ServeOptions};
 use crate::data_dir::DataDir;
+use crate::open_files;
 use crate::postgres::{PrivatePostgres, Purpose};
 use crate::telemetry;
 
@@ -38,6 +39,7 @@ impl ServeCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         telemetry::start_logging(self.serve.log_format, &self.serve.log)?;
         let metrics = telemetry::start_metrics()?;
+        open_files::raise_limit(self.serve.max_connections);
         let certificate = self.serve.certificate()?;
         let data_dir = DataDir::find(self.installation.data_dir.as_deref())?;
         let mut database = database::open(&self.installation, &data_dir, Purpose::Serve)?;

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod callbacks;
+pub mod connections;
 mod document;
 pub mod domains;
 pub mod events;
@@ -39,6 +40,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::config::Role;
+use connections::note_activity;
 use problem::ApiError;
 use security_headers::add_security_headers;
 use state::AppState;
@@ -107,6 +109,7 @@ pub fn build_app(
         .default_service(web::to(refuse_unknown_path))
         .wrap(from_fn(conform))
         .wrap(from_fn(add_security_headers))
+        .wrap(from_fn(note_activity))
         .wrap(TracingLogger::<trace::RequestSpan>::new())
 }
 

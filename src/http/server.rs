@@ -1,8 +1,11 @@
-//! The server: the socket, and how long each part of an exchange may take.
+//! The server: the socket, how many connections it holds, and how long each part of an exchange may take.
 //!
-//! A body's time and length are limited where it is read, in [`super::extract`].
+//! A body's time and length are limited where it is read, in [`super::extract`]; what is left of a connection's time,
+//! in [`super::connections`].
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actix_web::HttpServer;
@@ -12,6 +15,7 @@ use anyhow::{Context, bail};
 use rustls::ServerConfig;
 
 use super::build_app;
+use super::connections::Connections;
 use super::state::AppState;
 use crate::config::ServeOptions;
 
@@ -43,20 +47,25 @@ pub fn bind(
     options: &ServeOptions,
     state: Data<AppState>,
     tls: Option<ServerConfig>,
+    open: Connections,
 ) -> anyhow::Result<(Server, SocketAddr)> {
     let roles = options.roles.clone();
     if roles.is_empty() {
         bail!("--roles must name at least one role");
     }
+    let (workers, connections) = divide(usize::try_from(options.max_connections)?);
     let server = HttpServer::new(move || build_app(state.clone(), &roles))
         .disable_signals()
         .shutdown_timeout(SHUTDOWN_SECONDS)
+        .workers(workers)
+        .max_connections(connections)
         .max_connection_rate(HANDSHAKES)
         .tls_handshake_timeout(REQUEST_HEAD)
         .client_request_timeout(REQUEST_HEAD)
         .keep_alive(KEEP_ALIVE)
         .h2_initial_window_size(STREAM_WINDOW_BYTES)
-        .h2_initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+        .h2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .on_connect(move |stream, of_connection| open.add(stream, of_connection));
     let server = match tls {
         Some(config) => server.bind_rustls_0_23(options.listen, config),
         None => server.bind(options.listen),
@@ -64,4 +73,12 @@ pub fn bind(
     .with_context(|| format!("cannot listen on {}; --listen takes another address", options.listen))?;
     let address = server.addrs().first().copied().context("no address is listened on")?;
     Ok((server.run(), address))
+}
+
+/// The number of workers, and how many connections each holds: together never more than the limit, and fewer by less
+/// than the number of workers.
+fn divide(max_connections: usize) -> (usize, usize) {
+    let processors = available_parallelism().map_or(1, NonZeroUsize::get);
+    let workers = processors.min(max_connections).max(1);
+    (workers, max_connections / workers)
 }

@@ -11,6 +11,7 @@ use sqlx::PgPool;
 use streamtally::app::{Application, Ingredients};
 use streamtally::config::ServeOptions;
 use streamtally::http::api_document;
+use streamtally::http::connections::Connections;
 use streamtally::reconciler;
 use streamtally::registry::master_key::MasterKey;
 use streamtally::store::pool::{self, Use};
@@ -31,6 +32,7 @@ pub struct TestApp {
     pub pool: PgPool,
     pub client: Client,
     pub address: String,
+    pub connections: Connections,
     token: String,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<anyhow::Result<()>>>,
@@ -66,16 +68,16 @@ impl TestApp {
 
     /// A service on a database as it is.
     pub async fn start_empty(database: TestDatabase, settings: &[&str]) -> Self {
-        let (address, stop, running) = serve(&database, settings).await;
+        let (address, connections, stop, running) = serve(&database, settings).await;
         let pool = pool::open(&database.options, Use::Work);
         let token = ADMIN_TOKEN.to_owned();
         let client = Client::new();
-        Self { pool, client, address, token, stop: Some(stop), running: Some(running), database }
+        Self { pool, client, address, connections, token, stop: Some(stop), running: Some(running), database }
     }
 
     /// A second service on the same database: its address, and what stops it when dropped.
     pub async fn start_another(&self, settings: &[&str]) -> (String, oneshot::Sender<()>) {
-        let (address, stop, _) = serve(&self.database, settings).await;
+        let (address, _, stop, _) = serve(&self.database, settings).await;
         (address, stop)
     }
 
@@ -239,7 +241,7 @@ pub async fn until(condition: impl AsyncFn() -> bool) {
 async fn serve(
     database: &TestDatabase,
     settings: &[&str],
-) -> (String, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>) {
+) -> (String, Connections, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>) {
     let arguments = ["streamtally", "--listen", "127.0.0.1:0"].into_iter().chain(settings.iter().copied());
     let options = Options::parse_from(arguments).serve;
     let ingredients = Ingredients {
@@ -252,11 +254,12 @@ async fn serve(
     };
     let application = Application::build(&options, ingredients).await.unwrap();
     let address = format!("{}://{}", application.scheme(), application.address());
+    let connections = application.connections();
     let (stop, stopped) = oneshot::channel();
     let running = tokio::spawn(application.run_until_stopped(async {
         let _ = stopped.await;
     }));
-    (address, stop, running)
+    (address, connections, stop, running)
 }
 
 fn metrics() -> PrometheusHandle {

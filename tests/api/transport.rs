@@ -1,5 +1,6 @@
 //! What holds for every answer and every connection, whatever is asked.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use reqwest::{Client, Method, Response, redirect};
@@ -10,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::helpers::{ADMIN_TOKEN, TestApp};
 use crate::messages::Push;
+use crate::server::TestDatabase;
 
 const API_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
@@ -122,4 +124,40 @@ async fn clients_that_dawdle_are_cut_off_and_keep_no_other_waiting() {
     };
     let honest = app.callback_to("/callbacks/huawei", Push::of("honest", 60).start().to_string(), 200);
     tokio::join!(half_a_head, half_a_body, nothing, honest);
+}
+
+/// Asks something that a connection is kept after.
+async fn ask(stream: &mut TcpStream) {
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = [0; 4096];
+    let length = timeout(Duration::from_secs(5), stream.read(&mut answer)).await.expect("an answer").unwrap();
+    assert!(answer[..length].starts_with(b"HTTP/1.1 200 ") && answer[..length].ends_with(b"ok\n"));
+}
+
+#[tokio::test]
+async fn a_connection_is_cut_when_nothing_has_happened_on_it_between_two_sweeps() {
+    let app = TestApp::start().await;
+    let (mut busy, mut stuck) = (connect(&app).await, connect(&app).await);
+    ask(&mut busy).await;
+    ask(&mut stuck).await;
+    // The server itself would wait for the rest of a second head for ever.
+    stuck.write_all(b"GET /healthz HTTP/1.1\r\nHost: local").await.unwrap();
+    assert_eq!(app.connections.sweep(), 0);
+    ask(&mut busy).await;
+    assert!(app.connections.sweep() > 0);
+    assert_eq!(read_to_end(&mut stuck, 5).await, "");
+    ask(&mut busy).await;
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_until_another_is_closed() {
+    let settings = ["--roles", "receiver,api", "--max-connections", "1"];
+    let app = TestApp::start_empty(TestDatabase::create().await, &settings).await;
+    let (mut first, mut second) = (connect(&app).await, connect(&app).await);
+    ask(&mut first).await;
+    second.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+    ask(&mut first).await;
+    assert!(second.try_read(&mut [0; 1]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock));
+    drop(first);
+    assert!(read_to_end(&mut second, 5).await.starts_with("HTTP/1.1 200 "));
 }

@@ -10,6 +10,7 @@ mod diagnose;
 mod guest;
 mod home;
 mod main_job;
+mod open_files;
 mod refusal;
 mod service;
 mod settings;

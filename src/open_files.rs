@@ -1,0 +1,29 @@
+//! The limit of open files, which bounds how many connections there can be.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Files that the service has open beside clients' connections, with room to spare.
+const OTHER_FILES: u64 = 512;
+
+/// Each connection is held twice: by the server, and by what cuts it when nothing happens on it.
+const FILES_A_CONNECTION: u64 = 2;
+
+/// Raises the soft limit to the hard limit, and warns when that is less than so many connections need.
+pub fn raise_limit(max_connections: u32) {
+    let before = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: before.maximum, maximum: before.maximum };
+    if before.current != raised.current
+        && let Err(error) = setrlimit(Resource::Nofile, raised)
+    {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the limit of open files could not be raised");
+    }
+    let needed = u64::from(max_connections) * FILES_A_CONNECTION + OTHER_FILES;
+    // No number means no limit.
+    if let Some(limit) = getrlimit(Resource::Nofile).current.filter(|limit| *limit < needed) {
+        tracing::warn!(
+            limit,
+            needed,
+            "fewer files may be open than --max-connections needs: raise the hard limit (ulimit -Hn), or lower it"
+        );
+    }
+}
