@@ -88,22 +88,6 @@ async fn keys_are_generated_or_given_and_shown_at_most_once() {
 }
 
 #[tokio::test]
-async fn around_a_change_of_key_messages_of_either_are_accepted_until_one_is_removed() {
-    let app = TestApp::start().await;
-    let old = app.get(PATH, 200).await["keys"][0]["key_id"].as_str().unwrap().to_owned();
-    let new_push = Push { key: "n".repeat(40), ..Push::of("room", 5) };
-    app.callback(&new_push.start(), 401).await;
-    app.post(&format!("{PATH}/keys"), &json!({ "key": "n".repeat(40) }), 201).await;
-    app.callback(&new_push.start(), 200).await;
-    app.callback(&Push::of("room", 5).start(), 200).await;
-    app.delete(&format!("{PATH}/keys/{old}"), 204).await;
-    app.callback(&Push::of("room", 5).start(), 401).await;
-    app.callback(&new_push.end(), 200).await;
-    app.delete(&format!("{PATH}/keys/{old}"), 404).await;
-    app.delete(&format!("{PATH}/keys/nothing"), 404).await;
-}
-
-#[tokio::test]
 async fn domains_whose_names_begin_alike_may_not_share_a_key() {
     let app = TestApp::start().await;
     app.put("/v1/domains/push.example.co", &json!({}), 201).await;

@@ -115,6 +115,23 @@ impl TestApp {
         answer(&Method::POST, path, request.send().await.unwrap(), expected).await
     }
 
+    /// Sends a callback to another process, expecting a status.
+    pub async fn callback_at(&self, address: &str, message: &Value, expected: u16) {
+        assert_eq!(self.try_callback_at(address, message).await, expected, "{message}");
+    }
+
+    /// Sends a callback to another process: the status of its answer.
+    pub async fn try_callback_at(&self, address: &str, message: &Value) -> u16 {
+        let request = self.client.post(format!("{address}/callbacks/huawei")).body(message.to_string());
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    /// The refused messages, when they are as they should be: they are written down each second.
+    pub async fn rejections(&self, expected: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        until(async || expected(&self.list("/v1/rejections?limit=500").await)).await;
+        self.list("/v1/rejections?limit=500").await
+    }
+
     /// Sends messages that are accepted, then folds.
     pub async fn receive(&self, messages: &[Value]) {
         for message in messages {

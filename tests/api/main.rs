@@ -2,15 +2,21 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test may fail by panicking")]
 
 mod administration;
+mod audit;
+mod boundaries;
 mod certificates;
 mod document;
 mod event_log;
+mod forgeries;
 mod helpers;
 mod live;
 mod messages;
 mod problems;
+mod quarantine;
 mod receiving;
 mod reconciler;
+mod rejections;
+mod rotation;
 mod server;
 mod sessions;
 mod streams;

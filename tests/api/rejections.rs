@@ -1,0 +1,106 @@
+//! Refused messages: what support sees of them.
+
+use serde_json::{Value, json};
+
+use crate::helpers::TestApp;
+use crate::messages::{DOMAIN, Push};
+
+#[tokio::test]
+async fn a_wrong_key_is_seen_with_domain_cause_and_a_masked_sample() {
+    let app = TestApp::start().await;
+    let wrong = Push { key: "w".repeat(32), ..Push::of("room", 5) }.start();
+    for _ in 0..3 {
+        app.callback(&wrong, 401).await;
+    }
+    let rejections = app.rejections(|rows| rows.iter().any(|row| row["count"] == 3)).await;
+    assert_eq!(rejections.len(), 1);
+    let rejection = &rejections[0];
+    assert_eq!(rejection["domain"], DOMAIN);
+    assert_eq!(rejection["cause"], "signature_mismatch");
+    assert!(rejection["advice"].as_str().unwrap().contains("key"));
+    assert!(rejection["minute_at"].as_str().unwrap().ends_with(":00Z"), "{rejection}");
+    assert!(rejection["first_at"].as_str() <= rejection["last_at"].as_str());
+    let sample = &rejection["sample"];
+    assert_eq!(
+        (&sample["app"], &sample["stream"], &sample["event"]),
+        (&json!("live"), &json!("room"), &json!("PUBLISH"))
+    );
+    assert_eq!(sample["auth_timestamp"], wrong["auth_timestamp"]);
+    assert_eq!((&sample["signature"], &sample["secret_path"]), (&json!("well_formed"), &json!(false)));
+    assert_eq!((&sample["source_ip"], &sample["client_ip"]), (&json!("127.0.0.1"), &json!("203.0.113.7")));
+    assert!(sample["user_args"].as_str().unwrap().starts_with("auth_info=masked-"));
+    let text = rejection.to_string();
+    assert!(!text.contains("very-secret") && !text.contains(wrong["auth_sign"].as_str().unwrap()), "{text}");
+
+    let token = app.make_token(&["read"], None).await;
+    let without_personal = app.with_token(&token).get("/v1/rejections", 200).await;
+    let sample = without_personal["data"][0]["sample"].as_object().unwrap();
+    for member in ["source_ip", "client_ip", "node_ip", "user_args"] {
+        assert!(!sample.contains_key(member), "{member}");
+    }
+}
+
+#[tokio::test]
+async fn each_cause_is_told_apart() {
+    let app = TestApp::start().await;
+    app.put("/v1/domains/unsigned.example.com", &json!({ "signature": "none" }), 201).await;
+    app.put("/v1/domains/keyless.example.com", &json!({}), 201).await;
+    app.put("/v1/domains/apps.example.com", &json!({ "apps": ["vod"] }), 201).await;
+    let genuine = Push::of("room", 5);
+    let of = |domain: &str| Push { domain: domain.to_owned(), ..genuine.clone() }.start();
+    let with = |member: &str, value: Value| {
+        let mut message = genuine.start();
+        message[member] = value;
+        message
+    };
+    let soon = genuine.start()["auth_timestamp"].as_i64().unwrap();
+    for (message, cause) in [
+        (of("nowhere.example.com"), "unknown_domain"),
+        (of("apps.example.com"), "app_not_allowed"),
+        (of("unsigned.example.com"), "secret_path_missing"),
+        (of("keyless.example.com"), "no_key"),
+        (with("auth_sign", Value::Null), "signature_missing"),
+        (with("auth_sign", "ff".into()), "signature_malformed"),
+        (with("auth_timestamp", 170_000_000.into()), "expiry_malformed"),
+        (genuine.message("PUBLISH", soon + 86_400), "expiry_too_far"),
+        (with("stream", "other".into()), "signature_mismatch"),
+    ] {
+        app.callback(&message, 401).await;
+        let path = format!("/v1/rejections?cause={cause}");
+        app.rejections(|rows| rows.iter().any(|row| row["cause"] == cause)).await;
+        let rows = app.list(&path).await;
+        assert!(rows.iter().all(|row| row["cause"] == cause && row["domain"] == message["domain"]), "{rows:?}");
+    }
+    app.callback_to("/callbacks/huawei/guess", of("unsigned.example.com").to_string(), 401).await;
+    app.rejections(|rows| rows.iter().any(|row| row["cause"] == "secret_path_wrong")).await;
+    app.callback_to("/callbacks/huawei", "{\"domain\":\"s3cret\"}", 400).await;
+    app.rejections(|rows| rows.iter().any(|row| row["cause"] == "not_a_notification")).await;
+    let malformed = app.list("/v1/rejections?cause=not_a_notification").await;
+    assert_eq!(malformed[0]["domain"], Value::Null);
+    assert_eq!(malformed[0]["sample"]["problem"], "the member `app` is missing");
+}
+
+#[tokio::test]
+async fn rejections_are_filtered_and_paged() {
+    let app = TestApp::start().await;
+    for number in 0..5 {
+        app.callback(&Push { domain: format!("d{number}.example.com"), ..Push::of("room", 5) }.start(), 401).await;
+    }
+    let all = app.rejections(|rows| rows.len() == 5).await;
+    let mut paged = Vec::new();
+    let mut path = "/v1/rejections?limit=2".to_owned();
+    loop {
+        let page = app.get(&path, 200).await;
+        paged.extend(page["data"].as_array().unwrap().clone());
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        path = format!("/v1/rejections?limit=2&cursor={cursor}");
+    }
+    assert_eq!(paged, all);
+    assert_eq!(app.list("/v1/rejections?domain=d3.example.com").await.len(), 1);
+    let first = all.iter().map(|row| row["first_at"].as_str().unwrap()).min().unwrap();
+    assert_eq!(app.list(&format!("/v1/rejections?from={first}")).await.len(), 5);
+    assert_eq!(app.list(&format!("/v1/rejections?to={first}")).await.len(), 0);
+    for filter in ["cause=none", "from=yesterday", "colour=red", "limit=0", "cursor=x"] {
+        app.get(&format!("/v1/rejections?{filter}"), 400).await;
+    }
+}
