@@ -95,3 +95,21 @@ async fn clients_that_dawdle_are_cut_off_over_https_too() {
     let honest = app.callback_to("/callbacks/huawei", Push::of("honest", 60).start().to_string(), 200);
     tokio::join!(handshake, body, honest);
 }
+
+#[tokio::test]
+async fn a_connection_that_has_too_many_requests_open_is_cut() {
+    let authority = Authority::new();
+    let files = Files::with(authority.issue());
+    let app = start(&files, authority.client()).await;
+    let mut holder = app.pool.begin().await.unwrap();
+    sqlx::query("select * from shard_head for update").execute(&mut *holder).await.unwrap();
+    // They share one connection, and none is answered while the log is held.
+    let message = Push::of("room", 60).start().to_string();
+    let send = || app.client.post(format!("{}/callbacks/huawei", app.address)).body(message.clone()).send();
+    app.client.get(format!("{}/healthz", app.address)).send().await.unwrap();
+    let answers = futures_util::future::join_all((0..300).map(|_| send())).await;
+    assert!(answers.iter().filter(|answer| answer.is_err()).count() > 256, "the connection was kept");
+    holder.rollback().await.unwrap();
+    let many = futures_util::future::join_all((0..100).map(|_| send())).await;
+    assert!(many.into_iter().all(|answer| answer.unwrap().status() == 200));
+}

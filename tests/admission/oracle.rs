@@ -1,0 +1,166 @@
+//! What must hold of any bytes, stated again without the service's own means: nothing panics, and what is believed does
+//! verify. Shared by the properties and the fuzz target.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+use streamtally::huawei::admission::{
+    DomainPolicy, Limits, Path, Proof, QuarantineReason, Remembered, SignatureRule, Verdict, judge,
+};
+use streamtally::huawei::notification::{self, Notification};
+use streamtally::huawei::signature::{Joiner, SigningKey};
+use uuid::Uuid;
+
+/// The domain that is registered, where one is.
+pub const DOMAIN: &str = "push.example.com";
+
+/// Its keys.
+pub const KEYS: [&str; 2] = ["0123456789abcdef0123456789abcdef", "the-newer-key-of-the-same-domain"];
+
+/// Unix second at which everything is received.
+pub const NOW: i64 = 1_700_000_000;
+
+const GRACE: i64 = 600;
+const MOST_FUTURE: i64 = 86_400;
+const BEFORE: i64 = 86_400;
+const AFTER: i64 = 300;
+
+/// Parses bytes and judges what they say under every kind of policy, as they are and once more signed correctly. How
+/// often that was accepted.
+///
+/// # Panics
+/// When something is believed that should not be.
+pub fn check(body: &[u8]) -> usize {
+    let Ok(message) = notification::parse(body) else { return 0 };
+    let mut accepted = check_message(&message);
+    for joiner in [Joiner::Nothing, Joiner::Plus] {
+        for key in KEYS {
+            let auth_sign = Some(mac(key, joiner, &message));
+            accepted += check_message(&Notification { auth_sign, ..message.clone() });
+        }
+    }
+    accepted
+}
+
+fn check_message(message: &Notification) -> usize {
+    let mut accepted = 0;
+    for policy in policies() {
+        for path in [Path::Open, Path::Secret, Path::WrongSecret] {
+            for remembered in [
+                None,
+                Some(Remembered { same_stream: true, publish_timestamp: message.publish_timestamp }),
+                Some(Remembered { same_stream: true, publish_timestamp: NOW }),
+                Some(Remembered { same_stream: false, publish_timestamp: message.publish_timestamp }),
+            ] {
+                let verdict = judge(message, path, Some(&policy), remembered, &limits(), at(NOW));
+                assert_justified(message, path, &policy, remembered, &verdict);
+                accepted += usize::from(matches!(verdict, Verdict::Accept(_)));
+            }
+        }
+    }
+    assert!(matches!(judge(message, Path::Open, None, None, &limits(), at(NOW)), Verdict::Refuse(_)));
+    accepted
+}
+
+fn assert_justified(
+    message: &Notification,
+    path: Path,
+    policy: &DomainPolicy,
+    remembered: Option<Remembered>,
+    verdict: &Verdict,
+) {
+    let (proof, reason) = match verdict {
+        Verdict::Refuse(_) => return,
+        Verdict::Accept(proof) => (proof, None),
+        Verdict::Quarantine(proof, reason) => (proof, Some(*reason)),
+    };
+    assert!(path != Path::WrongSecret, "believed through another's secret path");
+    assert!(
+        policy.apps.as_ref().is_none_or(|apps| apps.contains(&message.app)),
+        "believed of an app that is not listed"
+    );
+    match proof {
+        Proof::Unsigned => {
+            assert_eq!((policy.signature, path), (SignatureRule::None, Path::Secret), "believed without a signature");
+            assert_eq!(reason, None, "there is nothing to hold against what is not signed");
+        }
+        Proof::Verified { key_id, auth_timestamp, .. } => {
+            assert_eq!(policy.signature, SignatureRule::Required);
+            let key = KEYS[usize::try_from(key_id.as_u128()).unwrap()];
+            let given = message.auth_sign.as_deref().unwrap().to_lowercase();
+            assert_eq!(given, mac(key, policy.joiner, message), "believed with a signature that does not fit");
+            assert_eq!(Some(*auth_timestamp), message.auth_timestamp);
+            assert_eq!(auth_timestamp.to_string().len(), 10, "believed with an expiry of other than ten digits");
+            assert!(*auth_timestamp <= NOW + MOST_FUTURE, "believed for too long");
+            assert_eq!(reason, doubt(message, *auth_timestamp, remembered));
+        }
+    }
+}
+
+/// Why a message that verifies does not count by itself.
+fn doubt(message: &Notification, expiry: i64, remembered: Option<Remembered>) -> Option<QuarantineReason> {
+    let start = message.publish_timestamp;
+    if expiry + GRACE < NOW {
+        return Some(QuarantineReason::Expired);
+    }
+    if message.event.word() == "PUBLISH" && !(expiry - BEFORE..=expiry + AFTER).contains(&start) {
+        return Some(QuarantineReason::StartOutsideWindow);
+    }
+    if message.event.word() == "PUBLISH_DONE" && start > expiry {
+        return Some(QuarantineReason::EndPredatesSession);
+    }
+    let Remembered { same_stream, publish_timestamp } = remembered?;
+    if !same_stream {
+        return Some(QuarantineReason::SignatureOfAnotherStream);
+    }
+    ((start - publish_timestamp).abs() > 2).then_some(QuarantineReason::SignatureOfAnotherPush)
+}
+
+/// The signature of a message's fields, in lower case.
+fn mac(key: &str, joiner: Joiner, message: &Notification) -> String {
+    let separator = if joiner == Joiner::Plus { "+" } else { "" };
+    let expiry = message.auth_timestamp.map_or(String::new(), |seconds| seconds.to_string());
+    let text = [message.event.word(), &message.domain, &message.app, &message.stream, &expiry].join(separator);
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key.as_bytes()).unwrap();
+    mac.update(text.as_bytes());
+    hex::encode(mac.finalize().into_bytes())
+}
+
+fn policies() -> [DomainPolicy; 5] {
+    let keys = || KEYS.iter().zip(0_u128..).map(|(key, id)| (Uuid::from_u128(id), SigningKey::new(key))).collect();
+    let signed = |joiner, apps: Option<&[&str]>| DomainPolicy {
+        signature: SignatureRule::Required,
+        apps: apps.map(|apps| apps.iter().map(ToString::to_string).collect()),
+        joiner,
+        keys: keys(),
+    };
+    [
+        signed(Joiner::Nothing, None),
+        signed(Joiner::Nothing, Some(&["live"])),
+        signed(Joiner::Plus, None),
+        DomainPolicy { keys: Vec::new(), ..signed(Joiner::Nothing, None) },
+        DomainPolicy { signature: SignatureRule::None, ..signed(Joiner::Nothing, None) },
+    ]
+}
+
+fn limits() -> Limits {
+    Limits {
+        signature_grace: TimeDelta::seconds(GRACE),
+        signature_max_future: TimeDelta::seconds(MOST_FUTURE),
+        start_window_before: TimeDelta::seconds(BEFORE),
+        start_window_after: TimeDelta::seconds(AFTER),
+    }
+}
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(seconds, 0).unwrap()
+}
+
+/// A message as JSON, for those who make bodies.
+#[must_use]
+pub fn body(members: &[(&str, Value)]) -> Vec<u8> {
+    let members: serde_json::Map<_, _> =
+        members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    serde_json::to_vec(&members).unwrap()
+}
