@@ -56,47 +56,47 @@ pub struct RejectionView {
 pub struct SampleView {
     /// When it arrived.
     #[schema(value_type = String, format = DateTime)]
-    received_at: DateTime<Utc>,
+    pub received_at: DateTime<Utc>,
     /// What is wrong with it, if it is not a notification; else null.
     #[schema(required)]
-    problem: Option<String>,
+    pub problem: Option<String>,
     /// The provider's word.
     #[schema(required)]
-    event: Option<String>,
+    pub event: Option<String>,
     /// Application.
     #[schema(required)]
-    app: Option<String>,
+    pub app: Option<String>,
     /// Stream name.
     #[schema(required)]
-    stream: Option<String>,
+    pub stream: Option<String>,
     /// Unix seconds at which the push began.
     #[schema(required)]
-    publish_timestamp: Option<i64>,
+    pub publish_timestamp: Option<i64>,
     /// Unix second at which its signature expires.
     #[schema(required)]
-    auth_timestamp: Option<i64>,
+    pub auth_timestamp: Option<i64>,
     /// Its signature, by its looks.
     #[schema(required, value_type = Option<SampleSignature>)]
-    signature: Option<String>,
+    pub signature: Option<String>,
     /// Whether it came through a secret path, right or wrong.
     #[schema(required)]
-    secret_path: Option<bool>,
+    pub secret_path: Option<bool>,
     /// The address that it came from. Only with scope `personal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    source_ip: Option<Option<String>>,
+    pub source_ip: Option<Option<String>>,
     /// The encoder's address. Only with scope `personal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    client_ip: Option<Option<String>>,
+    pub client_ip: Option<Option<String>>,
     /// The receiving node's address. Only with scope `personal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    node_ip: Option<Option<String>>,
+    pub node_ip: Option<Option<String>>,
     /// Query string of the push URL, credentials masked. Only with scope `personal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    user_args: Option<Option<String>>,
+    pub user_args: Option<Option<String>>,
 }
 
 impl SampleView {

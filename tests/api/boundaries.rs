@@ -94,9 +94,12 @@ fn paths(template: &str, ids: &TheirIds) -> Vec<String> {
         let place = format!("{{{parameter}}}");
         paths = paths
             .into_iter()
-            .flat_map(|path| match path.contains(&place) {
-                true => values.iter().map(|value| path.replace(&place, value)).collect(),
-                false => vec![path],
+            .flat_map(|path| {
+                if path.contains(&place) {
+                    values.iter().map(|value| path.replace(&place, value)).collect()
+                } else {
+                    vec![path]
+                }
             })
             .collect();
     }

@@ -174,7 +174,7 @@ async fn of_two_pushes_with_one_signature_the_first_in_the_log_has_it() {
     let app = TestApp::start().await;
     let mut slow = app.pool.begin().await.unwrap();
     let first = signed_entry(3, 0, 7);
-    assert_eq!(store::log::insert_entries(&mut *slow, &[first.clone()]).await.unwrap(), []);
+    assert_eq!(store::log::insert_entries(&mut *slow, std::slice::from_ref(&first)).await.unwrap(), []);
     let pool = app.pool.clone();
     // Begins before the first is committed, and cannot see it: it waits, and is told of it all the same.
     let later = [signed_entry(3, 1, 8), signed_entry(3, 2, 7), first.clone(), signed_entry(3, 3, 8), entry(3, 4)];

@@ -245,7 +245,7 @@ async fn f7_an_end_does_not_end_another_session_of_its_stream() {
 async fn f8_altered_addresses_and_arguments_change_no_key_no_time_and_not_what_came_first() {
     let app = TestApp::start().await;
     let captured = Push::of("room", 60).start();
-    app.receive(&[captured.clone()]).await;
+    app.receive(std::slice::from_ref(&captured)).await;
     let before = session_of(&app, "room").await;
     let markup = "<script>alert(1)</script>";
     let altered = forged(
