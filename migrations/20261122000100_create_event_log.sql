@@ -35,6 +35,8 @@ create table log_entry (
     key_id             uuid,
     auth_timestamp     bigint,
     auth_sign          bytea,
+    -- The first 8 bytes of the signature, of entries that count by it: tells the signatures of one second apart.
+    signature_tag      bigint,
     client_ip          text,
     node_ip            text,
     source_ip          text,
@@ -77,16 +79,40 @@ create index log_entry_quarantined_recorded_idx on log_entry (recorded_at, shard
     where disposition = 'quarantined';
 create index log_entry_original_idx on log_entry (original_event_id) where original_event_id is not null;
 
--- The push that each signature came with first. A signature does not cover everything that a message says, so it counts
--- for that push alone; with another one it is quarantined. Read and written by the append itself, under the head row:
--- the order of the log decides who came first, whichever process receives. Forgotten when the signature has expired
--- and its grace has passed.
-create table bound_signature (
-    shard             smallint not null,
-    -- The first half of the signature, which is as good as the whole.
-    signature_tag     uuid     not null,
-    session_id        uuid     not null,
-    publish_timestamp bigint   not null,
-    auth_timestamp    bigint   not null,
-    constraint bound_signature_pkey primary key (shard, signature_tag)
-);
+-- A signature does not cover everything that a message says, so it counts for the push alone that it came with first.
+-- Which one that was, the log itself tells: a captured signature fits only streams of one shard, and within a shard
+-- there is an order. Entries with one signature have one expiry, so that the index grows at one end.
+create index log_entry_signature_idx on log_entry (auth_timestamp, signature_tag) where signature_tag is not null;
+
+-- The first use of each of these signatures, as far as there is one. To be called by an append that holds the head rows
+-- of these shards: being volatile, it sees what was committed until then, and not only what was there when the append
+-- began to wait for them. In PL/pgSQL, which keeps its plan.
+create function first_uses(
+    held_shards smallint[], shards smallint[], auth_timestamps bigint[], signature_tags bigint[], used_from timestamptz)
+    returns table (ordinal bigint, session_id uuid, publish_timestamp bigint)
+    language plpgsql volatile
+as $$
+#variable_conflict use_column
+begin
+    return query
+    select asked.ordinal, used.session_id, used.publish_timestamp
+    from unnest(shards, auth_timestamps, signature_tags) with ordinality
+        as asked (shard, auth_timestamp, signature_tag, ordinal)
+    cross join lateral (
+        select uses.session_id, uses.publish_timestamp
+        from (
+            select entry.session_id, entry.publish_timestamp, entry.position
+            from log_entry entry
+            where entry.auth_timestamp = asked.auth_timestamp
+              and entry.signature_tag = asked.signature_tag
+              and entry.shard = asked.shard
+              and entry.recorded_at >= used_from and entry.recorded_at < now() + interval '1 day'
+            -- Apart, so that no index is chosen for its order.
+            offset 0
+        ) uses
+        order by uses.position
+        limit 1
+    ) used
+    where asked.signature_tag is not null and asked.shard = any (held_shards);
+end
+$$;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::web::Data;
 use anyhow::Context;
-use chrono::TimeDelta;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use sqlx::PgPool;
@@ -34,18 +33,11 @@ use crate::registry::installation;
 use crate::registry::master_key::MasterKey;
 use crate::registry::watch::LiveRegistry;
 use crate::rejection::Rejections;
-use crate::store;
 use crate::store::pool::{self, Use};
 use crate::tls::Certificate;
 
 /// How often partitions are made ahead.
 const PARTITIONS: Duration = Duration::from_hours(1);
-
-/// How often signatures that have expired are forgotten.
-const SIGNATURES: Duration = Duration::from_mins(1);
-
-/// How much longer than its grace a signature is remembered: what was received in time may be appended late.
-const LATE_APPENDS: TimeDelta = TimeDelta::hours(1);
 
 /// How often notes are written down.
 const NOTES: Duration = Duration::from_secs(1);
@@ -85,7 +77,6 @@ pub struct Application {
     folds: bool,
     folding: Arc<AtomicBool>,
     metrics: PrometheusHandle,
-    signature_grace: TimeDelta,
     notes: Notes,
 }
 
@@ -104,7 +95,13 @@ impl Application {
         let registry = LiveRegistry::load(work_pool.clone(), Arc::new(master_key), Arc::new(admin_token)).await?;
         let appended = Arc::new(Notify::new());
         let capacity = usize::try_from(options.queue_capacity)?;
-        let (log, writer) = append::open(pool::options(&database, Use::Append), capacity, Arc::clone(&appended));
+        let limits = options.admission.limits();
+        let (log, writer) = append::open(
+            pool::options(&database, Use::Append),
+            capacity,
+            Arc::clone(&appended),
+            limits.signature_max_future,
+        );
         let notes = Notes::default();
         let state = Data::new(AppState {
             registry: registry.clone(),
@@ -112,7 +109,7 @@ impl Application {
             rejections: Arc::clone(&notes.rejections),
             alarms: Alarms::default(),
             last_uses: Arc::clone(&notes.last_uses),
-            receiver: Receiver { log, limits: options.admission.limits(), masker, shards },
+            receiver: Receiver { log, limits, masker, shards },
             query_pool: pool::open(read_database.as_ref().unwrap_or(&database), Use::Query),
             work_pool: work_pool.clone(),
             unconfirmed_after: options.unconfirmed_after,
@@ -125,7 +122,6 @@ impl Application {
         let connections = Connections::default();
         let (server, address) = server::bind(options, state, tls, connections.clone())?;
         let folds = options.roles.contains(&Role::Reconciler);
-        let signature_grace = options.admission.signature_grace;
         Ok(Self {
             server,
             address,
@@ -138,7 +134,6 @@ impl Application {
             folds,
             folding,
             metrics,
-            signature_grace,
             notes,
         })
     }
@@ -171,7 +166,6 @@ impl Application {
         let mut tasks = JoinSet::new();
         tasks.spawn(self.registry.run(stop_working.clone()));
         tasks.spawn(make_partitions(self.work_pool.clone(), stop_working.clone()));
-        tasks.spawn(forget_signatures(self.work_pool.clone(), self.signature_grace, stop_working.clone()));
         tasks.spawn(self.notes.write_until_stopped(self.work_pool.clone(), stop_working.clone()));
         tasks.spawn(tidy_metrics(self.metrics, stop_working.clone()));
         tasks.spawn(self.connections.sweep_until_stopped(stop_working.clone()));
@@ -242,16 +236,6 @@ impl Notes {
     async fn write(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
         self.last_uses.write(pool).await?;
         self.rejections.write(pool, clock::now()).await
-    }
-}
-
-async fn forget_signatures(pool: PgPool, grace: TimeDelta, stopped: CancellationToken) {
-    while stopped.run_until_cancelled(tokio::time::sleep(SIGNATURES)).await.is_some() {
-        let expired_before = (clock::now() - grace - LATE_APPENDS).timestamp();
-        if let Err(error) = store::bound_signature::delete_bound_signatures(&pool, expired_before).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "expired signatures could not be forgotten; trying again in a minute");
-        }
     }
 }
 

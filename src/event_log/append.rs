@@ -4,9 +4,11 @@
 //! one statement and one commit, then wakes them all. There is no timer: an idle system answers at once, a busy one
 //! batches by itself. A full queue refuses, it never grows.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use metrics::histogram;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
@@ -15,8 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::store;
-use crate::store::bound_signature::BoundSignatureRow;
-use crate::store::log::{NewEntryRow, UnappendedRow};
+use crate::store::log::{FirstUseRow, NewEntryRow, UnappendedRow};
 
 /// The most entries in one commit.
 const MOST_AT_ONCE: usize = 2_000;
@@ -43,8 +44,8 @@ pub enum AppendError {
 pub enum Appended {
     /// It is there, and durable.
     Stored,
-    /// It is not: its signature is bound to another push.
-    SignatureBound(BoundSignatureRow),
+    /// It is not: its signature came with another session first.
+    SignatureUsed(FirstUseRow),
 }
 
 type Outcome = Result<Appended, AppendError>;
@@ -67,13 +68,21 @@ pub struct Writer {
     /// Its own: a pool asks a connection for a sign of life whenever it is handed back.
     connection: Option<PgConnection>,
     appended: Arc<Notify>,
+    signature_max_future: TimeDelta,
 }
 
-/// A queue for `capacity` entries, and the writer that empties it. `appended` is told of every commit.
+/// A queue for `capacity` entries, and the writer that empties it. `appended` is told of every commit;
+/// `signature_max_future` is admission's.
 #[must_use]
-pub fn open(database: PgConnectOptions, capacity: usize, appended: Arc<Notify>) -> (Appender, Writer) {
+pub fn open(
+    database: PgConnectOptions,
+    capacity: usize,
+    appended: Arc<Notify>,
+    signature_max_future: TimeDelta,
+) -> (Appender, Writer) {
     let (sender, receiver) = mpsc::channel(capacity);
-    (Appender { queue: sender }, Writer { queue: receiver, database, connection: None, appended })
+    let writer = Writer { queue: receiver, database, connection: None, appended, signature_max_future };
+    (Appender { queue: sender }, writer)
 }
 
 impl Appender {
@@ -106,13 +115,36 @@ impl Writer {
             }
             let (entries, waiting): (Vec<_>, Vec<_>) =
                 batch.drain(..).map(|pending| (pending.entry, pending.outcome)).unzip();
-            let outcomes = self.write(&entries).await;
+            let outcomes = self.write_in_turn(entries).await;
             for (waiter, outcome) in waiting.into_iter().zip(outcomes) {
                 // Whoever has stopped waiting does not mind.
                 let _ = waiter.send(outcome);
             }
             self.appended.notify_one();
         }
+    }
+
+    /// Writes a batch: first all entries but those whose signature another session has in it, then these, which the
+    /// log tells by then whether they come too late.
+    async fn write_in_turn(&mut self, entries: Vec<NewEntryRow>) -> Vec<Outcome> {
+        let late = rivals(&entries);
+        if late.is_empty() {
+            return self.write(&entries).await;
+        }
+        let (late, in_time): (Vec<_>, Vec<_>) = entries.into_iter().enumerate().partition(|(at, _)| late.contains(at));
+        let mut outcomes = Vec::with_capacity(late.len() + in_time.len());
+        for some in [in_time, late] {
+            let (places, entries): (Vec<_>, Vec<_>) = some.into_iter().unzip();
+            let failed = outcomes.iter().find_map(|(_, outcome): &(usize, Outcome)| outcome.err());
+            let written = match failed {
+                // Who came first is not known.
+                Some(error) => vec![Err(error); entries.len()],
+                None => self.write(&entries).await,
+            };
+            outcomes.extend(places.into_iter().zip(written));
+        }
+        outcomes.sort_unstable_by_key(|(place, _)| *place);
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
     }
 
     /// Appends a batch; if the database refuses something in it, each entry by itself.
@@ -147,6 +179,15 @@ impl Writer {
         outcome
     }
 
+    /// When a signature of these entries can have come first: it was not believed longer before it expires than
+    /// settings allow, give or take a day between the clocks.
+    fn used_from(&self, entries: &[NewEntryRow]) -> DateTime<Utc> {
+        let binding = entries.iter().filter(|entry| entry.signature_tag.is_some());
+        let first_expiry = binding.filter_map(|entry| entry.auth_timestamp).min().unwrap_or_default();
+        let first_expiry = DateTime::from_timestamp(first_expiry, 0).unwrap_or_default();
+        first_expiry - self.signature_max_future - TimeDelta::days(1)
+    }
+
     async fn try_commit(
         &mut self,
         entries: &[NewEntryRow],
@@ -157,7 +198,7 @@ impl Writer {
                 Some(connection) => connection,
                 None => PgConnection::connect_with(&self.database).await?,
             };
-            let outcome = store::log::insert_entries(&mut connection, entries).await;
+            let outcome = store::log::insert_entries(&mut connection, entries, self.used_from(entries)).await;
             if !outcome.as_ref().is_err_and(is_broken_connection) {
                 self.connection = Some(connection);
             }
@@ -168,11 +209,25 @@ impl Writer {
     }
 }
 
+/// Which of the entries count by a signature that an earlier one counts by for another session.
+fn rivals(entries: &[NewEntryRow]) -> HashSet<usize> {
+    let mut sessions = HashMap::new();
+    let mut rivals = HashSet::new();
+    for (place, entry) in entries.iter().enumerate() {
+        if let Some(signature) = entry.signature_tag
+            && *sessions.entry(signature).or_insert(entry.session_id) != entry.session_id
+        {
+            rivals.insert(place);
+        }
+    }
+    rivals
+}
+
 fn outcomes_of(entries: usize, unappended: &[UnappendedRow]) -> Vec<Outcome> {
     let mut outcomes = vec![Ok(Appended::Stored); entries];
     for row in unappended {
         if let Some(outcome) = outcomes.get_mut(row.index) {
-            *outcome = Ok(Appended::SignatureBound(row.bound_to));
+            *outcome = Ok(Appended::SignatureUsed(row.first_use));
         }
     }
     outcomes

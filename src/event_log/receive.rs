@@ -14,8 +14,7 @@ use crate::huawei::rendition;
 use crate::huawei::signature::{self, Signature};
 use crate::session::{SessionKey, StreamKey};
 use crate::store;
-use crate::store::bound_signature::BoundSignatureRow;
-use crate::store::log::NewEntryRow;
+use crate::store::log::{FirstUseRow, NewEntryRow};
 
 /// A message as it came in.
 pub struct Arrival {
@@ -68,7 +67,7 @@ impl Receiver {
             };
             match self.log.append(entry).await? {
                 Appended::Stored => return Ok(verdict),
-                Appended::SignatureBound(bound) => remembered = Some(remembered_for(message, &bound)),
+                Appended::SignatureUsed(first_use) => remembered = Some(remembered_for(message, &first_use)),
             }
         }
     }
@@ -88,7 +87,7 @@ impl Receiver {
         let key = SessionKey { stream, publish_timestamp: message.publish_timestamp };
         let session_id = key.id().0;
         let SessionKey { stream: StreamKey { domain, app, stream }, publish_timestamp } = key;
-        let signature_tag = bound_tag(proof, quarantined, remembered);
+        let signature_tag = tag_to_count_by(proof, quarantined, remembered);
         let (signature, key_id, auth_timestamp, auth_sign) = match proof {
             Proof::Verified { key_id, auth_timestamp, auth_sign } => {
                 ("verified", Some(*key_id), Some(*auth_timestamp), Some(auth_sign.to_vec()))
@@ -135,30 +134,36 @@ fn stream_of(message: &Notification) -> StreamKey {
 /// # Errors
 /// Those of the database.
 pub async fn recall(pool: &PgPool, message: &Notification) -> Result<Option<Remembered>, sqlx::Error> {
-    let tag = message.auth_sign.as_deref().and_then(signature::from_hex).and_then(|signature| tag_of(&signature));
-    let (Some(tag), Some(installation)) = (tag, store::installation::get_installation(pool).await?) else {
+    let auth_sign = message.auth_sign.as_deref().and_then(signature::from_hex);
+    let signature = auth_sign.zip(message.auth_timestamp);
+    let Some(((auth_sign, auth_timestamp), installation)) =
+        signature.zip(store::installation::get_installation(pool).await?)
+    else {
         return Ok(None);
     };
     let shard = stream_of(message).shard(installation.shards);
-    let bound = store::bound_signature::get_bound_signature(pool, shard, tag).await?;
-    Ok(bound.map(|bound| remembered_for(message, &bound)))
+    let first_use = store::log::get_first_use(pool, shard, auth_timestamp, tag_of(&auth_sign)).await?;
+    Ok(first_use.map(|first_use| remembered_for(message, &first_use)))
 }
 
 /// What is remembered of a message's signature, as admission asks for it.
-fn remembered_for(message: &Notification, bound: &BoundSignatureRow) -> Remembered {
-    let first = SessionKey { stream: stream_of(message), publish_timestamp: bound.publish_timestamp };
-    Remembered { same_stream: first.id().0 == bound.session_id, publish_timestamp: bound.publish_timestamp }
+fn remembered_for(message: &Notification, first_use: &FirstUseRow) -> Remembered {
+    let first = SessionKey { stream: stream_of(message), publish_timestamp: first_use.publish_timestamp };
+    Remembered { same_stream: first.id().0 == first_use.session_id, publish_timestamp: first_use.publish_timestamp }
 }
 
-/// The tag by which a signature is remembered, if this message is to bind it: one that counts, unless it was bound
-/// already.
-fn bound_tag(proof: &Proof, quarantined: Option<QuarantineReason>, remembered: Option<Remembered>) -> Option<Uuid> {
+/// The tag of the signature that a message counts by. What was judged by the first use of its signature does not count
+/// by it again.
+fn tag_to_count_by(
+    proof: &Proof,
+    quarantined: Option<QuarantineReason>,
+    remembered: Option<Remembered>,
+) -> Option<i64> {
     let Proof::Verified { auth_sign, .. } = proof else { return None };
-    tag_of(auth_sign).filter(|_| quarantined.is_none() && remembered.is_none())
+    (quarantined.is_none() && remembered.is_none()).then(|| tag_of(auth_sign))
 }
 
-/// The first half of a signature, which is as good as the whole.
-fn tag_of(signature: &Signature) -> Option<Uuid> {
-    let (half, _) = signature.split_first_chunk()?;
-    Some(Uuid::from_bytes(*half))
+/// The first 8 bytes of a signature: enough to tell those of one second apart.
+fn tag_of(signature: &Signature) -> i64 {
+    signature.first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
 }

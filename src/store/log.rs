@@ -5,7 +5,6 @@ use serde_json::Value;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::bound_signature::BoundSignatureRow;
 use super::column;
 
 /// An entry that is to be appended.
@@ -43,9 +42,9 @@ pub struct NewEntryRow {
     pub auth_timestamp: Option<i64>,
     /// The signature, 32 bytes.
     pub auth_sign: Option<Vec<u8>>,
-    /// The signature's first half, if the entry is to be appended only when the signature is new, or bound to this
-    /// very session.
-    pub signature_tag: Option<Uuid>,
+    /// The signature's first 8 bytes, of an entry that counts by it: it is appended only if the signature was not used
+    /// for another session before.
+    pub signature_tag: Option<i64>,
     /// The encoder's address, as text.
     pub client_ip: Option<String>,
     /// The receiving node's address, as text.
@@ -66,21 +65,33 @@ pub struct NewEntryRow {
     pub note: Option<String>,
 }
 
-/// An entry that was not appended, because its signature is bound to another push.
+/// The push that a signature came with first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FirstUseRow {
+    /// Its session.
+    pub session_id: Uuid,
+    /// Unix second at which it began.
+    pub publish_timestamp: i64,
+}
+
+/// An entry that was not appended, because its signature came with another session first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnappendedRow {
     /// Which of the entries.
     pub index: usize,
-    /// What its signature is bound to.
-    pub bound_to: BoundSignatureRow,
+    /// What its signature came with.
+    pub first_use: FirstUseRow,
 }
 
 /// Appends entries, giving each the next position of its shard. Gives those that were not appended.
 ///
 /// One statement that commits by itself, so no client can freeze while it holds the head rows. They are taken in
 /// ascending order of shards, so that two appends cannot wait for each other, and the clock is read after they are
-/// taken, so that `recorded_at` grows with the position. Signatures are bound while they are held: of two messages
-/// with one signature, the one that comes first in the log has it, whichever process received them.
+/// taken, so that `recorded_at` grows with the position. The first uses of signatures are looked for while they are
+/// held: of two messages with one signature, the one that comes first in the log has it, whichever process received
+/// them. Entries of one call are not held against each other: those with one tag are to be of one session.
+///
+/// `used_from` is before every first use that matters was recorded; it keeps older months out of the search.
 ///
 /// # Errors
 /// Those of the database. After a broken connection, whether the entries are in the log is not known.
@@ -91,6 +102,7 @@ pub struct UnappendedRow {
 pub async fn insert_entries(
     executor: impl PgExecutor<'_>,
     entries: &[NewEntryRow],
+    used_from: DateTime<Utc>,
 ) -> Result<Vec<UnappendedRow>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"with arriving as (
@@ -98,7 +110,7 @@ pub async fn insert_entries(
                  $1::smallint[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[],
                  $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[],
                  $15::bigint[], $16::bytea[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[],
-                 $22::jsonb[], $23::timestamptz[], $24::text[], $25::text[], $26::uuid[]
+                 $22::jsonb[], $23::timestamptz[], $24::text[], $25::text[], $26::bigint[]
              ) with ordinality as arriving (
                  shard, received_at, event_id, session_id, domain, app, stream,
                  publish_timestamp, origin, event, disposition, reason, signature, key_id,
@@ -109,22 +121,16 @@ pub async fn insert_entries(
          taken as (
              select head.shard from shard_head head where head.shard = any ($1) order by head.shard for update
          ),
-         bound as (
-             insert into bound_signature as known (shard, signature_tag, session_id, publish_timestamp, auth_timestamp)
-             select distinct on (signature_tag) shard, signature_tag, session_id, publish_timestamp, auth_timestamp
-             from arriving join taken using (shard)
-             where signature_tag is not null
-             order by signature_tag, ordinal
-             on conflict (shard, signature_tag) do update set session_id = known.session_id
-             returning signature_tag, session_id, publish_timestamp
-         ),
-         judged as (
-             select arriving.*, bound.session_id as bound_session_id, bound.publish_timestamp as bound_publish_timestamp,
-                 bound.session_id is null or bound.session_id = arriving.session_id as fits
-             from arriving left join bound using (signature_tag)
+         late as (
+             select ordinal, used.session_id, used.publish_timestamp
+             from first_uses((select array_agg(shard) from taken), $1, $15, $26, $27) used
+             join arriving using (ordinal)
+             where used.session_id <> arriving.session_id
          ),
          per_shard as (
-             select shard, count(*) as entries from judged where fits group by shard
+             select shard, count(*) as entries from arriving
+             where not exists (select from late where late.ordinal = arriving.ordinal)
+             group by shard
          ),
          advanced as (
              update shard_head head
@@ -138,19 +144,21 @@ pub async fn insert_entries(
              insert into log_entry (
                  shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream,
                  publish_timestamp, origin, event, disposition, reason, signature, key_id, auth_timestamp, auth_sign,
-                 client_ip, node_ip, source_ip, user_args, rendition_template, extra, ended_at, actor, note
+                 client_ip, node_ip, source_ip, user_args, rendition_template, extra, ended_at, actor, note,
+                 signature_tag
              )
              select shard, advanced.before + row_number() over (partition by shard order by ordinal),
                  advanced.recorded_at, received_at, event_id, session_id, domain, app, stream,
                  publish_timestamp, origin, event, disposition, reason, signature, key_id, auth_timestamp, auth_sign,
-                 client_ip, node_ip, source_ip, user_args, rendition_template, extra, ended_at, actor, note
-             from judged join advanced using (shard)
-             where fits
+                 client_ip, node_ip, source_ip, user_args, rendition_template, extra, ended_at, actor, note,
+                 signature_tag
+             from arriving join advanced using (shard)
+             where not exists (select from late where late.ordinal = arriving.ordinal)
              returning 1
          )
          select (select count(*) from inserted) as "inserted!", ordinal as "ordinal?",
-             bound_session_id, bound_publish_timestamp
-         from (values (1)) as always left join judged on not fits"#,
+             session_id as "session_id?", publish_timestamp as "publish_timestamp?"
+         from (values (1)) as always left join late on true"#,
         &column(entries, |entry| entry.shard),
         &column(entries, |entry| entry.received_at),
         &column(entries, |entry| entry.event_id),
@@ -177,6 +185,7 @@ pub async fn insert_entries(
         &column(entries, |entry| entry.actor.as_deref()) as _,
         &column(entries, |entry| entry.note.as_deref()) as _,
         &column(entries, |entry| entry.signature_tag) as _,
+        used_from
     )
     .fetch_all(executor)
     .await?;
@@ -185,8 +194,8 @@ pub async fn insert_entries(
         .into_iter()
         .filter_map(|row| {
             let index = usize::try_from(row.ordinal?).ok()?.checked_sub(1)?;
-            let (session_id, publish_timestamp) = (row.bound_session_id?, row.bound_publish_timestamp?);
-            Some(UnappendedRow { index, bound_to: BoundSignatureRow { session_id, publish_timestamp } })
+            let (session_id, publish_timestamp) = (row.session_id?, row.publish_timestamp?);
+            Some(UnappendedRow { index, first_use: FirstUseRow { session_id, publish_timestamp } })
         })
         .collect();
     assert_eq!(inserted + unappended.len(), entries.len(), "every entry's shard has a head row");
@@ -266,5 +275,28 @@ pub async fn list_entries_after(
         limit
     )
     .fetch_all(executor)
+    .await
+}
+
+/// What a signature came with first, if it was accepted before, for those who only ask.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get_first_use(
+    executor: impl PgExecutor<'_>,
+    shard: i16,
+    auth_timestamp: i64,
+    signature_tag: i64,
+) -> Result<Option<FirstUseRow>, sqlx::Error> {
+    sqlx::query_as!(
+        FirstUseRow,
+        r#"select session_id as "session_id!", publish_timestamp as "publish_timestamp!"
+           from first_uses(array [$1::smallint], array [$1::smallint], array [$2::bigint], array [$3::bigint],
+                           '-infinity')"#,
+        shard,
+        auth_timestamp,
+        signature_tag
+    )
+    .fetch_optional(executor)
     .await
 }

@@ -6,7 +6,6 @@
 
 pub mod access_token;
 pub mod audit;
-pub mod bound_signature;
 pub mod channel;
 pub mod domain;
 pub mod event;

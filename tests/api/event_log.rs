@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection, PgPool};
 use streamtally::clock;
 use streamtally::session::{SessionKey, StreamKey};
@@ -11,6 +12,10 @@ use streamtally::store::log::NewEntryRow;
 use uuid::Uuid;
 
 use crate::helpers::TestApp;
+use crate::messages::Push;
+
+/// Before everything that a test appends.
+const LONG_AGO: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
 /// An entry of a shard of our choice.
 fn entry(shard: i16, note: i16) -> NewEntryRow {
@@ -58,14 +63,14 @@ async fn positions(pool: &PgPool, shard: i16) -> Vec<i64> {
 async fn a_slow_writer_keeps_later_ones_waiting_rather_than_letting_them_pass() {
     let app = TestApp::start().await;
     let mut slow = app.pool.begin().await.unwrap();
-    store::log::insert_entries(&mut *slow, &[entry(3, 0), entry(3, 1)]).await.unwrap();
+    store::log::insert_entries(&mut *slow, &[entry(3, 0), entry(3, 1)], LONG_AGO).await.unwrap();
     let pool = app.pool.clone();
-    let mut quick = tokio::spawn(async move { store::log::insert_entries(&pool, &[entry(3, 2)]).await });
+    let mut quick = tokio::spawn(async move { store::log::insert_entries(&pool, &[entry(3, 2)], LONG_AGO).await });
     app.wait_for_a_blocked_statement().await;
     assert!(!quick.is_finished());
     assert_eq!(positions(&app.pool, 3).await, Vec::<i64>::new());
     // Another shard is not kept waiting.
-    store::log::insert_entries(&app.pool, &[entry(4, 3)]).await.unwrap();
+    store::log::insert_entries(&app.pool, &[entry(4, 3)], LONG_AGO).await.unwrap();
     slow.commit().await.unwrap();
     (&mut quick).await.unwrap().unwrap();
     assert_eq!(positions(&app.pool, 3).await, [1, 2, 3]);
@@ -83,9 +88,9 @@ async fn a_slow_writer_keeps_later_ones_waiting_rather_than_letting_them_pass() 
 async fn a_writer_that_gives_up_leaves_no_gap() {
     let app = TestApp::start().await;
     let mut given_up = app.pool.begin().await.unwrap();
-    store::log::insert_entries(&mut *given_up, &[entry(3, 0)]).await.unwrap();
+    store::log::insert_entries(&mut *given_up, &[entry(3, 0)], LONG_AGO).await.unwrap();
     given_up.rollback().await.unwrap();
-    store::log::insert_entries(&app.pool, &[entry(3, 1)]).await.unwrap();
+    store::log::insert_entries(&app.pool, &[entry(3, 1)], LONG_AGO).await.unwrap();
     assert_eq!(positions(&app.pool, 3).await, [1]);
 }
 
@@ -95,12 +100,12 @@ async fn a_partition_is_made_while_others_read_and_append() {
     let mut reader = app.pool.begin().await.unwrap();
     sqlx::query("select count(*) from log_entry").execute(&mut *reader).await.unwrap();
     let mut writer = app.pool.begin().await.unwrap();
-    store::log::insert_entries(&mut *writer, &[entry(3, 0)]).await.unwrap();
+    store::log::insert_entries(&mut *writer, &[entry(3, 0)], LONG_AGO).await.unwrap();
     let mut maker = app.pool.begin().await.unwrap();
     let month = chrono::NaiveDate::from_ymd_opt(2040, 2, 1).unwrap();
     assert!(!store::partition::has_log_partition(&mut *maker, month).await.unwrap());
     store::partition::create_log_partition(&mut maker, month).await.unwrap();
-    store::log::insert_entries(&app.pool, &[entry(4, 1)]).await.unwrap();
+    store::log::insert_entries(&app.pool, &[entry(4, 1)], LONG_AGO).await.unwrap();
     maker.commit().await.unwrap();
     assert!(store::partition::has_log_partition(&app.pool, month).await.unwrap());
     writer.commit().await.unwrap();
@@ -123,7 +128,7 @@ async fn nothing_ever_appears_at_or_below_a_position_that_was_read() {
                 // Shards in no order, so that only the statement's own order keeps writers from a deadlock.
                 let entries: Vec<_> = (0..6).map(|n| entry((writer * 7 + batch * 5 + n * 11) % 5, n)).collect();
                 let mut transaction = connection.begin().await.unwrap();
-                store::log::insert_entries(&mut *transaction, &entries).await.unwrap();
+                store::log::insert_entries(&mut *transaction, &entries, LONG_AGO).await.unwrap();
                 let pause = format!("select pg_sleep(0.002 * {})", (writer + batch) % 4);
                 sqlx::query(sqlx::AssertSqlSafe(pause)).execute(&mut *transaction).await.unwrap();
                 if batch % 6 == 5 {
@@ -165,8 +170,15 @@ async fn nothing_ever_appears_at_or_below_a_position_that_was_read() {
     assert!(reads > 10, "the reader read only {reads} times");
 }
 
-fn signed_entry(shard: i16, note: i16, signature: u128) -> NewEntryRow {
-    NewEntryRow { signature_tag: Some(Uuid::from_u128(signature)), auth_timestamp: Some(1), ..entry(shard, note) }
+fn signed_entry(shard: i16, note: i16, signature: u8) -> NewEntryRow {
+    NewEntryRow {
+        signature_tag: Some(signature.into()),
+        signature: Some("verified".into()),
+        key_id: Some(Uuid::nil()),
+        auth_timestamp: Some(1_700_000_000),
+        auth_sign: Some(vec![signature; 32]),
+        ..entry(shard, note)
+    }
 }
 
 #[tokio::test]
@@ -174,33 +186,66 @@ async fn of_two_pushes_with_one_signature_the_first_in_the_log_has_it() {
     let app = TestApp::start().await;
     let mut slow = app.pool.begin().await.unwrap();
     let first = signed_entry(3, 0, 7);
-    assert_eq!(store::log::insert_entries(&mut *slow, std::slice::from_ref(&first)).await.unwrap(), []);
+    let appended = store::log::insert_entries(&mut *slow, std::slice::from_ref(&first), LONG_AGO).await;
+    assert_eq!(appended.unwrap(), []);
     let pool = app.pool.clone();
     // Begins before the first is committed, and cannot see it: it waits, and is told of it all the same.
-    let later = [signed_entry(3, 1, 8), signed_entry(3, 2, 7), first.clone(), signed_entry(3, 3, 8), entry(3, 4)];
-    let mut quick = tokio::spawn(async move { store::log::insert_entries(&pool, &later).await });
+    let later = [signed_entry(3, 1, 8), signed_entry(3, 2, 7), first.clone(), entry(3, 4), signed_entry(4, 5, 7)];
+    let mut quick = tokio::spawn(async move { store::log::insert_entries(&pool, &later, LONG_AGO).await });
     app.wait_for_a_blocked_statement().await;
     slow.commit().await.unwrap();
     let unappended = (&mut quick).await.unwrap().unwrap();
-    let told: Vec<_> = unappended.iter().map(|row| (row.index, row.bound_to.session_id)).collect();
-    let eighth = signed_entry(3, 1, 8).session_id;
-    assert_eq!(told, [(1, first.session_id), (3, eighth)]);
-    let notes: Vec<String> =
-        sqlx::query_scalar("select note from log_entry order by position").fetch_all(&app.pool).await.unwrap();
+    let told: Vec<_> = unappended.iter().map(|row| (row.index, row.first_use.session_id)).collect();
+    assert_eq!(told, [(1, first.session_id)]);
+    let notes = "select note from log_entry where shard = 3 order by position";
+    let notes: Vec<String> = sqlx::query_scalar(notes).fetch_all(&app.pool).await.unwrap();
     assert_eq!(notes, ["0", "1", "0", "4"]);
     assert_eq!(positions(&app.pool, 3).await, [1, 2, 3, 4]);
 }
 
 #[tokio::test]
-async fn signatures_are_forgotten_when_they_have_expired_and_not_before() {
+async fn what_is_quarantined_has_no_claim_on_its_signature() {
     let app = TestApp::start().await;
-    let dated = |note, auth_timestamp| NewEntryRow {
-        auth_timestamp: Some(auth_timestamp),
-        ..signed_entry(3, note, note.unsigned_abs().into())
+    let quarantined = NewEntryRow {
+        disposition: "quarantined".into(),
+        reason: Some("expired".into()),
+        signature_tag: None,
+        ..signed_entry(3, 0, 7)
     };
-    store::log::insert_entries(&app.pool, &[dated(1, 99), dated(2, 100)]).await.unwrap();
-    assert_eq!(store::bound_signature::delete_bound_signatures(&app.pool, 100).await.unwrap(), 1);
-    let again = [dated(1, 99), NewEntryRow { session_id: Uuid::nil(), ..dated(2, 100) }];
-    let unappended = store::log::insert_entries(&app.pool, &again).await.unwrap();
-    assert_eq!(unappended.iter().map(|row| row.index).collect::<Vec<_>>(), [1]);
+    for entry in [quarantined, signed_entry(3, 1, 7)] {
+        assert_eq!(store::log::insert_entries(&app.pool, &[entry], LONG_AGO).await.unwrap(), []);
+    }
+    let third = store::log::insert_entries(&app.pool, &[signed_entry(3, 2, 7)], LONG_AGO).await.unwrap();
+    assert_eq!(third[0].first_use.session_id, signed_entry(3, 1, 7).session_id);
+}
+
+#[tokio::test]
+async fn of_two_pushes_with_one_signature_that_come_at_once_one_counts() {
+    let app = TestApp::start().await;
+    let mut holder = app.pool.begin().await.unwrap();
+    sqlx::query("select * from shard_head for update").execute(&mut *holder).await.unwrap();
+    // While the log is held, all of these gather in one batch behind the first.
+    let captured = Push::of("room", 60).start();
+    let forgeries = (1..20).map(|off| {
+        let mut forgery = captured.clone();
+        forgery["publish_timestamp"] = (clock::now().timestamp() - 60 - 10 * off).to_string().into();
+        forgery
+    });
+    let messages: Vec<_> = [Push::of("first", 60).start(), captured.clone()]
+        .into_iter()
+        .chain(forgeries)
+        .chain([captured.clone()])
+        .collect();
+    let sending = futures_util::future::join_all(messages.iter().map(|message| app.callback(message, 200)));
+    let releasing = async {
+        app.wait_for_a_blocked_statement().await;
+        holder.rollback().await.unwrap();
+    };
+    tokio::join!(sending, releasing);
+    app.fold().await;
+    assert_eq!(app.list("/v1/sessions?stream=room").await.len(), 1);
+    let accepted = app.list("/v1/events?stream=room&disposition=accepted").await;
+    let reused = app.list("/v1/events?stream=room&reason=signature_of_another_push").await;
+    assert_eq!(accepted.len() + reused.len(), 21);
+    assert!((1..=2).contains(&accepted.len()), "{accepted:?}");
 }
