@@ -12,6 +12,7 @@ mod home;
 mod main_job;
 mod open_files;
 mod refusal;
+mod secrets;
 mod service;
 mod settings;
 mod start;
