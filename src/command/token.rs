@@ -1,6 +1,6 @@
 //! `token`: who may read.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
@@ -61,9 +61,12 @@ impl TokenCommand {
                 with_installation(&options, async |on| {
                     for row in store::access_token::list_access_tokens(&on.pool).await? {
                         let domains = row.domains.map_or("all domains".to_owned(), |domains| domains.join(","));
-                        let expires = row.expires_at.map_or("never".to_owned(), |at| at.to_rfc3339());
+                        let time = |at: Option<DateTime<Utc>>| {
+                            at.map_or("never".to_owned(), |at| at.to_rfc3339_opts(SecondsFormat::Secs, true))
+                        };
+                        let (expires, used) = (time(row.expires_at), time(row.last_used_at));
                         println!(
-                            "{}\t{}\t{}\t{domains}\texpires {expires}",
+                            "{}\t{}\t{}\t{domains}\texpires {expires}\tlast used {used}",
                             row.token_id,
                             row.name,
                             row.scopes.join(",")

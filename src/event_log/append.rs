@@ -39,6 +39,18 @@ pub enum AppendError {
     NotConfirmed,
 }
 
+impl AppendError {
+    /// The word that stands in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::Stopping => "stopping",
+            Self::NotConfirmed => "not_confirmed",
+        }
+    }
+}
+
 /// What the log made of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appended {

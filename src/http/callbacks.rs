@@ -132,7 +132,8 @@ async fn receive(
     let arrival = Arrival { message, path, received_at, source_ip };
     let policy = domain.map(|domain| &domain.policy);
     let templates = domain.map(|domain| domain.rendition_templates.as_slice()).unwrap_or_default();
-    match state.receiver.receive(&arrival, policy, templates).await? {
+    let received = state.receiver.receive(&arrival, policy, templates).await;
+    match received.inspect_err(|error| count("not_stored", error.as_str()))? {
         Verdict::Accept(_) => count("accepted", ""),
         Verdict::Quarantine(_, reason) => {
             count("quarantined", reason.as_str());

@@ -44,6 +44,8 @@ pub fn options(options: &PgConnectOptions, purpose: Use) -> PgConnectOptions {
         ("timezone", "UTC"),
         // Statements with a column a parameter take longer to plan than to run.
         ("plan_cache_mode", if purpose == Use::Append { "force_generic_plan" } else { "auto" }),
+        // A plan that was made while a month had few entries is kept when it has many.
+        ("enable_seqscan", if purpose == Use::Append { "off" } else { "on" }),
     ])
 }
 
