@@ -69,7 +69,7 @@ fn no_secret_reaches_the_log_however_much_is_logged() {
         ("/callbacks/huawei", message.as_str()),
         (&format!("{path}x"), &message),
         (path, &message[1..]),
-        (path, &message.replace(",", ",,")),
+        (path, &message.replace(',', ",,")),
         (&format!("{path}/{path}"), &message),
     ] {
         let (status, _) = talkative.ask(Method::POST, path, body, "none");
