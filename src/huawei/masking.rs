@@ -35,6 +35,9 @@ const SEPARATORS: [char; 3] = ['&', ';', '?'];
 /// any amount of it.
 const MAX_BYTES: usize = 4 * 1024;
 
+/// How many times over escapes are read.
+const MOST_ESCAPES: usize = 3;
+
 /// What stands for the rest.
 const CUT: &str = "…";
 
@@ -55,7 +58,7 @@ impl Masker {
     /// The query string with each credential's value replaced by `masked-` and 8 hexadecimal digits, cut after 4 KiB.
     ///
     /// Text that is not `name=value` may be anything, a bare token included, and is masked as a whole. So is a value that
-    /// seems to hold parameters of its own.
+    /// seems to hold parameters of its own, a user of a URL, or a credential with its name.
     #[must_use]
     pub fn mask(&self, user_args: &str) -> String {
         let mut masked = String::with_capacity(user_args.len().min(MAX_BYTES));
@@ -74,7 +77,13 @@ impl Masker {
 
     fn mask_parameter(&self, parameter: &str) -> String {
         match parameter.split_once('=') {
-            Some((name, value)) if !value.is_empty() && (self.is_credential(name) || holds_parameters(value)) => {
+            // What ends in equals signs may be base64 as well as a name without a value.
+            Some((name, value)) if value.trim_matches('=').is_empty() && !is_plain_name(name) => {
+                self.replacement(parameter)
+            }
+            Some((name, value))
+                if !value.is_empty() && (self.is_credential(name) || self.may_hold_credentials(value)) =>
+            {
                 format!("{name}={}", self.replacement(value))
             }
             None if !parameter.is_empty() => self.replacement(parameter),
@@ -84,8 +93,14 @@ impl Masker {
 
     fn is_credential(&self, name: &str) -> bool {
         // `%61uth` is `auth`.
-        let name = percent_decode_str(name).decode_utf8_lossy().to_lowercase();
+        let name = decoded(name).to_lowercase();
         CREDENTIAL_WORDS.iter().any(|word| name.contains(word)) || self.further_names.contains(&name)
+    }
+
+    /// Whether a value seems to hold parameters of its own, a user of a URL, or a credential with its name.
+    fn may_hold_credentials(&self, value: &str) -> bool {
+        let value = decoded(value);
+        value.contains(['=', '@']) || self.is_credential(&value)
     }
 
     fn replacement(&self, value: &str) -> String {
@@ -96,9 +111,18 @@ impl Masker {
     }
 }
 
-/// Whether a value, its escapes read, looks as if it held parameters of its own.
-fn holds_parameters(value: &str) -> bool {
-    percent_decode_str(value).decode_utf8_lossy().contains('=')
+/// A text with its escapes read, and those that these make, some times over.
+fn decoded(text: &str) -> String {
+    let mut text = text.to_owned();
+    for _ in 0..MOST_ESCAPES {
+        text = percent_decode_str(&text).decode_utf8_lossy().into_owned();
+    }
+    text
+}
+
+/// Whether a text is a name as people write them, and no credential.
+fn is_plain_name(text: &str) -> bool {
+    text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_lowercase() || [b'_', b'-', b'.'].contains(&byte))
 }
 
 #[cfg(test)]
@@ -129,8 +153,19 @@ mod tests {
         assert!(!masker().mask("%61uth%5Finfo=hidden").contains("hidden"));
         assert!(!masker().mask("barecredential").contains("barecredential"));
         assert_eq!(masker().mask(""), "");
-        for user_args in ["cdn=hw?auth_info=hidden&x=1", "x=1;token=hidden", "a=b&sig=hidden", "url=x%26token%3Dhidden"]
-        {
+        for user_args in [
+            "cdn=hw?auth_info=hidden&x=1",
+            "x=1;token=hidden",
+            "a=b&sig=hidden",
+            "url=x%26token%3Dhidden",
+            "url=x%2526token%253Dhidden",
+            "u=rtmp://user:hidden@h/x",
+            "x=1,token:hidden",
+            "aGhiddenGU9",
+            "aGhiddenGU9=",
+            "aGhiddenGU9==",
+            "%2561uth=hidden",
+        ] {
             assert!(!masker().mask(user_args).contains("hidden"), "{user_args}");
         }
         assert_eq!(masker().mask("a=1;b=2?c=3&&d=4"), "a=1;b=2?c=3&&d=4");
