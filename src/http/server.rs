@@ -32,14 +32,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// shake hands slowly, or never end, should not keep the others waiting.
 const HANDSHAKES: usize = 2_048;
 
-/// How much a client of HTTP/2 may send of one body before it is read: more than the longest body.
-const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
-
-/// How much a client of HTTP/2 may send of all bodies together before they are read: what a connection may cost.
-const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
-
-/// Binds the socket and starts the workers. HTTPS alone is served when TLS is set (HTTP/1.1 or HTTP/2, as the client
-/// likes), else plain HTTP/1.1.
+/// Binds the socket and starts the workers. HTTPS alone is served when TLS is set, else plain HTTP; HTTP/1.1 in
+/// either case. (HTTP/2 would let one connection hold any number of requests with heads of 16 MiB each, which the
+/// server has no setting against.)
 ///
 /// # Errors
 /// When no role is named, or the address is taken.
@@ -63,8 +58,6 @@ pub fn bind(
         .tls_handshake_timeout(REQUEST_HEAD)
         .client_request_timeout(REQUEST_HEAD)
         .keep_alive(KEEP_ALIVE)
-        .h2_initial_window_size(STREAM_WINDOW_BYTES)
-        .h2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .on_connect(move |stream, of_connection| open.add(stream, of_connection));
     let server = match tls {
         Some(config) => server.bind_rustls_0_23(options.listen, config),
