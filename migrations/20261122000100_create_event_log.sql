@@ -35,7 +35,7 @@ create table log_entry (
     key_id             uuid,
     auth_timestamp     bigint,
     auth_sign          bytea,
-    -- The first 8 bytes of the signature, of entries that count by it: tells the signatures of one second apart.
+    -- The first 8 bytes of the signature, of the first entry that counts by it: tells the signatures of one second apart.
     signature_tag      bigint,
     client_ip          text,
     node_ip            text,

@@ -138,7 +138,12 @@ pub struct ServeOptions {
     pub log_format: LogFormat,
 
     /// What is logged: error, warn, info, debug, trace, or directives of tracing's EnvFilter
-    #[arg(long, env = "STREAMTALLY_LOG", default_value = "info,actix_server=warn,sqlx=warn", value_name = "FILTER")]
+    #[arg(
+        long,
+        env = "STREAMTALLY_LOG",
+        default_value = "info,actix_server=warn,actix_http=off,sqlx=warn",
+        value_name = "FILTER"
+    )]
     pub log: String,
 }
 

@@ -1,8 +1,10 @@
 //! Log lines and metrics.
 
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use metrics::{Unit, describe_counter, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
@@ -47,4 +49,27 @@ pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
     describe_histogram!("streamtally_append_seconds", Unit::Seconds, "How long one commit of received messages took");
     describe_histogram!("streamtally_append_entries", "How many received messages one commit held");
     Ok(handle)
+}
+
+/// Lets one of many alike log lines through each second.
+#[derive(Debug)]
+pub struct OnceASecond(AtomicI64);
+
+impl OnceASecond {
+    /// Due at once.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+
+    /// Whether a line is due at `now`; says so once a second.
+    pub fn is_due(&self, now: DateTime<Utc>) -> bool {
+        self.0.swap(now.timestamp(), Ordering::Relaxed) != now.timestamp()
+    }
+}
+
+impl Default for OnceASecond {
+    fn default() -> Self {
+        Self::new()
+    }
 }

@@ -30,6 +30,10 @@ pub enum Act {
     TokenRevoked,
     /// A quarantined message was let count.
     EventReleased,
+    /// An operator said when a session ended.
+    SessionEnded,
+    /// An operator took that back.
+    SessionEndWithdrawn,
 }
 
 impl Act {
@@ -46,6 +50,8 @@ impl Act {
             Self::TokenCreated => "token_created",
             Self::TokenRevoked => "token_revoked",
             Self::EventReleased => "event_released",
+            Self::SessionEnded => "session_ended",
+            Self::SessionEndWithdrawn => "session_end_withdrawn",
         }
     }
 }

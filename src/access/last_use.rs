@@ -1,6 +1,6 @@
 //! When tokens were last used: noted in memory, written to the database now and then.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -28,7 +28,8 @@ impl LastUses {
         if uses.is_empty() {
             return Ok(());
         }
-        let (token_ids, times): (Vec<_>, Vec<_>) = uses.into_iter().unzip();
+        // Two processes that write the same rows do so in one order, so that neither waits for the other.
+        let (token_ids, times): (Vec<_>, Vec<_>) = uses.into_iter().collect::<BTreeMap<_, _>>().into_iter().unzip();
         store::access_token::update_last_uses(pool, &token_ids, &times).await
     }
 }

@@ -15,15 +15,22 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
+use crate::clock;
 use crate::store;
 use crate::store::log::{FirstUseRow, NewEntryRow, UnappendedRow};
+use crate::telemetry::OnceASecond;
 
 /// The most entries in one commit.
 const MOST_AT_ONCE: usize = 2_000;
 
 /// How long the database may take to commit, a second try included. The provider waits little longer for its answer.
 const PATIENCE: Duration = Duration::from_millis(3_500);
+
+/// How far in the future a signature's expiry was allowed to lie by other settings than today's, as far as that is
+/// thought of.
+const EARLIER_SETTINGS: TimeDelta = TimeDelta::days(7);
 
 /// Why an entry is not known to be in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -184,7 +191,7 @@ impl Writer {
         let deadline = started + PATIENCE;
         let mut outcome = self.try_commit(entries, deadline).await;
         if outcome.as_ref().is_err_and(is_broken_connection) && Instant::now() < deadline {
-            outcome = self.try_commit(entries, deadline).await;
+            outcome = self.try_commit(&told_again(entries), deadline).await;
         }
         histogram!("streamtally_append_seconds").record(started.elapsed());
         histogram!("streamtally_append_entries").record(entries.len() as f64);
@@ -192,12 +199,12 @@ impl Writer {
     }
 
     /// When a signature of these entries can have come first: it was not believed longer before it expires than
-    /// settings allow, give or take a day between the clocks.
+    /// settings allow, or allowed then, give or take a day between the clocks.
     fn used_from(&self, entries: &[NewEntryRow]) -> DateTime<Utc> {
         let binding = entries.iter().filter(|entry| entry.signature_tag.is_some());
         let first_expiry = binding.filter_map(|entry| entry.auth_timestamp).min().unwrap_or_default();
         let first_expiry = DateTime::from_timestamp(first_expiry, 0).unwrap_or_default();
-        first_expiry - self.signature_max_future - TimeDelta::days(1)
+        first_expiry - self.signature_max_future.max(EARLIER_SETTINGS) - TimeDelta::days(1)
     }
 
     async fn try_commit(
@@ -219,6 +226,11 @@ impl Writer {
         // A connection that was given up is closed: an answer that comes yet is not to be taken for another one.
         committed.await.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
     }
+}
+
+/// The same under ids of their own: should the first commit have happened all the same, each can be told from the other.
+fn told_again(entries: &[NewEntryRow]) -> Vec<NewEntryRow> {
+    entries.iter().map(|entry| NewEntryRow { event_id: Uuid::new_v4(), ..entry.clone() }).collect()
 }
 
 /// Which of the entries count by a signature that an earlier one counts by for another session.
@@ -259,6 +271,7 @@ fn is_about_an_entry(error: &sqlx::Error) -> bool {
 }
 
 fn report(error: &sqlx::Error) -> AppendError {
+    static FAILURES: OnceASecond = OnceASecond::new();
     // The database's own words may quote the entry: only its code is told.
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
     let kind = match error {
@@ -267,6 +280,8 @@ fn report(error: &sqlx::Error) -> AppendError {
         sqlx::Error::PoolTimedOut => "no connection was to be had",
         _ => "the append failed",
     };
-    tracing::error!(kind, %code, "received messages could not be appended");
+    if FAILURES.is_due(clock::now()) {
+        tracing::error!(kind, %code, "received messages could not be appended");
+    }
     AppendError::NotConfirmed
 }

@@ -39,7 +39,7 @@ pub async fn release(
     now: DateTime<Utc>,
 ) -> Result<EventRow, ReleaseError> {
     let mut transaction = pool.begin().await?;
-    store::event::lock_event(&mut *transaction, event_id).await?;
+    store::event::lock_for_operators(&mut *transaction, event_id).await?;
     let original = store::event::get_quarantined_event(&mut *transaction, event_id).await?;
     let original = original.ok_or(ReleaseError::NotQuarantined)?;
     if original.released_at.is_some() {

@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::extract::{Access, Admin, Body, Read};
+use super::operator_ends::check_reason;
 use super::page::{PageParameters, PageRequest};
 use super::problem::ApiError;
 use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
@@ -226,9 +227,6 @@ pub async fn list_events(
     Ok(Json(EventPageView { data, next_cursor }))
 }
 
-/// The longest reason that an operator may give, in characters.
-const MAX_REASON: usize = 500;
-
 /// Why a message is released.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -264,11 +262,7 @@ pub async fn release_event(
     Body(body): Body<ReleaseBody>,
 ) -> Result<Json<EventView>, ApiError> {
     let event_id = Uuid::try_parse(&event_id).map_err(|_| ApiError::NotFound("quarantined event"))?;
-    let strange = |reason: &String| reason.chars().count() > MAX_REASON || reason.chars().any(char::is_control);
-    if body.reason.as_ref().is_some_and(strange) {
-        let reason = format!("must have at most {MAX_REASON} characters, no control characters");
-        return Err(ApiError::invalid("reason", reason));
-    }
+    body.reason.as_deref().map_or(Ok(()), check_reason)?;
     let release = release::release(&state.work_pool, &principal.actor, event_id, body.reason, clock::now()).await?;
     state.appended.notify_one();
     Ok(Json(EventView::new(release, &principal)))

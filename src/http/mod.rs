@@ -12,6 +12,7 @@ pub mod events;
 pub mod extract;
 pub mod health;
 pub mod live;
+pub mod operator_ends;
 pub mod page;
 pub mod problem;
 pub mod query_string;
@@ -57,6 +58,7 @@ fn routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
             .service(sessions::list_sessions)
             .service(sessions::get_session)
             .service(sessions::list_session_events)
+            .service(operator_ends::end_session)
             .service(streams::list_streams)
             .service(streams::get_stream)
             .service(events::list_events)

@@ -7,10 +7,13 @@ use utoipa::ToSchema;
 
 use crate::access::Scope;
 use crate::access::admin::NewTokenError;
+use crate::clock;
 use crate::event_log::append::AppendError;
+use crate::event_log::operator_end::EndError;
 use crate::event_log::release::ReleaseError;
 use crate::huawei::notification::ParseError;
 use crate::registry::admin::AdminError;
+use crate::telemetry::OnceASecond;
 
 /// A parameter or member that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -141,10 +144,16 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
+        static UNAVAILABLE: OnceASecond = OnceASecond::new();
         let (code, status, title) = self.kind();
-        if let Self::Internal(source) | Self::Unavailable(source) = self {
-            let error = &**source as &dyn std::error::Error;
-            tracing::error!(error, code, "a request failed");
+        match self {
+            Self::Internal(source) => tracing::error!(error = &**source as &dyn std::error::Error, "a request failed"),
+            // An outage fails all of them.
+            Self::Unavailable(source) if UNAVAILABLE.is_due(clock::now()) => {
+                let error = &**source as &dyn std::error::Error;
+                tracing::error!(error, "requests cannot be answered at the moment");
+            }
+            _ => {}
         }
         let mut response = HttpResponse::build(status);
         match self {
@@ -212,6 +221,17 @@ impl From<ReleaseError> for ApiError {
             ReleaseError::NotQuarantined => Self::NotFound("quarantined event"),
             ReleaseError::ReleasedBefore => Self::Conflict(error.to_string()),
             ReleaseError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<EndError> for ApiError {
+    fn from(error: EndError) -> Self {
+        match error {
+            EndError::NotFound => Self::NotFound("session"),
+            EndError::Impossible(reason) => Self::invalid("ended_at", reason),
+            EndError::NothingToWithdraw => Self::Conflict(error.to_string()),
+            EndError::Database(error) => error.into(),
         }
     }
 }

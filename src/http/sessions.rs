@@ -388,6 +388,6 @@ pub async fn list_session_events(
 }
 
 /// Ids are opaque: what is none of ours is not there.
-fn read_session_id(text: &str) -> Result<Uuid, ApiError> {
+pub(super) fn read_session_id(text: &str) -> Result<Uuid, ApiError> {
     Uuid::try_parse(text).map_err(|_| ApiError::NotFound("session"))
 }

@@ -169,4 +169,6 @@ pub enum ActWord {
     TokenCreated,
     TokenRevoked,
     EventReleased,
+    SessionEnded,
+    SessionEndWithdrawn,
 }

@@ -28,6 +28,8 @@ pub struct DomainPolicy {
     pub apps: Option<Vec<String>>,
     /// What stands between the signed fields.
     pub joiner: Joiner,
+    /// Whether several pushers of one stream at once are normal.
+    pub concurrent_pushes: bool,
     /// Every active key, newest first.
     pub keys: Vec<(Uuid, SigningKey)>,
 }
@@ -81,8 +83,9 @@ pub struct Remembered {
     pub publish_timestamp: i64,
 }
 
-/// How far apart, in seconds, a push may begin by two messages with one signature.
-const SAME_PUSH_SECONDS: u64 = 2;
+/// How far apart, in seconds, pushes of one stream may begin whose messages were signed in the same second, where
+/// several pushers at once are normal. Elsewhere one signature is for one push.
+const PUSHES_AT_ONCE_SECONDS: u64 = 2;
 
 /// Why a genuine message does not count by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,7 +210,8 @@ pub fn judge(
     let proof = policy.ok_or(RefusalCause::UnknownDomain).and_then(|policy| prove(message, path, policy, limits, now));
     match proof {
         Err(cause) => Verdict::Refuse(cause),
-        Ok(proof) => match doubt(message, &proof, remembered, limits, now) {
+        Ok(proof) => match doubt(message, &proof, limits, now).or_else(|| reuse(message, &proof, policy?, remembered?))
+        {
             Some(reason) => Verdict::Quarantine(proof, reason),
             None => Verdict::Accept(proof),
         },
@@ -273,13 +277,7 @@ fn expiry_of(auth_timestamp: i64) -> Option<DateTime<Utc>> {
         .flatten()
 }
 
-fn doubt(
-    message: &Notification,
-    proof: &Proof,
-    remembered: Option<Remembered>,
-    limits: &Limits,
-    now: DateTime<Utc>,
-) -> Option<QuarantineReason> {
+fn doubt(message: &Notification, proof: &Proof, limits: &Limits, now: DateTime<Utc>) -> Option<QuarantineReason> {
     let Proof::Verified { auth_timestamp, .. } = proof else { return None };
     let expiry = expiry_of(*auth_timestamp)?;
     let started_at = DateTime::from_timestamp(message.publish_timestamp, 0)?;
@@ -292,15 +290,22 @@ fn doubt(
     } else if message.event == Event::PublishDone && started_at > expiry {
         Some(QuarantineReason::EndPredatesSession)
     } else {
-        remembered.and_then(|remembered| reuse(message, remembered))
+        None
     }
 }
 
 /// A signature covers the names joined, and not the push: it counts for the push that it first came with.
-fn reuse(message: &Notification, remembered: Remembered) -> Option<QuarantineReason> {
+fn reuse(
+    message: &Notification,
+    proof: &Proof,
+    policy: &DomainPolicy,
+    remembered: Remembered,
+) -> Option<QuarantineReason> {
+    let Proof::Verified { .. } = proof else { return None };
+    let apart = if policy.concurrent_pushes { PUSHES_AT_ONCE_SECONDS } else { 0 };
     if !remembered.same_stream {
         Some(QuarantineReason::SignatureOfAnotherStream)
-    } else if message.publish_timestamp.abs_diff(remembered.publish_timestamp) > SAME_PUSH_SECONDS {
+    } else if message.publish_timestamp.abs_diff(remembered.publish_timestamp) > apart {
         Some(QuarantineReason::SignatureOfAnotherPush)
     } else {
         None
@@ -332,6 +337,7 @@ mod tests {
             signature: SignatureRule::Required,
             apps: None,
             joiner: Joiner::Nothing,
+            concurrent_pushes: false,
             keys: vec![
                 (Uuid::from_u128(2), SigningKey::new(&"n".repeat(32))),
                 (Uuid::from_u128(1), SigningKey::new(KEY)),
@@ -408,17 +414,21 @@ mod tests {
     #[test]
     fn a_signature_counts_for_the_push_that_it_came_with_first() {
         let message = signed(Event::PublishDone, NOW - 100, NOW);
-        for (same_stream, publish_timestamp, expected) in [
-            (true, NOW - 100, "accepted"),
-            (true, NOW - 102, "accepted"),
-            (true, NOW - 98, "accepted"),
-            (true, NOW - 103, "signature_of_another_push"),
-            (true, NOW - 97, "signature_of_another_push"),
-            (false, NOW - 100, "signature_of_another_stream"),
+        let concurrent = DomainPolicy { concurrent_pushes: true, ..policy() };
+        for (same_stream, publish_timestamp, expected, where_pushes_are_concurrent) in [
+            (true, NOW - 100, "accepted", "accepted"),
+            (true, NOW - 101, "signature_of_another_push", "accepted"),
+            (true, NOW - 102, "signature_of_another_push", "accepted"),
+            (true, NOW - 98, "signature_of_another_push", "accepted"),
+            (true, NOW - 103, "signature_of_another_push", "signature_of_another_push"),
+            (true, NOW - 97, "signature_of_another_push", "signature_of_another_push"),
+            (false, NOW - 100, "signature_of_another_stream", "signature_of_another_stream"),
         ] {
             let remembered = Some(Remembered { same_stream, publish_timestamp });
-            let verdict = judge(&message, Path::Open, Some(&policy()), remembered, &limits(), at(NOW));
-            assert_eq!(word(&verdict), expected, "{remembered:?}");
+            for (policy, expected) in [(&policy(), expected), (&concurrent, where_pushes_are_concurrent)] {
+                let verdict = judge(&message, Path::Open, Some(policy), remembered, &limits(), at(NOW));
+                assert_eq!(word(&verdict), expected, "{remembered:?}");
+            }
         }
     }
 

@@ -175,6 +175,10 @@ fn rows_of(by_minute: &ByMinute) -> Vec<RejectionRow> {
             }
         }
     }
+    // Two processes that write the same rows do so in one order, so that neither waits for the other.
+    rows.sort_by(|one, other| {
+        (one.minute_at, &one.claimed_domain, &one.cause).cmp(&(other.minute_at, &other.claimed_domain, &other.cause))
+    });
     rows
 }
 

@@ -110,12 +110,30 @@ pub async fn get_quarantined_event(
     .await
 }
 
-/// Makes others who would do something to this entry wait, to the end of the transaction.
+/// What an operator last said about the end of a session: the event's word.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn lock_event(executor: impl PgExecutor<'_>, event_id: Uuid) -> Result<(), sqlx::Error> {
-    let (high, low) = event_id.as_u64_pair();
+pub async fn get_last_operator_event(
+    executor: impl PgExecutor<'_>,
+    session_id: Uuid,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select event from log_entry
+         where session_id = $1 and origin = 'operator' and disposition = 'accepted'
+         order by position desc limit 1",
+        session_id
+    )
+    .fetch_optional(executor)
+    .await
+}
+
+/// Makes other operators who would do something to this entry or session wait, to the end of the transaction.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lock_for_operators(executor: impl PgExecutor<'_>, id: Uuid) -> Result<(), sqlx::Error> {
+    let (high, low) = id.as_u64_pair();
     sqlx::query!("select pg_advisory_xact_lock($1)", (high ^ low).cast_signed()).execute(executor).await?;
     Ok(())
 }

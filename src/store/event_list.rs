@@ -1,6 +1,6 @@
 //! Lists of log entries: one builder for every combination of filters.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 
 use super::event::EventRow;
@@ -80,6 +80,10 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {
             query.push(" and disposition = ").push_bind(disposition.to_owned());
         }
         None => {}
+    }
+    if let Some(from) = filter.from {
+        // Nothing is recorded before it is received, give or take a day between the clocks: older months are left out.
+        query.push(" and recorded_at >= ").push_bind(from - TimeDelta::days(1));
     }
     for (comparison, time) in [(" and received_at >= ", filter.from), (" and received_at < ", filter.to)] {
         if let Some(time) = time {

@@ -1,11 +1,14 @@
 //! The event log: appending to it, and reading it for folding.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::column;
+use crate::session::StreamKey;
 
 /// An entry that is to be appended.
 #[derive(Clone)]
@@ -65,6 +68,49 @@ pub struct NewEntryRow {
     pub note: Option<String>,
 }
 
+impl NewEntryRow {
+    /// An entry of our own about a session, which is not from the provider.
+    #[must_use]
+    pub fn of_ours(
+        shard: i16,
+        session_id: Uuid,
+        stream: StreamKey,
+        publish_timestamp: i64,
+        origin: &str,
+        event: &str,
+        received_at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            shard,
+            received_at,
+            event_id: Uuid::new_v4(),
+            session_id,
+            domain: stream.domain,
+            app: stream.app,
+            stream: stream.stream,
+            publish_timestamp,
+            origin: origin.to_owned(),
+            event: event.to_owned(),
+            disposition: "accepted".to_owned(),
+            reason: None,
+            signature: None,
+            key_id: None,
+            auth_timestamp: None,
+            auth_sign: None,
+            signature_tag: None,
+            client_ip: None,
+            node_ip: None,
+            source_ip: None,
+            user_args: None,
+            rendition_template: None,
+            extra: None,
+            ended_at: None,
+            actor: None,
+            note: None,
+        }
+    }
+}
+
 /// The push that a signature came with first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FirstUseRow {
@@ -110,26 +156,23 @@ pub async fn insert_entries(
                  $1::smallint[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[],
                  $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[],
                  $15::bigint[], $16::bytea[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[],
-                 $22::jsonb[], $23::timestamptz[], $24::text[], $25::text[], $26::bigint[]
+                 $22::jsonb[], $23::timestamptz[], $24::text[], $25::text[], $26::bigint[], $28::boolean[]
              ) with ordinality as arriving (
                  shard, received_at, event_id, session_id, domain, app, stream,
                  publish_timestamp, origin, event, disposition, reason, signature, key_id,
                  auth_timestamp, auth_sign, client_ip, node_ip, source_ip, user_args, rendition_template,
-                 extra, ended_at, actor, note, signature_tag, ordinal
+                 extra, ended_at, actor, note, signature_tag, is_first, ordinal
              )
          ),
          taken as (
              select head.shard from shard_head head where head.shard = any ($1) order by head.shard for update
          ),
-         late as (
-             select ordinal, used.session_id, used.publish_timestamp
-             from first_uses((select array_agg(shard) from taken), $1, $15, $26, $27) used
-             join arriving using (ordinal)
-             where used.session_id <> arriving.session_id
+         used as materialized (
+             select * from first_uses((select array_agg(shard) from taken), $1, $15, $26, $27)
          ),
          per_shard as (
-             select shard, count(*) as entries from arriving
-             where not exists (select from late where late.ordinal = arriving.ordinal)
+             select shard, count(*) as entries from arriving left join used using (ordinal)
+             where used.session_id is null or used.session_id = arriving.session_id
              group by shard
          ),
          advanced as (
@@ -148,17 +191,21 @@ pub async fn insert_entries(
                  signature_tag
              )
              select shard, advanced.before + row_number() over (partition by shard order by ordinal),
-                 advanced.recorded_at, received_at, event_id, session_id, domain, app, stream,
-                 publish_timestamp, origin, event, disposition, reason, signature, key_id, auth_timestamp, auth_sign,
+                 advanced.recorded_at, received_at, event_id, arriving.session_id, domain, app, stream,
+                 arriving.publish_timestamp, origin, event, disposition, reason, signature, key_id, auth_timestamp, auth_sign,
                  client_ip, node_ip, source_ip, user_args, rendition_template, extra, ended_at, actor, note,
-                 signature_tag
-             from arriving join advanced using (shard)
-             where not exists (select from late where late.ordinal = arriving.ordinal)
+                 case when is_first and used.session_id is null then signature_tag end
+             from arriving left join used using (ordinal) join advanced using (shard)
+             where used.session_id is null or used.session_id = arriving.session_id
              returning 1
          )
          select (select count(*) from inserted) as "inserted!", ordinal as "ordinal?",
              session_id as "session_id?", publish_timestamp as "publish_timestamp?"
-         from (values (1)) as always left join late on true"#,
+         from (values (1)) as always
+         left join (
+             select ordinal, used.session_id, used.publish_timestamp from used join arriving using (ordinal)
+             where used.session_id <> arriving.session_id
+         ) late on true"#,
         &column(entries, |entry| entry.shard),
         &column(entries, |entry| entry.received_at),
         &column(entries, |entry| entry.event_id),
@@ -185,7 +232,8 @@ pub async fn insert_entries(
         &column(entries, |entry| entry.actor.as_deref()) as _,
         &column(entries, |entry| entry.note.as_deref()) as _,
         &column(entries, |entry| entry.signature_tag) as _,
-        used_from
+        used_from,
+        &first_of_their_tags(entries)
     )
     .fetch_all(executor)
     .await?;
@@ -200,6 +248,13 @@ pub async fn insert_entries(
         .collect();
     assert_eq!(inserted + unappended.len(), entries.len(), "every entry's shard has a head row");
     Ok(unappended)
+}
+
+/// For each entry, whether no earlier one of these has its tag: only the first use of a signature is kept as such, so
+/// that one entry is found however often a message is repeated.
+fn first_of_their_tags(entries: &[NewEntryRow]) -> Vec<bool> {
+    let mut seen = HashSet::new();
+    entries.iter().map(|entry| entry.signature_tag.is_some_and(|tag| seen.insert(tag))).collect()
 }
 
 /// What folding needs of an entry.

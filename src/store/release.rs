@@ -23,8 +23,8 @@ pub struct ReleaseRow {
     pub note: Option<String>,
 }
 
-/// Appends a release: the next entry of its shard, with what the quarantined entry says. Holds the shard's head row to
-/// the end of the transaction.
+/// Appends a release: the next entry of its shard, with what the quarantined entry says. It counts as the first use of
+/// its signature, unless there was one. Holds the shard's head row to the end of the transaction.
 ///
 /// # Errors
 /// Those of the database; `RowNotFound` when the quarantined entry is not there.
@@ -47,13 +47,20 @@ pub async fn insert_release(executor: impl PgExecutor<'_>, release: &ReleaseRow)
              shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream,
              publish_timestamp, origin, event, disposition, reason, signature, key_id, auth_timestamp, auth_sign,
              client_ip, node_ip, source_ip, user_args, rendition_template, extra, actor, note,
-             original_event_id, original_event, original_received_at
+             original_event_id, original_event, original_received_at, signature_tag
          )
-         select advanced.shard, advanced.position, advanced.recorded_at, $3, $4, session_id, domain, app, stream,
-             publish_timestamp, 'operator', 'RELEASED', 'released', reason, signature, key_id, auth_timestamp, auth_sign,
+         select advanced.shard, advanced.position, advanced.recorded_at, $3, $4, original.session_id, domain, app, stream,
+             original.publish_timestamp, 'operator', 'RELEASED', 'released', reason, signature, key_id, auth_timestamp, auth_sign,
              client_ip, node_ip, source_ip, user_args, rendition_template, extra, $5, $6,
-             original.event_id, original.event, original.received_at
+             original.event_id, original.event, original.received_at,
+             case when first_use.ordinal is null then tag.of_original end
          from original join advanced using (shard)
+         cross join lateral (
+             select ('x' || encode(substring(original.auth_sign for 8), 'hex'))::bit(64)::bigint as of_original
+         ) tag
+         left join lateral first_uses(
+             array [advanced.shard], array [original.shard], array [original.auth_timestamp], array [tag.of_original],
+             '-infinity') first_use on true
          returning shard, position, event_id, session_id, domain, app, stream, publish_timestamp, event, received_at,
              recorded_at, disposition, reason, signature, key_id, auth_timestamp, actor, note, client_ip, node_ip,
              source_ip, user_args, original_event_id, null::timestamptz as released_at"#,

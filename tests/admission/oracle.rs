@@ -93,13 +93,14 @@ fn assert_justified(
             assert_eq!(Some(*auth_timestamp), message.auth_timestamp);
             assert_eq!(auth_timestamp.to_string().len(), 10, "believed with an expiry of other than ten digits");
             assert!(*auth_timestamp <= NOW + MOST_FUTURE, "believed for too long");
-            assert_eq!(reason, doubt(message, *auth_timestamp, remembered));
+            let apart = if policy.concurrent_pushes { 2 } else { 0 };
+            assert_eq!(reason, doubt(message, *auth_timestamp, remembered, apart));
         }
     }
 }
 
 /// Why a message that verifies does not count by itself.
-fn doubt(message: &Notification, expiry: i64, remembered: Option<Remembered>) -> Option<QuarantineReason> {
+fn doubt(message: &Notification, expiry: i64, remembered: Option<Remembered>, apart: i64) -> Option<QuarantineReason> {
     let start = message.publish_timestamp;
     if expiry + GRACE < NOW {
         return Some(QuarantineReason::Expired);
@@ -114,7 +115,7 @@ fn doubt(message: &Notification, expiry: i64, remembered: Option<Remembered>) ->
     if !same_stream {
         return Some(QuarantineReason::SignatureOfAnotherStream);
     }
-    ((start - publish_timestamp).abs() > 2).then_some(QuarantineReason::SignatureOfAnotherPush)
+    ((start - publish_timestamp).abs() > apart).then_some(QuarantineReason::SignatureOfAnotherPush)
 }
 
 /// The signature of a message's fields, in lower case.
@@ -127,18 +128,20 @@ fn mac(key: &str, joiner: Joiner, message: &Notification) -> String {
     hex::encode(mac.finalize().into_bytes())
 }
 
-fn policies() -> [DomainPolicy; 5] {
+fn policies() -> [DomainPolicy; 6] {
     let keys = || KEYS.iter().zip(0_u128..).map(|(key, id)| (Uuid::from_u128(id), SigningKey::new(key))).collect();
     let signed = |joiner, apps: Option<&[&str]>| DomainPolicy {
         signature: SignatureRule::Required,
         apps: apps.map(|apps| apps.iter().map(ToString::to_string).collect()),
         joiner,
+        concurrent_pushes: false,
         keys: keys(),
     };
     [
         signed(Joiner::Nothing, None),
         signed(Joiner::Nothing, Some(&["live"])),
         signed(Joiner::Plus, None),
+        DomainPolicy { concurrent_pushes: true, ..signed(Joiner::Nothing, None) },
         DomainPolicy { keys: Vec::new(), ..signed(Joiner::Nothing, None) },
         DomainPolicy { signature: SignatureRule::None, ..signed(Joiner::Nothing, None) },
     ]

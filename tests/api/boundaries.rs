@@ -124,9 +124,19 @@ fn queries(operation: &Value, ids: &TheirIds) -> Vec<String> {
             "include_total" => vec!["true".to_owned()],
             "group_by" => vec!["domain".to_owned(), "domain%2Capp".to_owned()],
             "min_duration_seconds" | "publish_timestamp" => vec!["0".to_owned()],
+            "max_duration_seconds" => vec!["9999999999".to_owned()],
+            "node_ip" => vec!["198.51.100.2".to_owned()],
+            "event" => vec!["PUBLISH".to_owned(), "RELEASED".to_owned()],
+            "from" => vec!["2020-01-01T00:00:00Z".to_owned()],
+            "to" => vec!["2100-01-01T00:00:00Z".to_owned()],
+            "at" => {
+                vec![(clock::now() - chrono::TimeDelta::seconds(80)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)]
+            }
+            "unconfirmed" => vec!["true".to_owned(), "false".to_owned()],
+            "cursor" => Vec::new(),
             name => match ids.by_parameter.get(name) {
                 Some(ids) => ids.clone(),
-                None => words(&parameter["schema"]),
+                None => words(name, &parameter["schema"]),
             },
         };
         queries.extend(values.into_iter().map(|value| format!("{name}={value}")));
@@ -135,12 +145,12 @@ fn queries(operation: &Value, ids: &TheirIds) -> Vec<String> {
 }
 
 /// The words that a parameter may be.
-fn words(schema: &Value) -> Vec<String> {
+fn words(name: &str, schema: &Value) -> Vec<String> {
     let document: Value = serde_json::to_value(api_document()).unwrap();
     let text = schema.to_string();
     let referred = text.split("#/components/schemas/").nth(1).and_then(|rest| rest.split('"').next());
-    let Some(name) = referred else { return Vec::new() };
-    let words = document["components"]["schemas"][name]["enum"].as_array().into_iter().flatten();
+    let Some(schema) = referred else { panic!("{name} is a filter that this test does not know") };
+    let words = document["components"]["schemas"][schema]["enum"].as_array().into_iter().flatten();
     words.map(|word| word.as_str().unwrap().to_owned()).collect()
 }
 

@@ -204,6 +204,18 @@ async fn of_two_pushes_with_one_signature_the_first_in_the_log_has_it() {
 }
 
 #[tokio::test]
+async fn however_often_a_message_is_repeated_one_entry_tells_of_its_signature() {
+    let app = TestApp::start().await;
+    for repeats in [3, 1, 5] {
+        let repeated = vec![signed_entry(3, 0, 7); repeats];
+        assert_eq!(store::log::insert_entries(&app.pool, &repeated, LONG_AGO).await.unwrap(), []);
+    }
+    let counts = "select count(*), count(signature_tag) from log_entry";
+    let counts: (i64, i64) = sqlx::query_as(counts).fetch_one(&app.pool).await.unwrap();
+    assert_eq!(counts, (9, 1));
+}
+
+#[tokio::test]
 async fn what_is_quarantined_has_no_claim_on_its_signature() {
     let app = TestApp::start().await;
     let quarantined = NewEntryRow {

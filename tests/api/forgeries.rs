@@ -201,8 +201,9 @@ async fn f6_a_start_makes_no_phantom_sessions() {
     app.callback(&captured, 200).await;
     let expiry = captured["auth_timestamp"].as_i64().unwrap();
     for (publish_timestamp, reason) in [
-        (push.publish_timestamp - 3, "signature_of_another_push"),
-        (push.publish_timestamp + 3, "signature_of_another_push"),
+        (push.publish_timestamp - 1, "signature_of_another_push"),
+        (push.publish_timestamp + 1, "signature_of_another_push"),
+        (push.publish_timestamp + 2, "signature_of_another_push"),
         (expiry + 300, "signature_of_another_push"),
         (expiry + 301, "start_outside_window"),
         (expiry - 86_401, "start_outside_window"),
@@ -213,9 +214,16 @@ async fn f6_a_start_makes_no_phantom_sessions() {
     }
     app.fold().await;
     assert_eq!(app.list("/v1/sessions").await.len(), 1);
+    // Where several pushers are normal, two may begin about the same second, with one signature for both.
+    app.put(DOMAIN_PATH, &json!({ "concurrent_pushes": true }), 200).await;
+    for (off, sessions) in [(3, 1), (2, 2)] {
+        let start = (push.publish_timestamp + off).to_string();
+        app.receive(&[forged(&captured, &[("publish_timestamp", start.into())])]).await;
+        assert_eq!(app.list("/v1/sessions").await.len(), sessions);
+    }
     // The next push of the stream, three seconds later, with a signature of its own.
     app.receive(&[Push { publish_timestamp: push.publish_timestamp + 3, ..push }.start()]).await;
-    assert_eq!(app.list("/v1/sessions").await.len(), 2);
+    assert_eq!(app.list("/v1/sessions").await.len(), 3);
 }
 
 #[tokio::test]
@@ -225,7 +233,12 @@ async fn f7_an_end_does_not_end_another_session_of_its_stream() {
     let captured = first.message("PUBLISH_DONE", now() - 10);
     let later = Push::of("room", 2);
     app.receive(&[first.start(), overlapping.start(), later.start(), captured.clone()]).await;
-    for (push, reason) in [(&overlapping, "signature_of_another_push"), (&later, "end_predates_session")] {
+    let beside = Push { publish_timestamp: first.publish_timestamp + 1, ..first.clone() };
+    for (push, reason) in [
+        (&overlapping, "signature_of_another_push"),
+        (&beside, "signature_of_another_push"),
+        (&later, "end_predates_session"),
+    ] {
         let aimed = forged(&captured, &[("publish_timestamp", push.publish_timestamp.to_string().into())]);
         app.callback(&aimed, 200).await;
         assert_eq!(newest_reason(&app).await, reason);

@@ -11,6 +11,7 @@ mod forgeries;
 mod helpers;
 mod live;
 mod messages;
+mod operator_ends;
 mod problems;
 mod quarantine;
 mod receiving;

@@ -80,6 +80,30 @@ async fn a_message_is_released_once() {
 }
 
 #[tokio::test]
+async fn a_released_message_has_its_signature_as_if_it_had_been_accepted() {
+    let app = TestApp::start().await;
+    let push = Push::of("room", 200_000);
+    let captured = push.message("PUBLISH", clock::now().timestamp() + 60);
+    app.receive(std::slice::from_ref(&captured)).await;
+    let event = quarantined(&app).await[0].clone();
+    assert_eq!(event["reason"], "start_outside_window");
+    app.post(&release_path(&event), &json!({}), 200).await;
+    let mut forged = captured.clone();
+    forged["publish_timestamp"] = clock::now().timestamp().to_string().into();
+    app.receive(&[forged]).await;
+    assert_eq!(app.list("/v1/sessions").await.len(), 1);
+    let second = app.list("/v1/events?reason=signature_of_another_push").await;
+    assert_eq!(second.len(), 1);
+    // And what is released second leaves it to the first.
+    app.post(&release_path(&second[0]), &json!({}), 200).await;
+    app.fold().await;
+    assert_eq!(app.list("/v1/sessions").await.len(), 2);
+    let tagged: i64 =
+        sqlx::query_scalar("select count(signature_tag) from log_entry").fetch_one(&app.pool).await.unwrap();
+    assert_eq!(tagged, 1);
+}
+
+#[tokio::test]
 async fn only_quarantined_messages_are_released_and_only_by_administrators() {
     let app = TestApp::start().await;
     app.receive(&[Push::of("room", 5).start(), late(&Push::of("other", 1_000), "PUBLISH")]).await;

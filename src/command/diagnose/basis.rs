@@ -52,6 +52,7 @@ impl Basis {
             signature: SignatureRule::Required,
             apps: None,
             joiner,
+            concurrent_pushes: false,
             keys: vec![(Uuid::nil(), SigningKey::new(key.expose_secret()))],
         };
         Self {

@@ -1,0 +1,104 @@
+//! When a session ended, by an operator's word; and taking that back.
+
+use chrono::{DateTime, SubsecRound, Utc};
+use serde_json::json;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::access::Actor;
+use crate::access::audit::{self, Act, Subject};
+use crate::session::StreamKey;
+use crate::store;
+use crate::store::event::EventRow;
+use crate::store::log::NewEntryRow;
+use crate::store::session::SessionRow;
+
+const END: &str = "OPERATOR_END";
+const WITHDRAWN: &str = "OPERATOR_END_WITHDRAWN";
+
+/// Why an end cannot be set or withdrawn.
+#[derive(Debug, thiserror::Error)]
+pub enum EndError {
+    /// There is no such session.
+    #[error("there is no such session")]
+    NotFound,
+    /// The session cannot have ended then.
+    #[error("{0}")]
+    Impossible(&'static str),
+    /// No operator has set an end that could be withdrawn.
+    #[error("no operator has ended this session")]
+    NothingToWithdraw,
+    /// The database failed.
+    #[error("the database cannot keep the end")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Says that a session ended at `ended_at`, or, with `None`, withdraws what was said so before. Gives the entry of the
+/// log that says so, which is durable.
+///
+/// # Errors
+/// [`EndError`]. After a failure of the database, whether it is said is not known; to say it again does no harm.
+pub async fn set_end(
+    pool: &PgPool,
+    actor: &Actor,
+    session_id: Uuid,
+    ended_at: Option<DateTime<Utc>>,
+    reason: String,
+    now: DateTime<Utc>,
+) -> Result<EventRow, EndError> {
+    let mut transaction = pool.begin().await?;
+    store::event::lock_for_operators(&mut *transaction, session_id).await?;
+    let session = store::session::get_session(&mut *transaction, session_id).await?.ok_or(EndError::NotFound)?;
+    match ended_at {
+        Some(ended_at) => check(&session, ended_at, now)?,
+        None if store::event::get_last_operator_event(&mut *transaction, session_id).await?.as_deref() == Some(END) => {
+        }
+        None => return Err(EndError::NothingToWithdraw),
+    }
+    let act = if ended_at.is_some() { Act::SessionEnded } else { Act::SessionEndWithdrawn };
+    let details = Some(json!({ "ended_at": ended_at, "reason": reason }));
+    let subject = Subject { domain: Some(&session.domain), id: Some(session_id), details };
+    audit::record(&mut *transaction, actor, now, act, subject).await?;
+    let entry = entry_of(session, actor, ended_at, reason, now);
+    // Last, for it holds the shard's head row until the commit.
+    store::log::insert_entries(&mut *transaction, &[entry], now).await?;
+    let newest = store::event::list_session_events(&mut *transaction, session_id, None, 1).await?;
+    transaction.commit().await?;
+    newest.into_iter().next().ok_or(EndError::Database(sqlx::Error::RowNotFound))
+}
+
+fn check(session: &SessionRow, ended_at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), EndError> {
+    if ended_at < session.started_at {
+        Err(EndError::Impossible("must not lie before the session's start"))
+    } else if ended_at > now {
+        Err(EndError::Impossible("must not lie in the future"))
+    } else if ended_at != ended_at.trunc_subsecs(0) {
+        Err(EndError::Impossible("must be a whole second"))
+    } else {
+        Ok(())
+    }
+}
+
+fn entry_of(
+    session: SessionRow,
+    actor: &Actor,
+    ended_at: Option<DateTime<Utc>>,
+    reason: String,
+    now: DateTime<Utc>,
+) -> NewEntryRow {
+    let stream = StreamKey { domain: session.domain, app: session.app, stream: session.stream };
+    NewEntryRow {
+        ended_at,
+        actor: Some(actor.name.clone()),
+        note: Some(reason),
+        ..NewEntryRow::of_ours(
+            session.shard,
+            session.session_id,
+            stream,
+            session.publish_timestamp,
+            "operator",
+            if ended_at.is_some() { END } else { WITHDRAWN },
+            now,
+        )
+    }
+}
