@@ -1,4 +1,4 @@
-//! Changing a key at the provider: two processes on one database, messages all the while, and none of them lost.
+//! Changing a key at the provider, and revoking a token: two processes on one database, and what each knows of it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -88,4 +88,22 @@ async fn a_removed_key_is_of_no_more_use_and_says_so_to_operators_alone() {
     let again = app.post(KEYS, &json!({ "key": KEY }), 201).await;
     assert_ne!(again["key_id"], old_id.as_str());
     answered_everywhere(&app, &another, &captured, 200).await;
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_of_no_more_use_anywhere() {
+    let app = TestApp::start().await;
+    let (another, _stop) = app.start_another(&["--roles", "api"]).await;
+    let made = app.post("/v1/tokens", &json!({ "name": "wall", "scopes": ["read"] }), 201).await;
+    let ask = async |address: &str| {
+        let request = app.client.get(format!("{address}/v1/live")).bearer_auth(made["token"].as_str().unwrap());
+        request.send().await.unwrap().status().as_u16()
+    };
+    let everywhere = async |status: u16| {
+        let answered = until(async || (ask(&app.address).await, ask(&another).await) == (status, status));
+        timeout(EVERYWHERE, answered).await.expect("within 2 s");
+    };
+    everywhere(200).await;
+    app.delete(&format!("/v1/tokens/{}", made["token_id"].as_str().unwrap()), 204).await;
+    everywhere(401).await;
 }
