@@ -28,7 +28,8 @@ use crate::http::page::Cursors;
 use crate::http::server;
 use crate::http::state::AppState;
 use crate::huawei::masking::Masker;
-use crate::reconciler::run::{fold_until_stopped, tell_until_stopped};
+use crate::reconciler::infer::Rules;
+use crate::reconciler::run::{fold_until_stopped, infer_until_stopped, tell_until_stopped};
 use crate::registry::installation;
 use crate::registry::master_key::MasterKey;
 use crate::registry::watch::LiveRegistry;
@@ -78,6 +79,7 @@ pub struct Application {
     folding: Arc<AtomicBool>,
     metrics: PrometheusHandle,
     notes: Notes,
+    inference_rules: Rules,
 }
 
 impl Application {
@@ -135,6 +137,7 @@ impl Application {
             folding,
             metrics,
             notes,
+            inference_rules: options.inference_rules(),
         })
     }
 
@@ -173,6 +176,8 @@ impl Application {
             tasks.spawn(certificate.watch(stop_working.clone()));
         }
         if self.folds {
+            let (pool, appended) = (self.work_pool.clone(), Arc::clone(&self.appended));
+            tasks.spawn(infer_until_stopped(pool, self.inference_rules, appended, stop_working.clone()));
             tasks.spawn(fold_until_stopped(self.work_pool, self.appended, self.folding, stop_working.clone()));
         } else {
             tasks.spawn(tell_until_stopped(self.work_pool, self.appended, stop_working.clone()));

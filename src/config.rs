@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::data_dir::DataDir;
 use crate::huawei::admission::Limits;
+use crate::reconciler::infer::Rules;
 use crate::registry::master_key::MasterKey;
 use crate::tls::{Certificate, TlsFiles};
 
@@ -125,6 +126,14 @@ pub struct ServeOptions {
     #[arg(long, env = "STREAMTALLY_UNCONFIRMED_AFTER", default_value = "12h", value_parser = duration, value_name = "DURATION")]
     pub unconfirmed_after: TimeDelta,
 
+    /// How long after the start of a later push of the stream was received a session without an end is taken to be over
+    #[arg(long, env = "STREAMTALLY_SUPERSEDE_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
+    pub supersede_after: TimeDelta,
+
+    /// How long a session may be live before it is taken to be over; for as long as it likes when unset
+    #[arg(long, env = "STREAMTALLY_CLOSE_UNCONFIRMED_AFTER", value_parser = duration, value_name = "DURATION")]
+    pub close_unconfirmed_after: Option<TimeDelta>,
+
     /// Further parameters of push URLs whose values are credentials, separated by commas
     #[arg(long, env = "STREAMTALLY_MASK_PARAMETERS", value_delimiter = ',', value_name = "NAMES")]
     pub mask_parameters: Vec<String>,
@@ -157,6 +166,12 @@ pub enum LogFormat {
 }
 
 impl ServeOptions {
+    /// When an end is taken not to come any more.
+    #[must_use]
+    pub fn inference_rules(&self) -> Rules {
+        Rules { supersede_after: self.supersede_after, close_unconfirmed_after: self.close_unconfirmed_after }
+    }
+
     /// The certificate to serve HTTPS with, if one is named.
     ///
     /// # Errors

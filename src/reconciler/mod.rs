@@ -4,10 +4,14 @@
 //! writes them and the new position in one transaction. Whoever holds the shard's row folds it; others pass by. So an
 //! entry is folded exactly once, by whichever process comes to it, and when one dies its row is free again.
 //!
+//! [`infer`] looks for sessions whose end will not come, and appends what it finds.
+//!
 //! [`step()`] is what tests drive; [`run`] is what drives it in life.
 
+pub mod infer;
 mod row;
 pub mod run;
+pub mod steady_clock;
 mod step;
 
 pub use step::{FoldError, StepOutcome, fold_to_end, step};

@@ -3,22 +3,31 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use chrono::{DateTime, TimeDelta, Utc};
+use metrics::counter;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::fold_to_end;
+use super::infer::{Rules, infer};
+use super::steady_clock::SteadyClock;
+use crate::clock;
 use crate::store;
 use crate::store::channel::{APPENDED, listen_until_stopped};
+use crate::store::inference::HeadsRow;
 
 /// Entries gather for this long while folding goes on, so that a busy service folds them by the batch.
 const GATHER: Duration = Duration::from_millis(20);
 
 /// How often the log is looked at when nobody says that it has grown.
 const POLL: Duration = Duration::from_secs(1);
+
+/// How often sessions are looked for whose end does not come, at least.
+const INFER: Duration = Duration::from_secs(30);
 
 /// How often other processes are told, at most: NOTIFY serialises commits.
 const TELL: Duration = Duration::from_millis(50);
@@ -63,4 +72,53 @@ pub async fn tell_until_stopped(pool: PgPool, appended: Arc<Notify>, stopped: Ca
         }
         stopped.run_until_cancelled(sleep(TELL)).await;
     }
+}
+
+/// Infers until stopped; `appended` is told of findings.
+pub async fn infer_until_stopped(pool: PgPool, rules: Rules, appended: Arc<Notify>, stopped: CancellationToken) {
+    let mut clock = SteadyClock::new(clock::now(), Instant::now());
+    // What was found must be folded before it is looked again, or it would be found again.
+    let mut found = HeadsRow::default();
+    let mut was_failing = false;
+    while stopped.run_until_cancelled(sleep(pause(&rules))).await.is_some() {
+        let now = clock.read(clock::now(), Instant::now());
+        let inferred = infer_after(&pool, &rules, &mut found, now).await;
+        match &inferred {
+            Ok(0) => {}
+            Ok(findings) => {
+                counter!("streamtally_inferred_ends_total").increment(u64::try_from(*findings).unwrap_or_default());
+                tracing::info!(findings, "sessions were found to have ended without a message");
+                appended.notify_one();
+            }
+            Err(error) if !was_failing => {
+                let error = error as &dyn std::error::Error;
+                tracing::warn!(error, "sessions whose end does not come cannot be looked for; trying again");
+            }
+            Err(_) => {}
+        }
+        was_failing = inferred.is_err();
+    }
+}
+
+async fn infer_after(
+    pool: &PgPool,
+    rules: &Rules,
+    found: &mut HeadsRow,
+    now: DateTime<Utc>,
+) -> Result<usize, sqlx::Error> {
+    if !store::inference::is_folded_to(pool, found).await? {
+        return Ok(0);
+    }
+    let findings = infer(pool, rules, now).await?;
+    if findings > 0 {
+        *found = store::inference::get_heads(pool).await?;
+    }
+    Ok(findings)
+}
+
+/// How long to wait between two looks: a tenth of the shortest time that a rule waits, and not too often.
+fn pause(rules: &Rules) -> Duration {
+    let close_after = rules.close_unconfirmed_after.unwrap_or(TimeDelta::MAX);
+    let shortest = rules.supersede_after.min(close_after);
+    (shortest.to_std().unwrap_or_default() / 10).clamp(Duration::from_secs(1), INFER)
 }

@@ -11,6 +11,7 @@ pub mod domain;
 pub mod event;
 pub mod event_list;
 pub mod fold;
+pub mod inference;
 pub mod installation;
 pub mod live;
 pub mod log;

@@ -9,6 +9,7 @@ mod document;
 mod event_log;
 mod forgeries;
 mod helpers;
+mod inference;
 mod live;
 mod messages;
 mod operator_ends;

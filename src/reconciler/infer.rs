@@ -1,0 +1,57 @@
+//! Inference: sessions whose end will not come.
+//!
+//! It never writes a session: what it finds goes into the log, is folded like everything else, and is overruled by a
+//! real end whenever that arrives. To find the same again does no harm, as the earliest end counts.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgPool;
+
+use crate::session::StreamKey;
+use crate::store;
+use crate::store::inference::FindingRow;
+use crate::store::log::NewEntryRow;
+
+/// The most findings of one kind in one commit.
+const MOST_AT_ONCE: i64 = 1_000;
+
+/// When an end is taken not to come any more.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// How long ago the start of a later push of the stream was received.
+    pub supersede_after: TimeDelta,
+    /// How long a session may be live; `None` for as long as it likes.
+    pub close_unconfirmed_after: Option<TimeDelta>,
+}
+
+/// Appends what can be inferred at `now`, and gives the number of findings. None while another process is at it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn infer(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> Result<usize, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    if !store::inference::try_lock_inference(&mut *transaction).await? {
+        return Ok(0);
+    }
+    let received_until = now - rules.supersede_after;
+    let superseded = store::inference::list_superseded(&mut *transaction, received_until, MOST_AT_ONCE).await?;
+    let mut entries: Vec<_> = superseded.into_iter().map(|finding| entry_of(finding, "SUPERSEDED", now)).collect();
+    if let Some(close_after) = rules.close_unconfirmed_after {
+        let silent = store::inference::list_live_since(&mut *transaction, now - close_after, MOST_AT_ONCE).await?;
+        let timed_out =
+            silent.into_iter().map(|session| FindingRow { ended_at: session.ended_at + close_after, ..session });
+        entries.extend(timed_out.map(|finding| entry_of(finding, "TIMED_OUT", now)));
+    }
+    if !entries.is_empty() {
+        // By a connection of its own: the append commits by itself, and holds the head rows no longer than that.
+        store::log::insert_entries(pool, &entries, now).await?;
+    }
+    transaction.commit().await?;
+    Ok(entries.len())
+}
+
+fn entry_of(finding: FindingRow, event: &str, now: DateTime<Utc>) -> NewEntryRow {
+    let FindingRow { shard, session_id, domain, app, stream, publish_timestamp, ended_at } = finding;
+    let stream = StreamKey { domain, app, stream };
+    let entry = NewEntryRow::of_ours(shard, session_id, stream, publish_timestamp, "inference", event, now);
+    NewEntryRow { ended_at: Some(ended_at), ..entry }
+}

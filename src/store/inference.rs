@@ -1,0 +1,133 @@
+//! Sessions whose end will not come.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+/// A live session, and when it is found to have ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingRow {
+    /// The stream's shard.
+    pub shard: i16,
+    /// The session's id.
+    pub session_id: Uuid,
+    /// Ingest domain.
+    pub domain: String,
+    /// Application.
+    pub app: String,
+    /// Stream name.
+    pub stream: String,
+    /// Unix seconds.
+    pub publish_timestamp: i64,
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+}
+
+/// Live sessions of whose stream a later one began, the start of which was received until `received_until`; each ended
+/// when the next one began. Not of domains where several pushers of a stream are normal. At most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_superseded(
+    executor: impl PgExecutor<'_>,
+    received_until: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<FindingRow>, sqlx::Error> {
+    sqlx::query_as!(
+        FindingRow,
+        r#"select session.shard, session.session_id, session.domain, session.app, session.stream,
+               session.publish_timestamp, later.started_at as "ended_at!"
+           from stream_session session
+           cross join lateral (
+               select started_at from stream_session later
+               where later.shard = session.shard and later.stream_id = session.stream_id
+                 and later.started_at > session.started_at and later.status <> 'unseen'
+                 and later.start_received_at <= $1
+               order by later.started_at
+               limit 1
+           ) later
+           where session.status = 'live'
+             and not exists (
+                 select from ingest_domain domain where domain.domain = session.domain and domain.concurrent_pushes)
+           limit $2"#,
+        received_until,
+        limit
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// Sessions that are live and began until `started_until`. `ended_at` is when they began. At most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_live_since(
+    executor: impl PgExecutor<'_>,
+    started_until: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<FindingRow>, sqlx::Error> {
+    sqlx::query_as!(
+        FindingRow,
+        "select shard, session_id, domain, app, stream, publish_timestamp, started_at as ended_at
+         from stream_session
+         where status = 'live' and started_at <= $1
+         order by started_at, session_id
+         limit $2",
+        started_until,
+        limit
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// Makes this transaction the only one that infers; false when another is at it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn try_lock_inference(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock(hashtext('streamtally: inference')) as "locked!""#)
+        .fetch_one(executor)
+        .await
+}
+
+/// How far each shard's log reaches.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeadsRow {
+    /// The shards.
+    pub shards: Vec<i16>,
+    /// Their newest positions, in the same order.
+    pub positions: Vec<i64>,
+}
+
+/// How far the log reaches.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get_heads(executor: impl PgExecutor<'_>) -> Result<HeadsRow, sqlx::Error> {
+    sqlx::query_as!(
+        HeadsRow,
+        r#"select coalesce(array_agg(shard order by shard), '{}') as "shards!",
+               coalesce(array_agg(position order by shard), '{}') as "positions!"
+           from shard_head"#
+    )
+    .fetch_one(executor)
+    .await
+}
+
+/// Whether the log is folded as far as it reached then.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_folded_to(executor: impl PgExecutor<'_>, heads: &HeadsRow) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select not exists (
+               select from unnest($1::smallint[], $2::bigint[]) as head (shard, position)
+               join fold_progress folded using (shard)
+               where folded.position < head.position
+           ) as "folded!""#,
+        &heads.shards,
+        &heads.positions
+    )
+    .fetch_one(executor)
+    .await
+}
