@@ -60,6 +60,8 @@ pub(super) fn parse(url: &SecretString, setting: &str) -> anyhow::Result<PgConne
 /// What an administrator's command works with.
 pub(super) struct Installation {
     pub(super) pool: PgPool,
+    /// How the pool's connections are made.
+    pub(super) database: PgConnectOptions,
     pub(super) master_key: MasterKey,
     /// Whoever runs the command.
     pub(super) actor: Actor,
@@ -79,7 +81,8 @@ pub(super) async fn with_installation<T>(
         let master_key = config::master_key(&data_dir)?;
         let pool = pool::open(&database.options, Use::Work);
         installation::prepare(&pool, &master_key, clock::now()).await?;
-        let installation = Installation { pool, master_key, actor: whoever_runs_this() };
+        let installation =
+            Installation { pool, database: database.options.clone(), master_key, actor: whoever_runs_this() };
         let worked = work(&installation).await;
         installation.pool.close().await;
         worked
@@ -106,8 +109,9 @@ pub(super) async fn with_installation_read_only<T>(
         format!("no master key is known: STREAMTALLY_MASTER_KEY is not set, and {} has none", data_dir.path().display())
     })?;
     let database = open(options, &data_dir, Purpose::Command)?;
-    let pool = pool::open(&database.options.options([("default_transaction_read_only", "on")]), Use::Work);
-    let installation = Installation { pool, master_key, actor: whoever_runs_this() };
+    let pool = pool::open(&database.options.clone().options([("default_transaction_read_only", "on")]), Use::Work);
+    let installation =
+        Installation { pool, database: database.options.clone(), master_key, actor: whoever_runs_this() };
     let worked = work(&installation).await;
     installation.pool.close().await;
     stop(database.private)?;

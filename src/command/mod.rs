@@ -4,6 +4,7 @@ mod database;
 mod diagnose;
 mod domain;
 mod openapi;
+mod rebuild;
 mod send;
 mod serve;
 mod token;
@@ -48,6 +49,8 @@ enum Command {
     Send(Box<send::SendCommand>),
     /// Tell why a captured notification is (not) accepted, and which way of signing it fits
     Diagnose(Box<diagnose::DiagnoseCommand>),
+    /// Make all sessions anew from the event log, or compare them with it; the service may run meanwhile
+    Rebuild(rebuild::RebuildCommand),
     /// Print the document of the API
     Openapi,
 }
@@ -85,6 +88,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Token(command) => command.run().await,
         Command::Send(command) => command.run().await,
         Command::Diagnose(command) => command.run().await,
+        Command::Rebuild(command) => command.run().await,
         Command::Openapi => openapi::print(),
     }
 }

@@ -6,9 +6,12 @@
 //!
 //! [`infer`] looks for sessions whose end will not come, and appends what it finds.
 //!
+//! [`rebuild`] makes all sessions anew, and compares.
+//!
 //! [`step()`] is what tests drive; [`run`] is what drives it in life.
 
 pub mod infer;
+pub mod rebuild;
 mod row;
 pub mod run;
 pub mod steady_clock;

@@ -17,6 +17,7 @@ pub mod live;
 pub mod log;
 pub mod partition;
 pub mod pool;
+pub mod rebuild;
 pub mod rejection;
 pub mod release;
 pub mod session;

@@ -15,6 +15,7 @@ mod messages;
 mod operator_ends;
 mod problems;
 mod quarantine;
+mod rebuild;
 mod receiving;
 mod reconciler;
 mod rejections;

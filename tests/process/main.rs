@@ -11,6 +11,7 @@ mod guest;
 mod home;
 mod main_job;
 mod open_files;
+mod rebuild;
 mod refusal;
 mod secrets;
 mod service;

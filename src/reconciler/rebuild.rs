@@ -1,0 +1,117 @@
+//! Making all sessions anew from the log, beside the live ones, while messages keep coming.
+//!
+//! The log is folded from its beginning by the same steps as ever, into empty tables. When these have nearly caught up,
+//! live folding is held for as long as it takes to fold the rest and to compare; receiving is not. What differs is put
+//! right in the same transaction, or, to verify, only shown.
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection, PgPool};
+
+use super::step::{FoldError, MOST_AT_ONCE, StepOutcome, step};
+use crate::store;
+use crate::store::pool::{self, Use};
+use crate::store::rebuild::{DifferenceRow, Folded};
+
+/// Why sessions cannot be made anew.
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildError {
+    /// Another rebuild runs.
+    #[error("another rebuild is running on this database")]
+    Busy,
+    /// The log cannot be folded.
+    #[error("the log cannot be folded")]
+    Fold(#[from] FoldError),
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+}
+
+/// What is done with what differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// It is only shown.
+    Verify,
+    /// It is shown and put right.
+    Replace,
+}
+
+/// Makes all sessions anew; gives the number of rows that were not as the log says.
+///
+/// `progress` is told how many entries have been folded; `show` is given each row that differs.
+///
+/// # Errors
+/// [`RebuildError`]; then nothing has changed.
+pub async fn rebuild(
+    database: &PgConnectOptions,
+    purpose: Purpose,
+    progress: impl Fn(u64),
+    show: impl FnMut(DifferenceRow),
+) -> Result<u64, RebuildError> {
+    let mut connection = PgConnection::connect_with(&pool::options(database, Use::Work)).await?;
+    if !store::rebuild::try_lock_rebuild(&mut connection).await? {
+        return Err(RebuildError::Busy);
+    }
+    let schema = store::rebuild::get_live_schema(&mut connection).await?;
+    store::rebuild::create_tables_beside(&mut connection).await?;
+    let beside = pool::open(&store::rebuild::options(database, &schema), Use::Work);
+    let rebuilt = rebuild_beside(&mut connection, &beside, purpose, progress, show).await;
+    beside.close().await;
+    let dropped = store::rebuild::drop_tables_beside(&mut connection).await;
+    let differences = rebuilt?;
+    dropped?;
+    connection.close().await?;
+    Ok(differences)
+}
+
+async fn rebuild_beside(
+    connection: &mut PgConnection,
+    beside: &PgPool,
+    purpose: Purpose,
+    progress: impl Fn(u64),
+    mut show: impl FnMut(DifferenceRow),
+) -> Result<u64, RebuildError> {
+    let mut folded = 0;
+    let mut tell = |entries| {
+        folded += entries;
+        progress(folded);
+    };
+    // All but what comes meanwhile, while others go on folding.
+    let nearly = store::rebuild::list_progress(&mut *connection).await?;
+    for (shard, position) in &nearly {
+        fold_between(beside, *shard, 0, *position, &mut tell).await?;
+    }
+    let mut transaction = connection.begin().await?;
+    store::rebuild::set_patient(&mut transaction).await?;
+    // From here to the end nobody else folds.
+    let live = store::rebuild::lock_all_progress(&mut *transaction).await?;
+    for ((shard, position), (_, from)) in live.into_iter().zip(nearly) {
+        fold_between(beside, shard, from, position, &mut tell).await?;
+    }
+    let mut differences = 0;
+    for table in Folded::ALL {
+        differences += store::rebuild::list_differences(&mut transaction, table, &mut show).await?;
+        if purpose == Purpose::Replace {
+            store::rebuild::replace_differing_rows(&mut transaction, table).await?;
+        }
+    }
+    transaction.commit().await?;
+    Ok(differences)
+}
+
+/// Folds a shard's entries after `from` up to `to`, which are there.
+async fn fold_between(
+    beside: &PgPool,
+    shard: i16,
+    mut from: i64,
+    to: i64,
+    tell: &mut impl FnMut(u64),
+) -> Result<(), FoldError> {
+    while from < to {
+        let StepOutcome::Folded(entries) = step(beside, shard, MOST_AT_ONCE.min(to - from)).await? else {
+            return Err(FoldError::Broken { shard });
+        };
+        from += i64::try_from(entries).unwrap_or(i64::MAX - from);
+        tell(u64::try_from(entries).unwrap_or_default());
+    }
+    Ok(())
+}

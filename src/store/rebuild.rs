@@ -1,0 +1,183 @@
+//! Folded tables beside the live ones, in a schema of their own: what the log makes of an empty start.
+//!
+//! A connection that looks into that schema first folds into these tables with the very statements that fold into the
+//! live ones.
+
+use std::str::FromStr;
+
+use futures_util::TryStreamExt;
+use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Executor, PgConnection, PgExecutor};
+
+/// The schema of the tables beside.
+const BESIDE: &str = "streamtally_rebuild";
+
+/// A table that folding fills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Folded {
+    /// One row a stream.
+    Stream,
+    /// One row a session.
+    Session,
+}
+
+impl Folded {
+    /// Every one, in the order in which they may be filled.
+    pub const ALL: [Self; 2] = [Self::Stream, Self::Session];
+
+    fn table(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Session => "stream_session",
+        }
+    }
+
+    fn id(self) -> &'static str {
+        match self {
+            Self::Stream => "stream_id",
+            Self::Session => "session_id",
+        }
+    }
+}
+
+/// How connections are made that fold into the tables beside.
+#[must_use]
+pub fn options(live: &PgConnectOptions, live_schema: &str) -> PgConnectOptions {
+    let quoted = live_schema.replace('"', "\"\"");
+    live.clone().options([("search_path", format!("{BESIDE},\"{quoted}\""))])
+}
+
+/// The schema of the live tables.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get_live_schema(executor: impl PgExecutor<'_>) -> Result<String, sqlx::Error> {
+    sqlx::query_scalar!(r#"select current_schema()::text as "schema!""#).fetch_one(executor).await
+}
+
+/// Makes this connection the only one that rebuilds, as long as it lasts; false when another is at it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn try_lock_rebuild(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(r#"select pg_try_advisory_lock(hashtext('streamtally: rebuild')) as "locked!""#)
+        .fetch_one(executor)
+        .await
+}
+
+/// Makes empty tables beside, in place of what an earlier rebuild left behind.
+///
+/// # Errors
+/// Those of the database.
+pub async fn create_tables_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    drop_tables_beside(connection).await?;
+    connection.execute(AssertSqlSafe(format!("create schema {BESIDE}"))).await?;
+    for (table, unique) in [
+        ("fold_progress", "primary key (shard)"),
+        ("stream", "primary key (stream_id, shard), add unique (domain, app, stream, shard)"),
+        ("stream_session", "primary key (session_id, shard)"),
+    ] {
+        // They are never read but to compare, and of no use after a crash.
+        let create = format!(
+            "create unlogged table {BESIDE}.{table} (like {table} including defaults including constraints);
+             alter table {BESIDE}.{table} add {unique}"
+        );
+        connection.execute(AssertSqlSafe(create)).await?;
+    }
+    let begin = format!("insert into {BESIDE}.fold_progress select shard, 0, 'epoch' from fold_progress");
+    connection.execute(AssertSqlSafe(begin)).await?;
+    Ok(())
+}
+
+/// Drops the tables beside.
+///
+/// # Errors
+/// Those of the database.
+pub async fn drop_tables_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection.execute(AssertSqlSafe(format!("drop schema if exists {BESIDE} cascade"))).await?;
+    Ok(())
+}
+
+/// How far each shard is folded, in their order.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_progress(executor: impl PgExecutor<'_>) -> Result<Vec<(i16, i64)>, sqlx::Error> {
+    let rows = sqlx::query!("select shard, position from fold_progress order by shard");
+    Ok(rows.fetch_all(executor).await?.into_iter().map(|row| (row.shard, row.position)).collect())
+}
+
+/// Takes every shard for this transaction, waiting for whoever folds it: how far each is folded, in their order.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lock_all_progress(executor: impl PgExecutor<'_>) -> Result<Vec<(i16, i64)>, sqlx::Error> {
+    let rows = sqlx::query!("select shard, position from fold_progress order by shard for update");
+    Ok(rows.fetch_all(executor).await?.into_iter().map(|row| (row.shard, row.position)).collect())
+}
+
+/// Lets this transaction wait for its client as long as that needs.
+///
+/// # Errors
+/// Those of the database.
+pub async fn set_patient(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("set local idle_in_transaction_session_timeout = 0").execute(&mut *connection).await?;
+    sqlx::query!("set local statement_timeout = 0").execute(connection).await?;
+    Ok(())
+}
+
+/// A row that is not the same in both tables.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DifferenceRow {
+    /// The live row; `None` when there is none.
+    pub live: Option<Value>,
+    /// What the log says; `None` when it says nothing of it.
+    pub rebuilt: Option<Value>,
+}
+
+/// Shows every row that differs, one after the other, and gives their number.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_differences(
+    connection: &mut PgConnection,
+    folded: Folded,
+    mut show: impl FnMut(DifferenceRow),
+) -> Result<u64, sqlx::Error> {
+    let (table, id) = (folded.table(), folded.id());
+    let query = format!(
+        "select to_jsonb(live)::text, to_jsonb(beside)::text
+         from {table} live full join {BESIDE}.{table} beside using ({id}, shard)
+         where row (live.*) is distinct from row (beside.*)
+         order by {id}"
+    );
+    let mut rows = sqlx::query_as::<_, (Option<String>, Option<String>)>(AssertSqlSafe(query)).fetch(connection);
+    let mut differences = 0;
+    while let Some((live, rebuilt)) = rows.try_next().await? {
+        let read = |text: Option<String>| text.and_then(|text| Value::from_str(&text).ok());
+        show(DifferenceRow { live: read(live), rebuilt: read(rebuilt) });
+        differences += 1;
+    }
+    Ok(differences)
+}
+
+/// Puts what differs in a live table as it is in the table beside.
+///
+/// # Errors
+/// Those of the database.
+pub async fn replace_differing_rows(connection: &mut PgConnection, folded: Folded) -> Result<(), sqlx::Error> {
+    let (table, id) = (folded.table(), folded.id());
+    let delete = format!(
+        "delete from {table} live where not exists (
+             select from {BESIDE}.{table} beside
+             where beside.{id} = live.{id} and beside.shard = live.shard and row (beside.*) is not distinct from row (live.*))"
+    );
+    let insert = format!(
+        "insert into {table} select beside.* from {BESIDE}.{table} beside where not exists (
+             select from {table} live where live.{id} = beside.{id} and live.shard = beside.shard)"
+    );
+    connection.execute(AssertSqlSafe(delete)).await?;
+    connection.execute(AssertSqlSafe(insert)).await?;
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! `rebuild`, as an operator runs it: while the service runs, and while it does not.
+
+use crate::home::{Home, User};
+
+#[test]
+fn what_differs_from_the_log_is_told_and_put_right() {
+    let home = Home::new(User::Ourselves);
+    let service = home.serve();
+    assert_eq!(home.run(&["domain", "add", "push.example.com"]).0, 0);
+    let url = service.url();
+    let send = ["send", "start", "--domain", "push.example.com", "--stream", "room", "--url", &url, "--wait"];
+    assert_eq!(home.run(&send).0, 0);
+    let run = |arguments: &[&str], status: i32, words: &str| {
+        let (ended, printed) = home.run(&[&["rebuild"], arguments].concat());
+        assert_eq!(ended, status, "{printed}");
+        assert!(printed.contains(words), "{printed}");
+    };
+    run(&["--verify"], 0, "1 log entries folded: every row is as the log says");
+    service.sql("update stream_session set client_ip = 'elsewhere'");
+    run(&["--verify"], 1, r#""push.example.com" "live" "room": client_ip "elsewhere" should be "127.0.0.1""#);
+    run(&["--verify"], 1, "1 rows are not as the log says");
+    service.stop();
+    run(&[], 0, "1 log entries folded: 1 rows put as the log says");
+    run(&["--verify"], 0, "every row is as the log says");
+}
