@@ -1,0 +1,117 @@
+//! A provider that never rests: sends starts and ends, and remembers each that was answered 200.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use reqwest::Client;
+
+use crate::home::Home;
+use crate::messages::{DOMAIN, Push};
+use crate::service::Service;
+
+/// How many messages are under way at one time.
+const AT_ONCE: usize = 16;
+
+/// How long to wait after a failure, so that the provider does not take all of the machine.
+const PAUSE: Duration = Duration::from_millis(50);
+
+#[derive(Default)]
+struct Shared {
+    url: Mutex<String>,
+    stopped: AtomicBool,
+    sent: AtomicU64,
+    acknowledged: Mutex<BTreeSet<String>>,
+}
+
+/// A load that goes on until it is told to stop.
+pub struct Load {
+    shared: Arc<Shared>,
+    thread: JoinHandle<()>,
+}
+
+/// What was sent, and what of it was answered 200: stream and event.
+pub struct Sent {
+    pub messages: u64,
+    pub acknowledged: BTreeSet<String>,
+}
+
+impl Load {
+    /// Sends to a service, signed with a key that it knows.
+    pub fn start(service: &Service, key: &str) -> Self {
+        let shared = Arc::new(Shared::default());
+        let thread = {
+            let (shared, key) = (Arc::clone(&shared), key.to_owned());
+            thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(send_all(&shared, &key));
+            })
+        };
+        let load = Self { shared, thread };
+        load.send_to(service);
+        load
+    }
+
+    /// Sends to another service from now on.
+    pub fn send_to(&self, service: &Service) {
+        *self.shared.url.lock().unwrap() = format!("{}/callbacks/huawei", service.url());
+    }
+
+    /// How many messages were answered 200 until now.
+    pub fn acknowledged(&self) -> usize {
+        self.shared.acknowledged.lock().unwrap().len()
+    }
+
+    /// Ends the load when what is under way is answered.
+    pub fn stop(self) -> Sent {
+        self.shared.stopped.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap();
+        let acknowledged = std::mem::take(&mut *self.shared.acknowledged.lock().unwrap());
+        Sent { messages: self.shared.sent.load(Ordering::Relaxed), acknowledged }
+    }
+}
+
+async fn send_all(shared: &Shared, key: &str) {
+    let client = Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
+    let senders = (0..AT_ONCE).map(|sender| send_some(shared, &client, key, sender));
+    futures_util::future::join_all(senders).await;
+}
+
+async fn send_some(shared: &Shared, client: &Client, key: &str, sender: usize) {
+    for number in 0.. {
+        let push = Push { key: key.to_owned(), ..Push::of(&format!("load{sender}-{number}"), 60) };
+        for message in [push.start(), push.end()] {
+            if shared.stopped.load(Ordering::Relaxed) {
+                return;
+            }
+            let url = shared.url.lock().unwrap().clone();
+            if url.is_empty() {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            let answer = client.post(url).body(message.to_string()).send().await;
+            if answer.as_ref().is_err_and(reqwest::Error::is_connect) {
+                // Nobody is there.
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            shared.sent.fetch_add(1, Ordering::Relaxed);
+            if answer.is_ok_and(|answer| answer.status() == 200) {
+                let name = format!("{} {}", push.stream, message["event"].as_str().unwrap());
+                shared.acknowledged.lock().unwrap().insert(name);
+            } else {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Registers the domain of the load; gives its key.
+pub fn register(home: &Home) -> String {
+    let (status, printed) = home.run(&["domain", "add", DOMAIN]);
+    assert_eq!(status, 0, "{printed}");
+    let key = printed.lines().find_map(|line| line.strip_prefix("Key to set at the provider, shown this once: "));
+    key.unwrap().to_owned()
+}

@@ -1,0 +1,22 @@
+//! What is promised when things break: real processes, real signals, real load. Whatever was answered 200 is in the log,
+//! sessions are what the log says, and none was made up.
+//!
+//! The short form runs with all tests; `scripts/faults` runs the full one and prints what each did.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test may fail by panicking")]
+
+#[path = "../process/home.rs"]
+#[allow(dead_code, reason = "shared")]
+mod home;
+mod kills;
+mod load;
+#[path = "../api/messages.rs"]
+#[allow(dead_code, reason = "shared")]
+mod messages;
+#[path = "../process/service.rs"]
+#[allow(dead_code, reason = "shared")]
+mod service;
+
+/// How often something is done: so often in the short form, so often in the full one.
+fn times(short: u32, full: u32) -> u32 {
+    if std::env::var_os("STREAMTALLY_FAULTS").is_some_and(|form| form == "full") { full } else { short }
+}
