@@ -20,16 +20,16 @@ fn wait_for_load(load: &Load) {
 /// What must hold in the end: each acknowledged message is in the log, sessions are what the log says, and there is none
 /// of a stream that nobody sent. Prints what was done.
 fn check(home: &Home, service: &Service, sent: &Sent, done: &str) {
-    let list = |query: &str| service.sql(query).lines().map(str::to_owned).collect::<BTreeSet<_>>();
-    let logged = list("select distinct stream || ' ' || event from log_entry");
+    let rows_of = |query: &str| service.sql(query).lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let logged = rows_of("select distinct stream || ' ' || event from log_entry");
     let lost: Vec<_> = sent.acknowledged.difference(&logged).collect();
     assert!(lost.is_empty(), "acknowledged, and not in the log: {lost:?}");
     let lag =
         "select count(*) from shard_head join fold_progress f using (shard) where f.position < shard_head.position";
     wait_for("the log to be folded", || service.sql(lag) == "0");
     assert_eq!(
-        list("select distinct stream || ' ' || publish_timestamp from log_entry"),
-        list("select stream || ' ' || publish_timestamp from stream_session"),
+        rows_of("select distinct stream || ' ' || publish_timestamp from log_entry"),
+        rows_of("select stream || ' ' || publish_timestamp from stream_session"),
         "one session for each push that the log knows"
     );
     let (status, printed) = home.run(&["rebuild", "--verify"]);

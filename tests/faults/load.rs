@@ -112,6 +112,11 @@ async fn send_some(shared: &Shared, client: &Client, key: &str, sender: usize) {
 pub fn register(home: &Home) -> String {
     let (status, printed) = home.run(&["domain", "add", DOMAIN]);
     assert_eq!(status, 0, "{printed}");
+    key_in(&printed)
+}
+
+/// The key that `domain add` has printed.
+pub fn key_in(printed: &str) -> String {
     let key = printed.lines().find_map(|line| line.strip_prefix("Key to set at the provider, shown this once: "));
     key.unwrap().to_owned()
 }

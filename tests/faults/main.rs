@@ -15,6 +15,8 @@ mod messages;
 #[path = "../process/service.rs"]
 #[allow(dead_code, reason = "shared")]
 mod service;
+mod several;
+mod shared;
 
 /// How often something is done: so often in the short form, so often in the full one.
 fn times(short: u32, full: u32) -> u32 {

@@ -1,0 +1,51 @@
+//! Several processes on one database, of which some die.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::home::{Home, User, wait_for};
+use crate::load::Load;
+use crate::shared::SharedDatabase;
+use crate::times;
+
+/// How many messages are to be acknowledged between two faults.
+const BETWEEN: usize = 200;
+
+/// Another process takes over within this.
+const TAKEOVER: Duration = Duration::from_secs(5);
+
+#[test]
+fn of_several_processes_each_can_be_killed_and_folding_goes_on() {
+    let home = Home::new(User::Ourselves);
+    let database = SharedDatabase::start(&home);
+    let receiver = database.serve(&home, "receiver", "receiver,api");
+    let mut folding = database.serve(&home, "folder", "reconciler");
+    let load = Load::start(&receiver, &database.register(&home));
+    let kills = times(2, 6);
+    for kill in 0..kills {
+        let standing_by = database.serve(&home, &format!("folder{kill}"), "reconciler");
+        let before = load.acknowledged();
+        wait_for("messages to be acknowledged", || load.acknowledged() >= before + BETWEEN);
+        folding.kill();
+        let killed = Instant::now();
+        let reached = database.number("select sum(position) from shard_head");
+        wait_for("the other to fold", || database.number("select sum(position) from fold_progress") >= reached);
+        assert!(killed.elapsed() < TAKEOVER, "it took {:?}", killed.elapsed());
+        folding = standing_by;
+    }
+    let sent = load.stop();
+    let lag =
+        "select count(*) from shard_head join fold_progress f using (shard) where f.position < shard_head.position";
+    wait_for("the log to be folded", || database.number(lag) == 0);
+    let rows_of = |query: &str| database.sql(query).lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let logged = rows_of("select distinct stream || ' ' || event from log_entry");
+    assert!(sent.acknowledged.is_subset(&logged));
+    assert_eq!(rows_of("select distinct stream from log_entry"), rows_of("select stream from stream_session"));
+    println!(
+        "{kills} kills of one of two folders: {} messages sent, {} acknowledged, {} found; {}",
+        sent.messages,
+        sent.acknowledged.len(),
+        sent.acknowledged.intersection(&logged).count(),
+        database.verify(&home)
+    );
+}
