@@ -59,6 +59,8 @@ pub async fn rebuild(
     let dropped = store::rebuild::drop_tables_beside(&mut connection).await;
     let differences = rebuilt?;
     dropped?;
+    // The server would do so by itself, but not before the next one may ask.
+    store::rebuild::unlock_rebuild(&mut connection).await?;
     connection.close().await?;
     Ok(differences)
 }

@@ -66,6 +66,15 @@ pub async fn try_lock_rebuild(executor: impl PgExecutor<'_>) -> Result<bool, sql
         .await
 }
 
+/// Lets others rebuild again.
+///
+/// # Errors
+/// Those of the database.
+pub async fn unlock_rebuild(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!("select pg_advisory_unlock(hashtext('streamtally: rebuild'))").fetch_one(executor).await?;
+    Ok(())
+}
+
 /// Makes empty tables beside, in place of what an earlier rebuild left behind.
 ///
 /// # Errors
