@@ -307,7 +307,7 @@ async fn f9_a_replay_brings_no_ended_session_back_and_moves_no_end() {
 async fn f10_a_replay_after_expiry_and_grace_counts_for_nothing() {
     let app = TestApp::start().await;
     let push = Push::of("room", 3_600);
-    app.receive(&[push.start(), push.message("PUBLISH_DONE", now() - 595)]).await;
+    app.receive(&[push.start(), push.message("PUBLISH_DONE", now() - 540)]).await;
     let session = session_of(&app, "room").await;
     assert_eq!(session["status"], "ended");
     let other = Push::of("other", 3_600);

@@ -36,8 +36,8 @@ async fn a_session_ends_when_the_next_one_of_its_stream_began_but_not_too_soon()
     let [first, second, third] = [900, 600, 500].map(|seconds_ago| Push::of("room", seconds_ago));
     let other = Push::of("other", 800);
     app.receive(&[third.start(), first.start(), second.start(), third.end(), other.start()]).await;
-    assert_eq!(infer_in(&app, rules(), 298).await, 0);
-    assert_eq!(infer_in(&app, rules(), 302).await, 2);
+    assert_eq!(infer_in(&app, rules(), 200).await, 0);
+    assert_eq!(infer_in(&app, rules(), 301).await, 2);
     for (push, next) in [(&first, &second), (&second, &third)] {
         let session = session_of(&app, push).await;
         assert_eq!((&session["status"], &session["ended_at_source"]), (&json!("ended"), &json!("superseded")));

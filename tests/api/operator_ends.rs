@@ -27,7 +27,8 @@ async fn live_session(app: &TestApp) -> (Push, String) {
 async fn an_operators_end_beats_every_other_until_it_is_withdrawn() {
     let app = TestApp::start().await;
     let (push, path) = live_session(&app).await;
-    let ended_at = time(300);
+    let after = |seconds| DateTime::<Utc>::from_timestamp(push.publish_timestamp + seconds, 0).unwrap();
+    let ended_at = after(300).to_rfc3339_opts(SecondsFormat::Secs, true);
     let event = app.post(&path, &end(ended_at.clone()), 200).await;
     assert_eq!((&event["event"], &event["actor"]), (&json!("OPERATOR_END"), &json!("administrator")));
     assert_eq!((&event["note"], &event["signature"]), (&json!("the encoder's log says so"), &Value::Null));
@@ -38,7 +39,7 @@ async fn an_operators_end_beats_every_other_until_it_is_withdrawn() {
 
     app.receive(&[push.end()]).await;
     assert_eq!(app.session("").await["ended_at"], ended_at);
-    let corrected = time(200);
+    let corrected = after(400).to_rfc3339_opts(SecondsFormat::Secs, true);
     app.post(&path, &end(corrected.clone()), 200).await;
     app.fold().await;
     assert_eq!(app.session("").await["ended_at"], corrected);

@@ -12,9 +12,11 @@ async fn a_wrong_key_is_seen_with_domain_cause_and_a_masked_sample() {
     for _ in 0..3 {
         app.callback(&wrong, 401).await;
     }
-    let rejections = app.rejections(|rows| rows.iter().any(|row| row["count"] == 3)).await;
-    assert_eq!(rejections.len(), 1);
-    let rejection = &rejections[0];
+    let all = |rows: &[Value]| rows.iter().map(|row| row["count"].as_i64().unwrap()).sum::<i64>() == 3;
+    // One entry, unless a minute begins in between.
+    let rejections = app.rejections(all).await;
+    assert!(rejections.len() <= 2);
+    let rejection = rejections.last().unwrap();
     assert_eq!(rejection["domain"], DOMAIN);
     assert_eq!(rejection["cause"], "signature_mismatch");
     assert!(rejection["advice"].as_str().unwrap().contains("key"));
