@@ -22,32 +22,9 @@ fn entry(shard: i16, note: i16) -> NewEntryRow {
     let stream = StreamKey { domain: "push.example.com".into(), app: "live".into(), stream: format!("room{note}") };
     let session_id = SessionKey { stream: stream.clone(), publish_timestamp: 1 }.id().0;
     NewEntryRow {
-        shard,
-        received_at: clock::now(),
-        event_id: Uuid::new_v4(),
-        session_id,
-        domain: stream.domain,
-        app: stream.app,
-        stream: stream.stream,
-        publish_timestamp: 1,
-        origin: "provider".into(),
-        event: "PUBLISH".into(),
-        disposition: "accepted".into(),
-        reason: None,
         signature: Some("unsigned".into()),
-        key_id: None,
-        auth_timestamp: None,
-        auth_sign: None,
-        signature_tag: None,
-        client_ip: None,
-        node_ip: None,
-        source_ip: None,
-        user_args: None,
-        rendition_template: None,
-        extra: None,
-        ended_at: None,
-        actor: None,
         note: Some(note.to_string()),
+        ..NewEntryRow::of_ours(shard, session_id, stream, 1, "provider", "PUBLISH", clock::now())
     }
 }
 

@@ -41,7 +41,7 @@ pub struct Sent {
 impl Load {
     /// Sends to a service, signed with a key that it knows.
     pub fn start(service: &Service, key: &str) -> Self {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared { url: Mutex::new(url_of(service)), ..Shared::default() });
         let thread = {
             let (shared, key) = (Arc::clone(&shared), key.to_owned());
             thread::spawn(move || {
@@ -49,14 +49,12 @@ impl Load {
                 runtime.block_on(send_all(&shared, &key));
             })
         };
-        let load = Self { shared, thread };
-        load.send_to(service);
-        load
+        Self { shared, thread }
     }
 
     /// Sends to another service from now on.
     pub fn send_to(&self, service: &Service) {
-        *self.shared.url.lock().unwrap() = format!("{}/callbacks/huawei", service.url());
+        *self.shared.url.lock().unwrap() = url_of(service);
     }
 
     /// How many messages were answered 200 until now.
@@ -73,6 +71,10 @@ impl Load {
     }
 }
 
+fn url_of(service: &Service) -> String {
+    format!("{}/callbacks/huawei", service.url())
+}
+
 async fn send_all(shared: &Shared, key: &str) {
     let client = Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
     let senders = (0..AT_ONCE).map(|sender| send_some(shared, &client, key, sender));
@@ -87,17 +89,9 @@ async fn send_some(shared: &Shared, client: &Client, key: &str, sender: usize) {
                 return;
             }
             let url = shared.url.lock().unwrap().clone();
-            if url.is_empty() {
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
             let answer = client.post(url).body(message.to_string()).send().await;
-            if answer.as_ref().is_err_and(reqwest::Error::is_connect) {
-                // Nobody is there.
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-            shared.sent.fetch_add(1, Ordering::Relaxed);
+            let was_heard = !answer.as_ref().is_err_and(reqwest::Error::is_connect);
+            shared.sent.fetch_add(u64::from(was_heard), Ordering::Relaxed);
             if answer.is_ok_and(|answer| answer.status() == 200) {
                 let name = format!("{} {}", push.stream, message["event"].as_str().unwrap());
                 shared.acknowledged.lock().unwrap().insert(name);
