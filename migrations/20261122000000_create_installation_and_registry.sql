@@ -71,7 +71,7 @@ create table access_token (
     constraint access_token_admin_is_unbound check (domains is null or not scopes @> array ['admin'])
 );
 
--- Every administrative act, written in the transaction that does it. The actor's name is kept as it was then: tokens
+-- Every administrative act, written in the transaction that does it or just before. The actor's name is kept as it was then: tokens
 -- are removed when they are revoked.
 create table audit_entry (
     audit_id   uuid        not null,

@@ -1,4 +1,5 @@
-//! Who did what: every administrative act is written down in the transaction that does it.
+//! Who did what: every administrative act is written down in the transaction that does it, or, if it goes into the
+//! event log, whose appends commit by themselves, just before.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SubsecRound, Utc};
 use serde_json::json;
-use sqlx::PgPool;
+use sqlx::{Connection, PgPool};
 use uuid::Uuid;
 
 use crate::access::Actor;
@@ -46,25 +46,25 @@ pub async fn set_end(
     reason: String,
     now: DateTime<Utc>,
 ) -> Result<EventRow, EndError> {
-    let mut transaction = pool.begin().await?;
-    store::event::lock_for_operators(&mut *transaction, session_id).await?;
-    let session = store::session::get_session(&mut *transaction, session_id).await?.ok_or(EndError::NotFound)?;
-    match ended_at {
-        Some(ended_at) => check(&session, ended_at, now)?,
-        None if store::event::get_last_operator_event(&mut *transaction, session_id).await?.as_deref() == Some(END) => {
-        }
-        None => return Err(EndError::NothingToWithdraw),
+    // A connection of its own, with which the lock ends. No transaction: the append commits by itself.
+    let mut connection = pool.acquire().await?.detach();
+    store::event::lock_for_operators(&mut connection, session_id).await?;
+    let session = store::session::get_session(&mut connection, session_id).await?.ok_or(EndError::NotFound)?;
+    if let Some(ended_at) = ended_at {
+        check(&session, ended_at, now)?;
+    } else if store::event::get_last_operator_event(&mut connection, session_id).await?.as_deref() != Some(END) {
+        return Err(EndError::NothingToWithdraw);
     }
     let act = if ended_at.is_some() { Act::SessionEnded } else { Act::SessionEndWithdrawn };
     let details = Some(json!({ "ended_at": ended_at, "reason": reason }));
     let subject = Subject { domain: Some(&session.domain), id: Some(session_id), details };
-    audit::record(&mut *transaction, actor, now, act, subject).await?;
+    audit::record(&mut connection, actor, now, act, subject).await?;
     let entry = entry_of(session, actor, ended_at, reason, now);
-    // Last, for it holds the shard's head row until the commit.
-    store::log::insert_entries(&mut *transaction, &[entry], now).await?;
-    let newest = store::event::list_session_events(&mut *transaction, session_id, None, 1).await?;
-    transaction.commit().await?;
-    newest.into_iter().next().ok_or(EndError::Database(sqlx::Error::RowNotFound))
+    let event_id = entry.event_id;
+    store::log::insert_entries(&mut connection, &[entry], now).await?;
+    let event = store::event::get_session_event(&mut connection, session_id, event_id).await?;
+    connection.close().await?;
+    Ok(event)
 }
 
 fn check(session: &SessionRow, ended_at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), EndError> {

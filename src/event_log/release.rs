@@ -4,7 +4,7 @@
 //! is folded exactly as if the message had been accepted when it arrived.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{Connection, PgPool};
 use uuid::Uuid;
 
 use crate::access::Actor;
@@ -38,15 +38,16 @@ pub async fn release(
     note: Option<String>,
     now: DateTime<Utc>,
 ) -> Result<EventRow, ReleaseError> {
-    let mut transaction = pool.begin().await?;
-    store::event::lock_for_operators(&mut *transaction, event_id).await?;
-    let original = store::event::get_quarantined_event(&mut *transaction, event_id).await?;
+    // A connection of its own, with which the lock ends. No transaction: the append commits by itself.
+    let mut connection = pool.acquire().await?.detach();
+    store::event::lock_for_operators(&mut connection, event_id).await?;
+    let original = store::event::get_quarantined_event(&mut connection, event_id).await?;
     let original = original.ok_or(ReleaseError::NotQuarantined)?;
     if original.released_at.is_some() {
         return Err(ReleaseError::ReleasedBefore);
     }
     let subject = Subject { domain: Some(&original.domain), id: Some(event_id), details: None };
-    audit::record(&mut *transaction, actor, now, Act::EventReleased, subject).await?;
+    audit::record(&mut connection, actor, now, Act::EventReleased, subject).await?;
     let release = ReleaseRow {
         shard: original.shard,
         original_position: original.position,
@@ -55,8 +56,7 @@ pub async fn release(
         actor: actor.name.clone(),
         note,
     };
-    // Last, for it holds the shard's head row until the commit.
-    let entry = store::release::insert_release(&mut *transaction, &release).await?;
-    transaction.commit().await?;
+    let entry = store::release::insert_release(&mut connection, &release).await?;
+    connection.close().await?;
     Ok(entry)
 }

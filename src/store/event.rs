@@ -128,12 +128,34 @@ pub async fn get_last_operator_event(
     .await
 }
 
-/// Makes other operators who would do something to this entry or session wait, to the end of the transaction.
+/// One entry of a session.
+///
+/// # Errors
+/// Those of the database; `RowNotFound` when it is not there.
+pub async fn get_session_event(
+    executor: impl PgExecutor<'_>,
+    session_id: Uuid,
+    event_id: Uuid,
+) -> Result<EventRow, sqlx::Error> {
+    sqlx::query_as!(
+        EventRow,
+        r#"select shard, position, event_id, session_id, domain, app, stream, publish_timestamp, event, received_at,
+                recorded_at, disposition, reason, signature, key_id, auth_timestamp, actor, note, client_ip, node_ip,
+                source_ip, user_args, original_event_id, null::timestamptz as released_at
+         from log_entry where session_id = $1 and event_id = $2"#,
+        session_id,
+        event_id
+    )
+    .fetch_one(executor)
+    .await
+}
+
+/// Makes other operators who would do something to this entry or session wait, as long as this connection lasts.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn lock_for_operators(executor: impl PgExecutor<'_>, id: Uuid) -> Result<(), sqlx::Error> {
     let (high, low) = id.as_u64_pair();
-    sqlx::query!("select pg_advisory_xact_lock($1)", (high ^ low).cast_signed()).execute(executor).await?;
+    sqlx::query!("select pg_advisory_lock($1)", (high ^ low).cast_signed()).execute(executor).await?;
     Ok(())
 }

@@ -24,7 +24,7 @@ pub struct ReleaseRow {
 }
 
 /// Appends a release: the next entry of its shard, with what the quarantined entry says. It counts as the first use of
-/// its signature, unless there was one. Holds the shard's head row to the end of the transaction.
+/// its signature, unless there was one. One statement, which commits by itself.
 ///
 /// # Errors
 /// Those of the database; `RowNotFound` when the quarantined entry is not there.
