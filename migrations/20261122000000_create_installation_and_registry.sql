@@ -5,6 +5,8 @@
 
 create table installation (
     only_row         boolean     not null default true,
+    -- By which a process knows it from others.
+    installation_id  uuid        not null,
     -- The number of shards that streams are spread over. Fixed for the life of the installation.
     shards           smallint    not null,
     -- A code made with the master key, by which a process notices at its start that it holds another one.

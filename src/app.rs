@@ -1,6 +1,7 @@
 //! The application: bound listener, pools, tasks; run until stopped.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -21,8 +22,11 @@ use crate::access::last_use::LastUses;
 use crate::clock;
 use crate::config::{Role, ServeOptions};
 use crate::event_log::alarm::Alarms;
-use crate::event_log::append::{self, Writer};
+use crate::event_log::append::Log;
+use crate::event_log::drain::Drain;
+use crate::event_log::group_commit::{self, Writer};
 use crate::event_log::receive::Receiver;
+use crate::event_log::spool::Spool;
 use crate::http::connections::Connections;
 use crate::http::page::Cursors;
 use crate::http::server;
@@ -32,8 +36,11 @@ use crate::reconciler::infer::Rules;
 use crate::reconciler::run::{fold_until_stopped, infer_until_stopped, tell_until_stopped};
 use crate::registry::installation;
 use crate::registry::master_key::MasterKey;
+use crate::registry::start::{Start, prepare_until_done, start};
 use crate::registry::watch::LiveRegistry;
 use crate::rejection::Rejections;
+use crate::standby::Standby;
+use crate::store::installation::InstallationRow;
 use crate::store::pool::{self, Use};
 use crate::tls::Certificate;
 
@@ -51,6 +58,8 @@ const METRICS: Duration = Duration::from_secs(5);
 
 /// What an application is made of, beside its settings.
 pub struct Ingredients {
+    /// The folder for what this process keeps on disk.
+    pub data_dir: PathBuf,
     /// The database.
     pub database: PgConnectOptions,
     /// Where queries go; to the same database when `None`.
@@ -72,7 +81,12 @@ pub struct Application {
     certificate: Option<Certificate>,
     connections: Connections,
     writer: Writer,
+    drain: Option<Drain>,
     registry: LiveRegistry,
+    installation: InstallationRow,
+    master_key: Arc<MasterKey>,
+    prepared: watch::Sender<bool>,
+    standby: Option<Arc<Standby>>,
     appended: Arc<Notify>,
     work_pool: PgPool,
     folds: bool,
@@ -83,35 +97,41 @@ pub struct Application {
 }
 
 impl Application {
-    /// Makes the database ready, loads the registry, and binds the socket.
+    /// Makes the database ready, loads the registry, and binds the socket. While the database is away, a process that
+    /// receives does so with the registry that it knew last.
     ///
     /// # Errors
     /// When the database cannot be made ready, the master key is not its own, or the address is taken.
     pub async fn build(options: &ServeOptions, ingredients: Ingredients) -> anyhow::Result<Self> {
-        let Ingredients { database, read_database, master_key, admin_token, certificate, metrics } = ingredients;
+        let Ingredients { data_dir, database, read_database, master_key, admin_token, certificate, metrics } =
+            ingredients;
         let work_pool = pool::open(&database, Use::Work);
-        let shards = installation::prepare(&work_pool, &master_key, clock::now()).await?;
+        let OnDisk { standby, spool } = OnDisk::open(options, &data_dir).await?;
+        let waiting = spool.as_ref().is_some_and(|spool| !spool.is_empty());
+        let Start { registry: rows, prepared } = start(&work_pool, &master_key, standby.as_deref(), waiting).await?;
         let masker =
             Masker::new(&master_key.derive("streamtally: fingerprints of credentials"), &options.mask_parameters);
         let cursors = Cursors::new(&master_key.derive("streamtally: cursors"));
-        let registry = LiveRegistry::load(work_pool.clone(), Arc::new(master_key), Arc::new(admin_token)).await?;
-        let appended = Arc::new(Notify::new());
-        let capacity = usize::try_from(options.queue_capacity)?;
+        let (master_key, admin_token) = (Arc::new(master_key), Arc::new(admin_token));
+        let registry =
+            LiveRegistry::new(work_pool.clone(), Arc::clone(&master_key), admin_token, standby.clone(), &rows).await;
+        let (prepared, appended) = (watch::Sender::new(prepared), Arc::new(Notify::new()));
         let limits = options.admission.limits();
-        let (log, writer) = append::open(
-            pool::options(&database, Use::Append),
-            capacity,
-            Arc::clone(&appended),
-            limits.signature_max_future,
-        );
-        let notes = Notes::default();
+        let log = || Log::new(&database, limits.signature_max_future);
+        let capacity = usize::try_from(options.queue_capacity)?;
+        let (queue, writer) =
+            group_commit::open(capacity, log(), spool.clone(), prepared.subscribe(), Arc::clone(&appended));
+        let (alarms, notes) = (Arc::new(Alarms::default()), Notes::default());
+        let drain = spool.clone().map(|spool| Drain::new(spool, log(), Arc::clone(&alarms), Arc::clone(&appended)));
         let state = Data::new(AppState {
             registry: registry.clone(),
             appended: Arc::clone(&appended),
             rejections: Arc::clone(&notes.rejections),
-            alarms: Alarms::default(),
+            alarms,
             last_uses: Arc::clone(&notes.last_uses),
-            receiver: Receiver { log, limits, masker, shards },
+            receiver: Receiver { log: queue, limits, masker, shards: rows.installation.shards },
+            spool,
+            roles: options.roles.clone(),
             query_pool: pool::open(read_database.as_ref().unwrap_or(&database), Use::Query),
             work_pool: work_pool.clone(),
             unconfirmed_after: options.unconfirmed_after,
@@ -123,17 +143,21 @@ impl Application {
         let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
         let connections = Connections::default();
         let (server, address) = server::bind(options, state, tls, connections.clone())?;
-        let folds = options.roles.contains(&Role::Reconciler);
         Ok(Self {
             server,
             address,
             certificate,
             connections,
             writer,
+            drain,
             registry,
+            installation: rows.installation,
+            master_key,
+            prepared,
+            standby,
             appended,
             work_pool,
-            folds,
+            folds: options.roles.contains(&Role::Reconciler),
             folding,
             metrics,
             notes,
@@ -167,20 +191,26 @@ impl Application {
         let handle = self.server.handle();
         let (stop_writing, stop_working) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
-        tasks.spawn(self.registry.run(stop_working.clone()));
-        tasks.spawn(make_partitions(self.work_pool.clone(), stop_working.clone()));
-        tasks.spawn(self.notes.write_until_stopped(self.work_pool.clone(), stop_working.clone()));
-        tasks.spawn(tidy_metrics(self.metrics, stop_working.clone()));
-        tasks.spawn(self.connections.sweep_until_stopped(stop_working.clone()));
+        let (pool, stopped) = (self.work_pool, stop_working.clone());
+        tasks.spawn(tidy_metrics(self.metrics, stopped.clone()));
+        tasks.spawn(self.connections.sweep_until_stopped(stopped.clone()));
         if let Some(certificate) = self.certificate {
-            tasks.spawn(certificate.watch(stop_working.clone()));
+            tasks.spawn(certificate.watch(stopped.clone()));
+        }
+        let on_database = OnDatabase { prepared: self.prepared.subscribe(), stopped: stopped.clone() };
+        tasks.spawn(prepare(pool.clone(), self.master_key, self.installation, self.prepared, stopped.clone()));
+        tasks.spawn(on_database.run(self.registry.run(stopped.clone())));
+        tasks.spawn(on_database.run(make_partitions(pool.clone(), stopped.clone())));
+        tasks.spawn(on_database.run(self.notes.write_until_stopped(pool.clone(), stopped.clone())));
+        if let Some(drain) = self.drain {
+            tasks.spawn(on_database.run(drain.run(stopped.clone())));
         }
         if self.folds {
-            let (pool, appended) = (self.work_pool.clone(), Arc::clone(&self.appended));
-            tasks.spawn(infer_until_stopped(pool, self.inference_rules, appended, stop_working.clone()));
-            tasks.spawn(fold_until_stopped(self.work_pool, self.appended, self.folding, stop_working.clone()));
+            let (rules, appended) = (self.inference_rules, Arc::clone(&self.appended));
+            tasks.spawn(on_database.run(infer_until_stopped(pool.clone(), rules, appended, stopped.clone())));
+            tasks.spawn(on_database.run(fold_until_stopped(pool, self.appended, self.folding, stopped)));
         } else {
-            tasks.spawn(tell_until_stopped(self.work_pool, self.appended, stop_working.clone()));
+            tasks.spawn(on_database.run(tell_until_stopped(pool, self.appended, stopped)));
         }
         let mut writing = tokio::spawn(self.writer.run(stop_writing.clone()));
         let mut serving = tokio::spawn(self.server);
@@ -200,7 +230,58 @@ impl Application {
         while let Some(task) = tasks.join_next().await {
             task.context("a task of the service failed")?;
         }
+        if let Some(standby) = self.standby {
+            standby.close().await.context("the standby file could not be closed")?;
+        }
         ended
+    }
+}
+
+/// What a process that receives has on disk: the standby file, and the spool in it.
+struct OnDisk {
+    standby: Option<Arc<Standby>>,
+    spool: Option<Arc<Spool>>,
+}
+
+impl OnDisk {
+    async fn open(options: &ServeOptions, data_dir: &Path) -> anyhow::Result<Self> {
+        if !options.roles.contains(&Role::Receiver) {
+            return Ok(Self { standby: None, spool: None });
+        }
+        let standby = Arc::new(Standby::open(data_dir).await?);
+        let capacity_bytes = u64::from(options.spool_capacity) << 20;
+        let spool = Spool::open(Arc::clone(&standby), capacity_bytes).await?;
+        Ok(Self { standby: Some(standby), spool: Some(Arc::new(spool)) })
+    }
+}
+
+/// Makes the database ready if it was not, and then rests.
+async fn prepare(
+    pool: PgPool,
+    master_key: Arc<MasterKey>,
+    expected: InstallationRow,
+    prepared: watch::Sender<bool>,
+    stopped: CancellationToken,
+) {
+    stopped.run_until_cancelled(prepare_until_done(&pool, &master_key, &expected, &prepared)).await;
+    stopped.cancelled().await;
+}
+
+/// Lets tasks that work on the database begin when it is ready.
+struct OnDatabase {
+    prepared: watch::Receiver<bool>,
+    stopped: CancellationToken,
+}
+
+impl OnDatabase {
+    fn run(&self, task: impl Future<Output = ()> + Send + 'static) -> impl Future<Output = ()> + Send + 'static {
+        let (mut prepared, stopped) = (self.prepared.clone(), self.stopped.clone());
+        async move {
+            let ready = async { prepared.wait_for(|prepared| *prepared).await.is_ok() };
+            if stopped.run_until_cancelled(ready).await == Some(true) {
+                task.await;
+            }
+        }
     }
 }
 

@@ -142,6 +142,10 @@ pub struct ServeOptions {
     #[arg(long, env = "STREAMTALLY_QUEUE_CAPACITY", default_value = "65536", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "MESSAGES")]
     pub queue_capacity: u32,
 
+    /// MiB of the data folder that received messages may take while the database is away; beyond that they are answered 503
+    #[arg(long, env = "STREAMTALLY_SPOOL_CAPACITY", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..=1_048_576), value_name = "MEBIBYTES")]
+    pub spool_capacity: u32,
+
     /// How log lines are written, on standard error
     #[arg(long, env = "STREAMTALLY_LOG_FORMAT", default_value = "pretty", value_enum)]
     pub log_format: LogFormat,

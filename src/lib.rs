@@ -35,6 +35,7 @@ pub mod reconciler;
 pub mod registry;
 pub mod rejection;
 pub mod session;
+pub mod standby;
 pub mod store;
 pub mod telemetry;
 pub mod tls;

@@ -57,9 +57,15 @@ impl ServeCommand {
                 .as_ref()
                 .map(|url| database::parse(url, "--read-database-url"))
                 .transpose()?;
-            let options = database.options.clone();
-            let ingredients =
-                Ingredients { database: options, read_database, master_key, admin_token, certificate, metrics };
+            let ingredients = Ingredients {
+                data_dir: data_dir.path().to_owned(),
+                database: database.options.clone(),
+                read_database,
+                master_key,
+                admin_token,
+                certificate,
+                metrics,
+            };
             let application = Application::build(&self.serve, ingredients).await?;
             let (address, scheme) = (application.address(), application.scheme());
             tracing::info!(%address, scheme, "listening");

@@ -3,18 +3,16 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::append::{AppendError, Appended, Appender};
-use crate::huawei::admission::{self, DomainPolicy, Limits, Path, Proof, QuarantineReason, Remembered, Verdict};
+use super::group_commit::{AppendError, Appender, Stored};
+use super::incoming::{Incoming, stream_of, tag_of};
+use crate::huawei::admission::{self, DomainPolicy, Limits, Path, Proof, QuarantineReason, Verdict};
 use crate::huawei::masking::Masker;
 use crate::huawei::notification::Notification;
 use crate::huawei::rendition;
-use crate::huawei::signature::{self, Signature};
 use crate::session::{SessionKey, StreamKey};
-use crate::store;
-use crate::store::log::{FirstUseRow, NewEntryRow};
+use crate::store::log::NewEntryRow;
 
 /// A message as it came in.
 pub struct Arrival {
@@ -43,42 +41,37 @@ pub struct Receiver {
 impl Receiver {
     /// What becomes of a message, known to be durable if it is kept.
     ///
-    /// `policy` and `templates` are those that its domain has now. The first judgement knows nothing of the signature;
-    /// should the append find that it came with another push before, the message is judged again.
+    /// `policy` and `templates` are those that its domain has now.
     ///
     /// # Errors
-    /// [`AppendError`] when the message is to be kept, and is not known to be in the log.
+    /// [`AppendError`] when the message is to be kept, and is not known to be stored.
     pub async fn receive(
         &self,
         arrival: &Arrival,
         policy: Option<&DomainPolicy>,
         templates: &[String],
     ) -> Result<Verdict, AppendError> {
-        let mut remembered = None;
-        loop {
-            let Arrival { message, path, received_at, .. } = arrival;
-            let verdict = admission::judge(message, *path, policy, remembered, &self.limits, *received_at);
-            let entry = match &verdict {
-                Verdict::Refuse(_) => return Ok(verdict),
-                Verdict::Accept(proof) => self.entry_of(arrival, proof, None, remembered, templates),
-                Verdict::Quarantine(proof, reason) => {
-                    self.entry_of(arrival, proof, Some(*reason), remembered, templates)
-                }
-            };
-            match self.log.append(entry).await? {
-                Appended::Stored => return Ok(verdict),
-                Appended::SignatureUsed(first_use) => remembered = Some(remembered_for(message, &first_use)),
-            }
-        }
+        let Arrival { message, path, received_at, .. } = arrival;
+        let verdict = admission::judge(message, *path, policy, None, &self.limits, *received_at);
+        let row = match &verdict {
+            Verdict::Refuse(_) => return Ok(verdict),
+            Verdict::Accept(proof) => self.row_of(arrival, proof, None, templates),
+            Verdict::Quarantine(proof, reason) => self.row_of(arrival, proof, Some(*reason), templates),
+        };
+        let concurrent_pushes = policy.is_some_and(|policy| policy.concurrent_pushes);
+        let stored = self.log.append(Incoming { row, concurrent_pushes }).await?;
+        Ok(match (stored, verdict) {
+            (Stored::Logged(Some(reason)), Verdict::Accept(proof)) => Verdict::Quarantine(proof, reason),
+            (_, verdict) => verdict,
+        })
     }
 
     /// The entry for a message, its credentials masked.
-    fn entry_of(
+    fn row_of(
         &self,
         arrival: &Arrival,
         proof: &Proof,
         quarantined: Option<QuarantineReason>,
-        remembered: Option<Remembered>,
         templates: &[String],
     ) -> NewEntryRow {
         let Arrival { message, received_at, source_ip, .. } = arrival;
@@ -87,7 +80,7 @@ impl Receiver {
         let key = SessionKey { stream, publish_timestamp: message.publish_timestamp };
         let session_id = key.id().0;
         let SessionKey { stream: StreamKey { domain, app, stream }, publish_timestamp } = key;
-        let signature_tag = tag_to_count_by(proof, quarantined, remembered);
+        let signature_tag = tag_to_count_by(proof, quarantined);
         let (signature, key_id, auth_timestamp, auth_sign) = match proof {
             Proof::Verified { key_id, auth_timestamp, auth_sign } => {
                 ("verified", Some(*key_id), Some(*auth_timestamp), Some(auth_sign.to_vec()))
@@ -125,45 +118,10 @@ impl Receiver {
     }
 }
 
-fn stream_of(message: &Notification) -> StreamKey {
-    StreamKey { domain: message.domain.clone(), app: message.app.clone(), stream: message.stream.clone() }
-}
-
-/// What an installation remembers of a message's signature, for those who only ask.
-///
-/// # Errors
-/// Those of the database.
-pub async fn recall(pool: &PgPool, message: &Notification) -> Result<Option<Remembered>, sqlx::Error> {
-    let auth_sign = message.auth_sign.as_deref().and_then(signature::from_hex);
-    let signature = auth_sign.zip(message.auth_timestamp);
-    let Some(((auth_sign, auth_timestamp), installation)) =
-        signature.zip(store::installation::get_installation(pool).await?)
-    else {
-        return Ok(None);
-    };
-    let shard = stream_of(message).shard(installation.shards);
-    let first_use = store::log::get_first_use(pool, shard, auth_timestamp, tag_of(&auth_sign)).await?;
-    Ok(first_use.map(|first_use| remembered_for(message, &first_use)))
-}
-
-/// What is remembered of a message's signature, as admission asks for it.
-fn remembered_for(message: &Notification, first_use: &FirstUseRow) -> Remembered {
-    let first = SessionKey { stream: stream_of(message), publish_timestamp: first_use.publish_timestamp };
-    Remembered { same_stream: first.id().0 == first_use.session_id, publish_timestamp: first_use.publish_timestamp }
-}
-
-/// The tag of the signature that a message counts by. What was judged by the first use of its signature does not count
-/// by it again.
-fn tag_to_count_by(
-    proof: &Proof,
-    quarantined: Option<QuarantineReason>,
-    remembered: Option<Remembered>,
-) -> Option<i64> {
-    let Proof::Verified { auth_sign, .. } = proof else { return None };
-    (quarantined.is_none() && remembered.is_none()).then(|| tag_of(auth_sign))
-}
-
-/// The first 8 bytes of a signature: enough to tell those of one second apart.
-fn tag_of(signature: &Signature) -> i64 {
-    signature.first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
+/// The tag of the signature that a message counts by, if it does.
+fn tag_to_count_by(proof: &Proof, quarantined: Option<QuarantineReason>) -> Option<i64> {
+    match proof {
+        Proof::Verified { auth_sign, .. } if quarantined.is_none() => Some(tag_of(auth_sign)),
+        _ => None,
+    }
 }

@@ -1,14 +1,21 @@
 //! What machines ask of the service itself: is it alive, can it work, how does it do.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
 use serde::Serialize;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::state::AppState;
+use crate::config::Role;
+use crate::event_log::spool::Fill;
 use crate::store;
+
+/// How long the database may take for a sign of life.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Whether the service can do its work.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,11 +29,14 @@ pub struct Readiness {
 /// Whether one part can do its work.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Part {
-    /// The part.
-    #[schema(example = "database")]
+    /// The part: `database`, `folding` or `spool`, as far as this process needs them.
+    #[schema(example = "spool")]
     name: &'static str,
     /// Whether it can.
     ready: bool,
+    /// How it is, for people.
+    #[schema(example = "in use: 1204 messages, 0.9 of 1024.0 MiB")]
+    state: String,
 }
 
 /// Whether the process lives
@@ -41,6 +51,8 @@ pub async fn get_health() -> HttpResponse {
 }
 
 /// Whether the service can do its work
+///
+/// A process that only receives can do so while the database is away, as long as its spool has room.
 #[utoipa::path(
     tag = "service",
     responses(
@@ -51,14 +63,48 @@ pub async fn get_health() -> HttpResponse {
 )]
 #[get("/readyz")]
 pub async fn get_readiness(state: Data<AppState>) -> HttpResponse {
-    let answered = store::partition::get_database_time(&state.work_pool).await;
-    let parts = vec![
-        Part { name: "database", ready: answered.is_ok() },
-        Part { name: "folding", ready: state.folding.load(Ordering::Relaxed) },
-    ];
+    let mut parts = Vec::new();
+    let answers = matches!(timeout(PATIENCE, store::partition::get_database_time(&state.work_pool)).await, Ok(Ok(_)));
+    if state.roles.iter().any(|role| matches!(role, Role::Reconciler | Role::Api)) {
+        parts.push(database(answers));
+    }
+    if state.roles.contains(&Role::Reconciler) {
+        parts.push(folding(&state));
+    }
+    parts.extend(state.spool.as_ref().map(|spool| of_spool(spool.fill(), answers)));
     let ready = parts.iter().all(|part| part.ready);
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(Readiness { ready, parts })
+}
+
+fn database(ready: bool) -> Part {
+    Part { name: "database", ready, state: if ready { "answers" } else { "does not answer" }.to_owned() }
+}
+
+fn folding(state: &AppState) -> Part {
+    let ready = state.folding.load(Ordering::Relaxed);
+    Part { name: "folding", ready, state: if ready { "goes on" } else { "stands still" }.to_owned() }
+}
+
+/// That it cannot be written matters only while the database is away.
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+fn of_spool(fill: Fill, database_answers: bool) -> Part {
+    let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    let fails = fill.failing && !database_answers;
+    let mut words = Vec::new();
+    if fill.messages > 0 {
+        let (bytes, capacity) = (mebibytes(fill.bytes), mebibytes(fill.capacity_bytes));
+        words.push(format!("in use: {} messages, {bytes:.1} of {capacity:.1} MiB", fill.messages));
+    } else {
+        words.push("empty".to_owned());
+    }
+    if fails {
+        words.push("cannot be written".to_owned());
+    }
+    if fill.refused_messages > 0 {
+        words.push(format!("{} messages kept aside that the database refuses", fill.refused_messages));
+    }
+    Part { name: "spool", ready: fill.has_room() && !fails, state: words.join("; ") }
 }
 
 /// Metrics in Prometheus' text format

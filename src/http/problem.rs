@@ -8,11 +8,12 @@ use utoipa::ToSchema;
 use crate::access::Scope;
 use crate::access::admin::NewTokenError;
 use crate::clock;
-use crate::event_log::append::AppendError;
+use crate::event_log::group_commit::AppendError;
 use crate::event_log::operator_end::EndError;
 use crate::event_log::release::ReleaseError;
 use crate::huawei::notification::ParseError;
 use crate::registry::admin::AdminError;
+use crate::store;
 use crate::telemetry::OnceASecond;
 
 /// A parameter or member that cannot be used.
@@ -174,18 +175,9 @@ impl ResponseError for ApiError {
     }
 }
 
-/// Classes of SQLSTATE that say that the database cannot at the moment: connections, transactions that were ended,
-/// serialisation, resources, operators.
-const PASSING: [&str; 5] = ["08", "25", "40", "53", "57"];
-
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-        let is_passing = match &error {
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
-            _ => code.is_some_and(|code| PASSING.iter().any(|class| code.starts_with(class))),
-        };
-        if is_passing { Self::Unavailable(error.into()) } else { Self::Internal(error.into()) }
+        if store::is_passing(&error) { Self::Unavailable(error.into()) } else { Self::Internal(error.into()) }
     }
 }
 

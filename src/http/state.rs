@@ -10,8 +10,10 @@ use tokio::sync::Notify;
 
 use super::page::Cursors;
 use crate::access::last_use::LastUses;
+use crate::config::Role;
 use crate::event_log::alarm::Alarms;
 use crate::event_log::receive::Receiver;
+use crate::event_log::spool::Spool;
 use crate::registry::watch::LiveRegistry;
 use crate::rejection::Rejections;
 
@@ -21,12 +23,16 @@ pub struct AppState {
     pub registry: LiveRegistry,
     /// What becomes of received messages.
     pub receiver: Receiver,
+    /// What waits for the database, where this process receives.
+    pub spool: Option<Arc<Spool>>,
+    /// What this process does.
+    pub roles: Vec<Role>,
     /// Told when the log has grown.
     pub appended: Arc<Notify>,
     /// Counts refused messages.
     pub rejections: Arc<Rejections>,
     /// Says that signatures are used for more than they were made for.
-    pub alarms: Alarms,
+    pub alarms: Arc<Alarms>,
     /// Notes when tokens are used.
     pub last_uses: Arc<LastUses>,
     /// Connections for queries.

@@ -210,8 +210,10 @@ pub fn judge(
     let proof = policy.ok_or(RefusalCause::UnknownDomain).and_then(|policy| prove(message, path, policy, limits, now));
     match proof {
         Err(cause) => Verdict::Refuse(cause),
-        Ok(proof) => match doubt(message, &proof, limits, now).or_else(|| reuse(message, &proof, policy?, remembered?))
-        {
+        Ok(proof) => match doubt(message, &proof, limits, now).or_else(|| {
+            let Proof::Verified { .. } = proof else { return None };
+            judge_reuse(message.publish_timestamp, policy?.concurrent_pushes, remembered?)
+        }) {
             Some(reason) => Verdict::Quarantine(proof, reason),
             None => Verdict::Accept(proof),
         },
@@ -294,18 +296,18 @@ fn doubt(message: &Notification, proof: &Proof, limits: &Limits, now: DateTime<U
     }
 }
 
-/// A signature covers the names joined, and not the push: it counts for the push that it first came with.
-fn reuse(
-    message: &Notification,
-    proof: &Proof,
-    policy: &DomainPolicy,
+/// Why a signed message does not count whose signature was used before, if it does not: a signature covers the names
+/// joined, and not the push, so it counts for the push that it first came with.
+#[must_use]
+pub fn judge_reuse(
+    publish_timestamp: i64,
+    concurrent_pushes: bool,
     remembered: Remembered,
 ) -> Option<QuarantineReason> {
-    let Proof::Verified { .. } = proof else { return None };
-    let apart = if policy.concurrent_pushes { PUSHES_AT_ONCE_SECONDS } else { 0 };
+    let apart = if concurrent_pushes { PUSHES_AT_ONCE_SECONDS } else { 0 };
     if !remembered.same_stream {
         Some(QuarantineReason::SignatureOfAnotherStream)
-    } else if message.publish_timestamp.abs_diff(remembered.publish_timestamp) > apart {
+    } else if publish_timestamp.abs_diff(remembered.publish_timestamp) > apart {
         Some(QuarantineReason::SignatureOfAnotherPush)
     } else {
         None

@@ -1,7 +1,9 @@
 //! Making the database ready: schema, shards, the check of the master key, partitions of the log.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use sqlx::migrate::MigrateError;
 use sqlx::{Connection, PgPool};
+use uuid::Uuid;
 
 use super::master_key::{MasterKey, MasterKeyError};
 use crate::store;
@@ -18,7 +20,7 @@ const MONTHS_AHEAD: u32 = 2;
 pub enum InstallationError {
     /// The schema cannot be brought up to date.
     #[error("the schema cannot be brought up to date")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    Migration(#[from] MigrateError),
     /// The database failed.
     #[error("the database cannot be made ready")]
     Database(#[from] sqlx::Error),
@@ -27,33 +29,57 @@ pub enum InstallationError {
     MasterKey(#[from] MasterKeyError),
 }
 
+impl InstallationError {
+    /// Whether the database could not be reached, or cannot do it at the moment.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Database(error) | Self::Migration(MigrateError::Execute(error)) => store::is_passing(error),
+            Self::Migration(_) | Self::MasterKey(_) => false,
+        }
+    }
+}
+
 /// Brings the schema up to date and makes what an installation starts with. Changes nothing when all is there.
-///
-/// Gives the number of shards.
 ///
 /// # Errors
 /// [`InstallationError`]; [`MasterKeyError::Wrong`] in it when the installation was made with another master key.
-pub async fn prepare(pool: &PgPool, master_key: &MasterKey, now: DateTime<Utc>) -> Result<i16, InstallationError> {
+pub async fn prepare(
+    pool: &PgPool,
+    master_key: &MasterKey,
+    now: DateTime<Utc>,
+) -> Result<InstallationRow, InstallationError> {
     bring_up_to_date(pool).await?;
-    let check = master_key.derive("streamtally: check of the master key");
     let mut transaction = pool.begin().await?;
-    store::installation::insert_installation(&mut *transaction, SHARDS, &check, now).await?;
-    let installation: InstallationRow =
+    store::installation::insert_installation(&mut *transaction, Uuid::new_v4(), SHARDS, &check_of(master_key), now)
+        .await?;
+    let installation =
         store::installation::get_installation(&mut *transaction).await?.ok_or(sqlx::Error::RowNotFound)?;
-    if installation.master_key_check != check {
-        return Err(MasterKeyError::Wrong.into());
-    }
+    check_master_key(&installation, master_key)?;
     store::installation::insert_shards(&mut *transaction, installation.shards).await?;
     transaction.commit().await?;
     make_partitions_ahead(pool).await?;
-    Ok(installation.shards)
+    Ok(installation)
+}
+
+/// Whether an installation was made with this master key.
+///
+/// # Errors
+/// [`MasterKeyError::Wrong`] when it was not.
+pub fn check_master_key(installation: &InstallationRow, master_key: &MasterKey) -> Result<(), MasterKeyError> {
+    if installation.master_key_check == check_of(master_key) { Ok(()) } else { Err(MasterKeyError::Wrong) }
+}
+
+fn check_of(master_key: &MasterKey) -> [u8; 32] {
+    master_key.derive("streamtally: check of the master key")
 }
 
 /// Migrations may take as long as they need, unlike the service's other work.
 async fn bring_up_to_date(pool: &PgPool) -> Result<(), InstallationError> {
     let mut connection = pool.acquire().await?.detach();
     store::pool::set_no_time_limit(&mut connection).await?;
-    store::MIGRATOR.run(&mut connection).await?;
+    // As `run` does, whose own future cannot be moved between threads.
+    store::MIGRATOR.run_direct(None, &mut connection, false).await?;
     connection.close().await?;
     Ok(())
 }

@@ -2,19 +2,25 @@
 //!
 //! - [`master_key`]: keys at rest.
 //! - [`admin`]: changing what is registered.
+//! - [`installation`]: making the database ready.
 //! - [`watch`]: keeping the copy in memory true.
+//! - [`copy`]: another one on disk, should the database be away when a process starts.
+//! - [`start`]: what a process starts with.
 //!
 //! A [`Registry`] is read on every callback and every request, and never changes: a change makes a new one.
 
 pub mod admin;
+pub mod copy;
 pub mod installation;
 pub mod master_key;
+pub mod start;
 pub mod watch;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 
@@ -22,7 +28,9 @@ use crate::access::Tokens;
 use crate::huawei::admission::{DomainPolicy, Path, SignatureRule};
 use crate::huawei::signature::{Joiner, SigningKey};
 use crate::store;
+use crate::store::access_token::AccessTokenRow;
 use crate::store::domain::DomainRow;
+use crate::store::installation::InstallationRow;
 use crate::store::signing_key::SigningKeyRow;
 use master_key::{MasterKey, MasterKeyError};
 
@@ -44,30 +52,45 @@ pub struct Registry {
     pub tokens: Tokens,
 }
 
-impl Registry {
+/// All that is registered as it is kept: keys sealed, tokens hashed.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RegistryRows {
+    /// What the installation was made with.
+    pub installation: InstallationRow,
+    domains: Vec<DomainRow>,
+    keys: Vec<SigningKeyRow>,
+    tokens: Vec<AccessTokenRow>,
+}
+
+impl RegistryRows {
     /// Reads everything, in one snapshot.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn load(pool: &PgPool, master_key: &MasterKey, admin_token: &SecretString) -> Result<Self, sqlx::Error> {
+    pub async fn read(pool: &PgPool) -> Result<Self, sqlx::Error> {
         let mut snapshot = store::snapshot::begin(pool).await?;
         let installation = store::installation::get_installation(&mut *snapshot).await?;
-        let domain_rows = store::domain::list_domains(&mut *snapshot).await?;
-        let key_rows = store::signing_key::list_signing_keys(&mut *snapshot).await?;
-        let token_rows = store::access_token::list_access_tokens(&mut *snapshot).await?;
+        let rows = Self {
+            installation: installation.ok_or(sqlx::Error::RowNotFound)?,
+            domains: store::domain::list_domains(&mut *snapshot).await?,
+            keys: store::signing_key::list_signing_keys(&mut *snapshot).await?,
+            tokens: store::access_token::list_access_tokens(&mut *snapshot).await?,
+        };
         snapshot.commit().await?;
-        let mut domains = HashMap::new();
-        for row in domain_rows {
-            let name = row.domain.clone();
-            if let Some(domain) = domain_of(row, &key_rows, master_key) {
-                domains.insert(name, domain);
-            }
+        Ok(rows)
+    }
+}
+
+impl Registry {
+    /// What these rows register, ready for use.
+    #[must_use]
+    pub fn of(rows: &RegistryRows, master_key: &MasterKey, admin_token: &SecretString) -> Self {
+        let opened = |row: &DomainRow| Some((row.domain.clone(), domain_of(row.clone(), &rows.keys, master_key)?));
+        Self {
+            version: rows.installation.registry_version,
+            domains: Arc::new(rows.domains.iter().filter_map(opened).collect()),
+            tokens: Tokens::new(&rows.tokens, admin_token),
         }
-        Ok(Self {
-            version: installation.map_or(0, |row| row.registry_version),
-            domains: Arc::new(domains),
-            tokens: Tokens::new(&token_rows, admin_token),
-        })
     }
 
     /// The domain of exactly this name.

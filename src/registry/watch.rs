@@ -10,8 +10,9 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::Registry;
 use super::master_key::MasterKey;
+use super::{Registry, RegistryRows, copy};
+use crate::standby::Standby;
 use crate::store;
 use crate::store::channel::{REGISTRY, listen_until_stopped};
 
@@ -24,21 +25,23 @@ pub struct LiveRegistry {
     pool: PgPool,
     master_key: Arc<MasterKey>,
     admin_token: Arc<SecretString>,
+    standby: Option<Arc<Standby>>,
     current: Arc<watch::Sender<Registry>>,
 }
 
 impl LiveRegistry {
-    /// Loads the registry for the first time.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn load(
+    /// A registry that holds these rows to begin with. A copy of it is kept on standby, if that is wanted.
+    pub async fn new(
         pool: PgPool,
         master_key: Arc<MasterKey>,
         admin_token: Arc<SecretString>,
-    ) -> Result<Self, sqlx::Error> {
-        let registry = Registry::load(&pool, &master_key, &admin_token).await?;
-        Ok(Self { pool, master_key, admin_token, current: Arc::new(watch::Sender::new(registry)) })
+        standby: Option<Arc<Standby>>,
+        rows: &RegistryRows,
+    ) -> Self {
+        let registry = Registry::of(rows, &master_key, &admin_token);
+        let registry = Self { pool, master_key, admin_token, standby, current: Arc::new(watch::Sender::new(registry)) };
+        registry.keep_copy(rows).await;
+        registry
     }
 
     /// The registry now. Cheap: shares what it holds.
@@ -62,16 +65,28 @@ impl LiveRegistry {
         if installation.is_some_and(|row| row.registry_version == self.current.borrow().version) {
             return Ok(());
         }
-        let registry = Registry::load(&self.pool, &self.master_key, &self.admin_token).await?;
+        let rows = RegistryRows::read(&self.pool).await?;
+        let registry = Registry::of(&rows, &self.master_key, &self.admin_token);
         // Of two loads at the same time, the one that read later stays.
-        self.current.send_if_modified(|current| {
+        let changed = self.current.send_if_modified(|current| {
             let newer = registry.version > current.version;
             if newer {
                 *current = registry;
             }
             newer
         });
+        if changed {
+            self.keep_copy(&rows).await;
+        }
         Ok(())
+    }
+
+    async fn keep_copy(&self, rows: &RegistryRows) {
+        let Some(standby) = &self.standby else { return };
+        if let Err(error) = copy::put(standby, rows).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "the copy of the registry on this machine's disk is not up to date");
+        }
     }
 
     /// Loads it again after a change that was made here. The change is made already: should this fail, the next look

@@ -1,11 +1,12 @@
 //! Tokens of the API: only their hashes are kept.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
 /// One token.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct AccessTokenRow {
     /// Its id.
     pub token_id: Uuid,

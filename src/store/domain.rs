@@ -1,10 +1,11 @@
 //! Ingest domains.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 
 /// One registered domain.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DomainRow {
     /// Its name.
     pub domain: String,

@@ -1,11 +1,15 @@
 //! The one row that says what the installation was made with.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
+use uuid::Uuid;
 
 /// What the installation was made with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstallationRow {
+    /// By which it is known from others.
+    pub installation_id: Uuid,
     /// The number of shards.
     pub shards: i16,
     /// A code made with the master key.
@@ -20,13 +24,15 @@ pub struct InstallationRow {
 /// Those of the database.
 pub async fn insert_installation(
     executor: impl PgExecutor<'_>,
+    installation_id: Uuid,
     shards: i16,
     master_key_check: &[u8],
     created_at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into installation (shards, master_key_check, created_at) values ($1, $2, $3)
+        "insert into installation (installation_id, shards, master_key_check, created_at) values ($1, $2, $3, $4)
          on conflict (only_row) do nothing",
+        installation_id,
         shards,
         master_key_check,
         created_at
@@ -62,9 +68,12 @@ pub async fn insert_shards(executor: impl PgExecutor<'_>, shards: i16) -> Result
 /// # Errors
 /// Those of the database.
 pub async fn get_installation(executor: impl PgExecutor<'_>) -> Result<Option<InstallationRow>, sqlx::Error> {
-    sqlx::query_as!(InstallationRow, "select shards, master_key_check, registry_version from installation")
-        .fetch_optional(executor)
-        .await
+    sqlx::query_as!(
+        InstallationRow,
+        "select installation_id, shards, master_key_check, registry_version from installation"
+    )
+    .fetch_optional(executor)
+    .await
 }
 
 /// Says that the registry changes in this transaction, and makes other changes of it wait. Processes that listen hear

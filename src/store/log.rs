@@ -1,8 +1,10 @@
 //! The event log: appending to it, and reading it for folding.
 
+use std::borrow::Borrow;
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgExecutor;
 use uuid::Uuid;
@@ -11,7 +13,7 @@ use super::column;
 use crate::session::StreamKey;
 
 /// An entry that is to be appended.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct NewEntryRow {
     /// The stream's shard.
     pub shard: i16,
@@ -147,9 +149,10 @@ pub struct UnappendedRow {
 #[expect(clippy::too_many_lines, reason = "one statement, a column a line")]
 pub async fn insert_entries(
     executor: impl PgExecutor<'_>,
-    entries: &[NewEntryRow],
+    entries: &[impl Borrow<NewEntryRow>],
     used_from: DateTime<Utc>,
 ) -> Result<Vec<UnappendedRow>, sqlx::Error> {
+    let entries: &[&NewEntryRow] = &column(entries, Borrow::borrow);
     let rows = sqlx::query!(
         r#"with arriving as (
              select * from unnest(
@@ -252,7 +255,7 @@ pub async fn insert_entries(
 
 /// For each entry, whether no earlier one of these has its tag: only the first use of a signature is kept as such, so
 /// that one entry is found however often a message is repeated.
-fn first_of_their_tags(entries: &[NewEntryRow]) -> Vec<bool> {
+fn first_of_their_tags(entries: &[&NewEntryRow]) -> Vec<bool> {
     let mut seen = HashSet::new();
     entries.iter().map(|entry| entry.signature_tag.is_some_and(|tag| seen.insert(tag))).collect()
 }

@@ -1,7 +1,7 @@
 //! All SQL: one function a statement, the executor passed in.
 //!
 //! Functions are named by what they do to rows (`insert_`, `get_`, `list_`, `lock_`, `upsert_`, `update_`,
-//! `delete_`). Rows (`…Row`) are what a statement gives back and are never serialised. Business times are parameters;
+//! `delete_`). Rows (`…Row`) are what a statement takes or gives back, and are never shown to callers. Business times are parameters;
 //! the database's own clock is read only where the log needs it.
 
 pub mod access_token;
@@ -24,6 +24,7 @@ pub mod session;
 pub mod session_list;
 pub mod signing_key;
 pub mod snapshot;
+pub mod standby;
 pub mod stream;
 
 /// The schema's migrations, embedded.
@@ -32,4 +33,18 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 /// One field of every row, in their order: the array that UNNEST takes for a column.
 fn column<'a, Row, T>(rows: &'a [Row], field: impl Fn(&'a Row) -> T) -> Vec<T> {
     rows.iter().map(field).collect()
+}
+
+/// Classes of SQLSTATE that say that the database cannot at the moment: connections, transactions that were ended,
+/// serialisation, resources, states, operators.
+const PASSING: [&str; 6] = ["08", "25", "40", "53", "55", "57"];
+
+/// Whether the database could not be reached, or cannot do it at the moment.
+#[must_use]
+pub fn is_passing(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+        _ => code.is_some_and(|code| PASSING.iter().any(|class| code.starts_with(class))),
+    }
 }

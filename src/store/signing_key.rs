@@ -1,11 +1,12 @@
 //! Callback keys, sealed under the master key.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
 /// One sealed key.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct SigningKeyRow {
     /// Its id.
     pub key_id: Uuid,

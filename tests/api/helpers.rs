@@ -1,5 +1,6 @@
 //! A service under test: its own database, its own port, and a client that knows which status it expects.
 
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use streamtally::reconciler;
 use streamtally::registry::master_key::MasterKey;
 use streamtally::store::pool::{self, Use};
 use streamtally::telemetry;
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -36,6 +38,7 @@ pub struct TestApp {
     token: String,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<anyhow::Result<()>>>,
+    pub data_dir: TempDir,
     /// Last, so that it is dropped when nothing uses it any more.
     pub database: TestDatabase,
 }
@@ -68,16 +71,19 @@ impl TestApp {
 
     /// A service on a database as it is.
     pub async fn start_empty(database: TestDatabase, settings: &[&str]) -> Self {
-        let (address, connections, stop, running) = serve(&database, settings).await;
+        let data_dir = tempfile::tempdir().unwrap();
+        let (address, connections, stop, running) = serve(&database, data_dir.path(), settings).await.unwrap();
         let pool = pool::open(&database.options, Use::Work);
         let token = ADMIN_TOKEN.to_owned();
         let client = Client::new();
-        Self { pool, client, address, connections, token, stop: Some(stop), running: Some(running), database }
+        let (stop, running) = (Some(stop), Some(running));
+        Self { pool, client, address, connections, token, stop, running, data_dir, database }
     }
 
     /// A second service on the same database: its address, and what stops it when dropped.
     pub async fn start_another(&self, settings: &[&str]) -> (String, oneshot::Sender<()>) {
-        let (address, _, stop, _) = serve(&self.database, settings).await;
+        let data_dir = tempfile::tempdir_in(self.data_dir.path()).unwrap().keep();
+        let (address, _, stop, _) = serve(&self.database, &data_dir, settings).await.unwrap();
         (address, stop)
     }
 
@@ -85,6 +91,15 @@ impl TestApp {
     pub async fn stop(&mut self) {
         drop(self.stop.take());
         self.running.take().unwrap().await.unwrap().unwrap();
+    }
+
+    /// Stops the service, and starts another on the same database and in the same data folder.
+    pub async fn restart(&mut self, settings: &[&str]) {
+        self.stop().await;
+        let (address, connections, stop, running) =
+            serve(&self.database, self.data_dir.path(), settings).await.unwrap();
+        (self.address, self.connections) = (address, connections);
+        (self.stop, self.running) = (Some(stop), Some(running));
     }
 
     /// The same service as another caller sees it.
@@ -255,13 +270,14 @@ pub async fn until(condition: impl AsyncFn() -> bool) {
     tokio::time::timeout(PATIENCE, holds).await.expect("what is waited for comes about");
 }
 
-async fn serve(
-    database: &TestDatabase,
-    settings: &[&str],
-) -> (String, Connections, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>) {
+type Serving = (String, Connections, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>);
+
+/// Starts a service, if it can be.
+pub async fn serve(database: &TestDatabase, data_dir: &Path, settings: &[&str]) -> anyhow::Result<Serving> {
     let arguments = ["streamtally", "--listen", "127.0.0.1:0"].into_iter().chain(settings.iter().copied());
     let options = Options::parse_from(arguments).serve;
     let ingredients = Ingredients {
+        data_dir: data_dir.to_owned(),
         database: database.options.clone(),
         read_database: None,
         master_key: MasterKey::from_base64(&"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned().into()).unwrap(),
@@ -269,14 +285,14 @@ async fn serve(
         certificate: options.certificate().unwrap(),
         metrics: metrics(),
     };
-    let application = Application::build(&options, ingredients).await.unwrap();
+    let application = Application::build(&options, ingredients).await?;
     let address = format!("{}://{}", application.scheme(), application.address());
     let connections = application.connections();
     let (stop, stopped) = oneshot::channel();
     let running = tokio::spawn(application.run_until_stopped(async {
         let _ = stopped.await;
     }));
-    (address, connections, stop, running)
+    Ok((address, connections, stop, running))
 }
 
 fn metrics() -> PrometheusHandle {

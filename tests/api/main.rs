@@ -22,6 +22,7 @@ mod rejections;
 mod rotation;
 mod server;
 mod sessions;
+mod spool;
 mod streams;
 mod tls;
 mod tokens;

@@ -213,30 +213,6 @@ async fn nothing_is_confirmed_before_the_commit() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_stored_is_answered_503_and_may_be_sent_again() {
-    let app = TestApp::start().await;
-    sqlx::query("alter table log_entry rename to hidden").execute(&app.pool).await.unwrap();
-    let message = Push::of("room", 5).start();
-    let request = app.client.post(format!("{}/callbacks/huawei", app.address)).body(message.to_string());
-    let response = request.send().await.unwrap();
-    assert_eq!(response.headers()["retry-after"], "2");
-    answer(&Method::POST, "/callbacks/huawei", response, 503).await;
-    sqlx::query("alter table hidden rename to log_entry").execute(&app.pool).await.unwrap();
-    app.receive(&[message]).await;
-    assert_eq!(app.session("").await["start_deliveries"], 1);
-}
-
-#[tokio::test]
-async fn what_the_database_does_not_confirm_in_time_is_answered_503() {
-    let app = TestApp::start().await;
-    let mut holder = app.pool.begin().await.unwrap();
-    sqlx::query("select * from shard_head for update").execute(&mut *holder).await.unwrap();
-    app.callback(&Push::of("room", 5).start(), 503).await;
-    holder.rollback().await.unwrap();
-    app.callback(&Push::of("room", 5).start(), 200).await;
-}
-
-#[tokio::test]
 async fn after_its_connection_was_cut_the_next_message_is_stored_all_the_same() {
     let app = TestApp::start().await;
     app.callback(&Push::of("room", 5).start(), 200).await;

@@ -33,6 +33,20 @@ impl TestDatabase {
     }
 }
 
+impl TestDatabase {
+    /// Cuts all connections to it, and lets no new ones in.
+    pub async fn take_away(&self) {
+        let name = &self.name;
+        execute(&format!("alter database {name} allow_connections false")).await;
+        execute(&format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")).await;
+    }
+
+    /// Lets connections in again.
+    pub async fn bring_back(&self) {
+        execute(&format!("alter database {} allow_connections true", self.name)).await;
+    }
+}
+
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let drop_it = format!("drop database {} with (force)", self.name);

@@ -79,15 +79,26 @@ impl Service {
 
     /// Whether `/readyz` answers 200.
     pub fn is_ready(&self) -> bool {
+        self.readiness().starts_with("HTTP/1.1 200 ")
+    }
+
+    /// Waits until nothing waits in the spool.
+    #[track_caller]
+    pub fn wait_drained(&self) {
+        wait_for("an empty spool", || self.readiness().contains(r#""name":"spool","ready":true,"state":"empty""#));
+    }
+
+    /// What `/readyz` answers; nothing if it does not.
+    fn readiness(&self) -> String {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let Ok(mut stream) = TcpStream::connect(address) else {
-            return false;
+            return String::new();
         };
         let request = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         let mut answer = Vec::new();
         stream.set_read_timeout(Some(DEADLINE)).expect("a time limit");
         let exchanged = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_end(&mut answer));
-        exchanged.is_ok() && answer.starts_with(b"HTTP/1.1 200 ")
+        exchanged.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&answer).into_owned())
     }
 
     /// Sends a signal to the service.

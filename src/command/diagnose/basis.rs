@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::command::database::{Installation, with_installation_read_only};
 use crate::config::InstallationOptions;
-use crate::event_log::receive;
+use crate::event_log::incoming;
 use crate::huawei::admission::{DomainPolicy, Path, Remembered, SignatureRule};
 use crate::huawei::diagnosis;
 use crate::huawei::notification::Notification;
@@ -80,7 +80,7 @@ impl Basis {
             let rows = store::domain::list_domains(&on.pool).await;
             let rows = rows.context("the domains cannot be read; `migrate` makes a database ready")?;
             let key_rows = store::signing_key::list_signing_keys(&on.pool).await?;
-            let remembered = receive::recall(&on.pool, message).await?;
+            let remembered = incoming::recall(&on.pool, message).await?;
             Ok(Self { remembered, ..Self::of_rows(on, rows, &key_rows, &message.domain, callback_path) })
         })
         .await

@@ -1,0 +1,127 @@
+//! What a process starts with: the database made ready and read, or, while it is away, the copy of the registry.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::RegistryRows;
+use super::copy::{self, CopyError};
+use super::installation::{self, InstallationError};
+use super::master_key::{MasterKey, MasterKeyError};
+use crate::clock;
+use crate::standby::Standby;
+use crate::store::installation::InstallationRow;
+
+/// How long to wait before the database is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Why a process cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be made ready.
+    #[error(transparent)]
+    Installation(#[from] InstallationError),
+    /// The database cannot be reached, and there is no copy of the registry to start with.
+    #[error("the database cannot be reached, and this data folder has no copy of its registry yet to receive with")]
+    NoCopy(#[source] InstallationError),
+    /// The registry cannot be read.
+    #[error("the registry cannot be read")]
+    Registry(#[from] sqlx::Error),
+    /// The standby file cannot be read.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// The master key is not the installation's.
+    #[error("the master key does not fit")]
+    MasterKey(#[from] MasterKeyError),
+    /// What waits in the spool is not this database's.
+    #[error(
+        "messages of another installation wait in the spool of this data folder: start on that one's database until \
+         they are drained, or name another folder with --data-dir"
+    )]
+    OtherInstallation,
+}
+
+/// What a process starts with.
+pub struct Start {
+    /// What is registered.
+    pub registry: RegistryRows,
+    /// Whether the database is ready; else [`prepare_until_done`] makes it.
+    pub prepared: bool,
+}
+
+/// Makes the database ready and reads what is registered; takes the copy while it cannot be reached.
+///
+/// `waiting` says whether messages wait in the spool, which are those of the copy's installation.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start(
+    pool: &PgPool,
+    master_key: &MasterKey,
+    standby: Option<&Standby>,
+    waiting: bool,
+) -> Result<Start, StartError> {
+    let copy = match standby {
+        Some(standby) => copy::get(standby).await.or_else(|error| forget_unless(waiting, error))?,
+        None => None,
+    };
+    match installation::prepare(pool, master_key, clock::now()).await {
+        Ok(found) => {
+            if waiting && copy.is_some_and(|copy| !is_same(&copy.installation, &found)) {
+                return Err(StartError::OtherInstallation);
+            }
+            Ok(Start { registry: RegistryRows::read(pool).await?, prepared: true })
+        }
+        Err(error) if error.is_passing() && standby.is_some() => {
+            let Some(registry) = copy else { return Err(StartError::NoCopy(error)) };
+            installation::check_master_key(&registry.installation, master_key)?;
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "the database cannot be reached: receiving with the copy of its registry");
+            Ok(Start { registry, prepared: false })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes the database ready as soon as it is back, and says so.
+pub async fn prepare_until_done(
+    pool: &PgPool,
+    master_key: &MasterKey,
+    expected: &InstallationRow,
+    prepared: &watch::Sender<bool>,
+) {
+    let mut failing = false;
+    while !*prepared.borrow() {
+        sleep(PAUSE).await;
+        let found = installation::prepare(pool, master_key, clock::now()).await.map_err(StartError::from);
+        match found {
+            Ok(found) if is_same(&found, expected) => {
+                tracing::info!("the database is ready");
+                prepared.send_replace(true);
+            }
+            Err(StartError::Installation(error)) if error.is_passing() => {}
+            found => {
+                if !failing {
+                    let error = found.err().unwrap_or(StartError::OtherInstallation);
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "the database cannot be used: what is received waits in the spool");
+                }
+                failing = true;
+            }
+        }
+    }
+}
+
+fn is_same(one: &InstallationRow, other: &InstallationRow) -> bool {
+    one.installation_id == other.installation_id
+}
+
+/// A copy that another version made is of no use, and of no harm unless messages wait that need it.
+fn forget_unless(waiting: bool, error: CopyError) -> Result<Option<RegistryRows>, CopyError> {
+    match error {
+        CopyError::Words(_) if !waiting => Ok(None),
+        error => Err(error),
+    }
+}

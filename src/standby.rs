@@ -1,0 +1,91 @@
+//! The standby file of the data folder: what a receiver needs while the database is away. See [`crate::store::standby`].
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
+
+use crate::store::standby;
+
+/// The file's name in the data folder.
+const FILE: &str = "standby.sqlite";
+
+/// The standby file, held by this process alone.
+pub struct Standby(Mutex<Option<SqliteConnection>>);
+
+/// Why the standby file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StandbyError {
+    /// Another process has it.
+    #[error("{0} is in use by another process: each process that receives needs a --data-dir of its own")]
+    Taken(PathBuf),
+    /// The system does not let it be made.
+    #[error("cannot use {path}; --data-dir names another data folder")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It cannot be read or written.
+    #[error("cannot use {path}")]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: sqlx::Error,
+    },
+}
+
+impl Standby {
+    /// Opens the file of a data folder, or makes it, readable by its owner alone.
+    ///
+    /// # Errors
+    /// [`StandbyError`].
+    pub async fn open(data_dir: &Path) -> Result<Self, StandbyError> {
+        let path = data_dir.join(FILE);
+        make(data_dir, &path).map_err(|source| StandbyError::Unusable { path: path.clone(), source })?;
+        match standby::open(&path).await {
+            Ok(connection) => Ok(Self(Mutex::new(Some(connection)))),
+            Err(error) if standby::is_taken(&error) => Err(StandbyError::Taken(path)),
+            Err(source) => Err(StandbyError::Broken { path, source }),
+        }
+    }
+
+    /// The file, when nobody else in this process uses it.
+    ///
+    /// # Errors
+    /// After it was closed.
+    pub async fn file(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>, sqlx::Error> {
+        MutexGuard::try_map(self.0.lock().await, Option::as_mut).map_err(|_| sqlx::Error::PoolClosed)
+    }
+
+    /// Lets another process have the file.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub async fn close(&self) -> Result<(), sqlx::Error> {
+        match self.0.lock().await.take() {
+            Some(file) => file.close().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Makes the file unless it is there. What root makes in another user's folder belongs to that user.
+fn make(data_dir: &Path, path: &Path) -> io::Result<()> {
+    fs::create_dir_all(data_dir)?;
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made?,
+    };
+    if rustix::process::geteuid().is_root() {
+        let folder = fs::metadata(data_dir)?;
+        chown(path, Some(folder.uid()), Some(folder.gid()))?;
+    }
+    // The name itself is to survive a power cut too.
+    fs::File::open(data_dir)?.sync_all()
+}

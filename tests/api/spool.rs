@@ -1,0 +1,227 @@
+//! While the database is away: what is received is durable on this machine's disk, and goes into the log when it is back.
+
+use reqwest::Method;
+use serde_json::Value;
+use streamtally::clock;
+
+use crate::helpers::{TestApp, answer, serve, until};
+use crate::messages::{DOMAIN, KEY, Push};
+
+const ROLES: [&str; 2] = ["--roles", "receiver,api"];
+
+async fn readiness(app: &TestApp) -> (u16, Value) {
+    let answer = app.client.get(format!("{}/readyz", app.address)).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+async fn spool_state(app: &TestApp) -> String {
+    let (_, readiness) = readiness(app).await;
+    let parts = readiness["parts"].as_array().unwrap();
+    parts.iter().find(|part| part["name"] == "spool").unwrap()["state"].as_str().unwrap().to_owned()
+}
+
+async fn until_drained(app: &TestApp) {
+    until(async || spool_state(app).await == "empty").await;
+}
+
+async fn column(app: &TestApp, of: &str) -> Vec<String> {
+    let select = format!("select {of} from log_entry order by shard, position");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(select)).fetch_all(&app.pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_received_meanwhile_is_in_the_log_when_the_database_is_back() {
+    let app = TestApp::start().await;
+    app.database.take_away().await;
+    let push = Push::of("room", 60);
+    let sent = clock::now();
+    app.callback(&push.start(), 200).await;
+    app.callback(&push.end(), 200).await;
+    app.callback(&push.end(), 200).await;
+    assert!(spool_state(&app).await.starts_with("in use: 3 messages, 0.0 of 1024.0 MiB"));
+    let answered = clock::now();
+    assert_eq!(readiness(&app).await.0, 503);
+    app.get("/v1/sessions", 503).await;
+
+    app.database.bring_back().await;
+    until_drained(&app).await;
+    assert_eq!(readiness(&app).await.0, 200);
+    assert_eq!(column(&app, "event").await, ["PUBLISH", "PUBLISH_DONE", "PUBLISH_DONE"]);
+    let outside = "select count(*) from log_entry where received_at < $1 or received_at > $2 or recorded_at < $2";
+    let outside: i64 = sqlx::query_scalar(outside).bind(sent).bind(answered).fetch_one(&app.pool).await.unwrap();
+    assert_eq!(outside, 0, "each has the time of its receipt");
+    app.fold().await;
+    let session = app.session("stream=room").await;
+    assert_eq!((&session["start_deliveries"], &session["end_deliveries"]), (&1.into(), &2.into()));
+    assert_eq!(session["ended_at_source"], "notification");
+}
+
+#[tokio::test]
+async fn what_the_database_does_not_confirm_in_time_is_at_worst_received_twice() {
+    let app = TestApp::start().await;
+    let mut holder = app.pool.begin().await.unwrap();
+    sqlx::query("select * from shard_head for update").execute(&mut *holder).await.unwrap();
+    app.callback(&Push::of("room", 60).start(), 200).await;
+    assert!(spool_state(&app).await.starts_with("in use: 1 messages"));
+    holder.rollback().await.unwrap();
+    until_drained(&app).await;
+    app.fold().await;
+    assert!([1, 2].map(Value::from).contains(&app.session("stream=room").await["start_deliveries"]));
+    app.callback(&Push::of("room", 60).end(), 200).await;
+    assert_eq!(spool_state(&app).await, "empty", "the way to the log is open again");
+}
+
+#[tokio::test]
+async fn what_the_database_fails_to_store_waits_too() {
+    let app = TestApp::start().await;
+    sqlx::query("alter table log_entry rename to hidden").execute(&app.pool).await.unwrap();
+    app.callback(&Push::of("room", 60).start(), 200).await;
+    sqlx::query("alter table hidden rename to log_entry").execute(&app.pool).await.unwrap();
+    until_drained(&app).await;
+    assert_eq!(column(&app, "event").await, ["PUBLISH"]);
+}
+
+#[tokio::test]
+async fn a_signature_that_was_used_is_found_when_the_spool_is_drained() {
+    let app = TestApp::start().await;
+    let push = Push::of("room", 600);
+    let end = push.end();
+    app.database.take_away().await;
+    app.callback(&end, 200).await;
+    let mut replayed = end.clone();
+    replayed["publish_timestamp"] = (push.publish_timestamp - 100).to_string().into();
+    app.callback(&replayed, 200).await;
+    app.callback(&end, 200).await;
+
+    app.database.bring_back().await;
+    until_drained(&app).await;
+    assert_eq!(column(&app, "disposition").await, ["accepted", "accepted", "quarantined"]);
+    let quarantined = app.list("/v1/events?disposition=quarantined").await;
+    assert_eq!(quarantined[0]["reason"], "signature_of_another_push");
+    app.fold().await;
+    assert_eq!(app.session("stream=room").await["publish_timestamp"], push.publish_timestamp);
+}
+
+#[tokio::test]
+async fn what_waits_survives_a_restart_and_is_drained_by_the_next_process() {
+    let mut app = TestApp::start().await;
+    app.database.take_away().await;
+    app.callback(&Push::of("room", 60).start(), 200).await;
+
+    app.restart(&ROLES).await;
+    assert!(spool_state(&app).await.starts_with("in use: 1 messages"));
+    app.callback(&Push::of("hall", 60).start(), 200).await;
+    app.database.bring_back().await;
+    until_drained(&app).await;
+    app.fold().await;
+    assert_eq!(app.list("/v1/sessions?status=live").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_process_that_starts_meanwhile_receives_with_the_registry_that_it_knew_last() {
+    let mut app = TestApp::start().await;
+    app.database.take_away().await;
+    app.restart(&ROLES).await;
+    app.callback(&Push::of("room", 60).start(), 200).await;
+    let other_key = Push { key: "x".repeat(32), ..Push::of("room", 60) };
+    app.callback(&other_key.start(), 401).await;
+    app.get("/v1/sessions", 503).await;
+
+    app.database.bring_back().await;
+    until_drained(&app).await;
+    app.fold().await;
+    assert_eq!(app.session("").await["stream"], "room");
+    // What is registered from here on is known again, and copied again.
+    app.delete(&format!("/v1/domains/{DOMAIN}"), 204).await;
+    app.callback(&Push::of("room", 60).end(), 401).await;
+}
+
+#[tokio::test]
+async fn without_a_database_and_a_copy_of_its_registry_a_process_does_not_start() {
+    let app = TestApp::start().await;
+    app.database.take_away().await;
+    let folder = tempfile::tempdir().unwrap();
+    let error = serve(&app.database, folder.path(), &ROLES).await.err().unwrap();
+    assert!(format!("{error:#}").contains("no copy of its registry"), "{error:#}");
+}
+
+#[tokio::test]
+async fn a_full_spool_answers_503_until_it_is_drained() {
+    let app = TestApp::start_with(&["--roles", "receiver,api", "--spool-capacity", "1"]).await;
+    app.database.take_away().await;
+    let mut stored = 0;
+    let refusal = loop {
+        let mut message = Push::of(&format!("room{stored}"), 60).start();
+        message["user_args"] = "cdn=hw&".repeat(500).into();
+        let request = app.client.post(format!("{}/callbacks/huawei", app.address)).body(message.to_string());
+        let response = request.send().await.unwrap();
+        if response.status() != 200 {
+            break response;
+        }
+        stored += 1;
+    };
+    assert_eq!(refusal.headers()["retry-after"], "2");
+    answer(&Method::POST, "/callbacks/huawei", refusal, 503).await;
+    assert_eq!(readiness(&app).await.0, 503);
+    assert!((200..300).contains(&stored), "{stored} messages of some 4 KiB");
+
+    app.database.bring_back().await;
+    until_drained(&app).await;
+    app.callback(&Push::of("afterwards", 60).start(), 200).await;
+    assert_eq!(column(&app, "stream").await.len(), stored + 1);
+}
+
+#[tokio::test]
+async fn what_waits_is_not_drained_into_another_installation() {
+    let mut app = TestApp::start().await;
+    app.database.take_away().await;
+    app.callback(&Push::of("room", 60).start(), 200).await;
+    app.stop().await;
+
+    let other = TestApp::start().await;
+    let error = serve(&other.database, app.data_dir.path(), &ROLES).await.err().unwrap();
+    assert!(format!("{error:#}").contains("another installation"), "{error:#}");
+}
+
+#[tokio::test]
+async fn a_data_folder_is_of_one_receiving_process() {
+    let app = TestApp::start().await;
+    let error = serve(&app.database, app.data_dir.path(), &ROLES).await.err().unwrap();
+    assert!(format!("{error:#}").contains("in use by another process"), "{error:#}");
+    serve(&app.database, app.data_dir.path(), &["--roles", "reconciler"]).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_standby_file_holds_no_secret() {
+    let app = TestApp::start().await;
+    let token = app.make_token(&["read"], None).await;
+    app.database.take_away().await;
+    let mut message = Push::of("room", 60).start();
+    message["user_args"] = "auth_key=of-the-encoder&cdn=hw".into();
+    app.callback(&message, 200).await;
+    let mut held = Vec::new();
+    for file in std::fs::read_dir(app.data_dir.path()).unwrap() {
+        held.extend(std::fs::read(file.unwrap().path()).unwrap());
+    }
+    let held = String::from_utf8_lossy(&held);
+    assert!(held.contains("room") && held.contains(DOMAIN));
+    for secret in [KEY, token.as_str(), "of-the-encoder"] {
+        assert!(!held.contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_when_it_is_drained_is_kept_aside() {
+    let app = TestApp::start().await;
+    let refuse = "alter table log_entry add constraint of_the_test check (stream <> 'hall')";
+    sqlx::query(refuse).execute(&app.pool).await.unwrap();
+    app.database.take_away().await;
+    for stream in ["room", "hall", "yard"] {
+        app.callback(&Push::of(stream, 60).start(), 200).await;
+    }
+    app.database.bring_back().await;
+    until(async || spool_state(&app).await == "empty; 1 messages kept aside that the database refuses").await;
+    let mut streams = column(&app, "stream").await;
+    streams.sort_unstable();
+    assert_eq!(streams, ["room", "yard"]);
+}
