@@ -117,12 +117,13 @@ impl Application {
             LiveRegistry::new(work_pool.clone(), Arc::clone(&master_key), admin_token, standby.clone(), &rows).await;
         let (prepared, appended) = (watch::Sender::new(prepared), Arc::new(Notify::new()));
         let limits = options.admission.limits();
-        let log = || Log::new(&database, limits.signature_max_future);
+        let log = |purpose| Log::new(&database, purpose, limits.signature_max_future);
         let capacity = usize::try_from(options.queue_capacity)?;
         let (queue, writer) =
-            group_commit::open(capacity, log(), spool.clone(), prepared.subscribe(), Arc::clone(&appended));
+            group_commit::open(capacity, log(Use::Append), spool.clone(), prepared.subscribe(), Arc::clone(&appended));
         let (alarms, notes) = (Arc::new(Alarms::default()), Notes::default());
-        let drain = spool.clone().map(|spool| Drain::new(spool, log(), Arc::clone(&alarms), Arc::clone(&appended)));
+        let drain =
+            spool.clone().map(|spool| Drain::new(spool, log(Use::Drain), Arc::clone(&alarms), Arc::clone(&appended)));
         let state = Data::new(AppState {
             registry: registry.clone(),
             appended: Arc::clone(&appended),

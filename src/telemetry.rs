@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use metrics::{Unit, describe_counter, describe_histogram};
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -48,6 +48,12 @@ pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
     describe_counter!("streamtally_callbacks_total", "Callbacks received, by outcome and cause");
     describe_histogram!("streamtally_append_seconds", Unit::Seconds, "How long one commit of received messages took");
     describe_histogram!("streamtally_append_entries", "How many received messages one commit held");
+    describe_counter!("streamtally_inferred_ends_total", "Ends that were found without a message");
+    describe_gauge!("streamtally_spool_messages", "Messages that wait on disk for the database");
+    describe_gauge!("streamtally_spool_bytes", Unit::Bytes, "Room that waiting messages take");
+    describe_gauge!("streamtally_spool_capacity_bytes", Unit::Bytes, "Room that waiting messages may take");
+    describe_gauge!("streamtally_spool_refused_messages", "Messages kept aside that the database refused");
+    describe_counter!("streamtally_drained_messages_total", "Messages that waited and are in the log by now");
     Ok(handle)
 }
 

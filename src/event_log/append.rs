@@ -59,8 +59,8 @@ impl Borrow<NewEntryRow> for Placed {
 impl Log {
     /// The log of this database. `signature_max_future` is admission's. Connects when first needed.
     #[must_use]
-    pub fn new(database: &PgConnectOptions, signature_max_future: TimeDelta) -> Self {
-        Self { database: pool::options(database, Use::Append), connection: None, signature_max_future }
+    pub fn new(database: &PgConnectOptions, purpose: Use, signature_max_future: TimeDelta) -> Self {
+        Self { database: pool::options(database, purpose), connection: None, signature_max_future }
     }
 
     /// Appends a batch within `patience`.

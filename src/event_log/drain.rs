@@ -9,7 +9,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarms;
-use super::append::Log;
+use super::append::{Log, MOST_AT_ONCE};
+use super::incoming::Incoming;
 use super::spool::{Portion, Spool, SpoolError};
 use crate::clock;
 use crate::huawei::admission::QuarantineReason;
@@ -31,13 +32,15 @@ pub struct Drain {
     appended: Arc<Notify>,
     /// What was taken from the spool and is not yet removed from it.
     portion: Option<Portion>,
+    /// How many messages are appended in one commit: fewer when the database does not get done with more.
+    at_once: usize,
 }
 
 impl Drain {
     /// Drains a spool into a log. `appended` is told of every commit.
     #[must_use]
     pub fn new(spool: Arc<Spool>, log: Log, alarms: Arc<Alarms>, appended: Arc<Notify>) -> Self {
-        Self { spool, log, alarms, appended, portion: None }
+        Self { spool, log, alarms, appended, portion: None, at_once: MOST_AT_ONCE }
     }
 
     /// Drains whatever comes until stopped.
@@ -69,36 +72,34 @@ impl Drain {
         }
     }
 
-    /// Drains what comes next; false when the database does not take all of it.
+    /// Drains what comes next; false when the database does not take it.
     ///
     /// What it has taken is remembered here, so that nothing is appended again because the spool could not be written.
     async fn drain_some(&mut self) -> Result<bool, SpoolError> {
-        let mut portion = match self.portion.take() {
-            Some(portion) => portion,
-            None => match self.spool.next().await? {
-                Some(portion) => portion,
-                None => return Ok(false),
-            },
-        };
-        let drained = self.append(&mut portion).await;
-        let done = drained.is_ok() && portion.left.is_empty();
+        if self.portion.is_none() {
+            self.portion = self.spool.next().await?;
+        }
+        let Some(mut portion) = self.portion.take() else { return Ok(false) };
+        let appended = self.append(&mut portion.left).await;
         let portion = self.portion.insert(portion);
-        drained?;
-        if done {
+        if portion.left.is_empty() {
             self.spool.remove(portion).await?;
             self.portion = None;
         }
-        Ok(done)
+        appended
     }
 
-    async fn append(&mut self, portion: &mut Portion) -> Result<(), SpoolError> {
-        let left = std::mem::take(&mut portion.left);
-        if left.is_empty() {
-            return Ok(());
-        }
-        let domains: Vec<_> = left.iter().map(|message| message.row.domain.clone()).collect();
-        let settled = self.log.append(left, PATIENCE).await;
-        portion.left.extend(settled.unconfirmed.into_iter().map(|(_, message)| message));
+    /// Appends the first of these messages, and leaves those that are not in the log; false when some of the first are
+    /// among these.
+    async fn append(&mut self, left: &mut Vec<Incoming>) -> Result<bool, SpoolError> {
+        let later = left.split_off(left.len().min(self.at_once));
+        let first = std::mem::take(left);
+        let domains: Vec<_> = first.iter().map(|message| message.row.domain.clone()).collect();
+        let settled = self.log.append(first, PATIENCE).await;
+        let all_settled = settled.unconfirmed.is_empty();
+        self.at_once = if all_settled { MOST_AT_ONCE.min(self.at_once * 2) } else { 1.max(self.at_once / 2) };
+        left.extend(settled.unconfirmed.into_iter().map(|(_, message)| message));
+        left.extend(later);
         counter!("streamtally_drained_messages_total").increment(settled.logged.len() as u64);
         for (place, quarantined) in settled.logged {
             if let Some((reason, domain)) = quarantined.zip(domains.get(place)) {
@@ -107,13 +108,13 @@ impl Drain {
         }
         self.appended.notify_one();
         for (_, message) in settled.refused {
-            tracing::error!("the database refuses a spooled message; it is kept aside");
+            tracing::error!("the database refuses a spooled message: it is kept aside");
             if let Err(error) = self.spool.keep_aside(&message).await {
-                portion.left.push(message);
+                left.push(message);
                 return Err(error);
             }
         }
-        Ok(())
+        Ok(all_settled)
     }
 
     fn tell(&self, domain: &str, reason: QuarantineReason) {

@@ -27,6 +27,8 @@ pub mod tokens;
 mod trace;
 mod words;
 
+use std::time::Duration;
+
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse as Answer};
 use actix_web::http::header::CONTENT_TYPE;
@@ -34,6 +36,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, PathConfig};
 use actix_web::{App, Error, HttpRequest, ResponseError};
+use tokio::time::timeout;
 use tracing_actix_web::TracingLogger;
 use utoipa::openapi::OpenApi;
 use utoipa_actix_web::AppExt;
@@ -45,6 +48,9 @@ use connections::note_activity;
 use problem::ApiError;
 use security_headers::add_security_headers;
 use state::AppState;
+
+/// How long an answer may take to begin. Longer than the body of a request may take, and then the database.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// THE route table.
 fn routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
@@ -109,6 +115,7 @@ pub fn build_app(
         .service(web::redirect("/docs", "/docs/"))
         .service(docs)
         .default_service(web::to(refuse_unknown_path))
+        .wrap(from_fn(answer_in_time))
         .wrap(from_fn(conform))
         .wrap(from_fn(add_security_headers))
         .wrap(from_fn(note_activity))
@@ -129,6 +136,11 @@ async fn conform(
         return Ok(response.into_response(ApiError::NotFound("path").error_response()).map_into_right_body());
     }
     Ok(response.map_into_left_body())
+}
+
+/// Nobody waits longer for an answer to begin than [`PATIENCE`], for instance on a database that has fallen silent.
+async fn answer_in_time<Body: MessageBody>(request: ServiceRequest, next: Next<Body>) -> Result<Answer<Body>, Error> {
+    timeout(PATIENCE, next.call(request)).await.map_err(|elapsed| ApiError::Unavailable(elapsed.into()))?
 }
 
 /// 405 on a path that answers other methods, else 404.

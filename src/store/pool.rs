@@ -8,8 +8,10 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 /// What a pool is for; they are apart so that one kind of work cannot starve another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// Appending what was received.
+    /// Appending what was just received.
     Append,
+    /// Appending what waited in the spool.
+    Drain,
     /// Folding, the registry, and other work of the service itself.
     Work,
     /// Answering queries.
@@ -19,8 +21,8 @@ pub enum Use {
 impl Use {
     fn connections(self) -> u32 {
         match self {
-            // There is one writer, and it holds its own.
-            Self::Append => 1,
+            // There is one writer of each, and it holds its own.
+            Self::Append | Self::Drain => 1,
             Self::Work => 6,
             Self::Query => 12,
         }
@@ -29,6 +31,7 @@ impl Use {
     fn statement_timeout(self) -> &'static str {
         match self {
             Self::Append => "3s",
+            Self::Drain => "9s",
             Self::Work => "60s",
             Self::Query => "10s",
         }
@@ -38,14 +41,15 @@ impl Use {
 /// How connections of this use are made.
 #[must_use]
 pub fn options(options: &PgConnectOptions, purpose: Use) -> PgConnectOptions {
+    let appends = matches!(purpose, Use::Append | Use::Drain);
     options.clone().application_name("streamtally").options([
         ("statement_timeout", purpose.statement_timeout()),
         ("idle_in_transaction_session_timeout", "5s"),
         ("timezone", "UTC"),
         // Statements with a column a parameter take longer to plan than to run.
-        ("plan_cache_mode", if purpose == Use::Append { "force_generic_plan" } else { "auto" }),
+        ("plan_cache_mode", if appends { "force_generic_plan" } else { "auto" }),
         // A plan that was made while a month had few entries is kept when it has many.
-        ("enable_seqscan", if purpose == Use::Append { "off" } else { "on" }),
+        ("enable_seqscan", if appends { "off" } else { "on" }),
     ])
 }
 

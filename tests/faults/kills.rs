@@ -20,7 +20,8 @@ fn wait_for_load(load: &Load) {
 /// What must hold in the end: each acknowledged message is in the log, sessions are what the log says, and there is none
 /// of a stream that nobody sent. Prints what was done.
 fn check(home: &Home, service: &Service, sent: &Sent, done: &str) {
-    service.wait_drained();
+    let empty = r#""name":"spool","ready":true,"state":"empty""#;
+    wait_for("an empty spool", || service.readiness().contains(empty));
     let rows_of = |query: &str| service.sql(query).lines().map(str::to_owned).collect::<BTreeSet<_>>();
     let logged = rows_of("select distinct stream || ' ' || event from log_entry");
     let lost: Vec<_> = sent.acknowledged.difference(&logged).collect();

@@ -82,14 +82,8 @@ impl Service {
         self.readiness().starts_with("HTTP/1.1 200 ")
     }
 
-    /// Waits until nothing waits in the spool.
-    #[track_caller]
-    pub fn wait_drained(&self) {
-        wait_for("an empty spool", || self.readiness().contains(r#""name":"spool","ready":true,"state":"empty""#));
-    }
-
     /// What `/readyz` answers; nothing if it does not.
-    fn readiness(&self) -> String {
+    pub fn readiness(&self) -> String {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let Ok(mut stream) = TcpStream::connect(address) else {
             return String::new();
