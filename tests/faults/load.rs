@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use reqwest::Client;
 
-use crate::home::Home;
+use crate::home::{Home, wait_for};
 use crate::messages::{DOMAIN, Push};
 use crate::service::Service;
 
@@ -60,6 +60,12 @@ impl Load {
     /// How many messages were answered 200 until now.
     pub fn acknowledged(&self) -> usize {
         self.shared.acknowledged.lock().unwrap().len()
+    }
+
+    /// Waits until so many more are.
+    pub fn wait_for_more(&self, messages: usize) {
+        let before = self.acknowledged();
+        wait_for("messages to be acknowledged", || self.acknowledged() >= before + messages);
     }
 
     /// Ends the load when what is under way is answered.

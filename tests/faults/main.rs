@@ -17,6 +17,7 @@ mod messages;
 mod service;
 mod several;
 mod shared;
+mod verdict;
 
 /// How often something is done: so often in the short form, so often in the full one.
 fn times(short: u32, full: u32) -> u32 {

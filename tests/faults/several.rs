@@ -1,12 +1,12 @@
 //! Several processes on one database, of which some die.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::home::{Home, User, wait_for};
 use crate::load::Load;
 use crate::shared::SharedDatabase;
 use crate::times;
+use crate::verdict::check;
 
 /// How many messages are to be acknowledged between two faults.
 const BETWEEN: usize = 200;
@@ -24,8 +24,7 @@ fn of_several_processes_each_can_be_killed_and_folding_goes_on() {
     let kills = times(2, 6);
     for kill in 0..kills {
         let standing_by = database.serve(&home, &format!("folder{kill}"), "reconciler");
-        let before = load.acknowledged();
-        wait_for("messages to be acknowledged", || load.acknowledged() >= before + BETWEEN);
+        load.wait_for_more(BETWEEN);
         folding.kill();
         let killed = Instant::now();
         let reached = database.number("select sum(position) from shard_head");
@@ -33,19 +32,5 @@ fn of_several_processes_each_can_be_killed_and_folding_goes_on() {
         assert!(killed.elapsed() < TAKEOVER, "it took {:?}", killed.elapsed());
         folding = standing_by;
     }
-    let sent = load.stop();
-    let lag =
-        "select count(*) from shard_head join fold_progress f using (shard) where f.position < shard_head.position";
-    wait_for("the log to be folded", || database.number(lag) == 0);
-    let rows_of = |query: &str| database.sql(query).lines().map(str::to_owned).collect::<BTreeSet<_>>();
-    let logged = rows_of("select distinct stream || ' ' || event from log_entry");
-    assert!(sent.acknowledged.is_subset(&logged));
-    assert_eq!(rows_of("select distinct stream from log_entry"), rows_of("select stream from stream_session"));
-    println!(
-        "{kills} kills of one of two folders: {} messages sent, {} acknowledged, {} found; {}",
-        sent.messages,
-        sent.acknowledged.len(),
-        sent.acknowledged.intersection(&logged).count(),
-        database.verify(&home)
-    );
+    check(&(&home, &database), &load.stop(), &format!("{kills} kills of one of two folders"));
 }
