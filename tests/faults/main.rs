@@ -12,6 +12,9 @@ mod load;
 #[path = "../api/messages.rs"]
 #[allow(dead_code, reason = "shared")]
 mod messages;
+mod network;
+mod proxy;
+mod proxy_rules;
 #[path = "../process/service.rs"]
 #[allow(dead_code, reason = "shared")]
 mod service;

@@ -7,6 +7,7 @@ use streamtally::postgres::{Options, PrivatePostgres, Purpose};
 use crate::home::{Home, finish, program, wait_for};
 use crate::load::key_in;
 use crate::messages::DOMAIN;
+use crate::proxy::{Proxy, Target};
 use crate::service::Service;
 
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -22,39 +23,48 @@ impl SharedDatabase {
         Self { server: PrivatePostgres::open(&options).unwrap() }
     }
 
-    fn name_to<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+    /// Its URL, through its socket.
+    fn url(&self) -> String {
         let (user, database) = (self.server.user(), self.server.database());
         let (port, socket) = (self.server.port(), self.server.socket_dir().display().to_string());
-        let url = format!("postgres://{user}@localhost:{port}/{database}?host={}", socket.replace('/', "%2F"));
-        command.env("DATABASE_URL", url).env("STREAMTALLY_MASTER_KEY", MASTER_KEY)
+        format!("postgres://{user}@localhost:{port}/{database}?host={}", socket.replace('/', "%2F"))
+    }
+
+    /// A network to it. The server asks who is at its socket: that is this process.
+    pub fn proxy(&self) -> Proxy {
+        let socket = format!(".s.PGSQL.{}", self.server.port());
+        Proxy::start(Target::Unix(self.server.socket_dir().join(socket)))
     }
 
     /// Starts a process on it that has these roles.
     pub fn serve(&self, home: &Home, name: &str, roles: &str) -> Service {
-        let mut service = home.launch(&home.path().join(name), |command| {
-            self.name_to(command).args(["--roles", roles]);
-        });
-        wait_for("a service that listens", || service.stderr().contains("listening"));
-        service.wait_ready();
-        service
+        serve_at(&self.url(), home, name, roles)
+    }
+
+    /// Starts a process that reaches it over a network alone.
+    pub fn serve_through(&self, proxy: &Proxy, home: &Home, name: &str, roles: &str) -> Service {
+        let (user, database) = (self.server.user(), self.server.database());
+        let url = format!("postgres://{user}@127.0.0.1:{}/{database}?sslmode=disable", proxy.port());
+        serve_at(&url, home, name, roles)
+    }
+
+    /// Runs a command of an operator on it; what it prints.
+    fn run(&self, home: &Home, arguments: &[&str]) -> String {
+        let mut command = home.program();
+        command.args(arguments).arg("--data-dir").arg(home.path().join("operator"));
+        let (status, printed) = finish(name_to(&mut command, &self.url()));
+        assert_eq!(status, 0, "{printed}");
+        printed.trim().to_owned()
     }
 
     /// Registers the domain of the load; gives its key.
     pub fn register(&self, home: &Home) -> String {
-        let mut command = home.program();
-        command.args(["domain", "add", DOMAIN]).arg("--data-dir").arg(home.path().join("operator"));
-        let (status, printed) = finish(self.name_to(&mut command));
-        assert_eq!(status, 0, "{printed}");
-        key_in(&printed)
+        key_in(&self.run(home, &["domain", "add", DOMAIN]))
     }
 
     /// What `rebuild --verify` says of it.
     pub fn verify(&self, home: &Home) -> String {
-        let mut command = home.program();
-        command.args(["rebuild", "--verify"]).arg("--data-dir").arg(home.path().join("operator"));
-        let (status, printed) = finish(self.name_to(&mut command));
-        assert_eq!(status, 0, "{printed}");
-        printed.trim().to_owned()
+        self.run(home, &["rebuild", "--verify"])
     }
 
     /// Runs a statement and gives its values, by lines.
@@ -70,4 +80,18 @@ impl SharedDatabase {
     pub fn number(&self, statement: &str) -> i64 {
         self.sql(statement).parse().unwrap()
     }
+}
+
+/// Names a database to a command.
+fn name_to<'a>(command: &'a mut Command, url: &str) -> &'a mut Command {
+    command.env("DATABASE_URL", url).env("STREAMTALLY_MASTER_KEY", MASTER_KEY)
+}
+
+fn serve_at(url: &str, home: &Home, name: &str, roles: &str) -> Service {
+    let mut service = home.launch(&home.path().join(name), |command| {
+        name_to(command, url).args(["--roles", roles]);
+    });
+    wait_for("a service that listens", || service.stderr().contains("listening"));
+    service.wait_ready();
+    service
 }
