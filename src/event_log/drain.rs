@@ -30,7 +30,7 @@ pub struct Drain {
     log: Log,
     alarms: Arc<Alarms>,
     appended: Arc<Notify>,
-    /// What was taken from the spool and is not yet removed from it.
+    /// What comes next, as far as it is not in the log.
     portion: Option<Portion>,
     /// How many messages are appended in one commit: fewer when the database does not get done with more.
     at_once: usize,
@@ -56,11 +56,13 @@ impl Drain {
 
     async fn drain_all(&mut self) {
         let mut reported = Instant::now();
-        while !self.spool.is_empty() {
+        let mut was_failing = false;
+        while !self.spool.is_clean() {
             let went_on = self.drain_some().await;
-            if let Err(error) = &went_on {
-                tracing::warn!(error = error as &dyn std::error::Error, "the spool cannot be read or written");
+            if let (Err(error), false) = (&went_on, was_failing) {
+                tracing::error!(error = error as &dyn std::error::Error, "the spool cannot be read or written");
             }
+            was_failing = went_on.is_err();
             if !went_on.unwrap_or(false) {
                 sleep(PAUSE).await;
             }
@@ -73,20 +75,20 @@ impl Drain {
     }
 
     /// Drains what comes next; false when the database does not take it.
-    ///
-    /// What it has taken is remembered here, so that nothing is appended again because the spool could not be written.
     async fn drain_some(&mut self) -> Result<bool, SpoolError> {
         if self.portion.is_none() {
             self.portion = self.spool.next().await?;
         }
-        let Some(mut portion) = self.portion.take() else { return Ok(false) };
-        let appended = self.append(&mut portion.left).await;
-        let portion = self.portion.insert(portion);
-        if portion.left.is_empty() {
-            self.spool.remove(portion).await?;
-            self.portion = None;
+        if let Some(mut portion) = self.portion.take() {
+            let appended = self.append(&mut portion.left).await;
+            if !portion.left.is_empty() {
+                self.portion = Some(portion);
+                return appended;
+            }
+            self.spool.settle(&portion);
         }
-        appended
+        self.spool.remove_drained().await?;
+        Ok(true)
     }
 
     /// Appends the first of these messages, and leaves those that are not in the log; false when some of the first are

@@ -1,10 +1,11 @@
 //! The spool: messages that are durable on this machine's disk while the database is away.
 //!
 //! Batches go in at one end, synced before anyone is told, and are drained at the other, in their order. While one is
-//! left, whatever is received goes behind it, so that the log keeps the order of receipt.
+//! left, whatever is received goes behind it, so that the log keeps the order of receipt. Draining does not depend on a
+//! disk that can be written: what cannot be removed is remembered as drained, and removed when that is possible.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metrics::gauge;
 use tokio::sync::Notify;
@@ -71,7 +72,17 @@ pub struct Spool {
     bytes: AtomicU64,
     refused_messages: AtomicU64,
     failing: AtomicBool,
+    drained: Mutex<Drained>,
     filled: Notify,
+}
+
+/// What is in the log, and not removed yet.
+#[derive(Default, Clone, Copy)]
+struct Drained {
+    /// The last batch that was drained.
+    to: i64,
+    /// The room that is not given back.
+    bytes: u64,
 }
 
 impl Spool {
@@ -89,6 +100,7 @@ impl Spool {
             bytes: count(totals.bytes),
             refused_messages: count(totals.refused_messages),
             failing: AtomicBool::new(false),
+            drained: Mutex::default(),
             filled: Notify::new(),
         };
         spool.show();
@@ -113,11 +125,21 @@ impl Spool {
         }
     }
 
-    /// Waits until something does.
+    /// Whether nothing waits, and nothing is left to be removed.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.is_empty() && self.drained().bytes == 0
+    }
+
+    /// Waits until something waits.
     pub async fn until_filled(&self) {
-        while self.is_empty() {
+        while self.is_clean() {
             self.filled.notified().await;
         }
+    }
+
+    fn drained(&self) -> MutexGuard<'_, Drained> {
+        self.drained.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts messages behind all others; returns when they are durable.
@@ -150,7 +172,8 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::File`].
     pub async fn next(&self) -> Result<Option<Portion>, SpoolError> {
-        let mut portion = Portion { last_batch: 0, taken_messages: 0, taken_bytes: 0, left: Vec::new() };
+        let drained_to = self.drained().to;
+        let mut portion = Portion { last_batch: drained_to, taken_messages: 0, taken_bytes: 0, left: Vec::new() };
         let mut file = self.standby.file().await?;
         while portion.left.len() < MOST_AT_ONCE {
             let Some(batch) = file::get_batch_after(&mut *file, portion.last_batch).await? else { break };
@@ -164,19 +187,30 @@ impl Spool {
                 self.put_aside(&mut file, &batch.body).await?;
             }
         }
-        Ok((portion.last_batch > 0).then_some(portion))
+        Ok((portion.last_batch > drained_to).then_some(portion))
     }
 
-    /// Removes the messages that came next, which are in the log by now.
+    /// Takes note that a portion is in the log: its messages wait no more.
+    pub fn settle(&self, portion: &Portion) {
+        let mut drained = self.drained();
+        drained.to = portion.last_batch;
+        drained.bytes += portion.taken_bytes;
+        drop(drained);
+        self.messages.fetch_sub(portion.taken_messages, Ordering::AcqRel);
+        self.show();
+    }
+
+    /// Removes what is in the log.
     ///
     /// # Errors
-    /// [`SpoolError::File`]; then they are still there.
-    pub async fn remove(&self, portion: &Portion) -> Result<(), SpoolError> {
+    /// [`SpoolError::File`]; then it is still there.
+    pub async fn remove_drained(&self) -> Result<(), SpoolError> {
+        let Drained { to, bytes } = *self.drained();
         let mut file = self.standby.file().await?;
-        file::delete_batches_through(&mut *file, portion.last_batch).await?;
-        self.bytes.fetch_sub(portion.taken_bytes, Ordering::AcqRel);
-        let before = self.messages.fetch_sub(portion.taken_messages, Ordering::AcqRel);
-        if before == portion.taken_messages {
+        file::delete_batches_through(&mut *file, to).await?;
+        self.drained().bytes -= bytes;
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        if self.is_clean() {
             self.failing.store(false, Ordering::Relaxed);
             if let Err(error) = file::shrink(&mut *file).await {
                 tracing::debug!(error = &error as &dyn std::error::Error, "the spool's file does not get smaller");

@@ -23,6 +23,7 @@ struct Shared {
     url: Mutex<String>,
     stopped: AtomicBool,
     sent: AtomicU64,
+    refused: AtomicU64,
     acknowledged: Mutex<BTreeSet<String>>,
 }
 
@@ -60,6 +61,11 @@ impl Load {
     /// How many messages were answered 200 until now.
     pub fn acknowledged(&self) -> usize {
         self.shared.acknowledged.lock().unwrap().len()
+    }
+
+    /// How many messages were heard and not answered 200 until now.
+    pub fn refused(&self) -> u64 {
+        self.shared.refused.load(Ordering::Relaxed)
     }
 
     /// Waits until so many more are.
@@ -102,6 +108,7 @@ async fn send_some(shared: &Shared, client: &Client, key: &str, sender: usize) {
                 let name = format!("{} {}", push.stream, message["event"].as_str().unwrap());
                 shared.acknowledged.lock().unwrap().insert(name);
             } else {
+                shared.refused.fetch_add(u64::from(was_heard), Ordering::Relaxed);
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -13,6 +13,7 @@ mod load;
 #[allow(dead_code, reason = "shared")]
 mod messages;
 mod network;
+mod outages;
 mod proxy;
 mod proxy_rules;
 #[path = "../process/service.rs"]

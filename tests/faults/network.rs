@@ -12,7 +12,7 @@ use crate::verdict::check;
 /// How many messages are to be acknowledged between two faults.
 const BETWEEN: usize = 200;
 
-const ALL_ROLES: &str = "receiver,reconciler,api";
+pub const ALL_ROLES: &str = "receiver,reconciler,api";
 
 #[test]
 fn a_commit_whose_answer_is_lost_is_made_again_and_counts_once() {
@@ -27,7 +27,7 @@ fn a_commit_whose_answer_is_lost_is_made_again_and_counts_once() {
         proxy.swallow_next_answers();
     }
     load.wait_for_more(BETWEEN);
-    check(&(&home, &database), &load.stop(), &format!("{losses} losses of the database's answers"));
+    check(&(&home, &database, &service), &load.stop(), &format!("{losses} losses of the database's answers"));
     let twice = database.number("select count(*) - count(distinct (stream, event)) from log_entry");
     assert!(twice >= i64::from(losses), "{twice} entries were made again");
 }
@@ -56,5 +56,5 @@ fn a_service_comes_back_by_itself_however_the_network_failed() {
         proxy.set(Mode::Pass);
     }
     wait_for("a service that is ready", || service.is_ready());
-    check(&(&home, &database), &load.stop(), &format!("{rounds} rounds of each failure of the network"));
+    check(&(&home, &database, &service), &load.stop(), &format!("{rounds} rounds of each failure of the network"));
 }

@@ -32,5 +32,5 @@ fn of_several_processes_each_can_be_killed_and_folding_goes_on() {
         assert!(killed.elapsed() < TAKEOVER, "it took {:?}", killed.elapsed());
         folding = standing_by;
     }
-    check(&(&home, &database), &load.stop(), &format!("{kills} kills of one of two folders"));
+    check(&(&home, &database, &receiver), &load.stop(), &format!("{kills} kills of one of two folders"));
 }

@@ -38,14 +38,19 @@ impl SharedDatabase {
 
     /// Starts a process on it that has these roles.
     pub fn serve(&self, home: &Home, name: &str, roles: &str) -> Service {
-        serve_at(&self.url(), home, name, roles)
+        ready(launch_at(&self.url(), home, name, roles))
     }
 
     /// Starts a process that reaches it over a network alone.
     pub fn serve_through(&self, proxy: &Proxy, home: &Home, name: &str, roles: &str) -> Service {
+        ready(self.launch_through(proxy, home, name, roles))
+    }
+
+    /// The same, not waiting until it is ready, but only until it listens.
+    pub fn launch_through(&self, proxy: &Proxy, home: &Home, name: &str, roles: &str) -> Service {
         let (user, database) = (self.server.user(), self.server.database());
         let url = format!("postgres://{user}@127.0.0.1:{}/{database}?sslmode=disable", proxy.port());
-        serve_at(&url, home, name, roles)
+        launch_at(&url, home, name, roles)
     }
 
     /// Runs a command of an operator on it; what it prints.
@@ -87,11 +92,15 @@ fn name_to<'a>(command: &'a mut Command, url: &str) -> &'a mut Command {
     command.env("DATABASE_URL", url).env("STREAMTALLY_MASTER_KEY", MASTER_KEY)
 }
 
-fn serve_at(url: &str, home: &Home, name: &str, roles: &str) -> Service {
-    let mut service = home.launch(&home.path().join(name), |command| {
+fn launch_at(url: &str, home: &Home, name: &str, roles: &str) -> Service {
+    let service = home.launch(&home.path().join(name), |command| {
         name_to(command, url).args(["--roles", roles]);
     });
     wait_for("a service that listens", || service.stderr().contains("listening"));
+    service
+}
+
+fn ready(mut service: Service) -> Service {
     service.wait_ready();
     service
 }

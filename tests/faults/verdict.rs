@@ -9,6 +9,9 @@ use crate::shared::SharedDatabase;
 
 /// A database that can be asked what it holds.
 pub trait Database {
+    /// The service that received.
+    fn receiver(&self) -> &Service;
+
     /// Runs a statement and gives its values, by lines.
     fn sql(&self, statement: &str) -> String;
 
@@ -18,6 +21,10 @@ pub trait Database {
 
 /// The private database of a service.
 impl Database for (&Home, &Service) {
+    fn receiver(&self) -> &Service {
+        self.1
+    }
+
     fn sql(&self, statement: &str) -> String {
         self.1.sql(statement)
     }
@@ -29,7 +36,12 @@ impl Database for (&Home, &Service) {
     }
 }
 
-impl Database for (&Home, &SharedDatabase) {
+/// One that services share, and the service that received.
+impl Database for (&Home, &SharedDatabase, &Service) {
+    fn receiver(&self) -> &Service {
+        self.2
+    }
+
     fn sql(&self, statement: &str) -> String {
         self.1.sql(statement)
     }
@@ -42,6 +54,8 @@ impl Database for (&Home, &SharedDatabase) {
 /// Each acknowledged message is in the log, sessions are what the log says, and there is none of a push that nobody
 /// sent. Prints what was done, and what came of it.
 pub fn check(database: &impl Database, sent: &Sent, done: &str) {
+    let empty = r#""name":"spool","ready":true,"state":"empty""#;
+    wait_for("an empty spool", || database.receiver().readiness().contains(empty));
     let rows_of = |query: &str| database.sql(query).lines().map(str::to_owned).collect::<BTreeSet<_>>();
     let logged = rows_of("select distinct stream || ' ' || event from log_entry");
     let lost: Vec<_> = sent.acknowledged.difference(&logged).collect();

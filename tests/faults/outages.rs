@@ -1,0 +1,161 @@
+//! A database that is away under load, while the provider does not stop.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::home::{Home, User, is_root, wait_for};
+use crate::load::Load;
+use crate::network::ALL_ROLES;
+use crate::proxy::Mode;
+use crate::shared::SharedDatabase;
+use crate::times;
+use crate::verdict::check;
+
+/// How many messages are to be acknowledged between two faults.
+const BETWEEN: usize = 200;
+
+#[test]
+fn messages_are_acknowledged_while_the_database_is_away_and_none_is_lost() {
+    away(Mode::Refuse, "refuses connections");
+}
+
+#[test]
+fn messages_are_acknowledged_while_the_database_is_silent_and_none_is_lost() {
+    away(Mode::BlackHole, "is silent");
+}
+
+fn away(mode: Mode, how: &str) {
+    let home = Home::new(User::Ourselves);
+    let database = SharedDatabase::start(&home);
+    let proxy = database.proxy();
+    let service = database.serve_through(&proxy, &home, "service", ALL_ROLES);
+    let load = Load::start(&service, &database.register(&home));
+    load.wait_for_more(BETWEEN);
+    proxy.set(mode);
+    let (outage, began) = (Duration::from_secs(times(1, 60).into()), Instant::now());
+    let before = load.acknowledged();
+    loop {
+        load.wait_for_more(BETWEEN);
+        if began.elapsed() >= outage {
+            break;
+        }
+    }
+    let meanwhile = load.acknowledged() - before;
+    proxy.set(Mode::Pass);
+    load.wait_for_more(BETWEEN);
+    let sent = load.stop();
+    let done = format!("{:.0} s in which the database {how}, {meanwhile} acknowledged meanwhile", outage.as_secs_f64());
+    check(&(&home, &database, &service), &sent, &done);
+    assert_eq!(sent.messages, sent.acknowledged.len() as u64, "every message was answered 200");
+    let twice = database.number("select count(*) - count(distinct (stream, event)) from log_entry");
+    assert!(twice <= 2 * 16, "{twice} entries are there twice: more than were under way when the database went");
+    let order =
+        "select count(*) from (select received_at - lag(received_at) over (partition by shard order by position)
+                 as later from log_entry) steps where later < interval '-1 second'";
+    assert_eq!(database.number(order), 0, "what waited went before what came later");
+}
+
+#[test]
+fn what_waits_on_disk_outlives_kills_of_the_service() {
+    let home = Home::new(User::Ourselves);
+    let database = SharedDatabase::start(&home);
+    let proxy = database.proxy();
+    let mut service = database.serve_through(&proxy, &home, "service", ALL_ROLES);
+    let load = Load::start(&service, &database.register(&home));
+    load.wait_for_more(BETWEEN);
+    let kills = times(1, 5);
+    for _ in 0..kills {
+        proxy.set(Mode::Refuse);
+        load.wait_for_more(BETWEEN);
+        service.kill();
+        service = database.launch_through(&proxy, &home, "service", ALL_ROLES);
+        load.send_to(&service);
+        load.wait_for_more(BETWEEN);
+        proxy.set(Mode::Pass);
+        wait_for("a service that is ready", || service.is_ready());
+        // In the middle of draining, as often as not.
+        service.kill();
+        service = database.serve_through(&proxy, &home, "service", ALL_ROLES);
+        load.send_to(&service);
+    }
+    load.wait_for_more(BETWEEN);
+    let done = format!("{} kills of a service while messages waited on disk", 2 * kills);
+    check(&(&home, &database, &service), &load.stop(), &done);
+}
+
+#[test]
+fn a_service_whose_database_is_silent_stops_in_time_and_loses_nothing() {
+    let home = Home::new(User::Ourselves);
+    let database = SharedDatabase::start(&home);
+    let proxy = database.proxy();
+    let mut service = database.serve_through(&proxy, &home, "service", ALL_ROLES);
+    let load = Load::start(&service, &database.register(&home));
+    let stops = times(1, 5);
+    for _ in 0..stops {
+        load.wait_for_more(BETWEEN);
+        proxy.set(Mode::BlackHole);
+        wait_for("bytes that do not come through", || proxy.held() > 0);
+        let asked = Instant::now();
+        service.signal(Signal::TERM);
+        let status = service.wait_exit();
+        assert_eq!(status.code(), Some(0), "{}", service.stderr());
+        assert!(asked.elapsed() < Duration::from_secs(10), "it took {:?}", asked.elapsed());
+        proxy.set(Mode::Pass);
+        service = database.serve_through(&proxy, &home, "service", ALL_ROLES);
+        load.send_to(&service);
+    }
+    load.wait_for_more(BETWEEN);
+    let done = format!("{stops} stops by SIGTERM while the database was silent");
+    check(&(&home, &database, &service), &load.stop(), &done);
+}
+
+/// A disk of a few MiB, there until dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(path: PathBuf) -> Self {
+        std::fs::create_dir(&path).unwrap();
+        let mut mount = Command::new("mount");
+        let mounted = mount.args(["-t", "tmpfs", "-o", "size=3m,mode=0755", "none"]).arg(&path).status();
+        assert!(mounted.unwrap().success(), "a small disk is mounted");
+        Self(path)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_under_the_spool_is_told_and_drained_when_the_database_is_back() {
+    if !is_root() {
+        println!("A full disk is not tried: only root can mount a small one.");
+        return;
+    }
+    let home = Home::new(User::Ourselves);
+    let database = SharedDatabase::start(&home);
+    let proxy = database.proxy();
+    let _disk = SmallDisk::mount(home.path().join("service"));
+    let service = database.serve_through(&proxy, &home, "service", ALL_ROLES);
+    let load = Load::start(&service, &database.register(&home));
+    load.wait_for_more(BETWEEN);
+    let times_full = times(1, 3);
+    for _ in 0..times_full {
+        proxy.set(Mode::Refuse);
+        let full = "cannot be written";
+        wait_for("a full disk", || service.readiness().contains(full));
+        let refused = load.refused();
+        wait_for("messages that are refused", || load.refused() > refused);
+        proxy.set(Mode::Pass);
+        wait_for("an empty spool", || service.readiness().contains(r#""state":"empty""#));
+        load.wait_for_more(BETWEEN);
+    }
+    let sent = load.stop();
+    check(&(&home, &database, &service), &sent, &format!("{times_full} times a full disk under the spool"));
+}
