@@ -20,7 +20,7 @@ use crate::huawei::admission::QuarantineReason;
 use crate::telemetry::OnceASecond;
 
 /// How long the database may take to commit, a second try included. The provider waits little longer for its answer.
-const PATIENCE: Duration = Duration::from_millis(3_500);
+const PATIENCE: Duration = Duration::from_millis(2_500);
 
 /// Why a message is not known to be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

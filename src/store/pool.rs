@@ -30,7 +30,7 @@ impl Use {
 
     fn statement_timeout(self) -> &'static str {
         match self {
-            Self::Append => "3s",
+            Self::Append => "2s",
             Self::Drain => "9s",
             Self::Work => "60s",
             Self::Query => "10s",
