@@ -28,6 +28,7 @@ use crate::event_log::group_commit::{self, Writer};
 use crate::event_log::receive::Receiver;
 use crate::event_log::spool::Spool;
 use crate::http::connections::Connections;
+use crate::http::live_changes::Feed;
 use crate::http::page::Cursors;
 use crate::http::server;
 use crate::http::state::AppState;
@@ -89,6 +90,8 @@ pub struct Application {
     standby: Option<Arc<Standby>>,
     appended: Arc<Notify>,
     work_pool: PgPool,
+    feed: Feed,
+    stopping: CancellationToken,
     folds: bool,
     folding: Arc<AtomicBool>,
     metrics: PrometheusHandle,
@@ -115,6 +118,7 @@ impl Application {
         let (master_key, admin_token) = (Arc::new(master_key), Arc::new(admin_token));
         let registry =
             LiveRegistry::new(work_pool.clone(), Arc::clone(&master_key), admin_token, standby.clone(), &rows).await;
+        let stopping = CancellationToken::new();
         let (prepared, appended) = (watch::Sender::new(prepared), Arc::new(Notify::new()));
         let limits = options.admission.limits();
         let log = |purpose| Log::new(&database, purpose, limits.signature_max_future);
@@ -124,6 +128,8 @@ impl Application {
         let (alarms, notes) = (Arc::new(Alarms::default()), Notes::default());
         let drain =
             spool.clone().map(|spool| Drain::new(spool, log(Use::Drain), Arc::clone(&alarms), Arc::clone(&appended)));
+        let query_pool = pool::open(read_database.as_ref().unwrap_or(&database), Use::Query);
+        let feed = Feed::new(query_pool.clone(), cursors.clone(), options.unconfirmed_after, stopping.clone());
         let state = Data::new(AppState {
             registry: registry.clone(),
             appended: Arc::clone(&appended),
@@ -133,10 +139,11 @@ impl Application {
             receiver: Receiver { log: queue, limits, masker, shards: rows.installation.shards },
             spool,
             roles: options.roles.clone(),
-            query_pool: pool::open(read_database.as_ref().unwrap_or(&database), Use::Query),
+            query_pool,
             work_pool: work_pool.clone(),
             unconfirmed_after: options.unconfirmed_after,
             folding: Arc::new(AtomicBool::new(true)),
+            feed: feed.clone(),
             cursors,
             metrics: metrics.clone(),
         });
@@ -158,6 +165,8 @@ impl Application {
             standby,
             appended,
             work_pool,
+            feed,
+            stopping,
             folds: options.roles.contains(&Role::Reconciler),
             folding,
             metrics,
@@ -200,6 +209,7 @@ impl Application {
         }
         let on_database = OnDatabase { prepared: self.prepared.subscribe(), stopped: stopped.clone() };
         tasks.spawn(prepare(pool.clone(), self.master_key, self.installation, self.prepared, stopped.clone()));
+        tasks.spawn(self.feed.run());
         tasks.spawn(on_database.run(self.registry.run(stopped.clone())));
         tasks.spawn(on_database.run(make_partitions(pool.clone(), stopped.clone())));
         tasks.spawn(on_database.run(self.notes.write_until_stopped(pool.clone(), stopped.clone())));
@@ -222,6 +232,8 @@ impl Application {
             writer = &mut writing => writer.context("writing to the log failed"),
         };
         tracing::info!("stopping");
+        // Who listens to changes would else be waited for.
+        self.stopping.cancel();
         handle.stop(true).await;
         stop_writing.cancel();
         if !writing.is_finished() {

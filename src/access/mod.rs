@@ -71,13 +71,14 @@ impl Actor {
 }
 
 /// Whoever holds a valid token.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Principal {
     /// Who it is.
     pub actor: Actor,
     scopes: Vec<Scope>,
     domains: Option<Vec<String>>,
     expires_at: Option<DateTime<Utc>>,
+    token_hash: TokenHash,
 }
 
 impl Principal {
@@ -125,31 +126,43 @@ impl Tokens {
     /// The tokens of the database, and the administrator's own from the settings.
     #[must_use]
     pub fn new(rows: &[AccessTokenRow], admin_token: &SecretString) -> Self {
-        let mut by_hash: HashMap<TokenHash, Principal> = rows
-            .iter()
-            .filter_map(|row| Some((row.token_hash.as_slice().try_into().ok()?, principal_of(row))))
-            .collect();
-        let admin =
-            Principal { actor: Actor::administrator(), scopes: vec![Scope::Admin], domains: None, expires_at: None };
-        by_hash.insert(hash_token(admin_token.expose_secret()), admin);
-        Self { by_hash: Arc::new(by_hash) }
+        let administrator = Principal {
+            actor: Actor::administrator(),
+            scopes: vec![Scope::Admin],
+            domains: None,
+            expires_at: None,
+            token_hash: hash_token(admin_token.expose_secret()),
+        };
+        let principals = rows.iter().filter_map(principal_of).chain([administrator]);
+        Self { by_hash: Arc::new(principals.map(|principal| (principal.token_hash, principal)).collect()) }
     }
 
     /// Who holds this token, if it is valid at `now`.
     #[must_use]
     pub fn authenticate(&self, token: &str, now: DateTime<Utc>) -> Option<Principal> {
-        let principal = self.by_hash.get(&hash_token(token))?;
+        self.valid(&hash_token(token), now)
+    }
+
+    /// The same holder as they are now, if their token is still valid at `now`.
+    #[must_use]
+    pub fn renew(&self, principal: &Principal, now: DateTime<Utc>) -> Option<Principal> {
+        self.valid(&principal.token_hash, now)
+    }
+
+    fn valid(&self, token_hash: &TokenHash, now: DateTime<Utc>) -> Option<Principal> {
+        let principal = self.by_hash.get(token_hash)?;
         principal.expires_at.is_none_or(|expires_at| now < expires_at).then(|| principal.clone())
     }
 }
 
-fn principal_of(row: &AccessTokenRow) -> Principal {
-    Principal {
+fn principal_of(row: &AccessTokenRow) -> Option<Principal> {
+    Some(Principal {
         actor: Actor { name: row.name.clone(), token_id: Some(row.token_id) },
         scopes: row.scopes.iter().filter_map(|word| Scope::from_word(word)).collect(),
         domains: row.domains.clone(),
         expires_at: row.expires_at,
-    }
+        token_hash: row.token_hash.as_slice().try_into().ok()?,
+    })
 }
 
 #[cfg(test)]

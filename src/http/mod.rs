@@ -12,6 +12,7 @@ pub mod events;
 pub mod extract;
 pub mod health;
 pub mod live;
+pub mod live_changes;
 pub mod operator_ends;
 pub mod page;
 pub mod problem;
@@ -29,7 +30,7 @@ mod words;
 
 use std::time::Duration;
 
-use actix_web::body::MessageBody;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse as Answer};
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::http::{Method, StatusCode};
@@ -61,6 +62,7 @@ fn routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
     if roles.contains(&Role::Api) {
         config
             .service(live::get_live)
+            .service(live_changes::listen_to_changes)
             .service(sessions::list_sessions)
             .service(sessions::get_session)
             .service(sessions::list_session_events)
@@ -128,10 +130,15 @@ async fn conform(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<Answer<impl MessageBody>, Error> {
-    if request.method() == Method::HEAD {
+    let is_head = request.method() == Method::HEAD;
+    if is_head {
         request.head_mut().method = Method::GET;
     }
     let response = next.call(request).await?;
+    if is_head && response.response().body().size() == BodySize::Stream {
+        // It may have no end.
+        return Ok(response.map_body(|_, _| BoxBody::new(())).map_into_right_body());
+    }
     if response.status() == StatusCode::NOT_FOUND && !response.headers().contains_key(CONTENT_TYPE) {
         return Ok(response.into_response(ApiError::NotFound("path").error_response()).map_into_right_body());
     }

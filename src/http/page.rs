@@ -41,7 +41,7 @@ impl Cursors {
         Self(XChaCha20Poly1305::new(&(*key).into()))
     }
 
-    fn seal<T: Serialize>(&self, bound_to: &str, after: &T) -> Option<String> {
+    pub(super) fn seal<T: Serialize>(&self, bound_to: &str, after: &T) -> Option<String> {
         let nonce: [u8; NONCE_BYTES] = rand::random();
         let after = serde_json::to_vec(after).ok()?;
         let payload = Payload { msg: &after, aad: bound_to.as_bytes() };
@@ -49,7 +49,7 @@ impl Cursors {
         Some(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
     }
 
-    fn open<T: DeserializeOwned>(&self, bound_to: &str, cursor: &str) -> Option<T> {
+    pub(super) fn open<T: DeserializeOwned>(&self, bound_to: &str, cursor: &str) -> Option<T> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>()?;
         let payload = Payload { msg: sealed, aad: bound_to.as_bytes() };

@@ -92,10 +92,9 @@ pub struct SessionView {
 }
 
 impl SessionView {
-    /// A session as this caller may see it, at `as_of`.
+    /// A session at `as_of`, with personal fields or without.
     #[must_use]
-    pub fn new(row: SessionRow, principal: &Principal, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Self {
-        let personal = principal.may(Scope::Personal);
+    pub fn new(row: SessionRow, personal: bool, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Self {
         Self {
             rendition_of: RenditionView::new(&row.domain, &row.app, &row.stream, row.rendition_template),
             unconfirmed: lifecycle::is_unconfirmed(row.started_at, row.ended_at, as_of, unconfirmed_after),
@@ -317,7 +316,7 @@ pub async fn list_sessions(
     let (data, next_cursor) = parameters.page.page(
         list.page,
         |row| (row.started_at, row.session_id),
-        |row| SessionView::new(row, &principal, as_of, unconfirmed_after),
+        |row| SessionView::new(row, principal.may(Scope::Personal), as_of, unconfirmed_after),
     );
     Ok(Json(SessionPageView { data, next_cursor, total: list.total, as_of }))
 }
@@ -343,7 +342,7 @@ pub async fn get_session(
     let (session, as_of) = query::sessions::get_session(&state.query_pool, &principal, session_id)
         .await?
         .ok_or(ApiError::NotFound("session"))?;
-    Ok(Json(SessionView::new(session, &principal, as_of, state.unconfirmed_after)))
+    Ok(Json(SessionView::new(session, principal.may(Scope::Personal), as_of, state.unconfirmed_after)))
 }
 
 /// Filters of one session's log.

@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
+use super::live_changes::Feed;
 use super::page::Cursors;
 use crate::access::last_use::LastUses;
 use crate::config::Role;
@@ -43,6 +44,8 @@ pub struct AppState {
     pub unconfirmed_after: TimeDelta,
     /// Whether folding goes on, where this process folds.
     pub folding: Arc<AtomicBool>,
+    /// Tells what changes.
+    pub feed: Feed,
     /// Seals cursors.
     pub cursors: Cursors,
     /// Renders the metrics.

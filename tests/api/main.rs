@@ -11,6 +11,7 @@ mod forgeries;
 mod helpers;
 mod inference;
 mod live;
+mod live_changes;
 mod messages;
 mod operator_ends;
 mod problems;
