@@ -49,7 +49,7 @@ impl Listener {
         let data = field("data: ").map(|data| serde_json::from_str(&data).unwrap());
         assert_eq!(data.is_some(), field("event: ").is_some_and(|event| event == "session"));
         self.id = field("id: ").unwrap();
-        self.text = rest.to_owned();
+        self.text = String::from(rest);
         Some(data)
     }
 
@@ -214,15 +214,12 @@ async fn who_does_not_keep_up_is_cut_off_and_misses_nothing_by_resuming() {
     let mut heard = BTreeSet::new();
     let mut cuts = 0;
     while heard.len() < sent as usize {
-        match slow.session().await {
-            Some(session) => {
-                heard.insert(session["session_id"].to_string());
-            }
-            None => {
-                cuts += 1;
-                let id = slow.id.clone();
-                slow = Listener::start(&app, ADMIN_TOKEN, "", Some(&id)).await;
-            }
+        if let Some(session) = slow.session().await {
+            heard.insert(session["session_id"].to_string());
+        } else {
+            cuts += 1;
+            let id = slow.id.clone();
+            slow = Listener::start(&app, ADMIN_TOKEN, "", Some(&id)).await;
         }
     }
     assert!(cuts > 0);
