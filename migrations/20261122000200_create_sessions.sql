@@ -49,7 +49,8 @@ create table stream_session (
     ended_at             timestamptz,
     ended_at_source      text,
     flags                text[]      not null,
-    -- The last entry folded into this row.
+    -- The first and the last entry folded into this row.
+    first_position       bigint      not null,
     last_position        bigint      not null,
     last_recorded_at     timestamptz not null,
     constraint stream_session_pkey primary key (session_id, shard),
@@ -68,6 +69,7 @@ create table stream_session (
         check ((status = 'unseen') = (start_deliveries = 0 and end_deliveries = 0)),
     constraint stream_session_counts_not_negative
         check (start_deliveries >= 0 and end_deliveries >= 0 and quarantined_messages >= 0),
+    constraint stream_session_positions_in_order check (0 < first_position and first_position <= last_position),
     constraint stream_session_flags_known check (flags <@ array
         ['start_missing', 'end_before_start', 'key_conflict', 'quarantined_messages'])
 ) with (fillfactor = 80);

@@ -30,7 +30,7 @@ fn fold_all<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Session {
 
 /// What a session says, without where in the log it was said.
 fn content(session: &Session) -> Session {
-    Session { last_position: 0, last_recorded_at: DateTime::default(), ..session.clone() }
+    Session { first_position: 0, last_position: 0, last_recorded_at: DateTime::default(), ..session.clone() }
 }
 
 /// Few different values, so that equal and nearly equal ones meet often.
@@ -188,6 +188,15 @@ fn message(received: i64, expires: Option<i64>, client_ip: &str) -> Receipt {
         signature_expires_at: expires.map(|seconds| at(seconds * 1000)),
         details: Details { client_ip: Some(client_ip.to_owned()), ..Details::default() },
     }
+}
+
+#[test]
+fn a_session_keeps_where_in_the_log_it_begins_and_where_it_ends() {
+    let mut session = Session::default();
+    for position in [3, 5, 9] {
+        fold(&mut session, &Entry { position, recorded_at: at(position), fact: Fact::Unknown });
+    }
+    assert_eq!((session.first_position, session.last_position), (3, 9));
 }
 
 #[test]

@@ -52,6 +52,7 @@ pub(super) fn load(row: SessionRow) -> Touched {
                 user_args: row.user_args,
                 rendition_template: row.rendition_template,
             },
+            first_position: row.first_position,
             last_position: row.last_position,
             last_recorded_at: row.last_recorded_at,
         },
@@ -111,6 +112,7 @@ fn row_of(shard: i16, session: Touched) -> SessionRow {
         node_ip: state.details.node_ip,
         user_args: state.details.user_args,
         rendition_template: state.details.rendition_template,
+        first_position: state.first_position,
         last_position: state.last_position,
         last_recorded_at: state.last_recorded_at,
     }

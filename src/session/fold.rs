@@ -34,6 +34,8 @@ pub struct Session {
     pub key_conflict: bool,
     /// From the first start received, else from the first end.
     pub details: Details,
+    /// Position of the first entry folded; 0 before it.
+    pub first_position: i64,
     /// Position of the last entry folded; 0 before the first.
     pub last_position: i64,
     /// When that entry was recorded.
@@ -48,6 +50,9 @@ pub struct Session {
 /// When an entry comes twice or out of order, which would be a defect of the reconciler.
 pub fn fold(session: &mut Session, entry: &Entry) {
     assert!(entry.position > session.last_position, "entries are folded once, in the order of their positions");
+    if session.first_position == 0 {
+        session.first_position = entry.position;
+    }
     session.last_position = entry.position;
     session.last_recorded_at = entry.recorded_at;
     apply(session, &entry.fact);

@@ -61,6 +61,8 @@ pub struct SessionRow {
     pub ended_at_source: Option<String>,
     /// What a reader should know.
     pub flags: Vec<String>,
+    /// Position of the first entry folded.
+    pub first_position: i64,
     /// Position of the last entry folded.
     pub last_position: i64,
     /// When that entry was recorded.
@@ -112,25 +114,26 @@ pub async fn upsert_sessions(
              shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
              start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at, superseded_at,
              timed_out_at, operator_ended_at, quarantined_messages, key_conflict, client_ip, node_ip, user_args,
-             rendition_template, status, ended_at, ended_at_source, flags, last_position, last_recorded_at
+             rendition_template, status, ended_at, ended_at_source, flags, first_position, last_position,
+             last_recorded_at
          )
          select $1, session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
              start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at, superseded_at,
              timed_out_at, operator_ended_at, quarantined_messages, key_conflict, client_ip, node_ip, user_args,
-             rendition_template, status, ended_at, ended_at_source, string_to_array(flags, ','), last_position,
-             last_recorded_at
+             rendition_template, status, ended_at, ended_at_source, string_to_array(flags, ','),
+             first_position, last_position, last_recorded_at
          from unnest(
              $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[],
              $9::timestamptz[], $10::integer[], $11::timestamptz[], $12::integer[], $13::timestamptz[],
              $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::boolean[],
              $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::timestamptz[], $25::text[],
-             $26::text[], $27::bigint[], $28::timestamptz[]
+             $26::text[], $27::bigint[], $28::bigint[], $29::timestamptz[]
          ) as folded (
              session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
              start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at,
              superseded_at, timed_out_at, operator_ended_at, quarantined_messages, key_conflict,
              client_ip, node_ip, user_args, rendition_template, status, ended_at, ended_at_source,
-             flags, last_position, last_recorded_at
+             flags, first_position, last_position, last_recorded_at
          )
          on conflict (session_id, shard) do update set
              start_received_at = excluded.start_received_at, start_deliveries = excluded.start_deliveries,
@@ -168,6 +171,7 @@ pub async fn upsert_sessions(
         &column(sessions, |session| session.ended_at) as _,
         &column(sessions, |session| session.ended_at_source.as_deref()) as _,
         &column(sessions, |session| session.flags.join(",")),
+        &column(sessions, |session| session.first_position),
         &column(sessions, |session| session.last_position),
         &column(sessions, |session| session.last_recorded_at),
     )
