@@ -46,6 +46,8 @@ create table log_entry (
     rendition_template text,
     -- Members of the message that are not known to us.
     extra              jsonb,
+    -- Addresses or user_args were there, and are no longer kept.
+    blanked            boolean     not null default false,
     -- Of inferences and operators' acts: the end that they find.
     ended_at           timestamptz,
     actor              text,
@@ -67,6 +69,8 @@ create table log_entry (
     constraint log_entry_inference_finds_an_end check (origin <> 'inference' or ended_at is not null),
     constraint log_entry_operator_end_has_end check (event <> 'OPERATOR_END' or origin <> 'operator' or ended_at is not null),
     constraint log_entry_operator_has_actor check (origin <> 'operator' or actor is not null),
+    constraint log_entry_blanked_is_blank
+        check (not blanked or num_nonnulls(client_ip, node_ip, source_ip, user_args, extra) = 0),
     constraint log_entry_release_has_original check ((disposition = 'released') = (original_event_id is not null)
         and num_nulls(original_event_id, original_event, original_received_at) in (0, 3))
 ) partition by range (recorded_at);

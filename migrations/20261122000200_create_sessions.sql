@@ -42,6 +42,8 @@ create table stream_session (
     client_ip            text,
     node_ip              text,
     user_args            text,
+    -- These three were there, and are no longer kept.
+    blanked              boolean     not null,
     rendition_template   text,
     -- What follows from that state, kept for reading. 'unseen': nothing accepted yet, only quarantined messages;
     -- such a row is no session to a caller.
@@ -69,6 +71,7 @@ create table stream_session (
         check ((status = 'unseen') = (start_deliveries = 0 and end_deliveries = 0)),
     constraint stream_session_counts_not_negative
         check (start_deliveries >= 0 and end_deliveries >= 0 and quarantined_messages >= 0),
+    constraint stream_session_blanked_is_blank check (not blanked or num_nonnulls(client_ip, node_ip, user_args) = 0),
     constraint stream_session_positions_in_order check (0 < first_position and first_position <= last_position),
     constraint stream_session_flags_known check (flags <@ array
         ['start_missing', 'end_before_start', 'key_conflict', 'quarantined_messages'])

@@ -223,6 +223,21 @@ fn the_first_start_received_gives_the_details_and_an_end_only_for_want_of_one() 
 }
 
 #[test]
+fn what_is_no_longer_kept_conflicts_with_nothing() {
+    let blanked = |received| {
+        let receipt = message(received, None, "");
+        Fact::Started(Receipt { details: Details { blanked: true, ..Details::default() }, ..receipt })
+    };
+    let (first, second) = (Fact::Started(message(2, None, "first")), Fact::Started(message(3, None, "second")));
+    for facts in [[&blanked(1), &first], [&first, &blanked(1)], [&blanked(4), &second]] {
+        assert!(!fold_all(facts).key_conflict);
+    }
+    let shown = |facts: [&Fact; 2]| fold_all(facts).details;
+    assert_eq!(shown([&first, &blanked(1)]), Details { blanked: true, ..Details::default() });
+    assert_eq!(shown([&first, &blanked(4)]).client_ip.as_deref(), Some("first"));
+}
+
+#[test]
 fn flags_say_what_a_reader_should_know() {
     let start = Fact::Started(message(1, None, "a"));
     let end = Fact::Ended(message(5_000, None, "a"));

@@ -67,4 +67,15 @@ pub struct Details {
     pub user_args: Option<String>,
     /// The template that made this rendition; `None` for a source stream.
     pub rendition_template: Option<String>,
+    /// Addresses or `user_args` were there, and are no longer kept.
+    pub blanked: bool,
+}
+
+impl Details {
+    /// Whether this start and another name different addresses. Of those that are no longer kept, nobody can tell.
+    #[must_use]
+    pub fn conflict_with(&self, other: &Self) -> bool {
+        let known = !self.blanked && !other.blanked;
+        known && (&self.client_ip, &self.node_ip) != (&other.client_ip, &other.node_ip)
+    }
 }

@@ -3,7 +3,7 @@
 //! [`fold`] is a function of the state and the entry alone. For the provider's messages, quarantine, releases and
 //! inferences it is commutative, and but for the counts of deliveries it is idempotent, so that order, repeats and batch borders
 //! cannot matter. Operators' ends apply in the order of the log. Every field is therefore a minimum, a count, or the
-//! companion of a minimum.
+//! companion of a minimum. But once details are blanked, conflicts with them are no longer found.
 
 use chrono::{DateTime, SubsecRound, Utc};
 
@@ -80,8 +80,7 @@ fn apply(session: &mut Session, fact: &Fact) {
 fn start(session: &mut Session, receipt: &Receipt) {
     let kept = session.start_received_at.map(|received_at| (received_at, &session.details));
     if let Some((_, details)) = kept {
-        session.key_conflict |=
-            (&details.client_ip, &details.node_ip) != (&receipt.details.client_ip, &receipt.details.node_ip);
+        session.key_conflict |= details.conflict_with(&receipt.details);
     }
     if kept.is_none_or(|kept| (receipt.received_at, &receipt.details) < kept) {
         session.details.clone_from(&receipt.details);

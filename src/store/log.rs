@@ -295,6 +295,8 @@ pub struct EntryRow {
     pub node_ip: Option<String>,
     /// Query string of the push URL, masked.
     pub user_args: Option<String>,
+    /// Addresses or `user_args` were there, and are no longer kept.
+    pub blanked: bool,
     /// The template that made this rendition.
     pub rendition_template: Option<String>,
     /// The end that an inference or an operator finds.
@@ -321,8 +323,8 @@ pub async fn list_entries_after(
     sqlx::query_as!(
         EntryRow,
         "select position, recorded_at, received_at, session_id, domain, app, stream, publish_timestamp, origin, event,
-                disposition, signature, auth_timestamp, client_ip, node_ip, user_args, rendition_template, ended_at,
-                original_event, original_received_at
+                disposition, signature, auth_timestamp, client_ip, node_ip, user_args, blanked, rendition_template,
+                ended_at, original_event, original_received_at
          from log_entry
          where shard = $1 and position > $2 and recorded_at >= $3
          order by position

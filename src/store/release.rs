@@ -46,12 +46,12 @@ pub async fn insert_release(executor: impl PgExecutor<'_>, release: &ReleaseRow)
          insert into log_entry (
              shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream,
              publish_timestamp, origin, event, disposition, reason, signature, key_id, auth_timestamp, auth_sign,
-             client_ip, node_ip, source_ip, user_args, rendition_template, extra, actor, note,
+             client_ip, node_ip, source_ip, user_args, rendition_template, extra, blanked, actor, note,
              original_event_id, original_event, original_received_at, signature_tag
          )
          select advanced.shard, advanced.position, advanced.recorded_at, $3, $4, original.session_id, domain, app, stream,
              original.publish_timestamp, 'operator', 'RELEASED', 'released', reason, signature, key_id, auth_timestamp, auth_sign,
-             client_ip, node_ip, source_ip, user_args, rendition_template, extra, $5, $6,
+             client_ip, node_ip, source_ip, user_args, rendition_template, extra, blanked, $5, $6,
              original.event_id, original.event, original.received_at,
              case when first_use.ordinal is null then tag.of_original end
          from original join advanced using (shard)

@@ -51,6 +51,8 @@ pub struct SessionRow {
     pub node_ip: Option<String>,
     /// Query string of the push URL, masked.
     pub user_args: Option<String>,
+    /// Addresses or `user_args` were there, and are no longer kept.
+    pub blanked: bool,
     /// The template that made this rendition.
     pub rendition_template: Option<String>,
     /// `unseen`, `live` or `ended`.
@@ -104,6 +106,7 @@ pub async fn get_session(executor: impl PgExecutor<'_>, session_id: Uuid) -> Res
 ///
 /// # Errors
 /// Those of the database.
+#[expect(clippy::too_many_lines, reason = "one statement, a column a line")]
 pub async fn upsert_sessions(
     executor: impl PgExecutor<'_>,
     shard: i16,
@@ -114,25 +117,25 @@ pub async fn upsert_sessions(
              shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
              start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at, superseded_at,
              timed_out_at, operator_ended_at, quarantined_messages, key_conflict, client_ip, node_ip, user_args,
-             rendition_template, status, ended_at, ended_at_source, flags, first_position, last_position,
+             blanked, rendition_template, status, ended_at, ended_at_source, flags, first_position, last_position,
              last_recorded_at
          )
          select $1, session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
              start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at, superseded_at,
              timed_out_at, operator_ended_at, quarantined_messages, key_conflict, client_ip, node_ip, user_args,
-             rendition_template, status, ended_at, ended_at_source, string_to_array(flags, ','),
+             blanked, rendition_template, status, ended_at, ended_at_source, string_to_array(flags, ','),
              first_position, last_position, last_recorded_at
          from unnest(
              $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[],
              $9::timestamptz[], $10::integer[], $11::timestamptz[], $12::integer[], $13::timestamptz[],
              $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::boolean[],
-             $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::timestamptz[], $25::text[],
-             $26::text[], $27::bigint[], $28::bigint[], $29::timestamptz[]
+             $19::text[], $20::text[], $21::text[], $22::boolean[], $23::text[], $24::text[], $25::timestamptz[],
+             $26::text[], $27::text[], $28::bigint[], $29::bigint[], $30::timestamptz[]
          ) as folded (
              session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
              start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at,
              superseded_at, timed_out_at, operator_ended_at, quarantined_messages, key_conflict,
-             client_ip, node_ip, user_args, rendition_template, status, ended_at, ended_at_source,
+             client_ip, node_ip, user_args, blanked, rendition_template, status, ended_at, ended_at_source,
              flags, first_position, last_position, last_recorded_at
          )
          on conflict (session_id, shard) do update set
@@ -142,9 +145,10 @@ pub async fn upsert_sessions(
              timed_out_at = excluded.timed_out_at, operator_ended_at = excluded.operator_ended_at,
              quarantined_messages = excluded.quarantined_messages, key_conflict = excluded.key_conflict,
              client_ip = excluded.client_ip, node_ip = excluded.node_ip, user_args = excluded.user_args,
-             rendition_template = excluded.rendition_template, status = excluded.status,
-             ended_at = excluded.ended_at, ended_at_source = excluded.ended_at_source, flags = excluded.flags,
-             last_position = excluded.last_position, last_recorded_at = excluded.last_recorded_at",
+             blanked = excluded.blanked, rendition_template = excluded.rendition_template,
+             status = excluded.status, ended_at = excluded.ended_at, ended_at_source = excluded.ended_at_source,
+             flags = excluded.flags, last_position = excluded.last_position,
+             last_recorded_at = excluded.last_recorded_at",
         shard,
         &column(sessions, |session| session.session_id),
         &column(sessions, |session| session.stream_id),
@@ -166,6 +170,7 @@ pub async fn upsert_sessions(
         &column(sessions, |session| session.client_ip.as_deref()) as _,
         &column(sessions, |session| session.node_ip.as_deref()) as _,
         &column(sessions, |session| session.user_args.as_deref()) as _,
+        &column(sessions, |session| session.blanked),
         &column(sessions, |session| session.rendition_template.as_deref()) as _,
         &column(sessions, |session| session.status.as_str()) as _,
         &column(sessions, |session| session.ended_at) as _,
