@@ -1,4 +1,5 @@
--- The event log: the truth that everything else is computed from. Rows are only ever added.
+-- The event log: the truth that everything else is computed from. Rows are only ever added; but when
+-- they are old, what is personal in them is blanked, and their month is dropped.
 --
 -- Streams are spread over shards; within a shard, positions have no gaps and follow the order of commits. An append
 -- takes the shard's head row first and holds it to its commit, so whoever has read a shard up to a position will
@@ -11,6 +12,20 @@ create table shard_head (
     recorded_at timestamptz not null,
     constraint shard_head_pkey primary key (shard),
     constraint shard_head_position_not_negative check (position >= 0)
+) with (fillfactor = 20);
+
+-- How far back the log reaches. Whole months are dropped, and personal fields are blanked, in the order of positions;
+-- entries are blanked before they are dropped, and folded before they are blanked.
+create table log_horizon (
+    shard             smallint    not null,
+    -- The last entry that was dropped; 0 before the first.
+    position          bigint      not null,
+    recorded_at       timestamptz not null,
+    -- The last entry whose personal fields were blanked; 0 before the first.
+    personal_position bigint      not null,
+    constraint log_horizon_pkey primary key (shard),
+    constraint log_horizon_position_not_negative check (position >= 0),
+    constraint log_horizon_is_blanked check (position <= personal_position)
 ) with (fillfactor = 20);
 
 create table log_entry (

@@ -1,5 +1,5 @@
 -- What the log says, folded: one row a session, one row a stream, and how far each shard has been folded.
--- All of it can be made anew from the log.
+-- All of it can be made anew from the log, as far back as that is kept.
 
 create table fold_progress (
     shard       smallint    not null,

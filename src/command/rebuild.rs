@@ -28,13 +28,19 @@ impl RebuildCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let purpose = if self.verify { Purpose::Verify } else { Purpose::Replace };
         with_installation(&self.installation, async |on| {
+            let horizons = store::retention::list_horizons(&on.pool).await?;
+            let dropped: i64 = horizons.iter().map(|horizon| horizon.position).sum();
             let folded: i64 = store::rebuild::list_progress(&on.pool).await?.iter().map(|(_, position)| position).sum();
+            let folded = folded - dropped;
             let bar = ProgressBar::new(u64::try_from(folded)?).with_style(ProgressStyle::with_template(
                 "{wide_bar} {human_pos}/{human_len} entries, {per_sec}, {eta} left",
             )?);
             let show = |difference: DifferenceRow| bar.suspend(|| println!("{}", words_of(&difference)));
             let differences = rebuild(&on.database, purpose, |entries| bar.set_position(entries), show).await?;
             bar.finish_and_clear();
+            if dropped > 0 {
+                println!("{dropped} log entries are no longer kept: sessions that began with them stay as they are");
+            }
             match (differences, purpose) {
                 (0, _) => println!("{folded} log entries folded: every row is as the log says"),
                 (differences, Purpose::Replace) => {

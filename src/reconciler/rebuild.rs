@@ -1,6 +1,6 @@
 //! Making all sessions anew from the log, beside the live ones, while messages keep coming.
 //!
-//! The log is folded from its beginning by the same steps as ever, into empty tables. When these have nearly caught up,
+//! The log is folded from where it begins by the same steps as ever, into empty tables. When these have nearly caught up,
 //! live folding is held for as long as it takes to fold the rest and to compare; receiving is not. What differs is put
 //! right in the same transaction, or, to verify, only shown.
 
@@ -11,6 +11,7 @@ use super::step::{FoldError, MOST_AT_ONCE, StepOutcome, step};
 use crate::store;
 use crate::store::pool::{self, Use};
 use crate::store::rebuild::{DifferenceRow, Folded};
+use crate::store::retention::HorizonRow;
 
 /// Why sessions cannot be made anew.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,7 @@ pub async fn rebuild(
     if !store::rebuild::try_lock_rebuild(&mut connection).await? {
         return Err(RebuildError::Busy);
     }
+    store::retention::lock_retention(&mut connection).await?;
     let schema = store::rebuild::get_live_schema(&mut connection).await?;
     store::rebuild::create_tables_beside(&mut connection).await?;
     let beside = pool::open(&store::rebuild::options(database, &schema), Use::Work);
@@ -60,6 +62,7 @@ pub async fn rebuild(
     let differences = rebuilt?;
     dropped?;
     // The server would do so by itself, but not before the next one may ask.
+    store::retention::unlock_retention(&mut connection).await?;
     store::rebuild::unlock_rebuild(&mut connection).await?;
     connection.close().await?;
     Ok(differences)
@@ -78,9 +81,10 @@ async fn rebuild_beside(
         progress(folded);
     };
     // All but what comes meanwhile, while others go on folding.
+    let horizons = store::retention::list_horizons(&mut *connection).await?;
     let nearly = store::rebuild::list_progress(&mut *connection).await?;
-    for (shard, position) in &nearly {
-        fold_between(beside, *shard, 0, *position, &mut tell).await?;
+    for ((shard, position), horizon) in nearly.iter().zip(&horizons) {
+        fold_between(beside, *shard, horizon.position, *position, &mut tell).await?;
     }
     let mut transaction = connection.begin().await?;
     store::rebuild::set_patient(&mut transaction).await?;
@@ -89,6 +93,7 @@ async fn rebuild_beside(
     for ((shard, position), (_, from)) in live.into_iter().zip(nearly) {
         fold_between(beside, shard, from, position, &mut tell).await?;
     }
+    keep_what_is_forgotten(&mut transaction, &horizons).await?;
     let mut differences = 0;
     for table in Folded::ALL {
         differences += store::rebuild::list_differences(&mut transaction, table, &mut show).await?;
@@ -98,6 +103,18 @@ async fn rebuild_beside(
     }
     transaction.commit().await?;
     Ok(differences)
+}
+
+/// Puts beside, or takes away there, what the log cannot tell any more, so that the live rows keep it.
+async fn keep_what_is_forgotten(connection: &mut PgConnection, horizons: &[HorizonRow]) -> Result<(), sqlx::Error> {
+    if horizons.iter().any(|horizon| horizon.position > 0) {
+        store::rebuild::delete_older_sessions_beside(connection).await?;
+        store::rebuild::insert_older_streams_beside(connection).await?;
+    }
+    if horizons.iter().any(|horizon| horizon.personal_position > 0) {
+        store::rebuild::update_blanked_sessions_beside(connection).await?;
+    }
+    Ok(())
 }
 
 /// Folds a shard's entries after `from` up to `to`, which are there.

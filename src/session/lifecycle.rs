@@ -71,6 +71,9 @@ pub enum Flag {
 }
 
 impl Flag {
+    /// Every flag, in the order in which they are shown.
+    pub const ALL: [Self; 4] = [Self::StartMissing, Self::EndBeforeStart, Self::KeyConflict, Self::QuarantinedMessages];
+
     /// The word that is stored and shown.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -116,15 +119,13 @@ pub fn end(session: &Session, started_at: DateTime<Utc>) -> Option<(DateTime<Utc
 /// What a reader should know about the session.
 #[must_use]
 pub fn flags(session: &Session, started_at: DateTime<Utc>) -> Vec<Flag> {
-    [
-        (Flag::StartMissing, session.end_deliveries > 0 && session.start_deliveries == 0),
-        (Flag::EndBeforeStart, session.end_noticed_at.is_some_and(|noticed_at| noticed_at < started_at)),
-        (Flag::KeyConflict, session.key_conflict),
-        (Flag::QuarantinedMessages, session.quarantined_messages > 0),
-    ]
-    .into_iter()
-    .filter_map(|(flag, set)| set.then_some(flag))
-    .collect()
+    let is_set = |flag: &Flag| match flag {
+        Flag::StartMissing => session.end_deliveries > 0 && session.start_deliveries == 0,
+        Flag::EndBeforeStart => session.end_noticed_at.is_some_and(|noticed_at| noticed_at < started_at),
+        Flag::KeyConflict => session.key_conflict,
+        Flag::QuarantinedMessages => session.quarantined_messages > 0,
+    };
+    Flag::ALL.into_iter().filter(is_set).collect()
 }
 
 /// Whole seconds that a session has lasted, at `as_of` if it is live; never negative.

@@ -42,7 +42,7 @@ pub async fn insert_installation(
     Ok(())
 }
 
-/// Makes the head and the progress of each shard, where they are not made already.
+/// Makes the head, the horizon and the progress of each shard, where they are not made already.
 ///
 /// # Errors
 /// Those of the database.
@@ -51,6 +51,11 @@ pub async fn insert_shards(executor: impl PgExecutor<'_>, shards: i16) -> Result
         "with heads as (
              insert into shard_head (shard, position, recorded_at)
              select number::smallint, 0, 'epoch' from generate_series(0, $1::integer - 1) as number
+             on conflict (shard) do nothing
+         ),
+         horizons as (
+             insert into log_horizon (shard, position, recorded_at, personal_position)
+             select number::smallint, 0, 'epoch', 0 from generate_series(0, $1::integer - 1) as number
              on conflict (shard) do nothing
          )
          insert into fold_progress (shard, position, recorded_at)

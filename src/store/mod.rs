@@ -21,6 +21,7 @@ pub mod pool;
 pub mod rebuild;
 pub mod rejection;
 pub mod release;
+pub mod retention;
 pub mod session;
 pub mod session_list;
 pub mod signing_key;

@@ -38,13 +38,51 @@ pub async fn has_log_partition(executor: impl PgExecutor<'_>, month: NaiveDate) 
 pub async fn create_log_partition(connection: &mut PgConnection, month: NaiveDate) -> Result<(), sqlx::Error> {
     let name = partition_name(month);
     let next = month + Months::new(1);
-    // A partition's name and bounds cannot be parameters. Both are made of a date alone.
+    // A partition's name and bounds cannot be parameters, here and below. Both are made of a date alone.
     let create = format!("create table {name} (like log_entry including all)");
     let attach = format!(
         "alter table log_entry attach partition {name} for values from ('{month} 00:00:00+00') to ('{next} 00:00:00+00')"
     );
     sqlx::query(AssertSqlSafe(create)).execute(&mut *connection).await?;
     sqlx::query(AssertSqlSafe(attach)).execute(&mut *connection).await?;
+    Ok(())
+}
+
+/// The months that have a partition, oldest first, each as its first day.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_log_months(executor: impl PgExecutor<'_>) -> Result<Vec<NaiveDate>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select to_date(right(child.relname, 7), 'YYYY_MM') as "month!"
+           from pg_inherits join pg_class child on child.oid = inhrelid
+           where inhparent = 'log_entry'::regclass and child.relname ~ '^log_entry_[0-9]{4}_[0-9]{2}$'
+           order by 1"#
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// Keeps vacuum away from the partition for the month that begins on `month`, to the end of the transaction.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lock_log_partition(connection: &mut PgConnection, month: NaiveDate) -> Result<(), sqlx::Error> {
+    let lock = format!("lock table {} in share update exclusive mode", partition_name(month));
+    sqlx::query(AssertSqlSafe(lock)).execute(connection).await?;
+    Ok(())
+}
+
+/// Drops the partition for the month that begins on `month`, and all that it holds.
+///
+/// # Errors
+/// Those of the database.
+pub async fn drop_log_partition(connection: &mut PgConnection, month: NaiveDate) -> Result<(), sqlx::Error> {
+    let name = partition_name(month);
+    let detach = format!("alter table log_entry detach partition {name}");
+    let drop = format!("drop table {name}");
+    sqlx::query(AssertSqlSafe(detach)).execute(&mut *connection).await?;
+    sqlx::query(AssertSqlSafe(drop)).execute(&mut *connection).await?;
     Ok(())
 }
 

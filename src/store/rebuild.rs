@@ -1,5 +1,8 @@
 //! Folded tables beside the live ones, in a schema of their own: what the log makes of an empty start.
 //!
+//! The log reaches back to the horizon of each shard. A session that began before is not compared: of what the log has left
+//! of it, nothing whole can be made. What was blanked is taken over from the live row.
+//!
 //! A connection that looks into that schema first folds into these tables with the very statements that fold into the
 //! live ones.
 
@@ -9,6 +12,8 @@ use futures_util::TryStreamExt;
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, PgExecutor};
+
+use crate::session::lifecycle::Flag;
 
 /// The schema of the tables beside.
 const BESIDE: &str = "streamtally_rebuild";
@@ -30,6 +35,17 @@ impl Folded {
         match self {
             Self::Stream => "stream",
             Self::Session => "stream_session",
+        }
+    }
+
+    /// Whether the log still says all of a live row.
+    fn is_told(self) -> &'static str {
+        match self {
+            Self::Stream => "true",
+            Self::Session => {
+                "exists (select from log_horizon horizon
+                         where horizon.shard = live.shard and live.first_position > horizon.position)"
+            }
         }
     }
 
@@ -75,7 +91,8 @@ pub async fn unlock_rebuild(executor: impl PgExecutor<'_>) -> Result<(), sqlx::E
     Ok(())
 }
 
-/// Makes empty tables beside, in place of what an earlier rebuild left behind.
+/// Makes empty tables beside, in place of what an earlier rebuild left behind. Folding into them begins where the log
+/// does.
 ///
 /// # Errors
 /// Those of the database.
@@ -94,7 +111,10 @@ pub async fn create_tables_beside(connection: &mut PgConnection) -> Result<(), s
         );
         connection.execute(AssertSqlSafe(create)).await?;
     }
-    let begin = format!("insert into {BESIDE}.fold_progress select shard, 0, 'epoch' from fold_progress");
+    // A release whose message was dropped makes this one negative, until the row goes.
+    let unchecked = format!("alter table {BESIDE}.stream_session drop constraint stream_session_counts_not_negative");
+    connection.execute(AssertSqlSafe(unchecked)).await?;
+    let begin = format!("insert into {BESIDE}.fold_progress select shard, position, recorded_at from log_horizon");
     connection.execute(AssertSqlSafe(begin)).await?;
     Ok(())
 }
@@ -136,6 +156,72 @@ pub async fn set_patient(connection: &mut PgConnection) -> Result<(), sqlx::Erro
     Ok(())
 }
 
+/// Leaves beside no session that began before its shard's horizon: the live row is as good as can be. Only a session
+/// whose live row is lost stays, with what the log has left of it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_older_sessions_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let delete = format!(
+        "delete from {BESIDE}.stream_session beside
+         using stream_session live join log_horizon horizon using (shard)
+         where live.session_id = beside.session_id and live.shard = beside.shard
+           and live.first_position <= horizon.position"
+    );
+    let mend = format!("update {BESIDE}.stream_session set quarantined_messages = 0 where quarantined_messages < 0");
+    connection.execute(AssertSqlSafe(delete)).await?;
+    connection.execute(AssertSqlSafe(mend)).await?;
+    Ok(())
+}
+
+/// Puts beside the streams of sessions that began before their shard's horizon: as they are live, else as these
+/// sessions name them.
+///
+/// # Errors
+/// Those of the database.
+pub async fn insert_older_streams_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let insert = format!(
+        "insert into {BESIDE}.stream (shard, stream_id, domain, app, stream)
+         select older.shard, older.stream_id, coalesce(live.domain, older.domain), coalesce(live.app, older.app),
+             coalesce(live.stream, older.stream)
+         from (
+             select session.shard, session.stream_id, min(session.domain) as domain, min(session.app) as app,
+                 min(session.stream) as stream
+             from stream_session session join log_horizon horizon using (shard)
+             where session.first_position <= horizon.position and session.status <> 'unseen'
+             group by session.shard, session.stream_id
+         ) older
+         left join stream live using (stream_id, shard)
+         on conflict do nothing"
+    );
+    connection.execute(AssertSqlSafe(insert)).await?;
+    Ok(())
+}
+
+/// Puts beside what only the live rows can tell of sessions some of whose entries were blanked.
+///
+/// # Errors
+/// Those of the database.
+pub async fn update_blanked_sessions_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let update = format!(
+        "update {BESIDE}.stream_session beside
+         set client_ip = live.client_ip, node_ip = live.node_ip, user_args = live.user_args, blanked = live.blanked,
+             key_conflict = live.key_conflict,
+             flags = array (
+                 select flag from unnest($1::text[]) with ordinality as known (flag, place)
+                 where case flag when $2 then live.key_conflict else flag = any (beside.flags) end
+                 order by place)
+         from stream_session live join log_horizon horizon using (shard)
+         where live.session_id = beside.session_id and live.shard = beside.shard
+           and beside.first_position <= horizon.personal_position
+           and (beside.client_ip, beside.node_ip, beside.user_args, beside.blanked, beside.key_conflict)
+               is distinct from (live.client_ip, live.node_ip, live.user_args, live.blanked, live.key_conflict)"
+    );
+    let flags: Vec<&str> = Flag::ALL.into_iter().map(Flag::as_str).collect();
+    sqlx::query(AssertSqlSafe(update)).bind(flags).bind(Flag::KeyConflict.as_str()).execute(connection).await?;
+    Ok(())
+}
+
 /// A row that is not the same in both tables.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DifferenceRow {
@@ -154,10 +240,10 @@ pub async fn list_differences(
     folded: Folded,
     mut show: impl FnMut(DifferenceRow),
 ) -> Result<u64, sqlx::Error> {
-    let (table, id) = (folded.table(), folded.id());
+    let (table, id, is_told) = (folded.table(), folded.id(), folded.is_told());
     let query = format!(
         "select to_jsonb(live)::text, to_jsonb(beside)::text
-         from {table} live full join {BESIDE}.{table} beside using ({id}, shard)
+         from (select * from {table} live where {is_told}) live full join {BESIDE}.{table} beside using ({id}, shard)
          where row (live.*) is distinct from row (beside.*)
          order by {id}"
     );
@@ -176,9 +262,9 @@ pub async fn list_differences(
 /// # Errors
 /// Those of the database.
 pub async fn replace_differing_rows(connection: &mut PgConnection, folded: Folded) -> Result<(), sqlx::Error> {
-    let (table, id) = (folded.table(), folded.id());
+    let (table, id, is_told) = (folded.table(), folded.id(), folded.is_told());
     let delete = format!(
-        "delete from {table} live where not exists (
+        "delete from {table} live where {is_told} and not exists (
              select from {BESIDE}.{table} beside
              where beside.{id} = live.{id} and beside.shard = live.shard and row (beside.*) is not distinct from row (live.*))"
     );

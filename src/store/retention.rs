@@ -1,0 +1,270 @@
+//! How far back the log reaches: the horizon of each shard, and what moves it.
+//!
+//! In each shard, always: what is dropped was blanked before, what is blanked was folded before.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+
+use super::column;
+
+/// How far back a shard's log reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HorizonRow {
+    /// The shard.
+    pub shard: i16,
+    /// Position of the last entry that was dropped; 0 before the first.
+    pub position: i64,
+    /// When that entry was recorded.
+    pub recorded_at: DateTime<Utc>,
+    /// Position of the last entry whose personal fields were blanked; 0 before the first.
+    pub personal_position: i64,
+}
+
+/// How far back each shard's log reaches, in their order.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_horizons(executor: impl PgExecutor<'_>) -> Result<Vec<HorizonRow>, sqlx::Error> {
+    sqlx::query_as!(
+        HorizonRow,
+        "select shard, position, recorded_at, personal_position from log_horizon order by shard"
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// Makes this transaction the only one that drops or blanks; false when another is at it, or a rebuild keeps all as it
+/// is.
+///
+/// # Errors
+/// Those of the database.
+pub async fn try_lock_retention(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock(hashtext('streamtally: retention')) as "locked!""#)
+        .fetch_one(executor)
+        .await
+}
+
+/// Keeps the log as it is, as long as this connection lasts. Waits for what is being dropped or blanked just now.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lock_retention(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!("select pg_advisory_lock(hashtext('streamtally: retention'))").execute(executor).await?;
+    Ok(())
+}
+
+/// Lets the log be dropped and blanked again.
+///
+/// # Errors
+/// Those of the database.
+pub async fn unlock_retention(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!("select pg_advisory_unlock(hashtext('streamtally: retention'))").fetch_one(executor).await?;
+    Ok(())
+}
+
+/// What of a shard is still to be blanked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnblankedRow {
+    /// Position of the last entry that is blanked.
+    pub blanked: i64,
+    /// Position of the last entry that is folded.
+    pub folded: i64,
+}
+
+/// Takes a shard for this transaction, waiting for whoever folds it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lock_unblanked(executor: impl PgExecutor<'_>, shard: i16) -> Result<UnblankedRow, sqlx::Error> {
+    sqlx::query_as!(
+        UnblankedRow,
+        "select horizon.personal_position as blanked, progress.position as folded
+         from fold_progress progress join log_horizon horizon using (shard)
+         where shard = $1
+         for update of progress",
+        shard
+    )
+    .fetch_one(executor)
+    .await
+}
+
+/// Entries of a shard that follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryRange {
+    /// The shard.
+    pub shard: i16,
+    /// Position of the entry before the first of them.
+    pub after: i64,
+    /// Position of the last of them.
+    pub last: i64,
+    /// They were recorded before this: it keeps newer months out of the search.
+    pub recorded_before: DateTime<Utc>,
+}
+
+/// Position of the last entry in a range; `None` when there is none.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get_last_position(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select max(position) from log_entry
+         where shard = $1 and position > $2 and position <= $3 and recorded_at < $4",
+        range.shard,
+        range.after,
+        range.last,
+        range.recorded_before
+    )
+    .fetch_one(executor)
+    .await
+}
+
+/// Blanks what is personal in entries.
+///
+/// # Errors
+/// Those of the database.
+pub async fn blank_entries(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update log_entry
+         set blanked = blanked or num_nonnulls(client_ip, node_ip, user_args) > 0,
+             client_ip = null, node_ip = null, source_ip = null, user_args = null, extra = null
+         where shard = $1 and position > $2 and position <= $3 and recorded_at < $4
+           and num_nonnulls(client_ip, node_ip, source_ip, user_args, extra) > 0",
+        range.shard,
+        range.after,
+        range.last,
+        range.recorded_before
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Blanks what is personal in the sessions that entries are about.
+///
+/// # Errors
+/// Those of the database.
+pub async fn blank_sessions(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update stream_session
+         set blanked = true, client_ip = null, node_ip = null, user_args = null
+         where shard = $1
+           and session_id in (
+               select session_id from log_entry
+               where shard = $1 and position > $2 and position <= $3 and recorded_at < $4)
+           and num_nonnulls(client_ip, node_ip, user_args) > 0",
+        range.shard,
+        range.after,
+        range.last,
+        range.recorded_before
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Says up to which entry a shard is blanked.
+///
+/// # Errors
+/// Those of the database.
+pub async fn update_personal_position(
+    executor: impl PgExecutor<'_>,
+    shard: i16,
+    position: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("update log_horizon set personal_position = $2 where shard = $1", shard, position)
+        .execute(executor)
+        .await?;
+    Ok(())
+}
+
+/// When the newest entry of the log was recorded; `None` before the first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get_newest_recorded_at(executor: impl PgExecutor<'_>) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!("select max(recorded_at) from shard_head where position > 0").fetch_one(executor).await
+}
+
+/// Lets this transaction wait for nothing for long, neither for locks nor for its client: appends wait behind it.
+///
+/// # Errors
+/// Those of the database. A later statement fails with `55P03` when a lock is not to be had in time.
+pub async fn set_impatient(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "select set_config('lock_timeout', '500ms', true) as locks,
+             set_config('statement_timeout', '2s', true) as statements,
+             set_config('idle_in_transaction_session_timeout', '1s', true) as client"
+    )
+    .fetch_one(executor)
+    .await?;
+    Ok(())
+}
+
+/// Keeps others from appending and reading, to the end of the transaction.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lock_log(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!("lock table only log_entry in access exclusive mode").execute(executor).await?;
+    Ok(())
+}
+
+/// The last entry of a shard in some period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastEntryRow {
+    /// The shard.
+    pub shard: i16,
+    /// The entry's position.
+    pub position: i64,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
+    /// Position of the last entry of the shard that was dropped.
+    pub dropped: i64,
+    /// Position of the last entry of the shard that was blanked.
+    pub blanked: i64,
+}
+
+/// The last entry recorded in a period, of each shard that has one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_last_entries(
+    executor: impl PgExecutor<'_>,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+) -> Result<Vec<LastEntryRow>, sqlx::Error> {
+    sqlx::query_as!(
+        LastEntryRow,
+        "select horizon.shard, last.position, last.recorded_at, horizon.position as dropped,
+             horizon.personal_position as blanked
+         from log_horizon horizon
+         cross join lateral (
+             select position, recorded_at from log_entry
+             where shard = horizon.shard and recorded_at >= $1 and recorded_at < $2
+             order by position desc
+             limit 1
+         ) last",
+        from,
+        to
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// Says that these entries, and all before them, are dropped.
+///
+/// # Errors
+/// Those of the database.
+pub async fn update_horizons(executor: impl PgExecutor<'_>, dropped: &[LastEntryRow]) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update log_horizon horizon set position = dropped.position, recorded_at = dropped.recorded_at
+         from unnest($1::smallint[], $2::bigint[], $3::timestamptz[]) as dropped (shard, position, recorded_at)
+         where horizon.shard = dropped.shard",
+        &column(dropped, |entry| entry.shard),
+        &column(dropped, |entry| entry.position),
+        &column(dropped, |entry| entry.recorded_at)
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
