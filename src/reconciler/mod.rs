@@ -8,10 +8,13 @@
 //!
 //! [`rebuild`] makes all sessions anew, and compares.
 //!
+//! [`retention`] blanks and drops what is old.
+//!
 //! [`step()`] is what tests drive; [`run`] is what drives it in life.
 
 pub mod infer;
 pub mod rebuild;
+pub mod retention;
 mod row;
 pub mod run;
 pub mod steady_clock;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fold_to_end;
 use super::infer::{Rules, infer};
+use super::retention::{self, Left, Retained, retain};
 use super::steady_clock::SteadyClock;
 use crate::clock;
 use crate::store;
@@ -31,6 +32,12 @@ const INFER: Duration = Duration::from_secs(30);
 
 /// How often other processes are told, at most: NOTIFY serialises commits.
 const TELL: Duration = Duration::from_millis(50);
+
+/// How often old entries are blanked and dropped.
+const RETAIN: Duration = Duration::from_hours(1);
+
+/// How soon that is tried again when it failed, or when the log was in use.
+const RETAIN_AGAIN: Duration = Duration::from_mins(1);
 
 /// Folds until stopped. `appended` is told of appends in this process; `healthy` tells whether folding goes on.
 pub async fn fold_until_stopped(
@@ -98,6 +105,26 @@ pub async fn infer_until_stopped(pool: PgPool, rules: Rules, appended: Arc<Notif
         }
         was_failing = inferred.is_err();
     }
+}
+
+/// Blanks and drops what is old until stopped.
+pub async fn retain_until_stopped(pool: PgPool, rules: retention::Rules, stopped: CancellationToken) {
+    let mut was_failing = false;
+    // A transaction that is given up has changed nothing.
+    while let Some(retained) = stopped.run_until_cancelled(retain_now(&pool, &rules)).await {
+        if let (Err(error), false) = (&retained, was_failing) {
+            let error = error as &dyn std::error::Error;
+            tracing::error!(error, "old entries of the log cannot be blanked and dropped; trying again");
+        }
+        was_failing = retained.is_err();
+        let soon = !matches!(&retained, Ok(Retained { left: None | Some(Left::Busy | Left::NotFolded), .. }));
+        stopped.run_until_cancelled(sleep(if soon { RETAIN_AGAIN } else { RETAIN })).await;
+    }
+}
+
+async fn retain_now(pool: &PgPool, rules: &retention::Rules) -> Result<Retained, sqlx::Error> {
+    let now = store::partition::get_database_time(pool).await?;
+    retain(pool, rules, now).await
 }
 
 async fn infer_after(

@@ -3,6 +3,7 @@
 
 mod administration;
 mod audit;
+mod blanking;
 mod boundaries;
 mod certificates;
 mod document;
@@ -20,6 +21,8 @@ mod rebuild;
 mod receiving;
 mod reconciler;
 mod rejections;
+mod retention;
+mod retention_histories;
 mod rotation;
 mod server;
 mod sessions;

@@ -10,19 +10,19 @@ use streamtally::store::rebuild::DifferenceRow;
 use crate::helpers::{TestApp, until};
 use crate::messages::Push;
 
-async fn differences(app: &TestApp, purpose: Purpose) -> Vec<DifferenceRow> {
+pub async fn differences(app: &TestApp, purpose: Purpose) -> Vec<DifferenceRow> {
     let mut shown = Vec::new();
     let found = rebuild(&app.database.options, purpose, |_| {}, |row| shown.push(row)).await.unwrap();
     assert_eq!(usize::try_from(found).unwrap(), shown.len());
     shown
 }
 
-async fn sql(app: &TestApp, statement: &str) -> u64 {
+pub async fn sql(app: &TestApp, statement: &str) -> u64 {
     sqlx::query(AssertSqlSafe(statement)).execute(&app.pool).await.unwrap().rows_affected()
 }
 
 /// A log with entries of every kind.
-async fn eventful(app: &TestApp) {
+pub async fn eventful(app: &TestApp) {
     let late = |push: &Push| push.message("PUBLISH", clock::now().timestamp() - 700);
     for number in 0..20 {
         let (first, second) = (Push::of(&format!("room{number}"), 900), Push::of(&format!("room{number}"), 600));

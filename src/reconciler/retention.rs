@@ -1,0 +1,211 @@
+//! How long the log is kept, and what is personal in it.
+//!
+//! Entries are **blanked** one by one when they are old enough: addresses, `user_args`, and members that are not known go,
+//! from them and from the sessions that they are about. Months are **dropped** as a whole, oldest first, when all of them is old
+//! enough; the sessions that came of them stay. [`rebuild`](super::rebuild) goes by the horizons that are kept of both.
+//!
+//! Nothing is blanked before it is folded, nothing is dropped before it is blanked, and the newest month that holds
+//! anything is never dropped. All of it is done by one process at a time, in transactions of a bounded size, and not
+//! while a rebuild runs.
+
+use chrono::{DateTime, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
+use sqlx::error::DatabaseError;
+use sqlx::{PgConnection, PgPool};
+
+use crate::store;
+use crate::store::retention::EntryRange;
+
+/// The most entries that are blanked in one commit, while which their shard is not folded.
+const MOST_AT_ONCE: i64 = 5_000;
+
+/// What the database says when a lock is not to be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// How long what is kept; `None` for ever.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rules {
+    /// Entries of the log.
+    pub keep_events: Option<TimeDelta>,
+    /// What is personal in them and in sessions; no longer than the entries.
+    pub keep_personal: Option<TimeDelta>,
+}
+
+impl Rules {
+    /// Whether nothing ever goes.
+    #[must_use]
+    pub fn keep_all(&self) -> bool {
+        self.personal().is_none()
+    }
+
+    fn personal(&self) -> Option<TimeDelta> {
+        [self.keep_events, self.keep_personal].into_iter().flatten().min()
+    }
+}
+
+/// What was done, and what was left.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Retained {
+    /// How many entries were blanked.
+    pub blanked: i64,
+    /// The months that were dropped, each as its first day.
+    pub dropped: Vec<NaiveDate>,
+    /// Why not all was done that was due.
+    pub left: Option<Left>,
+}
+
+/// Why something that is due is left for later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Another process is at it, or a rebuild runs.
+    Busy,
+    /// Somebody reads the log for so long that appends would have had to wait.
+    InUse,
+    /// Not all entries of the month are folded.
+    NotFolded,
+}
+
+/// Blanks and drops what is old enough at `now`, which is the database's clock.
+///
+/// # Errors
+/// Those of the database; then what was done until then is done.
+pub async fn retain(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> Result<Retained, sqlx::Error> {
+    let mut retained = Retained::default();
+    if let Some(keep_personal) = rules.personal() {
+        blank(pool, now - keep_personal, &mut retained).await?;
+    }
+    if let (Some(keep_events), None) = (rules.keep_events, retained.left) {
+        drop_months(pool, now - keep_events, &mut retained).await?;
+    }
+    Ok(retained)
+}
+
+/// Blanks all that was recorded before a time, and is folded.
+async fn blank(pool: &PgPool, recorded_before: DateTime<Utc>, retained: &mut Retained) -> Result<(), sqlx::Error> {
+    for horizon in store::retention::list_horizons(pool).await? {
+        loop {
+            let Some(blanked) = blank_some(pool, horizon.shard, recorded_before).await? else {
+                retained.left = Some(Left::Busy);
+                return Ok(());
+            };
+            retained.blanked += blanked;
+            if blanked < MOST_AT_ONCE {
+                break;
+            }
+        }
+    }
+    if retained.blanked > 0 {
+        tracing::info!(entries = retained.blanked, "personal fields of old entries of the log were blanked");
+    }
+    Ok(())
+}
+
+/// Blanks the next entries of a shard; gives their number, or `None` when others are at it.
+async fn blank_some(pool: &PgPool, shard: i16, recorded_before: DateTime<Utc>) -> Result<Option<i64>, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    let blanked = blank_within(&mut transaction, shard, recorded_before).await?;
+    // Even if nothing has changed: the locks go at once.
+    transaction.commit().await?;
+    Ok(blanked)
+}
+
+async fn blank_within(
+    connection: &mut PgConnection,
+    shard: i16,
+    recorded_before: DateTime<Utc>,
+) -> Result<Option<i64>, sqlx::Error> {
+    if !store::retention::try_lock_retention(&mut *connection).await? {
+        return Ok(None);
+    }
+    // As folding does: who folds these sessions now would write back what is blanked.
+    let unblanked = store::retention::lock_unblanked(&mut *connection, shard).await?;
+    let after = unblanked.blanked;
+    let last = unblanked.folded.min(after + MOST_AT_ONCE);
+    let range = EntryRange { shard, after, last, recorded_before };
+    let Some(last) = store::retention::get_last_position(&mut *connection, range).await? else { return Ok(Some(0)) };
+    let range = EntryRange { last, ..range };
+    store::retention::blank_sessions(&mut *connection, range).await?;
+    store::retention::blank_entries(&mut *connection, range).await?;
+    store::retention::update_personal_position(connection, shard, last).await?;
+    Ok(Some(last - after))
+}
+
+/// Drops each month that ended until a time, oldest first, up to the first that has to stay.
+async fn drop_months(pool: &PgPool, until: DateTime<Utc>, retained: &mut Retained) -> Result<(), sqlx::Error> {
+    let Some(newest) = store::retention::get_newest_recorded_at(pool).await? else { return Ok(()) };
+    let months = store::partition::list_log_months(pool).await?;
+    // Were a later month dropped before an earlier one, the log would have a hole.
+    for month in months.into_iter().take_while(|month| is_over(*month, until.min(newest))) {
+        match drop_month(pool, month).await {
+            Ok(entries) => {
+                tracing::info!(%month, entries, "a month of the log was dropped");
+                retained.dropped.push(month);
+            }
+            Err(Stays::Left(left)) => {
+                if left == Left::NotFolded {
+                    tracing::warn!(%month, "a month of the log is old, but is kept until all of it is folded");
+                }
+                retained.left = Some(left);
+                break;
+            }
+            Err(Stays::Failed(error)) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Why a month was not dropped.
+enum Stays {
+    Left(Left),
+    Failed(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Stays {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(DatabaseError::code);
+        if code.is_some_and(|code| code == LOCK_NOT_AVAILABLE) { Self::Left(Left::InUse) } else { Self::Failed(error) }
+    }
+}
+
+/// Drops a month; gives the number of its entries.
+async fn drop_month(pool: &PgPool, month: NaiveDate) -> Result<i64, Stays> {
+    let mut transaction = pool.begin().await?;
+    let dropped = drop_within(&mut transaction, month).await;
+    // Either way the locks go at once.
+    match dropped {
+        Ok(_) => transaction.commit().await?,
+        Err(_) => transaction.rollback().await?,
+    }
+    dropped
+}
+
+async fn drop_within(connection: &mut PgConnection, month: NaiveDate) -> Result<i64, Stays> {
+    if !store::retention::try_lock_retention(&mut *connection).await? {
+        return Err(Stays::Left(Left::Busy));
+    }
+    store::retention::set_impatient(&mut *connection).await?;
+    store::partition::lock_partitions(&mut *connection).await?;
+    // First, as nobody waits behind it: a vacuum of the month can take long.
+    store::partition::lock_log_partition(&mut *connection, month).await?;
+    // From here to the end nothing is appended, whatever the clock says: what the month holds now is all.
+    store::retention::lock_log(&mut *connection).await?;
+    let last = store::retention::list_last_entries(&mut *connection, start_of(month), start_of(next(month))).await?;
+    if last.iter().any(|entry| entry.position > entry.blanked) {
+        return Err(Stays::Left(Left::NotFolded));
+    }
+    store::retention::update_horizons(&mut *connection, &last).await?;
+    store::partition::drop_log_partition(connection, month).await?;
+    Ok(last.iter().map(|entry| entry.position - entry.dropped).sum())
+}
+
+/// Whether a month was over at a time.
+fn is_over(month: NaiveDate, at: DateTime<Utc>) -> bool {
+    start_of(next(month)) <= at
+}
+
+fn next(month: NaiveDate) -> NaiveDate {
+    month + Months::new(1)
+}
+
+fn start_of(month: NaiveDate) -> DateTime<Utc> {
+    month.and_time(NaiveTime::MIN).and_utc()
+}
