@@ -52,8 +52,12 @@ pub async fn set_end(
     let session = store::session::get_session(&mut connection, session_id).await?.ok_or(EndError::NotFound)?;
     if let Some(ended_at) = ended_at {
         check(&session, ended_at, now)?;
-    } else if store::event::get_last_operator_event(&mut connection, session_id).await?.as_deref() != Some(END) {
-        return Err(EndError::NothingToWithdraw);
+    } else {
+        let last = store::event::get_last_operator_event(&mut connection, session_id).await?;
+        // What the log has dropped is folded.
+        if !last.map_or(session.operator_ended_at.is_some(), |event| event == END) {
+            return Err(EndError::NothingToWithdraw);
+        }
     }
     let act = if ended_at.is_some() { Act::SessionEnded } else { Act::SessionEndWithdrawn };
     let details = Some(json!({ "ended_at": ended_at, "reason": reason }));

@@ -272,6 +272,12 @@ async fn what_comes_later_about_an_old_session_is_folded_into_it_and_differs_fro
     assert_eq!(retain_now(&app, keep).await.left, None);
     assert_eq!(app.list("/v1/events").await.len(), 1);
     assert_eq!(differences(&app, Purpose::Verify).await, []);
+    // An operator can take back what the log no longer says.
+    app.post(&path, &json!({ "ended_at": null, "reason": "mistaken" }), 200).await;
+    app.fold().await;
+    assert_eq!(app.session("stream=other").await["status"], "live");
+    app.post(&path, &json!({ "ended_at": null, "reason": "again" }), 409).await;
+    assert_eq!(differences(&app, Purpose::Verify).await, []);
 }
 
 #[tokio::test]
