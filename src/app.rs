@@ -34,7 +34,8 @@ use crate::http::server;
 use crate::http::state::AppState;
 use crate::huawei::masking::Masker;
 use crate::reconciler::infer::Rules;
-use crate::reconciler::run::{fold_until_stopped, infer_until_stopped, tell_until_stopped};
+use crate::reconciler::retention;
+use crate::reconciler::run::{fold_until_stopped, infer_until_stopped, retain_until_stopped, tell_until_stopped};
 use crate::registry::installation;
 use crate::registry::master_key::MasterKey;
 use crate::registry::start::{Start, prepare_until_done, start};
@@ -97,6 +98,7 @@ pub struct Application {
     metrics: PrometheusHandle,
     notes: Notes,
     inference_rules: Rules,
+    retention_rules: retention::Rules,
 }
 
 impl Application {
@@ -108,6 +110,7 @@ impl Application {
     pub async fn build(options: &ServeOptions, ingredients: Ingredients) -> anyhow::Result<Self> {
         let Ingredients { data_dir, database, read_database, master_key, admin_token, certificate, metrics } =
             ingredients;
+        let retention_rules = options.retention_rules()?;
         let work_pool = pool::open(&database, Use::Work);
         let OnDisk { standby, spool } = OnDisk::open(options, &data_dir).await?;
         let waiting = spool.as_ref().is_some_and(|spool| !spool.is_empty());
@@ -172,6 +175,7 @@ impl Application {
             metrics,
             notes,
             inference_rules: options.inference_rules(),
+            retention_rules,
         })
     }
 
@@ -217,6 +221,10 @@ impl Application {
             tasks.spawn(on_database.run(drain.run(stopped.clone())));
         }
         if self.folds {
+            if !self.retention_rules.keep_all() {
+                let retaining = retain_until_stopped(pool.clone(), self.retention_rules, stopped.clone());
+                tasks.spawn(on_database.run(retaining));
+            }
             let (rules, appended) = (self.inference_rules, Arc::clone(&self.appended));
             tasks.spawn(on_database.run(infer_until_stopped(pool.clone(), rules, appended, stopped.clone())));
             tasks.spawn(on_database.run(fold_until_stopped(pool, self.appended, self.folding, stopped)));

@@ -18,6 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::data_dir::DataDir;
 use crate::huawei::admission::Limits;
 use crate::reconciler::infer::Rules;
+use crate::reconciler::retention;
 use crate::registry::master_key::MasterKey;
 use crate::tls::{Certificate, TlsFiles};
 
@@ -134,6 +135,14 @@ pub struct ServeOptions {
     #[arg(long, env = "STREAMTALLY_CLOSE_UNCONFIRMED_AFTER", value_parser = duration, value_name = "DURATION")]
     pub close_unconfirmed_after: Option<TimeDelta>,
 
+    /// How long the event log is kept, at least 31 days; then it is dropped by whole months. For ever when unset
+    #[arg(long, env = "STREAMTALLY_KEEP_EVENTS", value_parser = duration_of_events, value_name = "DURATION")]
+    pub keep_events: Option<TimeDelta>,
+
+    /// How long addresses and user_args are kept, at least 1 day, and no longer than events. As long as those when unset
+    #[arg(long, env = "STREAMTALLY_KEEP_PERSONAL", value_parser = duration_of_personal, value_name = "DURATION")]
+    pub keep_personal: Option<TimeDelta>,
+
     /// Further parameters of push URLs whose values are credentials, separated by commas
     #[arg(long, env = "STREAMTALLY_MASK_PARAMETERS", value_delimiter = ',', value_name = "NAMES")]
     pub mask_parameters: Vec<String>,
@@ -176,6 +185,19 @@ impl ServeOptions {
         Rules { supersede_after: self.supersede_after, close_unconfirmed_after: self.close_unconfirmed_after }
     }
 
+    /// How long what is kept.
+    ///
+    /// # Errors
+    /// When events would be dropped while their signatures can still count: what these came with first must be known.
+    pub fn retention_rules(&self) -> anyhow::Result<retention::Rules> {
+        let AdmissionOptions { signature_grace, signature_max_future, .. } = self.admission;
+        let (keep_events, keep_personal) = (self.keep_events, self.keep_personal);
+        if keep_events.is_some_and(|kept| kept < signature_max_future + signature_grace + TimeDelta::days(1)) {
+            bail!("--keep-events must be a day longer than --signature-max-future and --signature-grace together");
+        }
+        Ok(retention::Rules { keep_events, keep_personal })
+    }
+
     /// The certificate to serve HTTPS with, if one is named.
     ///
     /// # Errors
@@ -213,6 +235,21 @@ fn duration(text: &str) -> Result<TimeDelta, String> {
         return Err("at most 10 years".to_owned());
     }
     TimeDelta::from_std(duration).map_err(|error| error.to_string())
+}
+
+fn duration_of_events(text: &str) -> Result<TimeDelta, String> {
+    duration(text).and_then(|duration| at_least(31, duration))
+}
+
+fn duration_of_personal(text: &str) -> Result<TimeDelta, String> {
+    duration(text).and_then(|duration| at_least(1, duration))
+}
+
+fn at_least(days: i64, duration: TimeDelta) -> Result<TimeDelta, String> {
+    if duration < TimeDelta::days(days) {
+        return Err(format!("at least {days}d"));
+    }
+    Ok(duration)
 }
 
 /// Makes the values of the settings file the defaults of a command line.

@@ -9,7 +9,7 @@
 //! # What everything rests on
 //!
 //! - The log is the truth: nothing changes a session but an entry of the log, and folding is pure, so that all
-//!   sessions can be made anew from it.
+//!   sessions can be made anew from it, as far back as it is kept.
 //! - Whoever has read a shard of the log up to a position will never later find a new entry at or below it.
 //! - 200 means durable: the message survives `kill -9` of this process and of the database one moment later.
 //!

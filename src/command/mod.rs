@@ -36,7 +36,7 @@ Secrets are read from the environment, or else from files of the data folder, wh
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the service
-    Serve(serve::ServeCommand),
+    Serve(Box<serve::ServeCommand>),
     /// Bring the database's schema up to date, and make what an installation starts with
     Migrate(InstallationOptions),
     /// Register ingest domains, their keys and secret paths

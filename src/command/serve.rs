@@ -41,6 +41,8 @@ impl ServeCommand {
         let metrics = telemetry::start_metrics()?;
         open_files::raise_limit(self.serve.max_connections);
         let certificate = self.serve.certificate()?;
+        // Said before a database is started.
+        self.serve.retention_rules()?;
         let data_dir = DataDir::find(self.installation.data_dir.as_deref())?;
         let mut database = database::open(&self.installation, &data_dir, Purpose::Serve)?;
         let served = async {

@@ -10,7 +10,7 @@ use streamtally::reconciler::{self, StepOutcome};
 use streamtally::store;
 use streamtally::store::retention::HorizonRow;
 
-use crate::helpers::TestApp;
+use crate::helpers::{TestApp, until};
 use crate::messages::Push;
 use crate::rebuild::{differences, eventful, sql};
 
@@ -400,4 +400,16 @@ async fn whoever_reads_for_long_keeps_a_month_but_keeps_no_append_waiting() {
     assert_eq!(entries(&app).await, 62);
     assert_eq!(retain_now(&app, KEEP_31_DAYS).await.left, None);
     assert_eq!(entries(&app).await, 61);
+}
+
+#[tokio::test]
+async fn in_life_the_service_does_it_by_itself_when_it_starts() {
+    let app = TestApp::start().await;
+    app.receive(&[Push::of("room", 60).start()]).await;
+    age(&app, 70).await;
+    app.receive(&[Push::of("room", 50).start()]).await;
+    // Not for processes that do not fold.
+    let (_, _stop) = app.start_another(&["--roles", "receiver,api", "--keep-events", "31d"]).await;
+    let (_, _stop) = app.start_another(&["--roles", "reconciler", "--keep-events", "31d"]).await;
+    until(async || entries(&app).await == 1).await;
 }

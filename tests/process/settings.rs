@@ -38,6 +38,9 @@ fn what_cannot_be_a_setting_is_refused_with_its_name() {
         ("listen = ", 1, "is not TOML"),
         ("listen = 'nowhere'", 2, "--listen"),
         ("signature_grace = 600", 2, "write a number with its unit"),
+        ("keep_events = '30d 23h'", 2, "at least 31d"),
+        ("keep_personal = '23h'", 2, "at least 1d"),
+        ("keep_events = '31d'\nsignature_max_future = '30d'", 1, "--keep-events must be a day longer than"),
     ] {
         fs::write(&file, text).expect("a file");
         let mut command = home.program();
