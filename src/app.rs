@@ -115,8 +115,7 @@ impl Application {
         let OnDisk { standby, spool } = OnDisk::open(options, &data_dir).await?;
         let waiting = spool.as_ref().is_some_and(|spool| !spool.is_empty());
         let Start { registry: rows, prepared } = start(&work_pool, &master_key, standby.as_deref(), waiting).await?;
-        let masker =
-            Masker::new(&master_key.derive("streamtally: fingerprints of credentials"), &options.mask_parameters);
+        let fingerprints = master_key.derive("streamtally: fingerprints of credentials");
         let cursors = Cursors::new(&master_key.derive("streamtally: cursors"));
         let (master_key, admin_token) = (Arc::new(master_key), Arc::new(admin_token));
         let registry =
@@ -133,6 +132,7 @@ impl Application {
             spool.clone().map(|spool| Drain::new(spool, log(Use::Drain), Arc::clone(&alarms), Arc::clone(&appended)));
         let query_pool = pool::open(read_database.as_ref().unwrap_or(&database), Use::Query);
         let feed = Feed::new(query_pool.clone(), cursors.clone(), options.unconfirmed_after, stopping.clone());
+        let masker = Masker::new(&fingerprints, &options.mask_parameters);
         let state = Data::new(AppState {
             registry: registry.clone(),
             appended: Arc::clone(&appended),

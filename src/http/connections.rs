@@ -19,13 +19,18 @@ use actix_web::Error;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse as Answer};
 use actix_web::middleware::Next;
+use actix_web::rt;
 use actix_web::rt::net::TcpStream;
+use actix_web::rt::time::sleep;
 use actix_web::web::Bytes;
 use pin_project_lite::pin_project;
 use tokio_util::sync::CancellationToken;
 
 /// The time between two sweeps: longer than an idle connection of HTTP/1.1 is kept, and than any request takes.
 const SWEEP: Duration = Duration::from_secs(90);
+
+/// How long a last answer may take to go out.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
 
 /// The open connections of all workers.
 #[derive(Clone, Default)]
@@ -42,6 +47,19 @@ pub(super) struct Connection {
 impl Connection {
     fn note(&self) {
         self.active.store(true, Ordering::Relaxed);
+    }
+
+    /// Cuts the connection when an answer has had the time to go out.
+    pub(super) fn cut_soon(self: Arc<Self>) {
+        rt::spawn(async move {
+            sleep(LAST_ANSWER).await;
+            self.cut();
+        });
+    }
+
+    /// Should it be closed already, so much the better.
+    fn cut(&self) {
+        let _ = self.socket.shutdown(Shutdown::Both);
     }
 }
 
@@ -93,8 +111,7 @@ impl Connections {
             let Some(connection) = connection.upgrade() else { return false };
             let active = connection.active.swap(false, Ordering::Relaxed);
             if !active {
-                // Should it be closed already, so much the better.
-                let _ = connection.socket.shutdown(Shutdown::Both);
+                connection.cut();
                 cut += 1;
             }
             active

@@ -3,6 +3,7 @@
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
@@ -14,6 +15,7 @@ use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
+use super::connections::Connection;
 use super::problem::ApiError;
 use super::state::AppState;
 use crate::access::{Principal, Scope};
@@ -89,11 +91,17 @@ impl FromRequest for RawBody {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
-    fn from_request(_: &HttpRequest, payload: &mut Payload) -> Self::Future {
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let mut payload = payload.take();
-        Box::pin(
-            async move { timeout(BODY, read_body(&mut payload)).await.unwrap_or(Err(ApiError::TooSlow)).map(Self) },
-        )
+        let connection = request.conn_data::<Arc<Connection>>().cloned();
+        Box::pin(async move {
+            let body = timeout(BODY, read_body(&mut payload)).await.unwrap_or(Err(ApiError::TooSlow));
+            if let (Err(ApiError::TooLarge(_) | ApiError::TooSlow), Some(connection)) = (&body, connection) {
+                // The server would read on to the body's end, however long that takes.
+                connection.cut_soon();
+            }
+            body.map(Self)
+        })
     }
 }
 

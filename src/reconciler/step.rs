@@ -1,9 +1,11 @@
 //! One step: a shard's next entries, folded.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::row::{self, Touched};
@@ -15,6 +17,9 @@ use crate::store::log::EntryRow;
 
 /// The most entries that one step folds.
 pub const MOST_AT_ONCE: i64 = 5_000;
+
+/// How long a step may take: a connection may have died without a word.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why the log is not folded to its end.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +93,8 @@ pub async fn step(pool: &PgPool, shard: i16, limit: i64) -> Result<StepOutcome, 
 pub async fn fold_to_end(pool: &PgPool) -> Result<usize, FoldError> {
     let mut folded = 0;
     let mut failed = None;
-    for shard in store::fold::list_lagging_shards(pool).await? {
+    let lagging = timeout(PATIENCE, store::fold::list_lagging_shards(pool)).await;
+    for shard in lagging.unwrap_or(Err(sqlx::Error::PoolTimedOut))? {
         // In a task of its own, a broken invariant of one shard stops neither the others nor the service.
         let mut tasks = JoinSet::new();
         tasks.spawn(fold_shard_to_end(pool.clone(), shard));
@@ -103,7 +109,9 @@ pub async fn fold_to_end(pool: &PgPool) -> Result<usize, FoldError> {
 
 async fn fold_shard_to_end(pool: PgPool, shard: i16) -> Result<usize, sqlx::Error> {
     let mut folded = 0;
-    while let StepOutcome::Folded(entries) = step(&pool, shard, MOST_AT_ONCE).await? {
+    loop {
+        let stepped = timeout(PATIENCE, step(&pool, shard, MOST_AT_ONCE)).await;
+        let StepOutcome::Folded(entries) = stepped.unwrap_or(Err(sqlx::Error::PoolTimedOut))? else { break };
         folded += entries;
         if i64::try_from(entries).is_ok_and(|entries| entries < MOST_AT_ONCE) {
             break;

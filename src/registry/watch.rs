@@ -19,6 +19,9 @@ use crate::store::channel::{REGISTRY, listen_until_stopped};
 /// How often other processes' changes are looked for. They are promised to take effect within 2 s.
 const POLL: Duration = Duration::from_secs(1);
 
+/// How long looking may take: a connection may have died without a word.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The registry as this process knows it.
 #[derive(Clone)]
 pub struct LiveRegistry {
@@ -103,7 +106,8 @@ impl LiveRegistry {
         tokio::join!(listen_until_stopped(&self.pool, REGISTRY, &told, &stopped), async {
             let mut failing = false;
             while stopped.run_until_cancelled(timeout(POLL, told.notified())).await.is_some() {
-                match self.refresh().await {
+                let refreshed = timeout(PATIENCE, self.refresh()).await;
+                match refreshed.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
                     Ok(()) => failing = false,
                     Err(error) => {
                         if !failing {

@@ -2,8 +2,15 @@
 
 use std::time::Duration;
 
-use sqlx::PgExecutor;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Connection, PgConnection, PgExecutor};
+use tokio::time::timeout;
+
+/// How long a connection may take for a sign of life.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
+/// How long a connection is trusted after it was used.
+const REST: Duration = Duration::from_secs(1);
 
 /// What a pool is for; they are apart so that one kind of work cannot starve another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,12 +61,26 @@ pub fn options(options: &PgConnectOptions, purpose: Use) -> PgConnectOptions {
 }
 
 /// A pool that connects when it is first needed.
+///
+/// A connection whose peer has vanished without a word is found out and closed: when it is handed back by someone who
+/// gave up on it, and when it is taken after a rest.
 #[must_use]
 pub fn open(database: &PgConnectOptions, purpose: Use) -> PgPool {
     PgPoolOptions::new()
         .max_connections(purpose.connections())
         .acquire_timeout(Duration::from_secs(3))
+        .test_before_acquire(false)
+        .before_acquire(|connection, use_until_now| {
+            let rested = use_until_now.idle_for > REST;
+            Box::pin(async move { Ok(!rested || is_alive(connection).await) })
+        })
+        .after_release(|connection, _| Box::pin(async move { Ok(is_alive(connection).await) }))
         .connect_lazy_with(options(database, purpose))
+}
+
+/// Whether the database answers on this connection.
+async fn is_alive(connection: &mut PgConnection) -> bool {
+    matches!(timeout(SIGN_OF_LIFE, connection.ping()).await, Ok(Ok(())))
 }
 
 /// Lets statements of this connection take as long as they need.

@@ -1,10 +1,11 @@
 //! A provider that never rests: sends starts and ends, and remembers each that was answered 200.
 
 use std::collections::BTreeSet;
+use std::mem::take;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Client;
 
@@ -23,8 +24,9 @@ struct Shared {
     url: Mutex<String>,
     stopped: AtomicBool,
     sent: AtomicU64,
-    refused: AtomicU64,
     acknowledged: Mutex<BTreeSet<String>>,
+    failures: Mutex<Vec<String>>,
+    slowest: Mutex<Duration>,
 }
 
 /// A load that goes on until it is told to stop.
@@ -33,10 +35,15 @@ pub struct Load {
     thread: JoinHandle<()>,
 }
 
-/// What was sent, and what of it was answered 200: stream and event.
+/// What was sent, and what came of it.
 pub struct Sent {
     pub messages: u64,
+    /// What was answered 200: stream and event.
     pub acknowledged: BTreeSet<String>,
+    /// What was met instead of a 200.
+    pub failures: Vec<String>,
+    /// The longest that a 200 took.
+    pub slowest: Duration,
 }
 
 impl Load {
@@ -63,9 +70,9 @@ impl Load {
         self.shared.acknowledged.lock().unwrap().len()
     }
 
-    /// How many messages were heard and not answered 200 until now.
-    pub fn refused(&self) -> u64 {
-        self.shared.refused.load(Ordering::Relaxed)
+    /// How many messages were not answered 200 until now.
+    pub fn failures(&self) -> usize {
+        self.shared.failures.lock().unwrap().len()
     }
 
     /// Waits until so many more are.
@@ -78,8 +85,13 @@ impl Load {
     pub fn stop(self) -> Sent {
         self.shared.stopped.store(true, Ordering::Relaxed);
         self.thread.join().unwrap();
-        let acknowledged = std::mem::take(&mut *self.shared.acknowledged.lock().unwrap());
-        Sent { messages: self.shared.sent.load(Ordering::Relaxed), acknowledged }
+        let shared = self.shared;
+        Sent {
+            messages: shared.sent.load(Ordering::Relaxed),
+            acknowledged: take(&mut shared.acknowledged.lock().unwrap()),
+            failures: take(&mut shared.failures.lock().unwrap()),
+            slowest: take(&mut shared.slowest.lock().unwrap()),
+        }
     }
 }
 
@@ -88,8 +100,10 @@ fn url_of(service: &Service) -> String {
 }
 
 async fn send_all(shared: &Shared, key: &str) {
-    let client = Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
-    let senders = (0..AT_ONCE).map(|sender| send_some(shared, &client, key, sender));
+    let client = || Client::builder().timeout(Duration::from_secs(5));
+    // Half of the senders keep their connections, half make a new one for each message.
+    let clients = [client().build().unwrap(), client().pool_max_idle_per_host(0).build().unwrap()];
+    let senders = (0..AT_ONCE).map(|sender| send_some(shared, &clients[sender % clients.len()], key, sender));
     futures_util::future::join_all(senders).await;
 }
 
@@ -101,14 +115,18 @@ async fn send_some(shared: &Shared, client: &Client, key: &str, sender: usize) {
                 return;
             }
             let url = shared.url.lock().unwrap().clone();
+            let asked = Instant::now();
             let answer = client.post(url).body(message.to_string()).send().await;
             let was_heard = !answer.as_ref().is_err_and(reqwest::Error::is_connect);
             shared.sent.fetch_add(u64::from(was_heard), Ordering::Relaxed);
-            if answer.is_ok_and(|answer| answer.status() == 200) {
+            if answer.as_ref().is_ok_and(|answer| answer.status() == 200) {
                 let name = format!("{} {}", push.stream, message["event"].as_str().unwrap());
                 shared.acknowledged.lock().unwrap().insert(name);
+                let mut slowest = shared.slowest.lock().unwrap();
+                *slowest = slowest.max(asked.elapsed());
             } else {
-                shared.refused.fetch_add(u64::from(was_heard), Ordering::Relaxed);
+                let failure = answer.map_or_else(|error| format!("{error:?}"), |answer| answer.status().to_string());
+                shared.failures.lock().unwrap().push(failure);
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -4,6 +4,8 @@
 //! The short form runs with all tests; `scripts/faults` runs the full one and prints what each did.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test may fail by panicking")]
 
+mod crowd;
+mod crowds;
 #[path = "../process/home.rs"]
 #[allow(dead_code, reason = "shared")]
 mod home;
@@ -23,7 +25,11 @@ mod several;
 mod shared;
 mod verdict;
 
+fn is_full() -> bool {
+    std::env::var_os("STREAMTALLY_FAULTS").is_some_and(|form| form == "full")
+}
+
 /// How often something is done: so often in the short form, so often in the full one.
 fn times(short: u32, full: u32) -> u32 {
-    if std::env::var_os("STREAMTALLY_FAULTS").is_some_and(|form| form == "full") { full } else { short }
+    if is_full() { full } else { short }
 }

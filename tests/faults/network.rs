@@ -5,14 +5,12 @@ use std::time::Duration;
 use crate::home::{Home, User, wait_for};
 use crate::load::Load;
 use crate::proxy::Mode;
-use crate::shared::SharedDatabase;
+use crate::shared::{ALL_ROLES, SharedDatabase};
 use crate::times;
 use crate::verdict::check;
 
 /// How many messages are to be acknowledged between two faults.
 const BETWEEN: usize = 200;
-
-pub const ALL_ROLES: &str = "receiver,reconciler,api";
 
 #[test]
 fn a_commit_whose_answer_is_lost_is_made_again_and_counts_once() {

@@ -8,9 +8,8 @@ use rustix::process::Signal;
 
 use crate::home::{Home, User, is_root, wait_for};
 use crate::load::Load;
-use crate::network::ALL_ROLES;
 use crate::proxy::Mode;
-use crate::shared::SharedDatabase;
+use crate::shared::{ALL_ROLES, SharedDatabase};
 use crate::times;
 use crate::verdict::check;
 
@@ -49,13 +48,32 @@ fn away(mode: Mode, how: &str) {
     let sent = load.stop();
     let done = format!("{:.0} s in which the database {how}, {meanwhile} acknowledged meanwhile", outage.as_secs_f64());
     check(&(&home, &database, &service), &sent, &done);
-    assert_eq!(sent.messages, sent.acknowledged.len() as u64, "every message was answered 200");
+    assert!(sent.failures.is_empty(), "not answered 200: {:?}", sent.failures);
     let twice = database.number("select count(*) - count(distinct (stream, event)) from log_entry");
     assert!(twice <= 2 * 16, "{twice} entries are there twice: more than were under way when the database went");
     let order =
         "select count(*) from (select received_at - lag(received_at) over (partition by shard order by position)
                  as later from log_entry) steps where later < interval '-1 second'";
     assert_eq!(database.number(order), 0, "what waited went before what came later");
+}
+
+#[test]
+fn a_database_that_vanishes_without_a_word_and_is_there_again_is_found_again() {
+    let home = Home::new(User::Ourselves);
+    let database = SharedDatabase::start(&home);
+    let proxy = database.proxy();
+    let service = database.serve_through(&proxy, &home, "service", ALL_ROLES);
+    let load = Load::start(&service, &database.register(&home));
+    let vanishings = times(1, 5);
+    for _ in 0..vanishings {
+        load.wait_for_more(BETWEEN);
+        proxy.vanish();
+        load.wait_for_more(BETWEEN);
+        let reached = database.number("select sum(position) from shard_head");
+        wait_for("folding to go on", || database.number("select sum(position) from fold_progress") >= reached);
+    }
+    let done = format!("{vanishings} times a database whose connections died without a word");
+    check(&(&home, &database, &service), &load.stop(), &done);
 }
 
 #[test]
@@ -150,8 +168,8 @@ fn a_full_disk_under_the_spool_is_told_and_drained_when_the_database_is_back() {
         proxy.set(Mode::Refuse);
         let full = "cannot be written";
         wait_for("a full disk", || service.readiness().contains(full));
-        let refused = load.refused();
-        wait_for("messages that are refused", || load.refused() > refused);
+        let failures = load.failures();
+        wait_for("messages that are refused", || load.failures() > failures);
         proxy.set(Mode::Pass);
         wait_for("an empty spool", || service.readiness().contains(r#""state":"empty""#));
         load.wait_for_more(BETWEEN);

@@ -63,6 +63,8 @@ struct State {
     cuts: u64,
     /// Connections that were accepted before the last of these are cut by their next answer.
     losses: u64,
+    /// On connections that were accepted before the last of these nothing passes any more.
+    vanishings: u64,
 }
 
 /// What may be done with bytes.
@@ -80,6 +82,7 @@ impl State {
             _ if self.cuts != born.cuts || born.mode == Mode::Refuse => Passage::Cut,
             Mode::Refuse => Passage::Cut,
             Mode::BlackHole => Passage::Held,
+            _ if self.vanishings != born.vanishings => Passage::Held,
             _ if way == Way::Back && answer_is_lost => Passage::Cut,
             Mode::Delay(delay) => Passage::From(read_at + delay),
             Mode::Pass | Mode::SwallowAnswers => Passage::From(read_at),
@@ -100,7 +103,7 @@ impl Proxy {
     pub fn start(target: Target) -> Self {
         let listener = net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
-        let (state, mut seen) = watch::channel(State { mode: Mode::Pass, cuts: 0, losses: 0 });
+        let (state, mut seen) = watch::channel(State { mode: Mode::Pass, cuts: 0, losses: 0, vanishings: 0 });
         let held = Arc::default();
         let proxy = Self { port: listener.local_addr().unwrap().port(), listener, state, held };
         let (listener, held) = (proxy.listener.try_clone().unwrap(), Arc::clone(&proxy.held));
@@ -143,6 +146,12 @@ impl Proxy {
     /// Cuts each connection that leads to the target by its next answer, which is thrown away. Later ones are spared.
     pub fn swallow_next_answers(&self) {
         self.state.send_modify(|state| state.losses += 1);
+    }
+
+    /// Lets nothing pass on present connections any more, and tells nobody: as when a machine is gone, and another
+    /// takes its place. Later ones are spared.
+    pub fn vanish(&self) {
+        self.state.send_modify(|state| state.vanishings += 1);
     }
 
     /// How many bytes have come, on connections that lead to the target, and were not passed on.

@@ -12,6 +12,9 @@ use crate::service::Service;
 
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
+/// What a process does by itself.
+pub const ALL_ROLES: &str = "receiver,reconciler,api";
+
 pub struct SharedDatabase {
     server: PrivatePostgres,
 }
@@ -19,7 +22,9 @@ pub struct SharedDatabase {
 impl SharedDatabase {
     pub fn start(home: &Home) -> Self {
         let data_dir = home.path().join("shared");
-        let options = Options { data_dir, bin: None, purpose: Purpose::Serve, parameters: Vec::new() };
+        // Processes die here, and no machine does: what was written stays, and nobody need wait for a disk.
+        let parameters = vec![("fsync".to_owned(), "off".to_owned())];
+        let options = Options { data_dir, bin: None, purpose: Purpose::Serve, parameters };
         Self { server: PrivatePostgres::open(&options).unwrap() }
     }
 
