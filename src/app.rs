@@ -120,14 +120,13 @@ impl Application {
         let (master_key, admin_token) = (Arc::new(master_key), Arc::new(admin_token));
         let registry =
             LiveRegistry::new(work_pool.clone(), Arc::clone(&master_key), admin_token, standby.clone(), &rows).await;
-        let stopping = CancellationToken::new();
-        let (prepared, appended) = (watch::Sender::new(prepared), Arc::new(Notify::new()));
-        let limits = options.admission.limits();
+        let (stopping, prepared) = (CancellationToken::new(), watch::Sender::new(prepared));
+        let (limits, appended) = (options.admission.limits(), Arc::<Notify>::default());
         let log = |purpose| Log::new(&database, purpose, limits.signature_max_future);
         let capacity = usize::try_from(options.queue_capacity)?;
         let (queue, writer) =
             group_commit::open(capacity, log(Use::Append), spool.clone(), prepared.subscribe(), Arc::clone(&appended));
-        let (alarms, notes) = (Arc::new(Alarms::default()), Notes::default());
+        let (alarms, notes) = (Arc::<Alarms>::default(), Notes::default());
         let drain =
             spool.clone().map(|spool| Drain::new(spool, log(Use::Drain), Arc::clone(&alarms), Arc::clone(&appended)));
         let query_pool = pool::open(read_database.as_ref().unwrap_or(&database), Use::Query);
