@@ -73,7 +73,8 @@ impl TestApp {
     pub async fn start_empty(database: TestDatabase, settings: &[&str]) -> Self {
         let data_dir = tempfile::tempdir().unwrap();
         let (address, connections, stop, running) = serve(&database, data_dir.path(), settings).await.unwrap();
-        let pool = pool::open(&database.options, Use::Work);
+        // Tests that cut connections do not mind.
+        let pool = PgPool::connect_lazy_with(pool::options(&database.options, Use::Work));
         let token = ADMIN_TOKEN.to_owned();
         let client = Client::new();
         let (stop, running) = (Some(stop), Some(running));
