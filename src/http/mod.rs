@@ -4,6 +4,7 @@
 //! API is made from the same table that serves.
 
 pub mod audit;
+pub mod broadcasts;
 pub mod callbacks;
 pub mod connections;
 mod document;
@@ -69,6 +70,7 @@ fn routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
             .service(operator_ends::end_session)
             .service(streams::list_streams)
             .service(streams::get_stream)
+            .service(broadcasts::list_broadcasts)
             .service(events::list_events)
             .service(events::release_event)
             .service(rejections::list_rejections)

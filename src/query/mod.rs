@@ -3,6 +3,7 @@
 //! Every answer is read in one snapshot and says when that was (`as_of`). Only the domains that exist for the caller
 //! are looked at: the filters carry them, so that no query can forget.
 
+pub mod broadcasts;
 pub mod changes;
 pub mod events;
 pub mod live;

@@ -6,6 +6,7 @@
 
 pub mod access_token;
 pub mod audit;
+pub mod broadcast;
 pub mod change;
 pub mod channel;
 pub mod domain;

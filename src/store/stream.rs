@@ -45,6 +45,14 @@ pub async fn insert_streams(
     Ok(())
 }
 
+/// The domain of a stream, if it is known.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get_domain(executor: impl PgExecutor<'_>, stream_id: Uuid) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!("select domain from stream where stream_id = $1", stream_id).fetch_optional(executor).await
+}
+
 /// A stream and its state.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct StreamRow {

@@ -5,6 +5,7 @@ mod administration;
 mod audit;
 mod blanking;
 mod boundaries;
+mod broadcasts;
 mod certificates;
 mod document;
 mod event_log;

@@ -1,0 +1,79 @@
+//! Broadcasts: sessions of one stream, merged where they overlap or nearly follow each other.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+/// Which broadcasts are wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct BroadcastFilter {
+    /// The stream.
+    pub stream_id: Uuid,
+    /// The longest gap, in seconds, that does not end a broadcast.
+    pub merge_gap_seconds: u32,
+    /// The moment of asking, up to which live sessions have lasted.
+    pub as_of: DateTime<Utc>,
+}
+
+/// One broadcast.
+#[derive(Debug, Clone)]
+pub struct BroadcastRow {
+    /// When its first session began.
+    pub started_at: DateTime<Utc>,
+    /// When the last of its sessions ended; `None` while one is live.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Whole seconds during which at least one of its sessions was on air.
+    pub on_air_seconds: i64,
+    /// How often none was, in between.
+    pub interruptions: i64,
+    /// Its sessions, in the order of their starts.
+    pub session_ids: Vec<Uuid>,
+}
+
+/// The broadcasts of a stream, newest first, of those that began before `before`, at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_broadcasts(
+    executor: impl PgExecutor<'_>,
+    filter: BroadcastFilter,
+    before: Option<DateTime<Utc>>,
+    limit: i64,
+) -> Result<Vec<BroadcastRow>, sqlx::Error> {
+    sqlx::query_as!(
+        BroadcastRow,
+        r#"with push as (
+             select session_id, started_at, status,
+                 greatest(coalesce(ended_at, $3::timestamptz), started_at) as lasted_to,
+                 max(greatest(coalesce(ended_at, $3::timestamptz), started_at)) over earlier as on_air_to
+             from stream_session
+             where stream_id = $1 and status <> 'unseen'
+             window earlier as (order by started_at, session_id rows between unbounded preceding and 1 preceding)
+         ),
+         part as (
+             select push.*,
+                 count(*) filter (where on_air_to is null or started_at - on_air_to > $2::double precision * interval '1 second')
+                     over (order by started_at, session_id) as broadcast
+             from push
+         )
+         select min(started_at) as "started_at!",
+             case when not bool_or(status = 'live') then max(lasted_to) end as ended_at,
+             floor(sum(extract(epoch from greatest(lasted_to - greatest(started_at, on_air_to), interval '0'))))::bigint
+                 as "on_air_seconds!",
+             count(*) filter (where started_at > on_air_to and started_at - on_air_to <= $2::double precision * interval '1 second')
+                 as "interruptions!",
+             array_agg(session_id order by started_at, session_id) as "session_ids!"
+         from part
+         group by broadcast
+         having min(started_at) < coalesce($4::timestamptz, 'infinity')
+         order by min(started_at) desc
+         limit $5"#,
+        filter.stream_id,
+        f64::from(filter.merge_gap_seconds),
+        filter.as_of,
+        before,
+        limit
+    )
+    .fetch_all(executor)
+    .await
+}
