@@ -18,6 +18,7 @@ use super::streams::{RenditionView, read_renditions};
 use super::words::{EndedAtSource, RenditionsWanted, SessionFlag, SessionStatus, SortWord, TimeFieldWord};
 use crate::access::{Principal, Scope};
 use crate::query;
+use crate::query::sessions::SessionPlace;
 use crate::session::lifecycle;
 use crate::store::session::SessionRow;
 use crate::store::session_list::{Renditions, SessionFilter, TimeField};
@@ -133,7 +134,7 @@ pub struct SessionPageView {
     /// How many sessions fit in all. Only with `include_total=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<i64>,
-    /// When this was read.
+    /// The moment that the whole list is of: when its first page was read.
     #[schema(value_type = String, format = DateTime)]
     as_of: DateTime<Utc>,
 }
@@ -198,11 +199,10 @@ pub struct ListSessionsQuery {
     #[param(default = false)]
     include_total: Option<bool>,
     #[param(ignore)]
-    page: PageRequest<SessionPosition>,
+    page: PageRequest<SessionPlace>,
 }
 
 type NewestFirst = bool;
-type SessionPosition = (DateTime<Utc>, Uuid);
 
 impl FromQuery for ListSessionsQuery {
     fn from_query(query: &mut QueryReader) -> Self {
@@ -284,7 +284,8 @@ impl ListSessionsQuery {
 
 /// List sessions
 ///
-/// Every push, live and past, newest start first. All filters narrow; periods are half-open, `[from, to)`.
+/// Every push, live and past, newest start first. All filters narrow; periods are half-open, `[from, to)`. The pages of a
+/// list show what was there when the first of them was read, as it was then.
 #[utoipa::path(
     tag = "sessions",
     params(ListSessionsQuery, PageParameters),
@@ -315,7 +316,7 @@ pub async fn list_sessions(
     let as_of = list.as_of;
     let (data, next_cursor) = parameters.page.page(
         list.page,
-        |row| (row.started_at, row.session_id),
+        |row| (row.started_at, row.session_id, as_of),
         |row| SessionView::new(row, principal.may(Scope::Personal), as_of, unconfirmed_after),
     );
     Ok(Json(SessionPageView { data, next_cursor, total: list.total, as_of }))

@@ -12,6 +12,7 @@
 //!
 //! [`step()`] is what tests drive; [`run`] is what drives it in life.
 
+pub mod as_of;
 pub mod infer;
 pub mod rebuild;
 pub mod retention;

@@ -2,10 +2,11 @@
 
 use uuid::Uuid;
 
+use crate::event_log::read;
 use crate::session::entry::Details;
 use crate::session::key::started_at;
 use crate::session::lifecycle::{self, Flag, Status};
-use crate::session::{Session, SessionId, SessionKey, StreamKey};
+use crate::session::{Session, SessionId, SessionKey, StreamKey, fold};
 use crate::store::log::EntryRow;
 use crate::store::session::SessionRow;
 use crate::store::stream::StreamNameRow;
@@ -78,6 +79,15 @@ pub(super) fn store(shard: i16, touched: impl Iterator<Item = Touched>) -> (Vec<
         sessions.push(row);
     }
     (sessions, streams)
+}
+
+/// The session that these entries make, in the order of their positions; `None` of none.
+pub(super) fn fold_anew(shard: i16, entries: Vec<EntryRow>) -> Option<SessionRow> {
+    let mut session = begin(entries.first()?);
+    for entry in entries {
+        fold(&mut session.state, &read::entry_of(entry));
+    }
+    Some(row_of(shard, session))
 }
 
 fn row_of(shard: i16, session: Touched) -> SessionRow {

@@ -110,6 +110,32 @@ pub async fn list_sessions(
     query.build_query_as().fetch_all(executor).await
 }
 
+/// The sessions that fit by their names, and that have changed since `filter.as_of`: of the stretch of a list after a
+/// place, up to another if there is one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_changed_sessions(
+    executor: impl PgExecutor<'_>,
+    filter: &SessionFilter,
+    newest_first: bool,
+    after: (DateTime<Utc>, Uuid),
+    up_to: Option<(DateTime<Utc>, Uuid)>,
+) -> Result<Vec<SessionRow>, sqlx::Error> {
+    let mut query = QueryBuilder::new("select * from stream_session where status <> 'unseen'");
+    push_names(&mut query, filter);
+    let comparisons = if newest_first { [" < ", " >= "] } else { [" > ", " <= "] };
+    for (comparison, place) in comparisons.into_iter().zip([Some(after), up_to]) {
+        if let Some((started_at, session_id)) = place {
+            query.push(" and (started_at, session_id)").push(comparison).push("(");
+            query.push_bind(started_at).push(", ").push_bind(session_id).push(")");
+        }
+    }
+    query.push(" and session_id in (select session_id from log_entry where recorded_at > ");
+    query.push_bind(filter.as_of).push(")");
+    query.build_query_as().fetch_all(executor).await
+}
+
 /// How many sessions fit.
 ///
 /// # Errors
@@ -127,18 +153,14 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
     push_times(query, filter);
 }
 
+/// What never changes of a session.
 fn push_names(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
     if let Some(domains) = &filter.visible_domains {
         query.push(" and domain = any (").push_bind(domains.clone()).push(")");
     }
-    for (column, value) in [
-        (" and domain = ", &filter.domain),
-        (" and app = ", &filter.app),
-        (" and stream = ", &filter.stream),
-        (" and client_ip = ", &filter.client_ip),
-        (" and node_ip = ", &filter.node_ip),
-        (" and ended_at_source = ", &filter.ended_at_source),
-    ] {
+    for (column, value) in
+        [(" and domain = ", &filter.domain), (" and app = ", &filter.app), (" and stream = ", &filter.stream)]
+    {
         if let Some(value) = value {
             query.push(column).push_bind(value.clone());
         }
@@ -154,7 +176,17 @@ fn push_names(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
     }
 }
 
+/// What may be otherwise later.
 fn push_state(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
+    for (column, value) in [
+        (" and client_ip = ", &filter.client_ip),
+        (" and node_ip = ", &filter.node_ip),
+        (" and ended_at_source = ", &filter.ended_at_source),
+    ] {
+        if let Some(value) = value {
+            query.push(column).push_bind(value.clone());
+        }
+    }
     match filter.status.as_deref() {
         // Written out, so that the planner sees that the index of live sessions is enough.
         Some("live") => {

@@ -16,6 +16,7 @@ mod live;
 mod live_changes;
 mod messages;
 mod operator_ends;
+mod paging;
 mod problems;
 mod quarantine;
 mod rebuild;
