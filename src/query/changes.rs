@@ -30,6 +30,15 @@ pub async fn get_positions(pool: &PgPool) -> Result<Positions, sqlx::Error> {
     store::change::list_folded_positions(pool).await
 }
 
+/// Whether something after `from` is no longer in the log: what it changed cannot be told any more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_forgotten(pool: &PgPool, from: &Positions) -> Result<bool, sqlx::Error> {
+    let horizons = store::retention::list_horizons(pool).await?;
+    Ok(horizons.iter().zip(from).any(|(horizon, from)| horizon.position > *from))
+}
+
 /// What has changed after `from`, as far as that is folded, or the first of it if it is much.
 ///
 /// # Errors

@@ -179,6 +179,18 @@ async fn only_an_id_of_this_feed_is_resumed_from() {
 }
 
 #[tokio::test]
+async fn what_the_log_no_longer_reaches_back_to_is_not_resumed_from() {
+    let app = TestApp::start().await;
+    let listener = Listener::start(&app, ADMIN_TOKEN, "", None).await;
+    append(&app, 0..100, "").await;
+    sqlx::query("update log_horizon set position = 1, personal_position = 1").execute(&app.pool).await.unwrap();
+    let request = app.client.get(format!("{}{PATH}", app.address)).bearer_auth(ADMIN_TOKEN);
+    let refusal = request.header("Last-Event-ID", &listener.id).send().await.unwrap();
+    let refusal = answer(&Method::GET, PATH, refusal, 400).await;
+    assert_eq!(refusal["invalid_parameters"][0]["name"], "Last-Event-ID");
+}
+
+#[tokio::test]
 async fn a_revoked_token_hears_no_more() {
     let app = TestApp::start().await;
     let created = app.post("/v1/tokens", &json!({ "name": "wall", "scopes": ["read"], "domains": null }), 201).await;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::text::Stretch;
 use crate::http::page::Cursors;
-use crate::query::changes::{Positions, get_positions, list_changes};
+use crate::query::changes::{Positions, get_positions, is_forgotten, list_changes};
 
 /// How often changes are looked for.
 const POLL: Duration = Duration::from_millis(200);
@@ -56,6 +56,11 @@ impl Feed {
     /// How far the log is folded.
     pub(super) async fn positions(&self) -> Result<Positions, sqlx::Error> {
         get_positions(&self.pool).await
+    }
+
+    /// Whether something after `from` is no longer in the log.
+    pub(super) async fn has_forgotten(&self, from: &Positions) -> Result<bool, sqlx::Error> {
+        is_forgotten(&self.pool, from).await
     }
 
     /// What has changed after `from`, or the first of it.

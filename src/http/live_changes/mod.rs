@@ -6,7 +6,7 @@ mod text;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::header::{CONTENT_ENCODING, ContentEncoding};
+use actix_web::http::header::{CONTENT_ENCODING, ContentEncoding, HeaderValue};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
 use futures_util::stream;
@@ -75,7 +75,7 @@ impl ListenQuery {
 ///
 /// Each `event: session` carries a session that has changed, as it now is: it began, ended, or anything else about it is
 /// new. Its `id` is a point to resume from: whoever comes back with it as `Last-Event-ID` misses nothing, however long
-/// they were away, and may see some changes twice. Without it, only what changes from now on is told. A comment every 15
+/// they were away (as far as the log is kept), and may see some changes twice. Without it, only what changes from now on is told. A comment every 15
 /// seconds keeps the connection open. Who does not keep up is cut off, and may resume.
 #[utoipa::path(
     tag = "streams",
@@ -98,11 +98,7 @@ pub async fn listen_to_changes(
     let changes = state.feed.listen();
     let seen = match request.headers().get(LAST_EVENT_ID) {
         None => state.feed.positions().await?,
-        Some(text) => text
-            .to_str()
-            .ok()
-            .and_then(|text| read_resume_point(&state.cursors, text))
-            .ok_or_else(|| ApiError::invalid(LAST_EVENT_ID, "is no id of an event of this feed"))?,
+        Some(id) => resume(&state, id).await?,
     };
     let begin = sign_of_life(&resume_point(&state.cursors, &seen));
     let listener = Listener { state, principal, wanted, seen, changes, caught_up: false, begin: Some(begin) };
@@ -115,6 +111,17 @@ pub async fn listen_to_changes(
         // Or it would wait until there is enough to be compressed.
         .insert_header((CONTENT_ENCODING, ContentEncoding::Identity))
         .streaming(events))
+}
+
+/// What a listener who comes back has seen.
+async fn resume(state: &AppState, id: &HeaderValue) -> Result<Positions, ApiError> {
+    let seen = id.to_str().ok().and_then(|id| read_resume_point(&state.cursors, id));
+    let seen = seen.ok_or_else(|| ApiError::invalid(LAST_EVENT_ID, "is no id of an event of this feed"))?;
+    if state.feed.has_forgotten(&seen).await? {
+        let reason = "is older than the log reaches back: begin anew without it, after reading what is live";
+        return Err(ApiError::invalid(LAST_EVENT_ID, reason));
+    }
+    Ok(seen)
 }
 
 /// Whoever listens, and what they have seen.
