@@ -13,6 +13,7 @@ mod main_job;
 mod open_files;
 mod rebuild;
 mod refusal;
+mod replica;
 mod secrets;
 mod service;
 mod settings;
