@@ -109,14 +109,15 @@ impl Drain {
             }
         }
         self.appended.notify_one();
+        let mut kept = Ok(all_settled);
         for (_, message) in settled.refused {
             tracing::error!("the database refuses a spooled message: it is kept aside");
             if let Err(error) = self.spool.keep_aside(&message).await {
                 left.push(message);
-                return Err(error);
+                kept = Err(error);
             }
         }
-        Ok(all_settled)
+        kept
     }
 
     fn tell(&self, domain: &str, reason: QuarantineReason) {

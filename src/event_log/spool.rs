@@ -159,9 +159,12 @@ impl Spool {
             return Err(SpoolError::Full);
         }
         let rows = i64::try_from(count).unwrap_or(i64::MAX);
-        file::insert_batch(&mut *self.standby.file().await?, rows, &body).await?;
+        let mut file = self.standby.file().await?;
+        file::insert_batch(&mut *file, rows, &body).await?;
+        // Before anyone can take them out again.
         self.bytes.fetch_add(bytes, Ordering::AcqRel);
         self.messages.fetch_add(count, Ordering::AcqRel);
+        drop(file);
         self.filled.notify_one();
         self.show();
         Ok(())
