@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod broadcasts;
 pub mod callbacks;
+mod compression;
 pub mod connections;
 mod document;
 pub mod domains;
@@ -35,7 +36,7 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse as Answer};
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::{Next, from_fn};
+use actix_web::middleware::{Compress, Next, from_fn};
 use actix_web::web::{self, Data, PathConfig};
 use actix_web::{App, Error, HttpRequest, ResponseError};
 use tokio::time::timeout;
@@ -120,6 +121,9 @@ pub fn build_app(
         .service(docs)
         .default_service(web::to(refuse_unknown_path))
         .wrap(from_fn(answer_in_time))
+        .wrap(from_fn(compression::spare))
+        .wrap(Compress::default())
+        .wrap(from_fn(compression::negotiate))
         .wrap(from_fn(conform))
         .wrap(from_fn(add_security_headers))
         .wrap(from_fn(note_activity))
@@ -139,7 +143,7 @@ async fn conform(
     let response = next.call(request).await?;
     if is_head && response.response().body().size() == BodySize::Stream {
         // It may have no end.
-        return Ok(response.map_body(|_, _| BoxBody::new(())).map_into_right_body());
+        return Ok(response.map_body(|_, _| BoxBody::new(actix_web::body::None::new())).map_into_right_body());
     }
     if response.status() == StatusCode::NOT_FOUND && !response.headers().contains_key(CONTENT_TYPE) {
         return Ok(response.into_response(ApiError::NotFound("path").error_response()).map_into_right_body());

@@ -7,6 +7,7 @@ mod blanking;
 mod boundaries;
 mod broadcasts;
 mod certificates;
+mod compression;
 mod document;
 mod event_log;
 mod forgeries;
