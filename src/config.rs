@@ -105,6 +105,10 @@ pub struct ServeOptions {
     #[arg(long, env = "STREAMTALLY_MAX_CONNECTIONS", default_value = "20000", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "CONNECTIONS")]
     pub max_connections: u32,
 
+    /// Origins whose pages may ask the query API, separated by commas, or * for all; none when unset
+    #[arg(long, env = "STREAMTALLY_CORS_ORIGINS", value_delimiter = ',', value_parser = origin, value_name = "ORIGINS")]
+    pub cors_origins: Vec<String>,
+
     /// A replica that queries go to; the same database when unset
     #[arg(long, env = "STREAMTALLY_READ_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub read_database_url: Option<SecretString>,
@@ -252,6 +256,18 @@ fn at_least(days: i64, duration: TimeDelta) -> Result<TimeDelta, String> {
     Ok(duration)
 }
 
+/// An origin exactly as browsers write it, since they are compared as texts; or `*`.
+fn origin(text: &str) -> Result<String, String> {
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
+    let url = reqwest::Url::parse(text).ok();
+    let url = url.filter(|url| ["http", "https"].contains(&url.scheme()) && !text.contains('*'));
+    let url = url.ok_or("an origin is written like https://wall.example.com or http://localhost:3000, or * for all")?;
+    let written = url.origin().ascii_serialization();
+    if written == text { Ok(written) } else { Err(format!("browsers write this origin as {written}")) }
+}
+
 /// Makes the values of the settings file the defaults of a command line.
 ///
 /// # Errors
@@ -361,4 +377,27 @@ pub fn admin_token(data_dir: &DataDir) -> anyhow::Result<(SecretString, bool)> {
     let token = crate::access::generate_token();
     data_dir.write_secret(ADMIN_TOKEN_FILE, token.expose_secret())?;
     Ok((token, true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::origin;
+
+    #[test]
+    fn an_origin_is_written_as_browsers_do() {
+        for text in ["https://wall.example.com", "http://localhost:3000", "http://[::1]:8080", "*"] {
+            assert_eq!(origin(text).as_deref(), Ok(text));
+        }
+        let wrong = ["https://wall.example.com/", "https://Wall.example.com", "https://wall.example.com:443"];
+        for text in wrong.into_iter().chain(["https://me@wall.example.com", "https://wall.example.com?x"]) {
+            assert_eq!(
+                origin(text),
+                Err("browsers write this origin as https://wall.example.com".to_owned()),
+                "{text}"
+            );
+        }
+        for text in ["", "null", "wall.example.com", "https://", "https://*.example.com", "file:///x", " *"] {
+            assert!(origin(text).is_err(), "{text}");
+        }
+    }
 }

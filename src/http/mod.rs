@@ -8,6 +8,7 @@ pub mod broadcasts;
 pub mod callbacks;
 mod compression;
 pub mod connections;
+mod cross_origin;
 mod document;
 pub mod domains;
 pub mod events;
@@ -36,7 +37,7 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse as Answer};
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::{Compress, Next, from_fn};
+use actix_web::middleware::{Compress, Condition, Next, from_fn};
 use actix_web::web::{self, Data, PathConfig};
 use actix_web::{App, Error, HttpRequest, ResponseError};
 use tokio::time::timeout;
@@ -101,6 +102,7 @@ pub fn api_document() -> OpenApi {
 pub fn build_app(
     state: Data<AppState>,
     roles: &[Role],
+    cors_origins: &[String],
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -125,6 +127,8 @@ pub fn build_app(
         .wrap(Compress::default())
         .wrap(from_fn(compression::negotiate))
         .wrap(from_fn(conform))
+        .wrap(Condition::new(!cors_origins.is_empty(), cross_origin::allow(cors_origins)))
+        .wrap(from_fn(cross_origin::confine))
         .wrap(from_fn(add_security_headers))
         .wrap(from_fn(note_activity))
         .wrap(TracingLogger::<trace::RequestSpan>::new())

@@ -44,12 +44,12 @@ pub fn bind(
     tls: Option<ServerConfig>,
     open: Connections,
 ) -> anyhow::Result<(Server, SocketAddr)> {
-    let roles = options.roles.clone();
+    let (roles, cors_origins) = (options.roles.clone(), options.cors_origins.clone());
     if roles.is_empty() {
         bail!("--roles must name at least one role");
     }
     let (workers, connections) = divide(usize::try_from(options.max_connections)?);
-    let server = HttpServer::new(move || build_app(state.clone(), &roles))
+    let server = HttpServer::new(move || build_app(state.clone(), &roles, &cors_origins))
         .disable_signals()
         .shutdown_timeout(SHUTDOWN_SECONDS)
         .workers(workers)

@@ -8,6 +8,7 @@ mod boundaries;
 mod broadcasts;
 mod certificates;
 mod compression;
+mod cross_origin;
 mod document;
 mod event_log;
 mod forgeries;

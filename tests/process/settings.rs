@@ -103,6 +103,7 @@ fn help_is_success_and_nonsense_is_bad_usage() {
         (vec!["fly"], 2),
         (vec!["serve", "--colour"], 2),
         (vec!["serve", "--roles", "pilot"], 2),
+        (vec!["serve", "--cors-origins", "https://wall.example.com,wall.example.com"], 2),
         (vec!["send", "start", "--domain", "a", "--stream", "b", "--publish-timestamp", "-1"], 2),
     ] {
         let (status, printed) = finish(home.program().args(&arguments));

@@ -1,0 +1,67 @@
+//! Which pages of other origins may ask the query API from within a browser (CORS): those that the settings name.
+//!
+//! Tokens are shown in a header that pages set themselves, so credentials that browsers add by themselves are never
+//! asked for. Receiving, and what only machines ask, is for no page.
+
+use actix_cors::{Cors, CorsError};
+use actix_web::Error;
+use actix_web::ResponseError;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse as Answer};
+use actix_web::http::header::{
+    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, ORIGIN, RETRY_AFTER,
+};
+use actix_web::middleware::Next;
+
+use super::problem::ApiError;
+
+/// For every origin.
+pub const ANY: &str = "*";
+
+/// For how many seconds a browser may go by what it was told.
+const REMEMBERED: usize = 3600;
+
+const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "PUT", "DELETE"];
+
+/// Tells browsers that pages of these origins may ask.
+pub(super) fn allow(origins: &[String]) -> Cors {
+    let sent = [AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, HeaderName::from_static("last-event-id")];
+    let cors = Cors::default()
+        .allowed_methods(METHODS)
+        .allowed_headers(sent)
+        .expose_headers([ETAG, RETRY_AFTER])
+        .max_age(REMEMBERED);
+    if origins.iter().any(|origin| origin == ANY) {
+        return cors.allow_any_origin().send_wildcard();
+    }
+    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
+
+/// Around that: beyond the query API no request has an origin, and what is wrong with a preflight is said in the shape
+/// of a problem.
+pub(super) async fn confine(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<Answer<impl MessageBody>, Error> {
+    if !(request.path().starts_with("/v1/") || request.path() == "/openapi.json") {
+        request.headers_mut().remove(ORIGIN);
+        request.headers_mut().remove(ACCESS_CONTROL_REQUEST_METHOD);
+    }
+    let answer = next.call(request).await?;
+    let refusal = answer.response().error().and_then(|error| error.as_error::<CorsError>()).map(problem_of);
+    Ok(match refusal {
+        Some(problem) => answer.into_response(problem.error_response()).map_into_right_body(),
+        None => answer.map_into_left_body(),
+    })
+}
+
+fn problem_of(error: &CorsError) -> ApiError {
+    let header = match error {
+        CorsError::MissingRequestMethod | CorsError::BadRequestMethod | CorsError::MethodNotAllowed => {
+            "Access-Control-Request-Method"
+        }
+        CorsError::BadRequestHeaders | CorsError::HeadersNotAllowed => "Access-Control-Request-Headers",
+        _ => "Origin",
+    };
+    ApiError::invalid(header, error.to_string())
+}
