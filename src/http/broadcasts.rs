@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::extract::{Access, Read};
+use super::extract::{Access, ReadImpersonal};
 use super::page::{PageParameters, PageRequest};
 use super::problem::ApiError;
 use super::query_string::{FromQuery, Query, QueryReader};
@@ -134,7 +134,7 @@ impl FromQuery for ListBroadcastsQuery {
 )]
 #[get("/v1/broadcasts")]
 pub async fn list_broadcasts(
-    Access { principal, .. }: Access<Read>,
+    Access { principal, .. }: Access<ReadImpersonal>,
     state: Data<AppState>,
     Query(ListBroadcastsQuery { stream_id, merge_gap_seconds, page }): Query<ListBroadcastsQuery>,
 ) -> Result<Json<BroadcastPageView>, ApiError> {

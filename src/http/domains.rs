@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::caching::{PollParameters, Tagged};
 use super::extract::{Access, Admin, Body};
 use super::page::{PageParameters, PageRequest};
 use super::problem::ApiError;
 use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
-use super::refusals::{Clash, NotThere, Refusals, TooLong};
+use super::refusals::{Clash, NotThere, Refusals, TooLong, Unchanged};
 use super::state::AppState;
 use super::words::{JoinerWord, SignatureRuleWord};
 use crate::clock;
@@ -138,9 +139,10 @@ impl FromQuery for ListDomainsQuery {
 /// List domains
 #[utoipa::path(
     tag = "administration",
-    params(PageParameters),
+    params(PageParameters, PollParameters),
     responses(
-        (status = 200, description = "Every domain", body = DomainPageView),
+        (status = 200, description = "Every domain", body = DomainPageView, headers(("ETag" = String, description = "Weak tag of all but `as_of`"))),
+        Unchanged,
         Refusals,
     ),
 )]
@@ -149,14 +151,14 @@ pub async fn list_domains(
     _: Access<Admin>,
     state: Data<AppState>,
     Query(parameters): Query<ListDomainsQuery>,
-) -> Result<Json<DomainPageView>, ApiError> {
+) -> Result<Tagged<DomainPageView>, ApiError> {
     let mut snapshot = store::snapshot::begin(&state.work_pool).await?;
     let rows = store::domain::list_domains(&mut *snapshot).await?;
     let keys = store::signing_key::list_signing_keys(&mut *snapshot).await?;
     snapshot.commit().await?;
     let (data, next_cursor) =
         parameters.page.page_of_whole(rows, |row| row.domain.clone(), |row| DomainView::new(row, &keys));
-    Ok(Json(DomainPageView { data, next_cursor }))
+    Ok(Tagged(DomainPageView { data, next_cursor }))
 }
 
 /// Get a domain

@@ -10,11 +10,12 @@ use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::header;
 use actix_web::web::{Bytes, BytesMut, Data};
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
+use super::caching::ForCaller;
 use super::connections::Connection;
 use super::problem::ApiError;
 use super::state::AppState;
@@ -31,12 +32,21 @@ const BODY: Duration = Duration::from_secs(10);
 pub trait Needs {
     /// The scope.
     const SCOPE: Scope;
+    /// Whether answers show personal data to those who may see them.
+    const PERSONAL: bool = true;
 }
 
 /// Asks for the scope `read`.
 pub struct Read;
 impl Needs for Read {
     const SCOPE: Scope = Scope::Read;
+}
+
+/// Asks for the scope `read`, and shows nothing personal to anyone.
+pub struct ReadImpersonal;
+impl Needs for ReadImpersonal {
+    const SCOPE: Scope = Scope::Read;
+    const PERSONAL: bool = false;
 }
 
 /// Asks for the scope `admin`.
@@ -61,6 +71,7 @@ impl<N: Needs> FromRequest for Access<N> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(authenticate(request).and_then(|principal| {
             if principal.may(N::SCOPE) {
+                request.extensions_mut().insert(ForCaller::new(&principal, N::SCOPE, N::PERSONAL));
                 Ok(Self { principal, scope: PhantomData })
             } else {
                 Err(ApiError::Forbidden(N::SCOPE))

@@ -1,15 +1,16 @@
 //! `/v1/live`: what is on air now, counted.
 
 use actix_web::get;
-use actix_web::web::{Data, Json};
+use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{Access, Read};
+use super::caching::{PollParameters, Tagged};
+use super::extract::{Access, ReadImpersonal};
 use super::problem::ApiError;
 use super::query_string::{FromQuery, Query, QueryReader};
-use super::refusals::Refusals;
+use super::refusals::{Refusals, Unchanged};
 use super::state::AppState;
 use super::streams::read_renditions;
 use super::words::{GroupBy, RenditionsWanted};
@@ -101,18 +102,19 @@ impl FromQuery for GetLiveQuery {
 /// Count what is live
 #[utoipa::path(
     tag = "streams",
-    params(GetLiveQuery),
+    params(GetLiveQuery, PollParameters),
     responses(
-        (status = 200, description = "The counts", body = LiveView),
+        (status = 200, description = "The counts", body = LiveView, headers(("ETag" = String, description = "Weak tag of all but `as_of`"))),
+        Unchanged,
         Refusals,
     ),
 )]
 #[get("/v1/live")]
 pub async fn get_live(
-    Access { principal, .. }: Access<Read>,
+    Access { principal, .. }: Access<ReadImpersonal>,
     state: Data<AppState>,
     Query(parameters): Query<GetLiveQuery>,
-) -> Result<Json<LiveView>, ApiError> {
+) -> Result<Tagged<LiveView>, ApiError> {
     let filter = |as_of| LiveFilter {
         visible_domains: principal.visible_domains().map(<[String]>::to_vec),
         domain: parameters.domain,
@@ -121,7 +123,7 @@ pub async fn get_live(
         unconfirmed_before: as_of - state.unconfirmed_after,
     };
     let counts = query::live::count_live(&state.query_pool, filter, parameters.group_by).await?;
-    Ok(Json(LiveView {
+    Ok(Tagged(LiveView {
         as_of: counts.as_of,
         live_streams: counts.whole.live_streams,
         live_sessions: counts.whole.live_sessions,

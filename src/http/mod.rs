@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod broadcasts;
+pub mod caching;
 pub mod callbacks;
 mod compression;
 pub mod connections;

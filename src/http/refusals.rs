@@ -29,6 +29,14 @@ pub enum Refusals {
     Unavailable(Problem),
 }
 
+/// Of operations that are polled.
+#[derive(IntoResponses)]
+pub enum Unchanged {
+    /// Nothing but `as_of` differs from the answer with the tag that was shown. No body.
+    #[response(status = 304, headers(("ETag" = String, description = "The same tag")))]
+    NotModified,
+}
+
 /// Of operations on one thing.
 #[derive(IntoResponses)]
 pub enum NotThere {

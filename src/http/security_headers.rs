@@ -3,14 +3,17 @@
 //!
 //! Only answers that the server gives before a request was understood (400, 408) have none of it, and no content.
 
-use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse as Answer};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage};
+
+use super::caching::{ForCaller, NO_COPY};
 
 /// The same for every answer.
 const ALWAYS: [(HeaderName, HeaderValue); 4] = [
@@ -34,17 +37,31 @@ const OWN_PAGE: HeaderValue = HeaderValue::from_static(
 /// For a year, over HTTPS alone.
 const HTTPS_ALONE: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-const NO_COPY: HeaderValue = HeaderValue::from_static("no-store");
-
-/// Adds them to an answer. What is not under `/docs/` is not to be kept, unless its handler says otherwise.
+/// Adds them to an answer. What is not under `/docs/` is not to be kept, unless its handler says otherwise, or it
+/// succeeds and its caller may.
 pub(super) async fn add_security_headers(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<Answer<impl MessageBody>, Error> {
     let is_page = request.path().starts_with("/docs/");
     let is_https = request.app_config().secure();
-    let mut answer = next.call(request).await?;
-    let headers = answer.headers_mut();
+    let mut answer = match next.call(request).await {
+        Ok(answer) => answer,
+        Err(mut error) => {
+            error.add_response_mapper(move |mut response| {
+                add_to(response.headers_mut(), is_page, is_https, NO_COPY);
+                response
+            });
+            return Err(error);
+        }
+    };
+    let succeeds = answer.status().is_success() || answer.status() == StatusCode::NOT_MODIFIED;
+    let caller = answer.request().extensions().get::<ForCaller>().filter(|_| succeeds).cloned();
+    add_to(answer.headers_mut(), is_page, is_https, caller.map_or(NO_COPY, |caller| caller.keeping));
+    Ok(answer)
+}
+
+fn add_to(headers: &mut HeaderMap, is_page: bool, is_https: bool, keeping: HeaderValue) {
     for (name, value) in ALWAYS {
         headers.insert(name, value);
     }
@@ -53,7 +70,6 @@ pub(super) async fn add_security_headers(
         headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_ALONE);
     }
     if !is_page && !headers.contains_key(CACHE_CONTROL) {
-        headers.insert(CACHE_CONTROL, NO_COPY);
+        headers.insert(CACHE_CONTROL, keeping);
     }
-    Ok(answer)
 }

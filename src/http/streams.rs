@@ -1,17 +1,18 @@
 //! `/v1/streams`: what can be pushed to, and whether it is on air.
 
 use actix_web::get;
-use actix_web::web::{Data, Json, Path};
+use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::extract::{Access, Read};
+use super::caching::{PollParameters, Tagged};
+use super::extract::{Access, ReadImpersonal};
 use super::page::{PageParameters, PageRequest};
 use super::problem::ApiError;
 use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
-use super::refusals::{NotThere, Refusals};
+use super::refusals::{NotThere, Refusals, Unchanged};
 use super::state::AppState;
 use super::words::{RenditionsWanted, StreamStatus};
 use crate::access::Principal;
@@ -175,44 +176,46 @@ impl ListStreamsQuery {
 /// Every stream that was ever pushed, by domain, app and name.
 #[utoipa::path(
     tag = "streams",
-    params(ListStreamsQuery, PageParameters),
+    params(ListStreamsQuery, PageParameters, PollParameters),
     responses(
-        (status = 200, description = "A page of streams", body = StreamPageView),
+        (status = 200, description = "A page of streams", body = StreamPageView, headers(("ETag" = String, description = "Weak tag of all but `as_of`"))),
+        Unchanged,
         Refusals,
     ),
 )]
 #[get("/v1/streams")]
 pub async fn list_streams(
-    Access { principal, .. }: Access<Read>,
+    Access { principal, .. }: Access<ReadImpersonal>,
     state: Data<AppState>,
     Query(parameters): Query<ListStreamsQuery>,
-) -> Result<Json<StreamPageView>, ApiError> {
+) -> Result<Tagged<StreamPageView>, ApiError> {
     let filter = parameters.filter(&principal);
     let after = parameters.page.after.clone();
     let rows = query::streams::list_streams(&state.query_pool, &filter, after, parameters.page.limit).await?;
     let (data, next_cursor) =
         parameters.page.page(rows, |row| (row.domain.clone(), row.app.clone(), row.stream.clone()), StreamView::from);
-    Ok(Json(StreamPageView { data, next_cursor }))
+    Ok(Tagged(StreamPageView { data, next_cursor }))
 }
 
 /// Get a stream
 #[utoipa::path(
     tag = "streams",
-    params(("stream_id" = String, Path, description = "The stream's id")),
+    params(("stream_id" = String, Path, description = "The stream's id"), PollParameters),
     responses(
-        (status = 200, description = "The stream", body = StreamView),
+        (status = 200, description = "The stream", body = StreamView, headers(("ETag" = String, description = "Weak tag of all but `as_of`"))),
+        Unchanged,
         Refusals,
         NotThere,
     ),
 )]
 #[get("/v1/streams/{stream_id}")]
 pub async fn get_stream(
-    Access { principal, .. }: Access<Read>,
+    Access { principal, .. }: Access<ReadImpersonal>,
     state: Data<AppState>,
     stream_id: Path<String>,
     _: Query<NoParameters>,
-) -> Result<Json<StreamView>, ApiError> {
+) -> Result<Tagged<StreamView>, ApiError> {
     let stream_id = Uuid::try_parse(&stream_id).map_err(|_| ApiError::NotFound("stream"))?;
     let stream = query::streams::get_stream(&state.query_pool, &principal, stream_id).await?;
-    Ok(Json(stream.ok_or(ApiError::NotFound("stream"))?.into()))
+    Ok(Tagged(stream.ok_or(ApiError::NotFound("stream"))?.into()))
 }

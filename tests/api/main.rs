@@ -6,6 +6,7 @@ mod audit;
 mod blanking;
 mod boundaries;
 mod broadcasts;
+mod caching;
 mod certificates;
 mod compression;
 mod cross_origin;
