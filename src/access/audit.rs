@@ -38,6 +38,21 @@ pub enum Act {
 }
 
 impl Act {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::DomainRegistered,
+        Self::DomainChanged,
+        Self::DomainRemoved,
+        Self::KeyAdded,
+        Self::KeyRemoved,
+        Self::CallbackPathReplaced,
+        Self::TokenCreated,
+        Self::TokenRevoked,
+        Self::EventReleased,
+        Self::SessionEnded,
+        Self::SessionEndWithdrawn,
+    ];
+
     /// The word that is stored and shown.
     #[must_use]
     pub fn as_str(self) -> &'static str {

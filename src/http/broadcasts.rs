@@ -125,7 +125,7 @@ impl FromQuery for ListBroadcastsQuery {
 /// The sessions of one stream, newest first, merged where they overlap or where the gap between them is at most
 /// `merge_gap_seconds`. A view for people: sessions and bills stay per push.
 #[utoipa::path(
-    tag = "streams",
+    tag = "dashboards",
     params(BroadcastParameters, PageParameters),
     responses(
         (status = 200, description = "A page of broadcasts", body = BroadcastPageView),

@@ -86,7 +86,7 @@ fn tag_of(mut content: Value, caller: Option<&ForCaller>) -> EntityTag {
 #[expect(dead_code, reason = "only documents what `Tagged` reads")]
 pub struct PollParameters {
     /// The `ETag` of an answer that the caller has: when nothing but `as_of` would differ, the answer is 304.
-    #[param(rename = "If-None-Match", example = "W/\"7VzYc8JJ9vXfVdQDpvm0BA\"")]
+    #[param(rename = "If-None-Match", value_type = String, required = false, example = "W/\"7VzYc8JJ9vXfVdQDpvm0BA\"")]
     if_none_match: Option<String>,
 }
 

@@ -11,6 +11,7 @@ use super::extract::RawBody;
 use super::problem::ApiError;
 use super::refusals::CallbackRefusals;
 use super::state::AppState;
+use super::words::{ExpirySeconds, PlainValue, StartSeconds};
 use crate::clock;
 use crate::event_log::receive::Arrival;
 use crate::huawei::admission::{self, Verdict};
@@ -21,7 +22,7 @@ use crate::rejection::NOT_A_NOTIFICATION;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Confirmation {
     /// Always 1.
-    #[schema(example = 1)]
+    #[schema(minimum = 1, maximum = 1)]
     status: u8,
     /// Always `success`.
     #[schema(example = "success")]
@@ -34,34 +35,39 @@ pub struct Confirmation {
 #[expect(dead_code, reason = "only documents what is parsed elsewhere")]
 pub struct NotificationBody {
     /// Ingest domain.
-    #[schema(min_length = 1, max_length = 255, example = "push.example.com")]
+    #[schema(min_length = 1, max_length = 255, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "push.example.com")]
     domain: String,
     /// Application.
     #[schema(min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_-]+$", example = "live")]
     app: String,
     /// Stream name, of any script; `/` and `*` included.
-    #[schema(min_length = 1, max_length = 512, example = "example_stream")]
+    #[schema(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "example_stream")]
     stream: String,
     /// Unix seconds at which the push began, as a string or an integer.
-    #[schema(value_type = String, pattern = "^(0|[1-9][0-9]{0,9})$", example = "1587954134")]
+    #[schema(value_type = StartSeconds, example = "1587954134")]
     publish_timestamp: String,
     /// `PUBLISH` or `PUBLISH_DONE`; other words are kept and change nothing.
-    #[schema(min_length = 1, max_length = 64, example = "PUBLISH")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "PUBLISH")]
     event: String,
     /// Query string of the push URL.
+    #[schema(pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     user_args: Option<String>,
     /// The encoder's address.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     client_ip: Option<String>,
     /// The receiving node's address.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     node_ip: Option<String>,
     /// Unix second at which the signature expires, as an integer or a string.
-    #[schema(example = 1_587_954_140)]
+    #[schema(value_type = Option<ExpirySeconds>, example = 1_587_954_140)]
     auth_timestamp: Option<i64>,
     /// Hexadecimal HMAC-SHA256 of event, domain, app, stream and expiry.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     auth_sign: Option<String>,
+    /// Members that are not documented are kept, 8 KiB of them at most.
+    #[serde(flatten)]
+    #[schema(value_type = HashMap<String, PlainValue>)]
+    extra: (),
 }
 
 /// Receive a notification of a signed domain
@@ -90,7 +96,7 @@ pub async fn receive_notification(
 /// The only way in for unsigned domains; messages of signed domains are verified here too.
 #[utoipa::path(
     tag = "receiving",
-    params(("callback_token" = String, Path, description = "The secret part of the domain's callback path")),
+    params(("callback_token" = String, Path, description = "The secret part of the domain's callback path", min_length = 1)),
     request_body(content = NotificationBody, content_type = "application/json"),
     responses(
         (status = 200, description = "Durably stored, or received before", body = Confirmation),

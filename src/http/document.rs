@@ -1,11 +1,20 @@
-//! What the document of the API says beside its operations.
+//! What the document of the API says beside its operations, and of all of them alike.
 
 use std::sync::LazyLock;
 
+use serde_json::Value;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::{SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi, PathItem};
+use utoipa::openapi::{Content, OpenApi, PathItem, RefOr, Response, Schema};
 use utoipa::{Modify, OpenApi as _};
 use utoipa_swagger_ui::Config;
+
+use super::extract::MAX_BODY_BYTES;
+use super::problem::ApiError;
+use super::{query_string, words};
+use crate::access::Scope;
+use crate::huawei::notification::ParseError;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -13,20 +22,37 @@ use utoipa_swagger_ui::Config;
         title = "streamtally",
         description = "Keeps every live push that Huawei Cloud Live reports, and answers what is live and for how long.\n\n\
             Times are RFC 3339 in UTC, durations whole seconds, periods half-open. Lists are paged by opaque cursors. \
-            Unknown parameters are refused. Every error is `application/problem+json`."
+            Unknown parameters are refused. Every error is `application/problem+json`, with a `code` for programs.\n\n\
+            Callers show a bearer token. Its scopes say what it may do: `read`, `personal` (adds addresses and \
+            `user_args`), `billing`, `admin` (everything). For a token that is bound to domains the others do not exist. \
+            A path answers HEAD as GET, and a method that it does not have with 405 and the code `method_not_allowed`; \
+            a path that is not there is 404 with `not_found`."
     ),
     tags(
-        (name = "streams", description = "For dashboards: what is live"),
-        (name = "sessions", description = "For support: the history of pushes, and why each is (not) live"),
-        (name = "administration", description = "For operators: who may send and who may read"),
-        (name = "receiving", description = "For the provider: callbacks"),
-        (name = "service", description = "For machines: health and metrics"),
+        (
+            name = "dashboards",
+            description = "What is live, for those who ask all day. Scope `read`. Poll with `If-None-Match`.",
+        ),
+        (
+            name = "support",
+            description = "The history of pushes, and why each is (not) live. Scope `read`; addresses and `user_args` \
+                with `personal`.",
+        ),
+        (name = "billing", description = "How long pushes lasted."),
+        (
+            name = "administration",
+            description = "Who may send, who may read, and what counts. Scope `admin`. Every change is written down in \
+                `/v1/audit`, and holds in every process within 2 seconds.",
+        ),
+        (name = "receiving", description = "The provider's callbacks. No token: messages are verified by themselves."),
+        (name = "service", description = "Health, readiness and metrics, for machines. No token."),
     ),
     // Those that only parameters or errors refer to: the others are found by themselves.
     components(schemas(
         super::problem::Problem,
         super::problem::InvalidParameter,
         super::words::GroupBy,
+        super::words::RegisteredName,
         super::words::RenditionsWanted,
         super::words::SortWord,
         super::words::TimeFieldWord,
@@ -57,6 +83,100 @@ impl Modify for NoLicence {
 /// The document without its operations.
 pub(super) fn base() -> OpenApi {
     Base::openapi()
+}
+
+/// The document with what its operations have in common: the bounds of texts, an example of each body, and the codes of
+/// each error.
+pub(super) fn complete(mut document: OpenApi) -> OpenApi {
+    for (path, item) in &mut document.paths.paths {
+        let receives = path.starts_with("/callbacks/");
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            operation.parameters.iter_mut().flatten().for_each(never_null_text);
+            operation.parameters.iter_mut().flatten().for_each(bound_text);
+            if let Some(RefOr::T(request)) = &mut operation.request_body {
+                request.content.values_mut().for_each(never_null);
+                request.content.values_mut().for_each(show_example);
+            }
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response {
+                    response.content.values_mut().for_each(show_example);
+                    name_code(status, response, receives);
+                }
+            }
+        }
+    }
+    let schemas = document.components.iter_mut().flat_map(|components| components.schemas.iter_mut());
+    for (name, schema) in schemas {
+        if let ("Notification", RefOr::T(Schema::Object(notification))) = (name.as_str(), schema) {
+            // Which cannot be derived.
+            notification.property_names = Some(Box::new(Schema::Object(words::plain_text())));
+        }
+    }
+    document
+}
+
+/// Texts of query strings are read by one rule, [`query_string`].
+fn bound_text(parameter: &mut RefOr<Parameter>) {
+    let RefOr::T(Parameter { parameter_in: ParameterIn::Query, schema: Some(RefOr::T(Schema::Object(text))), .. }) =
+        parameter
+    else {
+        return;
+    };
+    let free = text.enum_values.is_none() && text.format.is_none() && text.pattern.is_none();
+    if free && text.schema_type == SchemaType::Type(Type::String) {
+        text.min_length = Some(1);
+        text.max_length = Some(query_string::MAX_TEXT);
+        text.pattern = Some(query_string::TEXT_PATTERN.to_owned());
+    }
+}
+
+/// A parameter that may be left out is derived as one that may be null, which texts outside of JSON cannot.
+fn never_null_text(parameter: &mut RefOr<Parameter>) {
+    let RefOr::T(Parameter { schema: Some(RefOr::T(Schema::Object(text))), .. }) = parameter else { return };
+    if text.schema_type == SchemaType::from_iter([Type::String, Type::Null]) {
+        text.schema_type = SchemaType::new(Type::String);
+    }
+}
+
+/// A body that may be left out is derived as one that may be null, which it may not.
+fn never_null(content: &mut RefOr<Content>) {
+    let RefOr::T(Content { schema, .. }) = content else { return };
+    if let Some(RefOr::T(Schema::OneOf(either))) = schema
+        && let Some(of_body) = either.items.iter().find(|item| matches!(item, RefOr::Ref(_)))
+    {
+        *schema = Some(of_body.clone());
+    }
+}
+
+/// Each schema of a body has one example, whichever operation it is of.
+fn show_example(content: &mut RefOr<Content>) {
+    static EXAMPLES: LazyLock<Value> =
+        LazyLock::new(|| serde_json::from_str(include_str!("examples.json")).expect("examples.json is JSON"));
+    let RefOr::T(Content { schema: Some(RefOr::Ref(schema)), example, .. }) = content else { return };
+    let name = schema.ref_location.rsplit('/').next().unwrap_or_default();
+    *example = example.take().or_else(|| EXAMPLES.get(name).cloned());
+}
+
+/// Says which code an error has, and shows it.
+fn name_code(status: &str, response: &mut Response, receives: bool) {
+    let Some(RefOr::T(content)) = response.content.get_mut("application/problem+json") else { return };
+    let error = match (status, receives) {
+        ("400", true) => ParseError::Missing("publish_timestamp").into(),
+        ("400", false) => ApiError::invalid("limit", "must be an integer from 1 to 500"),
+        ("401", true) => ApiError::NotVerified,
+        ("401", false) => ApiError::Unauthenticated,
+        ("403", _) => ApiError::Forbidden(Scope::Admin),
+        ("404", _) => ApiError::NotFound("session"),
+        ("408", _) => ApiError::TooSlow,
+        ("409", _) => ApiError::Conflict("this was done before".to_owned()),
+        ("413", _) => ApiError::TooLarge(MAX_BODY_BYTES),
+        ("503", _) => ApiError::Unavailable("".into()),
+        _ => ApiError::Internal("".into()),
+    };
+    let problem = error.problem();
+    response.description = format!("{} Code: `{}`.", response.description, problem.code.word());
+    content.example = serde_json::to_value(problem).ok();
 }
 
 /// Settings of the page that shows the document: nothing on it comes from elsewhere.

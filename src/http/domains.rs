@@ -15,7 +15,7 @@ use super::problem::ApiError;
 use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
 use super::refusals::{Clash, NotThere, Refusals, TooLong, Unchanged};
 use super::state::AppState;
-use super::words::{JoinerWord, SignatureRuleWord};
+use super::words::{AppName, JoinerWord, RegisteredName, SignatureRuleWord, TemplateName};
 use crate::clock;
 use crate::huawei::signature::Joiner;
 use crate::registry::admin::{self, DomainSettings};
@@ -31,18 +31,18 @@ use crate::store::signing_key::SigningKeyRow;
 pub struct PutDomainBody {
     /// Whether its messages are signed. Unsigned ones come in through the secret path alone.
     #[serde(default = "required")]
-    #[schema(value_type = Option<SignatureRuleWord>, default = "required")]
+    #[schema(value_type = SignatureRuleWord, required = false, default = "required")]
     signature: String,
     /// The applications that may send; all when null. None may begin with another.
-    #[schema(example = json!(["live"]), max_items = 1000)]
+    #[schema(value_type = Option<HashSet<AppName>>, min_items = 1, max_items = 1000)]
     apps: Option<Vec<String>>,
     /// What stands between the signed fields: nothing, or `+`.
     #[serde(default)]
-    #[schema(value_type = Option<JoinerWord>, default = "")]
+    #[schema(value_type = JoinerWord, required = false, default = "")]
     joiner: String,
     /// The transcoding templates whose renditions are notified as `STREAM_TEMPLATE`.
     #[serde(default)]
-    #[schema(example = json!(["lud", "lhd"]), max_items = 100)]
+    #[schema(value_type = Vec<TemplateName>, required = false, max_items = 100)]
     rendition_templates: Vec<String>,
     /// Whether several pushers of one stream at once are normal.
     #[serde(default)]
@@ -137,6 +137,8 @@ impl FromQuery for ListDomainsQuery {
 }
 
 /// List domains
+///
+/// Every registered domain, by name, with the ids of its keys; never the keys themselves.
 #[utoipa::path(
     tag = "administration",
     params(PageParameters, PollParameters),
@@ -162,9 +164,11 @@ pub async fn list_domains(
 }
 
 /// Get a domain
+///
+/// How a domain is registered, with the ids of its keys; never the keys themselves.
 #[utoipa::path(
     tag = "administration",
-    params(("domain" = String, Path, description = "The domain's name")),
+    params(("domain" = RegisteredName, Path, description = "The domain's name")),
     responses(
         (status = 200, description = "The domain", body = DomainView),
         Refusals,
@@ -187,11 +191,12 @@ pub async fn get_domain(
 
 /// Register or change a domain
 ///
-/// Members that are left out take their defaults. Keys and the secret path stay as they are.
+/// Members that are left out take their defaults, and so do all of them without a body. Keys and the secret path stay as
+/// they are.
 #[utoipa::path(
     tag = "administration",
-    params(("domain" = String, Path, description = "The domain's name, exactly as the provider sends it")),
-    request_body = PutDomainBody,
+    params(("domain" = RegisteredName, Path, description = "The domain's name")),
+    request_body = Option<PutDomainBody>,
     responses(
         (status = 200, description = "Changed", body = DomainView),
         (status = 201, description = "Registered", body = DomainView),
@@ -228,7 +233,7 @@ pub async fn put_domain(
 /// Stops receiving for it and forgets its keys. Its history stays.
 #[utoipa::path(
     tag = "administration",
-    params(("domain" = String, Path, description = "The domain's name")),
+    params(("domain" = RegisteredName, Path, description = "The domain's name")),
     responses(
         (status = 204, description = "Removed"),
         Refusals,
@@ -253,7 +258,7 @@ pub async fn delete_domain(
 #[schema(as = NewKey)]
 pub struct AddKeyBody {
     /// The key as it is set at the provider; generated when it is left out.
-    #[schema(value_type = Option<String>, min_length = 32, max_length = 128)]
+    #[schema(value_type = Option<String>, min_length = 32, max_length = 128, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     key: Option<SecretString>,
 }
 
@@ -272,11 +277,12 @@ pub struct AddedKey {
 
 /// Add a callback key
 ///
-/// Several keys may be active, so that a key can be changed at the provider without losing a message.
+/// Several keys may be active, so that a key can be changed at the provider without losing a message. Without a body, or
+/// without `key`, one is generated.
 #[utoipa::path(
     tag = "administration",
-    params(("domain" = String, Path, description = "The domain's name")),
-    request_body = AddKeyBody,
+    params(("domain" = RegisteredName, Path, description = "The domain's name")),
+    request_body = Option<AddKeyBody>,
     responses(
         (status = 201, description = "Added", body = AddedKey),
         Refusals,
@@ -312,8 +318,8 @@ pub async fn add_key(
 #[utoipa::path(
     tag = "administration",
     params(
-        ("domain" = String, Path, description = "The domain's name"),
-        ("key_id" = String, Path, description = "The key's id"),
+        ("domain" = RegisteredName, Path, description = "The domain's name"),
+        ("key_id" = Uuid, Path, description = "The key's id"),
     ),
     responses(
         (status = 204, description = "Removed"),
@@ -354,7 +360,7 @@ pub struct CallbackPath {
 /// The old one stops working.
 #[utoipa::path(
     tag = "administration",
-    params(("domain" = String, Path, description = "The domain's name")),
+    params(("domain" = RegisteredName, Path, description = "The domain's name")),
     responses(
         (status = 201, description = "The new path", body = CallbackPath),
         Refusals,

@@ -207,7 +207,7 @@ impl FromQuery for ListEventsQuery {
 ///
 /// Everything that may change a session, as it was received: newest first, by the time of recording.
 #[utoipa::path(
-    tag = "sessions",
+    tag = "support",
     params(EventParameters, PageParameters),
     responses(
         (status = 200, description = "A page of the log", body = EventPageView),
@@ -233,7 +233,7 @@ pub async fn list_events(
 #[schema(as = Release)]
 pub struct ReleaseBody {
     /// The operator's reason, kept as the release's `note`.
-    #[schema(max_length = 500, example = "the encoder's clock was wrong")]
+    #[schema(max_length = 500, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "the encoder's clock was wrong")]
     reason: Option<String>,
 }
 
@@ -243,8 +243,8 @@ pub struct ReleaseBody {
 /// arrived.
 #[utoipa::path(
     tag = "administration",
-    params(("event_id" = String, Path, description = "The quarantined event's id")),
-    request_body = ReleaseBody,
+    params(("event_id" = Uuid, Path, description = "The quarantined event's id")),
+    request_body = Option<ReleaseBody>,
     responses(
         (status = 200, description = "It counts: the release", body = EventView),
         Refusals,

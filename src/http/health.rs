@@ -40,9 +40,11 @@ pub struct Part {
 }
 
 /// Whether the process lives
+///
+/// Asks nothing else: neither the database nor the parts.
 #[utoipa::path(
     tag = "service",
-    responses((status = 200, description = "It does", body = String, content_type = "text/plain")),
+    responses((status = 200, description = "It does", body = String, content_type = "text/plain", example = "ok\n")),
     security(()),
 )]
 #[get("/healthz")]
@@ -108,9 +110,11 @@ fn of_spool(fill: Fill, database_answers: bool) -> Part {
 }
 
 /// Metrics in Prometheus' text format
+///
+/// Counters, gauges and summaries of this process alone.
 #[utoipa::path(
     tag = "service",
-    responses((status = 200, description = "The metrics", body = String, content_type = "text/plain")),
+    responses((status = 200, description = "The metrics", body = String, content_type = "text/plain", example = "streamtally_spool_messages 0\n")),
     security(()),
 )]
 #[get("/metrics")]

@@ -100,8 +100,10 @@ impl FromQuery for GetLiveQuery {
 }
 
 /// Count what is live
+///
+/// Streams and sessions on air now, in all and, with `group_by`, by domain or by domain and application.
 #[utoipa::path(
-    tag = "streams",
+    tag = "dashboards",
     params(GetLiveQuery, PollParameters),
     responses(
         (status = 200, description = "The counts", body = LiveView, headers(("ETag" = String, description = "Weak tag of all but `as_of`"))),

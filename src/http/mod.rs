@@ -96,7 +96,7 @@ fn routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
 pub fn api_document() -> OpenApi {
     let app = App::new().into_utoipa_app().openapi(document::base());
     let (_, document) = app.configure(|config| routes(config, &Role::ALL)).split_for_parts();
-    document
+    document::complete(document)
 }
 
 /// The application: everything that is served, without a socket.

@@ -26,10 +26,15 @@ const MAX_REASON: usize = 500;
 pub struct EndBody {
     /// When it ended: a whole second between its start and now. Null withdraws what an operator said before.
     #[serde(deserialize_with = "Option::deserialize")]
-    #[schema(required, value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime, pattern = r"^[^.]+$")]
     ended_at: Option<DateTime<Utc>>,
     /// How the operator knows; kept as the event's `note`.
-    #[schema(min_length = 1, max_length = 500, example = "the encoder's log says so")]
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$",
+        example = "the encoder's log says so"
+    )]
     reason: String,
 }
 
@@ -38,7 +43,7 @@ pub struct EndBody {
 /// Appends an `OPERATOR_END` or `OPERATOR_END_WITHDRAWN` event, which is given back. An operator's end beats every other.
 #[utoipa::path(
     tag = "administration",
-    params(("session_id" = String, Path, description = "The session's id")),
+    params(("session_id" = Uuid, Path, description = "The session's id")),
     request_body = EndBody,
     responses(
         (status = 200, description = "It is said: the event", body = EventView),

@@ -66,6 +66,7 @@ pub struct PageParameters {
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u16>,
     /// Where to go on: `next_cursor` of the page before, with the same filters.
+    #[param(min_length = 1, max_length = 8192, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
 }
 
@@ -85,7 +86,7 @@ impl<T: Serialize + DeserializeOwned> PageRequest<T> {
     #[must_use]
     pub fn from_query(query: &mut QueryReader) -> Self {
         let limit = query.integer("limit", 1..=MAX_LIMIT).unwrap_or(DEFAULT_LIMIT);
-        let cursor = query.text("cursor");
+        let cursor = query.cursor();
         let cursors = query.cursors();
         let bound_to = format!("{VERSION}\0{}\0{}", query.path(), query.remaining());
         let after = cursor.and_then(|cursor| {

@@ -68,6 +68,36 @@ pub enum ApiError {
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// The kinds of problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemCode {
+    /// Parameters or members cannot be used.
+    InvalidRequest,
+    /// The body is not a notification.
+    NotANotification,
+    /// The message was not shown to be genuine.
+    NotVerified,
+    /// No valid token.
+    Unauthenticated,
+    /// The token lacks a scope.
+    Forbidden,
+    /// Nothing is there.
+    NotFound,
+    /// The path does not answer the method.
+    MethodNotAllowed,
+    /// It clashes with what is there.
+    Conflict,
+    /// The body is too long.
+    TooLarge,
+    /// The body does not arrive.
+    TooSlow,
+    /// Not possible at the moment.
+    Unavailable,
+    /// A defect of the service.
+    Internal,
+}
+
 /// The body of every error.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
@@ -79,16 +109,22 @@ pub struct Problem {
     #[schema(example = "The request cannot be understood")]
     title: &'static str,
     /// The HTTP status.
-    #[schema(example = 400)]
+    #[schema(minimum = 400, maximum = 599, example = 400)]
     status: u16,
     /// What is wrong with this request.
     detail: String,
     /// The kind of problem, for programs.
-    #[schema(example = "invalid_request")]
-    code: &'static str,
-    /// With status 400: what cannot be used.
+    pub(super) code: ProblemCode,
+    /// With status 400, and then always: what cannot be used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     invalid_parameters: Vec<InvalidParameter>,
+}
+
+impl ProblemCode {
+    /// The word that is shown.
+    pub(super) fn word(self) -> String {
+        serde_json::to_value(self).ok().and_then(|word| Some(word.as_str()?.to_owned())).unwrap_or_default()
+    }
 }
 
 /// How many seconds to wait before asking again for what is not available.
@@ -101,24 +137,40 @@ impl ApiError {
     }
 
     /// The one table of codes: code, status, title.
-    fn kind(&self) -> (&'static str, StatusCode, &'static str) {
+    fn kind(&self) -> (ProblemCode, StatusCode, &'static str) {
+        use ProblemCode as Code;
         match self {
-            Self::Invalid(_) => ("invalid_request", StatusCode::BAD_REQUEST, "The request cannot be understood"),
+            Self::Invalid(_) => (Code::InvalidRequest, StatusCode::BAD_REQUEST, "The request cannot be understood"),
             Self::NotANotification(_) => {
-                ("not_a_notification", StatusCode::BAD_REQUEST, "The body is not a notification")
+                (Code::NotANotification, StatusCode::BAD_REQUEST, "The body is not a notification")
             }
-            Self::NotVerified => ("not_verified", StatusCode::UNAUTHORIZED, "The message was not verified"),
-            Self::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED, "A valid bearer token is needed"),
-            Self::Forbidden(_) => ("forbidden", StatusCode::FORBIDDEN, "The token may not do this"),
-            Self::NotFound(_) => ("not_found", StatusCode::NOT_FOUND, "Nothing is there"),
+            Self::NotVerified => (Code::NotVerified, StatusCode::UNAUTHORIZED, "The message was not verified"),
+            Self::Unauthenticated => {
+                (Code::Unauthenticated, StatusCode::UNAUTHORIZED, "A valid bearer token is needed")
+            }
+            Self::Forbidden(_) => (Code::Forbidden, StatusCode::FORBIDDEN, "The token may not do this"),
+            Self::NotFound(_) => (Code::NotFound, StatusCode::NOT_FOUND, "Nothing is there"),
             Self::MethodNotAllowed(_) => {
-                ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "The path does not answer this method")
+                (Code::MethodNotAllowed, StatusCode::METHOD_NOT_ALLOWED, "The path does not answer this method")
             }
-            Self::Conflict(_) => ("conflict", StatusCode::CONFLICT, "It clashes with what is there"),
-            Self::TooLarge(_) => ("too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too long"),
-            Self::TooSlow => ("too_slow", StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"),
-            Self::Unavailable(_) => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "Not possible at the moment"),
-            Self::Internal(_) => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "The service failed"),
+            Self::Conflict(_) => (Code::Conflict, StatusCode::CONFLICT, "It clashes with what is there"),
+            Self::TooLarge(_) => (Code::TooLarge, StatusCode::PAYLOAD_TOO_LARGE, "The body is too long"),
+            Self::TooSlow => (Code::TooSlow, StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"),
+            Self::Unavailable(_) => (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, "Not possible at the moment"),
+            Self::Internal(_) => (Code::Internal, StatusCode::INTERNAL_SERVER_ERROR, "The service failed"),
+        }
+    }
+
+    /// The body of the answer.
+    pub(super) fn problem(&self) -> Problem {
+        let (code, status, title) = self.kind();
+        Problem {
+            kind: format!("urn:streamtally:problem:{}", code.word()),
+            title,
+            status: status.as_u16(),
+            detail: self.to_string(),
+            code,
+            invalid_parameters: self.invalid_parameters(),
         }
     }
 
@@ -146,7 +198,6 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         static UNAVAILABLE: OnceASecond = OnceASecond::new();
-        let (code, status, title) = self.kind();
         match self {
             Self::Internal(source) => tracing::error!(error = &**source as &dyn std::error::Error, "a request failed"),
             // An outage fails all of them.
@@ -156,22 +207,16 @@ impl ResponseError for ApiError {
             }
             _ => {}
         }
-        let mut response = HttpResponse::build(status);
+        let mut response = HttpResponse::build(self.status_code());
         match self {
             Self::Unauthenticated => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
             Self::Unavailable(_) => response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS)),
             Self::MethodNotAllowed(methods) => response.insert_header((header::ALLOW, methods.join(", "))),
             _ => &mut response,
         };
-        let problem = Problem {
-            kind: format!("urn:streamtally:problem:{code}"),
-            title,
-            status: status.as_u16(),
-            detail: self.to_string(),
-            code,
-            invalid_parameters: self.invalid_parameters(),
-        };
-        response.content_type("application/problem+json").body(serde_json::to_string(&problem).unwrap_or_default())
+        response
+            .content_type("application/problem+json")
+            .body(serde_json::to_string(&self.problem()).unwrap_or_default())
     }
 }
 

@@ -13,6 +13,15 @@ use super::page::Cursors;
 use super::problem::{ApiError, InvalidParameter};
 use super::state::AppState;
 
+/// The most characters of a parameter's text: those of the longest name.
+pub const MAX_TEXT: usize = 512;
+
+/// The most characters of a cursor, which holds names of several bytes a character.
+pub const MAX_CURSOR: usize = 8192;
+
+/// What a text is of, for the document: no control characters.
+pub const TEXT_PATTERN: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
+
 /// Parameters that can be read from a query string.
 pub trait FromQuery: Sized {
     /// Reads every parameter that there is. What cannot be read is noted by the reader, and refused after this returns.
@@ -90,12 +99,25 @@ impl QueryReader {
         self.invalid.push(InvalidParameter { name, reason: reason.into() });
     }
 
-    /// A parameter's text, if it is given. An empty one is refused.
+    /// A parameter's text, if it is given: 1 to [`MAX_TEXT`] characters.
     pub fn text(&mut self, name: &str) -> Option<String> {
+        self.text_of_at_most(name, MAX_TEXT)
+    }
+
+    /// A cursor's text, if it is given: 1 to [`MAX_CURSOR`] characters.
+    pub(super) fn cursor(&mut self) -> Option<String> {
+        self.text_of_at_most("cursor", MAX_CURSOR)
+    }
+
+    fn text_of_at_most(&mut self, name: &str, most: usize) -> Option<String> {
         let at = self.parameters.iter().position(|(given, _)| given == name)?;
         let (_, value) = self.parameters.swap_remove(at);
         if value.is_empty() {
             self.refuse(name, "is empty");
+            return None;
+        }
+        if value.chars().count() > most {
+            self.refuse(name, format!("has more than {most} characters"));
             return None;
         }
         Some(value)

@@ -1,4 +1,6 @@
 //! The error statuses that operations document, in the sets that they come in.
+//!
+//! Which code comes with which status is added by [`super::document`], from the errors themselves.
 #![expect(dead_code, reason = "only documents what `ApiError` answers")]
 
 use utoipa::IntoResponses;

@@ -200,7 +200,7 @@ impl FromQuery for ListRejectionsQuery {
 /// Messages that were answered 401 or 400, counted by claimed domain, cause and minute, newest minute first. Seen
 /// here within some seconds; kept for 7 days, and less when there are very many.
 #[utoipa::path(
-    tag = "sessions",
+    tag = "support",
     params(RejectionParameters, PageParameters),
     responses(
         (status = 200, description = "A page of rejections", body = RejectionPageView),

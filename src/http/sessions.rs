@@ -287,7 +287,7 @@ impl ListSessionsQuery {
 /// Every push, live and past, newest start first. All filters narrow; periods are half-open, `[from, to)`. The pages of a
 /// list show what was there when the first of them was read, as it was then.
 #[utoipa::path(
-    tag = "sessions",
+    tags = ["support", "billing"],
     params(ListSessionsQuery, PageParameters),
     responses(
         (status = 200, description = "A page of sessions", body = SessionPageView),
@@ -323,9 +323,11 @@ pub async fn list_sessions(
 }
 
 /// Get a session
+///
+/// One push, with all that is known of it. What is not the id of a session is not there.
 #[utoipa::path(
-    tag = "sessions",
-    params(("session_id" = String, Path, description = "The session's id")),
+    tag = "support",
+    params(("session_id" = Uuid, Path, description = "The session's id")),
     responses(
         (status = 200, description = "The session", body = SessionView),
         Refusals,
@@ -363,8 +365,8 @@ impl FromQuery for ListSessionEventsQuery {
 /// Everything that the log says about a session, newest first: messages as received (repeats too), findings, and
 /// operators' acts.
 #[utoipa::path(
-    tag = "sessions",
-    params(("session_id" = String, Path, description = "The session's id"), PageParameters),
+    tag = "support",
+    params(("session_id" = Uuid, Path, description = "The session's id"), PageParameters),
     responses(
         (status = 200, description = "A page of entries", body = EventPageView),
         Refusals,

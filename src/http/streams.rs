@@ -175,7 +175,7 @@ impl ListStreamsQuery {
 ///
 /// Every stream that was ever pushed, by domain, app and name.
 #[utoipa::path(
-    tag = "streams",
+    tag = "dashboards",
     params(ListStreamsQuery, PageParameters, PollParameters),
     responses(
         (status = 200, description = "A page of streams", body = StreamPageView, headers(("ETag" = String, description = "Weak tag of all but `as_of`"))),
@@ -198,9 +198,11 @@ pub async fn list_streams(
 }
 
 /// Get a stream
+///
+/// What can be pushed to under one name, and whether it is on air. What is not the id of a stream is not there.
 #[utoipa::path(
-    tag = "streams",
-    params(("stream_id" = String, Path, description = "The stream's id"), PollParameters),
+    tag = "dashboards",
+    params(("stream_id" = Uuid, Path, description = "The stream's id"), PollParameters),
     responses(
         (status = 200, description = "The stream", body = StreamView, headers(("ETag" = String, description = "Weak tag of all but `as_of`"))),
         Unchanged,

@@ -14,7 +14,7 @@ use super::problem::ApiError;
 use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
 use super::refusals::{NotThere, Refusals, TooLong};
 use super::state::AppState;
-use super::words::ScopeWord;
+use super::words::{DomainName, ScopeWord};
 use crate::access::Scope;
 use crate::access::admin::{self, NewToken};
 use crate::clock;
@@ -27,15 +27,15 @@ use crate::store::access_token::AccessTokenRow;
 #[schema(as = NewToken)]
 pub struct CreateTokenBody {
     /// What it is for.
-    #[schema(min_length = 1, max_length = 200, example = "wall display")]
+    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "wall display")]
     name: String,
     /// What it may do.
     #[schema(value_type = Vec<ScopeWord>, min_items = 1)]
     scopes: Vec<String>,
     /// The domains that exist for it; all when null. Null for a token with scope `admin`.
-    #[schema(min_items = 1)]
+    #[schema(value_type = Option<Vec<DomainName>>, min_items = 1)]
     domains: Option<Vec<String>>,
-    /// When it stops working; never when null.
+    /// When it stops working, in the future; never when null.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<DateTime<Utc>>,
 }
@@ -111,6 +111,9 @@ impl FromQuery for ListTokensQuery {
 }
 
 /// List tokens
+///
+/// Every token that was made and not revoked, oldest first; never the tokens themselves. The administrator's own is in
+/// the settings, not here.
 #[utoipa::path(
     tag = "administration",
     params(PageParameters),
@@ -132,6 +135,8 @@ pub async fn list_tokens(
 }
 
 /// Make a token
+///
+/// The token is in this answer and nowhere else: only its hash is kept.
 #[utoipa::path(
     tag = "administration",
     request_body = CreateTokenBody,
@@ -165,7 +170,7 @@ pub async fn create_token(
 /// Takes effect in every process within 2 seconds.
 #[utoipa::path(
     tag = "administration",
-    params(("token_id" = String, Path, description = "The token's id")),
+    params(("token_id" = Uuid, Path, description = "The token's id")),
     responses(
         (status = 204, description = "Revoked"),
         Refusals,

@@ -1,7 +1,12 @@
 //! The closed sets of words that callers see, for the document of the API.
 #![allow(missing_docs, dead_code, reason = "the words only document, and are their own documentation")]
 
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, Object, OneOf, Type};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::query_string;
+use crate::huawei::signature::Joiner;
 
 /// Whether a session is on air.
 #[derive(ToSchema)]
@@ -83,13 +88,95 @@ pub enum SignatureRuleWord {
     None,
 }
 
-/// What stands between the signed fields.
+/// What stands between the signed fields. (An empty word cannot be derived.)
+pub struct JoinerWord;
+
+impl ToSchema for JoinerWord {}
+
+impl PartialSchema for JoinerWord {
+    fn schema() -> RefOr<Schema> {
+        let words = Joiner::ALL.map(Joiner::as_str);
+        Object::builder().schema_type(Type::String).enum_values(Some(words)).into()
+    }
+}
+
+/// The name of an application.
 #[derive(ToSchema)]
-pub enum JoinerWord {
-    #[schema(rename = "")]
-    Nothing,
-    #[schema(rename = "+")]
-    Plus,
+#[schema(value_type = String, min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_-]+$", example = "live")]
+pub struct AppName(String);
+
+/// The name of a transcoding template.
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "lud")]
+pub struct TemplateName(String);
+
+/// The name of an ingest domain, as a token is bound to it.
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 1, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "push.example.com")]
+pub struct DomainName(String);
+
+/// The name of an ingest domain that is registered, exactly as the provider sends it; of at most 255 bytes.
+#[derive(ToSchema)]
+#[schema(
+    value_type = String,
+    min_length = 1,
+    max_length = 255,
+    pattern = r"^[^\s/\x00-\x1f\x7f-\x9f\ufffd]+$",
+    example = "push.example.com"
+)]
+pub struct RegisteredName(String);
+
+/// Unix seconds as the provider writes them: a string or an integer of at most ten digits.
+pub struct StartSeconds;
+
+impl ToSchema for StartSeconds {}
+
+impl PartialSchema for StartSeconds {
+    fn schema() -> RefOr<Schema> {
+        text_or_integer("^(0|[1-9][0-9]{0,9})$", 9_999_999_999)
+    }
+}
+
+/// Unix seconds as the provider writes them: an integer or a string of at most 18 digits.
+pub struct ExpirySeconds;
+
+impl ToSchema for ExpirySeconds {}
+
+impl PartialSchema for ExpirySeconds {
+    fn schema() -> RefOr<Schema> {
+        text_or_integer("^(0|[1-9][0-9]{0,17})$", 999_999_999_999_999_999)
+    }
+}
+
+/// Any JSON without control characters.
+pub struct PlainValue;
+
+impl ToSchema for PlainValue {}
+
+impl PartialSchema for PlainValue {
+    fn schema() -> RefOr<Schema> {
+        let value = Ref::from_schema_name(Self::name());
+        let object = Object::builder().property_names(Some(plain_text())).additional_properties(Some(value.clone()));
+        OneOf::builder()
+            .item(Object::builder().schema_type(Type::Null))
+            .item(Object::builder().schema_type(Type::Boolean))
+            .item(Object::builder().schema_type(Type::Number))
+            .item(plain_text())
+            .item(Array::new(value))
+            .item(object)
+            .into()
+    }
+}
+
+/// A text without control characters.
+pub fn plain_text() -> Object {
+    Object::builder().schema_type(Type::String).pattern(Some(query_string::TEXT_PATTERN)).build()
+}
+
+fn text_or_integer(pattern: &str, maximum: i64) -> RefOr<Schema> {
+    let text = Object::builder().schema_type(Type::String).pattern(Some(pattern));
+    let integer = Object::builder().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(maximum));
+    OneOf::builder().item(text).item(integer).into()
 }
 
 /// What a token may do.
@@ -171,4 +258,34 @@ pub enum ActWord {
     EventReleased,
     SessionEnded,
     SessionEndWithdrawn,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::access::Scope;
+    use crate::access::audit::Act;
+    use crate::huawei::admission::{QuarantineReason, RefusalCause};
+    use crate::rejection::NOT_A_NOTIFICATION;
+    use crate::session::lifecycle::{EndSource, Flag};
+
+    /// That the document has exactly these words for something.
+    fn assert_words<T: PartialSchema>(words: impl IntoIterator<Item = &'static str>) {
+        let schema: Value = serde_json::to_value(T::schema()).expect("a schema");
+        assert_eq!(schema["enum"], json!(words.into_iter().collect::<Vec<_>>()));
+    }
+
+    #[test]
+    fn the_words_are_those_of_the_core() {
+        assert_words::<EndedAtSource>(EndSource::ALL.map(EndSource::as_str));
+        assert_words::<SessionFlag>(Flag::ALL.map(Flag::as_str));
+        assert_words::<ScopeWord>(Scope::ALL.map(Scope::as_str));
+        assert_words::<ActWord>(Act::ALL.map(Act::as_str));
+        assert_words::<QuarantineReasonWord>(QuarantineReason::ALL.map(QuarantineReason::as_str));
+        let causes = RefusalCause::ALL.map(RefusalCause::as_str).into_iter();
+        assert_words::<RejectionCauseWord>(causes.chain([NOT_A_NOTIFICATION]));
+        assert_words::<JoinerWord>(["", "+"]);
+    }
 }

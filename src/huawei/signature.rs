@@ -38,6 +38,9 @@ pub enum Joiner {
 }
 
 impl Joiner {
+    /// Every joiner.
+    pub const ALL: [Self; 2] = [Self::Nothing, Self::Plus];
+
     /// The text itself, as domains are set with it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -50,7 +53,7 @@ impl Joiner {
     /// The joiner that is written so, if there is one.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
-        [Self::Nothing, Self::Plus].into_iter().find(|joiner| joiner.as_str() == text)
+        Self::ALL.into_iter().find(|joiner| joiner.as_str() == text)
     }
 }
 

@@ -45,6 +45,9 @@ pub enum EndSource {
 }
 
 impl EndSource {
+    /// Every source.
+    pub const ALL: [Self; 4] = [Self::Notification, Self::Superseded, Self::TimedOut, Self::Operator];
+
     /// The word that is stored and shown.
     #[must_use]
     pub fn as_str(self) -> &'static str {

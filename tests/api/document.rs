@@ -4,6 +4,7 @@ use serde_json::Value;
 use streamtally::http::api_document;
 
 use crate::helpers::TestApp;
+use crate::schemas::assert_fits;
 
 const COMMITTED: &str = include_str!("../../openapi/openapi.json");
 
@@ -41,16 +42,85 @@ fn collect_references(value: &Value, references: &mut Vec<String>) {
     }
 }
 
+/// Every operation: its name for messages, and what the document says of it.
+fn operations(document: &Value) -> Vec<(String, &Value)> {
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            operations.push((format!("{method} {path}"), operation));
+        }
+    }
+    operations
+}
+
+fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
+
 #[test]
 fn every_operation_is_named_described_and_tagged() {
     let document: Value = serde_json::from_str(COMMITTED).unwrap();
     let tags: Vec<_> = document["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in item.as_object().unwrap() {
-            assert!(operation["summary"].is_string(), "{method} {path}");
-            assert!(tags.contains(&&operation["tags"][0]), "{method} {path}");
-            let mut parameters = operation["parameters"].as_array().into_iter().flatten();
-            assert!(parameters.all(|parameter| parameter["description"].is_string()), "{method} {path}");
+    let mut used = Vec::new();
+    for (name, operation) in operations(&document) {
+        assert!(operation["summary"].is_string() && operation["description"].is_string(), "{name}");
+        let tags_of_it = operation["tags"].as_array().unwrap();
+        assert!(!tags_of_it.is_empty() && tags_of_it.iter().all(|tag| tags.contains(&tag)), "{name}: {tags_of_it:?}");
+        used.extend(tags_of_it);
+    }
+    assert!(tags.iter().all(|tag| used.contains(tag)), "a tag has no operation");
+}
+
+#[test]
+fn every_parameter_is_described_and_bounded() {
+    let document: Value = serde_json::from_str(COMMITTED).unwrap();
+    for (name, operation) in operations(&document) {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let name = format!("{name}: {parameter}");
+            assert!(parameter["description"].is_string(), "{name}");
+            let schema = &parameter["schema"];
+            let bounded = match schema["type"].as_str() {
+                Some("string") => !schema["format"].is_null() || !schema["minLength"].is_null(),
+                Some("integer") => schema["minimum"].is_i64() && schema["maximum"].is_i64(),
+                Some("boolean") => true,
+                Some(_) => false,
+                None => schema["$ref"].is_string(),
+            };
+            assert!(bounded || parameter["in"] == "header", "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_body_has_an_example_that_fits_it() {
+    let document: Value = serde_json::from_str(COMMITTED).unwrap();
+    for (name, operation) in operations(&document) {
+        let answers = members(&operation["responses"]).map(|(status, answer)| (status.as_str(), answer));
+        for (what, body) in answers.chain([("request", &operation["requestBody"])]) {
+            for (kind, content) in members(&body["content"]) {
+                let example = &content["example"];
+                assert!(
+                    !example.is_null(),
+                    "{name}, {what}: src/http/examples.json has none for {}",
+                    content["schema"]
+                );
+                assert_fits(&format!("{name}, {what}, {kind}"), &content["schema"], example);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_error_says_which_code_it_has() {
+    let document: Value = serde_json::from_str(COMMITTED).unwrap();
+    for (name, operation) in operations(&document) {
+        for (status, answer) in members(&operation["responses"]) {
+            let example = &answer["content"]["application/problem+json"]["example"];
+            if !example.is_null() {
+                assert_eq!(example["status"].to_string(), *status, "{name}");
+                let description = answer["description"].as_str().unwrap();
+                assert!(description.contains(&format!("`{}`", example["code"].as_str().unwrap())), "{name} {status}");
+            }
         }
     }
 }

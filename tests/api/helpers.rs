@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::messages::{DOMAIN, KEY};
+use crate::schemas::assert_fits;
 use crate::server::TestDatabase;
 
 pub const ADMIN_TOKEN: &str = "an-administrators-token-of-the-tests";
@@ -222,13 +223,13 @@ impl Caller<'_> {
     }
 }
 
-/// The body of an answer that has the expected status, which is documented, and the shape that errors have.
+/// The body of an answer that has the expected status, which is documented, and the documented shape.
 pub async fn answer(method: &Method, path: &str, response: Response, expected: u16) -> Value {
     let status = response.status();
     let content_type = response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
     let text = response.text().await.unwrap();
     assert_eq!(status, StatusCode::from_u16(expected).unwrap(), "{method} {path}: {text}");
-    assert_documented(method, path, expected);
+    let documented = documented(method, path, expected);
     if text.is_empty() {
         return Value::Null;
     }
@@ -240,11 +241,16 @@ pub async fn answer(method: &Method, path: &str, response: Response, expected: u
             assert!(body[member].is_string(), "{method} {path}: {text}");
         }
     }
+    let content = content_type.as_deref().and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    if let Some(documented) = documented {
+        assert_fits(&format!("{method} {path}"), &documented["content"][content]["schema"], &body);
+    }
     body
 }
 
-/// Every status that a test sees is in the document of the API. Of paths that are not, 404 and 405 are expected.
-fn assert_documented(method: &Method, path: &str, status: u16) {
+/// What the document of the API says of an answer. Every status that a test sees is there. Of paths that are not, 404 and
+/// 405 are expected.
+fn documented(method: &Method, path: &str, status: u16) -> Option<&'static Value> {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
     let document = DOCUMENT.get_or_init(|| serde_json::to_value(api_document()).unwrap());
     let path = path.split('?').next().unwrap();
@@ -254,11 +260,15 @@ fn assert_documented(method: &Method, path: &str, status: u16) {
     };
     let Some((_, item)) = document["paths"].as_object().unwrap().iter().find(|(template, _)| fits(template)) else {
         assert!([404, 405].contains(&status), "{method} {path} is not documented, but answers {status}");
-        return;
+        return None;
     };
     let operation = &item[method.as_str().to_lowercase()];
-    let documented = operation.is_null() && status == 405 || !operation["responses"][status.to_string()].is_null();
-    assert!(documented, "{method} {path} answers {status}, which is not documented");
+    if operation.is_null() && status == 405 {
+        return None;
+    }
+    let response = &operation["responses"][status.to_string()];
+    assert!(!response.is_null(), "{method} {path} answers {status}, which is not documented");
+    Some(response)
 }
 
 /// Waits until a condition holds; fails after a while.

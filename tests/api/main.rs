@@ -29,6 +29,7 @@ mod rejections;
 mod retention;
 mod retention_histories;
 mod rotation;
+mod schemas;
 mod server;
 mod sessions;
 mod spool;

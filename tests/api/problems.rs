@@ -82,3 +82,30 @@ async fn health_readiness_and_metrics_are_open() {
     let metrics = app.get("/metrics", 200).await;
     assert!(metrics.as_str().unwrap().contains(r#"streamtally_callbacks_total{outcome="malformed""#));
 }
+
+#[tokio::test]
+async fn a_text_of_a_query_string_has_1_to_512_characters() {
+    let app = TestApp::start().await;
+    for filter in
+        ["/v1/live?domain=", "/v1/streams?search=", "/v1/sessions?stream=", "/v1/events?app=", "/v1/rejections?domain="]
+    {
+        app.get(&format!("{filter}{}", "%E5%AD%97".repeat(512)), 200).await;
+        for text in [String::new(), "x".repeat(513), "a%00b".to_owned(), "%C2%85".to_owned()] {
+            app.get(&format!("{filter}{text}"), 400).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn bodies_without_required_members_may_be_left_out() {
+    let app = TestApp::start().await;
+    let path = "/v1/domains/new.example.com";
+    let bare = async |method: Method, path: &str, expected| {
+        let request = app.client.request(method.clone(), format!("{}{path}", app.address)).bearer_auth(ADMIN_TOKEN);
+        answer(&method, path, request.send().await.unwrap(), expected).await
+    };
+    assert_eq!(bare(Method::PUT, path, 201).await["signature"], "required");
+    assert!(bare(Method::POST, &format!("{path}/keys"), 201).await["key"].is_string());
+    let problem = bare(Method::POST, "/v1/tokens", 400).await;
+    assert_eq!(problem["invalid_parameters"][0]["reason"], "missing field `name` at line 1 column 2");
+}

@@ -18,7 +18,6 @@ use super::extract::{Access, Read};
 use super::problem::ApiError;
 use super::query_string::{FromQuery, Query, QueryReader};
 use super::refusals::Refusals;
-use super::sessions::SessionView;
 use super::state::AppState;
 use super::streams::read_renditions;
 use super::words::RenditionsWanted;
@@ -78,13 +77,19 @@ impl ListenQuery {
 /// they were away (as far as the log is kept), and may see some changes twice. Without it, only what changes from now on is told. A comment every 15
 /// seconds keeps the connection open. Who does not keep up is cut off, and may resume.
 #[utoipa::path(
-    tag = "streams",
+    tag = "dashboards",
     params(
         ListenQuery,
         ("Last-Event-ID" = Option<String>, Header, description = "The last `id` that was seen"),
     ),
     responses(
-        (status = 200, description = "Changes, until the caller goes", body = SessionView, content_type = "text/event-stream"),
+        (
+            status = 200,
+            description = "Changes, until the caller goes; the data of each is a `Session`",
+            body = String,
+            content_type = "text/event-stream",
+            example = "id: q83v…\n\nevent: session\nid: r94w…\ndata: {\"session_id\":\"5708bd73-…\",…}\n\n: \n\n",
+        ),
         Refusals,
     ),
 )]
