@@ -48,18 +48,22 @@ find_postgres() {
   [ -n "$postgres_bin" ]
 }
 
-# What of the things named is not here. Known are: linker, postgres.
+# Debian's python3 makes no environments by itself.
+has_python() { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
+# What of the things named is not here. Known are: linker, postgres, python.
 list_lacking() {
   local thing
   for thing in "$@"; do
     case "$thing" in
       linker) has_linker || printf '%s\n' linker ;;
       postgres) find_postgres || printf '%s\n' postgres ;;
+      python) has_python || printf '%s\n' python ;;
     esac
   done
 }
 
-# ensure linker [postgres]: makes sure of cargo and of the things named, installing what is lacking where it can.
+# ensure linker [postgres] [python]: makes sure of cargo and of the things named, installing what is lacking where it can.
 ensure() {
   # Not every shell that runs this has read the profile that rustup wrote to.
   has cargo || PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
@@ -85,12 +89,16 @@ ensure() {
 }
 
 describe() {
-  local linker='a C compiler, with which Rust links' postgres="a PostgreSQL server, $oldest_postgres or later"
-  case "$1" in
-    *linker*postgres*) printf '%s, and %s' "$linker" "$postgres" ;;
-    *linker*) printf '%s' "$linker" ;;
-    *) printf '%s' "$postgres" ;;
-  esac
+  local thing comma=''
+  for thing in $1; do
+    printf '%s' "$comma"
+    case "$thing" in
+      linker) printf '%s' 'a C compiler, with which Rust links' ;;
+      postgres) printf '%s' "a PostgreSQL server, $oldest_postgres or later" ;;
+      python) printf '%s' 'a Python that makes environments' ;;
+    esac
+    comma=', and '
+  done
 }
 
 is_root() { [ "$(id -u)" = 0 ]; }
@@ -100,7 +108,8 @@ as_root() { if is_root; then "$@"; else sudo -n "$@"; fi; }
 install() {
   if [ "$(uname -s)" = Darwin ] && has brew; then
     case "$*" in *linker*) give_up "$*" ;; esac
-    brew install postgresql@17 </dev/null >&2 || give_up "$*"
+    case "$*" in *postgres*) brew install postgresql@17 </dev/null >&2 || give_up "$*" ;; esac
+    case "$*" in *python*) brew install python </dev/null >&2 || give_up "$*" ;; esac
   elif has apt-get && as_root true 2>/dev/null; then
     install_with_apt "$@"
   else
@@ -119,6 +128,7 @@ install_with_apt() {
         [ "${server:-0}" -ge "$oldest_postgres" ] || give_up "$*"
         packages="$packages postgresql-$server"
         ;;
+      python) packages="$packages python3-venv" ;;
     esac
   done
   say "Installing$packages ..."
@@ -149,6 +159,7 @@ give_up() {
   esac
   say "This script cannot install it here. Please install, as an administrator, then run it again:"
   case "$1" in *linker*) say "  $linker" ;; esac
+  case "$1" in *python*) say "  Python 3.10 or later with venv and pip (Debian: python3-venv)" ;; esac
   case "$1" in
     *postgres*)
       say "  $postgres"
