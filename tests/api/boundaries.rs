@@ -129,6 +129,7 @@ fn queries(operation: &Value, ids: &TheirIds) -> Vec<String> {
             "group_by" => vec!["domain".to_owned(), "domain%2Capp".to_owned()],
             "min_duration_seconds" | "publish_timestamp" => vec!["0".to_owned()],
             "max_duration_seconds" => vec!["9999999999".to_owned()],
+            "merge_gap_seconds" => vec!["0".to_owned(), "86400".to_owned()],
             "node_ip" => vec!["198.51.100.2".to_owned()],
             "event" => vec!["PUBLISH".to_owned(), "RELEASED".to_owned()],
             "from" => vec!["2020-01-01T00:00:00Z".to_owned()],
