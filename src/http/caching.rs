@@ -1,7 +1,7 @@
 //! What may be kept of an answer, and what a caller that polls need not be sent again.
 //!
-//! A caller's access decides how its answers may be kept ([`ForCaller`]); whatever nobody decided about is not to be
-//! kept at all (see [`super::security_headers`]). An answer that is [`Tagged`] is left out when its caller has it.
+//! A caller's access decides how its answers may be kept (`ForCaller`); whatever nobody decided about is not to be
+//! kept at all (see `security_headers`). An answer that is [`Tagged`] is left out when its caller has it.
 
 use actix_web::body::BoxBody;
 use actix_web::http::header::{ETag, EntityTag, HeaderValue, IfNoneMatch};
