@@ -39,9 +39,10 @@ fn honest_callbacks_are_answered_in_the_midst_of_a_crowd() {
     let connections = afford(times(1_000, 10_000) as usize);
     let home = Home::new(User::Ourselves);
     let database = SharedDatabase::start(&home);
+    let key = database.register(&home);
     let service = database.serve(&home, "service", ALL_ROLES);
     let address = service.url().trim_start_matches("http://").parse().unwrap();
-    let load = Load::start(&service, &database.register(&home));
+    let load = Load::start(&service, &key);
     let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let done = runtime.block_on(async {
         let crowd = crowd(address, connections, &load);

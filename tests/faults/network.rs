@@ -16,9 +16,10 @@ const BETWEEN: usize = 200;
 fn a_commit_whose_answer_is_lost_is_made_again_and_counts_once() {
     let home = Home::new(User::Ourselves);
     let database = SharedDatabase::start(&home);
+    let key = database.register(&home);
     let proxy = database.proxy();
     let service = database.serve_through(&proxy, &home, "service", ALL_ROLES);
-    let load = Load::start(&service, &database.register(&home));
+    let load = Load::start(&service, &key);
     let losses = times(3, 20);
     for _ in 0..losses {
         load.wait_for_more(BETWEEN);
@@ -34,9 +35,10 @@ fn a_commit_whose_answer_is_lost_is_made_again_and_counts_once() {
 fn a_service_comes_back_by_itself_however_the_network_failed() {
     let home = Home::new(User::Ourselves);
     let database = SharedDatabase::start(&home);
+    let key = database.register(&home);
     let proxy = database.proxy();
     let service = database.serve_through(&proxy, &home, "service", ALL_ROLES);
-    let load = Load::start(&service, &database.register(&home));
+    let load = Load::start(&service, &key);
     let rounds = times(1, 5);
     for _ in 0..rounds {
         for mode in [Mode::Refuse, Mode::BlackHole, Mode::SwallowAnswers] {

@@ -29,9 +29,10 @@ fn messages_are_acknowledged_while_the_database_is_silent_and_none_is_lost() {
 fn away(mode: Mode, how: &str) {
     let home = Home::new(User::Ourselves);
     let database = SharedDatabase::start(&home);
+    let key = database.register(&home);
     let proxy = database.proxy();
     let service = database.serve_through(&proxy, &home, "service", ALL_ROLES);
-    let load = Load::start(&service, &database.register(&home));
+    let load = Load::start(&service, &key);
     load.wait_for_more(BETWEEN);
     proxy.set(mode);
     let (outage, began) = (Duration::from_secs(times(1, 60).into()), Instant::now());
@@ -61,9 +62,10 @@ fn away(mode: Mode, how: &str) {
 fn a_database_that_vanishes_without_a_word_and_is_there_again_is_found_again() {
     let home = Home::new(User::Ourselves);
     let database = SharedDatabase::start(&home);
+    let key = database.register(&home);
     let proxy = database.proxy();
     let service = database.serve_through(&proxy, &home, "service", ALL_ROLES);
-    let load = Load::start(&service, &database.register(&home));
+    let load = Load::start(&service, &key);
     let vanishings = times(1, 5);
     for _ in 0..vanishings {
         load.wait_for_more(BETWEEN);
@@ -80,9 +82,10 @@ fn a_database_that_vanishes_without_a_word_and_is_there_again_is_found_again() {
 fn what_waits_on_disk_outlives_kills_of_the_service() {
     let home = Home::new(User::Ourselves);
     let database = SharedDatabase::start(&home);
+    let key = database.register(&home);
     let proxy = database.proxy();
     let mut service = database.serve_through(&proxy, &home, "service", ALL_ROLES);
-    let load = Load::start(&service, &database.register(&home));
+    let load = Load::start(&service, &key);
     load.wait_for_more(BETWEEN);
     let kills = times(1, 5);
     for _ in 0..kills {
@@ -108,9 +111,10 @@ fn what_waits_on_disk_outlives_kills_of_the_service() {
 fn a_service_whose_database_is_silent_stops_in_time_and_loses_nothing() {
     let home = Home::new(User::Ourselves);
     let database = SharedDatabase::start(&home);
+    let key = database.register(&home);
     let proxy = database.proxy();
     let mut service = database.serve_through(&proxy, &home, "service", ALL_ROLES);
-    let load = Load::start(&service, &database.register(&home));
+    let load = Load::start(&service, &key);
     let stops = times(1, 5);
     for _ in 0..stops {
         load.wait_for_more(BETWEEN);
@@ -158,10 +162,11 @@ fn a_full_disk_under_the_spool_is_told_and_drained_when_the_database_is_back() {
     }
     let home = Home::new(User::Ourselves);
     let database = SharedDatabase::start(&home);
+    let key = database.register(&home);
     let proxy = database.proxy();
     let _disk = SmallDisk::mount(home.path().join("service"));
     let service = database.serve_through(&proxy, &home, "service", ALL_ROLES);
-    let load = Load::start(&service, &database.register(&home));
+    let load = Load::start(&service, &key);
     load.wait_for_more(BETWEEN);
     let times_full = times(1, 3);
     for _ in 0..times_full {
