@@ -16,7 +16,7 @@ pub mod as_of;
 pub mod infer;
 pub mod rebuild;
 pub mod retention;
-mod row;
+pub mod row;
 pub mod run;
 pub mod steady_clock;
 mod step;

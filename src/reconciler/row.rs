@@ -12,16 +12,21 @@ use crate::store::session::SessionRow;
 use crate::store::stream::StreamNameRow;
 
 /// A session that entries touch.
-pub(super) struct Touched {
+pub struct Touched {
     session_id: Uuid,
     key: SessionKey,
     /// Whether callers could see it before.
     was_seen: bool,
-    pub(super) state: Session,
+    /// What the log says of it so far.
+    pub state: Session,
 }
 
 /// A session that no entry was folded into before.
-pub(super) fn begin(entry: &EntryRow) -> Touched {
+///
+/// # Panics
+/// When the entry names another session than its key does, which would be a defect of whoever appended it.
+#[must_use]
+pub fn begin(entry: &EntryRow) -> Touched {
     let stream = StreamKey { domain: entry.domain.clone(), app: entry.app.clone(), stream: entry.stream.clone() };
     let key = SessionKey { stream, publish_timestamp: entry.publish_timestamp };
     let SessionId(session_id) = key.id();
@@ -30,7 +35,8 @@ pub(super) fn begin(entry: &EntryRow) -> Touched {
 }
 
 /// The session that a row holds.
-pub(super) fn load(row: SessionRow) -> Touched {
+#[must_use]
+pub fn load(row: SessionRow) -> Touched {
     let stream = StreamKey { domain: row.domain, app: row.app, stream: row.stream };
     Touched {
         session_id: row.session_id,
@@ -62,7 +68,7 @@ pub(super) fn load(row: SessionRow) -> Touched {
 }
 
 /// The rows of sessions as they now are, and the streams that callers see for the first time.
-pub(super) fn store(shard: i16, touched: impl Iterator<Item = Touched>) -> (Vec<SessionRow>, Vec<StreamNameRow>) {
+pub fn store(shard: i16, touched: impl Iterator<Item = Touched>) -> (Vec<SessionRow>, Vec<StreamNameRow>) {
     let mut sessions = Vec::new();
     let mut streams = Vec::new();
     for session in touched {

@@ -1,0 +1,250 @@
+//! What the log has of a population: which entries, when and at which position, and what they say.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use streamtally::event_log::read;
+use streamtally::reconciler::row;
+use streamtally::session::{SessionId, SessionKey, fold};
+use streamtally::store::log::EntryRow;
+use streamtally::store::session::SessionRow;
+use uuid::Uuid;
+
+use super::noise::{below, noise};
+use super::population::{Fate, Population, Push, Stream, TEMPLATE};
+
+/// An entry of the log.
+#[derive(Clone, Copy)]
+pub(super) struct Occurrence {
+    received_ms: i64,
+    position: i64,
+    push: u32,
+    what: What,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    Start,
+    StartAgain,
+    StartElsewhere,
+    End,
+    EndAgain,
+    Superseded,
+    TimedOut,
+    OperatorEnd,
+    Quarantined,
+}
+
+/// The last entry of a shard, at some moment.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub position: i64,
+    pub recorded_at: DateTime<Utc>,
+}
+
+/// The log of a population.
+pub(super) struct History {
+    population: Population,
+    occurrences: Vec<Occurrence>,
+    /// What was recorded before this is no longer kept.
+    horizon: DateTime<Utc>,
+}
+
+/// An entry with what only the log keeps of it.
+pub(super) struct LogRow {
+    pub shard: i16,
+    pub entry: EntryRow,
+    pub event_id: Uuid,
+    pub reason: Option<&'static str>,
+    pub key_id: Option<Uuid>,
+    pub auth_sign: Option<Vec<u8>>,
+    pub signature_tag: Option<i64>,
+    pub source_ip: Option<String>,
+    pub actor: Option<&'static str>,
+}
+
+impl History {
+    /// Everything that was heard of these pushes until `now`.
+    pub(super) fn new(population: Population, horizon: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        let mut occurrences = Vec::with_capacity(population.pushes.len() * 5 / 2);
+        for (number, push) in (0..).zip(&population.pushes) {
+            let occur =
+                |what, received_ms| occurrences.push(Occurrence { received_ms, position: 0, push: number, what });
+            list_occurrences(number, push, occur);
+        }
+        let now = now.timestamp_millis() - 100;
+        occurrences.retain(|occurrence| occurrence.received_ms <= now);
+        occurrences.sort_unstable_by_key(|occurrence| (occurrence.received_ms, occurrence.push, occurrence.what));
+        let mut heads = [0; 16];
+        for occurrence in &mut occurrences {
+            let push = of(&population.pushes, occurrence.push);
+            let head = heads.get_mut(usize::from(of(&population.streams, push.stream).shard.unsigned_abs()));
+            let Some(head) = head else { unreachable!("there are 16 shards") };
+            *head += 1;
+            occurrence.position = *head;
+        }
+        Self { population, occurrences, horizon }
+    }
+
+    /// Where each shard's log stood at a moment.
+    pub(super) fn places_at(&self, moment: DateTime<Utc>) -> [Place; 16] {
+        let mut places = [Place { position: 0, recorded_at: DateTime::UNIX_EPOCH }; 16];
+        for occurrence in self.occurrences.iter().take_while(|occurrence| occurrence.recorded_at() < moment) {
+            let (_, stream) = self.subject(occurrence.push);
+            if let Some(place) = places.get_mut(usize::from(stream.shard.unsigned_abs())) {
+                *place = Place { position: occurrence.position, recorded_at: occurrence.recorded_at() };
+            }
+        }
+        places
+    }
+
+    /// The entries that were recorded in a period, in that order.
+    pub(super) fn log_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> impl Iterator<Item = LogRow> {
+        let first = self.occurrences.partition_point(|occurrence| occurrence.recorded_at() < from);
+        let last = self.occurrences.partition_point(|occurrence| occurrence.recorded_at() < to);
+        self.occurrences.iter().take(last).skip(first).map(|occurrence| self.log_row(*occurrence))
+    }
+
+    /// Gives every session, by its start, as folding makes it.
+    pub(super) fn fold_all(mut self, mut give: impl FnMut(SessionRow)) {
+        let mut occurrences = std::mem::take(&mut self.occurrences);
+        occurrences.sort_unstable_by_key(|occurrence| (occurrence.push, occurrence.position));
+        for of_session in occurrences.chunk_by(|one, next| one.push == next.push) {
+            let mut touched = None;
+            for occurrence in of_session {
+                let entry = self.entry(*occurrence);
+                let session = touched.get_or_insert_with(|| row::begin(&entry));
+                fold(&mut session.state, &read::entry_of(entry));
+            }
+            let shard = of_session.first().map_or(0, |occurrence| self.subject(occurrence.push).1.shard);
+            row::store(shard, touched.into_iter()).0.into_iter().for_each(&mut give);
+        }
+    }
+
+    fn subject(&self, push: u32) -> (&Push, &Stream) {
+        let push = of(&self.population.pushes, push);
+        (push, of(&self.population.streams, push.stream))
+    }
+
+    fn log_row(&self, occurrence: Occurrence) -> LogRow {
+        let (_, stream) = self.subject(occurrence.push);
+        let entry = self.entry(occurrence);
+        let thing = u64::from(occurrence.push) << 4 | occurrence.what as u64;
+        let message = entry.auth_timestamp.is_some();
+        let tag = noise(u64::from(occurrence.push) << 1 | u64::from(entry.event == "PUBLISH"), 20);
+        let is_first = matches!(occurrence.what, What::Start | What::End);
+        LogRow {
+            shard: stream.shard,
+            event_id: uuid::Builder::from_random_bytes(
+                Uuid::from_u64_pair(noise(thing, 21), noise(thing, 22)).into_bytes(),
+            )
+            .into_uuid(),
+            reason: (entry.disposition == "quarantined").then_some("expired"),
+            key_id: stream.key_id.filter(|_| message),
+            auth_sign: message.then(|| tag.to_be_bytes().repeat(4)),
+            signature_tag: (message && is_first).then_some(tag.cast_signed()),
+            source_ip: (entry.origin == "provider").then(|| "198.51.100.7".to_owned()),
+            actor: (entry.origin == "operator").then_some("support"),
+            entry,
+        }
+    }
+
+    fn entry(&self, occurrence: Occurrence) -> EntryRow {
+        let (push, stream) = self.subject(occurrence.push);
+        let what = occurrence.what;
+        let key = SessionKey { stream: stream.key.clone(), publish_timestamp: i64::from(push.started) };
+        let SessionId(session_id) = key.id();
+        let (origin, event) = what.words();
+        let is_message = origin == "provider";
+        let ended_at = DateTime::from_timestamp(i64::from(push.ended), 0).filter(|_| !is_message);
+        let verified = is_message && stream.key_id.is_some();
+        // What is no longer kept was blanked before.
+        let blanked = is_message && occurrence.recorded_at() < self.horizon;
+        let shown = |text: String| (is_message && !blanked).then_some(text);
+        let thing = u64::from(push.stream);
+        let node = if what == What::StartElsewhere { 255 } else { below(40, thing, 23) };
+        EntryRow {
+            position: occurrence.position,
+            recorded_at: occurrence.recorded_at(),
+            received_at: DateTime::from_timestamp_millis(occurrence.received_ms).unwrap_or_default(),
+            session_id,
+            publish_timestamp: key.publish_timestamp,
+            origin: origin.to_owned(),
+            event: event.to_owned(),
+            disposition: if what == What::Quarantined { "quarantined" } else { "accepted" }.to_owned(),
+            signature: is_message.then(|| if verified { "verified" } else { "unsigned" }.to_owned()),
+            auth_timestamp: verified.then(|| occurrence.received_ms / 1_000 + 300),
+            client_ip: shown(format!("10.{}.{}.{}", thing >> 16 & 255, thing >> 8 & 255, thing & 255)),
+            node_ip: shown(format!("203.0.113.{node}")),
+            user_args: shown(format!("vhost={}&token=masked:{:08x}", stream.key.domain, noise(thing, 24) >> 32)),
+            blanked,
+            rendition_template: (is_message && stream.is_rendition).then(|| TEMPLATE.to_owned()),
+            ended_at,
+            domain: key.stream.domain,
+            app: key.stream.app,
+            stream: key.stream.stream,
+            original_event: None,
+            original_received_at: None,
+        }
+    }
+}
+
+impl Occurrence {
+    fn recorded_at(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.received_ms).unwrap_or_default() + TimeDelta::milliseconds(3)
+    }
+}
+
+impl What {
+    /// Who says it, and what.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Start | Self::StartAgain | Self::StartElsewhere | Self::Quarantined => ("provider", "PUBLISH"),
+            Self::End | Self::EndAgain => ("provider", "PUBLISH_DONE"),
+            Self::Superseded => ("inference", "SUPERSEDED"),
+            Self::TimedOut => ("inference", "TIMED_OUT"),
+            Self::OperatorEnd => ("operator", "OPERATOR_END"),
+        }
+    }
+}
+
+/// Tells what is heard of a push, and when, in Unix milliseconds.
+fn list_occurrences(number: u32, push: &Push, mut occur: impl FnMut(What, i64)) {
+    let thing = u64::from(number);
+    let soon = |question| 200 + i64::try_from(below(2_500, thing, question)).unwrap_or_default();
+    let (started, ended) = (i64::from(push.started) * 1_000, i64::from(push.ended) * 1_000);
+    let start_received = if push.fate == Fate::EndBeforeStart { started - 9_000 } else { started + soon(30) };
+    let (has_start, has_end) = match push.fate {
+        Fate::Unseen => (false, false),
+        Fate::StartMissing => (false, true),
+        Fate::Live | Fate::Superseded | Fate::TimedOut | Fate::EndedByOperator => (true, false),
+        _ => (true, true),
+    };
+    if has_start {
+        occur(What::Start, start_received);
+        if below(33, thing, 31) == 0 {
+            occur(What::StartAgain, start_received + 10 * soon(32));
+        }
+    }
+    if has_end {
+        let received = if push.fate == Fate::EndBeforeStart { started - 4_000 } else { ended + soon(33) };
+        occur(What::End, received);
+        if below(33, thing, 34) == 0 {
+            occur(What::EndAgain, received + 10 * soon(35));
+        }
+    }
+    match push.fate {
+        Fate::Superseded => occur(What::Superseded, ended + 301_000 + soon(36)),
+        Fate::TimedOut => occur(What::TimedOut, ended + 60_000 + soon(36)),
+        Fate::EndedByOperator => occur(What::OperatorEnd, ended + 3_600_000 + soon(36)),
+        Fate::KeyConflict => occur(What::StartElsewhere, start_received + 200),
+        Fate::Suspicious | Fate::Unseen => occur(What::Quarantined, started + 3_600_000 + soon(37)),
+        _ => {}
+    }
+}
+
+/// What has a number.
+fn of<T>(things: &[T], number: u32) -> &T {
+    match usize::try_from(number).ok().and_then(|number| things.get(number)) {
+        Some(thing) => thing,
+        None => unreachable!("numbers are those of things that are there"),
+    }
+}

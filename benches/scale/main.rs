@@ -1,0 +1,58 @@
+//! The query API on a year's sessions: makes them, asks every query of the API over HTTP, and prints how long that took.
+//!
+//! `scripts/bench-queries` runs it; `README.md` beside it says what was found.
+
+mod copy;
+mod history;
+mod measure;
+mod noise;
+mod population;
+mod queries;
+mod seed;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(about = "Measures every query of the API on a year's sessions")]
+struct Arguments {
+    /// Sessions that are over; a hundredth of that many are live
+    #[arg(default_value = "10000000", value_parser = clap::value_parser!(u32).range(1_000..=100_000_000))]
+    sessions: u32,
+    /// Folder of the installation: made if there is none, else measured as it is
+    #[arg(long)]
+    data_dir: PathBuf,
+    /// Only make the installation
+    #[arg(long)]
+    only_seed: bool,
+    /// Only queries whose name contains this
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Cargo says so
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        if !streamtally::postgres::PrivatePostgres::exists_in(&arguments.data_dir) {
+            seed::seed(&arguments.data_dir, arguments.sessions).await?;
+        }
+        if !arguments.only_seed {
+            measure::measure(&arguments.data_dir, &arguments.only).await?;
+        }
+        Ok(())
+    })
+}
+
+/// Does something and says how long it took.
+async fn said<T>(what: &str, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let begun = Instant::now();
+    let done = work.await;
+    eprintln!("{what}: {:.1} s", begun.elapsed().as_secs_f64());
+    done
+}
