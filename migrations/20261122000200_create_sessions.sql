@@ -19,6 +19,9 @@ create table stream (
     constraint stream_name_key unique (domain, app, stream, shard)
 );
 
+-- A name, or the beginning of one, of whatever domain. Written once for each stream that ever was.
+create index stream_stream_idx on stream (stream text_pattern_ops);
+
 create table stream_session (
     shard                smallint    not null,
     session_id           uuid        not null,
@@ -80,7 +83,15 @@ create table stream_session (
 -- Lists are newest first, over everything, a domain, or a stream.
 create index stream_session_started_idx on stream_session (started_at, session_id) where status <> 'unseen';
 create index stream_session_domain_idx on stream_session (domain, started_at, session_id) where status <> 'unseen';
-create index stream_session_stream_idx on stream_session (stream_id, started_at, session_id) where status <> 'unseen';
+create index stream_session_stream_idx on stream_session (stream_id, started_at, session_id) include (shard, ended_at)
+    where status <> 'unseen';
 -- What dashboards ask all day.
 create index stream_session_live_idx on stream_session (domain, app, stream_id, started_at) where status = 'live';
 create index stream_session_live_started_idx on stream_session (started_at, session_id) where status = 'live';
+-- What is rare is found without passing all the rest, and costs only rare sessions anything.
+create index stream_session_flagged_idx on stream_session (started_at, session_id) where flags <> '{}';
+create index stream_session_unnotified_idx on stream_session (ended_at_source, started_at, session_id)
+    where ended_at_source <> 'notification';
+-- Whatever was on air at a moment began in the day before it, or is in here, or is live.
+create index stream_session_long_idx on stream_session (started_at, session_id)
+    where ended_at - started_at > interval '24 hours';

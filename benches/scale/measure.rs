@@ -59,8 +59,15 @@ pub(super) async fn measure(folder: &Path, only: &str) -> anyhow::Result<()> {
         let paths = Arc::new(service.turn_pages(&question).await.with_context(|| question.name.clone())?);
         let mut cells = String::new();
         for (clients, enough) in CROWDS.into_iter().zip(ENOUGH) {
-            let times = service.ask(&paths, clients, enough).await.with_context(|| question.name.clone())?;
-            let _ = write!(cells, " {} | {} |", in_milliseconds(&times, 50), in_milliseconds(&times, 99));
+            match service.ask(&paths, clients, enough).await {
+                Ok(times) => {
+                    let _ = write!(cells, " {} | {} |", in_milliseconds(&times, 50), in_milliseconds(&times, 99));
+                }
+                Err(error) => {
+                    eprintln!("{}: {error:#}", question.name);
+                    cells.push_str(" failed | |");
+                }
+            }
         }
         println!("| {} |{cells}", question.name);
     }

@@ -71,10 +71,19 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {
             query.push(column).push_bind(value.clone());
         }
     }
+    // What follows from the filter is written out, here and below, so that the planner sees which index is enough.
+    if filter.event.as_deref().is_some_and(|event| event != "PUBLISH" && event != "PUBLISH_DONE") {
+        query.push(" and event not in ('PUBLISH', 'PUBLISH_DONE')");
+    }
+    if filter.reason.is_some() {
+        query.push(" and (disposition = 'quarantined' or original_event_id is not null)");
+    }
     match filter.disposition.as_deref() {
-        // Written out, so that the planner sees that the index of quarantined entries is enough.
         Some("quarantined") => {
             query.push(" and disposition = 'quarantined'");
+        }
+        Some("released") => {
+            query.push(" and disposition = 'released' and original_event_id is not null");
         }
         Some(disposition) => {
             query.push(" and disposition = ").push_bind(disposition.to_owned());

@@ -5,6 +5,7 @@ use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::session::SessionRow;
+use crate::session::lifecycle::EndSource;
 
 /// Which time of a session a period is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,6 +159,26 @@ fn push_names(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
     if let Some(domains) = &filter.visible_domains {
         query.push(" and domain = any (").push_bind(domains.clone()).push(")");
     }
+    for (column, value) in [(" and domain = ", &filter.domain), (" and app = ", &filter.app)] {
+        if let Some(value) = value {
+            query.push(column).push_bind(value.clone());
+        }
+    }
+    push_stream_name(query, filter);
+    if let Some(stream_id) = filter.stream_id {
+        query.push(" and stream_id = ").push_bind(stream_id);
+    }
+    if let Some(publish_timestamp) = filter.publish_timestamp {
+        query.push(" and publish_timestamp = ").push_bind(publish_timestamp);
+    }
+}
+
+/// The name is looked up among the streams, which are few: sessions are not ordered by it.
+fn push_stream_name(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
+    if filter.stream.is_none() && filter.stream_prefix.is_none() {
+        return;
+    }
+    query.push(" and (stream_id, shard) in (select named.stream_id, named.shard from stream named where true");
     for (column, value) in
         [(" and domain = ", &filter.domain), (" and app = ", &filter.app), (" and stream = ", &filter.stream)]
     {
@@ -168,21 +189,12 @@ fn push_names(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
     if let Some(prefix) = &filter.stream_prefix {
         query.push(" and starts_with(stream, ").push_bind(prefix.clone()).push(")");
     }
-    if let Some(stream_id) = filter.stream_id {
-        query.push(" and stream_id = ").push_bind(stream_id);
-    }
-    if let Some(publish_timestamp) = filter.publish_timestamp {
-        query.push(" and publish_timestamp = ").push_bind(publish_timestamp);
-    }
+    query.push(")");
 }
 
 /// What may be otherwise later.
 fn push_state(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
-    for (column, value) in [
-        (" and client_ip = ", &filter.client_ip),
-        (" and node_ip = ", &filter.node_ip),
-        (" and ended_at_source = ", &filter.ended_at_source),
-    ] {
+    for (column, value) in [(" and client_ip = ", &filter.client_ip), (" and node_ip = ", &filter.node_ip)] {
         if let Some(value) = value {
             query.push(column).push_bind(value.clone());
         }
@@ -202,8 +214,15 @@ fn push_state(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
         query.push("status = 'live' and started_at < ").push_bind(filter.as_of - filter.unconfirmed_after);
         query.push(")");
     }
+    // What the filter implies is written out for both of these, as above.
     if let Some(flag) = &filter.flag {
-        query.push(" and ").push_bind(flag.clone()).push(" = any (flags)");
+        query.push(" and flags <> '{}' and ").push_bind(flag.clone()).push(" = any (flags)");
+    }
+    if let Some(source) = &filter.ended_at_source {
+        query.push(" and ended_at_source = ").push_bind(source.clone());
+        if source != EndSource::Notification.as_str() {
+            query.push(" and ended_at_source <> 'notification'");
+        }
     }
     match filter.renditions {
         Renditions::Include => {}
@@ -230,13 +249,13 @@ fn push_durations(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
     }
 }
 
+/// The conditions on times, and what follows from them: that leaves the planner a bounded part of an index to read.
 fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
-    let begins_before = match filter.time_field {
-        TimeField::Overlap | TimeField::StartedAt => " and started_at < ",
-        TimeField::EndedAt => " and ended_at < ",
-    };
     if let Some(to) = filter.to {
-        query.push(begins_before).push_bind(to);
+        if filter.time_field == TimeField::EndedAt {
+            query.push(" and ended_at < ").push_bind(to);
+        }
+        query.push(" and started_at < ").push_bind(to);
     }
     if let Some(from) = filter.from {
         match filter.time_field {
@@ -244,17 +263,26 @@ fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
                 // A session of zero seconds is on air at the moment of its start.
                 query.push(" and (ended_at is null or ended_at > ").push_bind(from);
                 query.push(" or started_at >= ").push_bind(from).push(")");
+                push_not_over_before(query, from);
             }
             TimeField::StartedAt => {
                 query.push(" and started_at >= ").push_bind(from);
             }
             TimeField::EndedAt => {
                 query.push(" and ended_at >= ").push_bind(from);
+                push_not_over_before(query, from);
             }
         }
     }
     if let Some(at) = filter.at {
         query.push(" and started_at <= ").push_bind(at);
         query.push(" and (ended_at is null or ended_at > ").push_bind(at).push(")");
+        push_not_over_before(query, at);
     }
+}
+
+/// What is not over before a moment began in the day before it or later, or lasts for longer than a day.
+fn push_not_over_before(query: &mut QueryBuilder<Postgres>, moment: DateTime<Utc>) {
+    query.push(" and (started_at >= ").push_bind(moment - TimeDelta::hours(24));
+    query.push(" or status = 'live' or ended_at - started_at > interval '24 hours')");
 }

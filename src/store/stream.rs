@@ -166,7 +166,14 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &StreamFilter) {
     }
     match filter.live {
         Some(true) => {
-            query.push(" and live.live_sessions > 0");
+            // That one is there is found out by the index of what is live, however few these are.
+            query.push(
+                " and exists (
+                     select from stream_session live
+                     where live.domain = stream.domain and live.app = stream.app and live.stream_id = stream.stream_id
+                         and live.shard = stream.shard and live.status = 'live'
+                 )",
+            );
         }
         Some(false) => {
             query.push(" and live.live_sessions = 0");
