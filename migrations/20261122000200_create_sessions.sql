@@ -93,5 +93,5 @@ create index stream_session_flagged_idx on stream_session (started_at, session_i
 create index stream_session_unnotified_idx on stream_session (ended_at_source, started_at, session_id)
     where ended_at_source <> 'notification';
 -- Whatever was on air at a moment began in the day before it, or is in here, or is live.
-create index stream_session_long_idx on stream_session (started_at, session_id)
+create index stream_session_long_idx on stream_session (started_at, ended_at)
     where ended_at - started_at > interval '24 hours';

@@ -159,9 +159,11 @@ impl Samples {
         ] {
             questions.push(one(&format!("sessions: {name}"), &format!("/v1/sessions?{filter}")));
         }
-        for (name, filter) in
-            [("all", String::new()), ("live", "status=live".to_owned()), ("busy domain", format!("domain={busy}"))]
-        {
+        for (name, filter) in [
+            ("all", "limit=50".to_owned()),
+            ("live", "status=live".to_owned()),
+            ("busy domain", format!("domain={busy}")),
+        ] {
             let path = format!("/v1/sessions?limit=500&{filter}");
             questions.push(Question { name: format!("sessions: {name}, page 20"), paths: vec![path], turn: 20 });
         }
@@ -212,7 +214,7 @@ impl Samples {
         let Self { busy, quiet, .. } = self;
         let mut questions = Vec::new();
         for (name, filter) in [
-            ("all", String::new()),
+            ("all", "sort=-started_at".to_owned()),
             ("live", "status=live".to_owned()),
             ("live, busy domain", format!("status=live&domain={busy}")),
             ("busy domain", format!("domain={busy}")),
@@ -274,7 +276,7 @@ impl Samples {
         let Self { busy, quiet, .. } = self;
         let mut questions = Vec::new();
         for (name, filter) in [
-            ("all", String::new()),
+            ("all", "limit=50".to_owned()),
             ("busy domain", format!("domain={busy}")),
             ("quiet domain", format!("domain={quiet}")),
             ("domain of nobody", "domain=nobody.example".to_owned()),

@@ -5,6 +5,7 @@ use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::session::SessionRow;
+use crate::session::key;
 use crate::session::lifecycle::EndSource;
 
 /// Which time of a session a period is compared with.
@@ -169,7 +170,8 @@ fn push_names(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
         query.push(" and stream_id = ").push_bind(stream_id);
     }
     if let Some(publish_timestamp) = filter.publish_timestamp {
-        query.push(" and publish_timestamp = ").push_bind(publish_timestamp);
+        // The same, as the indexes have it.
+        query.push(" and started_at = ").push_bind(key::started_at(publish_timestamp));
     }
 }
 
@@ -247,6 +249,10 @@ fn push_durations(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
             query.push("), started_at) - started_at)").push(comparison).push_bind(seconds);
         }
     }
+    // What follows from it, as below.
+    if filter.min_duration_seconds.is_some_and(|seconds| seconds > 24 * 60 * 60) {
+        query.push(" and (status = 'live' or ended_at - started_at > interval '24 hours')");
+    }
 }
 
 /// The conditions on times, and what follows from them: that leaves the planner a bounded part of an index to read.
@@ -281,8 +287,9 @@ fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
     }
 }
 
-/// What is not over before a moment began in the day before it or later, or lasts for longer than a day.
+/// What is not over before a moment began in the day before it or later, or is live, or lasts for longer than a day.
 fn push_not_over_before(query: &mut QueryBuilder<Postgres>, moment: DateTime<Utc>) {
     query.push(" and (started_at >= ").push_bind(moment - TimeDelta::hours(24));
-    query.push(" or status = 'live' or ended_at - started_at > interval '24 hours')");
+    query.push(" or status = 'live' or ended_at - started_at > interval '24 hours' and ended_at >= ");
+    query.push_bind(moment).push(")");
 }
