@@ -99,6 +99,9 @@ create index log_entry_quarantined_recorded_idx on log_entry (recorded_at, shard
 -- What the provider says all day is found without an index; what is said seldom is not.
 create index log_entry_seldom_idx on log_entry (event, recorded_at, shard, position)
     where event not in ('PUBLISH', 'PUBLISH_DONE');
+-- What waited for the database for long: all else is recorded soon after it is received.
+create index log_entry_late_idx on log_entry (recorded_at, shard, position)
+    where recorded_at - received_at > interval '1 hour';
 create index log_entry_original_idx on log_entry (original_event_id) where original_event_id is not null;
 
 -- A signature does not cover everything that a message says, so it counts for the push alone that it came with first.

@@ -16,7 +16,8 @@ create table stream (
     app       text     not null,
     stream    text     not null,
     constraint stream_pkey primary key (stream_id, shard),
-    constraint stream_name_key unique (domain, app, stream, shard)
+    -- With the id, so that parts of names are searched for in here alone.
+    constraint stream_name_key unique (domain, app, stream, shard) include (stream_id)
 );
 
 -- A name, or the beginning of one, of whatever domain. Written once for each stream that ever was.
@@ -83,10 +84,13 @@ create table stream_session (
 -- Lists are newest first, over everything, a domain, or a stream.
 create index stream_session_started_idx on stream_session (started_at, session_id) where status <> 'unseen';
 create index stream_session_domain_idx on stream_session (domain, started_at, session_id) where status <> 'unseen';
+-- What is in the log, and in no list of sessions.
+create index stream_session_unseen_idx on stream_session (domain, stream) where status = 'unseen';
 create index stream_session_stream_idx on stream_session (stream_id, started_at, session_id) include (shard, ended_at)
     where status <> 'unseen';
 -- What dashboards ask all day.
-create index stream_session_live_idx on stream_session (domain, app, stream_id, started_at) where status = 'live';
+create index stream_session_live_idx on stream_session (domain, app, stream_id, started_at) include (rendition_template)
+    where status = 'live';
 create index stream_session_live_started_idx on stream_session (started_at, session_id) where status = 'live';
 -- What is rare is found without passing all the rest, and costs only rare sessions anything.
 create index stream_session_flagged_idx on stream_session (started_at, session_id) where flags <> '{}';
@@ -95,3 +99,8 @@ create index stream_session_unnotified_idx on stream_session (ended_at_source, s
 -- Whatever was on air at a moment began in the day before it, or is in here, or is live.
 create index stream_session_long_idx on stream_session (started_at, ended_at)
     where ended_at - started_at > interval '24 hours';
+-- Which stretches of the table cannot hold an address. Sessions are added at no cost to speak of; an index by address
+-- would cost every one of them.
+create index stream_session_address_idx on stream_session
+    using brin (client_ip text_bloom_ops (n_distinct_per_range = 2000), node_ip text_bloom_ops (n_distinct_per_range = 200))
+    with (pages_per_range = 64, autosummarize = on);

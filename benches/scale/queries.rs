@@ -160,7 +160,7 @@ impl Samples {
             questions.push(one(&format!("sessions: {name}"), &format!("/v1/sessions?{filter}")));
         }
         for (name, filter) in [
-            ("all", "limit=50".to_owned()),
+            ("all", "sort=-started_at".to_owned()),
             ("live", "status=live".to_owned()),
             ("busy domain", format!("domain={busy}")),
         ] {

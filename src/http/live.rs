@@ -15,7 +15,8 @@ use super::state::AppState;
 use super::streams::read_renditions;
 use super::words::{GroupBy, RenditionsWanted};
 use crate::query;
-use crate::store::live::{Grouping, LiveFilter, LiveRow};
+use crate::query::live::{GroupCounts, Grouping};
+use crate::store::live::LiveFilter;
 use crate::store::session_list::Renditions;
 
 /// What is on air now.
@@ -43,7 +44,7 @@ pub struct LiveView {
 #[schema(as = LiveGroup)]
 pub struct LiveGroupView {
     /// The group's ingest domain.
-    domain: Option<String>,
+    domain: String,
     /// The group's application, with `group_by=domain,app`.
     #[serde(skip_serializing_if = "Option::is_none")]
     app: Option<String>,
@@ -58,14 +59,15 @@ pub struct LiveGroupView {
     unconfirmed_sessions: i64,
 }
 
-impl From<LiveRow> for LiveGroupView {
-    fn from(row: LiveRow) -> Self {
+impl From<GroupCounts> for LiveGroupView {
+    fn from(group: GroupCounts) -> Self {
+        let GroupCounts { domain, app, counts } = group;
         Self {
-            domain: row.domain,
-            app: row.app,
-            live_streams: row.live_streams,
-            live_sessions: row.live_sessions,
-            unconfirmed_sessions: row.unconfirmed_sessions,
+            domain,
+            app,
+            live_streams: counts.live_streams,
+            live_sessions: counts.live_sessions,
+            unconfirmed_sessions: counts.unconfirmed_sessions,
         }
     }
 }

@@ -4,17 +4,58 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use crate::store;
-use crate::store::live::{Grouping, LiveFilter, LiveRow};
+use crate::store::live::{LiveFilter, LiveRow};
+
+/// How finely counts are grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grouping {
+    /// One count over everything.
+    Whole,
+    /// One a domain.
+    Domain,
+    /// One a domain and application.
+    DomainAndApp,
+}
+
+/// How much is live.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Streams with at least one live session.
+    pub live_streams: i64,
+    /// Live sessions.
+    pub live_sessions: i64,
+    /// Live sessions that began too long ago to be believed.
+    pub unconfirmed_sessions: i64,
+}
+
+/// How much is live in a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupCounts {
+    /// The group's domain.
+    pub domain: String,
+    /// The group's application, where these are told apart.
+    pub app: Option<String>,
+    /// How much of it is live.
+    pub counts: Counts,
+}
 
 /// The counts of what is live.
 #[derive(Debug)]
 pub struct LiveCounts {
     /// Over everything that fits.
-    pub whole: LiveRow,
-    /// Of each group, when groups were asked for.
-    pub groups: Vec<LiveRow>,
+    pub whole: Counts,
+    /// Of each group, by name, when groups were asked for.
+    pub groups: Vec<GroupCounts>,
     /// When this was read.
     pub as_of: DateTime<Utc>,
+}
+
+impl Counts {
+    fn add(&mut self, row: &LiveRow) {
+        self.live_streams += row.live_streams;
+        self.live_sessions += row.live_sessions;
+        self.unconfirmed_sessions += row.unconfirmed_sessions;
+    }
 }
 
 /// Counts what is live. `filter` is made for the moment of reading.
@@ -28,13 +69,31 @@ pub async fn count_live(
 ) -> Result<LiveCounts, sqlx::Error> {
     let mut snapshot = store::snapshot::begin(pool).await?;
     let as_of = store::snapshot::get_transaction_time(&mut *snapshot).await?;
-    let filter = filter(as_of);
-    let whole = store::live::count_live(&mut *snapshot, &filter, Grouping::Whole).await?;
-    let groups = match grouping {
-        Grouping::Whole => Vec::new(),
-        _ => store::live::count_live(&mut *snapshot, &filter, grouping).await?,
-    };
+    let rows = store::live::count_live(&mut *snapshot, &filter(as_of)).await?;
     snapshot.commit().await?;
-    let whole = whole.into_iter().next().ok_or(sqlx::Error::RowNotFound)?;
-    Ok(LiveCounts { whole, groups, as_of })
+    let mut whole = Counts::default();
+    for row in &rows {
+        whole.add(row);
+    }
+    Ok(LiveCounts { whole, groups: sum_groups(rows, grouping), as_of })
+}
+
+/// The sums of rows that are ordered by their names.
+fn sum_groups(rows: Vec<LiveRow>, grouping: Grouping) -> Vec<GroupCounts> {
+    let mut groups: Vec<GroupCounts> = Vec::new();
+    if grouping == Grouping::Whole {
+        return groups;
+    }
+    for row in rows {
+        let app = (grouping == Grouping::DomainAndApp).then(|| row.app.clone());
+        match groups.last_mut() {
+            Some(group) if group.domain == row.domain && group.app == app => group.counts.add(&row),
+            _ => {
+                let mut counts = Counts::default();
+                counts.add(&row);
+                groups.push(GroupCounts { domain: row.domain, app, counts });
+            }
+        }
+    }
+    groups
 }

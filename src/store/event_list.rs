@@ -45,15 +45,93 @@ pub async fn list_events(
         "select entry.*, (select release.recorded_at from log_entry release
                 where release.original_event_id = entry.event_id and entry.disposition = 'quarantined' limit 1)
              as released_at
-         from log_entry entry where true",
+         from (",
     );
-    push_conditions(&mut query, filter);
-    if let Some((recorded_at, shard, position)) = after {
-        query.push(" and (recorded_at, shard, position) < (").push_bind(recorded_at);
-        query.push(", ").push_bind(shard).push(", ").push_bind(position).push(")");
+    for (number, part) in Part::of(filter).iter().enumerate() {
+        query.push(if number == 0 { "(" } else { " union all (" });
+        query.push("select entry.* from log_entry entry where true");
+        part.push_condition(&mut query, filter);
+        push_conditions(&mut query, filter);
+        if let Some((recorded_at, shard, position)) = after {
+            query.push(" and (recorded_at, shard, position) < (").push_bind(recorded_at);
+            query.push(", ").push_bind(shard).push(", ").push_bind(position).push(")");
+        }
+        query.push(" order by recorded_at desc, shard desc, position desc limit ").push_bind(limit).push(")");
     }
-    query.push(" order by recorded_at desc, shard desc, position desc limit ").push_bind(limit);
+    query.push(") entry order by recorded_at desc, shard desc, position desc limit ").push_bind(limit);
     query.build_query_as().fetch_all(executor).await
+}
+
+/// A part of the log that an index leads to. Parts of one list have no entry in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// All of it.
+    Whole,
+    /// What was recorded soon after it was received.
+    Punctual,
+    /// All else.
+    Late,
+    /// What is folded, by the sessions of a stream.
+    OfStream,
+    /// What is not folded.
+    Unfolded,
+}
+
+impl Part {
+    /// The parts that hold all that may fit.
+    fn of(filter: &EventFilter) -> &'static [Self] {
+        match (&filter.stream, filter.to) {
+            (Some(_), _) => &[Self::OfStream, Self::Unfolded],
+            (None, Some(_)) => &[Self::Punctual, Self::Late],
+            (None, None) => &[Self::Whole],
+        }
+    }
+
+    fn push_condition(self, query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {
+        match self {
+            Self::Whole => {}
+            Self::Punctual => {
+                query.push(" and recorded_at - received_at <= interval '1 hour'");
+                if let Some(to) = filter.to {
+                    query.push(" and recorded_at <= ").push_bind(to + TimeDelta::hours(1));
+                }
+            }
+            Self::Late => {
+                query.push(" and recorded_at - received_at > interval '1 hour'");
+            }
+            Self::OfStream => push_sessions_of_stream(query, filter),
+            Self::Unfolded => {
+                query.push(
+                    " and exists (select from fold_progress folded
+                         where folded.shard = entry.shard and folded.position < entry.position)
+                       and recorded_at >= (select min(recorded_at) from fold_progress)",
+                );
+            }
+        }
+    }
+}
+
+/// Every entry is about a session, which is there once the entry is folded.
+fn push_sessions_of_stream(query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {
+    let names = |query: &mut QueryBuilder<Postgres>, table: &str| {
+        for (column, value) in [("domain", &filter.domain), ("app", &filter.app), ("stream", &filter.stream)] {
+            if let Some(value) = value {
+                query.push(" and ").push(table).push(".").push(column).push(" = ").push_bind(value.clone());
+            }
+        }
+    };
+    query.push(
+        " and position <= (select folded.position from fold_progress folded where folded.shard = entry.shard)
+          and session_id in (
+             select seen.session_id from stream named
+             join stream_session seen on seen.stream_id = named.stream_id and seen.shard = named.shard
+                 and seen.status <> 'unseen'
+             where true",
+    );
+    names(query, "named");
+    query.push(" union all select unseen.session_id from stream_session unseen where unseen.status = 'unseen'");
+    names(query, "unseen");
+    query.push(")");
 }
 
 fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {
@@ -70,6 +148,15 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {
         if let Some(value) = value {
             query.push(column).push_bind(value.clone());
         }
+    }
+    if let (Some(domain), None) = (&filter.domain, &filter.stream) {
+        // So that a name that is written wrongly is not looked for in the whole log.
+        query.push(" and (exists (select from ingest_domain where domain = ").push_bind(domain.clone());
+        for status in ["<> 'unseen'", "= 'unseen'"] {
+            query.push(") or exists (select from stream_session where status ").push(status);
+            query.push(" and domain = ").push_bind(domain.clone());
+        }
+        query.push("))");
     }
     // What follows from the filter is written out, here and below, so that the planner sees which index is enough.
     if filter.event.as_deref().is_some_and(|event| event != "PUBLISH" && event != "PUBLISH_DONE") {

@@ -35,6 +35,16 @@ impl Use {
         }
     }
 
+    fn plans(self) -> &'static str {
+        match self {
+            // Statements with a column a parameter take longer to plan than to run.
+            Self::Append | Self::Drain => "force_generic_plan",
+            Self::Work => "auto",
+            // What is right for a value that is everywhere is wrong for one that is rare.
+            Self::Query => "force_custom_plan",
+        }
+    }
+
     fn statement_timeout(self) -> &'static str {
         match self {
             Self::Append => "2s",
@@ -53,10 +63,11 @@ pub fn options(options: &PgConnectOptions, purpose: Use) -> PgConnectOptions {
         ("statement_timeout", purpose.statement_timeout()),
         ("idle_in_transaction_session_timeout", "5s"),
         ("timezone", "UTC"),
-        // Statements with a column a parameter take longer to plan than to run.
-        ("plan_cache_mode", if appends { "force_generic_plan" } else { "auto" }),
+        ("plan_cache_mode", purpose.plans()),
         // A plan that was made while a month had few entries is kept when it has many.
         ("enable_seqscan", if appends { "off" } else { "on" }),
+        // As disks without moving parts are.
+        ("random_page_cost", "1.1"),
     ])
 }
 

@@ -140,19 +140,48 @@ pub async fn list_changed_sessions(
 
 /// How many sessions fit.
 ///
+/// Where they may have begun long before a moment, they are counted in parts, each by an index of its own.
+///
 /// # Errors
 /// Those of the database.
 pub async fn count_sessions(executor: impl PgExecutor<'_>, filter: &SessionFilter) -> Result<i64, sqlx::Error> {
-    let mut query = QueryBuilder::new("select count(*) from stream_session where status <> 'unseen'");
-    push_conditions(&mut query, filter);
+    let mut query = QueryBuilder::new("select 0");
+    let parts: &[Begun] = match (filter.from, filter.at, filter.time_field) {
+        (Some(_), None, TimeField::Overlap) => &[Begun::Within, Begun::DayBefore, Begun::Live, Begun::Long],
+        (Some(_), None, TimeField::EndedAt) => &[Begun::Within, Begun::DayBefore, Begun::Long],
+        _ => &[Begun::Whenever],
+    };
+    for part in parts {
+        query.push(" + (select count(*) from stream_session where status <> 'unseen'");
+        push_names(&mut query, filter);
+        push_state(&mut query, filter);
+        push_durations(&mut query, filter);
+        push_times(&mut query, filter, *part);
+        query.push(")");
+    }
     query.build_query_scalar().fetch_one(executor).await
+}
+
+/// When sessions of a part began: none is in two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    /// Not in parts.
+    Whenever,
+    /// At the begin of the period or later.
+    Within,
+    /// In the day before.
+    DayBefore,
+    /// Before that, and live.
+    Live,
+    /// Before that, and it ended more than a day after its start.
+    Long,
 }
 
 fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
     push_names(query, filter);
     push_state(query, filter);
     push_durations(query, filter);
-    push_times(query, filter);
+    push_times(query, filter, Begun::Whenever);
 }
 
 /// What never changes of a session.
@@ -256,7 +285,7 @@ fn push_durations(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
 }
 
 /// The conditions on times, and what follows from them: that leaves the planner a bounded part of an index to read.
-fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
+fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter, begun: Begun) {
     if let Some(to) = filter.to {
         if filter.time_field == TimeField::EndedAt {
             query.push(" and ended_at < ").push_bind(to);
@@ -266,30 +295,52 @@ fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
     if let Some(from) = filter.from {
         match filter.time_field {
             TimeField::Overlap => {
-                // A session of zero seconds is on air at the moment of its start.
-                query.push(" and (ended_at is null or ended_at > ").push_bind(from);
-                query.push(" or started_at >= ").push_bind(from).push(")");
-                push_not_over_before(query, from);
+                if begun == Begun::Whenever {
+                    // A session of zero seconds is on air at the moment of its start.
+                    query.push(" and (ended_at is null or ended_at > ").push_bind(from);
+                    query.push(" or started_at >= ").push_bind(from).push(")");
+                } else if begun != Begun::Within {
+                    query.push(" and (ended_at is null or ended_at > ").push_bind(from).push(")");
+                }
+                push_begun(query, from, begun);
             }
             TimeField::StartedAt => {
                 query.push(" and started_at >= ").push_bind(from);
             }
             TimeField::EndedAt => {
                 query.push(" and ended_at >= ").push_bind(from);
-                push_not_over_before(query, from);
+                push_begun(query, from, begun);
             }
         }
     }
     if let Some(at) = filter.at {
         query.push(" and started_at <= ").push_bind(at);
         query.push(" and (ended_at is null or ended_at > ").push_bind(at).push(")");
-        push_not_over_before(query, at);
+        push_begun(query, at, Begun::Whenever);
     }
 }
 
 /// What is not over before a moment began in the day before it or later, or is live, or lasts for longer than a day.
-fn push_not_over_before(query: &mut QueryBuilder<Postgres>, moment: DateTime<Utc>) {
-    query.push(" and (started_at >= ").push_bind(moment - TimeDelta::hours(24));
-    query.push(" or status = 'live' or ended_at - started_at > interval '24 hours' and ended_at >= ");
-    query.push_bind(moment).push(")");
+fn push_begun(query: &mut QueryBuilder<Postgres>, moment: DateTime<Utc>, begun: Begun) {
+    let day_before = moment - TimeDelta::hours(24);
+    match begun {
+        Begun::Whenever => {
+            query.push(" and (started_at >= ").push_bind(day_before);
+            query.push(" or status = 'live' or ended_at - started_at > interval '24 hours' and ended_at >= ");
+            query.push_bind(moment).push(")");
+        }
+        Begun::Within => {
+            query.push(" and started_at >= ").push_bind(moment);
+        }
+        Begun::DayBefore => {
+            query.push(" and started_at >= ").push_bind(day_before).push(" and started_at < ").push_bind(moment);
+        }
+        Begun::Live => {
+            query.push(" and status = 'live' and started_at < ").push_bind(day_before);
+        }
+        Begun::Long => {
+            query.push(" and status = 'ended' and ended_at - started_at > interval '24 hours' and started_at < ");
+            query.push_bind(day_before);
+        }
+    }
 }
