@@ -55,6 +55,11 @@ create table stream_session (
     ended_at             timestamptz,
     ended_at_source      text,
     flags                text[]      not null,
+    -- When the first message that counts was recorded; when that entry was that made status, end and rendition what they
+    -- are; and whether the session was anything but live in between (see session_outcome).
+    seen_at              timestamptz,
+    outcome_at           timestamptz,
+    revised              boolean     not null,
     -- The first and the last entry folded into this row.
     first_position       bigint      not null,
     last_position        bigint      not null,
@@ -77,6 +82,9 @@ create table stream_session (
         check (start_deliveries >= 0 and end_deliveries >= 0 and quarantined_messages >= 0),
     constraint stream_session_blanked_is_blank check (not blanked or num_nonnulls(client_ip, node_ip, user_args) = 0),
     constraint stream_session_positions_in_order check (0 < first_position and first_position <= last_position),
+    constraint stream_session_seen_since
+        check ((status = 'unseen') = (seen_at is null) and (seen_at is null) = (outcome_at is null)),
+    constraint stream_session_outcome_in_order check (seen_at <= outcome_at and outcome_at <= last_recorded_at),
     constraint stream_session_flags_known check (flags <@ array
         ['start_missing', 'end_before_start', 'key_conflict', 'quarantined_messages'])
 ) with (fillfactor = 80);
@@ -99,8 +107,32 @@ create index stream_session_unnotified_idx on stream_session (ended_at_source, s
 -- Whatever was on air at a moment began in the day before it, or is in here, or is live.
 create index stream_session_long_idx on stream_session (started_at, ended_at)
     where ended_at - started_at > interval '24 hours';
+-- What a report of a moment finds live then that has ended since, and began long before the report's period.
+create index stream_session_late_idx on stream_session (outcome_at) where outcome_at - started_at > interval '24 hours';
 -- Which stretches of the table cannot hold an address. Sessions are added at no cost to speak of; an index by address
 -- would cost every one of them.
 create index stream_session_address_idx on stream_session
     using brin (client_ip text_bloom_ops (n_distinct_per_range = 2000), node_ip text_bloom_ops (n_distinct_per_range = 200))
     with (pages_per_range = 64, autosummarize = on);
+
+-- What sessions were before, where that was not just live, or is anything else now: a report of a moment counts by what the
+-- log said then. A row is written when it holds no longer, from what the log says, and never changes.
+create table session_outcome (
+    shard              smallint    not null,
+    session_id         uuid        not null,
+    -- By when the entries were recorded that made it so, and that changed it.
+    known_from         timestamptz not null,
+    known_until        timestamptz not null,
+    started_at         timestamptz not null,
+    ended_at           timestamptz,
+    ended_at_source    text,
+    rendition_template text,
+    constraint session_outcome_pkey primary key (session_id, known_from, shard),
+    constraint session_outcome_held check (known_from < known_until),
+    constraint session_outcome_ended_at_source_known
+        check (ended_at_source in ('notification', 'superseded', 'timed_out', 'operator')),
+    constraint session_outcome_ended_has_source check ((ended_at is null) = (ended_at_source is null)),
+    constraint session_outcome_ends_after_start check (ended_at >= started_at)
+);
+
+create index session_outcome_started_idx on session_outcome (started_at);

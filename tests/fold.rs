@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
 use streamtally::session::entry::Receipt;
 use streamtally::session::lifecycle::{self, EndSource, Flag, Status};
+use streamtally::session::outcome::{EarlierOutcome, Outcome, Outcomes};
 use streamtally::session::{Details, Entry, Fact, Session, fold};
 
 /// The push began at this second.
@@ -28,17 +29,25 @@ fn fold_all<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Session {
     session
 }
 
-/// What a session says, without where in the log it was said.
+/// What a session says, without where in the log and when it was said.
 fn content(session: &Session) -> Session {
-    Session { first_position: 0, last_position: 0, last_recorded_at: DateTime::default(), ..session.clone() }
+    Session {
+        outcomes: Outcomes::default(),
+        first_position: 0,
+        last_position: 0,
+        last_recorded_at: DateTime::default(),
+        ..session.clone()
+    }
 }
 
 /// Few different values, so that equal and nearly equal ones meet often.
 fn receipt() -> impl Strategy<Value = Receipt> {
     let address = prop_oneof![Just(None), Just(Some("203.0.113.1".to_owned())), Just(Some("203.0.113.2".to_owned()))];
-    let details = (address.clone(), address).prop_map(|(client_ip, node_ip)| Details {
+    let template = prop_oneof![6 => Just(None), 1 => Just(Some("lud".to_owned()))];
+    let details = (address.clone(), address, template).prop_map(|(client_ip, node_ip, rendition_template)| Details {
         client_ip,
         node_ip,
+        rendition_template,
         ..Details::default()
     });
     (-5_000_i64..20_000, proptest::option::of(-3_i64..20), details).prop_map(|(received, expires, details)| Receipt {
@@ -107,6 +116,33 @@ fn outcome(session: &Session) -> (Status, Option<(DateTime<Utc>, EndSource)>) {
     (lifecycle::status(session, started_at()), lifecycle::end(session, started_at()))
 }
 
+/// What a session's outcome is now, if it has one.
+fn outcome_of(session: &Session) -> Option<Outcome> {
+    let (status, end) = outcome(session);
+    let rendition_template = session.details.rendition_template.clone();
+    (status != Status::Unseen).then_some(Outcome { end, rendition_template })
+}
+
+/// What a session's outcome was at a moment, by what is kept of it.
+fn told_at(session: &Session, moment: DateTime<Utc>) -> Option<Outcome> {
+    let outcomes = &session.outcomes;
+    let (seen_at, outcome_at) = (outcomes.seen_at?, outcomes.outcome_at?);
+    let now = outcome_of(session)?;
+    if moment < seen_at {
+        None
+    } else if moment >= outcome_at {
+        Some(now)
+    } else if !outcomes.revised {
+        Some(Outcome { end: None, ..now })
+    } else {
+        let held = |earlier: &&EarlierOutcome| earlier.known_from <= moment && moment < earlier.known_until;
+        let mut earlier = outcomes.earlier.iter().filter(held);
+        let Outcome { end, rendition_template } = earlier.next().unwrap().outcome.clone();
+        assert!(earlier.next().is_none(), "one outcome holds at a time");
+        Some(Outcome { end: end.map(|(at, source)| (at.max(started_at()), source)), rendition_template })
+    }
+}
+
 /// Histories that once failed are tried first ever after.
 fn failures() -> Box<dyn FailurePersistence> {
     Box::new(FileFailurePersistence::Direct("tests/fixtures/fold-failures.txt"))
@@ -141,6 +177,29 @@ proptest! {
     #[test]
     fn the_outcome_is_what_the_contract_says_of_the_whole_history(facts in vec(any_fact(), 0..12)) {
         prop_assert_eq!(outcome(&fold_all(&facts)), model(&facts));
+    }
+
+    #[test]
+    fn at_every_moment_the_outcome_is_told_that_the_log_had_until_then(
+        facts in vec((any_fact(), proptest::bool::weighted(0.7)), 0..12),
+    ) {
+        // Entries that are appended together are recorded at one moment.
+        let mut recorded = 0;
+        let entries: Vec<Entry> = (1..)
+            .zip(&facts)
+            .map(|(position, (fact, later))| {
+                recorded += i64::from(*later);
+                Entry { position, recorded_at: at(recorded), fact: fact.clone() }
+            })
+            .collect();
+        let mut session = Session::default();
+        for entry in &entries {
+            fold(&mut session, entry);
+        }
+        for moment in (-1..=recorded + 1).map(at) {
+            let until_then = fold_all(entries.iter().filter(|entry| entry.recorded_at <= moment).map(|entry| &entry.fact));
+            prop_assert_eq!(told_at(&session, moment), outcome_of(&until_then), "at {}", moment);
+        }
     }
 
     #[test]

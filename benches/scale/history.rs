@@ -2,10 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use streamtally::event_log::read;
-use streamtally::reconciler::row;
+use streamtally::reconciler::row::{self, Written};
 use streamtally::session::{SessionId, SessionKey, fold};
 use streamtally::store::log::EntryRow;
-use streamtally::store::session::SessionRow;
 use uuid::Uuid;
 
 use super::noise::{below, noise};
@@ -103,8 +102,8 @@ impl History {
         self.occurrences.iter().take(last).skip(first).map(|occurrence| self.log_row(*occurrence))
     }
 
-    /// Gives every session, by its start, as folding makes it.
-    pub(super) fn fold_all(mut self, mut give: impl FnMut(SessionRow)) {
+    /// Gives every session, by its start, as folding makes it, with its shard.
+    pub(super) fn fold_all(mut self, mut give: impl FnMut(i16, Written)) {
         let mut occurrences = std::mem::take(&mut self.occurrences);
         occurrences.sort_unstable_by_key(|occurrence| (occurrence.push, occurrence.position));
         for of_session in occurrences.chunk_by(|one, next| one.push == next.push) {
@@ -115,7 +114,7 @@ impl History {
                 fold(&mut session.state, &read::entry_of(entry));
             }
             let shard = of_session.first().map_or(0, |occurrence| self.subject(occurrence.push).1.shard);
-            row::store(shard, touched.into_iter()).0.into_iter().for_each(&mut give);
+            give(shard, row::store(shard, touched.into_iter()));
         }
     }
 

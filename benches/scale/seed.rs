@@ -1,7 +1,7 @@
 //! A database as it is after a year: loaded, not lived through, but row for row what folding would have made of it.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use anyhow::Context;
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
@@ -81,7 +81,7 @@ async fn load(connection: &mut PgConnection, ended: u32) -> anyhow::Result<()> {
     let history = Arc::into_inner(history).context("the log is loaded")?;
     said("sessions", load_sessions(connection, history)).await?;
     said("statistics", async {
-        for table in ["stream_session", "stream", "log_entry"] {
+        for table in ["stream_session", "session_outcome", "stream", "log_entry"] {
             execute(connection, format!("vacuum (analyze, freeze) {table}")).await?;
         }
         execute(connection, "checkpoint".to_owned()).await
@@ -184,7 +184,19 @@ async fn load_sessions(connection: &mut PgConnection, history: History) -> anyho
     execute(&mut transaction, "alter table stream_session drop constraint stream_session_pkey".to_owned()).await?;
     execute(&mut transaction, "truncate stream_session".to_owned()).await?;
     let statement = format!("copy stream_session ({SESSION_COLUMNS}) from stdin (format binary)");
-    copy_in(&mut transaction, &statement, move |rows| history.fold_all(|row| push_session(rows, &row))).await?;
+    let (sender, earlier_outcomes) = mpsc::channel();
+    copy_in(&mut transaction, &statement, move |rows| {
+        history.fold_all(|shard, written| {
+            written.sessions.iter().for_each(|session| push_session(rows, session));
+            if !written.earlier_outcomes.is_empty() {
+                let _ = sender.send((shard, written.earlier_outcomes));
+            }
+        });
+    })
+    .await?;
+    for (shard, outcomes) in earlier_outcomes {
+        store::outcome::insert_earlier_outcomes(&mut *transaction, shard, &outcomes).await?;
+    }
     let key = "alter table stream_session add constraint stream_session_pkey primary key (session_id, shard)";
     execute(&mut transaction, key.to_owned()).await?;
     for (_, definition) in indexes {
@@ -245,7 +257,8 @@ fn push_log_row(rows: &mut Rows, row: &LogRow) {
 const SESSION_COLUMNS: &str = "shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
     start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at, superseded_at, timed_out_at,
     operator_ended_at, quarantined_messages, key_conflict, client_ip, node_ip, user_args, blanked, rendition_template,
-    status, ended_at, ended_at_source, flags, first_position, last_position, last_recorded_at";
+    status, ended_at, ended_at_source, flags, seen_at, outcome_at, revised,
+    first_position, last_position, last_recorded_at";
 
 fn push_session(rows: &mut Rows, row: &SessionRow) {
     rows.push(&[
@@ -276,6 +289,9 @@ fn push_session(rows: &mut Rows, row: &SessionRow) {
         &row.ended_at,
         &row.ended_at_source,
         &row.flags,
+        &row.seen_at,
+        &row.outcome_at,
+        &row.revised,
         &row.first_position,
         &row.last_position,
         &row.last_recorded_at,

@@ -6,8 +6,10 @@ use crate::event_log::read;
 use crate::session::entry::Details;
 use crate::session::key::started_at;
 use crate::session::lifecycle::{self, Flag, Status};
+use crate::session::outcome::{EarlierOutcome, Outcomes};
 use crate::session::{Session, SessionId, SessionKey, StreamKey, fold};
 use crate::store::log::EntryRow;
+use crate::store::outcome::EarlierOutcomeRow;
 use crate::store::session::SessionRow;
 use crate::store::stream::StreamNameRow;
 
@@ -60,6 +62,12 @@ pub fn load(row: SessionRow) -> Touched {
                 rendition_template: row.rendition_template,
                 blanked: row.blanked,
             },
+            outcomes: Outcomes {
+                seen_at: row.seen_at,
+                outcome_at: row.outcome_at,
+                revised: row.revised,
+                earlier: Vec::new(),
+            },
             first_position: row.first_position,
             last_position: row.last_position,
             last_recorded_at: row.last_recorded_at,
@@ -67,24 +75,49 @@ pub fn load(row: SessionRow) -> Touched {
     }
 }
 
-/// The rows of sessions as they now are, and the streams that callers see for the first time.
-pub fn store(shard: i16, touched: impl Iterator<Item = Touched>) -> (Vec<SessionRow>, Vec<StreamNameRow>) {
-    let mut sessions = Vec::new();
-    let mut streams = Vec::new();
-    for session in touched {
+/// What is to be written of sessions of one shard.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// Each as it now is.
+    pub sessions: Vec<SessionRow>,
+    /// The streams that callers see for the first time.
+    pub new_streams: Vec<StreamNameRow>,
+    /// What the sessions were before, where that is to be kept.
+    pub earlier_outcomes: Vec<EarlierOutcomeRow>,
+}
+
+/// The rows of sessions as they now are, and what else is to be written with them.
+pub fn store(shard: i16, touched: impl Iterator<Item = Touched>) -> Written {
+    let mut written = Written::default();
+    for mut session in touched {
         let was_seen = session.was_seen;
+        let earlier = std::mem::take(&mut session.state.outcomes.earlier);
         let row = row_of(shard, session);
         if !was_seen && row.status != Status::Unseen.as_str() {
-            streams.push(StreamNameRow {
+            written.new_streams.push(StreamNameRow {
                 stream_id: row.stream_id,
                 domain: row.domain.clone(),
                 app: row.app.clone(),
                 stream: row.stream.clone(),
             });
         }
-        sessions.push(row);
+        written.earlier_outcomes.extend(earlier.into_iter().map(|earlier| earlier_row(&row, earlier)));
+        written.sessions.push(row);
     }
-    (sessions, streams)
+    written
+}
+
+fn earlier_row(session: &SessionRow, earlier: EarlierOutcome) -> EarlierOutcomeRow {
+    let EarlierOutcome { known_from, known_until, outcome } = earlier;
+    EarlierOutcomeRow {
+        session_id: session.session_id,
+        known_from,
+        known_until,
+        started_at: session.started_at,
+        ended_at: outcome.end.map(|(ended_at, _)| ended_at.max(session.started_at)),
+        ended_at_source: outcome.end.map(|(_, source)| source.as_str().to_owned()),
+        rendition_template: outcome.rendition_template,
+    }
 }
 
 /// The session that these entries make, in the order of their positions; `None` of none.
@@ -130,6 +163,9 @@ fn row_of(shard: i16, session: Touched) -> SessionRow {
         user_args: state.details.user_args,
         blanked: state.details.blanked,
         rendition_template: state.details.rendition_template,
+        seen_at: state.outcomes.seen_at,
+        outcome_at: state.outcomes.outcome_at,
+        revised: state.outcomes.revised,
         first_position: state.first_position,
         last_position: state.last_position,
         last_recorded_at: state.last_recorded_at,

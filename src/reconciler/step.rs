@@ -74,10 +74,13 @@ pub async fn step(pool: &PgPool, shard: i16, limit: i64) -> Result<StepOutcome, 
         fold(&mut session.state, &read::entry_of(entry));
     }
 
-    let (sessions, new_streams) = row::store(shard, touched.into_values());
-    store::session::upsert_sessions(&mut *transaction, shard, &sessions).await?;
-    if !new_streams.is_empty() {
-        store::stream::insert_streams(&mut *transaction, shard, &new_streams).await?;
+    let written = row::store(shard, touched.into_values());
+    store::session::upsert_sessions(&mut *transaction, shard, &written.sessions).await?;
+    if !written.new_streams.is_empty() {
+        store::stream::insert_streams(&mut *transaction, shard, &written.new_streams).await?;
+    }
+    if !written.earlier_outcomes.is_empty() {
+        store::outcome::insert_earlier_outcomes(&mut *transaction, shard, &written.earlier_outcomes).await?;
     }
     store::fold::update_progress(&mut *transaction, shard, progress).await?;
     transaction.commit().await?;

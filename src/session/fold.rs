@@ -3,11 +3,13 @@
 //! [`fold`] is a function of the state and the entry alone. For the provider's messages, quarantine, releases and
 //! inferences it is commutative, and but for the counts of deliveries it is idempotent, so that order, repeats and batch borders
 //! cannot matter. Operators' ends apply in the order of the log. Every field is therefore a minimum, a count, or the
-//! companion of a minimum. But once details are blanked, conflicts with them are no longer found.
+//! companion of a minimum; but for those that say where in the log, and when, all that was said. And once details are blanked, conflicts with them are no longer found.
 
 use chrono::{DateTime, SubsecRound, Utc};
 
 use super::entry::{Details, Entry, Fact, Receipt};
+use super::lifecycle;
+use super::outcome::{Outcome, Outcomes};
 
 /// What the log says of one session so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,6 +36,8 @@ pub struct Session {
     pub key_conflict: bool,
     /// From the first start received, else from the first end.
     pub details: Details,
+    /// Since when all this makes of it what it does.
+    pub outcomes: Outcomes,
     /// Position of the first entry folded; 0 before it.
     pub first_position: i64,
     /// Position of the last entry folded; 0 before the first.
@@ -55,7 +59,17 @@ pub fn fold(session: &mut Session, entry: &Entry) {
     }
     session.last_position = entry.position;
     session.last_recorded_at = entry.recorded_at;
+    let before = outcome(session);
     apply(session, &entry.fact);
+    let after = outcome(session);
+    session.outcomes.note(before, after.as_ref(), entry.recorded_at);
+}
+
+/// What seconds are counted by; `None` before the first message that counts.
+fn outcome(session: &Session) -> Option<Outcome> {
+    let is_seen = session.start_deliveries > 0 || session.end_deliveries > 0;
+    let rendition_template = || session.details.rendition_template.clone();
+    is_seen.then(|| Outcome { end: lifecycle::found_end(session), rendition_template: rendition_template() })
 }
 
 fn apply(session: &mut Session, fact: &Fact) {

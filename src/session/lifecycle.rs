@@ -104,6 +104,11 @@ pub fn status(session: &Session, started_at: DateTime<Utc>) -> Status {
 /// When the session ended and who says so; never before its start. `None` while it is live or unseen.
 #[must_use]
 pub fn end(session: &Session, started_at: DateTime<Utc>) -> Option<(DateTime<Utc>, EndSource)> {
+    found_end(session).map(|(ended_at, source)| (ended_at.max(started_at), source))
+}
+
+/// The same, as it was found: maybe before the start.
+pub(super) fn found_end(session: &Session) -> Option<(DateTime<Utc>, EndSource)> {
     if session.start_deliveries == 0 && session.end_deliveries == 0 {
         return None;
     }
@@ -111,12 +116,11 @@ pub fn end(session: &Session, started_at: DateTime<Utc>) -> Option<(DateTime<Utc
         session.superseded_at.map(|at| (at, EndSource::Superseded)),
         session.timed_out_at.map(|at| (at, EndSource::TimedOut)),
     ];
-    let (ended_at, source) = session
+    session
         .operator_ended_at
         .map(|at| (at, EndSource::Operator))
         .or(session.end_noticed_at.map(|at| (at, EndSource::Notification)))
-        .or(inferred.into_iter().flatten().min_by_key(|(at, _)| *at))?;
-    Some((ended_at.max(started_at), source))
+        .or(inferred.into_iter().flatten().min_by_key(|(at, _)| *at))
 }
 
 /// What a reader should know about the session.

@@ -6,11 +6,13 @@
 //! - [`entry`]: what an entry of the log can say about a session.
 //! - [`mod@fold`]: the state of a session, and how an entry changes it.
 //! - [`lifecycle`]: what follows from that state: live or ended, since when, and why.
+//! - [`outcome`]: what could be told of it at each moment.
 
 pub mod entry;
 pub mod fold;
 pub mod key;
 pub mod lifecycle;
+pub mod outcome;
 
 pub use entry::{Details, Entry, Fact};
 pub use fold::{Session, fold};

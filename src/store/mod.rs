@@ -17,6 +17,7 @@ pub mod inference;
 pub mod installation;
 pub mod live;
 pub mod log;
+pub mod outcome;
 pub mod partition;
 pub mod pool;
 pub mod rebuild;

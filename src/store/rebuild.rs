@@ -25,16 +25,19 @@ pub enum Folded {
     Stream,
     /// One row a session.
     Session,
+    /// What sessions were before.
+    Outcome,
 }
 
 impl Folded {
     /// Every one, in the order in which they may be filled.
-    pub const ALL: [Self; 2] = [Self::Stream, Self::Session];
+    pub const ALL: [Self; 3] = [Self::Stream, Self::Session, Self::Outcome];
 
     fn table(self) -> &'static str {
         match self {
             Self::Stream => "stream",
             Self::Session => "stream_session",
+            Self::Outcome => "session_outcome",
         }
     }
 
@@ -46,14 +49,26 @@ impl Folded {
                 "exists (select from log_horizon horizon
                          where horizon.shard = live.shard and live.first_position > horizon.position)"
             }
+            Self::Outcome => {
+                "not exists (select from stream_session session join log_horizon horizon using (shard)
+                             where session.session_id = live.session_id and session.shard = live.shard
+                               and session.first_position <= horizon.position)"
+            }
         }
     }
 
-    fn id(self) -> &'static str {
+    /// The primary key.
+    fn key(self) -> &'static [&'static str] {
         match self {
-            Self::Stream => "stream_id",
-            Self::Session => "session_id",
+            Self::Stream => &["stream_id", "shard"],
+            Self::Session => &["session_id", "shard"],
+            Self::Outcome => &["session_id", "known_from", "shard"],
         }
+    }
+
+    /// That a live row and one beside have the same key.
+    fn has_same_key(self) -> String {
+        self.key().iter().map(|column| format!("beside.{column} = live.{column}")).collect::<Vec<_>>().join(" and ")
     }
 }
 
@@ -103,6 +118,7 @@ pub async fn create_tables_beside(connection: &mut PgConnection) -> Result<(), s
         ("fold_progress", "primary key (shard)"),
         ("stream", "primary key (stream_id, shard), add unique (domain, app, stream, shard)"),
         ("stream_session", "primary key (session_id, shard)"),
+        ("session_outcome", "primary key (session_id, known_from, shard)"),
     ] {
         // They are never read but to compare, and of no use after a crash.
         let create = format!(
@@ -162,14 +178,16 @@ pub async fn set_patient(connection: &mut PgConnection) -> Result<(), sqlx::Erro
 /// # Errors
 /// Those of the database.
 pub async fn delete_older_sessions_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let delete = format!(
-        "delete from {BESIDE}.stream_session beside
-         using stream_session live join log_horizon horizon using (shard)
-         where live.session_id = beside.session_id and live.shard = beside.shard
-           and live.first_position <= horizon.position"
-    );
+    for table in [Folded::Session, Folded::Outcome].map(Folded::table) {
+        let delete = format!(
+            "delete from {BESIDE}.{table} beside
+             using stream_session live join log_horizon horizon using (shard)
+             where live.session_id = beside.session_id and live.shard = beside.shard
+               and live.first_position <= horizon.position"
+        );
+        connection.execute(AssertSqlSafe(delete)).await?;
+    }
     let mend = format!("update {BESIDE}.stream_session set quarantined_messages = 0 where quarantined_messages < 0");
-    connection.execute(AssertSqlSafe(delete)).await?;
     connection.execute(AssertSqlSafe(mend)).await?;
     Ok(())
 }
@@ -240,12 +258,12 @@ pub async fn list_differences(
     folded: Folded,
     mut show: impl FnMut(DifferenceRow),
 ) -> Result<u64, sqlx::Error> {
-    let (table, id, is_told) = (folded.table(), folded.id(), folded.is_told());
+    let (table, key, is_told) = (folded.table(), folded.key().join(", "), folded.is_told());
     let query = format!(
         "select to_jsonb(live)::text, to_jsonb(beside)::text
-         from (select * from {table} live where {is_told}) live full join {BESIDE}.{table} beside using ({id}, shard)
+         from (select * from {table} live where {is_told}) live full join {BESIDE}.{table} beside using ({key})
          where row (live.*) is distinct from row (beside.*)
-         order by {id}"
+         order by {key}"
     );
     let mut rows = sqlx::query_as::<_, (Option<String>, Option<String>)>(AssertSqlSafe(query)).fetch(connection);
     let mut differences = 0;
@@ -262,15 +280,15 @@ pub async fn list_differences(
 /// # Errors
 /// Those of the database.
 pub async fn replace_differing_rows(connection: &mut PgConnection, folded: Folded) -> Result<(), sqlx::Error> {
-    let (table, id, is_told) = (folded.table(), folded.id(), folded.is_told());
+    let (table, has_same_key, is_told) = (folded.table(), folded.has_same_key(), folded.is_told());
     let delete = format!(
         "delete from {table} live where {is_told} and not exists (
              select from {BESIDE}.{table} beside
-             where beside.{id} = live.{id} and beside.shard = live.shard and row (beside.*) is not distinct from row (live.*))"
+             where {has_same_key} and row (beside.*) is not distinct from row (live.*))"
     );
     let insert = format!(
         "insert into {table} select beside.* from {BESIDE}.{table} beside where not exists (
-             select from {table} live where live.{id} = beside.{id} and live.shard = beside.shard)"
+             select from {table} live where {has_same_key})"
     );
     connection.execute(AssertSqlSafe(delete)).await?;
     connection.execute(AssertSqlSafe(insert)).await?;

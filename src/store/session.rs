@@ -63,6 +63,12 @@ pub struct SessionRow {
     pub ended_at_source: Option<String>,
     /// What a reader should know.
     pub flags: Vec<String>,
+    /// When the first message that counts was recorded.
+    pub seen_at: Option<DateTime<Utc>>,
+    /// When the entry was recorded that made status, end and rendition what they are.
+    pub outcome_at: Option<DateTime<Utc>>,
+    /// Before that it was not just live: see `session_outcome`.
+    pub revised: bool,
     /// Position of the first entry folded.
     pub first_position: i64,
     /// Position of the last entry folded.
@@ -117,26 +123,27 @@ pub async fn upsert_sessions(
              shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
              start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at, superseded_at,
              timed_out_at, operator_ended_at, quarantined_messages, key_conflict, client_ip, node_ip, user_args,
-             blanked, rendition_template, status, ended_at, ended_at_source, flags, first_position, last_position,
-             last_recorded_at
+             blanked, rendition_template, status, ended_at, ended_at_source, flags, seen_at, outcome_at,
+             revised, first_position, last_position, last_recorded_at
          )
          select $1, session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
              start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at, superseded_at,
              timed_out_at, operator_ended_at, quarantined_messages, key_conflict, client_ip, node_ip, user_args,
              blanked, rendition_template, status, ended_at, ended_at_source, string_to_array(flags, ','),
-             first_position, last_position, last_recorded_at
+             seen_at, outcome_at, revised, first_position, last_position, last_recorded_at
          from unnest(
              $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[],
              $9::timestamptz[], $10::integer[], $11::timestamptz[], $12::integer[], $13::timestamptz[],
              $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::boolean[],
              $19::text[], $20::text[], $21::text[], $22::boolean[], $23::text[], $24::text[], $25::timestamptz[],
-             $26::text[], $27::text[], $28::bigint[], $29::bigint[], $30::timestamptz[]
+             $26::text[], $27::text[], $28::bigint[], $29::bigint[], $30::timestamptz[],
+             $31::timestamptz[], $32::timestamptz[], $33::boolean[]
          ) as folded (
              session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
              start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at,
              superseded_at, timed_out_at, operator_ended_at, quarantined_messages, key_conflict,
              client_ip, node_ip, user_args, blanked, rendition_template, status, ended_at, ended_at_source,
-             flags, first_position, last_position, last_recorded_at
+             flags, first_position, last_position, last_recorded_at, seen_at, outcome_at, revised
          )
          on conflict (session_id, shard) do update set
              start_received_at = excluded.start_received_at, start_deliveries = excluded.start_deliveries,
@@ -147,7 +154,8 @@ pub async fn upsert_sessions(
              client_ip = excluded.client_ip, node_ip = excluded.node_ip, user_args = excluded.user_args,
              blanked = excluded.blanked, rendition_template = excluded.rendition_template,
              status = excluded.status, ended_at = excluded.ended_at, ended_at_source = excluded.ended_at_source,
-             flags = excluded.flags, last_position = excluded.last_position,
+             flags = excluded.flags, seen_at = excluded.seen_at, outcome_at = excluded.outcome_at,
+             revised = excluded.revised, last_position = excluded.last_position,
              last_recorded_at = excluded.last_recorded_at",
         shard,
         &column(sessions, |session| session.session_id),
@@ -179,6 +187,9 @@ pub async fn upsert_sessions(
         &column(sessions, |session| session.first_position),
         &column(sessions, |session| session.last_position),
         &column(sessions, |session| session.last_recorded_at),
+        &column(sessions, |session| session.seen_at) as _,
+        &column(sessions, |session| session.outcome_at) as _,
+        &column(sessions, |session| session.revised),
     )
     .execute(executor)
     .await?;

@@ -27,15 +27,17 @@ pub async fn age(app: &TestApp, days: i64) {
         }
         month = month + Months::new(1);
     }
-    for (table, column) in [
-        ("log_entry", "recorded_at"),
-        ("shard_head", "recorded_at"),
-        ("fold_progress", "recorded_at"),
-        ("log_horizon", "recorded_at"),
-        ("stream_session", "last_recorded_at"),
+    for (table, columns) in [
+        ("log_entry", &["recorded_at"] as &[_]),
+        ("shard_head", &["recorded_at"]),
+        ("fold_progress", &["recorded_at"]),
+        ("log_horizon", &["recorded_at"]),
+        ("stream_session", &["last_recorded_at", "seen_at", "outcome_at"]),
+        ("session_outcome", &["known_from", "known_until"]),
     ] {
-        sql(app, &format!("update {table} set {column} = {column} - interval '{days} days' where {column} > 'epoch'"))
-            .await;
+        let earlier: Vec<_> =
+            columns.iter().map(|column| format!("{column} = {column} - interval '{days} days'")).collect();
+        sql(app, &format!("update {table} set {} where {} > 'epoch'", earlier.join(", "), columns[0])).await;
     }
 }
 

@@ -1,0 +1,56 @@
+//! What sessions were before: outcomes that hold no longer.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use super::column;
+
+/// An outcome of a session that holds no longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlierOutcomeRow {
+    /// The session.
+    pub session_id: Uuid,
+    /// From when on it held, by the database's clock.
+    pub known_from: DateTime<Utc>,
+    /// Until when it held, exclusive.
+    pub known_until: DateTime<Utc>,
+    /// When the session began.
+    pub started_at: DateTime<Utc>,
+    /// When it had ended; `None` when it was live.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Who said so.
+    pub ended_at_source: Option<String>,
+    /// The template that had made it.
+    pub rendition_template: Option<String>,
+}
+
+/// Adds outcomes of sessions of one shard.
+///
+/// # Errors
+/// Those of the database.
+pub async fn insert_earlier_outcomes(
+    executor: impl PgExecutor<'_>,
+    shard: i16,
+    outcomes: &[EarlierOutcomeRow],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into session_outcome (
+             shard, session_id, known_from, known_until, started_at, ended_at, ended_at_source, rendition_template
+         )
+         select $1, * from unnest(
+             $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::text[], $8::text[]
+         )",
+        shard,
+        &column(outcomes, |outcome| outcome.session_id),
+        &column(outcomes, |outcome| outcome.known_from),
+        &column(outcomes, |outcome| outcome.known_until),
+        &column(outcomes, |outcome| outcome.started_at),
+        &column(outcomes, |outcome| outcome.ended_at) as _,
+        &column(outcomes, |outcome| outcome.ended_at_source.as_deref()) as _,
+        &column(outcomes, |outcome| outcome.rendition_template.as_deref()) as _,
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
