@@ -129,7 +129,8 @@ impl Application {
         let (alarms, notes) = (Arc::<Alarms>::default(), Notes::default());
         let drain =
             spool.clone().map(|spool| Drain::new(spool, log(Use::Drain), Arc::clone(&alarms), Arc::clone(&appended)));
-        let query_pool = pool::open(read_database.as_ref().unwrap_or(&database), Use::Query);
+        let [query_pool, report_pool] =
+            [Use::Query, Use::Report].map(|purpose| pool::open(read_database.as_ref().unwrap_or(&database), purpose));
         let feed = Feed::new(query_pool.clone(), cursors.clone(), options.unconfirmed_after, stopping.clone());
         let masker = Masker::new(&fingerprints, &options.mask_parameters);
         let state = Data::new(AppState {
@@ -142,6 +143,7 @@ impl Application {
             spool,
             roles: options.roles.clone(),
             query_pool,
+            report_pool,
             work_pool: work_pool.clone(),
             unconfirmed_after: options.unconfirmed_after,
             folding: Arc::new(AtomicBool::new(true)),
@@ -149,10 +151,8 @@ impl Application {
             cursors,
             metrics: metrics.clone(),
         });
-        let folding = Arc::clone(&state.folding);
-        let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
         let connections = Connections::default();
-        let (server, address) = server::bind(options, state, tls, connections.clone())?;
+        let (server, address) = server::bind(options, state.clone(), certificate.as_ref(), connections.clone())?;
         Ok(Self {
             server,
             address,
@@ -170,7 +170,7 @@ impl Application {
             feed,
             stopping,
             folds: options.roles.contains(&Role::Reconciler),
-            folding,
+            folding: Arc::clone(&state.folding),
             metrics,
             notes,
             inference_rules: options.inference_rules(),

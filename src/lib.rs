@@ -34,6 +34,7 @@ pub mod query;
 pub mod reconciler;
 pub mod registry;
 pub mod rejection;
+pub mod report;
 pub mod session;
 pub mod standby;
 pub mod store;

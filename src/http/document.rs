@@ -38,7 +38,10 @@ use crate::huawei::notification::ParseError;
             description = "The history of pushes, and why each is (not) live. Scope `read`; addresses and `user_args` \
                 with `personal`.",
         ),
-        (name = "billing", description = "How long pushes lasted."),
+        (
+            name = "billing",
+            description = "How long pushes lasted, as of a moment, the same for ever. Scope `billing`.",
+        ),
         (
             name = "administration",
             description = "Who may send, who may read, and what counts. Scope `admin`. Every change is written down in \
@@ -51,6 +54,11 @@ use crate::huawei::notification::ParseError;
     components(schemas(
         super::problem::Problem,
         super::problem::InvalidParameter,
+        super::reports::FormatWord,
+        super::reports::PeriodBound,
+        super::reports::ReportGroupBy,
+        super::reports::TimeZoneWord,
+        super::reports::WindowWord,
         super::words::GroupBy,
         super::words::RegisteredName,
         super::words::RenditionsWanted,

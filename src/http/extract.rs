@@ -49,6 +49,13 @@ impl Needs for ReadImpersonal {
     const PERSONAL: bool = false;
 }
 
+/// Asks for the scope `billing`.
+pub struct Billing;
+impl Needs for Billing {
+    const SCOPE: Scope = Scope::Billing;
+    const PERSONAL: bool = false;
+}
+
 /// Asks for the scope `admin`.
 pub struct Admin;
 impl Needs for Admin {

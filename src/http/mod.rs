@@ -23,6 +23,7 @@ pub mod problem;
 pub mod query_string;
 mod refusals;
 pub mod rejections;
+pub mod reports;
 mod security_headers;
 pub mod server;
 pub mod sessions;
@@ -77,6 +78,13 @@ fn routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
             .service(events::list_events)
             .service(events::release_event)
             .service(rejections::list_rejections)
+            .service(reports::push_duration::report_push_duration)
+            .service(reports::counted::list_counted_sessions)
+            .service(reports::concurrency::report_concurrency)
+            .service(reports::sealed::seal_report)
+            .service(reports::sealed::list_sealed_reports)
+            .service(reports::sealed::get_sealed_report)
+            .service(reports::sealed::list_sealed_report_differences)
             .service(domains::list_domains)
             .service(domains::get_domain)
             .service(domains::put_domain)

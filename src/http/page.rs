@@ -9,8 +9,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 use utoipa::IntoParams;
 
 use super::query_string::QueryReader;
@@ -25,8 +27,14 @@ const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 500;
 
 /// Seals cursors, under a key that all processes of an installation share.
+///
+/// Equal cursors are sealed alike, so that equal answers have equal bytes: the nonce is a code of what is sealed, which is
+/// as good as random, and comes again only with the same.
 #[derive(Clone)]
-pub struct Cursors(XChaCha20Poly1305);
+pub struct Cursors {
+    cipher: XChaCha20Poly1305,
+    nonces: Hmac<Sha256>,
+}
 
 impl fmt::Debug for Cursors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,14 +46,28 @@ impl Cursors {
     /// Seals under this key.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
-        Self(XChaCha20Poly1305::new(&(*key).into()))
+        // What one key would do for both is kept apart by hashing.
+        let nonces = Sha256::new_with_prefix(b"nonces of cursors").chain_update(key).finalize();
+        let nonces = KeyInit::new_from_slice(&nonces).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+        Self { cipher: XChaCha20Poly1305::new(&(*key).into()), nonces }
+    }
+
+    fn nonce_of(&self, bound_to: &[u8], after: &[u8]) -> [u8; NONCE_BYTES] {
+        let mut code = self.nonces.clone();
+        code.update(&u64::try_from(bound_to.len()).unwrap_or(u64::MAX).to_be_bytes());
+        code.update(bound_to);
+        code.update(after);
+        let code = code.finalize().into_bytes();
+        let mut nonce = [0; NONCE_BYTES];
+        nonce.iter_mut().zip(code).for_each(|(byte, code)| *byte = code);
+        nonce
     }
 
     pub(super) fn seal<T: Serialize>(&self, bound_to: &str, after: &T) -> Option<String> {
-        let nonce: [u8; NONCE_BYTES] = rand::random();
         let after = serde_json::to_vec(after).ok()?;
+        let nonce = self.nonce_of(bound_to.as_bytes(), &after);
         let payload = Payload { msg: &after, aad: bound_to.as_bytes() };
-        let sealed = self.0.encrypt(&XNonce::from(nonce), payload).ok()?;
+        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).ok()?;
         Some(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
     }
 
@@ -53,7 +75,7 @@ impl Cursors {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>()?;
         let payload = Payload { msg: sealed, aad: bound_to.as_bytes() };
-        serde_json::from_slice(&self.0.decrypt(&XNonce::from(*nonce), payload).ok()?).ok()
+        serde_json::from_slice(&self.cipher.decrypt(&XNonce::from(*nonce), payload).ok()?).ok()
     }
 }
 

@@ -7,6 +7,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use chrono::{DateTime, SubsecRound, Utc};
 use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::page::Cursors;
@@ -73,6 +74,32 @@ impl QueryReader {
             }
         }
         reader
+    }
+
+    /// Hands out the members of a body as if they stood in a query string: texts, or lists of texts, which are joined by
+    /// commas. What is null is left out.
+    pub(super) fn of_members(path: &str, members: Map<String, Value>, cursors: Cursors) -> Self {
+        let mut reader = Self { path: path.to_owned(), cursors, parameters: Vec::new(), invalid: Vec::new() };
+        for (name, value) in members {
+            let text = match &value {
+                Value::Null => continue,
+                Value::String(text) => Some(text.clone()),
+                Value::Array(texts) => {
+                    texts.iter().map(Value::as_str).collect::<Option<Vec<_>>>().map(|texts| texts.join(","))
+                }
+                _ => None,
+            };
+            match text.filter(|text| !text.chars().chain(name.chars()).any(char::is_control)) {
+                Some(text) => reader.add(name, text),
+                None => reader.refuse(&name, "must be a text without control characters"),
+            }
+        }
+        reader
+    }
+
+    /// Whether a parameter is given.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.parameters.iter().any(|(given, _)| given == name)
     }
 
     fn add(&mut self, name: String, value: String) {
@@ -173,7 +200,8 @@ impl QueryReader {
         left.join("\0\0")
     }
 
-    fn finish(mut self) -> Result<(), ApiError> {
+    /// Refuses what was wrong, and what nobody read.
+    pub(super) fn finish(mut self) -> Result<(), ApiError> {
         for (name, _) in std::mem::take(&mut self.parameters) {
             self.refuse(&name, "is not a parameter of this operation");
         }

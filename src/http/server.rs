@@ -12,12 +12,12 @@ use actix_web::HttpServer;
 use actix_web::dev::Server;
 use actix_web::web::Data;
 use anyhow::{Context, bail};
-use rustls::ServerConfig;
 
 use super::build_app;
 use super::connections::Connections;
 use super::state::AppState;
 use crate::config::ServeOptions;
+use crate::tls::Certificate;
 
 /// How long requests in flight may take when the service stops.
 const SHUTDOWN_SECONDS: u64 = 8;
@@ -32,16 +32,16 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// shake hands slowly, or never end, should not keep the others waiting.
 const HANDSHAKES: usize = 2_048;
 
-/// Binds the socket and starts the workers. HTTPS alone is served when TLS is set, else plain HTTP; HTTP/1.1 in
+/// Binds the socket and starts the workers. HTTPS alone is served when there is a certificate, else plain HTTP; HTTP/1.1 in
 /// either case. (HTTP/2 would let one connection hold any number of requests with heads of 16 MiB each, which the
 /// server has no setting against.)
 ///
 /// # Errors
-/// When no role is named, or the address is taken.
+/// When no role is named, the certificate cannot be served, or the address is taken.
 pub fn bind(
     options: &ServeOptions,
     state: Data<AppState>,
-    tls: Option<ServerConfig>,
+    certificate: Option<&Certificate>,
     open: Connections,
 ) -> anyhow::Result<(Server, SocketAddr)> {
     let (roles, cors_origins) = (options.roles.clone(), options.cors_origins.clone());
@@ -59,8 +59,8 @@ pub fn bind(
         .client_request_timeout(REQUEST_HEAD)
         .keep_alive(KEEP_ALIVE)
         .on_connect(move |stream, of_connection| open.add(stream, of_connection));
-    let server = match tls {
-        Some(config) => server.bind_rustls_0_23(options.listen, config),
+    let server = match certificate {
+        Some(certificate) => server.bind_rustls_0_23(options.listen, certificate.server_config()?),
         None => server.bind(options.listen),
     }
     .with_context(|| format!("cannot listen on {}; --listen takes another address", options.listen))?;

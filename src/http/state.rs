@@ -38,6 +38,8 @@ pub struct AppState {
     pub last_uses: Arc<LastUses>,
     /// Connections for queries.
     pub query_pool: PgPool,
+    /// Connections for reports.
+    pub report_pool: PgPool,
     /// Connections for administration.
     pub work_pool: PgPool,
     /// How long a session may be live before it is unconfirmed.

@@ -23,6 +23,8 @@ pub enum Use {
     Work,
     /// Answering queries.
     Query,
+    /// Reading what reports count: so few at a time that queries are answered beside them.
+    Report,
 }
 
 impl Use {
@@ -32,7 +34,13 @@ impl Use {
             Self::Append | Self::Drain => 1,
             Self::Work => 6,
             Self::Query => 12,
+            Self::Report => 3,
         }
+    }
+
+    /// How long a connection is waited for.
+    fn patience(self) -> Duration {
+        Duration::from_secs(if self == Self::Report { 15 } else { 3 })
     }
 
     fn plans(self) -> &'static str {
@@ -41,7 +49,7 @@ impl Use {
             Self::Append | Self::Drain => "force_generic_plan",
             Self::Work => "auto",
             // What is right for a value that is everywhere is wrong for one that is rare.
-            Self::Query => "force_custom_plan",
+            Self::Query | Self::Report => "force_custom_plan",
         }
     }
 
@@ -49,7 +57,7 @@ impl Use {
         match self {
             Self::Append => "2s",
             Self::Drain => "9s",
-            Self::Work => "60s",
+            Self::Work | Self::Report => "60s",
             Self::Query => "10s",
         }
     }
@@ -79,7 +87,7 @@ pub fn options(options: &PgConnectOptions, purpose: Use) -> PgConnectOptions {
 pub fn open(database: &PgConnectOptions, purpose: Use) -> PgPool {
     PgPoolOptions::new()
         .max_connections(purpose.connections())
-        .acquire_timeout(Duration::from_secs(3))
+        .acquire_timeout(purpose.patience())
         .test_before_acquire(false)
         .before_acquire(|connection, use_until_now| {
             let rested = use_until_now.idle_for > REST;

@@ -53,6 +53,8 @@ impl TheirIds {
         };
         let filter = format!("domain={OTHER}&limit=500");
         let domain = app.get(&format!("/v1/domains/{OTHER}"), 200).await;
+        let period = json!({ "from": "2020-01-01", "to": "2099-01-01", "group_by": "stream" });
+        let sealed = app.post("/v1/sealed-reports", &period, 201).await;
         let by_parameter = BTreeMap::from([
             ("session_id", ids(format!("/v1/sessions?{filter}"), "session_id").await),
             ("stream_id", ids(format!("/v1/streams?{filter}"), "stream_id").await),
@@ -60,6 +62,7 @@ impl TheirIds {
             ("token_id", ids("/v1/tokens".to_owned(), "token_id").await),
             ("key_id", vec![domain["keys"][0]["key_id"].as_str().unwrap().to_owned()]),
             ("domain", vec![OTHER.to_owned()]),
+            ("sealed_report_id", vec![sealed["sealed_report_id"].as_str().unwrap().to_owned()]),
         ]);
         assert!(by_parameter.values().all(|ids| !ids.is_empty()));
         Self { by_parameter }
@@ -81,10 +84,10 @@ fn requests(ids: &TheirIds) -> Vec<(Method, String)> {
                 continue;
             }
             let method: Method = method.to_uppercase().parse().unwrap();
-            let queries = queries(operation, ids);
+            let (required, queries) = queries(operation, ids);
             for path in paths(template, ids) {
-                requests.push((method.clone(), path.clone()));
-                requests.extend(queries.iter().map(|query| (method.clone(), format!("{path}?{query}"))));
+                requests.push((method.clone(), format!("{path}?{required}")));
+                requests.extend(queries.iter().map(|query| (method.clone(), format!("{path}?{required}{query}"))));
             }
         }
     }
@@ -111,9 +114,9 @@ fn paths(template: &str, ids: &TheirIds) -> Vec<String> {
     paths
 }
 
-/// Each filter of an operation, with what would find the other domain if anything did.
-fn queries(operation: &Value, ids: &TheirIds) -> Vec<String> {
-    let mut queries = Vec::new();
+/// What an operation must be asked with, and each of its filters, with what would find the other domain if anything did.
+fn queries(operation: &Value, ids: &TheirIds) -> (String, Vec<String>) {
+    let (mut required, mut queries) = (String::new(), Vec::new());
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
         let name = parameter["name"].as_str().unwrap();
         if parameter["in"] != "query" {
@@ -138,15 +141,22 @@ fn queries(operation: &Value, ids: &TheirIds) -> Vec<String> {
                 vec![(clock::now() - chrono::TimeDelta::seconds(80)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)]
             }
             "unconfirmed" => vec!["true".to_owned(), "false".to_owned()],
+            "as_of" => vec![clock::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)],
+            "time_zone" => vec!["Asia/Kathmandu".to_owned()],
+            "step" => vec!["1d".to_owned()],
             "cursor" => Vec::new(),
             name => match ids.by_parameter.get(name) {
                 Some(ids) => ids.clone(),
                 None => words(name, &parameter["schema"]),
             },
         };
-        queries.extend(values.into_iter().map(|value| format!("{name}={value}")));
+        if parameter["required"] == true {
+            required.push_str(&format!("{name}={}&", values[0]));
+        } else {
+            queries.extend(values.into_iter().map(|value| format!("{name}={value}")));
+        }
     }
-    queries
+    (required, queries)
 }
 
 /// The words that a parameter may be.
@@ -163,7 +173,17 @@ fn words(name: &str, schema: &Value) -> Vec<String> {
 fn timeless(mut body: Value) -> Value {
     match &mut body {
         Value::Object(members) => {
-            for member in ["as_of", "duration_seconds", "next_cursor"] {
+            for member in [
+                "as_of",
+                "duration_seconds",
+                "next_cursor",
+                // What was asked for.
+                "parameters",
+                "counted_seconds",
+                "open_seconds",
+                "push_seconds",
+                "on_air_seconds",
+            ] {
                 members.remove(member);
             }
             for value in members.values_mut() {
@@ -175,6 +195,10 @@ fn timeless(mut body: Value) -> Value {
                 *item = timeless(item.take());
             }
         }
+        // The names and the window of each row.
+        Value::String(csv) if csv.contains("\r\n") => {
+            *csv = csv.lines().map(|line| line.split(',').take(5).collect::<String>()).collect();
+        }
         _ => {}
     }
     body
@@ -185,7 +209,8 @@ async fn ask(app: &TestApp, token: &str, method: &Method, path: &str) -> (u16, V
     let request = if [Method::POST, Method::PUT].contains(method) { request.body("{}") } else { request };
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
-    (status, timeless(serde_json::from_str(&response.text().await.unwrap()).unwrap()))
+    let text = response.text().await.unwrap();
+    (status, timeless(serde_json::from_str(&text).unwrap_or(Value::String(text))))
 }
 
 /// Takes away everything that ever was of the other domain.

@@ -32,7 +32,8 @@ fn assert_secure(what: &str, response: &Response) {
 fn assert_secure_api(what: &str, response: &Response) {
     assert_secure(what, response);
     assert_eq!(response.headers()["content-security-policy"], API_POLICY, "{what}");
-    let impersonal = ["/v1/live", "/v1/streams"].contains(&response.url().path()) && response.status().is_success();
+    let impersonal = ["/v1/live", "/v1/streams", "/v1/sealed-reports"].contains(&response.url().path())
+        && response.status().is_success();
     let keeping = if impersonal { "private, no-cache" } else { "no-store" };
     assert_eq!(response.headers()["cache-control"], keeping, "{what}");
 }

@@ -1,0 +1,30 @@
+//! `/v1/reports` and `/v1/sealed-reports`: what billing asks. Scope `billing`.
+
+pub mod concurrency;
+pub mod counted;
+mod parameters;
+pub mod push_duration;
+pub mod sealed;
+
+use chrono::{DateTime, Utc};
+pub use parameters::{PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord};
+pub use push_duration::FormatWord;
+
+use super::problem::ApiError;
+use super::state::AppState;
+use crate::report::{ReportError, moment};
+
+/// Closes the moment that a report is of.
+async fn close(state: &AppState, as_of: Option<DateTime<Utc>>) -> Result<DateTime<Utc>, ApiError> {
+    Ok(moment::close(&state.work_pool, &state.report_pool, as_of).await?)
+}
+
+impl From<ReportError> for ApiError {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Future => Self::invalid("as_of", "must not lie in the future"),
+            ReportError::NotFolded => Self::Unavailable(error.into()),
+            ReportError::Database(error) => error.into(),
+        }
+    }
+}

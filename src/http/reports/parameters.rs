@@ -1,0 +1,276 @@
+//! The parameters that reports have in common: read, documented, and echoed.
+
+use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
+use chrono_tz::Tz;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use utoipa::openapi::schema::{Object, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::http::query_string::QueryReader;
+use crate::http::words::RenditionsWanted;
+use crate::report::parameters::{GroupBy, Layout, Scope};
+use crate::report::window::{Division, begin_of_date};
+use crate::store::session_list::Renditions;
+
+/// The seconds that periods may lie between: nothing was pushed before, nothing needs to be asked of what is later. A day
+/// more on either side leaves room for every offset.
+const EARLIEST: i64 = -86_400;
+const LATEST: i64 = 4_102_444_800 + 86_400;
+
+/// Which pushes, and of when they were told.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub scope: Scope,
+    pub time_zone: Tz,
+    pub as_of: Option<DateTime<Utc>>,
+}
+
+impl Asked {
+    /// Reads what every report is asked for. With an empty period when that cannot be read, which is refused then.
+    pub(super) fn read(query: &mut QueryReader) -> Self {
+        let expected = "the name of a time zone in the IANA database, such as Europe/Berlin";
+        let time_zone = query.value("time_zone", expected, |text| text.parse().ok()).unwrap_or(Tz::UTC);
+        let (from, to) = (read_bound(query, "from", time_zone), read_bound(query, "to", time_zone));
+        if let (Some(from), Some(to)) = (from, to)
+            && from >= to
+        {
+            query.refuse("to", "must lie after from");
+        }
+        let scope = Scope {
+            from: from.unwrap_or_default(),
+            to: to.unwrap_or_default(),
+            visible_domains: None,
+            domain: query.text("domain"),
+            app: query.text("app"),
+            stream: query.text("stream"),
+            renditions: read_renditions(query),
+        };
+        Self { scope, time_zone, as_of: query.time("as_of") }
+    }
+}
+
+fn read_renditions(query: &mut QueryReader) -> Renditions {
+    crate::http::streams::read_renditions(query).unwrap_or(Renditions::Exclude)
+}
+
+/// A whole second, or the begin of a date in the time zone.
+fn read_bound(query: &mut QueryReader, name: &str, zone: Tz) -> Option<DateTime<Utc>> {
+    if !query.has(name) {
+        query.refuse(name, "is missing");
+        return None;
+    }
+    let expected = "a date such as 2026-01-31, or a whole second with an offset such as 2026-01-31T08:00:00Z, of the \
+                    years 1970 to 2099; write a plus sign as %2B";
+    query.value(name, expected, |text| {
+        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == "2026-01-31".len());
+        let time = match date {
+            Some(date) => begin_of_date(zone, date).and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
+            None => DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc()),
+        };
+        time.filter(|time| *time == time.trunc_subsecs(0) && (EARLIEST..LATEST).contains(&time.timestamp()))
+    })
+}
+
+/// Reads how a report of push duration is laid out.
+pub(super) fn read_layout(query: &mut QueryReader, time_zone: Tz) -> Layout {
+    Layout {
+        time_zone,
+        window: query.word("window", &WINDOWS).unwrap_or(Division::Whole),
+        group_by: query.word("group_by", &GROUPS).unwrap_or(DOMAINS),
+    }
+}
+
+/// Reads the seconds of a step.
+pub(super) fn read_step(query: &mut QueryReader) -> Option<i64> {
+    let expected = "a duration from 1m to 1d, in whole minutes, such as 5m";
+    let read = |text: &str| {
+        let step = humantime::parse_duration(text).ok().and_then(|step| TimeDelta::from_std(step).ok())?;
+        let minutes = step.num_minutes();
+        (step == TimeDelta::minutes(minutes) && (1..=24 * 60).contains(&minutes)).then_some(minutes * 60)
+    };
+    if !query.has("step") {
+        query.refuse("step", "is missing");
+        return None;
+    }
+    query.value("step", expected, read)
+}
+
+const WINDOWS: [(&str, Division); 4] =
+    [("none", Division::Whole), ("hour", Division::Hour), ("day", Division::Day), ("month", Division::Month)];
+
+const DOMAINS: GroupBy = GroupBy { domain: true, app: false, stream: false };
+
+const GROUPS: [(&str, GroupBy); 15] = {
+    const fn of(domain: bool, app: bool, stream: bool) -> GroupBy {
+        GroupBy { domain, app, stream }
+    }
+    [
+        ("domain", DOMAINS),
+        ("app", of(false, true, false)),
+        ("stream", of(false, false, true)),
+        ("domain,app", of(true, true, false)),
+        ("app,domain", of(true, true, false)),
+        ("domain,stream", of(true, false, true)),
+        ("stream,domain", of(true, false, true)),
+        ("app,stream", of(false, true, true)),
+        ("stream,app", of(false, true, true)),
+        ("domain,app,stream", of(true, true, true)),
+        ("domain,stream,app", of(true, true, true)),
+        ("app,domain,stream", of(true, true, true)),
+        ("app,stream,domain", of(true, true, true)),
+        ("stream,domain,app", of(true, true, true)),
+        ("stream,app,domain", of(true, true, true)),
+    ]
+};
+
+/// The word for a value, in the order in which words are read.
+fn word_for<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
+    words.iter().find(|(_, known)| known == value).map_or("", |(word, _)| word)
+}
+
+/// What a report was asked for, with all that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ReportParameters)]
+pub struct ParametersView {
+    /// Begin of the period.
+    #[schema(value_type = String, format = DateTime)]
+    from: DateTime<Utc>,
+    /// End of the period, exclusive.
+    #[schema(value_type = String, format = DateTime)]
+    to: DateTime<Utc>,
+    /// Whose hours, days and months windows are.
+    #[schema(value_type = TimeZoneWord)]
+    time_zone: &'static str,
+    /// How the period is divided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<WindowWord>)]
+    window: Option<&'static str>,
+    /// What is told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ReportGroupBy>)]
+    group_by: Option<&'static str>,
+    /// The step of a report of concurrency, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step_seconds: Option<i64>,
+    /// The only ingest domain that counts.
+    #[schema(required)]
+    domain: Option<String>,
+    /// The only application that counts.
+    #[schema(required)]
+    app: Option<String>,
+    /// The only stream name that counts.
+    #[schema(required)]
+    stream: Option<String>,
+    /// Whether transcoded renditions count.
+    #[schema(value_type = RenditionsWanted)]
+    renditions: &'static str,
+    /// The moment: what was recorded later does not count.
+    #[schema(value_type = String, format = DateTime)]
+    as_of: DateTime<Utc>,
+}
+
+impl ParametersView {
+    /// Of a report of push duration.
+    pub(super) fn of_push_duration(scope: &Scope, layout: Layout, as_of: DateTime<Utc>) -> Self {
+        Self {
+            window: Some(word_for(&WINDOWS, &layout.window)),
+            group_by: Some(word_for(&GROUPS, &layout.group_by)),
+            ..Self::of_scope(scope, layout.time_zone, as_of)
+        }
+    }
+
+    /// Of a report of concurrency.
+    pub(super) fn of_concurrency(scope: &Scope, time_zone: Tz, step_seconds: i64, as_of: DateTime<Utc>) -> Self {
+        Self { step_seconds: Some(step_seconds), ..Self::of_scope(scope, time_zone, as_of) }
+    }
+
+    /// Of what every report has.
+    pub(super) fn of_scope(scope: &Scope, time_zone: Tz, as_of: DateTime<Utc>) -> Self {
+        Self {
+            from: scope.from,
+            to: scope.to,
+            time_zone: time_zone.name(),
+            window: None,
+            group_by: None,
+            step_seconds: None,
+            domain: scope.domain.clone(),
+            app: scope.app.clone(),
+            stream: scope.stream.clone(),
+            renditions: match scope.renditions {
+                Renditions::Include => "include",
+                Renditions::Exclude => "exclude",
+                Renditions::Only => "only",
+            },
+            as_of,
+        }
+    }
+
+    /// The same as the query of a request, which is answered the same for ever.
+    pub(super) fn to_query(&self) -> String {
+        let members = serde_json::to_value(self).unwrap_or_default();
+        let members = members.as_object().into_iter().flatten();
+        let texts = members.filter_map(|(name, value)| Some((name, value.as_str()?)));
+        let parts = texts.map(|(name, text)| format!("{name}={}", utf8_percent_encode(text, NON_ALPHANUMERIC)));
+        parts.collect::<Vec<_>>().join("&")
+    }
+}
+
+/// How the period of a report is divided.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum WindowWord {
+    /// Not at all.
+    None,
+    /// By local hours.
+    Hour,
+    /// By local days.
+    Day,
+    /// By local months.
+    Month,
+}
+
+/// What a report tells apart.
+pub struct ReportGroupBy;
+
+impl ToSchema for ReportGroupBy {}
+
+impl PartialSchema for ReportGroupBy {
+    fn schema() -> RefOr<Schema> {
+        words(GROUPS.map(|(word, _)| word))
+    }
+}
+
+/// The name of a time zone in the IANA database.
+pub struct TimeZoneWord;
+
+impl ToSchema for TimeZoneWord {}
+
+impl PartialSchema for TimeZoneWord {
+    fn schema() -> RefOr<Schema> {
+        words(chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()))
+    }
+}
+
+/// A date, read in the report's time zone, or a whole second with an offset.
+pub struct PeriodBound;
+
+impl ToSchema for PeriodBound {}
+
+impl PartialSchema for PeriodBound {
+    fn schema() -> RefOr<Schema> {
+        let date = "((19[7-9][0-9]|20[0-9]{2})-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)\
+                    |(0[13578]|1[02])-31)|(19(7[26]|8[048]|9[26])|20([02468][048]|[13579][26]))-02-29)";
+        let time = "T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])";
+        Object::builder()
+            .schema_type(Type::String)
+            .pattern(Some(format!("^{date}({time})?$")))
+            .examples([serde_json::json!("2026-10-01")])
+            .into()
+    }
+}
+
+fn words(words: impl IntoIterator<Item = &'static str>) -> RefOr<Schema> {
+    Object::builder().schema_type(Type::String).enum_values(Some(words)).into()
+}

@@ -1,0 +1,358 @@
+//! `/v1/reports/push-duration`: how long pushes lasted.
+
+use actix_web::http::header::{self, ACCEPT, CONTENT_DISPOSITION, CONTENT_LOCATION};
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse, get};
+use chrono::{DateTime, Utc};
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::parameters::{Asked, ParametersView, PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord, read_layout};
+use crate::http::extract::{Access, Billing};
+use crate::http::page::{PageParameters, PageRequest};
+use crate::http::problem::ApiError;
+use crate::http::query_string::{FromQuery, Query, QueryReader};
+use crate::http::refusals::Refusals;
+use crate::http::state::AppState;
+use crate::http::words::RenditionsWanted;
+use crate::query::Rows;
+use crate::report::csv;
+use crate::report::parameters::{Layout, Scope};
+use crate::report::push_duration::{NamedRow, PushDuration, RowPlace};
+use crate::report::sweep::Counts;
+
+/// A report as CSV.
+pub(super) const CSV_EXAMPLE: &str = "domain,app,stream,window_start,window_end,sessions,sessions_started,push_seconds,\
+    confirmed_seconds,estimated_seconds,open_seconds,on_air_seconds,peak_live_sessions\r\n\
+    push.example.com,,,2026-09-30T22:00:00Z,2026-10-31T23:00:00Z,31,30,302400,295200,7200,0,301860,2\r\n";
+
+/// What is counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PushDurationCounts)]
+pub struct CountsView {
+    /// Sessions that were on air in the window, or began in it.
+    #[schema(minimum = 0)]
+    sessions: i64,
+    /// Sessions that began in the window.
+    #[schema(minimum = 0)]
+    sessions_started: i64,
+    /// The sum of the next three.
+    #[schema(minimum = 0)]
+    push_seconds: i64,
+    /// Seconds of sessions whose end the provider or an operator gave.
+    #[schema(minimum = 0)]
+    confirmed_seconds: i64,
+    /// Seconds of sessions whose end is inferred.
+    #[schema(minimum = 0)]
+    estimated_seconds: i64,
+    /// Seconds of sessions that were live at `as_of`.
+    #[schema(minimum = 0)]
+    open_seconds: i64,
+    /// Seconds in which a stream was on air, summed over streams: overlapping pushes of one stream count once.
+    #[schema(minimum = 0)]
+    on_air_seconds: i64,
+    /// The most sessions that were on air at one instant.
+    #[schema(minimum = 0)]
+    peak_live_sessions: i64,
+}
+
+impl From<Counts> for CountsView {
+    fn from(counts: Counts) -> Self {
+        Self {
+            sessions: counts.sessions,
+            sessions_started: counts.sessions_started,
+            push_seconds: counts.push_seconds(),
+            confirmed_seconds: counts.confirmed_seconds,
+            estimated_seconds: counts.estimated_seconds,
+            open_seconds: counts.open_seconds,
+            on_air_seconds: counts.on_air_seconds,
+            peak_live_sessions: counts.peak_live_sessions,
+        }
+    }
+}
+
+/// What is counted of a group in a window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PushDurationRow)]
+pub struct RowView {
+    /// Ingest domain, where these are told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<String>,
+    /// Application, where these are told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<String>,
+    /// Stream name, where these are told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<String>,
+    /// Begin of the window, clipped to the period.
+    #[schema(value_type = String, format = DateTime)]
+    window_start: DateTime<Utc>,
+    /// End of the window, exclusive, clipped to the period.
+    #[schema(value_type = String, format = DateTime)]
+    window_end: DateTime<Utc>,
+    #[serde(flatten)]
+    counts: CountsView,
+}
+
+impl From<NamedRow> for RowView {
+    fn from(row: NamedRow) -> Self {
+        Self {
+            domain: row.name.domain,
+            app: row.name.app,
+            stream: row.name.stream,
+            window_start: row.window_start,
+            window_end: row.window_end,
+            counts: row.counts.into(),
+        }
+    }
+}
+
+/// A page of a report.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PushDurationPage)]
+pub struct PushDurationPageView {
+    /// The rows, by window and then by name.
+    data: Vec<RowView>,
+    /// Where the next page begins; null on the last one.
+    #[schema(required)]
+    next_cursor: Option<String>,
+    /// What is counted of the whole report, not of this page.
+    totals: CountsView,
+    /// What was asked for, with all that was left out.
+    parameters: ParametersView,
+    /// The moment: the same request with this `as_of` is answered the same for ever.
+    #[schema(value_type = String, format = DateTime)]
+    as_of: DateTime<Utc>,
+}
+
+/// Where the next page begins, and what every page has in common.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PagePlace {
+    as_of: DateTime<Utc>,
+    totals: CountsView,
+    after: RowPlace,
+}
+
+/// In which form an answer is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Page by page.
+    Json,
+    /// The whole.
+    Csv,
+}
+
+/// In which form an answer is wanted.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum FormatWord {
+    /// Page by page.
+    Json,
+    /// The whole, streamed.
+    Csv,
+}
+
+/// The form of an answer.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only documents what `read_format` reads")]
+pub struct FormatParameters {
+    /// The form of the answer; by `Accept` when left out. CSV is the whole, and has no pages.
+    #[param(value_type = Option<FormatWord>)]
+    format: Option<String>,
+}
+
+pub(super) fn read_format(query: &mut QueryReader) -> Option<Format> {
+    query.word("format", &[("json", Format::Json), ("csv", Format::Csv)])
+}
+
+/// What a caller that names no format accepts best.
+pub(super) fn preferred_format(request: &HttpRequest) -> Format {
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let quality = |part: &str| -> f32 {
+        part.split(';').find_map(|parameter| parameter.trim().strip_prefix("q=")?.parse().ok()).unwrap_or(1.0)
+    };
+    let of = |wanted: &str| {
+        let fits = |part: &&str| part.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(wanted));
+        accept.split(',').filter(fits).map(quality).fold(0.0, f32::max)
+    };
+    if of("text/csv") > of("application/json") { Format::Csv } else { Format::Json }
+}
+
+/// What is counted, and how it is laid out.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only documents what `PushDurationQuery` reads")]
+pub struct PushDurationParameters {
+    /// Begin of the period: a date in the time zone, or a whole second with an offset.
+    #[param(value_type = PeriodBound)]
+    from: String,
+    /// End of the period, exclusive.
+    #[param(value_type = PeriodBound)]
+    to: String,
+    /// Whose hours, days and months windows are, and whose dates `from` and `to`.
+    #[param(value_type = Option<TimeZoneWord>, default = "UTC")]
+    time_zone: Option<String>,
+    /// How the period is divided.
+    #[param(value_type = Option<WindowWord>, default = "none")]
+    window: Option<String>,
+    /// What is told apart.
+    #[param(value_type = Option<ReportGroupBy>, default = "domain")]
+    group_by: Option<String>,
+    /// The only ingest domain that counts.
+    domain: Option<String>,
+    /// The only application that counts.
+    app: Option<String>,
+    /// The only stream name that counts.
+    stream: Option<String>,
+    /// Whether transcoded renditions count.
+    #[param(value_type = Option<RenditionsWanted>, default = "exclude")]
+    renditions: Option<String>,
+    /// The moment: what was recorded later does not count. Now when left out; not in the future.
+    #[param(value_type = Option<String>, format = DateTime)]
+    as_of: Option<String>,
+}
+
+/// What is asked for.
+#[derive(Debug)]
+pub struct PushDurationQuery {
+    pub(super) asked: Asked,
+    pub(super) layout: Layout,
+}
+
+impl PushDurationQuery {
+    pub(super) fn read(query: &mut QueryReader) -> Self {
+        let asked = Asked::read(query);
+        let layout = read_layout(query, asked.time_zone);
+        Self { asked, layout }
+    }
+}
+
+/// What is asked for, and in which form.
+#[derive(Debug)]
+pub struct ReportQuery {
+    format: Option<Format>,
+    pages: bool,
+    page: PageRequest<PagePlace>,
+    report: PushDurationQuery,
+}
+
+impl FromQuery for ReportQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
+        let format = read_format(query);
+        let pages = query.has("limit") || query.has("cursor");
+        if pages && format == Some(Format::Csv) {
+            query.refuse("format", "csv has no pages: leave out limit and cursor");
+        }
+        Self { format, pages, page: PageRequest::from_query(query), report: PushDurationQuery::read(query) }
+    }
+}
+
+/// Report push duration
+///
+/// How long pushes lasted in a period, by window and group, in whole seconds: each session counts from its start, or the
+/// begin of the window, to its end, the window's end, or `as_of`, whichever is first. As JSON page by page, or the whole as
+/// CSV (`format=csv`, or `Accept: text/csv`), with the same columns always: names that a spreadsheet could take for a formula
+/// have an apostrophe put before them. `Content-Location` is the request that is answered the same for ever. Rows without a
+/// second are left out.
+#[utoipa::path(
+    tag = "billing",
+    params(
+        PushDurationParameters,
+        FormatParameters,
+        PageParameters,
+    ),
+    responses(
+        (
+            status = 200,
+            description = "The report",
+            content((PushDurationPageView = "application/json"), (String = "text/csv", example = json!(CSV_EXAMPLE))),
+            headers(("Content-Location" = String, description = "The same request, with its `as_of`")),
+        ),
+        Refusals,
+    ),
+)]
+#[get("/v1/reports/push-duration")]
+pub async fn report_push_duration(
+    Access { principal, .. }: Access<Billing>,
+    state: Data<AppState>,
+    request: HttpRequest,
+    Query(query): Query<ReportQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let PushDurationQuery { mut asked, layout } = query.report;
+    asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
+    let format = query.format.unwrap_or_else(|| if query.pages { Format::Json } else { preferred_format(&request) });
+    let as_of = query.page.after.as_ref().map(|place| place.as_of).or(asked.as_of);
+    let as_of = super::close(&state, as_of).await?;
+    let parameters = ParametersView::of_push_duration(&asked.scope, layout, as_of);
+    let location = (CONTENT_LOCATION, format!("{}?{}", request.path(), parameters.to_query()));
+    match format {
+        Format::Csv => {
+            let report = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, as_of, None);
+            Ok(csv_answer(&asked.scope).insert_header(location).streaming(lines(report)))
+        }
+        Format::Json => {
+            let page = page(&state, &asked.scope, layout, &query.page, parameters, as_of).await?;
+            Ok(HttpResponse::Ok().insert_header(location).json(page))
+        }
+    }
+}
+
+async fn page(
+    state: &AppState,
+    scope: &Scope,
+    layout: Layout,
+    page: &PageRequest<PagePlace>,
+    parameters: ParametersView,
+    as_of: DateTime<Utc>,
+) -> Result<PushDurationPageView, ApiError> {
+    let after = page.after.as_ref().map(|place| place.after.clone());
+    let mut report = PushDuration::begin(state.report_pool.clone(), scope, layout, as_of, after);
+    let mut rows = Vec::new();
+    while rows.len() <= usize::from(page.limit)
+        && let Some(row) = report.next_row().await?
+    {
+        rows.push(row);
+    }
+    let totals = match &page.after {
+        Some(place) => place.totals.clone(),
+        None => report.finish().await?.into(),
+    };
+    let place = |row: &NamedRow| PagePlace { as_of, totals: totals.clone(), after: row.place() };
+    let (data, next_cursor) = page.page(Rows::of(rows, page.limit), place, RowView::from);
+    Ok(PushDurationPageView { data, next_cursor, totals, parameters, as_of })
+}
+
+/// The head of an answer that is to be saved.
+fn csv_answer(scope: &Scope) -> actix_web::HttpResponseBuilder {
+    let mut answer = HttpResponse::Ok();
+    let day = |time: DateTime<Utc>| time.format("%Y-%m-%d");
+    let name = format!("attachment; filename=\"push-duration-{}-{}.csv\"", day(scope.from), day(scope.to));
+    answer.insert_header((header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"));
+    answer.insert_header((CONTENT_DISPOSITION, name));
+    answer
+}
+
+/// The lines of a report as they are known.
+fn lines(report: PushDuration) -> impl futures_util::Stream<Item = Result<Bytes, ApiError>> {
+    stream::unfold((Some(csv::header()), Some(report)), |(begun, report)| async move {
+        let mut report = report?;
+        let mut text = begun.unwrap_or_default();
+        loop {
+            match report.next_row().await {
+                Ok(Some(row)) => text.extend(csv::line(&row)),
+                Ok(None) if text.is_empty() => return None,
+                Ok(None) => return Some((Ok(text.into()), (None, None))),
+                // The answer ends early, which its reader sees by how it ends.
+                Err(error) => return Some((Err(error.into()), (None, None))),
+            }
+            if text.len() >= CHUNK {
+                return Some((Ok(text.into()), (None, Some(report))));
+            }
+        }
+    })
+}
+
+/// About how many bytes are sent at once.
+const CHUNK: usize = 32 * 1024;

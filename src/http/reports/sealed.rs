@@ -1,0 +1,389 @@
+//! `/v1/sealed-reports`: reports that are kept byte for byte.
+
+use actix_web::http::header::{self, CONTENT_DISPOSITION};
+use actix_web::web::{Bytes, Data, Json, Path};
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use chrono::{DateTime, Utc};
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::parameters::{ParametersView, PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord};
+use super::push_duration::{
+    CSV_EXAMPLE, CountsView, Format, FormatParameters, PushDurationQuery, preferred_format, read_format,
+};
+use crate::access::Principal;
+use crate::clock;
+use crate::http::extract::{Access, Billing, Body};
+use crate::http::page::{PageParameters, PageRequest};
+use crate::http::problem::ApiError;
+use crate::http::query_string::{FromQuery, NoParameters, Query, QueryReader};
+use crate::http::refusals::{NotThere, Refusals, TooLong};
+use crate::http::state::AppState;
+use crate::http::words::RenditionsWanted;
+use crate::query::Rows;
+use crate::report::push_duration::{PushDuration, RowPlace};
+use crate::report::sealed::{self, Difference, Label};
+use crate::store;
+use crate::store::sealed_report::SealedReportRow;
+
+/// What a report is asked for: the parameters of `/v1/reports/push-duration`.
+#[derive(ToSchema)]
+#[schema(as = SealReport)]
+#[expect(dead_code, reason = "only documents what `PushDurationQuery` reads")]
+pub struct SealBody {
+    /// Begin of the period: a date in the time zone, or a whole second with an offset.
+    #[schema(value_type = PeriodBound)]
+    from: String,
+    /// End of the period, exclusive.
+    #[schema(value_type = PeriodBound)]
+    to: String,
+    /// Whose hours, days and months windows are, and whose dates `from` and `to`.
+    #[schema(value_type = Option<TimeZoneWord>, default = "UTC")]
+    time_zone: Option<String>,
+    /// How the period is divided.
+    #[schema(value_type = Option<WindowWord>, default = "none")]
+    window: Option<String>,
+    /// What is told apart.
+    #[schema(value_type = Option<ReportGroupBy>, default = "domain")]
+    group_by: Option<String>,
+    /// The only ingest domain that counts.
+    #[schema(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    domain: Option<String>,
+    /// The only application that counts.
+    #[schema(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    app: Option<String>,
+    /// The only stream name that counts.
+    #[schema(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    stream: Option<String>,
+    /// Whether transcoded renditions count.
+    #[schema(value_type = Option<RenditionsWanted>, default = "exclude")]
+    renditions: Option<String>,
+    /// The moment: what was recorded later does not count. Now when left out; not in the future.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    as_of: Option<String>,
+}
+
+/// A report that is kept byte for byte.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SealedReport)]
+pub struct SealedReportView {
+    /// Its id.
+    sealed_report_id: Uuid,
+    /// When it was sealed.
+    #[schema(value_type = String, format = DateTime)]
+    sealed_at: DateTime<Utc>,
+    /// Who sealed it: the token's name.
+    sealed_by: String,
+    /// The moment that it is as of.
+    #[schema(value_type = String, format = DateTime)]
+    as_of: DateTime<Utc>,
+    /// SHA-256 of its bytes as CSV, in hexadecimal digits.
+    #[schema(min_length = 64, max_length = 64, pattern = "^[0-9a-f]{64}$")]
+    sha256: String,
+    /// How many rows it has.
+    #[schema(minimum = 0)]
+    rows: i64,
+    /// How many bytes it has as CSV.
+    #[schema(minimum = 0)]
+    bytes: i64,
+    /// What is counted of the whole.
+    #[schema(value_type = CountsView)]
+    totals: Value,
+    /// What it was asked for, with all that was left out.
+    #[schema(value_type = ParametersView)]
+    parameters: Value,
+}
+
+impl From<SealedReportRow> for SealedReportView {
+    fn from(row: SealedReportRow) -> Self {
+        Self {
+            sealed_report_id: row.sealed_report_id,
+            sealed_at: row.sealed_at,
+            sealed_by: row.actor,
+            as_of: row.as_of,
+            sha256: hex::encode(row.sha256),
+            rows: row.row_count,
+            bytes: row.byte_count,
+            totals: row.totals,
+            parameters: row.parameters,
+        }
+    }
+}
+
+/// A page of sealed reports.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SealedReportPage)]
+pub struct SealedReportPageView {
+    /// The reports, newest first.
+    data: Vec<SealedReportView>,
+    /// Where the next page begins; null on the last one.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+/// Seal a report
+///
+/// Makes a report of push duration and keeps it byte for byte, as CSV, with its SHA-256: what was billed by can be shown
+/// whatever the log says later.
+#[utoipa::path(
+    tag = "billing",
+    request_body = SealBody,
+    responses(
+        (status = 201, description = "It is kept", body = SealedReportView),
+        Refusals,
+        TooLong,
+    ),
+)]
+#[post("/v1/sealed-reports")]
+pub async fn seal_report(
+    Access { principal, .. }: Access<Billing>,
+    state: Data<AppState>,
+    _: Query<NoParameters>,
+    Body(members): Body<Map<String, Value>>,
+) -> Result<HttpResponse, ApiError> {
+    let mut reader = QueryReader::of_members("/v1/sealed-reports", members, state.cursors.clone());
+    let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
+    reader.finish()?;
+    asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
+    let as_of = super::close(&state, asked.as_of).await?;
+    let parameters = ParametersView::of_push_duration(&asked.scope, layout, as_of);
+    let label = Label {
+        as_of,
+        actor: principal.actor.name,
+        visible_domains: asked.scope.visible_domains.clone(),
+        parameters: json(&parameters),
+    };
+    let report = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, as_of, None);
+    let totals = |counts| json(&CountsView::from(counts));
+    let sealed = sealed::seal(&state.work_pool, report, label, totals, clock::now()).await?;
+    Ok(HttpResponse::Created().json(SealedReportView::from(sealed)))
+}
+
+/// What has no text of its own that JSON could not hold.
+fn json(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+/// Which page of the sealed reports.
+pub struct ListSealedQuery {
+    page: PageRequest<(DateTime<Utc>, Uuid)>,
+}
+
+impl FromQuery for ListSealedQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
+        Self { page: PageRequest::from_query(query) }
+    }
+}
+
+/// List sealed reports
+///
+/// Newest first. For a token that is bound to domains, those exist that were made of no others.
+#[utoipa::path(
+    tag = "billing",
+    params(PageParameters),
+    responses(
+        (status = 200, description = "A page of sealed reports", body = SealedReportPageView),
+        Refusals,
+    ),
+)]
+#[get("/v1/sealed-reports")]
+pub async fn list_sealed_reports(
+    Access { principal, .. }: Access<Billing>,
+    state: Data<AppState>,
+    Query(ListSealedQuery { page }): Query<ListSealedQuery>,
+) -> Result<Json<SealedReportPageView>, ApiError> {
+    let (visible, limit) = (principal.visible_domains(), i64::from(page.limit) + 1);
+    let rows = store::sealed_report::list_sealed_reports(&state.work_pool, visible, page.after, limit).await?;
+    let rows = Rows::of(rows, page.limit);
+    let (data, next_cursor) = page.page(rows, |row| (row.sealed_at, row.sealed_report_id), SealedReportView::from);
+    Ok(Json(SealedReportPageView { data, next_cursor }))
+}
+
+/// In which form a sealed report is wanted.
+pub struct GetSealedQuery {
+    format: Option<Format>,
+}
+
+impl FromQuery for GetSealedQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
+        Self { format: read_format(query) }
+    }
+}
+
+/// Get a sealed report
+///
+/// What is kept of it, or, with `format=csv` or `Accept: text/csv`, the report itself, of which `sha256` is.
+#[utoipa::path(
+    tag = "billing",
+    params(
+        ("sealed_report_id" = Uuid, Path, description = "The report's id"),
+        FormatParameters,
+    ),
+    responses(
+        (
+            status = 200,
+            description = "The report",
+            content((SealedReportView = "application/json"), (String = "text/csv", example = json!(CSV_EXAMPLE))),
+        ),
+        Refusals,
+        NotThere,
+    ),
+)]
+#[get("/v1/sealed-reports/{sealed_report_id}")]
+pub async fn get_sealed_report(
+    Access { principal, .. }: Access<Billing>,
+    state: Data<AppState>,
+    request: HttpRequest,
+    sealed_report_id: Path<String>,
+    Query(GetSealedQuery { format }): Query<GetSealedQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let report = find(&state, &principal, &sealed_report_id).await?;
+    if format.unwrap_or_else(|| preferred_format(&request)) == Format::Json {
+        return Ok(HttpResponse::Ok().json(SealedReportView::from(report)));
+    }
+    let name = format!("attachment; filename=\"sealed-report-{}.csv\"", report.sealed_report_id);
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"))
+        .insert_header((CONTENT_DISPOSITION, name))
+        .streaming(parts(state, report.sealed_report_id)))
+}
+
+/// The bytes of a report, part by part.
+fn parts(state: Data<AppState>, id: Uuid) -> impl futures_util::Stream<Item = Result<Bytes, ApiError>> {
+    stream::unfold(Some(0), move |number| {
+        let state = state.clone();
+        async move {
+            let number: i32 = number?;
+            match store::sealed_report::get_part(&state.work_pool, id, number).await {
+                Ok(part) => part.map(|part| (Ok(part.into()), Some(number + 1))),
+                Err(error) => Some((Err(error.into()), None)),
+            }
+        }
+    })
+}
+
+async fn find(state: &AppState, principal: &Principal, id: &str) -> Result<SealedReportRow, ApiError> {
+    let missing = || ApiError::NotFound("sealed report");
+    let id = Uuid::try_parse(id).map_err(|_| missing())?;
+    let report = store::sealed_report::get_sealed_report(&state.work_pool, principal.visible_domains(), id).await?;
+    report.ok_or_else(missing)
+}
+
+/// A row that is otherwise today.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SealedDifference)]
+pub struct DifferenceView {
+    /// Ingest domain, where these are told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<String>,
+    /// Application, where these are told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<String>,
+    /// Stream name, where these are told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<String>,
+    /// Begin of the window.
+    #[schema(value_type = String, format = DateTime)]
+    window_start: DateTime<Utc>,
+    /// End of the window, exclusive.
+    #[schema(value_type = String, format = DateTime)]
+    window_end: DateTime<Utc>,
+    /// What was sealed; null if there was no such row.
+    #[schema(required)]
+    old: Option<CountsView>,
+    /// What the log says today; null if there is no such row any more.
+    #[schema(required)]
+    new: Option<CountsView>,
+}
+
+impl From<Difference> for DifferenceView {
+    fn from(difference: Difference) -> Self {
+        Self {
+            domain: difference.name.domain,
+            app: difference.name.app,
+            stream: difference.name.stream,
+            window_start: difference.window_start,
+            window_end: difference.window_end,
+            old: difference.sealed.map(CountsView::from),
+            new: difference.today.map(CountsView::from),
+        }
+    }
+}
+
+/// A page of what is otherwise today.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SealedDifferencePage)]
+pub struct DifferencePageView {
+    /// The rows that differ, by window and then by name.
+    data: Vec<DifferenceView>,
+    /// Where the next page begins; null on the last one.
+    #[schema(required)]
+    next_cursor: Option<String>,
+    /// The moment that the sealed report is as of.
+    #[schema(value_type = String, format = DateTime)]
+    sealed_as_of: DateTime<Utc>,
+    /// The moment that it is compared with.
+    #[schema(value_type = String, format = DateTime)]
+    as_of: DateTime<Utc>,
+}
+
+/// Where the next page of differences begins.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DifferencePlace {
+    as_of: DateTime<Utc>,
+    after: RowPlace,
+}
+
+/// Which page of the differences.
+pub struct DifferenceQuery {
+    page: PageRequest<DifferencePlace>,
+}
+
+impl FromQuery for DifferenceQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
+        Self { page: PageRequest::from_query(query) }
+    }
+}
+
+/// Compare a sealed report with today
+///
+/// The rows that the same report would have otherwise if it were made now: messages that came late, ends that operators
+/// set, quarantined messages that were released.
+#[utoipa::path(
+    tag = "billing",
+    params(("sealed_report_id" = Uuid, Path, description = "The report's id"), PageParameters),
+    responses(
+        (status = 200, description = "A page of differences", body = DifferencePageView),
+        Refusals,
+        NotThere,
+    ),
+)]
+#[get("/v1/sealed-reports/{sealed_report_id}/difference")]
+pub async fn list_sealed_report_differences(
+    Access { principal, .. }: Access<Billing>,
+    state: Data<AppState>,
+    sealed_report_id: Path<String>,
+    Query(DifferenceQuery { page }): Query<DifferenceQuery>,
+) -> Result<Json<DifferencePageView>, ApiError> {
+    let sealed = find(&state, &principal, &sealed_report_id).await?;
+    let Value::Object(mut members) = sealed.parameters else {
+        return Err(ApiError::Internal("a sealed report has parameters".into()));
+    };
+    members.remove("as_of");
+    let mut reader = QueryReader::of_members("/v1/sealed-reports", members, state.cursors.clone());
+    let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
+    reader.finish()?;
+    asked.scope.visible_domains = sealed.visible_domains;
+    let as_of = super::close(&state, page.after.as_ref().map(|place| place.as_of)).await?;
+    let after = page.after.as_ref().map(|place| place.after.clone());
+    let today = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, as_of, after.clone());
+    let limit = usize::from(page.limit) + 1;
+    let differences =
+        sealed::list_differences(&state.work_pool, sealed.sealed_report_id, today, after.as_ref(), limit).await?;
+    let place = |row: &Difference| DifferencePlace { as_of, after: row.place() };
+    let (data, next_cursor) = page.page(Rows::of(differences, page.limit), place, DifferenceView::from);
+    Ok(Json(DifferencePageView { data, next_cursor, sealed_as_of: sealed.as_of, as_of }))
+}

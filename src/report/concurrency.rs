@@ -1,0 +1,116 @@
+//! How many pushes and streams were on air, at instants that follow each other at a fixed step, and at most.
+//!
+//! One pass over pushes in the order of their starts, as in [`sweep`](super::sweep), and by the same rule: a push is on air in
+//! `[started, ended)`. All in Unix seconds.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::push::Push;
+
+/// What was on air at an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Point {
+    /// The instant.
+    pub at: i64,
+    /// Pushes.
+    pub live_sessions: u32,
+    /// Streams with at least one of them.
+    pub live_streams: u32,
+}
+
+/// Counts what is on air from `from` until before `to`, and not after the horizon.
+#[derive(Debug)]
+pub struct Concurrency {
+    from: i64,
+    to: i64,
+    horizon: i64,
+    step: i64,
+    /// Until when each push is on air, and its stream.
+    on_air: BinaryHeap<Reverse<(i64, u32)>>,
+    streams: Vec<u32>,
+    live_streams: u32,
+    points: Vec<Point>,
+    peak: Option<Point>,
+}
+
+impl Concurrency {
+    /// Counts at `from`, and every `step` seconds from there.
+    #[must_use]
+    pub fn new(from: i64, to: i64, horizon: i64, step: i64) -> Self {
+        Self {
+            from,
+            to,
+            horizon,
+            step,
+            on_air: BinaryHeap::new(),
+            streams: Vec::new(),
+            live_streams: 0,
+            points: Vec::new(),
+            peak: None,
+        }
+    }
+
+    /// Adds a push, in the order of their starts; those that began before the period first, in any order.
+    pub fn add(&mut self, push: &Push) {
+        let at = push.started.max(self.from);
+        if push.started >= self.to || push.started > self.horizon || push.ended <= at {
+            return;
+        }
+        self.tell_until(at);
+        self.end_until(at);
+        self.on_air.push(Reverse((push.ended, push.stream)));
+        let pushes = self.pushes_of(push.stream);
+        *pushes += 1;
+        if *pushes == 1 {
+            self.live_streams += 1;
+        }
+        let now = self.point(at);
+        if self.peak.is_none_or(|peak| now.live_sessions > peak.live_sessions) {
+            self.peak = Some(now);
+        }
+    }
+
+    /// The points, and the first instant at which the most pushes were on air; `None` if none ever was.
+    #[must_use]
+    pub fn finish(mut self) -> (Vec<Point>, Option<Point>) {
+        self.tell_until(self.to.min(self.horizon.saturating_add(1)));
+        (self.points, self.peak)
+    }
+
+    /// Tells of every point before an instant.
+    fn tell_until(&mut self, instant: i64) {
+        loop {
+            let told = i64::try_from(self.points.len()).unwrap_or(i64::MAX);
+            let next = self.from.saturating_add(self.step.saturating_mul(told));
+            if next >= instant {
+                break;
+            }
+            self.end_until(next);
+            let point = self.point(next);
+            self.points.push(point);
+        }
+    }
+
+    fn end_until(&mut self, instant: i64) {
+        while let Some(Reverse((ended, stream))) = self.on_air.peek().copied()
+            && ended <= instant
+        {
+            self.on_air.pop();
+            let pushes = self.pushes_of(stream);
+            *pushes -= 1;
+            if *pushes == 0 {
+                self.live_streams -= 1;
+            }
+        }
+    }
+
+    fn point(&self, at: i64) -> Point {
+        let live_sessions = u32::try_from(self.on_air.len()).unwrap_or(u32::MAX);
+        Point { at, live_sessions, live_streams: self.live_streams }
+    }
+
+    fn pushes_of(&mut self, stream: u32) -> &mut u32 {
+        super::sweep::entry(&mut self.streams, stream)
+    }
+}

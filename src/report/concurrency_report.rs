@@ -1,0 +1,30 @@
+//! The report of concurrency: how much was on air at each step of a period, and at most.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+
+use super::concurrency::{Concurrency, Point};
+use super::parameters::{GroupBy, Scope};
+use super::source::Source;
+
+/// Counts what was on air, as of a moment that is closed: at each step, and at most.
+///
+/// # Errors
+/// Those of the database.
+pub async fn count(
+    pool: PgPool,
+    scope: &Scope,
+    step_seconds: i64,
+    as_of: DateTime<Utc>,
+) -> Result<(Vec<Point>, Option<Point>), sqlx::Error> {
+    let (from, to) = (scope.from, scope.to);
+    let mut counting = Concurrency::new(from.timestamp(), to.timestamp(), as_of.timestamp(), step_seconds);
+    let together = GroupBy { domain: false, app: false, stream: false };
+    let mut source = Source::open(pool, scope.filter(as_of), from, to.min(as_of).max(from), together);
+    while let Some(pushes) = source.next_batch().await? {
+        for push in &pushes {
+            counting.add(push);
+        }
+    }
+    Ok(counting.finish())
+}

@@ -1,0 +1,50 @@
+//! The pushes that a report counts, one by one: what explains a row of it.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::parameters::Scope;
+use crate::store;
+use crate::store::report::{Begun, CountedRow};
+
+/// A push, and how much of it counts.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    /// The push as it was told of.
+    pub push: CountedRow,
+    /// Whole seconds that count.
+    pub seconds: i64,
+}
+
+/// Pushes that count for a period, as of a moment that is closed: by start and id, after a place, at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list(
+    pool: &PgPool,
+    scope: &Scope,
+    as_of: DateTime<Utc>,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> Result<Vec<Counted>, sqlx::Error> {
+    let filter = scope.filter(as_of);
+    let (from, to) = (scope.from, scope.to.min(as_of));
+    let mut rows = Vec::new();
+    if from < to {
+        if after.is_none_or(|(started_at, _)| started_at < from) {
+            rows = store::report::list_counted(pool, &filter, Begun::Before(from), after, limit).await?;
+        }
+        let left = limit - i64::try_from(rows.len()).unwrap_or(limit);
+        if left > 0 {
+            let within = Begun::Within(from, to);
+            rows.extend(store::report::list_counted(pool, &filter, within, after, left).await?);
+        }
+    }
+    let counted = |push: CountedRow| {
+        let until = push.ended_at.map_or(to, |ended_at| ended_at.min(to)).timestamp();
+        let seconds = (until - push.started_at.max(from).timestamp()).max(0);
+        Counted { push, seconds }
+    };
+    Ok(rows.into_iter().map(counted).collect())
+}

@@ -1,0 +1,35 @@
+//! What billing asks: how long pushes lasted, as of a moment, the same for ever.
+//!
+//! A report counts pushes as the log told of them at its `as_of`, whatever came later. [`moment`] closes that moment, so that
+//! nothing can be recorded before it any more, and waits until all before it is folded; [`source`] reads the pushes, batch by
+//! batch, in the order of their starts; [`sweep`] and [`concurrency`] count them, in one pass and in bounded memory. As what is
+//! read of a closed moment never changes, no transaction need be kept open meanwhile.
+//!
+//! Pure, without I/O and clock: [`push`], [`window`], [`sweep`], [`concurrency`], [`csv`].
+
+pub mod concurrency;
+pub mod concurrency_report;
+pub mod counted;
+pub mod csv;
+pub mod moment;
+pub mod parameters;
+pub mod push;
+pub mod push_duration;
+pub mod sealed;
+pub mod source;
+pub mod sweep;
+pub mod window;
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The moment that is asked for is still to come.
+    #[error("as_of lies in the future")]
+    Future,
+    /// Folding does not get on.
+    #[error("the log is not folded up to the report's moment yet")]
+    NotFolded,
+    /// The database failed.
+    #[error("the database cannot tell of the pushes")]
+    Database(#[from] sqlx::Error),
+}

@@ -1,0 +1,122 @@
+//! The report of push duration: by window and group, how long pushes lasted.
+
+use std::cmp::Ordering;
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+
+use super::parameters::{GroupName, Layout, Scope};
+use super::source::Source;
+use super::sweep::{Counts, Row, Sweep};
+use super::window::list_bounds;
+
+/// A row of the report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedRow {
+    /// The group.
+    pub name: GroupName,
+    /// Begin of its window.
+    pub window_start: DateTime<Utc>,
+    /// End of its window, exclusive.
+    pub window_end: DateTime<Utc>,
+    /// What is counted.
+    pub counts: Counts,
+}
+
+/// Where a row stands: its window's begin, and its group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RowPlace {
+    /// Begin of its window.
+    pub window_start: DateTime<Utc>,
+    /// The group.
+    pub name: GroupName,
+}
+
+impl NamedRow {
+    /// Where it stands.
+    #[must_use]
+    pub fn place(&self) -> RowPlace {
+        RowPlace { window_start: self.window_start, name: self.name.clone() }
+    }
+}
+
+/// A report that is being made: rows come as they are known, by window and then by name.
+#[derive(Debug)]
+pub struct PushDuration {
+    source: Source,
+    sweep: Sweep,
+    after: Option<RowPlace>,
+    ready: VecDeque<NamedRow>,
+    totals: Option<Counts>,
+}
+
+impl PushDuration {
+    /// Begins a report as of a moment that is closed, after a row if there is one. That leaves out what comes before its
+    /// window, so that the totals are of what follows alone.
+    ///
+    /// Rows without a second are left out.
+    #[must_use]
+    pub fn begin(pool: PgPool, scope: &Scope, layout: Layout, as_of: DateTime<Utc>, after: Option<RowPlace>) -> Self {
+        let from = after.as_ref().map_or(scope.from, |after| after.window_start.max(scope.from));
+        let horizon = as_of.timestamp();
+        let bounds = list_bounds(from.timestamp(), scope.to.timestamp(), horizon, layout.window, layout.time_zone);
+        let source = Source::open(pool, scope.filter(as_of), from, scope.to.min(as_of).max(from), layout.group_by);
+        Self { source, sweep: Sweep::new(bounds, horizon), after, ready: VecDeque::new(), totals: None }
+    }
+
+    /// The next row; `None` after the last.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn next_row(&mut self) -> Result<Option<NamedRow>, sqlx::Error> {
+        loop {
+            if let Some(row) = self.ready.pop_front() {
+                return Ok(Some(row));
+            }
+            if self.totals.is_some() {
+                return Ok(None);
+            }
+            self.go_on().await?;
+        }
+    }
+
+    /// Goes on to the end, without giving more rows. What is counted of the whole.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn finish(mut self) -> Result<Counts, sqlx::Error> {
+        loop {
+            if let Some(totals) = self.totals {
+                return Ok(totals);
+            }
+            self.ready.clear();
+            self.go_on().await?;
+        }
+    }
+
+    /// Counts the next pushes.
+    async fn go_on(&mut self) -> Result<(), sqlx::Error> {
+        let batch = self.source.next_batch().await?;
+        let source = &self.source;
+        let by_name = |one: u32, other: u32| -> Ordering { source.name(one).cmp(source.name(other)) };
+        match batch {
+            Some(pushes) => pushes.iter().for_each(|push| self.sweep.add(push, by_name)),
+            None => self.totals = Some(self.sweep.finish(by_name)),
+        }
+        for row in self.sweep.take_rows() {
+            let row = named(row, source.name(row.group));
+            if self.after.as_ref().is_none_or(|after| row.place() > *after) {
+                self.ready.push_back(row);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn named(row: Row, name: &GroupName) -> NamedRow {
+    let time = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+    let (begin, end) = row.window;
+    NamedRow { name: name.clone(), window_start: time(begin), window_end: time(end), counts: row.counts }
+}

@@ -1,0 +1,136 @@
+//! Pushes in the order of their starts, batch by batch.
+//!
+//! They are read by stretches of time in which about as many began; the next is read while the one before is counted.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgPool;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use uuid::Uuid;
+
+use super::parameters::{GroupBy, GroupName};
+use super::push::{Certainty, Push};
+use crate::store;
+use crate::store::report::{Begun, PushesRow, ReportFilter};
+
+/// About how many pushes a stretch should have.
+const STRETCH_PUSHES: i64 = 20_000;
+
+/// How long the first stretch is, and the longest.
+const FIRST_SECONDS: i64 = 3_600;
+const MOST_SECONDS: i64 = 366 * 86_400;
+
+/// By how much a stretch may be longer than the one before.
+const GROWTH: i64 = 8;
+
+/// Pushes as they are read, and numbers for their groups and streams.
+#[derive(Debug)]
+pub struct Source {
+    batches: Receiver<Result<Vec<PushesRow>, sqlx::Error>>,
+    group_by: GroupBy,
+    names: Vec<GroupName>,
+    groups: HashMap<GroupName, u32>,
+    streams: HashMap<Uuid, u32>,
+}
+
+impl Source {
+    /// Begins to read: what was on air at `from` and began before, then what began in `[from, to)`.
+    #[must_use]
+    pub fn open(pool: PgPool, filter: ReportFilter, from: DateTime<Utc>, to: DateTime<Utc>, group_by: GroupBy) -> Self {
+        let (sender, batches) = channel(1);
+        tokio::spawn(async move {
+            if let Err(error) = read(&pool, &filter, from, to, group_by.stream, &sender).await {
+                // Whoever does not listen any more does not miss it.
+                let _ = sender.send(Err(error)).await;
+            }
+        });
+        Self { batches, group_by, names: Vec::new(), groups: HashMap::new(), streams: HashMap::new() }
+    }
+
+    /// The next pushes, in the order of their starts; `None` after the last.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn next_batch(&mut self) -> Result<Option<Vec<Push>>, sqlx::Error> {
+        let Some(rows) = self.batches.recv().await.transpose()? else { return Ok(None) };
+        let mut pushes = Vec::with_capacity(rows.iter().map(|row| row.started.len()).sum());
+        for row in rows {
+            self.read_row(row, &mut pushes);
+        }
+        pushes.sort_unstable_by_key(|push| push.started);
+        Ok(Some(pushes))
+    }
+
+    /// The name of a group.
+    #[must_use]
+    pub fn name(&self, group: u32) -> &GroupName {
+        match usize::try_from(group).ok().and_then(|group| self.names.get(group)) {
+            Some(name) => name,
+            None => unreachable!("a group has its number from here"),
+        }
+    }
+
+    fn read_row(&mut self, row: PushesRow, pushes: &mut Vec<Push>) {
+        let PushesRow { domain, app, stream, stream_ids, started, ended_at, confirmed } = row;
+        let GroupBy { domain: by_domain, app: by_app, stream: by_stream } = self.group_by;
+        let name = GroupName {
+            domain: by_domain.then_some(domain),
+            app: by_app.then_some(app),
+            stream: stream.filter(|_| by_stream),
+        };
+        let group = self.number_group(name);
+        for (((stream_id, started), ended_at), confirmed) in
+            stream_ids.into_iter().zip(started).zip(ended_at).zip(confirmed)
+        {
+            let next = u32::try_from(self.streams.len()).unwrap_or(u32::MAX);
+            let stream = *self.streams.entry(stream_id).or_insert(next);
+            let certainty = match confirmed {
+                Some(true) => Certainty::Confirmed,
+                Some(false) => Certainty::Estimated,
+                None => Certainty::Open,
+            };
+            // In whole seconds, rounded down.
+            let ended = ended_at.map_or(i64::MAX, |ended_at| ended_at.timestamp());
+            pushes.push(Push { group, stream, started, ended, certainty });
+        }
+    }
+
+    fn number_group(&mut self, name: GroupName) -> u32 {
+        if let Some(group) = self.groups.get(&name) {
+            return *group;
+        }
+        let group = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.names.push(name.clone());
+        self.groups.insert(name, group);
+        group
+    }
+}
+
+async fn read(
+    pool: &PgPool,
+    filter: &ReportFilter,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    by_stream: bool,
+    batches: &Sender<Result<Vec<PushesRow>, sqlx::Error>>,
+) -> Result<(), sqlx::Error> {
+    let list = async |begun| {
+        let rows = store::report::list_pushes(pool, filter, begun, by_stream).await?;
+        let pushes: usize = rows.iter().map(|row| row.started.len()).sum();
+        // Of whoever does not listen any more, nothing is wanted.
+        let wanted = batches.send(Ok(rows)).await.is_ok();
+        Ok::<_, sqlx::Error>((i64::try_from(pushes).unwrap_or(i64::MAX), wanted))
+    };
+    let (_, mut wanted) = list(Begun::Before(from)).await?;
+    let (mut begin, mut seconds) = (from, FIRST_SECONDS);
+    while begin < to && wanted {
+        let end = to.min(begin + TimeDelta::seconds(seconds));
+        let (pushes, still_wanted) = list(Begun::Within(begin, end)).await?;
+        wanted = still_wanted;
+        begin = end;
+        let as_many = (seconds * STRETCH_PUSHES).checked_div(pushes).unwrap_or(MOST_SECONDS);
+        seconds = as_many.clamp(1, MOST_SECONDS.min(seconds * GROWTH));
+    }
+    Ok(())
+}

@@ -1,0 +1,281 @@
+//! Push duration by window and group: one pass over pushes in the order of their starts.
+//!
+//! The sweep goes through time from one start or end of a push, or of a window, to the next, and adds up how many pushes
+//! were on air in between. So it keeps what is on air, and what the open window has of each group, however long the period
+//! is. Windows come out one after the other, in each the groups in the order of their names.
+//!
+//! A push is on air in `[started, ended)`, and counts for a window if it is on air in it, or began in it. Nothing counts that
+//! lies before the period, after it, or after the horizon: the whole second up to which the report knows anything.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+use super::push::{Certainty, Push};
+
+/// What is counted of a group in a window, or of a whole report.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Pushes that were on air in it, or began in it.
+    pub sessions: i64,
+    /// Pushes that began in it.
+    pub sessions_started: i64,
+    /// Seconds of pushes whose end is known.
+    pub confirmed_seconds: i64,
+    /// Seconds of pushes whose end is inferred.
+    pub estimated_seconds: i64,
+    /// Seconds of pushes of which no end is known.
+    pub open_seconds: i64,
+    /// Seconds in which a stream was on air, summed over streams.
+    pub on_air_seconds: i64,
+    /// The most pushes that were on air at one instant.
+    pub peak_live_sessions: i64,
+}
+
+impl Counts {
+    /// Seconds of all pushes.
+    #[must_use]
+    pub fn push_seconds(&self) -> i64 {
+        self.confirmed_seconds + self.estimated_seconds + self.open_seconds
+    }
+}
+
+/// A row of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// The group.
+    pub group: u32,
+    /// When its window begins and ends, in Unix seconds.
+    pub window: (i64, i64),
+    /// What is counted.
+    pub counts: Counts,
+}
+
+/// What is on air of a group, or of everything, and what has been counted until `since`.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    confirmed: i64,
+    estimated: i64,
+    open: i64,
+    streams: i64,
+    since: i64,
+    counts: Counts,
+    /// Whether it is in the list of those that the open window has.
+    listed: bool,
+}
+
+impl Tally {
+    fn on_air(&self) -> i64 {
+        self.confirmed + self.estimated + self.open
+    }
+
+    fn count_until(&mut self, until: i64) {
+        let seconds = until - self.since;
+        self.since = until;
+        self.counts.confirmed_seconds += self.confirmed * seconds;
+        self.counts.estimated_seconds += self.estimated * seconds;
+        self.counts.open_seconds += self.open * seconds;
+        self.counts.on_air_seconds += self.streams * seconds;
+    }
+
+    fn change(&mut self, certainty: Certainty, pushes: i64, streams: i64) {
+        let on_air = match certainty {
+            Certainty::Confirmed => &mut self.confirmed,
+            Certainty::Estimated => &mut self.estimated,
+            Certainty::Open => &mut self.open,
+        };
+        *on_air += pushes;
+        self.streams += streams;
+        self.counts.peak_live_sessions = self.counts.peak_live_sessions.max(self.on_air());
+    }
+
+    /// Begins the next window with what is on air.
+    fn begin(&mut self, at: i64) {
+        let on_air = self.on_air();
+        self.since = at;
+        self.counts = Counts { sessions: on_air, peak_live_sessions: on_air, ..Counts::default() };
+    }
+}
+
+/// A push that is on air, until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct OnAir {
+    until: i64,
+    group: u32,
+    stream: u32,
+    certainty: Certainty,
+}
+
+/// Goes through time, from the begin of a period to its end.
+#[derive(Debug)]
+pub struct Sweep {
+    /// When windows begin, and after those when the last one ends; never empty.
+    bounds: Vec<i64>,
+    /// Which window is open.
+    window: usize,
+    /// The last instant that counts.
+    horizon: i64,
+    on_air: BinaryHeap<Reverse<OnAir>>,
+    groups: Vec<Tally>,
+    /// Those of the open window, in no order.
+    listed: Vec<u32>,
+    /// How many pushes of each stream are on air.
+    streams: Vec<u32>,
+    whole: Tally,
+    rows: Vec<Row>,
+}
+
+impl Sweep {
+    /// A sweep over these windows, which are those of [`list_bounds`](super::window::list_bounds), up to a horizon.
+    #[must_use]
+    pub fn new(bounds: Vec<i64>, horizon: i64) -> Self {
+        let horizon = bounds.last().map_or(horizon, |last| horizon.min(*last));
+        let mut whole = Tally::default();
+        whole.begin(bounds.first().copied().unwrap_or_default());
+        Self {
+            bounds,
+            window: 0,
+            horizon,
+            on_air: BinaryHeap::new(),
+            groups: Vec::new(),
+            listed: Vec::new(),
+            streams: Vec::new(),
+            whole,
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a push: all that began before the period first, in any order, then the others in that of their starts.
+    /// `by_name` compares groups by their names.
+    ///
+    /// # Panics
+    /// When a push comes that began before the one before it did, unless both did so before the period.
+    pub fn add(&mut self, push: &Push, by_name: impl Fn(u32, u32) -> Ordering) {
+        let Some(&from) = self.bounds.first() else { return };
+        let carried_over = push.started < from;
+        if push.started >= self.horizon || carried_over && push.ended <= from {
+            return;
+        }
+        let at = push.started.max(from);
+        self.advance(at, by_name);
+        self.list(push.group);
+        self.tell(push.group, at, |tally| {
+            tally.counts.sessions += 1;
+            tally.counts.sessions_started += i64::from(!carried_over);
+        });
+        let until = push.ended.min(self.horizon);
+        if at < until {
+            self.put_on_air(OnAir { until, group: push.group, stream: push.stream, certainty: push.certainty }, at);
+        }
+    }
+
+    /// Goes on to the end, after which nothing more can be added. Gives what is counted of the whole.
+    pub fn finish(&mut self, by_name: impl Fn(u32, u32) -> Ordering) -> Counts {
+        self.advance(self.horizon, &by_name);
+        if self.window + 1 < self.bounds.len() {
+            self.close_window(self.horizon, by_name);
+        }
+        self.bounds.clear();
+        self.whole.counts
+    }
+
+    /// The rows of the windows that have been closed since this was called last.
+    pub fn take_rows(&mut self) -> Vec<Row> {
+        std::mem::take(&mut self.rows)
+    }
+
+    /// Goes on to an instant: everything that ends until then, windows included, ends.
+    fn advance(&mut self, to: i64, by_name: impl Fn(u32, u32) -> Ordering) {
+        assert!(to >= self.whole.since, "pushes come in the order of their starts");
+        while let Some(&end) = self.bounds.get(self.window + 1) {
+            // Half-open: what ends with a window is not on air in the next one.
+            match self.on_air.peek() {
+                Some(Reverse(next)) if next.until <= end.min(to) => self.take_off_air(),
+                _ if end <= to => {
+                    self.close_window(end, &by_name);
+                    self.pass_empty_windows(to);
+                }
+                _ => break,
+            }
+        }
+    }
+
+    fn put_on_air(&mut self, on_air: OnAir, at: i64) {
+        self.on_air.push(Reverse(on_air));
+        let pushes = self.pushes_of(on_air.stream);
+        *pushes += 1;
+        let streams = i64::from(*pushes == 1);
+        self.tell(on_air.group, at, |tally| tally.change(on_air.certainty, 1, streams));
+    }
+
+    fn take_off_air(&mut self) {
+        let Some(Reverse(on_air)) = self.on_air.pop() else { return };
+        let pushes = self.pushes_of(on_air.stream);
+        *pushes -= 1;
+        let streams = -i64::from(*pushes == 0);
+        self.tell(on_air.group, on_air.until, |tally| tally.change(on_air.certainty, -1, streams));
+    }
+
+    /// Counts until an instant, of a group and of the whole, and then something else.
+    fn tell(&mut self, group: u32, at: i64, change: impl Fn(&mut Tally)) {
+        for tally in [entry(&mut self.groups, group), &mut self.whole] {
+            tally.count_until(at);
+            change(tally);
+        }
+    }
+
+    /// Puts a group on the list of the open window, if it is not yet.
+    fn list(&mut self, group: u32) {
+        let begin = self.bounds.get(self.window).copied().unwrap_or_default();
+        let tally = entry(&mut self.groups, group);
+        if !tally.listed {
+            tally.listed = true;
+            tally.begin(begin);
+            self.listed.push(group);
+        }
+    }
+
+    fn close_window(&mut self, until: i64, by_name: impl Fn(u32, u32) -> Ordering) {
+        let (Some(&begin), Some(&end)) = (self.bounds.get(self.window), self.bounds.get(self.window + 1)) else {
+            return;
+        };
+        self.window += 1;
+        self.whole.count_until(until);
+        let mut listed = std::mem::take(&mut self.listed);
+        listed.sort_unstable_by(|one, other| by_name(*one, *other));
+        for group in &listed {
+            let tally = entry(&mut self.groups, *group);
+            tally.count_until(until);
+            if tally.counts.push_seconds() > 0 {
+                self.rows.push(Row { group: *group, window: (begin, end), counts: tally.counts });
+            }
+            tally.listed = tally.on_air() > 0;
+            tally.begin(end);
+        }
+        listed.retain(|group| entry(&mut self.groups, *group).listed);
+        self.listed = listed;
+    }
+
+    /// Where nothing is on air, opens the window that an instant lies in.
+    fn pass_empty_windows(&mut self, at: i64) {
+        if self.listed.is_empty() {
+            let begun = self.bounds.partition_point(|bound| *bound <= at);
+            self.window = self.window.max(begun.saturating_sub(1));
+        }
+    }
+
+    fn pushes_of(&mut self, stream: u32) -> &mut u32 {
+        entry(&mut self.streams, stream)
+    }
+}
+
+/// What has a number: numbers are given out in order, so there is always room.
+pub(super) fn entry<T: Clone + Default>(things: &mut Vec<T>, number: u32) -> &mut T {
+    let place = usize::try_from(number).unwrap_or(usize::MAX);
+    if place >= things.len() {
+        things.resize(place + 1, T::default());
+    }
+    match things.get_mut(place) {
+        Some(thing) => thing,
+        None => unreachable!("room was made"),
+    }
+}

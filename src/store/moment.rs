@@ -1,0 +1,94 @@
+//! Closing a moment: from then on nothing is recorded at it or before it any more.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+
+/// How far a shard's log reached when a moment was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReachRow {
+    /// The moment.
+    pub at: DateTime<Utc>,
+    /// The shard.
+    pub shard: i16,
+    /// Position of its last entry.
+    pub position: i64,
+}
+
+/// The latest moment that can be asked for: now, by the database's clock, or when the newest entry was recorded, should
+/// that clock have gone back since.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get_latest_moment(executor: impl PgExecutor<'_>) -> Result<DateTime<Utc>, sqlx::Error> {
+    sqlx::query_scalar!(r#"select greatest(clock_timestamp(), max(recorded_at)) as "latest!" from shard_head"#)
+        .fetch_one(executor)
+        .await
+}
+
+/// How far each shard's log reaches, in their order, if a moment is closed already.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_closed_reaches(
+    executor: impl PgExecutor<'_>,
+    at: DateTime<Utc>,
+) -> Result<Option<Vec<ReachRow>>, sqlx::Error> {
+    let rows =
+        sqlx::query!("select shard, position, recorded_at > $1 as \"closed!\" from shard_head order by shard", at)
+            .fetch_all(executor)
+            .await?;
+    let closed = rows.iter().all(|row| row.closed);
+    Ok(closed.then(|| rows.iter().map(|row| ReachRow { at, shard: row.shard, position: row.position }).collect()))
+}
+
+/// Closes a moment, or the latest there is: whatever is appended later is recorded later, whatever the clock does.
+///
+/// Waits for what is being appended. As an append does, it takes the head rows in the order of their shards, and reads the
+/// clock after that.
+///
+/// # Errors
+/// Those of the database.
+pub async fn close(executor: impl PgExecutor<'_>, at: Option<DateTime<Utc>>) -> Result<Vec<ReachRow>, sqlx::Error> {
+    sqlx::query_as!(
+        ReachRow,
+        r#"with taken as materialized (
+             select shard, recorded_at from shard_head order by shard for update
+         ),
+         moment as materialized (
+             select coalesce($1, greatest(clock_timestamp(), latest.recorded_at)) as at
+             from (select max(recorded_at) as recorded_at from taken) latest
+         )
+         update shard_head head set recorded_at = greatest(head.recorded_at, moment.at + interval '1 microsecond')
+         from taken cross join moment
+         where head.shard = taken.shard
+         returning moment.at as "at!", head.shard, head.position"#,
+        at
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// Whether entries up to a moment are not folded yet, by how far each shard's log reached then.
+///
+/// # Errors
+/// Those of the database.
+pub async fn has_unfolded(
+    executor: impl PgExecutor<'_>,
+    at: DateTime<Utc>,
+    reaches: &[ReachRow],
+) -> Result<bool, sqlx::Error> {
+    let shards: Vec<i16> = reaches.iter().map(|reach| reach.shard).collect();
+    let positions: Vec<i64> = reaches.iter().map(|reach| reach.position).collect();
+    sqlx::query_scalar!(
+        r#"select exists (
+             select from fold_progress progress
+             join unnest($1::smallint[], $2::bigint[]) as reach (shard, position) using (shard)
+             where progress.position < reach.position and progress.recorded_at <= $3
+         ) as "unfolded!""#,
+        &shards,
+        &positions,
+        at
+    )
+    .fetch_one(executor)
+    .await
+}

@@ -1,0 +1,242 @@
+//! What reports count: pushes as the log told of them at a moment.
+//!
+//! A row that has not changed since tells it itself: the push had not been seen, was live, or was as it is now. What it was
+//! beside that is in `session_outcome`.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{PgExecutor, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use super::session_list::Renditions;
+
+/// Which pushes count, and when they were told of.
+#[derive(Debug, Clone)]
+pub struct ReportFilter {
+    /// The domains that exist for the caller.
+    pub visible_domains: Option<Vec<String>>,
+    /// Exact ingest domain.
+    pub domain: Option<String>,
+    /// Exact application.
+    pub app: Option<String>,
+    /// Exact stream name.
+    pub stream: Option<String>,
+    /// Whether renditions count.
+    pub renditions: Renditions,
+    /// The moment: what was recorded later does not count.
+    pub as_of: DateTime<Utc>,
+}
+
+/// When pushes began.
+#[derive(Debug, Clone, Copy)]
+pub enum Begun {
+    /// In a period, whether they were on air in it or for no second.
+    Within(DateTime<Utc>, DateTime<Utc>),
+    /// Before a moment at which they were on air.
+    Before(DateTime<Utc>),
+}
+
+/// Pushes of one application, or of one stream, as arrays of the same length.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct PushesRow {
+    /// Ingest domain.
+    pub domain: String,
+    /// Application.
+    pub app: String,
+    /// Stream name, if they are all of one.
+    pub stream: Option<String>,
+    /// The stream of each.
+    pub stream_ids: Vec<Uuid>,
+    /// When each began, in Unix seconds.
+    pub started: Vec<i64>,
+    /// When each ended; `None` while it was live.
+    pub ended_at: Vec<Option<DateTime<Utc>>>,
+    /// Whether the provider or an operator says so; `None` while it was live.
+    pub confirmed: Vec<Option<bool>>,
+}
+
+/// Pushes, by application or by stream.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_pushes(
+    executor: impl PgExecutor<'_>,
+    filter: &ReportFilter,
+    begun: Begun,
+    by_stream: bool,
+) -> Result<Vec<PushesRow>, sqlx::Error> {
+    let (name, groups) = if by_stream { ("stream", "domain, app, stream") } else { ("null::text", "domain, app") };
+    let mut query = QueryBuilder::new("select domain, app, ");
+    query.push(name).push(
+        " as stream, array_agg(stream_id) as stream_ids, array_agg(publish_timestamp) as started,
+         array_agg(ended_at) as ended_at, array_agg(ended_at_source in ('notification', 'operator')) as confirmed
+         from (",
+    );
+    push_told(&mut query, filter, begun);
+    query.push(") told where true");
+    push_told_conditions(&mut query, filter, begun);
+    query.push(" group by ").push(groups);
+    query.build_query_as().fetch_all(executor).await
+}
+
+/// A push that counts.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct CountedRow {
+    /// The session's id.
+    pub session_id: Uuid,
+    /// The stream's id.
+    pub stream_id: Uuid,
+    /// Ingest domain.
+    pub domain: String,
+    /// Application.
+    pub app: String,
+    /// Stream name.
+    pub stream: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended; `None` while it was live.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Who said so.
+    pub ended_at_source: Option<String>,
+    /// The template that made this rendition.
+    pub rendition_template: Option<String>,
+}
+
+/// Pushes by start and id, after a place, at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_counted(
+    executor: impl PgExecutor<'_>,
+    filter: &ReportFilter,
+    begun: Begun,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> Result<Vec<CountedRow>, sqlx::Error> {
+    let begun = match (begun, after) {
+        // So that an index leads to the place.
+        (Begun::Within(from, to), Some((started_at, _))) => Begun::Within(from.max(started_at), to),
+        _ => begun,
+    };
+    let mut query = QueryBuilder::new(
+        "select session_id, stream_id, domain, app, stream, to_timestamp(publish_timestamp) as started_at, ended_at,
+             ended_at_source, rendition_template from (",
+    );
+    push_told(&mut query, filter, begun);
+    query.push(") told where true");
+    push_told_conditions(&mut query, filter, begun);
+    if let Some((started_at, session_id)) = after {
+        query.push(" and (publish_timestamp, session_id) > (").push_bind(started_at.timestamp());
+        query.push(", ").push_bind(session_id).push(")");
+    }
+    query.push(" order by publish_timestamp, session_id limit ").push_bind(limit);
+    query.build_query_as().fetch_all(executor).await
+}
+
+const NAMES: &str = "session.session_id, session.stream_id, session.domain, session.app, session.stream,
+    session.publish_timestamp";
+
+/// All pushes that began then, as they were told of; and maybe others that began before.
+fn push_told(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter, begun: Begun) {
+    let push_begun = |query: &mut QueryBuilder<Postgres>, table: &str| match begun {
+        Begun::Within(from, to) => {
+            query.push(" and ").push(table).push(".started_at >= ").push_bind(from);
+            query.push(" and ").push(table).push(".started_at < ").push_bind(to);
+        }
+        Begun::Before(moment) => {
+            query.push(" and ").push(table).push(".started_at < ").push_bind(moment);
+        }
+    };
+    match begun {
+        Begun::Within(..) => {
+            push_sessions(query, filter);
+            push_begun(query, "session");
+        }
+        Begun::Before(moment) => push_sessions_on_air(query, filter, moment),
+    }
+    query.push(" union all select ").push(NAMES);
+    query.push(
+        ", earlier.ended_at, earlier.ended_at_source, earlier.rendition_template
+         from session_outcome earlier
+         join stream_session session on session.session_id = earlier.session_id and session.shard = earlier.shard
+         where earlier.known_from <= ",
+    );
+    query.push_bind(filter.as_of).push(" and earlier.known_until > ").push_bind(filter.as_of);
+    push_begun(query, "earlier");
+    push_names(query, filter);
+}
+
+/// Sessions that tell themselves what they were.
+fn push_sessions(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter) {
+    query.push(" select ").push(NAMES);
+    query
+        .push(", case when session.outcome_at <= ")
+        .push_bind(filter.as_of)
+        .push(" then session.ended_at end as ended_at");
+    query.push(", case when session.outcome_at <= ").push_bind(filter.as_of);
+    query.push(" then session.ended_at_source end as ended_at_source, session.rendition_template");
+    query.push(" from stream_session session where session.status <> 'unseen' and session.seen_at <= ");
+    query.push_bind(filter.as_of).push(" and (session.outcome_at <= ").push_bind(filter.as_of);
+    query.push(" or not session.revised)");
+    push_names(query, filter);
+}
+
+/// The same, of those that began before a moment, and may have been on air then. What began more than a day before is live
+/// still, or has lasted for more than a day, or was found to have ended more than a day after its start: for each of these
+/// there is an index.
+fn push_sessions_on_air(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter, moment: DateTime<Utc>) {
+    let day_before = moment - TimeDelta::hours(24);
+    push_sessions(query, filter);
+    query.push(" and session.started_at >= ").push_bind(day_before);
+    query.push(" and session.started_at < ").push_bind(moment);
+    let earlier = |query: &mut QueryBuilder<Postgres>, which: &str| {
+        query.push(" union all");
+        push_sessions(query, filter);
+        query.push(" and session.started_at < ").push_bind(day_before).push(which);
+    };
+    earlier(query, " and session.status = 'live'");
+    earlier(query, " and session.status = 'ended' and session.ended_at - session.started_at > interval '24 hours'");
+    query.push(" and session.ended_at > ").push_bind(moment);
+    earlier(query, " and session.status = 'ended' and session.outcome_at - session.started_at > interval '24 hours'");
+    query.push(" and session.outcome_at > ").push_bind(filter.as_of);
+    query.push(" and (session.ended_at - session.started_at <= interval '24 hours' or session.ended_at <= ");
+    query.push_bind(moment).push(")");
+}
+
+fn push_names(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter) {
+    if let Some(domains) = &filter.visible_domains {
+        query.push(" and session.domain = any (").push_bind(domains.clone()).push(")");
+    }
+    for (column, value) in [
+        (" and session.domain = ", &filter.domain),
+        (" and session.app = ", &filter.app),
+        (" and session.stream = ", &filter.stream),
+    ] {
+        if let Some(value) = value {
+            query.push(column).push_bind(value.clone());
+        }
+    }
+    if let Some(stream) = &filter.stream {
+        // Sessions are not ordered by it; streams, which are few, are.
+        query.push(
+            " and (session.stream_id, session.shard) in (select named.stream_id, named.shard from stream named
+                     where named.stream = ",
+        );
+        query.push_bind(stream.clone()).push(")");
+    }
+}
+
+/// What is asked of a push as it was told of.
+fn push_told_conditions(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter, begun: Begun) {
+    match filter.renditions {
+        Renditions::Include => {}
+        Renditions::Exclude => {
+            query.push(" and rendition_template is null");
+        }
+        Renditions::Only => {
+            query.push(" and rendition_template is not null");
+        }
+    }
+    if let Begun::Before(moment) = begun {
+        query.push(" and (ended_at is null or ended_at > ").push_bind(moment).push(")");
+    }
+}
