@@ -54,7 +54,7 @@ impl Concurrency {
     /// Adds a push, in the order of their starts; those that began before the period first, in any order.
     pub fn add(&mut self, push: &Push) {
         let at = push.started.max(self.from);
-        if push.started >= self.to || push.started > self.horizon || push.ended <= at {
+        if at >= self.to || at > self.horizon || push.ended <= at {
             return;
         }
         self.tell_until(at);

@@ -1,6 +1,6 @@
 //! The report of concurrency: how much was on air at each step of a period, and at most.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use sqlx::PgPool;
 
 use super::concurrency::{Concurrency, Point};
@@ -20,7 +20,9 @@ pub async fn count(
     let (from, to) = (scope.from, scope.to);
     let mut counting = Concurrency::new(from.timestamp(), to.timestamp(), as_of.timestamp(), step_seconds);
     let together = GroupBy { domain: false, app: false, stream: false };
-    let mut source = Source::open(pool, scope.filter(as_of), from, to.min(as_of).max(from), together);
+    // What began in the last whole second was on air at it.
+    let until = to.min(as_of.trunc_subsecs(0) + TimeDelta::seconds(1)).max(from);
+    let mut source = Source::open(pool, scope.filter(as_of), from, until, together);
     while let Some(pushes) = source.next_batch().await? {
         for push in &pushes {
             counting.add(push);

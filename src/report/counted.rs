@@ -29,7 +29,7 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<Counted>, sqlx::Error> {
     let filter = scope.filter(as_of);
-    let (from, to) = (scope.from, scope.to.min(as_of));
+    let (from, to) = (scope.from, scope.counts_until(as_of));
     let mut rows = Vec::new();
     if from < to {
         if after.is_none_or(|(started_at, _)| started_at < from) {

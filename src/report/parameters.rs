@@ -1,6 +1,6 @@
 //! What a report is asked for, and that it says so.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,12 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// The end of what counts, as of a moment: the period's, or the last whole second before it. Never before the period.
+    #[must_use]
+    pub fn counts_until(&self, as_of: DateTime<Utc>) -> DateTime<Utc> {
+        self.to.min(as_of.trunc_subsecs(0)).max(self.from)
+    }
+
     /// Which pushes count, as of a moment.
     #[must_use]
     pub fn filter(&self, as_of: DateTime<Utc>) -> ReportFilter {

@@ -62,7 +62,8 @@ impl PushDuration {
         let from = after.as_ref().map_or(scope.from, |after| after.window_start.max(scope.from));
         let horizon = as_of.timestamp();
         let bounds = list_bounds(from.timestamp(), scope.to.timestamp(), horizon, layout.window, layout.time_zone);
-        let source = Source::open(pool, scope.filter(as_of), from, scope.to.min(as_of).max(from), layout.group_by);
+        let source =
+            Source::open(pool, scope.filter(as_of), from, scope.counts_until(as_of).max(from), layout.group_by);
         Self { source, sweep: Sweep::new(bounds, horizon), after, ready: VecDeque::new(), totals: None }
     }
 

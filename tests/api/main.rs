@@ -26,6 +26,7 @@ mod rebuild;
 mod receiving;
 mod reconciler;
 mod rejections;
+mod reports;
 mod retention;
 mod retention_histories;
 mod rotation;

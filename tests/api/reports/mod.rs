@@ -1,0 +1,10 @@
+//! Reports: how long pushes lasted, as of a moment, the same for ever.
+
+mod concurrency;
+mod golden;
+mod layout;
+mod ledger;
+mod model;
+mod random;
+mod sealed;
+mod under_fire;
