@@ -5,6 +5,7 @@ mod diagnose;
 mod domain;
 mod openapi;
 mod rebuild;
+mod report;
 mod send;
 mod serve;
 mod token;
@@ -51,6 +52,9 @@ enum Command {
     Diagnose(Box<diagnose::DiagnoseCommand>),
     /// Make all sessions anew from the event log, or compare them with it; the service may run meanwhile
     Rebuild(rebuild::RebuildCommand),
+    /// Report how long pushes lasted, or how many there were at a time
+    #[command(subcommand)]
+    Report(Box<report::ReportCommand>),
     /// Print the document of the API
     Openapi,
 }
@@ -89,6 +93,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Send(command) => command.run().await,
         Command::Diagnose(command) => command.run().await,
         Command::Rebuild(command) => command.run().await,
+        Command::Report(command) => command.run().await,
         Command::Openapi => openapi::print(),
     }
 }

@@ -60,7 +60,9 @@ fn words_of(difference: &DifferenceRow) -> String {
     let Some(any) = live.as_ref().or(rebuilt.as_ref()).and_then(Value::as_object) else { return "?".to_owned() };
     let name = |column: &str| any.get(column).map(ToString::to_string).unwrap_or_default();
     let id = if any.contains_key("session_id") { "session_id" } else { "stream_id" };
-    let row = format!("{id} {} of {} {} {}", name(id), name("domain"), name("app"), name("stream"));
+    let names: Vec<_> =
+        ["domain", "app", "stream", "known_from"].map(name).into_iter().filter(|name| !name.is_empty()).collect();
+    let row = format!("{id} {} of {}", name(id), names.join(" "));
     match (live, rebuilt) {
         (Some(_), None) => format!("{row}: the log does not know it"),
         (None, Some(_)) => format!("{row}: is missing"),

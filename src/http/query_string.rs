@@ -78,7 +78,7 @@ impl QueryReader {
 
     /// Hands out the members of a body as if they stood in a query string: texts, or lists of texts, which are joined by
     /// commas. What is null is left out.
-    pub(super) fn of_members(path: &str, members: Map<String, Value>, cursors: Cursors) -> Self {
+    pub fn of_members(path: &str, members: Map<String, Value>, cursors: Cursors) -> Self {
         let mut reader = Self { path: path.to_owned(), cursors, parameters: Vec::new(), invalid: Vec::new() };
         for (name, value) in members {
             let text = match &value {
@@ -201,7 +201,10 @@ impl QueryReader {
     }
 
     /// Refuses what was wrong, and what nobody read.
-    pub(super) fn finish(mut self) -> Result<(), ApiError> {
+    ///
+    /// # Errors
+    /// [`ApiError::Invalid`], which names each of these.
+    pub fn finish(mut self) -> Result<(), ApiError> {
         for (name, _) in std::mem::take(&mut self.parameters) {
             self.refuse(&name, "is not a parameter of this operation");
         }

@@ -14,6 +14,7 @@ mod open_files;
 mod rebuild;
 mod refusal;
 mod replica;
+mod report;
 mod secrets;
 mod service;
 mod settings;

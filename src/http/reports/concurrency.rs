@@ -49,15 +49,15 @@ impl From<Point> for PointView {
 #[schema(as = Concurrency)]
 pub struct ConcurrencyView {
     /// At `from`, and at each step from there, before `to` and not after `as_of`.
-    data: Vec<PointView>,
+    pub data: Vec<PointView>,
     /// The first instant at which the most sessions were on air, whether or not a step falls on it; null if none ever was.
     #[schema(required)]
-    peak: Option<PointView>,
+    pub peak: Option<PointView>,
     /// What was asked for, with all that was left out.
-    parameters: ParametersView,
+    pub parameters: ParametersView,
     /// The moment: the same request with this `as_of` is answered the same for ever.
     #[schema(value_type = String, format = DateTime)]
-    as_of: DateTime<Utc>,
+    pub as_of: DateTime<Utc>,
 }
 
 /// What is counted, and how often.
@@ -99,8 +99,10 @@ pub struct ConcurrencyParameters {
 /// What is asked for.
 #[derive(Debug)]
 pub struct ConcurrencyQuery {
-    asked: Asked,
-    step_seconds: i64,
+    /// Which pushes.
+    pub asked: Asked,
+    /// From one instant to the next.
+    pub step_seconds: i64,
 }
 
 impl FromQuery for ConcurrencyQuery {

@@ -7,7 +7,7 @@ pub mod push_duration;
 pub mod sealed;
 
 use chrono::{DateTime, Utc};
-pub use parameters::{PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord};
+pub use parameters::{Asked, ParametersView, PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord};
 pub use push_duration::FormatWord;
 
 use super::problem::ApiError;

@@ -21,9 +21,12 @@ const LATEST: i64 = 4_102_444_800 + 86_400;
 
 /// Which pushes, and of when they were told.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub struct Asked {
+    /// Which pushes.
     pub scope: Scope,
+    /// Whose dates, and windows, they are.
     pub time_zone: Tz,
+    /// The moment; now when `None`.
     pub as_of: Option<DateTime<Utc>>,
 }
 
@@ -173,7 +176,8 @@ pub struct ParametersView {
 
 impl ParametersView {
     /// Of a report of push duration.
-    pub(super) fn of_push_duration(scope: &Scope, layout: Layout, as_of: DateTime<Utc>) -> Self {
+    #[must_use]
+    pub fn of_push_duration(scope: &Scope, layout: Layout, as_of: DateTime<Utc>) -> Self {
         Self {
             window: Some(word_for(&WINDOWS, &layout.window)),
             group_by: Some(word_for(&GROUPS, &layout.group_by)),
@@ -182,12 +186,13 @@ impl ParametersView {
     }
 
     /// Of a report of concurrency.
-    pub(super) fn of_concurrency(scope: &Scope, time_zone: Tz, step_seconds: i64, as_of: DateTime<Utc>) -> Self {
+    #[must_use]
+    pub fn of_concurrency(scope: &Scope, time_zone: Tz, step_seconds: i64, as_of: DateTime<Utc>) -> Self {
         Self { step_seconds: Some(step_seconds), ..Self::of_scope(scope, time_zone, as_of) }
     }
 
     /// Of what every report has.
-    pub(super) fn of_scope(scope: &Scope, time_zone: Tz, as_of: DateTime<Utc>) -> Self {
+    fn of_scope(scope: &Scope, time_zone: Tz, as_of: DateTime<Utc>) -> Self {
         Self {
             from: scope.from,
             to: scope.to,

@@ -217,12 +217,15 @@ pub struct PushDurationParameters {
 /// What is asked for.
 #[derive(Debug)]
 pub struct PushDurationQuery {
-    pub(super) asked: Asked,
-    pub(super) layout: Layout,
+    /// Which pushes.
+    pub asked: Asked,
+    /// How they are laid out.
+    pub layout: Layout,
 }
 
 impl PushDurationQuery {
-    pub(super) fn read(query: &mut QueryReader) -> Self {
+    /// Reads it.
+    pub fn read(query: &mut QueryReader) -> Self {
         let asked = Asked::read(query);
         let layout = read_layout(query, asked.time_zone);
         Self { asked, layout }

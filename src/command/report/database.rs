@@ -1,0 +1,75 @@
+//! Reports from the database, whether the service runs or not.
+
+use serde_json::{Value, json};
+
+use super::Asked;
+use super::output::Printer;
+use crate::command::BadUsage;
+use crate::command::database::{Installation, with_installation};
+use crate::config::InstallationOptions;
+use crate::http::page::Cursors;
+use crate::http::problem::ApiError;
+use crate::http::query_string::{FromQuery, QueryReader};
+use crate::http::reports::ParametersView;
+use crate::http::reports::concurrency::{ConcurrencyQuery, PointView};
+use crate::http::reports::push_duration::{CountsView, PushDurationQuery, RowView};
+use crate::reconciler;
+use crate::report::push_duration::PushDuration;
+use crate::report::{concurrency_report, moment};
+
+/// Makes a report, and prints it.
+///
+/// # Errors
+/// When it is asked for wrongly, or the database cannot be used.
+pub(super) async fn print(options: &InstallationOptions, asked: Asked, printer: Printer) -> anyhow::Result<()> {
+    // As the API reads them. No cursor is among them.
+    let mut reader = QueryReader::of_members(asked.path, asked.parameters, Cursors::new(&[0; 32]));
+    if printer.has_pages() {
+        let query = PushDurationQuery::read(&mut reader);
+        reader.finish().map_err(refusal_of)?;
+        with_installation(options, async |on| print_push_duration(on, query, printer).await).await
+    } else {
+        let query = ConcurrencyQuery::from_query(&mut reader);
+        reader.finish().map_err(refusal_of)?;
+        with_installation(options, async |on| print_concurrency(on, query, printer).await).await
+    }
+}
+
+async fn print_push_duration(on: &Installation, query: PushDurationQuery, mut printer: Printer) -> anyhow::Result<()> {
+    let PushDurationQuery { asked, layout } = query;
+    // Nobody else may be there to do it.
+    reconciler::fold_to_end(&on.pool).await?;
+    let as_of = moment::close(&on.pool, &on.pool, asked.as_of).await?;
+    let mut report = PushDuration::begin(on.pool.clone(), &asked.scope, layout, as_of, None);
+    while let Some(row) = report.next_row().await? {
+        printer.row(serde_json::to_value(RowView::from(row))?)?;
+    }
+    let totals = CountsView::from(report.finish().await?);
+    let parameters = ParametersView::of_push_duration(&asked.scope, layout, as_of);
+    printer.finish(&json!({ "next_cursor": Value::Null, "totals": totals, "parameters": parameters, "as_of": as_of }))
+}
+
+async fn print_concurrency(on: &Installation, query: ConcurrencyQuery, mut printer: Printer) -> anyhow::Result<()> {
+    let ConcurrencyQuery { asked, step_seconds } = query;
+    reconciler::fold_to_end(&on.pool).await?;
+    let as_of = moment::close(&on.pool, &on.pool, asked.as_of).await?;
+    let (points, peak) = concurrency_report::count(on.pool.clone(), &asked.scope, step_seconds, as_of).await?;
+    for point in points {
+        printer.row(serde_json::to_value(PointView::from(point))?)?;
+    }
+    let parameters = ParametersView::of_concurrency(&asked.scope, asked.time_zone, step_seconds, as_of);
+    printer.finish(&json!({ "peak": peak.map(PointView::from), "parameters": parameters, "as_of": as_of }))
+}
+
+/// What is wrong with each parameter.
+fn refusal_of(error: ApiError) -> BadUsage {
+    let words = match error {
+        ApiError::Invalid(invalid) => invalid
+            .into_iter()
+            .map(|invalid| format!("--{} {}", invalid.name.replace('_', "-"), invalid.reason))
+            .collect::<Vec<_>>()
+            .join("; "),
+        other => other.to_string(),
+    };
+    BadUsage(words)
+}
