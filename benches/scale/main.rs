@@ -1,4 +1,5 @@
-//! The query API on a year's sessions: makes them, asks every query of the API over HTTP, and prints how long that took.
+//! The query API and reports on a year's sessions: makes them, asks everything of the API over HTTP, and prints how long
+//! that took.
 //!
 //! `scripts/bench-queries` runs it; `README.md` beside it says what was found.
 
@@ -8,6 +9,7 @@ mod measure;
 mod noise;
 mod population;
 mod queries;
+mod reports;
 mod seed;
 
 use std::path::PathBuf;
@@ -27,7 +29,7 @@ struct Arguments {
     /// Only make the installation
     #[arg(long)]
     only_seed: bool,
-    /// Only queries whose name contains this
+    /// Only queries whose name contains this; `reports` for the reports alone
     #[arg(long, default_value = "")]
     only: String,
     /// Cargo says so

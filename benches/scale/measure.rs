@@ -20,6 +20,7 @@ use streamtally::postgres::{Options, PrivatePostgres, Purpose};
 use tokio::task::JoinSet;
 
 use super::queries::{Question, Samples};
+use super::reports;
 use super::seed::options_of;
 
 /// How many clients ask at a time.
@@ -30,7 +31,7 @@ const ENOUGH: [usize; 2] = [200, 800];
 const LONG_ENOUGH: Duration = Duration::from_millis(1_500);
 
 /// The service on an installation, until it is dropped.
-struct Service {
+pub(super) struct Service {
     child: Child,
     address: String,
     client: Client,
@@ -51,8 +52,12 @@ pub(super) async fn measure(folder: &Path, only: &str) -> anyhow::Result<()> {
     })?;
     let mut connection = PgConnection::connect_with(&options_of(&private)).await?;
     let samples = Samples::find(&mut connection).await?;
-    connection.close().await?;
     eprintln!("{} entries are in the log", samples.events());
+    if only.is_empty() || only == "reports" {
+        reports::measure(&service, &mut connection).await?;
+        println!();
+    }
+    connection.close().await?;
     println!("| query | p50 | p99 | p50 of 16 | p99 of 16 |");
     println!("|---|---:|---:|---:|---:|");
     for question in samples.questions().into_iter().filter(|question| question.name.contains(only)) {
@@ -96,7 +101,11 @@ impl Service {
         Ok(service)
     }
 
-    async fn get(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+    /// The body of an answer.
+    ///
+    /// # Errors
+    /// When it is not a good one.
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<Vec<u8>> {
         let url = format!("http://{}{path}", self.address);
         let answer = self.client.get(url).bearer_auth(&self.token).send().await?;
         let status = answer.status();

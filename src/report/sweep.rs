@@ -108,7 +108,7 @@ struct OnAir {
 /// Goes through time, from the begin of a period to its end.
 #[derive(Debug)]
 pub struct Sweep {
-    /// When windows begin, and after those when the last one ends; never empty.
+    /// When windows begin, and after those when the last one ends.
     bounds: Vec<i64>,
     /// Which window is open.
     window: usize,
@@ -127,7 +127,9 @@ pub struct Sweep {
 impl Sweep {
     /// A sweep over these windows, which are those of [`list_bounds`](super::window::list_bounds), up to a horizon.
     #[must_use]
-    pub fn new(bounds: Vec<i64>, horizon: i64) -> Self {
+    pub fn new(mut bounds: Vec<i64>, horizon: i64) -> Self {
+        // Nothing is known of a period that begins at the horizon or later.
+        bounds.truncate(if bounds.first().is_some_and(|from| *from < horizon) { bounds.len() } else { 0 });
         let horizon = bounds.last().map_or(horizon, |last| horizon.min(*last));
         let mut whole = Tally::default();
         whole.begin(bounds.first().copied().unwrap_or_default());
@@ -170,7 +172,9 @@ impl Sweep {
 
     /// Goes on to the end, after which nothing more can be added. Gives what is counted of the whole.
     pub fn finish(&mut self, by_name: impl Fn(u32, u32) -> Ordering) -> Counts {
-        self.advance(self.horizon, &by_name);
+        if !self.bounds.is_empty() {
+            self.advance(self.horizon, &by_name);
+        }
         if self.window + 1 < self.bounds.len() {
             self.close_window(self.horizon, by_name);
         }

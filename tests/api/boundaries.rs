@@ -151,7 +151,7 @@ fn queries(operation: &Value, ids: &TheirIds) -> (String, Vec<String>) {
             },
         };
         if parameter["required"] == true {
-            required.push_str(&format!("{name}={}&", values[0]));
+            required = format!("{required}{name}={}&", values[0]);
         } else {
             queries.extend(values.into_iter().map(|value| format!("{name}={value}")));
         }

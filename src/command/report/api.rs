@@ -38,7 +38,7 @@ pub(super) async fn print(
     loop {
         let mut page = get(&client, next, &token).await?;
         for row in page.get_mut("data").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default() {
-            printer.row(row)?;
+            printer.row(&row)?;
         }
         let cursor = page.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
         let Some(cursor) = cursor else { return printer.finish(&page) };

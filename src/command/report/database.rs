@@ -42,7 +42,7 @@ async fn print_push_duration(on: &Installation, query: PushDurationQuery, mut pr
     let as_of = moment::close(&on.pool, &on.pool, asked.as_of).await?;
     let mut report = PushDuration::begin(on.pool.clone(), &asked.scope, layout, as_of, None);
     while let Some(row) = report.next_row().await? {
-        printer.row(serde_json::to_value(RowView::from(row))?)?;
+        printer.row(&serde_json::to_value(RowView::from(row))?)?;
     }
     let totals = CountsView::from(report.finish().await?);
     let parameters = ParametersView::of_push_duration(&asked.scope, layout, as_of);
@@ -55,7 +55,7 @@ async fn print_concurrency(on: &Installation, query: ConcurrencyQuery, mut print
     let as_of = moment::close(&on.pool, &on.pool, asked.as_of).await?;
     let (points, peak) = concurrency_report::count(on.pool.clone(), &asked.scope, step_seconds, as_of).await?;
     for point in points {
-        printer.row(serde_json::to_value(PointView::from(point))?)?;
+        printer.row(&serde_json::to_value(PointView::from(point))?)?;
     }
     let parameters = ParametersView::of_concurrency(&asked.scope, asked.time_zone, step_seconds, as_of);
     printer.finish(&json!({ "peak": peak.map(PointView::from), "parameters": parameters, "as_of": as_of }))

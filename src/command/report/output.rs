@@ -41,7 +41,7 @@ impl Printer {
     ///
     /// # Errors
     /// When nobody reads it.
-    pub(super) fn row(&mut self, row: Value) -> anyhow::Result<()> {
+    pub(super) fn row(&mut self, row: &Value) -> anyhow::Result<()> {
         match self.output {
             Output::Table => self.rows.extend(row.as_object().cloned()),
             Output::Csv => {
@@ -51,7 +51,7 @@ impl Printer {
             }
             Output::Json => {
                 self.to.write_all(if self.printed == 0 { b"{\"data\":[\n" } else { b",\n" })?;
-                serde_json::to_writer(&mut self.to, &row)?;
+                serde_json::to_writer(&mut self.to, row)?;
             }
         }
         self.printed += 1;

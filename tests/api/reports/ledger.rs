@@ -87,8 +87,7 @@ impl<'a> Ledger<'a> {
 fn row(key: &SessionKey, what: Say, template: Option<&'static str>, number: i64) -> NewEntryRow {
     let second = |second| DateTime::from_timestamp(second, 0).unwrap();
     let (origin, event, received, ended_at) = match what {
-        Say::Start => ("provider", "PUBLISH", key.publish_timestamp, None),
-        Say::Quarantined => ("provider", "PUBLISH", key.publish_timestamp, None),
+        Say::Start | Say::Quarantined => ("provider", "PUBLISH", key.publish_timestamp, None),
         Say::End(received) => ("provider", "PUBLISH_DONE", received, None),
         Say::Superseded(at) => ("inference", "SUPERSEDED", at, Some(second(at))),
         Say::TimedOut(at) => ("inference", "TIMED_OUT", at, Some(second(at))),

@@ -147,7 +147,7 @@ fn query(question: &Question) -> String {
     );
     for (name, value) in [("domain", question.domain), ("app", question.app), ("stream", question.stream)] {
         if let Some(value) = value {
-            query.push_str(&format!("&{name}={}", value.replace('=', "%3D").replace(' ', "%20")));
+            query = format!("{query}&{name}={}", value.replace('=', "%3D").replace(' ', "%20"));
         }
     }
     query
@@ -192,8 +192,8 @@ async fn ask(ledger: &Ledger<'_>, world: &mut World, question: &Question, seed: 
     assert_eq!(sessions, model::counted(said, question), "{what}");
     assert_eq!(sessions.iter().map(|(_, seconds)| seconds).sum::<i64>(), totals["push_seconds"], "{what}");
 
-    let (word, step) = world.one_of(&[("7m", 420), ("1h", 3_600), ("1d", 86_400)]);
-    let path = format!("/v1/reports/concurrency?{}&step={word}", query(question));
+    let (duration, step) = world.one_of(&[("7m", 420), ("1h", 3_600), ("1d", 86_400)]);
+    let path = format!("/v1/reports/concurrency?{}&step={duration}", query(question));
     let report = app.get(&path, 200).await;
     let (points, peak) = model::concurrency(said, question, step);
     assert_eq!(report["data"], json!(points), "{what}");

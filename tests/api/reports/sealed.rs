@@ -44,7 +44,7 @@ async fn a_sealed_report_is_what_was_reported_with_its_hash() {
     let same = format!("/v1/reports/push-duration?from=2026-01-01&to=2026-02-01&group_by=stream&as_of={as_of}");
     assert_eq!(csv(&app, &same).await, text);
     assert_eq!(app.get(&path, 200).await, sealed);
-    assert_eq!(app.list("/v1/sealed-reports").await, [sealed.clone()]);
+    assert_eq!(app.list("/v1/sealed-reports").await, std::slice::from_ref(&sealed));
     assert_eq!(app.list(&format!("{path}/difference")).await, [] as [Value; 0]);
 }
 
