@@ -4,7 +4,8 @@
 //!
 //! [`http`] receives a callback. [`huawei`] parses it, verifies it, and judges whether it counts. [`event_log`] puts
 //! it into the log, together with whatever else has gathered, in one commit; only then is it answered 200. What is
-//! refused is counted by [`rejection`], and not believed. The [`reconciler`] folds the log into sessions by the pure rules of [`session`]. [`query`] reads them for callers.
+//! refused is counted by [`rejection`], and not believed. The [`reconciler`] folds the log into sessions by the pure rules of [`session`]. [`query`] reads them for
+//! callers, and [`report`] counts them for bills, as of a moment.
 //!
 //! # What everything rests on
 //!
@@ -15,7 +16,7 @@
 //!
 //! # Where things are
 //!
-//! Imports run one way: [`http`] and [`command`] use [`query`], [`reconciler`], [`event_log`], [`rejection`],
+//! Imports run one way: [`http`] and [`command`] use [`query`], [`report`], [`reconciler`], [`event_log`], [`rejection`],
 //! [`registry`] and [`access`]; those use [`store`]; that and all of them use the pure rooms [`session`] and [`huawei`],
 //! which know no I/O and no clock.
 

@@ -2,9 +2,10 @@
 //!
 //! They are read by stretches of time in which about as many began; the next is read while the one before is counted.
 
-use std::collections::HashMap;
+use std::hash::Hash;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use indexmap::IndexSet;
 use sqlx::PgPool;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use uuid::Uuid;
@@ -29,9 +30,9 @@ const GROWTH: i64 = 8;
 pub struct Source {
     batches: Receiver<Result<Vec<PushesRow>, sqlx::Error>>,
     group_by: GroupBy,
-    names: Vec<GroupName>,
-    groups: HashMap<GroupName, u32>,
-    streams: HashMap<Uuid, u32>,
+    /// Numbered by their places.
+    groups: IndexSet<GroupName>,
+    streams: IndexSet<Uuid>,
 }
 
 impl Source {
@@ -45,7 +46,7 @@ impl Source {
                 let _ = sender.send(Err(error)).await;
             }
         });
-        Self { batches, group_by, names: Vec::new(), groups: HashMap::new(), streams: HashMap::new() }
+        Self { batches, group_by, groups: IndexSet::new(), streams: IndexSet::new() }
     }
 
     /// The next pushes, in the order of their starts; `None` after the last.
@@ -65,7 +66,7 @@ impl Source {
     /// The name of a group.
     #[must_use]
     pub fn name(&self, group: u32) -> &GroupName {
-        match usize::try_from(group).ok().and_then(|group| self.names.get(group)) {
+        match usize::try_from(group).ok().and_then(|group| self.groups.get_index(group)) {
             Some(name) => name,
             None => unreachable!("a group has its number from here"),
         }
@@ -79,12 +80,11 @@ impl Source {
             app: by_app.then_some(app),
             stream: stream.filter(|_| by_stream),
         };
-        let group = self.number_group(name);
+        let group = number(&mut self.groups, name);
         for (((stream_id, started), ended_at), confirmed) in
             stream_ids.into_iter().zip(started).zip(ended_at).zip(confirmed)
         {
-            let next = u32::try_from(self.streams.len()).unwrap_or(u32::MAX);
-            let stream = *self.streams.entry(stream_id).or_insert(next);
+            let stream = number(&mut self.streams, stream_id);
             let certainty = match confirmed {
                 Some(true) => Certainty::Confirmed,
                 Some(false) => Certainty::Estimated,
@@ -95,16 +95,11 @@ impl Source {
             pushes.push(Push { group, stream, started, ended, certainty });
         }
     }
+}
 
-    fn number_group(&mut self, name: GroupName) -> u32 {
-        if let Some(group) = self.groups.get(&name) {
-            return *group;
-        }
-        let group = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        self.names.push(name.clone());
-        self.groups.insert(name, group);
-        group
-    }
+/// Its number, by which it is known from then on.
+fn number<T: Hash + Eq>(known: &mut IndexSet<T>, thing: T) -> u32 {
+    u32::try_from(known.insert_full(thing).0).unwrap_or(u32::MAX)
 }
 
 async fn read(

@@ -149,6 +149,7 @@ pub async fn count_sessions(executor: impl PgExecutor<'_>, filter: &SessionFilte
     let parts: &[Begun] = match (filter.from, filter.at, filter.time_field) {
         (Some(_), None, TimeField::Overlap) => &[Begun::Within, Begun::DayBefore, Begun::Live, Begun::Long],
         (Some(_), None, TimeField::EndedAt) => &[Begun::Within, Begun::DayBefore, Begun::Long],
+        (None, Some(_), _) => &[Begun::DayBefore, Begun::Live, Begun::Long],
         _ => &[Begun::Whenever],
     };
     for part in parts {
@@ -295,12 +296,14 @@ fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter, begun:
     if let Some(from) = filter.from {
         match filter.time_field {
             TimeField::Overlap => {
-                if begun == Begun::Whenever {
+                match begun {
                     // A session of zero seconds is on air at the moment of its start.
-                    query.push(" and (ended_at is null or ended_at > ").push_bind(from);
-                    query.push(" or started_at >= ").push_bind(from).push(")");
-                } else if begun != Begun::Within {
-                    query.push(" and (ended_at is null or ended_at > ").push_bind(from).push(")");
+                    Begun::Whenever => {
+                        query.push(" and (ended_at is null or ended_at > ").push_bind(from);
+                        query.push(" or started_at >= ").push_bind(from).push(")");
+                    }
+                    Begun::Within => {}
+                    Begun::DayBefore | Begun::Live | Begun::Long => push_on_air(query, from, begun),
                 }
                 push_begun(query, from, begun);
             }
@@ -312,12 +315,22 @@ fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter, begun:
                 push_begun(query, from, begun);
             }
         }
+        if begun == Begun::DayBefore {
+            query.push(" and started_at < ").push_bind(from);
+        }
     }
     if let Some(at) = filter.at {
+        let begun = if filter.from.is_some() { Begun::Whenever } else { begun };
         query.push(" and started_at <= ").push_bind(at);
-        query.push(" and (ended_at is null or ended_at > ").push_bind(at).push(")");
-        push_begun(query, at, Begun::Whenever);
+        push_on_air(query, at, begun);
+        push_begun(query, at, begun);
     }
+}
+
+/// What has not ended at a moment.
+fn push_on_air(query: &mut QueryBuilder<Postgres>, moment: DateTime<Utc>, begun: Begun) {
+    query.push(if begun == Begun::Long { " and (" } else { " and (ended_at is null or " });
+    query.push("ended_at > ").push_bind(moment).push(")");
 }
 
 /// What is not over before a moment began in the day before it or later, or is live, or lasts for longer than a day.
@@ -333,7 +346,7 @@ fn push_begun(query: &mut QueryBuilder<Postgres>, moment: DateTime<Utc>, begun: 
             query.push(" and started_at >= ").push_bind(moment);
         }
         Begun::DayBefore => {
-            query.push(" and started_at >= ").push_bind(day_before).push(" and started_at < ").push_bind(moment);
+            query.push(" and started_at >= ").push_bind(day_before);
         }
         Begun::Live => {
             query.push(" and status = 'live' and started_at < ").push_bind(day_before);

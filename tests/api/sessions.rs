@@ -6,6 +6,7 @@ use streamtally::clock;
 
 use crate::helpers::TestApp;
 use crate::messages::{DOMAIN, Push};
+use crate::reports::ledger::{Ledger, Say, push};
 
 fn time(value: &Value) -> DateTime<Utc> {
     value.as_str().unwrap().parse().unwrap()
@@ -315,4 +316,42 @@ async fn events_of_a_session_are_paged_newest_first() {
     app.receive(&[Push::of("other", 60).start()]).await;
     let other = app.session("stream=other").await["session_id"].as_str().unwrap().to_owned();
     app.get(&format!("/v1/sessions/{other}/events?cursor={cursor}"), 400).await;
+}
+
+#[tokio::test]
+async fn a_total_is_how_many_are_listed_whatever_is_asked_for() {
+    const NOON: i64 = 1_768_046_400;
+    const HOUR: i64 = 3_600;
+    let app = TestApp::start().await;
+    let mut ledger = Ledger::new(&app);
+    for hours_before in [0, 1, 23, 24, 25, 60] {
+        for hours in [None, Some(0), Some(1), Some(24), Some(26), Some(90)] {
+            let key = push(DOMAIN, "live", &format!("room {hours_before} {hours:?}"), NOON - hours_before * HOUR);
+            let end = hours.map(|hours| (key.clone(), Say::End(key.publish_timestamp + hours * HOUR), None));
+            ledger.say(&[Some((key.clone(), Say::Start, None)), end].into_iter().flatten().collect::<Vec<_>>()).await;
+        }
+    }
+    let time =
+        |hours: i64| DateTime::from_timestamp(NOON + hours * HOUR, 0).unwrap().to_rfc3339().replace("+00:00", "Z");
+    let mut seen = 0;
+    for hours in [-70, -25, -24, -1, 0, 1, 30] {
+        for filters in [
+            format!("from={}", time(hours)),
+            format!("from={}&to={}", time(hours), time(hours + 1)),
+            format!("from={}&to={}&status=ended", time(hours), time(hours + 26)),
+            format!("from={}&time_field=ended_at", time(hours)),
+            format!("from={}&to={}&time_field=ended_at", time(hours), time(hours + 2)),
+            format!("from={}&time_field=started_at", time(hours)),
+            format!("at={}", time(hours)),
+            format!("at={}&status=live", time(hours)),
+            format!("at={}&from={}", time(hours), time(hours - 1)),
+            format!("at={}&to={}&min_duration_seconds=90000", time(hours), time(hours + 1)),
+        ] {
+            let page = app.get(&format!("/v1/sessions?limit=500&include_total=true&{filters}"), 200).await;
+            let listed = page["data"].as_array().unwrap().len();
+            assert_eq!(page["total"], listed, "{filters}");
+            seen += listed;
+        }
+    }
+    assert!(seen > 500, "{seen} sessions were listed");
 }

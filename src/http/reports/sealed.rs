@@ -132,7 +132,12 @@ pub struct SealedReportPageView {
     tag = "billing",
     request_body = SealBody,
     responses(
-        (status = 201, description = "It is kept", body = SealedReportView),
+        (
+            status = 201,
+            description = "It is kept",
+            body = SealedReportView,
+            headers(("Location" = String, description = "Where it is")),
+        ),
         Refusals,
         TooLong,
     ),
@@ -159,7 +164,8 @@ pub async fn seal_report(
     let report = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, as_of, None);
     let totals = |counts| json(&CountsView::from(counts));
     let sealed = sealed::seal(&state.work_pool, report, label, totals, clock::now()).await?;
-    Ok(HttpResponse::Created().json(SealedReportView::from(sealed)))
+    let location = (header::LOCATION, format!("/v1/sealed-reports/{}", sealed.sealed_report_id));
+    Ok(HttpResponse::Created().insert_header(location).json(SealedReportView::from(sealed)))
 }
 
 /// What has no text of its own that JSON could not hold.

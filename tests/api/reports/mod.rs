@@ -3,7 +3,7 @@
 mod concurrency;
 mod golden;
 mod layout;
-mod ledger;
+pub mod ledger;
 mod model;
 mod random;
 mod sealed;
