@@ -48,7 +48,8 @@ pub struct PushDuration {
     source: Source,
     sweep: Sweep,
     after: Option<RowPlace>,
-    ready: VecDeque<NamedRow>,
+    /// Not named yet: a window may have very many.
+    ready: VecDeque<Row>,
     totals: Option<Counts>,
 }
 
@@ -73,8 +74,11 @@ impl PushDuration {
     /// Those of the database.
     pub async fn next_row(&mut self) -> Result<Option<NamedRow>, sqlx::Error> {
         loop {
-            if let Some(row) = self.ready.pop_front() {
-                return Ok(Some(row));
+            while let Some(row) = self.ready.pop_front() {
+                let row = named(row, self.source.name(row.group));
+                if self.after.as_ref().is_none_or(|after| row.place() > *after) {
+                    return Ok(Some(row));
+                }
             }
             if self.totals.is_some() {
                 return Ok(None);
@@ -106,12 +110,7 @@ impl PushDuration {
             Some(pushes) => pushes.iter().for_each(|push| self.sweep.add(push, by_name)),
             None => self.totals = Some(self.sweep.finish(by_name)),
         }
-        for row in self.sweep.take_rows() {
-            let row = named(row, source.name(row.group));
-            if self.after.as_ref().is_none_or(|after| row.place() > *after) {
-                self.ready.push_back(row);
-            }
-        }
+        self.ready.extend(self.sweep.take_rows());
         Ok(())
     }
 }

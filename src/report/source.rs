@@ -25,10 +25,13 @@ const MOST_SECONDS: i64 = 366 * 86_400;
 /// By how much a stretch may be longer than the one before.
 const GROWTH: i64 = 8;
 
+/// Pushes that were read; `None` after the last, so that whoever stops reading early is not taken to be done.
+type Batch = Result<Option<Vec<PushesRow>>, sqlx::Error>;
+
 /// Pushes as they are read, and numbers for their groups and streams.
 #[derive(Debug)]
 pub struct Source {
-    batches: Receiver<Result<Vec<PushesRow>, sqlx::Error>>,
+    batches: Receiver<Batch>,
     group_by: GroupBy,
     /// Numbered by their places.
     groups: IndexSet<GroupName>,
@@ -41,10 +44,9 @@ impl Source {
     pub fn open(pool: PgPool, filter: ReportFilter, from: DateTime<Utc>, to: DateTime<Utc>, group_by: GroupBy) -> Self {
         let (sender, batches) = channel(1);
         tokio::spawn(async move {
-            if let Err(error) = read(&pool, &filter, from, to, group_by.stream, &sender).await {
-                // Whoever does not listen any more does not miss it.
-                let _ = sender.send(Err(error)).await;
-            }
+            let read = read(&pool, &filter, from, to, group_by.stream, &sender).await;
+            // Whoever does not listen any more does not miss it.
+            let _ = sender.send(read.map(|()| None)).await;
         });
         Self { batches, group_by, groups: IndexSet::new(), streams: IndexSet::new() }
     }
@@ -54,7 +56,7 @@ impl Source {
     /// # Errors
     /// Those of the database.
     pub async fn next_batch(&mut self) -> Result<Option<Vec<Push>>, sqlx::Error> {
-        let Some(rows) = self.batches.recv().await.transpose()? else { return Ok(None) };
+        let Some(rows) = self.batches.recv().await.unwrap_or(Err(sqlx::Error::WorkerCrashed))? else { return Ok(None) };
         let mut pushes = Vec::with_capacity(rows.iter().map(|row| row.started.len()).sum());
         for row in rows {
             self.read_row(row, &mut pushes);
@@ -108,13 +110,13 @@ async fn read(
     from: DateTime<Utc>,
     to: DateTime<Utc>,
     by_stream: bool,
-    batches: &Sender<Result<Vec<PushesRow>, sqlx::Error>>,
+    batches: &Sender<Batch>,
 ) -> Result<(), sqlx::Error> {
     let list = async |begun| {
         let rows = store::report::list_pushes(pool, filter, begun, by_stream).await?;
         let pushes: usize = rows.iter().map(|row| row.started.len()).sum();
         // Of whoever does not listen any more, nothing is wanted.
-        let wanted = batches.send(Ok(rows)).await.is_ok();
+        let wanted = batches.send(Ok(Some(rows))).await.is_ok();
         Ok::<_, sqlx::Error>((i64::try_from(pushes).unwrap_or(i64::MAX), wanted))
     };
     let (_, mut wanted) = list(Begun::Before(from)).await?;

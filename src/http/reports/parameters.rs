@@ -265,15 +265,29 @@ impl ToSchema for PeriodBound {}
 
 impl PartialSchema for PeriodBound {
     fn schema() -> RefOr<Schema> {
-        let date = "((19[7-9][0-9]|20[0-9]{2})-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)\
-                    |(0[13578]|1[02])-31)|(19(7[26]|8[048]|9[26])|20([02468][048]|[13579][26]))-02-29)";
-        let time = "T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])";
-        Object::builder()
-            .schema_type(Type::String)
-            .pattern(Some(format!("^{date}({time})?$")))
-            .examples([serde_json::json!("2026-10-01")])
-            .into()
+        matching(&format!("^{DATE}({TIME}{OFFSET})?$"), "2026-10-01")
     }
+}
+
+/// A moment, as an RFC 3339 time with an offset.
+pub struct Moment;
+
+impl ToSchema for Moment {}
+
+impl PartialSchema for Moment {
+    fn schema() -> RefOr<Schema> {
+        matching(&format!("^{DATE}{TIME}(\\.[0-9]{{1,9}})?{OFFSET}$"), "2026-11-02T08:00:00.123456Z")
+    }
+}
+
+/// Dates of the years 1970 to 2099, of which every fourth is a leap year.
+const DATE: &str = "((19[7-9][0-9]|20[0-9]{2})-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)\
+                    |(0[13578]|1[02])-31)|(19(7[26]|8[048]|9[26])|20([02468][048]|[13579][26]))-02-29)";
+const TIME: &str = "T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]";
+const OFFSET: &str = "(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])";
+
+fn matching(pattern: &str, example: &str) -> RefOr<Schema> {
+    Object::builder().schema_type(Type::String).pattern(Some(pattern)).examples([serde_json::json!(example)]).into()
 }
 
 fn words(words: impl IntoIterator<Item = &'static str>) -> RefOr<Schema> {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::parameters::{ParametersView, PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord};
+use super::parameters::{Moment, ParametersView, PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord};
 use super::push_duration::{
     CSV_EXAMPLE, CountsView, Format, FormatParameters, PushDurationQuery, preferred_format, read_format,
 };
@@ -30,7 +30,8 @@ use crate::store;
 use crate::store::sealed_report::SealedReportRow;
 
 /// What a report is asked for: the parameters of `/v1/reports/push-duration`.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = SealReport)]
 #[expect(dead_code, reason = "only documents what `PushDurationQuery` reads")]
 pub struct SealBody {
@@ -62,7 +63,7 @@ pub struct SealBody {
     #[schema(value_type = Option<RenditionsWanted>, default = "exclude")]
     renditions: Option<String>,
     /// The moment: what was recorded later does not count. Now when left out; not in the future.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<Moment>)]
     as_of: Option<String>,
 }
 
