@@ -3,6 +3,7 @@
 use std::{fs, process::Command};
 
 use serde_json::Value;
+use streamtally::clock;
 
 use crate::home::{Bystander, Home, User, owner_of, program, run_as, set_mode, wait_for};
 use crate::service::Service;
@@ -58,14 +59,17 @@ fn url_of(sockets: &str) -> String {
     format!("postgres://streamtally@localhost/streamtally?host={}", sockets.replace('/', "%2F"))
 }
 
+fn get(url: &str, token: &str) -> Value {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let answer = reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap();
+        answer.json().await.unwrap()
+    })
+}
+
 /// The streams that a service lists, and the moment that this is of.
 fn sessions(service: &Service, token: &str) -> (Vec<String>, String) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let page: Value = runtime.block_on(async {
-        let client = reqwest::Client::new();
-        let answer = client.get(format!("{}/v1/sessions", service.url())).bearer_auth(token).send().await.unwrap();
-        answer.json().await.unwrap()
-    });
+    let page = get(&format!("{}/v1/sessions", service.url()), token);
     let streams = page["data"].as_array().unwrap().iter().map(|session| session["stream"].as_str().unwrap().to_owned());
     (streams.collect(), page["as_of"].as_str().unwrap().to_owned())
 }
@@ -78,6 +82,7 @@ fn what_is_read_from_a_replica_says_of_which_moment_it_is() {
     let replica = Replica::of(&home, &service);
     let secret = |name: &str| fs::read_to_string(home.data_dir().join(name)).unwrap().trim_end().to_owned();
     let token = secret("admin-token");
+    let token_of_report = token.clone();
     let mut reader = home.launch(&home.path().join("work/reader"), |command| {
         command.env("DATABASE_URL", url_of(&service.socket_dir().display().to_string()));
         command.env("STREAMTALLY_READ_DATABASE_URL", url_of(&replica.sockets));
@@ -85,10 +90,12 @@ fn what_is_read_from_a_replica_says_of_which_moment_it_is() {
         command.args(["--roles", "api"]);
     });
     reader.wait_ready();
+    // A push that began in this very second counts for no report yet.
+    let started = (clock::now().timestamp() - 60).to_string();
     let send = |stream: &str| {
         let url = service.url();
-        let (status, printed) =
-            home.run(&["send", "start", "--domain", "push.example.com", "--stream", stream, "--url", &url, "--wait"]);
+        let send = ["send", "start", "--domain", "push.example.com", "--stream", stream, "--url", &url, "--wait"];
+        let (status, printed) = home.run(&[&send[..], &["--publish-timestamp", &started]].concat());
         assert_eq!(status, 0, "{printed}");
     };
     send("before");
@@ -106,6 +113,12 @@ fn what_is_read_from_a_replica_says_of_which_moment_it_is() {
     let time = |text: &str| chrono::DateTime::parse_from_rfc3339(text).unwrap();
     assert!(time(&as_of) < time(&recorded), "{as_of} is before {recorded}, which is not in the answer");
 
+    // A report is of now, and waits until the replica has come to it.
+    let url = format!("{}/v1/reports/push-duration?from=2026-01-01&to=2099-01-01", reader.url());
+    let report = std::thread::spawn(move || get(&url, &token_of_report));
+    let closed = "select min(recorded_at) > (select max(recorded_at) from log_entry) from shard_head";
+    wait_for("a report that has closed its moment", || service.sql(closed) == "t");
     replica.try_sql("select pg_wal_replay_resume()").unwrap();
+    assert_eq!(report.join().unwrap()["totals"]["sessions"], 2);
     wait_for("the other session on the replica", || sessions(&reader, &token).0.len() == 2);
 }
