@@ -29,7 +29,7 @@ use crate::event_log::receive::Receiver;
 use crate::event_log::spool::Spool;
 use crate::http::connections::Connections;
 use crate::http::live_changes::Feed;
-use crate::http::page::Cursors;
+use crate::http::sealer::Sealer;
 use crate::http::server;
 use crate::http::state::AppState;
 use crate::huawei::masking::Masker;
@@ -116,7 +116,7 @@ impl Application {
         let waiting = spool.as_ref().is_some_and(|spool| !spool.is_empty());
         let Start { registry: rows, prepared } = start(&work_pool, &master_key, standby.as_deref(), waiting).await?;
         let fingerprints = master_key.derive("streamtally: fingerprints of credentials");
-        let cursors = Cursors::new(&master_key.derive("streamtally: cursors"));
+        let sealer = Sealer::new(&master_key.derive("streamtally: cursors"));
         let (master_key, admin_token) = (Arc::new(master_key), Arc::new(admin_token));
         let registry =
             LiveRegistry::new(work_pool.clone(), Arc::clone(&master_key), admin_token, standby.clone(), &rows).await;
@@ -131,7 +131,7 @@ impl Application {
             spool.clone().map(|spool| Drain::new(spool, log(Use::Drain), Arc::clone(&alarms), Arc::clone(&appended)));
         let [query_pool, report_pool] =
             [Use::Query, Use::Report].map(|purpose| pool::open(read_database.as_ref().unwrap_or(&database), purpose));
-        let feed = Feed::new(query_pool.clone(), cursors.clone(), options.unconfirmed_after, stopping.clone());
+        let feed = Feed::new(query_pool.clone(), sealer.clone(), options.unconfirmed_after, stopping.clone());
         let masker = Masker::new(&fingerprints, &options.mask_parameters);
         let state = Data::new(AppState {
             registry: registry.clone(),
@@ -148,7 +148,7 @@ impl Application {
             unconfirmed_after: options.unconfirmed_after,
             folding: Arc::new(AtomicBool::new(true)),
             feed: feed.clone(),
-            cursors,
+            sealer,
             metrics: metrics.clone(),
         });
         let connections = Connections::default();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::web::{Bytes, BytesMut, Data};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::StreamExt;
@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use super::caching::ForCaller;
 use super::connections::Connection;
+use super::dashboard;
 use super::problem::ApiError;
 use super::state::AppState;
 use crate::access::{Principal, Scope};
@@ -89,11 +90,7 @@ impl<N: Needs> FromRequest for Access<N> {
 
 fn authenticate(request: &HttpRequest) -> Result<Principal, ApiError> {
     let state = request.app_data::<Data<AppState>>().ok_or(ApiError::Unauthenticated)?;
-    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let (scheme, token) = authorization.and_then(|value| value.split_once(' ')).ok_or(ApiError::Unauthenticated)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(ApiError::Unauthenticated);
-    }
+    let token = bearer_token(request).or_else(|| signed_in_token(request, state)).ok_or(ApiError::Unauthenticated)?;
     let now = clock::now();
     let principal = state.registry.current().tokens.authenticate(token.trim(), now).ok_or(ApiError::Unauthenticated)?;
     if let Some(token_id) = principal.actor.token_id {
@@ -121,6 +118,20 @@ impl FromRequest for RawBody {
             body.map(Self)
         })
     }
+}
+
+/// The token that a caller shows.
+fn bearer_token(request: &HttpRequest) -> Option<String> {
+    let authorization = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.to_owned())
+}
+
+/// The token of whoever is signed in to the dashboard, for what its pages read: they cannot show a header. Only where a
+/// request shows none, and changes nothing.
+fn signed_in_token(request: &HttpRequest, state: &AppState) -> Option<String> {
+    let shows_none = !request.headers().contains_key(header::AUTHORIZATION);
+    if shows_none && request.method() == Method::GET { dashboard::token_of_cookie(request, state) } else { None }
 }
 
 async fn read_body(payload: &mut Payload) -> Result<Bytes, ApiError> {

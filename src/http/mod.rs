@@ -10,6 +10,7 @@ pub mod callbacks;
 mod compression;
 pub mod connections;
 mod cross_origin;
+mod dashboard;
 mod document;
 pub mod domains;
 pub mod events;
@@ -24,6 +25,7 @@ pub mod query_string;
 mod refusals;
 pub mod rejections;
 pub mod reports;
+pub mod sealer;
 mod security_headers;
 pub mod server;
 pub mod sessions;
@@ -128,6 +130,11 @@ pub fn build_app(
         .into_app()
         .app_data(state)
         .app_data(PathConfig::default().error_handler(|_, _| ApiError::NotFound("path").into()))
+        .configure(|config| {
+            if roles.contains(&Role::Api) {
+                dashboard::routes(config);
+            }
+        })
         .service(web::redirect("/docs", "/docs/"))
         .service(docs)
         .default_service(web::to(refuse_unknown_path))

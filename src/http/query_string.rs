@@ -10,8 +10,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::page::Cursors;
 use super::problem::{ApiError, InvalidParameter};
+use super::sealer::Sealer;
 use super::state::AppState;
 
 /// The most characters of a parameter's text: those of the longest name.
@@ -40,7 +40,7 @@ impl<T: FromQuery> FromRequest for Query<T> {
         let Some(state) = request.app_data::<Data<AppState>>() else {
             return ready(Err(ApiError::NotFound("path")));
         };
-        let mut reader = QueryReader::new(request.path(), request.query_string(), state.cursors.clone());
+        let mut reader = QueryReader::new(request.path(), request.query_string(), state.sealer.clone());
         let parameters = T::from_query(&mut reader);
         ready(reader.finish().map(|()| Self(parameters)))
     }
@@ -58,14 +58,14 @@ impl FromQuery for NoParameters {
 /// Hands out the parameters of one query string, and notes what is wrong with them.
 pub struct QueryReader {
     path: String,
-    cursors: Cursors,
+    sealer: Sealer,
     parameters: Vec<(String, String)>,
     invalid: Vec<InvalidParameter>,
 }
 
 impl QueryReader {
-    fn new(path: &str, query_string: &str, cursors: Cursors) -> Self {
-        let mut reader = Self { path: path.to_owned(), cursors, parameters: Vec::new(), invalid: Vec::new() };
+    fn new(path: &str, query_string: &str, sealer: Sealer) -> Self {
+        let mut reader = Self { path: path.to_owned(), sealer, parameters: Vec::new(), invalid: Vec::new() };
         for part in query_string.split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             match (decode(name), decode(value)) {
@@ -78,8 +78,8 @@ impl QueryReader {
 
     /// Hands out the members of a body as if they stood in a query string: texts, or lists of texts, which are joined by
     /// commas. What is null is left out.
-    pub fn of_members(path: &str, members: Map<String, Value>, cursors: Cursors) -> Self {
-        let mut reader = Self { path: path.to_owned(), cursors, parameters: Vec::new(), invalid: Vec::new() };
+    pub fn of_members(path: &str, members: Map<String, Value>, sealer: Sealer) -> Self {
+        let mut reader = Self { path: path.to_owned(), sealer, parameters: Vec::new(), invalid: Vec::new() };
         for (name, value) in members {
             let text = match &value {
                 Value::Null => continue,
@@ -95,6 +95,11 @@ impl QueryReader {
             }
         }
         reader
+    }
+
+    /// Leaves out parameters without a value: forms of pages send what nobody filled in.
+    pub(super) fn forget_empty(&mut self) {
+        self.parameters.retain(|(_, value)| !value.is_empty());
     }
 
     /// Whether a parameter is given.
@@ -116,8 +121,8 @@ impl QueryReader {
     }
 
     /// What seals cursors.
-    pub(super) fn cursors(&self) -> Cursors {
-        self.cursors.clone()
+    pub(super) fn sealer(&self) -> Sealer {
+        self.sealer.clone()
     }
 
     /// Notes that a parameter cannot be used.

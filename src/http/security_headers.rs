@@ -14,6 +14,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 
 use super::caching::{ForCaller, NO_COPY};
+use super::dashboard;
 
 /// The same for every answer.
 const ALWAYS: [(HeaderName, HeaderValue); 4] = [
@@ -34,6 +35,23 @@ const OWN_PAGE: HeaderValue = HeaderValue::from_static(
      img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
+/// Pages of the dashboard: their own style, script and pictures, and forms to themselves.
+const DASHBOARD: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+     base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+);
+
+/// What a path may do in a browser.
+fn policy_of(path: &str) -> HeaderValue {
+    if path.starts_with("/docs/") {
+        OWN_PAGE
+    } else if path == dashboard::ROOT || path.starts_with("/dashboard/") {
+        DASHBOARD
+    } else {
+        NOTHING
+    }
+}
+
 /// For a year, over HTTPS alone.
 const HTTPS_ALONE: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
@@ -44,12 +62,14 @@ pub(super) async fn add_security_headers(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<Answer<impl MessageBody>, Error> {
     let is_page = request.path().starts_with("/docs/");
+    let policy = policy_of(request.path());
+    let policy_of_error = policy.clone();
     let is_https = request.app_config().secure();
     let mut answer = match next.call(request).await {
         Ok(answer) => answer,
         Err(mut error) => {
             error.add_response_mapper(move |mut response| {
-                add_to(response.headers_mut(), is_page, is_https, NO_COPY);
+                add_to(response.headers_mut(), policy_of_error.clone(), is_page, is_https, NO_COPY);
                 response
             });
             return Err(error);
@@ -57,15 +77,15 @@ pub(super) async fn add_security_headers(
     };
     let succeeds = answer.status().is_success() || answer.status() == StatusCode::NOT_MODIFIED;
     let caller = answer.request().extensions().get::<ForCaller>().filter(|_| succeeds).cloned();
-    add_to(answer.headers_mut(), is_page, is_https, caller.map_or(NO_COPY, |caller| caller.keeping));
+    add_to(answer.headers_mut(), policy, is_page, is_https, caller.map_or(NO_COPY, |caller| caller.keeping));
     Ok(answer)
 }
 
-fn add_to(headers: &mut HeaderMap, is_page: bool, is_https: bool, keeping: HeaderValue) {
+fn add_to(headers: &mut HeaderMap, policy: HeaderValue, is_page: bool, is_https: bool, keeping: HeaderValue) {
     for (name, value) in ALWAYS {
         headers.insert(name, value);
     }
-    headers.insert(CONTENT_SECURITY_POLICY, if is_page { OWN_PAGE } else { NOTHING });
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
     if is_https {
         headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_ALONE);
     }

@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use tokio::sync::Notify;
 
 use super::live_changes::Feed;
-use super::page::Cursors;
+use super::sealer::Sealer;
 use crate::access::last_use::LastUses;
 use crate::config::Role;
 use crate::event_log::alarm::Alarms;
@@ -48,8 +48,8 @@ pub struct AppState {
     pub folding: Arc<AtomicBool>,
     /// Tells what changes.
     pub feed: Feed,
-    /// Seals cursors.
-    pub cursors: Cursors,
+    /// Seals what callers hold for us.
+    pub sealer: Sealer,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
 }

@@ -158,8 +158,6 @@ impl FromQuery for ListStreamsQuery {
 impl ListStreamsQuery {
     fn filter(&self, principal: &Principal) -> StreamFilter {
         StreamFilter {
-            visible_domains: principal.visible_domains().map(<[String]>::to_vec),
-            stream_id: None,
             domain: self.domain.clone(),
             app: self.app.clone(),
             stream: self.stream.clone(),
@@ -167,6 +165,7 @@ impl ListStreamsQuery {
             search: self.search.clone(),
             live: self.status,
             renditions: self.renditions,
+            ..StreamFilter::all(principal.visible_domains())
         }
     }
 }

@@ -6,7 +6,6 @@ use uuid::Uuid;
 use super::Rows;
 use crate::access::Principal;
 use crate::store;
-use crate::store::session_list::Renditions;
 use crate::store::stream::{AfterStream, StreamFilter, StreamRow};
 
 /// A page of the streams that fit.
@@ -32,16 +31,6 @@ pub async fn get_stream(
     principal: &Principal,
     stream_id: Uuid,
 ) -> Result<Option<StreamRow>, sqlx::Error> {
-    let filter = StreamFilter {
-        visible_domains: principal.visible_domains().map(<[String]>::to_vec),
-        stream_id: Some(stream_id),
-        domain: None,
-        app: None,
-        stream: None,
-        stream_prefix: None,
-        search: None,
-        live: None,
-        renditions: Renditions::Include,
-    };
+    let filter = StreamFilter { stream_id: Some(stream_id), ..StreamFilter::all(principal.visible_domains()) };
     Ok(store::stream::list_streams(pool, &filter, None, 1).await?.pop())
 }

@@ -79,6 +79,37 @@ pub struct SessionFilter {
     pub as_of: DateTime<Utc>,
 }
 
+impl SessionFilter {
+    /// Every session of these domains, at a moment.
+    #[must_use]
+    pub fn all(visible_domains: Option<&[String]>, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Self {
+        Self {
+            visible_domains: visible_domains.map(<[String]>::to_vec),
+            domain: None,
+            app: None,
+            stream: None,
+            stream_prefix: None,
+            stream_id: None,
+            publish_timestamp: None,
+            status: None,
+            unconfirmed: None,
+            unconfirmed_after,
+            ended_at_source: None,
+            flag: None,
+            client_ip: None,
+            node_ip: None,
+            min_duration_seconds: None,
+            max_duration_seconds: None,
+            renditions: Renditions::Include,
+            from: None,
+            to: None,
+            time_field: TimeField::Overlap,
+            at: None,
+            as_of,
+        }
+    }
+}
+
 /// Which page, and in which order.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionPage {

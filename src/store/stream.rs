@@ -99,6 +99,24 @@ pub struct StreamFilter {
     pub renditions: Renditions,
 }
 
+impl StreamFilter {
+    /// Every stream of these domains.
+    #[must_use]
+    pub fn all(visible_domains: Option<&[String]>) -> Self {
+        Self {
+            visible_domains: visible_domains.map(<[String]>::to_vec),
+            stream_id: None,
+            domain: None,
+            app: None,
+            stream: None,
+            stream_prefix: None,
+            search: None,
+            live: None,
+            renditions: Renditions::Include,
+        }
+    }
+}
+
 /// The last stream of the page before: domain, app, stream.
 pub type AfterStream = (String, String, String);
 

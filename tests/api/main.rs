@@ -10,6 +10,7 @@ mod caching;
 mod certificates;
 mod compression;
 mod cross_origin;
+mod dashboard;
 mod document;
 mod event_log;
 mod forgeries;

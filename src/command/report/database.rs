@@ -7,12 +7,12 @@ use super::output::Printer;
 use crate::command::BadUsage;
 use crate::command::database::{Installation, with_installation};
 use crate::config::InstallationOptions;
-use crate::http::page::Cursors;
 use crate::http::problem::ApiError;
 use crate::http::query_string::{FromQuery, QueryReader};
 use crate::http::reports::ParametersView;
 use crate::http::reports::concurrency::{ConcurrencyQuery, PointView};
 use crate::http::reports::push_duration::{CountsView, PushDurationQuery, RowView};
+use crate::http::sealer::Sealer;
 use crate::reconciler;
 use crate::report::push_duration::PushDuration;
 use crate::report::{concurrency_report, moment};
@@ -23,7 +23,7 @@ use crate::report::{concurrency_report, moment};
 /// When it is asked for wrongly, or the database cannot be used.
 pub(super) async fn print(options: &InstallationOptions, asked: Asked, printer: Printer) -> anyhow::Result<()> {
     // As the API reads them. No cursor is among them.
-    let mut reader = QueryReader::of_members(asked.path, asked.parameters, Cursors::new(&[0; 32]));
+    let mut reader = QueryReader::of_members(asked.path, asked.parameters, Sealer::new(&[0; 32]));
     if printer.has_pages() {
         let query = PushDurationQuery::read(&mut reader);
         reader.finish().map_err(refusal_of)?;

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::text::Stretch;
-use crate::http::page::Cursors;
+use crate::http::sealer::Sealer;
 use crate::query::changes::{Positions, get_positions, is_forgotten, list_changes};
 
 /// How often changes are looked for.
@@ -26,7 +26,7 @@ const KEPT: usize = 16;
 #[derive(Clone)]
 pub struct Feed {
     pool: PgPool,
-    cursors: Cursors,
+    sealer: Sealer,
     unconfirmed_after: TimeDelta,
     stretches: broadcast::Sender<Arc<Stretch>>,
     wanted: Arc<Notify>,
@@ -36,9 +36,9 @@ pub struct Feed {
 impl Feed {
     /// A feed from this database, which ends when stopped.
     #[must_use]
-    pub fn new(pool: PgPool, cursors: Cursors, unconfirmed_after: TimeDelta, stopped: CancellationToken) -> Self {
+    pub fn new(pool: PgPool, sealer: Sealer, unconfirmed_after: TimeDelta, stopped: CancellationToken) -> Self {
         let stretches = broadcast::Sender::new(KEPT);
-        Self { pool, cursors, unconfirmed_after, stretches, wanted: Arc::default(), stopped }
+        Self { pool, sealer, unconfirmed_after, stretches, wanted: Arc::default(), stopped }
     }
 
     /// Whatever changes from now on, or a little later: whoever needs more reads it.
@@ -66,7 +66,7 @@ impl Feed {
     /// What has changed after `from`, or the first of it.
     pub(super) async fn read(&self, from: &Positions) -> Result<Stretch, sqlx::Error> {
         let changes = list_changes(&self.pool, from).await?;
-        Ok(Stretch::new(from.clone(), changes, &self.cursors, self.unconfirmed_after))
+        Ok(Stretch::new(from.clone(), changes, &self.sealer, self.unconfirmed_after))
     }
 
     /// Reads and tells until stopped.

@@ -105,7 +105,7 @@ pub async fn listen_to_changes(
         None => state.feed.positions().await?,
         Some(id) => resume(&state, id).await?,
     };
-    let begin = sign_of_life(&resume_point(&state.cursors, &seen));
+    let begin = sign_of_life(&resume_point(&state.sealer, &seen));
     let listener = Listener { state, principal, wanted, seen, changes, caught_up: false, begin: Some(begin) };
     let events = stream::unfold(listener, |mut listener| async move {
         let said = listener.next().await?;
@@ -120,7 +120,7 @@ pub async fn listen_to_changes(
 
 /// What a listener who comes back has seen.
 async fn resume(state: &AppState, id: &HeaderValue) -> Result<Positions, ApiError> {
-    let seen = id.to_str().ok().and_then(|id| read_resume_point(&state.cursors, id));
+    let seen = id.to_str().ok().and_then(|id| read_resume_point(&state.sealer, id));
     let seen = seen.ok_or_else(|| ApiError::invalid(LAST_EVENT_ID, "is no id of an event of this feed"))?;
     if state.feed.has_forgotten(&seen).await? {
         let reason = "is older than the log reaches back: begin anew without it, after reading what is live";
@@ -164,7 +164,7 @@ impl Listener {
             };
             let Ok(stretch) = heard else {
                 self.renew()?;
-                return Some(sign_of_life(&resume_point(&self.state.cursors, &self.seen)));
+                return Some(sign_of_life(&resume_point(&self.state.sealer, &self.seen)));
             };
             let stretch = stretch.ok()?;
             if is_before(&self.seen, &stretch.from) {

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use actix_web::web::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::http::page::Cursors;
+use crate::http::sealer::Sealer;
 use crate::http::sessions::SessionView;
 use crate::query::changes::{Changes, Positions};
 use crate::store::session::SessionRow;
@@ -14,13 +14,13 @@ use crate::store::session::SessionRow;
 const BOUND_TO: &str = "resume point of /v1/live/changes";
 
 /// Makes and reads resume points: sealed, as they tell how much is received for others.
-pub(super) fn resume_point(cursors: &Cursors, positions: &Positions) -> String {
-    cursors.seal(BOUND_TO, positions).unwrap_or_default()
+pub(super) fn resume_point(sealer: &Sealer, positions: &Positions) -> String {
+    sealer.seal(BOUND_TO, positions).unwrap_or_default()
 }
 
 /// The positions of a resume point, if it is one.
-pub(super) fn read_resume_point(cursors: &Cursors, text: &str) -> Option<Positions> {
-    cursors.open(BOUND_TO, text)
+pub(super) fn read_resume_point(sealer: &Sealer, text: &str) -> Option<Positions> {
+    sealer.open(BOUND_TO, text)
 }
 
 /// What changed on the way from one moment to a later one, ready to be told.
@@ -51,12 +51,12 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Stretch {
-    pub(super) fn new(from: Positions, changes: Changes, cursors: &Cursors, unconfirmed_after: TimeDelta) -> Self {
+    pub(super) fn new(from: Positions, changes: Changes, sealer: &Sealer, unconfirmed_after: TimeDelta) -> Self {
         let Changes { to, sessions, as_of } = changes;
         let unsaid = |row| Changed { row, words: [OnceLock::new(), OnceLock::new()] };
         Self {
-            from_id: resume_point(cursors, &from),
-            to_id: resume_point(cursors, &to),
+            from_id: resume_point(sealer, &from),
+            to_id: resume_point(sealer, &to),
             changed: sessions.into_iter().map(unsaid).collect(),
             from,
             to,

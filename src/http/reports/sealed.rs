@@ -150,7 +150,7 @@ pub async fn seal_report(
     _: Query<NoParameters>,
     Body(members): Body<Map<String, Value>>,
 ) -> Result<HttpResponse, ApiError> {
-    let mut reader = QueryReader::of_members("/v1/sealed-reports", members, state.cursors.clone());
+    let mut reader = QueryReader::of_members("/v1/sealed-reports", members, state.sealer.clone());
     let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
     reader.finish()?;
     asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
@@ -380,7 +380,7 @@ pub async fn list_sealed_report_differences(
         return Err(ApiError::Internal("a sealed report has parameters".into()));
     };
     members.remove("as_of");
-    let mut reader = QueryReader::of_members("/v1/sealed-reports", members, state.cursors.clone());
+    let mut reader = QueryReader::of_members("/v1/sealed-reports", members, state.sealer.clone());
     let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
     reader.finish()?;
     asked.scope.visible_domains = sealed.visible_domains;

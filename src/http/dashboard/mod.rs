@@ -1,0 +1,48 @@
+//! The dashboard: pages for people who would rather look than read.
+//!
+//! Server-rendered, by the same queries and rules of access as the API. Every text goes through maud, which escapes it. No
+//! asset comes from elsewhere; a script of our own only moves what moves, and everything works without it.
+
+mod assets;
+mod error;
+mod find;
+mod frame;
+mod live;
+mod session;
+mod sign_in;
+mod stream;
+mod visitor;
+mod words;
+
+use actix_web::web::{self, FormConfig, QueryConfig, ServiceConfig};
+
+use super::problem::ApiError;
+use error::PageError;
+pub use visitor::token_of_cookie;
+
+/// Where pages are.
+pub const ROOT: &str = "/dashboard";
+
+/// The pages' part of the route table.
+pub fn routes(config: &mut ServiceConfig) {
+    config.service(
+        web::scope(ROOT)
+            .app_data(FormConfig::default().error_handler(|error, _| refusal("form", &error).into()))
+            .app_data(QueryConfig::default().error_handler(|error, _| refusal("query", &error).into()))
+            .service(sign_in::show_sign_in)
+            .service(sign_in::sign_in)
+            .service(sign_in::sign_out)
+            .service(assets::get_style)
+            .service(assets::get_script)
+            .service(live::show_live)
+            .service(stream::show_stream)
+            .service(session::show_session)
+            .service(find::find)
+            .default_service(web::to(error::show_nothing)),
+    );
+}
+
+/// What cannot be read is refused as a page, too.
+fn refusal(what: &str, error: &impl ToString) -> PageError {
+    ApiError::invalid(what, format!("cannot be read: {}", error.to_string())).into()
+}

@@ -1,0 +1,111 @@
+// What moves: clocks, times in the reader's zone, and what goes live and ends. Every page works without it.
+"use strict";
+
+const ROOT = "/dashboard";
+
+function inWords(seconds) {
+  const two = (number) => String(number).padStart(2, "0");
+  const days = Math.floor(seconds / 86400);
+  const clock = [Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60, seconds % 60].map(two).join(":");
+  return days > 0 ? `${days} d ${clock}` : clock;
+}
+
+function tick() {
+  const now = Date.now();
+  for (const clock of document.querySelectorAll(".clock[data-since]")) {
+    clock.textContent = inWords(Math.max(0, Math.floor((now - Date.parse(clock.dataset.since)) / 1000)));
+  }
+}
+
+const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+function localise(root) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    time.textContent = local.format(new Date(time.dateTime));
+  }
+}
+
+function element(name, properties, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+// A row as the server makes it. Names are put in as text: whatever they hold, it is never markup.
+function rowOf(session) {
+  const name = element("a", { href: `${ROOT}/streams/${session.stream_id}` }, element("bdi", { textContent: session.stream }));
+  const time = element("time", { dateTime: session.started_at, title: session.started_at });
+  const clock = element("span", { className: "clock" });
+  clock.dataset.since = session.started_at;
+  const cell = (label, className, ...content) => {
+    const made = element("td", { className }, ...content);
+    made.dataset.label = label;
+    return made;
+  };
+  const row = element(
+    "tr",
+    { className: "fresh" },
+    element("td", { className: "name" }, name),
+    element("td", { textContent: session.domain }),
+    element("td", { textContent: session.app }),
+    cell("since", "", time),
+    cell("for", "number", clock),
+    cell("sessions", "number", "1"),
+  );
+  row.dataset.stream = session.stream_id;
+  localise(row);
+  return row;
+}
+
+// The most rows that are kept by changes alone: the page has others on further pages.
+const MOST_ROWS = 500;
+
+function follow(table) {
+  const body = table.tBodies[0];
+  const search = new URLSearchParams(location.search).get("search") ?? "";
+  const news = document.getElementById("news");
+  const rows = new Map([...body.rows].map((row) => [row.dataset.stream, row]));
+  const changes = new EventSource(table.dataset.changes);
+  let recount;
+  changes.addEventListener("session", (event) => {
+    const session = JSON.parse(event.data);
+    if (!session.stream.includes(search)) return;
+    const known = rows.get(session.stream_id);
+    if (session.status === "live" && (!known || known.classList.contains("over"))) {
+      const row = rowOf(session);
+      if (known) known.replaceWith(row);
+      else if (rows.size < MOST_ROWS) body.prepend(row);
+      document.getElementById("empty")?.remove();
+      rows.set(session.stream_id, row);
+      news.textContent = `${session.stream} is live`;
+    } else if (session.status === "ended" && known && known.cells[5].textContent === "1") {
+      known.className = "over";
+      known.querySelector(".clock")?.removeAttribute("data-since");
+      news.textContent = `${session.stream} has ended`;
+    }
+    clearTimeout(recount);
+    recount = setTimeout(count, 500);
+  });
+  changes.addEventListener("error", () => {
+    news.textContent = "The connection is lost; trying again.";
+  });
+}
+
+async function count() {
+  const asked = new URLSearchParams(location.search);
+  const wanted = new URLSearchParams();
+  for (const name of ["domain", "app"]) if (asked.get(name)) wanted.set(name, asked.get(name));
+  const answer = await fetch(`/v1/live?${wanted}`);
+  if (!answer.ok) return;
+  const counts = await answer.json();
+  const figures = document.querySelectorAll("#counts .figure strong");
+  [counts.live_streams, counts.live_sessions, counts.unconfirmed_sessions].forEach((number, place) => {
+    figures[place].textContent = number;
+  });
+}
+
+localise(document);
+tick();
+setInterval(tick, 1000);
+const streams = document.getElementById("streams");
+if (streams) follow(streams);

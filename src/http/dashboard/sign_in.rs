@@ -1,0 +1,104 @@
+//! Signing in with a token, and out.
+
+use actix_web::http::header::LOCATION;
+use actix_web::web::{Data, Form, Query};
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::error::PageError;
+use super::visitor::{self, Visitor};
+use super::{ROOT, frame};
+use crate::clock;
+use crate::http::problem::ApiError;
+use crate::http::state::AppState;
+
+/// Where to go on.
+#[derive(Deserialize)]
+pub struct Wanted {
+    #[serde(default)]
+    to: String,
+}
+
+/// What the form sends.
+#[derive(Deserialize)]
+pub struct SignInForm {
+    token: String,
+    #[serde(default)]
+    to: String,
+}
+
+/// What every other form sends.
+#[derive(Deserialize)]
+pub struct OwnForm {
+    form_token: String,
+}
+
+#[get("/sign-in")]
+pub async fn show_sign_in(Query(wanted): Query<Wanted>) -> HttpResponse {
+    html_answer(HttpResponse::Ok(), &form(&wanted.to, false))
+}
+
+#[post("/sign-in")]
+pub async fn sign_in(request: HttpRequest, state: Data<AppState>, Form(form_sent): Form<SignInForm>) -> HttpResponse {
+    let token = form_sent.token.trim();
+    let now = clock::now();
+    let cookie = state.registry.current().tokens.authenticate(token, now).and_then(|_| {
+        let secure = request.app_config().secure();
+        visitor::sign_in(&state, token, now, secure)
+    });
+    match cookie {
+        Some(cookie) => {
+            let to = Some(form_sent.to).filter(|to| is_ours(to)).unwrap_or_else(|| ROOT.to_owned());
+            HttpResponse::SeeOther().cookie(cookie).insert_header((LOCATION, to)).finish()
+        }
+        None => html_answer(HttpResponse::Unauthorized(), &form(&form_sent.to, true)),
+    }
+}
+
+#[post("/sign-out")]
+pub async fn sign_out(
+    visitor: Visitor,
+    request: HttpRequest,
+    Form(form): Form<OwnForm>,
+) -> Result<HttpResponse, PageError> {
+    if !visitor.owns(&form.form_token) {
+        return Err(ApiError::invalid("form_token", "is not of this page: go back, reload it, and try again").into());
+    }
+    let cookie = visitor::sign_out(request.app_config().secure());
+    Ok(HttpResponse::SeeOther().cookie(cookie).insert_header((LOCATION, format!("{ROOT}/sign-in"))).finish())
+}
+
+/// Whether a path is one of these pages: nobody is led elsewhere.
+fn is_ours(path: &str) -> bool {
+    path.strip_prefix(ROOT).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+        && !path.chars().any(char::is_control)
+        && path.is_ascii()
+}
+
+fn form(to: &str, refused: bool) -> Markup {
+    frame::bare(
+        "Sign in",
+        &html! {
+            h1 { "streamtally" }
+            form.card method="post" action=(format!("{ROOT}/sign-in")) {
+                label for="token" { "API token" }
+                input #token type="password" name="token" required autofocus autocomplete="current-password"
+                    aria-describedby=[refused.then_some("refused")];
+                @if refused {
+                    p #refused.wrong role="alert" { "This token is not valid: it may have expired, or been revoked." }
+                }
+                input type="hidden" name="to" value=(to);
+                button { "Sign in" }
+            }
+            p.hint {
+                "An administrator makes tokens with " code { "streamtally token create NAME --scopes read" }
+                ". You see what your token may see, for twelve hours at most."
+            }
+        },
+    )
+}
+
+fn html_answer(mut answer: actix_web::HttpResponseBuilder, page: &Markup) -> HttpResponse {
+    answer.content_type("text/html; charset=utf-8").body(page.0.clone())
+}
