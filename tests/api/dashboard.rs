@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::helpers::{ADMIN_TOKEN, TestApp};
 use crate::messages::{DOMAIN, KEY, Push};
+use crate::reports::ledger::{Ledger, Say, push};
 
 /// Somebody with a browser that follows nothing by itself.
 struct Browser<'a> {
@@ -260,4 +261,52 @@ async fn one_box_finds_names_parts_of_them_domains_ids_and_push_addresses() {
     }
     assert!(browser.page("/dashboard/find?text=nobody").await.contains("Nothing is known by that"));
     assert!(browser.page("/dashboard?domain=nobody").await.contains("Nothing is on air that fits"));
+}
+
+#[tokio::test]
+async fn billing_sees_a_month_takes_it_as_csv_seals_it_and_sees_what_changed() {
+    /// 2026-01-10, at noon.
+    const NOON: i64 = 1_768_046_400;
+    let app = TestApp::start().await;
+    let mut ledger = Ledger::new(&app);
+    let key = |stream: &str| push(DOMAIN, "live", stream, NOON);
+    ledger
+        .say_each(&[
+            (key("<room>"), Say::Start),
+            (key("<room>"), Say::Superseded(NOON + 3_600)),
+            (key("gone"), Say::Start),
+            (key("gone"), Say::End(NOON + 60)),
+        ])
+        .await;
+    let token = app.make_token(&["read", "billing"], None).await;
+    let browser = Browser::signed_in(&app, &token).await;
+    let asked = "month=2026-01&group_by=domain%2Capp%2Cstream&window=day&time_zone=Asia%2FKathmandu";
+    let page = browser.page(&format!("/dashboard/reports?{asked}")).await;
+    assert!(page.contains("<bdi>&lt;room&gt;</bdi>") && page.contains("2026-01-10"), "{page}");
+    assert!(
+        page.contains(r#"title="3600 seconds">01:00:00"#) && page.contains("At most 2 sessions of 2 streams"),
+        "{page}"
+    );
+    let csv = between(&page, "<a class=\"button\" href=\"", "\"").replace("&amp;", "&");
+    let csv = browser.get(&csv).await.text().await.unwrap();
+    assert!(csv.contains(",<room>,2026-01-09T18:15:00Z,2026-01-10T18:15:00Z,1,1,3600,0,3600,0,3600,1\r\n"), "{csv}");
+
+    let form_token = between(&page, "name=\"form_token\" value=\"", "\"").to_owned();
+    let form =
+        [("form_token", form_token.as_str()), ("from", "2026-01-01"), ("to", "2026-02-01"), ("group_by", "stream")];
+    assert_eq!(
+        browser.post("/dashboard/reports/seal", &[("form_token", "guessed"), form[1], form[2]]).await.status(),
+        400
+    );
+    assert_eq!(browser.post("/dashboard/reports/seal", &form).await.headers()["location"], "/dashboard/reports#sealed");
+    ledger.say_each(&[(key("<room>"), Say::End(NOON + 7_200)), (key("gone"), Say::OperatorEnd(NOON))]).await;
+    let page = browser.page("/dashboard/reports?month=2026-02").await;
+    let changed = between(&page, "<a href=\"/dashboard/reports/sealed/", "\"");
+    let changed = browser.page(&format!("/dashboard/reports/sealed/{changed}")).await;
+    assert!(changed.contains("3600 s") && changed.contains("-60 s"), "{changed}");
+
+    let reader = app.make_token(&["read"], None).await;
+    let reader = Browser::signed_in(&app, &reader).await;
+    assert!(!reader.page("/dashboard").await.contains("/dashboard/reports"));
+    assert_eq!(reader.get("/dashboard/reports").await.status(), 403);
 }

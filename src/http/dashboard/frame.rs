@@ -4,6 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::ROOT;
 use super::visitor::Visitor;
+use crate::access::Scope;
 
 /// Which page it is, in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub enum Place {
     Live,
     /// Looking for something.
     Find,
+    /// How long pushes lasted.
+    Reports,
     /// None of these.
     Elsewhere,
 }
@@ -29,6 +32,7 @@ pub fn page(visitor: &Visitor, place: Place, title: &str, content: &Markup) -> M
                 nav aria-label="Pages" {
                     (entry(Place::Live, "", "Live"))
                     (entry(Place::Find, "/find", "Find"))
+                @if visitor.principal.may(Scope::Billing) { (entry(Place::Reports, "/reports", "Reports")) }
                     a href="/docs/" { "API" }
                 }
                 form.out method="post" action=(format!("{ROOT}/sign-out")) {

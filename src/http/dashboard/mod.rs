@@ -8,6 +8,7 @@ mod error;
 mod find;
 mod frame;
 mod live;
+mod reports;
 mod session;
 mod sign_in;
 mod stream;
@@ -38,6 +39,9 @@ pub fn routes(config: &mut ServiceConfig) {
             .service(stream::show_stream)
             .service(session::show_session)
             .service(find::find)
+            .service(reports::show_reports)
+            .service(reports::seal_report)
+            .service(reports::show_difference)
             .default_service(web::to(error::show_nothing)),
     );
 }

@@ -10,7 +10,6 @@ use super::error::PageError;
 use super::visitor::{self, Visitor};
 use super::{ROOT, frame};
 use crate::clock;
-use crate::http::problem::ApiError;
 use crate::http::state::AppState;
 
 /// Where to go on.
@@ -62,9 +61,7 @@ pub async fn sign_out(
     request: HttpRequest,
     Form(form): Form<OwnForm>,
 ) -> Result<HttpResponse, PageError> {
-    if !visitor.owns(&form.form_token) {
-        return Err(ApiError::invalid("form_token", "is not of this page: go back, reload it, and try again").into());
-    }
+    visitor.check(&form.form_token)?;
     let cookie = visitor::sign_out(request.app_config().secure());
     Ok(HttpResponse::SeeOther().cookie(cookie).insert_header((LOCATION, format!("{ROOT}/sign-in"))).finish())
 }

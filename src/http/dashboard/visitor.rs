@@ -18,6 +18,7 @@ use super::error::PageError;
 use crate::access::{Principal, Scope};
 use crate::clock;
 use crate::http::caching::ForCaller;
+use crate::http::problem::ApiError;
 use crate::http::state::AppState;
 
 const COOKIE: &str = "streamtally";
@@ -69,9 +70,14 @@ pub fn token_of_cookie(request: &HttpRequest, state: &AppState) -> Option<String
 }
 
 impl Visitor {
-    /// Whether a form is theirs.
-    pub fn owns(&self, form_token: &str) -> bool {
-        self.form_token.as_bytes().ct_eq(form_token.as_bytes()).into()
+    /// Refuses a form that is not theirs.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn check(&self, form_token: &str) -> Result<(), ApiError> {
+        let theirs: bool = self.form_token.as_bytes().ct_eq(form_token.as_bytes()).into();
+        let refusal = || ApiError::invalid("form_token", "is not of this page: go back, reload it, and try again");
+        theirs.then_some(()).ok_or_else(refusal)
     }
 }
 

@@ -10,6 +10,12 @@ pub fn time(at: DateTime<Utc>) -> Markup {
     html! { time datetime=(text) title=(shown) { (shown) } }
 }
 
+/// The date of a time in a time zone; in UTC, if there is no such zone.
+pub fn date(at: DateTime<Utc>, time_zone: &str) -> String {
+    let zone: chrono_tz::Tz = time_zone.parse().unwrap_or(chrono_tz::Tz::UTC);
+    at.with_timezone(&zone).format("%Y-%m-%d").to_string()
+}
+
 /// A time, or a dash.
 pub fn maybe_time(at: Option<DateTime<Utc>>) -> Markup {
     at.map_or_else(|| html! { "–" }, time)

@@ -15,7 +15,7 @@ use super::state::AppState;
 use crate::report::{ReportError, moment};
 
 /// Closes the moment that a report is of.
-async fn close(state: &AppState, as_of: Option<DateTime<Utc>>) -> Result<DateTime<Utc>, ApiError> {
+pub(super) async fn close(state: &AppState, as_of: Option<DateTime<Utc>>) -> Result<DateTime<Utc>, ApiError> {
     Ok(moment::close(&state.work_pool, &state.report_pool, as_of).await?)
 }
 

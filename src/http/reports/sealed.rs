@@ -150,23 +150,35 @@ pub async fn seal_report(
     _: Query<NoParameters>,
     Body(members): Body<Map<String, Value>>,
 ) -> Result<HttpResponse, ApiError> {
+    let sealed = seal(&state, &principal, members).await?;
+    let location = (header::LOCATION, format!("/v1/sealed-reports/{}", sealed.sealed_report_id));
+    Ok(HttpResponse::Created().insert_header(location).json(SealedReportView::from(sealed)))
+}
+
+/// Makes the report that these members ask for, and keeps it.
+///
+/// # Errors
+/// When they cannot be understood, or the report cannot be made.
+pub async fn seal(
+    state: &AppState,
+    principal: &Principal,
+    members: Map<String, Value>,
+) -> Result<SealedReportRow, ApiError> {
     let mut reader = QueryReader::of_members("/v1/sealed-reports", members, state.sealer.clone());
     let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
     reader.finish()?;
     asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
-    let as_of = super::close(&state, asked.as_of).await?;
+    let as_of = super::close(state, asked.as_of).await?;
     let parameters = ParametersView::of_push_duration(&asked.scope, layout, as_of);
     let label = Label {
         as_of,
-        actor: principal.actor.name,
+        actor: principal.actor.name.clone(),
         visible_domains: asked.scope.visible_domains.clone(),
         parameters: json(&parameters),
     };
     let report = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, as_of, None);
     let totals = |counts| json(&CountsView::from(counts));
-    let sealed = sealed::seal(&state.work_pool, report, label, totals, clock::now()).await?;
-    let location = (header::LOCATION, format!("/v1/sealed-reports/{}", sealed.sealed_report_id));
-    Ok(HttpResponse::Created().insert_header(location).json(SealedReportView::from(sealed)))
+    Ok(sealed::seal(&state.work_pool, report, label, totals, clock::now()).await?)
 }
 
 /// What has no text of its own that JSON could not hold.
@@ -375,22 +387,37 @@ pub async fn list_sealed_report_differences(
     sealed_report_id: Path<String>,
     Query(DifferenceQuery { page }): Query<DifferenceQuery>,
 ) -> Result<Json<DifferencePageView>, ApiError> {
-    let sealed = find(&state, &principal, &sealed_report_id).await?;
-    let Value::Object(mut members) = sealed.parameters else {
+    let (sealed, differences, as_of) =
+        differences(&state, &principal, &sealed_report_id, page.after.clone(), page.limit).await?;
+    let place = |row: &Difference| DifferencePlace { as_of, after: row.place() };
+    let (data, next_cursor) = page.page(Rows::of(differences, page.limit), place, DifferenceView::from);
+    Ok(Json(DifferencePageView { data, next_cursor, sealed_as_of: sealed.as_of, as_of }))
+}
+
+/// A sealed report, one more than `limit` of the rows that it would have otherwise, and the moment that it is compared with.
+///
+/// # Errors
+/// When it does not exist for the caller, or cannot be compared.
+pub async fn differences(
+    state: &AppState,
+    principal: &Principal,
+    sealed_report_id: &str,
+    place: Option<DifferencePlace>,
+    limit: u16,
+) -> Result<(SealedReportRow, Vec<Difference>, DateTime<Utc>), ApiError> {
+    let sealed = find(state, principal, sealed_report_id).await?;
+    let Value::Object(mut members) = sealed.parameters.clone() else {
         return Err(ApiError::Internal("a sealed report has parameters".into()));
     };
     members.remove("as_of");
     let mut reader = QueryReader::of_members("/v1/sealed-reports", members, state.sealer.clone());
     let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
     reader.finish()?;
-    asked.scope.visible_domains = sealed.visible_domains;
-    let as_of = super::close(&state, page.after.as_ref().map(|place| place.as_of)).await?;
-    let after = page.after.as_ref().map(|place| place.after.clone());
+    asked.scope.visible_domains.clone_from(&sealed.visible_domains);
+    let as_of = super::close(state, place.as_ref().map(|place| place.as_of)).await?;
+    let after = place.map(|place| place.after);
     let today = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, as_of, after.clone());
-    let limit = usize::from(page.limit) + 1;
-    let differences =
-        sealed::list_differences(&state.work_pool, sealed.sealed_report_id, today, after.as_ref(), limit).await?;
-    let place = |row: &Difference| DifferencePlace { as_of, after: row.place() };
-    let (data, next_cursor) = page.page(Rows::of(differences, page.limit), place, DifferenceView::from);
-    Ok(Json(DifferencePageView { data, next_cursor, sealed_as_of: sealed.as_of, as_of }))
+    let (id, limit) = (sealed.sealed_report_id, usize::from(limit) + 1);
+    let differences = sealed::list_differences(&state.work_pool, id, today, after.as_ref(), limit).await?;
+    Ok((sealed, differences, as_of))
 }
