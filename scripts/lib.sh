@@ -51,7 +51,7 @@ find_postgres() {
 # Debian's python3 makes no environments by itself.
 has_python() { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
-# What of the things named is not here. Known are: linker, postgres, python.
+# What of the things named is not here. Known are: linker, postgres, python, browser.
 list_lacking() {
   local thing
   for thing in "$@"; do
@@ -59,11 +59,12 @@ list_lacking() {
       linker) has_linker || printf '%s\n' linker ;;
       postgres) find_postgres || printf '%s\n' postgres ;;
       python) has_python || printf '%s\n' python ;;
+      browser) has chromedriver || printf '%s\n' browser ;;
     esac
   done
 }
 
-# ensure linker [postgres] [python]: makes sure of cargo and of the things named, installing what is lacking where it can.
+# ensure linker [postgres] [python] [browser]: makes sure of cargo and of the things named, installing what is lacking where it can.
 ensure() {
   # Not every shell that runs this has read the profile that rustup wrote to.
   has cargo || PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
@@ -96,6 +97,7 @@ describe() {
       linker) printf '%s' 'a C compiler, with which Rust links' ;;
       postgres) printf '%s' "a PostgreSQL server, $oldest_postgres or later" ;;
       python) printf '%s' 'a Python that makes environments' ;;
+      browser) printf '%s' 'Chromium and its driver' ;;
     esac
     comma=', and '
   done
@@ -110,6 +112,7 @@ install() {
     case "$*" in *linker*) give_up "$*" ;; esac
     case "$*" in *postgres*) brew install postgresql@17 </dev/null >&2 || give_up "$*" ;; esac
     case "$*" in *python*) brew install python </dev/null >&2 || give_up "$*" ;; esac
+    case "$*" in *browser*) brew install --cask google-chrome chromedriver </dev/null >&2 || give_up "$*" ;; esac
   elif has apt-get && as_root true 2>/dev/null; then
     install_with_apt "$@"
   else
@@ -129,6 +132,7 @@ install_with_apt() {
         packages="$packages postgresql-$server"
         ;;
       python) packages="$packages python3-venv" ;;
+      browser) packages="$packages chromium chromium-driver" ;;
     esac
   done
   say "Installing$packages ..."
@@ -160,6 +164,7 @@ give_up() {
   say "This script cannot install it here. Please install, as an administrator, then run it again:"
   case "$1" in *linker*) say "  $linker" ;; esac
   case "$1" in *python*) say "  Python 3.10 or later with venv and pip (Debian: python3-venv)" ;; esac
+  case "$1" in *browser*) say "  Chromium or Chrome, and its chromedriver (Debian: chromium chromium-driver)" ;; esac
   case "$1" in
     *postgres*)
       say "  $postgres"

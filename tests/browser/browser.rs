@@ -1,0 +1,97 @@
+//! Chromium, through its driver.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use fantoccini::elements::Element;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::json;
+
+use crate::home::{Bystander, free_port};
+
+/// How long something on a page may take to come about.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A browser with one window. Its driver, and the browser with it, ends when this is dropped.
+pub struct Browser {
+    pub client: Client,
+    _driver: Bystander,
+}
+
+impl Browser {
+    pub async fn start() -> Self {
+        let port = free_port();
+        let mut driver = Command::new("chromedriver");
+        driver.arg(format!("--port={port}")).stdout(Stdio::null()).stderr(Stdio::null());
+        let driver = Bystander::spawn(&mut driver);
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--window-size=1280,900",
+        ];
+        let capabilities = json!({ "browserName": "chrome", "goog:chromeOptions": { "args": arguments } });
+        let capabilities = capabilities.as_object().unwrap().clone();
+        let mut connect = ClientBuilder::new(HttpConnector::new());
+        connect.capabilities(capabilities);
+        let url = format!("http://127.0.0.1:{port}");
+        let connected = async {
+            loop {
+                match connect.connect(&url).await {
+                    Ok(client) => break client,
+                    // The driver does not listen yet.
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        };
+        let client = tokio::time::timeout(Duration::from_secs(30), connected).await.expect("chromedriver answers");
+        Self { client, _driver: driver }
+    }
+
+    /// Waits until there is an element.
+    pub async fn wait_for(&self, css: &str) -> Element {
+        let found = self.client.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await;
+        found.unwrap_or_else(|error| panic!("waited in vain for {css}: {error}"))
+    }
+
+    /// Waits until the page says something.
+    pub async fn wait_for_text(&self, text: &str) {
+        let path = format!("//main[contains(., '{text}')]");
+        let found = self.client.wait().at_most(PATIENCE).for_element(Locator::XPath(&path)).await;
+        if found.is_err() {
+            let page = self.client.find(Locator::Css("body")).await.unwrap().text().await.unwrap();
+            panic!("waited in vain for {text:?}; there is: {page}");
+        }
+    }
+
+    pub async fn click(&self, link: &str) {
+        self.client.find(Locator::LinkText(link)).await.unwrap().click().await.unwrap();
+    }
+
+    pub async fn fill(&self, css: &str, text: &str) {
+        let field = self.wait_for(css).await;
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    /// Presses the button that says so.
+    pub async fn press(&self, button: &str) {
+        let path = format!("//button[normalize-space()='{button}']");
+        self.client.find(Locator::XPath(&path)).await.unwrap().click().await.unwrap();
+    }
+
+    pub async fn path(&self) -> String {
+        self.client.current_url().await.unwrap().path().to_owned()
+    }
+
+    /// How many rows the table of what is live has, of those that are.
+    pub async fn live_rows(&self) -> usize {
+        self.client.find_all(Locator::Css("#streams tbody tr:not(.over)")).await.unwrap().len()
+    }
+}

@@ -1,0 +1,119 @@
+//! What people come for.
+
+use std::fs;
+
+use fantoccini::Locator;
+use streamtally::clock;
+
+use crate::browser::Browser;
+use crate::home::{Home, User};
+use crate::service::Service;
+
+const DOMAIN: &str = "push.example.com";
+
+/// A service with a domain, and the administrator's token.
+fn serve(home: &Home) -> (Service, String) {
+    let service = home.serve();
+    assert_eq!(home.run(&["domain", "add", DOMAIN]).0, 0);
+    let token = fs::read_to_string(home.data_dir().join("admin-token")).unwrap().trim().to_owned();
+    (service, token)
+}
+
+fn send(home: &Home, service: &Service, what: &str, stream: &str, seconds_ago: i64) {
+    let (url, began) = (service.url(), (clock::now().timestamp() - seconds_ago).to_string());
+    let mut arguments = vec!["send", what, "--domain", DOMAIN, "--stream", stream, "--url", &url, "--wait"];
+    if what == "start" {
+        arguments.extend(["--publish-timestamp", &began]);
+    }
+    let (status, printed) = home.run(&arguments);
+    assert_eq!(status, 0, "{printed}");
+}
+
+async fn sign_in(browser: &Browser, service: &Service, path: &str, token: &str) {
+    browser.client.goto(&format!("{}{path}", service.url())).await.unwrap();
+    browser.fill("#token", token).await;
+    browser.press("Sign in").await;
+    browser.wait_for("header.bar").await;
+}
+
+/// The token that a command has made.
+fn token_of(printed: &str) -> String {
+    printed.lines().find_map(|line| line.strip_prefix("Token, shown this once: ")).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_stream_goes_live_and_ends_without_a_reload_and_is_found_and_looked_into() {
+    let home = Home::new(User::Ourselves);
+    let (service, token) = serve(&home);
+    let browser = Browser::start().await;
+    sign_in(&browser, &service, "/dashboard", &token).await;
+    browser.wait_for_text("Nothing is on air").await;
+    let body = browser.wait_for("body").await;
+
+    send(&home, &service, "start", "<b>room</b>", 3_700);
+    browser.wait_for("#streams tbody tr.fresh").await;
+    assert_eq!(browser.live_rows().await, 1);
+    browser.wait_for_text("<b>room</b> is live").await;
+    send(&home, &service, "end", "<b>room</b>", 0);
+    browser.wait_for("#streams tbody tr.over").await;
+    browser.wait_for_text("<b>room</b> has ended").await;
+    // It is the page that was loaded first.
+    body.text().await.unwrap();
+
+    browser.click("Find").await;
+    browser.fill("input[name=text]", "oom<").await;
+    browser.press("Find").await;
+    browser.wait_for("td.name a").await.click().await.unwrap();
+    browser.wait_for("figure.timeline rect.bar").await;
+    assert!(browser.path().await.starts_with("/dashboard/streams/"));
+    browser.wait_for("tbody tr td a").await.click().await.unwrap();
+    browser.wait_for_text("the provider notified it").await;
+    browser.wait_for_text("PUBLISH_DONE").await;
+}
+
+#[tokio::test]
+async fn a_month_is_reported_and_sealed() {
+    let home = Home::new(User::Ourselves);
+    let (service, token) = serve(&home);
+    send(&home, &service, "start", "room", 60);
+    let browser = Browser::start().await;
+    sign_in(&browser, &service, "/dashboard/reports?group_by=domain%2Capp%2Cstream", &token).await;
+    browser.wait_for("table.report rect.open").await;
+    browser.wait_for_text("push.example.com / live / room").await;
+    let csv = browser.client.find(Locator::LinkText("CSV")).await.unwrap().attr("href").await.unwrap().unwrap();
+    let download = "const [path, done] = arguments; fetch(path).then((answer) => answer.text()).then(done);";
+    let text = browser.client.execute_async(download, vec![csv.into()]).await.unwrap();
+    let text = text.as_str().unwrap();
+    assert!(text.starts_with("domain,app,stream,") && text.contains("push.example.com,live,room,"), "{text}");
+
+    browser.press("Seal").await;
+    browser.wait_for("#sealed + table").await;
+    browser.click("what changed").await;
+    browser.wait_for_text("What changed since it was sealed").await;
+}
+
+#[tokio::test]
+async fn a_bound_token_is_refused_what_it_may_not_see() {
+    let home = Home::new(User::Ourselves);
+    let (service, token) = serve(&home);
+    send(&home, &service, "start", "room", 60);
+    let (status, printed) =
+        home.run(&["token", "create", "wall", "--scopes", "read", "--domain", "push.other.example"]);
+    assert_eq!(status, 0, "{printed}");
+    let browser = Browser::start().await;
+    sign_in(&browser, &service, "/dashboard", &token).await;
+    browser.click("room").await;
+    browser.wait_for("figure.timeline").await;
+    let stream = browser.path().await;
+    browser.press("Sign out").await;
+    browser.wait_for("#token").await;
+
+    browser.client.goto(&format!("{}{stream}", service.url())).await.unwrap();
+    browser.fill("#token", &token_of(&printed)).await;
+    browser.press("Sign in").await;
+    browser.wait_for_text("There is no such stream, or it is not yours to see").await;
+    assert_eq!(browser.path().await, stream);
+    browser.client.goto(&format!("{}/dashboard", service.url())).await.unwrap();
+    browser.wait_for_text("Nothing is on air").await;
+    assert!(browser.client.find(Locator::LinkText("Reports")).await.is_err());
+}
