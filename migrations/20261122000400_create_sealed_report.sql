@@ -20,7 +20,7 @@ create table sealed_report (
 
 create index sealed_report_sealed_idx on sealed_report (sealed_at, sealed_report_id);
 
--- The report as CSV, in parts of whole lines; written before the report itself, in its transaction.
+-- The report as CSV, in parts of whole lines; written before the report itself: parts without one are of none.
 create table sealed_report_part (
     sealed_report_id uuid    not null,
     number           integer not null,

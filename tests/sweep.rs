@@ -35,7 +35,11 @@ fn sweep(pushes: &[Push], bounds: &[i64], horizon: i64) -> (Vec<Row>, Counts) {
     for push in pushes {
         sweep.add(push, by_name);
     }
-    let whole = sweep.finish(by_name);
+    let whole = loop {
+        if let Some(whole) = sweep.finish(by_name) {
+            break whole;
+        }
+    };
     (sweep.take_rows(), whole)
 }
 

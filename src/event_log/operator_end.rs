@@ -1,6 +1,6 @@
 //! When a session ended, by an operator's word; and taking that back.
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Timelike, Utc};
 use serde_json::json;
 use sqlx::{Connection, PgPool};
 use uuid::Uuid;
@@ -76,7 +76,7 @@ fn check(session: &SessionRow, ended_at: DateTime<Utc>, now: DateTime<Utc>) -> R
         Err(EndError::Impossible("must not lie before the session's start"))
     } else if ended_at > now {
         Err(EndError::Impossible("must not lie in the future"))
-    } else if ended_at != ended_at.trunc_subsecs(0) {
+    } else if ended_at.nanosecond() != 0 {
         Err(EndError::Impossible("must be a whole second"))
     } else {
         Ok(())

@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, Timelike, Utc};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -192,9 +192,7 @@ impl QueryReader {
     /// A time with an offset, to the microsecond.
     pub fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
         let expected = "an RFC 3339 time with an offset, such as 2026-01-31T08:00:00Z; write a plus sign as %2B";
-        self.value(name, expected, |text| {
-            DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc().trunc_subsecs(6))
-        })
+        self.value(name, expected, |text| read_time(text).map(|time| time.trunc_subsecs(6)))
     }
 
     /// The parameters that are left, in a fixed order: what a cursor is bound to.
@@ -215,6 +213,12 @@ impl QueryReader {
         }
         if self.invalid.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.invalid)) }
     }
+}
+
+/// A time with an offset. A sixtieth second is refused: it is one instant here, and another in the database.
+pub(super) fn read_time(text: &str) -> Option<DateTime<Utc>> {
+    let time = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+    (time.nanosecond() < 1_000_000_000).then_some(time)
 }
 
 fn decode(text: &str) -> Option<String> {

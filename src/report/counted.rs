@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::ReportError;
+use super::moment::Moment;
 use super::parameters::Scope;
 use crate::store;
 use crate::store::report::{Begun, CountedRow};
@@ -20,27 +22,30 @@ pub struct Counted {
 /// Pushes that count for a period, as of a moment that is closed: by start and id, after a place, at most `limit`.
 ///
 /// # Errors
-/// Those of the database.
+/// [`ReportError`].
 pub async fn list(
     pool: &PgPool,
     scope: &Scope,
-    as_of: DateTime<Utc>,
+    moment: &Moment,
     after: Option<(DateTime<Utc>, Uuid)>,
     limit: i64,
-) -> Result<Vec<Counted>, sqlx::Error> {
+) -> Result<Vec<Counted>, ReportError> {
+    let as_of = moment.at;
     let filter = scope.filter(as_of);
     let (from, to) = (scope.from, scope.counts_until(as_of));
     let mut rows = Vec::new();
+    let mut snapshot = moment.read(pool).await?;
     if from < to {
         if after.is_none_or(|(started_at, _)| started_at < from) {
-            rows = store::report::list_counted(pool, &filter, Begun::Before(from), after, limit).await?;
+            rows = store::report::list_counted(&mut *snapshot, &filter, Begun::Before(from), after, limit).await?;
         }
         let left = limit - i64::try_from(rows.len()).unwrap_or(limit);
         if left > 0 {
             let within = Begun::Within(from, to);
-            rows.extend(store::report::list_counted(pool, &filter, within, after, left).await?);
+            rows.extend(store::report::list_counted(&mut *snapshot, &filter, within, after, left).await?);
         }
     }
+    snapshot.commit().await?;
     let counted = |push: CountedRow| {
         let until = push.ended_at.map_or(to, |ended_at| ended_at.min(to)).timestamp();
         let seconds = (until - push.started_at.max(from).timestamp()).max(0);

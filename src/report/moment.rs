@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{PgPool, PgTransaction};
 use tokio::time::{Instant, sleep};
 
 use super::ReportError;
 use crate::store;
+use crate::store::moment::ReachRow;
 
 /// How long folding may take to come to the moment.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -15,16 +16,41 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long to wait before looking again.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// A moment at which and before which nothing is recorded any more, and how far the log reached then.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    /// The moment.
+    pub at: DateTime<Utc>,
+    reaches: Vec<ReachRow>,
+}
+
+impl Moment {
+    /// A moment that is not closed, for what need not be the same when it is asked again.
+    #[must_use]
+    pub fn passing(at: DateTime<Utc>) -> Self {
+        Self { at, reaches: Vec::new() }
+    }
+
+    /// Begins to read what is folded, if that is all up to the moment. To be asked of every snapshot: another may be of
+    /// another replica, or of a database that has crashed since, and lost what was folded but not yet on disk.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn read(&self, pool: &PgPool) -> Result<PgTransaction<'static>, ReportError> {
+        let mut snapshot = store::snapshot::begin(pool).await?;
+        if store::moment::has_unfolded(&mut *snapshot, self.at, &self.reaches).await? {
+            return Err(ReportError::NotFolded);
+        }
+        Ok(snapshot)
+    }
+}
+
 /// Closes a moment, or the latest there is: nothing will be recorded at it or before it any more. Then waits until all that
-/// was is folded, where it is read. Gives the moment.
+/// was is folded, where it is read.
 ///
 /// # Errors
 /// [`ReportError`].
-pub async fn close(
-    primary: &PgPool,
-    reading: &PgPool,
-    as_of: Option<DateTime<Utc>>,
-) -> Result<DateTime<Utc>, ReportError> {
+pub async fn close(primary: &PgPool, reading: &PgPool, as_of: Option<DateTime<Utc>>) -> Result<Moment, ReportError> {
     if let Some(as_of) = as_of
         && as_of > store::moment::get_latest_moment(primary).await?
     {
@@ -39,12 +65,16 @@ pub async fn close(
         None => store::moment::close(primary, as_of).await?,
     };
     let at = reaches.first().map(|reach| reach.at).ok_or(sqlx::Error::RowNotFound)?;
+    let moment = Moment { at, reaches };
     let patience = Instant::now() + PATIENCE;
-    while store::moment::has_unfolded(reading, at, &reaches).await? {
-        if Instant::now() > patience {
-            return Err(ReportError::NotFolded);
+    loop {
+        match moment.read(reading).await {
+            Ok(snapshot) => {
+                snapshot.commit().await?;
+                return Ok(moment);
+            }
+            Err(ReportError::NotFolded) if Instant::now() < patience => sleep(PAUSE).await,
+            Err(error) => return Err(error),
         }
-        sleep(PAUSE).await;
     }
-    Ok(at)
 }

@@ -7,7 +7,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
+use super::ReportError;
+use super::moment::Moment;
 use super::parameters::{GroupName, Layout, Scope};
+use super::push::Push;
 use super::source::Source;
 use super::sweep::{Counts, Row, Sweep};
 use super::window::list_bounds;
@@ -48,6 +51,10 @@ pub struct PushDuration {
     source: Source,
     sweep: Sweep,
     after: Option<RowPlace>,
+    /// Pushes that were read, and are not counted yet.
+    pending: VecDeque<Push>,
+    /// Whether all were read.
+    at_end: bool,
     /// Not named yet: a window may have very many.
     ready: VecDeque<Row>,
     totals: Option<Counts>,
@@ -59,20 +66,35 @@ impl PushDuration {
     ///
     /// Rows without a second are left out.
     #[must_use]
-    pub fn begin(pool: PgPool, scope: &Scope, layout: Layout, as_of: DateTime<Utc>, after: Option<RowPlace>) -> Self {
+    pub fn begin(pool: PgPool, scope: &Scope, layout: Layout, moment: &Moment, after: Option<RowPlace>) -> Self {
+        let as_of = moment.at;
         let from = after.as_ref().map_or(scope.from, |after| after.window_start.max(scope.from));
         let horizon = as_of.timestamp();
         let bounds = list_bounds(from.timestamp(), scope.to.timestamp(), horizon, layout.window, layout.time_zone);
-        let source =
-            Source::open(pool, scope.filter(as_of), from, scope.counts_until(as_of).max(from), layout.group_by);
-        Self { source, sweep: Sweep::new(bounds, horizon), after, ready: VecDeque::new(), totals: None }
+        let source = Source::open(
+            pool,
+            moment.clone(),
+            scope.filter(as_of),
+            from,
+            scope.counts_until(as_of).max(from),
+            layout.group_by,
+        );
+        Self {
+            source,
+            sweep: Sweep::new(bounds, horizon),
+            after,
+            pending: VecDeque::new(),
+            at_end: false,
+            ready: VecDeque::new(),
+            totals: None,
+        }
     }
 
     /// The next row; `None` after the last.
     ///
     /// # Errors
-    /// Those of the database.
-    pub async fn next_row(&mut self) -> Result<Option<NamedRow>, sqlx::Error> {
+    /// [`ReportError`].
+    pub async fn next_row(&mut self) -> Result<Option<NamedRow>, ReportError> {
         loop {
             while let Some(row) = self.ready.pop_front() {
                 let row = named(row, self.source.name(row.group));
@@ -90,8 +112,8 @@ impl PushDuration {
     /// Goes on to the end, without giving more rows. What is counted of the whole.
     ///
     /// # Errors
-    /// Those of the database.
-    pub async fn finish(mut self) -> Result<Counts, sqlx::Error> {
+    /// [`ReportError`].
+    pub async fn finish(mut self) -> Result<Counts, ReportError> {
         loop {
             if let Some(totals) = self.totals {
                 return Ok(totals);
@@ -101,14 +123,27 @@ impl PushDuration {
         }
     }
 
-    /// Counts the next pushes.
-    async fn go_on(&mut self) -> Result<(), sqlx::Error> {
-        let batch = self.source.next_batch().await?;
+    /// Counts the next pushes, to the end of a window that has rows.
+    async fn go_on(&mut self) -> Result<(), ReportError> {
+        if self.pending.is_empty() && !self.at_end {
+            match self.source.next_batch().await? {
+                Some(pushes) => self.pending = pushes.into(),
+                None => self.at_end = true,
+            }
+        }
         let source = &self.source;
         let by_name = |one: u32, other: u32| -> Ordering { source.name(one).cmp(source.name(other)) };
-        match batch {
-            Some(pushes) => pushes.iter().for_each(|push| self.sweep.add(push, by_name)),
-            None => self.totals = Some(self.sweep.finish(by_name)),
+        while let Some(push) = self.pending.front() {
+            if let Some(at) = self.sweep.counts_from(push) {
+                if !self.sweep.come_to(at, by_name) {
+                    break;
+                }
+                self.sweep.add(push, by_name);
+            }
+            self.pending.pop_front();
+        }
+        if self.at_end && self.pending.is_empty() {
+            self.totals = self.sweep.finish(by_name);
         }
         self.ready.extend(self.sweep.take_rows());
         Ok(())

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::ReportError;
 use super::csv;
 use super::parameters::GroupName;
 use super::push_duration::{NamedRow, PushDuration, RowPlace};
@@ -33,18 +34,35 @@ pub struct Label {
 
 /// Takes down a report as it is made, and keeps it. `totals` shows what is counted of the whole.
 ///
+/// Its parts are written one by one, and nobody knows of them before the report itself is: no transaction waits for what is
+/// read in between.
+///
 /// # Errors
-/// Those of the database; then nothing is kept.
+/// [`ReportError`]; then nothing is kept.
 pub async fn seal(
     pool: &PgPool,
+    report: PushDuration,
+    label: Label,
+    totals: impl FnOnce(Counts) -> Value,
+    now: DateTime<Utc>,
+) -> Result<SealedReportRow, ReportError> {
+    let sealed_report_id = Uuid::new_v4();
+    let sealed = write(pool, sealed_report_id, report, label, totals, now).await;
+    if sealed.is_err() {
+        // If this fails as well, they stay, and nobody knows of them.
+        let _ = store::sealed_report::delete_parts(pool, sealed_report_id).await;
+    }
+    sealed
+}
+
+async fn write(
+    pool: &PgPool,
+    sealed_report_id: Uuid,
     mut report: PushDuration,
     label: Label,
     totals: impl FnOnce(Counts) -> Value,
     now: DateTime<Utc>,
-) -> Result<SealedReportRow, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    store::sealed_report::set_patient(&mut *transaction).await?;
-    let sealed_report_id = Uuid::new_v4();
+) -> Result<SealedReportRow, ReportError> {
     let (mut digest, mut number, mut row_count, mut byte_count) = (Sha256::new(), 0, 0, 0);
     let mut part = csv::header();
     loop {
@@ -56,7 +74,7 @@ pub async fn seal(
         if part.len() >= PART || row.is_none() {
             digest.update(&part);
             byte_count += i64::try_from(part.len()).unwrap_or(i64::MAX);
-            store::sealed_report::insert_part(&mut *transaction, sealed_report_id, number, &part).await?;
+            store::sealed_report::insert_part(pool, sealed_report_id, number, &part).await?;
             number += 1;
             part.clear();
         }
@@ -77,8 +95,7 @@ pub async fn seal(
         byte_count,
         sha256: digest.finalize().to_vec(),
     };
-    store::sealed_report::insert_sealed_report(&mut *transaction, &sealed).await?;
-    transaction.commit().await?;
+    store::sealed_report::insert_sealed_report(pool, &sealed).await?;
     Ok(sealed)
 }
 
@@ -132,14 +149,14 @@ impl Difference {
 /// The rows of a sealed report that a report of the same today would have otherwise, after a place, at most `limit`.
 ///
 /// # Errors
-/// Those of the database.
+/// [`ReportError`].
 pub async fn list_differences(
     pool: &PgPool,
     sealed_report_id: Uuid,
     mut today: PushDuration,
     after: Option<&RowPlace>,
     limit: usize,
-) -> Result<Vec<Difference>, sqlx::Error> {
+) -> Result<Vec<Difference>, ReportError> {
     let mut sealed = SealedRows { pool: pool.clone(), sealed_report_id, next_part: 0, ready: VecDeque::new() };
     let mut differences = Vec::new();
     let (mut one, mut other) = (sealed.next_row().await?, today.next_row().await?);

@@ -10,6 +10,8 @@ use sqlx::PgPool;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use uuid::Uuid;
 
+use super::ReportError;
+use super::moment::Moment;
 use super::parameters::{GroupBy, GroupName};
 use super::push::{Certainty, Push};
 use crate::store;
@@ -26,7 +28,7 @@ const MOST_SECONDS: i64 = 366 * 86_400;
 const GROWTH: i64 = 8;
 
 /// Pushes that were read; `None` after the last, so that whoever stops reading early is not taken to be done.
-type Batch = Result<Option<Vec<PushesRow>>, sqlx::Error>;
+type Batch = Result<Option<Vec<PushesRow>>, ReportError>;
 
 /// Pushes as they are read, and numbers for their groups and streams.
 #[derive(Debug)]
@@ -41,10 +43,17 @@ pub struct Source {
 impl Source {
     /// Begins to read: what was on air at `from` and began before, then what began in `[from, to)`.
     #[must_use]
-    pub fn open(pool: PgPool, filter: ReportFilter, from: DateTime<Utc>, to: DateTime<Utc>, group_by: GroupBy) -> Self {
+    pub fn open(
+        pool: PgPool,
+        moment: Moment,
+        filter: ReportFilter,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        group_by: GroupBy,
+    ) -> Self {
         let (sender, batches) = channel(1);
         tokio::spawn(async move {
-            let read = read(&pool, &filter, from, to, group_by.stream, &sender).await;
+            let read = read(&pool, &moment, &filter, (from, to), group_by.stream, &sender).await;
             // Whoever does not listen any more does not miss it.
             let _ = sender.send(read.map(|()| None)).await;
         });
@@ -54,9 +63,11 @@ impl Source {
     /// The next pushes, in the order of their starts; `None` after the last.
     ///
     /// # Errors
-    /// Those of the database.
-    pub async fn next_batch(&mut self) -> Result<Option<Vec<Push>>, sqlx::Error> {
-        let Some(rows) = self.batches.recv().await.unwrap_or(Err(sqlx::Error::WorkerCrashed))? else { return Ok(None) };
+    /// [`ReportError`].
+    pub async fn next_batch(&mut self) -> Result<Option<Vec<Push>>, ReportError> {
+        let Some(rows) = self.batches.recv().await.unwrap_or(Err(sqlx::Error::WorkerCrashed.into()))? else {
+            return Ok(None);
+        };
         let mut pushes = Vec::with_capacity(rows.iter().map(|row| row.started.len()).sum());
         for row in rows {
             self.read_row(row, &mut pushes);
@@ -106,18 +117,20 @@ fn number<T: Hash + Eq>(known: &mut IndexSet<T>, thing: T) -> u32 {
 
 async fn read(
     pool: &PgPool,
+    moment: &Moment,
     filter: &ReportFilter,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
     by_stream: bool,
     batches: &Sender<Batch>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), ReportError> {
     let list = async |begun| {
-        let rows = store::report::list_pushes(pool, filter, begun, by_stream).await?;
+        let mut snapshot = moment.read(pool).await?;
+        let rows = store::report::list_pushes(&mut *snapshot, filter, begun, by_stream).await?;
+        snapshot.commit().await?;
         let pushes: usize = rows.iter().map(|row| row.started.len()).sum();
         // Of whoever does not listen any more, nothing is wanted.
         let wanted = batches.send(Ok(Some(rows))).await.is_ok();
-        Ok::<_, sqlx::Error>((i64::try_from(pushes).unwrap_or(i64::MAX), wanted))
+        Ok::<_, ReportError>((i64::try_from(pushes).unwrap_or(i64::MAX), wanted))
     };
     let (_, mut wanted) = list(Begun::Before(from)).await?;
     let (mut begin, mut seconds) = (from, FIRST_SECONDS);

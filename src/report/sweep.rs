@@ -146,19 +146,23 @@ impl Sweep {
         }
     }
 
+    /// From when on a push counts; `None` if it does not.
+    #[must_use]
+    pub fn counts_from(&self, push: &Push) -> Option<i64> {
+        let from = *self.bounds.first()?;
+        let counts = push.started < self.horizon && (push.started >= from || push.ended > from);
+        counts.then(|| push.started.max(from))
+    }
+
     /// Adds a push: all that began before the period first, in any order, then the others in that of their starts.
     /// `by_name` compares groups by their names.
     ///
     /// # Panics
     /// When a push comes that began before the one before it did, unless both did so before the period.
     pub fn add(&mut self, push: &Push, by_name: impl Fn(u32, u32) -> Ordering) {
-        let Some(&from) = self.bounds.first() else { return };
-        let carried_over = push.started < from;
-        if push.started >= self.horizon || carried_over && push.ended <= from {
-            return;
-        }
-        let at = push.started.max(from);
-        self.advance(at, by_name);
+        let Some(at) = self.counts_from(push) else { return };
+        let carried_over = push.started < at;
+        while !self.come_to(at, &by_name) {}
         self.list(push.group);
         self.tell(push.group, at, |tally| {
             tally.counts.sessions += 1;
@@ -170,16 +174,19 @@ impl Sweep {
         }
     }
 
-    /// Goes on to the end, after which nothing more can be added. Gives what is counted of the whole.
-    pub fn finish(&mut self, by_name: impl Fn(u32, u32) -> Ordering) -> Counts {
+    /// Goes on to the end, after which nothing more can be added. Gives what is counted of the whole; `None` if it has stopped
+    /// at a window's end, to let its rows be taken, and is to be asked again.
+    pub fn finish(&mut self, by_name: impl Fn(u32, u32) -> Ordering) -> Option<Counts> {
         if !self.bounds.is_empty() {
-            self.advance(self.horizon, &by_name);
+            if !self.come_to(self.horizon, &by_name) {
+                return None;
+            }
+            if self.window + 1 < self.bounds.len() {
+                self.close_window(self.horizon, by_name);
+            }
+            self.bounds.clear();
         }
-        if self.window + 1 < self.bounds.len() {
-            self.close_window(self.horizon, by_name);
-        }
-        self.bounds.clear();
-        self.whole.counts
+        Some(self.whole.counts)
     }
 
     /// The rows of the windows that have been closed since this was called last.
@@ -187,20 +194,29 @@ impl Sweep {
         std::mem::take(&mut self.rows)
     }
 
-    /// Goes on to an instant: everything that ends until then, windows included, ends.
-    fn advance(&mut self, to: i64, by_name: impl Fn(u32, u32) -> Ordering) {
+    /// Goes on to an instant: everything that ends until then, windows included, ends. False if it has stopped at the end of a
+    /// window that has rows, to let them be taken, and is to be asked again.
+    ///
+    /// # Panics
+    /// When it has gone beyond.
+    pub fn come_to(&mut self, to: i64, by_name: impl Fn(u32, u32) -> Ordering) -> bool {
         assert!(to >= self.whole.since, "pushes come in the order of their starts");
         while let Some(&end) = self.bounds.get(self.window + 1) {
             // Half-open: what ends with a window is not on air in the next one.
             match self.on_air.peek() {
                 Some(Reverse(next)) if next.until <= end.min(to) => self.take_off_air(),
                 _ if end <= to => {
+                    let had = self.rows.len();
                     self.close_window(end, &by_name);
                     self.pass_empty_windows(to);
+                    if self.rows.len() > had {
+                        return false;
+                    }
                 }
                 _ => break,
             }
         }
+        true
     }
 
     fn put_on_air(&mut self, on_air: OnAir, at: i64) {

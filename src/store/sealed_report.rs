@@ -30,15 +30,6 @@ pub struct SealedReportRow {
     pub sha256: Vec<u8>,
 }
 
-/// Lets this transaction wait between its statements for as long as a report takes.
-///
-/// # Errors
-/// Those of the database.
-pub async fn set_patient(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
-    sqlx::query!("set local idle_in_transaction_session_timeout = '60s'").execute(executor).await?;
-    Ok(())
-}
-
 /// Adds a part of a report's bytes.
 ///
 /// # Errors
@@ -57,6 +48,17 @@ pub async fn insert_part(
     )
     .execute(executor)
     .await?;
+    Ok(())
+}
+
+/// Takes away the parts of a report that is not there.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_parts(executor: impl PgExecutor<'_>, sealed_report_id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from sealed_report_part where sealed_report_id = $1", sealed_report_id)
+        .execute(executor)
+        .await?;
     Ok(())
 }
 

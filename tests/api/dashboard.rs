@@ -305,6 +305,10 @@ async fn billing_sees_a_month_takes_it_as_csv_seals_it_and_sees_what_changed() {
     let changed = browser.page(&format!("/dashboard/reports/sealed/{changed}")).await;
     assert!(changed.contains("3600 s") && changed.contains("-60 s"), "{changed}");
 
+    for month in ["+262142-12", "1969-12", "2026-13", "soon"] {
+        let month = month.replace('+', "%2B");
+        assert_eq!(browser.get(&format!("/dashboard/reports?month={month}")).await.status(), 400, "{month}");
+    }
     let reader = app.make_token(&["read"], None).await;
     let reader = Browser::signed_in(&app, &reader).await;
     assert!(!reader.page("/dashboard").await.contains("/dashboard/reports"));

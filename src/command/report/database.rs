@@ -39,8 +39,9 @@ async fn print_push_duration(on: &Installation, query: PushDurationQuery, mut pr
     let PushDurationQuery { asked, layout } = query;
     // Nobody else may be there to do it.
     reconciler::fold_to_end(&on.pool).await?;
-    let as_of = moment::close(&on.pool, &on.pool, asked.as_of).await?;
-    let mut report = PushDuration::begin(on.pool.clone(), &asked.scope, layout, as_of, None);
+    let moment = moment::close(&on.pool, &on.pool, asked.as_of).await?;
+    let as_of = moment.at;
+    let mut report = PushDuration::begin(on.pool.clone(), &asked.scope, layout, &moment, None);
     while let Some(row) = report.next_row().await? {
         printer.row(&serde_json::to_value(RowView::from(row))?)?;
     }
@@ -52,8 +53,9 @@ async fn print_push_duration(on: &Installation, query: PushDurationQuery, mut pr
 async fn print_concurrency(on: &Installation, query: ConcurrencyQuery, mut printer: Printer) -> anyhow::Result<()> {
     let ConcurrencyQuery { asked, step_seconds } = query;
     reconciler::fold_to_end(&on.pool).await?;
-    let as_of = moment::close(&on.pool, &on.pool, asked.as_of).await?;
-    let (points, peak) = concurrency_report::count(on.pool.clone(), &asked.scope, step_seconds, as_of).await?;
+    let moment = moment::close(&on.pool, &on.pool, asked.as_of).await?;
+    let as_of = moment.at;
+    let (points, peak) = concurrency_report::count(on.pool.clone(), &asked.scope, step_seconds, &moment).await?;
     for point in points {
         printer.row(&serde_json::to_value(PointView::from(point))?)?;
     }

@@ -8,6 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{ROOT, frame};
 use crate::http::problem::ApiError;
+use crate::report::ReportError;
 
 /// Why a page is not shown.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,12 @@ pub enum PageError {
     /// What the API would answer.
     #[error(transparent)]
     Api(#[from] ApiError),
+}
+
+impl From<ReportError> for PageError {
+    fn from(error: ReportError) -> Self {
+        Self::Api(error.into())
+    }
 }
 
 impl From<sqlx::Error> for PageError {

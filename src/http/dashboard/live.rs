@@ -17,6 +17,7 @@ use crate::query;
 use crate::query::live::{Grouping, LiveCounts};
 use crate::report::concurrency::Point;
 use crate::report::concurrency_report;
+use crate::report::moment::Moment;
 use crate::report::parameters::Scope;
 use crate::store::live::LiveFilter;
 use crate::store::session_list::Renditions;
@@ -91,7 +92,7 @@ async fn last_day(
         stream: None,
         renditions: Renditions::Include,
     };
-    let counted = concurrency_report::count(state.report_pool.clone(), &scope, STEP, now).await;
+    let counted = concurrency_report::count(state.report_pool.clone(), &scope, STEP, &Moment::passing(now)).await;
     counted.map(|(points, _)| points).unwrap_or_default()
 }
 

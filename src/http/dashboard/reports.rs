@@ -55,8 +55,9 @@ pub struct ReportsPage {
 impl FromQuery for ReportsPage {
     fn from_query(query: &mut QueryReader) -> Self {
         query.forget_empty();
-        let month = query.value("month", "a month such as 2026-10", |text| {
-            NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok()
+        let month = query.value("month", "a month such as 2026-10, of the years 1970 to 2099", |text| {
+            let month = NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok();
+            month.filter(|month| (1970..2100).contains(&month.year()))
         });
         let mut text = |name: &str, default: &str| query.text(name).unwrap_or_else(|| default.to_owned());
         Self {
@@ -105,8 +106,9 @@ pub async fn show_reports(
     demand_billing(&visitor)?;
     let query = read(&page, &visitor, &state)?;
     let (scope, layout) = (&query.asked.scope, query.layout);
-    let as_of = reports::close(&state, None).await?;
-    let mut report = PushDuration::begin(state.report_pool.clone(), scope, layout, as_of, None);
+    let moment = reports::close(&state, None).await?;
+    let as_of = moment.at;
+    let mut report = PushDuration::begin(state.report_pool.clone(), scope, layout, &moment, None);
     let mut rows = Vec::new();
     while rows.len() <= MOST
         && let Some(row) = report.next_row().await?
@@ -115,7 +117,7 @@ pub async fn show_reports(
     }
     let totals = report.finish().await?;
     let step = ((scope.to - scope.from).num_seconds() / POINTS).max(60);
-    let on_air = concurrency_report::count(state.report_pool.clone(), scope, step, as_of).await?;
+    let on_air = concurrency_report::count(state.report_pool.clone(), scope, step, &moment).await?;
     let visible = visitor.principal.visible_domains();
     let sealed = store::sealed_report::list_sealed_reports(&state.work_pool, visible, None, SEALED).await?;
     let content = html! {

@@ -138,7 +138,7 @@ fn timeline(rows: &[SessionRow], as_of: DateTime<Utc>) -> Markup {
     let height = i64::try_from(lanes.len()).unwrap_or(1) * 22 + 18;
     html! {
         figure.timeline {
-            svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-label=(format!("Sessions of the last {DAYS} days")) {
+            svg viewBox=(format!("0 0 {WIDTH} {height}")) role="group" aria-label=(format!("Sessions of the last {DAYS} days")) {
                 defs {
                     pattern #hatch width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
                         rect width="3" height="6" {}
@@ -149,7 +149,7 @@ fn timeline(rows: &[SessionRow], as_of: DateTime<Utc>) -> Markup {
                     line.day x1=(at) x2=(at) y1="0" y2=(height - 16) {}
                 }
                 @for (row, lane, begin, end) in bars {
-                    a href=(format!("{ROOT}/sessions/{}", row.session_id)) {
+                    a href=(format!("{ROOT}/sessions/{}", row.session_id)) aria-label=(format!("Began {}", row.started_at.format("%Y-%m-%d %H:%M:%S UTC"))) {
                         rect.bar.(bar_class(row)) x=(begin) y=(lane * 22 + 2) width=((end - begin).max(2)) height="16" rx="2" {
                             title { (row.started_at.format("%Y-%m-%d %H:%M:%S UTC")) ", " (words::end_source(row.ended_at_source.as_deref())) }
                         }

@@ -135,9 +135,10 @@ pub async fn report_concurrency(
     Query(ConcurrencyQuery { mut asked, step_seconds }): Query<ConcurrencyQuery>,
 ) -> Result<Json<ConcurrencyView>, ApiError> {
     asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
-    let as_of = super::close(&state, asked.as_of).await?;
+    let moment = super::close(&state, asked.as_of).await?;
+    let as_of = moment.at;
     let (points, peak) =
-        concurrency_report::count(state.report_pool.clone(), &asked.scope, step_seconds, as_of).await?;
+        concurrency_report::count(state.report_pool.clone(), &asked.scope, step_seconds, &moment).await?;
     let parameters = ParametersView::of_concurrency(&asked.scope, asked.time_zone, step_seconds, as_of);
     let data = points.into_iter().map(PointView::from).collect();
     Ok(Json(ConcurrencyView { data, peak: peak.map(PointView::from), parameters, as_of }))

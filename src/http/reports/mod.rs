@@ -12,10 +12,11 @@ pub use push_duration::FormatWord;
 
 use super::problem::ApiError;
 use super::state::AppState;
+use crate::report::moment::Moment;
 use crate::report::{ReportError, moment};
 
 /// Closes the moment that a report is of.
-pub(super) async fn close(state: &AppState, as_of: Option<DateTime<Utc>>) -> Result<DateTime<Utc>, ApiError> {
+pub(super) async fn close(state: &AppState, as_of: Option<DateTime<Utc>>) -> Result<Moment, ApiError> {
     Ok(moment::close(&state.work_pool, &state.report_pool, as_of).await?)
 }
 

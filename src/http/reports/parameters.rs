@@ -8,7 +8,7 @@ use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::http::query_string::QueryReader;
+use crate::http::query_string::{QueryReader, read_time};
 use crate::http::words::RenditionsWanted;
 use crate::report::parameters::{GroupBy, Layout, Scope};
 use crate::report::window::{Division, begin_of_date};
@@ -70,7 +70,7 @@ fn read_bound(query: &mut QueryReader, name: &str, zone: Tz) -> Option<DateTime<
         let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == "2026-01-31".len());
         let time = match date {
             Some(date) => begin_of_date(zone, date).and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
-            None => DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc()),
+            None => read_time(text),
         };
         time.filter(|time| *time == time.trunc_subsecs(0) && (EARLIEST..LATEST).contains(&time.timestamp()))
     })

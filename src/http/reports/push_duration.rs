@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, Utc};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use super::parameters::{Asked, ParametersView, PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord, read_layout};
@@ -18,6 +19,7 @@ use crate::http::state::AppState;
 use crate::http::words::RenditionsWanted;
 use crate::query::Rows;
 use crate::report::csv;
+use crate::report::moment::Moment;
 use crate::report::parameters::{Layout, Scope};
 use crate::report::push_duration::{NamedRow, PushDuration, RowPlace};
 use crate::report::sweep::Counts;
@@ -130,6 +132,7 @@ pub struct PushDurationPageView {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PagePlace {
     as_of: DateTime<Utc>,
+    sight: String,
     totals: CountsView,
     after: RowPlace,
 }
@@ -257,7 +260,8 @@ impl FromQuery for ReportQuery {
 /// How long pushes lasted in a period, by window and group, in whole seconds: each session counts from its start, or the
 /// begin of the window, to its end, the window's end, or `as_of`, whichever is first. As JSON page by page, or the whole as
 /// CSV (`format=csv`, or `Accept: text/csv`), with the same columns always: names that a spreadsheet could take for a formula
-/// have an apostrophe put before them. `Content-Location` is the request that is answered the same for ever. Rows without a
+/// have an apostrophe put before them. `Content-Location` (of CSV, and of a first page) is the
+/// request that is answered the same for ever. Rows without a
 /// second are left out.
 #[utoipa::path(
     tag = "billing",
@@ -287,19 +291,28 @@ pub async fn report_push_duration(
     asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
     let format = query.format.unwrap_or_else(|| if query.pages { Format::Json } else { preferred_format(&request) });
     let as_of = query.page.after.as_ref().map(|place| place.as_of).or(asked.as_of);
-    let as_of = super::close(&state, as_of).await?;
-    let parameters = ParametersView::of_push_duration(&asked.scope, layout, as_of);
-    let location = (CONTENT_LOCATION, format!("{}?{}", request.path(), parameters.to_query()));
+    let moment = super::close(&state, as_of).await?;
+    let parameters = ParametersView::of_push_duration(&asked.scope, layout, moment.at);
+    let location = format!("{}?{}", request.path(), parameters.to_query());
     match format {
         Format::Csv => {
-            let report = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, as_of, None);
+            let report = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, &moment, None);
+            let location = (CONTENT_LOCATION, format!("{location}&format=csv"));
             Ok(csv_answer(&asked.scope).insert_header(location).streaming(lines(report)))
         }
         Format::Json => {
-            let page = page(&state, &asked.scope, layout, &query.page, parameters, as_of).await?;
-            Ok(HttpResponse::Ok().insert_header(location).json(page))
+            let mut answer = HttpResponse::Ok();
+            if query.page.after.is_none() {
+                answer.insert_header((CONTENT_LOCATION, format!("{location}&limit={}", query.page.limit)));
+            }
+            Ok(answer.json(page(&state, &asked.scope, layout, &query.page, parameters, &moment).await?))
         }
     }
+}
+
+/// By what a caller sees: a page's totals are for those alone who see as much.
+fn sight_of(scope: &Scope) -> String {
+    hex::encode(Sha256::digest(serde_json::to_vec(&scope.visible_domains).unwrap_or_default()))
 }
 
 async fn page(
@@ -308,10 +321,14 @@ async fn page(
     layout: Layout,
     page: &PageRequest<PagePlace>,
     parameters: ParametersView,
-    as_of: DateTime<Utc>,
+    moment: &Moment,
 ) -> Result<PushDurationPageView, ApiError> {
+    let (as_of, sight) = (moment.at, sight_of(scope));
+    if page.after.as_ref().is_some_and(|place| place.sight != sight) {
+        return Err(ApiError::invalid("cursor", "is not a cursor of this list with these filters"));
+    }
     let after = page.after.as_ref().map(|place| place.after.clone());
-    let mut report = PushDuration::begin(state.report_pool.clone(), scope, layout, as_of, after);
+    let mut report = PushDuration::begin(state.report_pool.clone(), scope, layout, moment, after);
     let mut rows = Vec::new();
     while rows.len() <= usize::from(page.limit)
         && let Some(row) = report.next_row().await?
@@ -322,7 +339,7 @@ async fn page(
         Some(place) => place.totals.clone(),
         None => report.finish().await?.into(),
     };
-    let place = |row: &NamedRow| PagePlace { as_of, totals: totals.clone(), after: row.place() };
+    let place = |row: &NamedRow| PagePlace { as_of, sight: sight.clone(), totals: totals.clone(), after: row.place() };
     let (data, next_cursor) = page.page(Rows::of(rows, page.limit), place, RowView::from);
     Ok(PushDurationPageView { data, next_cursor, totals, parameters, as_of })
 }

@@ -168,7 +168,8 @@ pub async fn seal(
     let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
     reader.finish()?;
     asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
-    let as_of = super::close(state, asked.as_of).await?;
+    let moment = super::close(state, asked.as_of).await?;
+    let as_of = moment.at;
     let parameters = ParametersView::of_push_duration(&asked.scope, layout, as_of);
     let label = Label {
         as_of,
@@ -176,7 +177,7 @@ pub async fn seal(
         visible_domains: asked.scope.visible_domains.clone(),
         parameters: json(&parameters),
     };
-    let report = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, as_of, None);
+    let report = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, &moment, None);
     let totals = |counts| json(&CountsView::from(counts));
     Ok(sealed::seal(&state.work_pool, report, label, totals, clock::now()).await?)
 }
@@ -414,10 +415,10 @@ pub async fn differences(
     let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
     reader.finish()?;
     asked.scope.visible_domains.clone_from(&sealed.visible_domains);
-    let as_of = super::close(state, place.as_ref().map(|place| place.as_of)).await?;
+    let moment = super::close(state, place.as_ref().map(|place| place.as_of)).await?;
     let after = place.map(|place| place.after);
-    let today = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, as_of, after.clone());
+    let today = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, &moment, after.clone());
     let (id, limit) = (sealed.sealed_report_id, usize::from(limit) + 1);
     let differences = sealed::list_differences(&state.work_pool, id, today, after.as_ref(), limit).await?;
-    Ok((sealed, differences, as_of))
+    Ok((sealed, differences, moment.at))
 }

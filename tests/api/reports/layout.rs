@@ -93,8 +93,12 @@ async fn every_report_echoes_what_it_was_asked_and_where_it_will_be_for_ever() {
         })
     );
     assert_eq!(report["data"].as_array().unwrap().len(), 1);
+    let csv = ask(&app, &format!("/v1/reports/push-duration?{query}&format=csv"), "*/*").await;
+    let location_of_csv = csv.headers()["content-location"].to_str().unwrap().to_owned();
+    let csv = csv.text().await.unwrap();
     some_pushes(&app).await;
     assert_eq!(app.get(&location, 200).await, report);
+    assert_eq!(ask(&app, &location_of_csv, "*/*").await.text().await.unwrap(), csv);
 }
 
 #[tokio::test]
@@ -106,6 +110,8 @@ async fn what_cannot_be_reported_is_refused_and_named() {
         ("from=2026-01-01T00:00:00&to=2026-02-01", "from"),
         ("from=2026-01-01T00:00:00.5Z&to=2026-02-01", "from"),
         ("from=2026-1-1&to=2026-02-01", "from"),
+        ("from=2026-01-01T00:00:60Z&to=2026-02-01", "from"),
+        ("from=2026-01-01&to=2026-02-01&as_of=2026-02-01T00:00:60Z", "as_of"),
         ("from=1960-01-01&to=2026-02-01", "from"),
         ("from=2026-01-01&to=2101-01-01", "to"),
         ("from=2026-01-01&to=2026-01-01", "to"),
@@ -134,5 +140,8 @@ async fn a_cursor_is_of_its_report_alone() {
     assert_eq!(second["totals"], first["totals"]);
     assert_eq!(second["as_of"], first["as_of"]);
     app.get(&format!("{path}&window=day&cursor={cursor}"), 400).await;
+    // Its totals are of what whoever was given it sees.
+    let bound = app.make_token(&["billing"], Some(&[DOMAIN])).await;
+    app.with_token(&bound).get(&format!("{path}&cursor={cursor}"), 400).await;
     app.get(&format!("/v1/reports/push-duration/sessions?{PERIOD}&group_by=stream&limit=1&cursor={cursor}"), 400).await;
 }
