@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use reqwest::{Client, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::database::with_installation;
@@ -14,7 +14,9 @@ use super::{BadUsage, secret_from_stdin};
 use crate::clock;
 use crate::config::{self, InstallationOptions};
 use crate::data_dir::DataDir;
-use crate::huawei::signature::{self, Joiner, SignedFields, SigningKey};
+use crate::huawei::composing::{Message, Signing, compose};
+use crate::huawei::notification::Event;
+use crate::huawei::signature::{Joiner, SigningKey};
 use crate::registry::open_key;
 use crate::session::{SessionKey, StreamKey};
 use crate::store;
@@ -34,10 +36,10 @@ enum Moment {
 }
 
 impl Moment {
-    fn word(self) -> &'static str {
+    fn event(self) -> Event {
         match self {
-            Self::Start => "PUBLISH",
-            Self::End => "PUBLISH_DONE",
+            Self::Start => Event::Publish,
+            Self::End => Event::PublishDone,
         }
     }
 }
@@ -91,7 +93,7 @@ impl SendCommand {
         let body = self.notification(publish_timestamp).await?;
         let path = self.callback_path.as_deref().unwrap_or("/callbacks/huawei");
         let url = api.at(path)?;
-        let response = api.client.post(url).json(&body).send().await.map_err(reqwest::Error::without_url);
+        let response = api.client.post(url).body(body).send().await.map_err(reqwest::Error::without_url);
         let response = response.with_context(|| format!("{} cannot be reached", api.url))?;
         let status = response.status();
         println!("{status}\n{}", response.text().await?);
@@ -125,32 +127,24 @@ impl SendCommand {
             .context("no session of this stream is live; --publish-timestamp names another one")
     }
 
-    async fn notification(&self, publish_timestamp: i64) -> anyhow::Result<Value> {
-        let event = self.moment.word();
-        let message = json!({
-            "domain": self.domain,
-            "app": self.app,
-            "stream": self.stream,
-            "user_args": "",
-            "client_ip": "127.0.0.1",
-            "node_ip": "127.0.0.1",
-            "publish_timestamp": publish_timestamp.to_string(),
-            "event": event,
-        });
+    async fn notification(&self, publish_timestamp: i64) -> anyhow::Result<String> {
+        let message = Message {
+            domain: &self.domain,
+            app: &self.app,
+            stream: &self.stream,
+            user_args: "",
+            client_ip: "127.0.0.1",
+            node_ip: "127.0.0.1",
+            publish_timestamp,
+            event: &self.moment.event(),
+        };
         if self.callback_path.is_some() {
-            return Ok(message);
+            return Ok(compose(&message, None));
         }
         let (key, joiner) = self.find_key().await?;
+        let key = SigningKey::new(key.expose_secret());
         let auth_timestamp = clock::now().timestamp() + VALID_SECONDS;
-        let fields = SignedFields { event, domain: &self.domain, app: &self.app, stream: &self.stream, auth_timestamp };
-        let auth_sign = hex::encode(signature::sign(&SigningKey::new(key.expose_secret()), joiner, &fields));
-        let signed = json!({ "auth_timestamp": auth_timestamp, "auth_sign": auth_sign });
-        Ok([message, signed]
-            .iter()
-            .filter_map(Value::as_object)
-            .flatten()
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect())
+        Ok(compose(&message, Some(Signing { key: &key, joiner, auth_timestamp })))
     }
 
     async fn find_key(&self) -> anyhow::Result<(SecretString, Joiner)> {

@@ -1,5 +1,7 @@
 //! Receiving: the provider's callbacks.
 
+use std::net::IpAddr;
+
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
 use metrics::counter;
@@ -121,8 +123,26 @@ async fn receive(
     callback_token: Option<&SecretString>,
     body: &[u8],
 ) -> Result<HttpResponse, ApiError> {
-    let received_at = clock::now();
     let source_ip = request.peer_addr().map(|address| address.ip());
+    match take(state, source_ip, callback_token, body).await? {
+        Verdict::Refuse(_) => Err(ApiError::NotVerified),
+        Verdict::Accept(_) | Verdict::Quarantine(..) => {
+            Ok(HttpResponse::Ok().json(Confirmation { status: 1, result: "success" }))
+        }
+    }
+}
+
+/// What becomes of a message: what is kept of it is durable, and what is refused is counted.
+///
+/// # Errors
+/// When it is no notification, and when it is to be kept and is not known to be stored.
+pub(super) async fn take(
+    state: &AppState,
+    source_ip: Option<IpAddr>,
+    callback_token: Option<&SecretString>,
+    body: &[u8],
+) -> Result<Verdict, ApiError> {
+    let received_at = clock::now();
     let message = match notification::parse(body) {
         Ok(message) => message,
         Err(problem) => {
@@ -139,19 +159,19 @@ async fn receive(
     let policy = domain.map(|domain| &domain.policy);
     let templates = domain.map(|domain| domain.rendition_templates.as_slice()).unwrap_or_default();
     let received = state.receiver.receive(&arrival, policy, templates).await;
-    match received.inspect_err(|error| count("not_stored", error.as_str()))? {
+    let verdict = received.inspect_err(|error| count("not_stored", error.as_str()))?;
+    match &verdict {
         Verdict::Accept(_) => count("accepted", ""),
         Verdict::Quarantine(_, reason) => {
             count("quarantined", reason.as_str());
-            state.alarms.quarantined(&arrival.message.domain, reason, received_at);
+            state.alarms.quarantined(&arrival.message.domain, *reason, received_at);
         }
         Verdict::Refuse(cause) => {
             count("refused", cause.as_str());
-            state.rejections.count_refused(&arrival, domain.is_some(), cause, &state.receiver.masker);
-            return Err(ApiError::NotVerified);
+            state.rejections.count_refused(&arrival, domain.is_some(), *cause, &state.receiver.masker);
         }
     }
-    Ok(HttpResponse::Ok().json(Confirmation { status: 1, result: "success" }))
+    Ok(verdict)
 }
 
 fn count(outcome: &'static str, cause: &'static str) {

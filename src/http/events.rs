@@ -193,6 +193,7 @@ impl FromQuery for ListEventsQuery {
             event: query.text("event"),
             disposition: query.word("disposition", &dispositions).map(str::to_owned),
             reason: query.word("reason", &reasons).map(str::to_owned),
+            waiting: false,
             from: query.time("from"),
             to: query.time("to"),
         };

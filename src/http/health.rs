@@ -31,12 +31,12 @@ pub struct Readiness {
 pub struct Part {
     /// The part: `database`, `folding` or `spool`, as far as this process needs them.
     #[schema(example = "spool")]
-    name: &'static str,
+    pub(super) name: &'static str,
     /// Whether it can.
-    ready: bool,
+    pub(super) ready: bool,
     /// How it is, for people.
     #[schema(example = "in use: 1204 messages, 0.9 of 1024.0 MiB")]
-    state: String,
+    pub(super) state: String,
 }
 
 /// Whether the process lives
@@ -65,18 +65,24 @@ pub async fn get_health() -> HttpResponse {
 )]
 #[get("/readyz")]
 pub async fn get_readiness(state: Data<AppState>) -> HttpResponse {
+    let parts = inspect(&state).await;
+    let ready = parts.iter().all(|part| part.ready);
+    let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    response.json(Readiness { ready, parts })
+}
+
+/// The parts of this process, and how they are.
+pub(super) async fn inspect(state: &AppState) -> Vec<Part> {
     let mut parts = Vec::new();
     let answers = matches!(timeout(PATIENCE, store::partition::get_database_time(&state.work_pool)).await, Ok(Ok(_)));
     if state.roles.iter().any(|role| matches!(role, Role::Reconciler | Role::Api)) {
         parts.push(database(answers));
     }
     if state.roles.contains(&Role::Reconciler) {
-        parts.push(folding(&state));
+        parts.push(folding(state));
     }
     parts.extend(state.spool.as_ref().map(|spool| of_spool(spool.fill(), answers)));
-    let ready = parts.iter().all(|part| part.ready);
-    let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    response.json(Readiness { ready, parts })
+    parts
 }
 
 fn database(ready: bool) -> Part {

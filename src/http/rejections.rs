@@ -125,7 +125,7 @@ impl RejectionView {
         let sample = serde_json::from_value(row.sample).ok();
         Self {
             domain: (!row.claimed_domain.is_empty()).then_some(row.claimed_domain),
-            advice: advice_on(&row.cause),
+            advice: advice::of_word(&row.cause),
             cause: row.cause,
             minute_at: row.minute_at,
             count: row.count,
@@ -134,11 +134,6 @@ impl RejectionView {
             sample: sample.map(|sample| SampleView::new(sample, principal)),
         }
     }
-}
-
-fn advice_on(cause: &str) -> &'static str {
-    let refusal = RefusalCause::ALL.into_iter().find(|refusal| refusal.as_str() == cause);
-    refusal.map_or(advice::NOT_A_NOTIFICATION, advice::of_cause)
 }
 
 /// A page of rejections.

@@ -13,6 +13,15 @@ pub const NOT_A_NOTIFICATION: &str = "The body cannot be read as a notification,
 pub const TOO_LONG: &str = "The body has more than 64 KiB, which no notification needs; it is answered 413. Check that it is one body, without \
      anything else that was captured.";
 
+/// What to tell about a cause by the word that is kept and shown for it: of a refusal, of a quarantine, or of what is no
+/// notification at all.
+#[must_use]
+pub fn of_word(word: &str) -> &'static str {
+    let cause = RefusalCause::ALL.into_iter().find(|cause| cause.as_str() == word).map(of_cause);
+    let reason = || QuarantineReason::ALL.into_iter().find(|reason| reason.as_str() == word).map(of_reason);
+    cause.or_else(reason).unwrap_or(NOT_A_NOTIFICATION)
+}
+
 /// What a refusal means and what to do about it.
 #[must_use]
 pub fn of_cause(cause: RefusalCause) -> &'static str {

@@ -3,7 +3,8 @@
 //! Pure: no I/O, no clock, no settings read from anywhere. `now` and everything that is known of a domain are
 //! arguments, so that each rule can be tested by itself.
 //!
-//! - [`notification`]: the wire format; the only place that knows the provider's field names.
+//! - [`notification`]: the wire format: reading it; [`composing`]: writing it. The only places that know the provider's
+//!   field names.
 //! - [`signature`]: how a message is signed, and whether a signature fits.
 //! - [`admission`]: accept, quarantine or refuse.
 //! - [`advice`]: what to tell a person about what did not count.
@@ -15,6 +16,7 @@
 pub mod admission;
 pub mod advice;
 pub mod capture;
+pub mod composing;
 pub mod diagnosis;
 pub mod masking;
 pub mod notification;

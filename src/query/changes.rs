@@ -54,3 +54,13 @@ pub async fn list_changes(pool: &PgPool, from: &Positions) -> Result<Changes, sq
     snapshot.commit().await?;
     Ok(Changes { to, sessions, as_of })
 }
+
+/// Whether an entry of the log is folded.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_folded(pool: &PgPool, shard: i16, position: i64) -> Result<bool, sqlx::Error> {
+    let folded = store::change::list_folded_positions(pool).await?;
+    let of_shard = usize::try_from(shard).ok().and_then(|shard| folded.get(shard));
+    Ok(of_shard.is_some_and(|folded| *folded >= position))
+}

@@ -9,6 +9,7 @@ pub mod events;
 pub mod live;
 pub mod rejections;
 pub mod sessions;
+pub mod silence;
 pub mod streams;
 
 /// Rows of one page, and whether more follow.

@@ -23,3 +23,18 @@ pub async fn list_rejections(
     let rows = store::rejection::list_rejections(pool, &filter, after, i64::from(limit) + 1).await?;
     Ok(Rows::of(rows, limit))
 }
+
+/// What was refused since a moment, of each claimed domain and cause that exists for the caller, the latest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn sum_rejections(
+    pool: &PgPool,
+    principal: &Principal,
+    since: DateTime<Utc>,
+    limit: u16,
+) -> Result<Rows<RejectionRow>, sqlx::Error> {
+    let visible_domains = principal.visible_domains();
+    let rows = store::rejection::sum_rejections(pool, visible_domains, since, i64::from(limit) + 1).await?;
+    Ok(Rows::of(rows, limit))
+}

@@ -22,6 +22,8 @@ pub struct EventFilter {
     pub disposition: Option<String>,
     /// Why it does not count, or did not.
     pub reason: Option<String>,
+    /// Only what is quarantined and not released.
+    pub waiting: bool,
     /// Begin of the period of receipt, inclusive.
     pub from: Option<DateTime<Utc>>,
     /// End of the period of receipt, exclusive.
@@ -176,6 +178,12 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {
             query.push(" and disposition = ").push_bind(disposition.to_owned());
         }
         None => {}
+    }
+    if filter.waiting {
+        query.push(
+            " and disposition = 'quarantined' and not exists (
+                 select from log_entry release where release.original_event_id = entry.event_id)",
+        );
     }
     if let Some(from) = filter.from {
         // Nothing is recorded before it is received, give or take a day between the clocks: older months are left out.

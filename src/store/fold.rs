@@ -70,3 +70,31 @@ pub async fn set_commit_asynchronous(executor: impl PgExecutor<'_>) -> Result<()
     sqlx::query!("set local synchronous_commit = off").execute(executor).await?;
     Ok(())
 }
+
+/// How far folding is behind the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LagRow {
+    /// Entries that are not folded.
+    pub entries: i64,
+    /// When the oldest of them was recorded.
+    pub oldest_recorded_at: Option<DateTime<Utc>>,
+}
+
+/// How far folding is behind, over all shards.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get_lag(executor: impl PgExecutor<'_>) -> Result<LagRow, sqlx::Error> {
+    sqlx::query_as!(
+        LagRow,
+        r#"select coalesce(sum(head.position - progress.position), 0)::bigint as "entries!",
+                min((select entry.recorded_at from log_entry entry
+                     where entry.shard = head.shard and entry.position > progress.position
+                       and entry.recorded_at >= progress.recorded_at
+                     order by entry.position limit 1)) as oldest_recorded_at
+         from shard_head head join fold_progress progress using (shard)
+         where head.position > progress.position"#
+    )
+    .fetch_one(executor)
+    .await
+}

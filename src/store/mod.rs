@@ -30,6 +30,7 @@ pub mod sealed_report;
 pub mod session;
 pub mod session_list;
 pub mod signing_key;
+pub mod silence;
 pub mod snapshot;
 pub mod standby;
 pub mod stream;

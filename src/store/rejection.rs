@@ -122,3 +122,32 @@ pub async fn list_rejections(
     .fetch_all(executor)
     .await
 }
+
+/// The counts since a moment of each claimed domain and cause, the latest first, at most `limit`: `minute_at` and the
+/// sample are of the newest minute.
+///
+/// # Errors
+/// Those of the database.
+pub async fn sum_rejections(
+    executor: impl PgExecutor<'_>,
+    visible_domains: Option<&[String]>,
+    since: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<RejectionRow>, sqlx::Error> {
+    sqlx::query_as!(
+        RejectionRow,
+        r#"select max(minute_at) as "minute_at!", claimed_domain, cause, sum(count)::bigint as "count!",
+                min(first_at) as "first_at!", max(last_at) as "last_at!",
+                (array_agg(sample order by minute_at desc))[1] as "sample!"
+         from rejection
+         where minute_at >= $2 and ($1::text[] is null or claimed_domain = any ($1))
+         group by claimed_domain, cause
+         order by max(last_at) desc, claimed_domain, cause
+         limit $3"#,
+        visible_domains,
+        since,
+        limit
+    )
+    .fetch_all(executor)
+    .await
+}

@@ -62,3 +62,34 @@ pub async fn delete_signing_key(
         .await?;
     Ok(done.rows_affected() > 0)
 }
+
+/// When a key last verified a message.
+#[derive(Debug, Clone)]
+pub struct KeyUseRow {
+    /// The key.
+    pub key_id: Uuid,
+    /// When the newest message that it verified was recorded.
+    pub last_used_at: DateTime<Utc>,
+}
+
+/// The keys of a domain that verified any of the newest `entries` of the log, of whatever domain.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_key_uses(
+    executor: impl PgExecutor<'_>,
+    domain: &str,
+    entries: i64,
+) -> Result<Vec<KeyUseRow>, sqlx::Error> {
+    sqlx::query_as!(
+        KeyUseRow,
+        r#"select key_id as "key_id!", max(recorded_at) as "last_used_at!"
+         from (select domain, key_id, recorded_at from log_entry order by recorded_at desc limit $2) newest
+         where domain = $1 and key_id is not null
+         group by key_id"#,
+        domain,
+        entries
+    )
+    .fetch_all(executor)
+    .await
+}

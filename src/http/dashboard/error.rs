@@ -74,7 +74,7 @@ impl ResponseError for PageError {
                 p { a href=(ROOT) { "What is live" } " · " a href=(format!("{ROOT}/sign-in")) { "Sign in" } }
             },
         );
-        answer.insert_header((CONTENT_TYPE, "text/html; charset=utf-8")).body(page.into_string())
+        answer.insert_header((CONTENT_TYPE, frame::HTML)).body(page.into_string())
     }
 }
 

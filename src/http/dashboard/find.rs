@@ -1,6 +1,9 @@
-//! One box for all that somebody may look for: a name or a part of one, an id, or the URL that an encoder pushes to.
+//! One box for all that somebody may look for: a name or a part of one, an id, an address, or the URL that an encoder
+//! pushes to.
 
-use actix_web::http::header::LOCATION;
+use std::cmp::Reverse;
+use std::net::IpAddr;
+
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
 use maud::{Markup, html};
@@ -10,10 +13,13 @@ use super::error::PageError;
 use super::frame::{self, Place};
 use super::visitor::Visitor;
 use super::{ROOT, words};
+use crate::access::Scope;
 use crate::http::problem::ApiError;
 use crate::http::query_string::{FromQuery, Query, QueryReader};
 use crate::http::state::AppState;
 use crate::query;
+use crate::store::session::SessionRow;
+use crate::store::session_list::SessionFilter;
 use crate::store::stream::{StreamFilter, StreamRow};
 
 /// The most streams that are shown.
@@ -42,10 +48,11 @@ pub async fn find(
     if let Ok(id) = Uuid::try_parse(text)
         && let Some(page) = page_of_id(&visitor, &state, id).await?
     {
-        return Ok(HttpResponse::SeeOther().insert_header((LOCATION, page)).finish());
+        return Ok(frame::led_to(&page));
     }
+    let at_address = list_at_address(&visitor, &state, text).await?;
     let mut found = Vec::new();
-    if !text.is_empty() {
+    if !text.is_empty() && at_address.is_empty() {
         for filter in filters(&visitor, text) {
             found = query::streams::list_streams(&state.query_pool, &filter, None, MOST).await?.rows;
             if !found.is_empty() {
@@ -53,8 +60,7 @@ pub async fn find(
             }
         }
     }
-    let page = frame::page(&visitor, Place::Find, "Find", &content(text, &found));
-    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page.0))
+    Ok(frame::page(&visitor, Place::Find, "Find", &content(&visitor, text, &found, &at_address)))
 }
 
 /// The page of what has an id, if that exists for the visitor.
@@ -65,6 +71,26 @@ async fn page_of_id(visitor: &Visitor, state: &AppState, id: Uuid) -> Result<Opt
     }
     let session = query::sessions::get_session(pool, &visitor.principal, id).await?;
     Ok(session.map(|_| format!("{ROOT}/sessions/{id}")))
+}
+
+/// The newest sessions with an address, of the encoder or the node, if the visitor may see addresses.
+async fn list_at_address(visitor: &Visitor, state: &AppState, text: &str) -> Result<Vec<SessionRow>, PageError> {
+    if text.parse::<IpAddr>().is_err() || !visitor.principal.may(Scope::Personal) {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for node in [false, true] {
+        let filter = |as_of| SessionFilter {
+            client_ip: (!node).then(|| text.to_owned()),
+            node_ip: node.then(|| text.to_owned()),
+            ..SessionFilter::all(visitor.principal.visible_domains(), as_of, state.unconfirmed_after)
+        };
+        let list = query::sessions::list_sessions(&state.query_pool, filter, true, None, MOST, false).await?;
+        found.extend(list.page.rows);
+    }
+    found.sort_by_key(|row| Reverse((row.started_at, row.session_id)));
+    found.dedup_by_key(|row| row.session_id);
+    Ok(found)
 }
 
 /// What the text may mean, the most exact first.
@@ -92,36 +118,55 @@ fn parts_of_push_url(text: &str) -> Option<(&str, &str, &str)> {
     (!domain.is_empty() && !app.is_empty() && !stream.is_empty()).then_some((domain, app, stream))
 }
 
-fn content(text: &str, found: &[StreamRow]) -> Markup {
+fn content(visitor: &Visitor, text: &str, found: &[StreamRow], at_address: &[SessionRow]) -> Markup {
+    let personal = visitor.principal.may(Scope::Personal);
     html! {
         h1 { "Find" }
         form.filters method="get" action=(format!("{ROOT}/find")) role="search" {
-            label.wide { "Stream, part of its name, domain, id, or push URL"
-                input type="search" name="text" value=(text) maxlength="512" autofocus;
+            label.wide { "Stream, part of its name, domain, id, " @if personal { "address, " } "or push URL"
+                input type="search" name="text" value=(text) maxlength="512" autofocus list="suggestions" autocomplete="off" autocapitalize="off" spellcheck="false";
             }
+            datalist #suggestions {}
             button { "Find" }
         }
-        @if !text.is_empty() && found.is_empty() {
+        @if !text.is_empty() && found.is_empty() && at_address.is_empty() {
             div.card role="status" {
                 p { "Nothing is known by that, or nothing that is yours to see." }
                 p.hint { "A part of a name is found in upper and lower case as it is written." }
             }
         }
-        @if !found.is_empty() {
-            table {
-                thead { tr { th { "Stream" } th { "Domain" } th { "Application" } th { "State" } th { "Last began" } } }
-                tbody {
-                    @for row in found {
-                        tr {
-                            td.name { a href=(format!("{ROOT}/streams/{}", row.stream_id)) { bdi { (row.stream) } } }
-                            td { (row.domain) }
-                            td { (row.app) }
-                            td { (words::state(row.live_sessions > 0, false)) }
-                            td { (words::time(row.last_started_at)) }
-                        }
-                    }
-                }
-            }
+        @if !found.is_empty() { (stream_table(found)) }
+        @if !at_address.is_empty() { (session_table(at_address)) }
+    }
+}
+
+fn stream_table(found: &[StreamRow]) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "Stream" } th { "Domain" } th { "Application" } th { "State" } th { "Last began" } } }
+            tbody { @for row in found { tr {
+                td.name { a href=(format!("{ROOT}/streams/{}", row.stream_id)) { bdi { (row.stream) } } }
+                td { (row.domain) }
+                td { (row.app) }
+                td { (words::state(row.live_sessions > 0, false)) }
+                td data-label="last began" { (words::time(row.last_started_at)) }
+            } } }
+        }
+    }
+}
+
+fn session_table(sessions: &[SessionRow]) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "Push of" } th { "Domain" } th { "Application" } th { "Began" } th { "Encoder" } th { "Node" } } }
+            tbody { @for row in sessions { tr {
+                td.name { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { bdi { (row.stream) } } }
+                td { (row.domain) }
+                td { (row.app) }
+                td data-label="began" { (words::time(row.started_at)) }
+                td data-label="encoder" { (row.client_ip.as_deref().unwrap_or("–")) }
+                td data-label="node" { (row.node_ip.as_deref().unwrap_or("–")) }
+            } } }
         }
     }
 }

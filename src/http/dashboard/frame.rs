@@ -1,8 +1,11 @@
 //! What all pages have in common.
 
+use actix_web::HttpResponse;
+use actix_web::http::header::LOCATION;
 use maud::{DOCTYPE, Markup, html};
 
 use super::ROOT;
+use super::form::form;
 use super::visitor::Visitor;
 use crate::access::Scope;
 
@@ -15,16 +18,20 @@ pub enum Place {
     Find,
     /// How long pushes lasted.
     Reports,
+    /// What does not count, and why.
+    Problems,
+    /// Who may send, and who may look.
+    SetUp,
     /// None of these.
     Elsewhere,
 }
 
 /// A page for somebody who is signed in.
-pub fn page(visitor: &Visitor, place: Place, title: &str, content: &Markup) -> Markup {
+pub fn page(visitor: &Visitor, place: Place, title: &str, content: &Markup) -> HttpResponse {
     let entry = |of: Place, path: &str, name: &str| {
         html! { a href=(format!("{ROOT}{path}")) aria-current=[(place == of).then_some("page")] { (name) } }
     };
-    document(
+    answer(&document(
         title,
         &html! {
             header.bar {
@@ -32,19 +39,33 @@ pub fn page(visitor: &Visitor, place: Place, title: &str, content: &Markup) -> M
                 nav aria-label="Pages" {
                     (entry(Place::Live, "", "Live"))
                     (entry(Place::Find, "/find", "Find"))
-                @if visitor.principal.may(Scope::Billing) { (entry(Place::Reports, "/reports", "Reports")) }
+                    @if visitor.principal.may(Scope::Billing) { (entry(Place::Reports, "/reports", "Reports")) }
+                    (entry(Place::Problems, "/problems", "Problems"))
+                    @if visitor.principal.may(Scope::Admin) { (entry(Place::SetUp, "/set-up", "Set-up")) }
                     a href="/docs/" { "API" }
                 }
-                form.out method="post" action=(format!("{ROOT}/sign-out")) {
-                    input type="hidden" name="form_token" value=(visitor.form_token);
-                    span.who { (visitor.principal.actor.name) }
+                (form(visitor, "out", &format!("{ROOT}/sign-out"), &html! {
+                    span.who { bdi { (visitor.principal.actor.name) } }
                     button { "Sign out" }
-                }
+                }))
             }
             main #content { (content) }
         },
-    )
+    ))
 }
+
+/// An answer that is a page.
+pub fn answer(page: &Markup) -> HttpResponse {
+    HttpResponse::Ok().content_type(HTML).body(page.0.clone())
+}
+
+/// Leads on to another page.
+pub fn led_to(path: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((LOCATION, path)).finish()
+}
+
+/// The type of pages.
+pub const HTML: &str = "text/html; charset=utf-8";
 
 /// A page for anybody.
 pub fn bare(title: &str, content: &Markup) -> Markup {

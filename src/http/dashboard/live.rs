@@ -70,9 +70,7 @@ pub async fn show_live(
     let name = |row: &StreamRow| (row.domain.clone(), row.app.clone(), row.stream.clone());
     let (rows, next) = asked.page.page(rows, name, |row| row);
     let day = last_day(&state, visible_domains, &asked, counts.as_of).await;
-    let page =
-        frame::page(&visitor, Place::Live, "Live", &content(&asked, &counts, &rows, next.as_deref(), &day, &state));
-    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page.0))
+    Ok(frame::page(&visitor, Place::Live, "Live", &content(&asked, &counts, &rows, next.as_deref(), &day, &state)))
 }
 
 /// How much was on air in the last 24 hours; nothing if that cannot be said now.

@@ -6,12 +6,17 @@
 mod assets;
 mod error;
 mod find;
+mod form;
 mod frame;
 mod live;
+mod operator;
+mod problems;
 mod reports;
 mod session;
+mod set_up;
 mod sign_in;
 mod stream;
+mod timeline;
 mod visitor;
 mod words;
 
@@ -42,6 +47,13 @@ pub fn routes(config: &mut ServiceConfig) {
             .service(reports::show_reports)
             .service(reports::seal_report)
             .service(reports::show_difference)
+            .service(problems::show_problems)
+            .service(operator::show_end)
+            .service(operator::end_session)
+            .service(operator::withdraw_end)
+            .service(operator::show_release)
+            .service(operator::release_event)
+            .configure(set_up::routes)
             .default_service(web::to(error::show_nothing)),
     );
 }

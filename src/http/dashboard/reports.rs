@@ -1,14 +1,13 @@
 //! Reports of a month: a table with bars, CSV, sealing, and how much was on air at most.
 
-use actix_web::http::header::LOCATION;
-use actix_web::web::{Data, Form, Path};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use maud::{Markup, html};
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::error::PageError;
+use super::form::{self, Posted};
 use super::frame::{self, Place};
 use super::visitor::Visitor;
 use super::{ROOT, words};
@@ -103,7 +102,7 @@ pub async fn show_reports(
     asked: Result<Query<ReportsPage>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
     let Query(page) = asked?;
-    demand_billing(&visitor)?;
+    visitor.demand(Scope::Billing)?;
     let query = read(&page, &visitor, &state)?;
     let (scope, layout) = (&query.asked.scope, query.layout);
     let moment = reports::close(&state, None).await?;
@@ -122,7 +121,7 @@ pub async fn show_reports(
     let sealed = store::sealed_report::list_sealed_reports(&state.work_pool, visible, None, SEALED).await?;
     let content = html! {
         h1 { "Reports" }
-        (form(&page))
+        (choices(&page))
         @if rows.is_empty() {
             div.card { p { "Nothing was on air in that month." } p.hint { "Choose another one, or another time zone." } }
         } @else {
@@ -133,32 +132,15 @@ pub async fn show_reports(
         (concurrency(&on_air))
         (sealed_list(&sealed))
     };
-    let page = frame::page(&visitor, Place::Reports, "Reports", &content);
-    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page.0))
-}
-
-/// What the form for sealing sends: the report, as its page's address has it.
-#[derive(Deserialize)]
-pub struct SealForm {
-    form_token: String,
-    #[serde(flatten)]
-    parameters: Map<String, Value>,
+    Ok(frame::page(&visitor, Place::Reports, "Reports", &content))
 }
 
 #[post("/reports/seal")]
-pub async fn seal_report(
-    visitor: Visitor,
-    state: Data<AppState>,
-    Form(form): Form<SealForm>,
-) -> Result<HttpResponse, PageError> {
-    visitor.check(&form.form_token)?;
-    demand_billing(&visitor)?;
-    sealed::seal(&state, &visitor.principal, form.parameters).await?;
-    Ok(HttpResponse::SeeOther().insert_header((LOCATION, format!("{ROOT}/reports#sealed"))).finish())
-}
-
-fn demand_billing(visitor: &Visitor) -> Result<(), PageError> {
-    if visitor.principal.may(Scope::Billing) { Ok(()) } else { Err(ApiError::Forbidden(Scope::Billing).into()) }
+pub async fn seal_report(posted: Posted, state: Data<AppState>) -> Result<HttpResponse, PageError> {
+    posted.demand(Scope::Billing)?;
+    let parameters = posted.members().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+    sealed::seal(&state, &posted.visitor.principal, parameters).await?;
+    Ok(frame::led_to(&format!("{ROOT}/reports#sealed")))
 }
 
 /// As the API reads it.
@@ -171,7 +153,7 @@ fn read(page: &ReportsPage, visitor: &Visitor, state: &AppState) -> Result<PushD
     Ok(query)
 }
 
-fn form(page: &ReportsPage) -> Markup {
+fn choices(page: &ReportsPage) -> Markup {
     let choice = |name: &str, label: &str, words: &[(&str, &str)], chosen: &str| {
         html! {
             label { (label)
@@ -263,11 +245,10 @@ fn actions(visitor: &Visitor, page: &ReportsPage) -> Markup {
     html! {
         div.actions {
             a.button href=(page.link("/v1/reports/push-duration", &[("format", Some("csv"))])) { "CSV" }
-            form method="post" action=(format!("{ROOT}/reports/seal")) {
-                input type="hidden" name="form_token" value=(visitor.form_token);
+            (form::form(visitor, "", &format!("{ROOT}/reports/seal"), &html! {
                 @for (name, value) in page.parameters() { input type="hidden" name=(name) value=(value); }
                 button title="Keep this report, byte for byte" { "Seal" }
-            }
+            }))
         }
     }
 }
@@ -330,7 +311,7 @@ pub async fn show_difference(
     state: Data<AppState>,
     sealed_report_id: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    demand_billing(&visitor)?;
+    visitor.demand(Scope::Billing)?;
     let limit = u16::try_from(MOST).unwrap_or(u16::MAX);
     let (sealed, differences, as_of) =
         sealed::differences(&state, &visitor.principal, &sealed_report_id, None, limit).await?;
@@ -355,6 +336,5 @@ pub async fn show_difference(
         }
         p { a href=(format!("{ROOT}/reports#sealed")) { "All reports" } }
     };
-    let page = frame::page(&visitor, Place::Reports, "What changed", &content);
-    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page.0))
+    Ok(frame::page(&visitor, Place::Reports, "What changed", &content))
 }

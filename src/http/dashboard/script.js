@@ -1,4 +1,4 @@
-// What moves: clocks, times in the reader's zone, and what goes live and ends. Every page works without it.
+// What moves: clocks, times in the reader's zone, what goes live and ends, suggestions. Every page works without it.
 "use strict";
 
 const ROOT = "/dashboard";
@@ -83,8 +83,10 @@ function follow(table) {
       known.querySelector(".clock")?.removeAttribute("data-since");
       news.textContent = `${session.stream} has ended`;
     }
-    clearTimeout(recount);
-    recount = setTimeout(count, 500);
+    recount ??= setTimeout(() => {
+      recount = undefined;
+      count();
+    }, 500);
   });
   changes.addEventListener("error", () => {
     news.textContent = "The connection is lost; trying again.";
@@ -104,8 +106,39 @@ async function count() {
   });
 }
 
+// Names that go on like what is typed; the browser shows them as it shows all suggestions.
+function suggest(box) {
+  const list = document.getElementById("suggestions");
+  let timer;
+  box.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      const text = box.value.trim();
+      if (text.length < 2 || text.includes("/")) return list.replaceChildren();
+      const answer = await fetch(`/v1/streams?${new URLSearchParams({ search: text, limit: 8 })}`);
+      if (!answer.ok || box.value.trim() !== text) return;
+      const names = new Set((await answer.json()).data.map((stream) => stream.stream));
+      list.replaceChildren(...[...names].map((value) => element("option", { value })));
+    }, 150);
+  });
+}
+
+// A button that copies what stands before it.
+function copyable(text) {
+  const button = element("button", { type: "button", className: "copy", textContent: "Copy" });
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text.textContent);
+    button.textContent = "Copied";
+  });
+  text.after(" ", button);
+}
+
 localise(document);
 tick();
 setInterval(tick, 1000);
 const streams = document.getElementById("streams");
 if (streams) follow(streams);
+const box = document.querySelector("input[list=suggestions]");
+if (box) suggest(box);
+// Browsers let nobody copy on a page that came over plain HTTP from elsewhere.
+if (navigator.clipboard) document.querySelectorAll("[data-copy]").forEach(copyable);

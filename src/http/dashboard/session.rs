@@ -13,6 +13,7 @@ use super::{ROOT, words};
 use crate::access::Scope;
 use crate::http::problem::ApiError;
 use crate::http::state::AppState;
+use crate::huawei::advice;
 use crate::query;
 use crate::session::lifecycle::{duration_seconds, is_unconfirmed};
 use crate::store::event::EventRow;
@@ -39,12 +40,14 @@ pub async fn show_session(
         h1.name { "Push of " a href=(format!("{ROOT}/streams/{}", session.stream_id)) { bdi { (session.stream) } } }
         p.path { (session.domain) " / " (session.app) " · began " (words::time(session.started_at)) }
         (facts(&session, as_of, state.unconfirmed_after, personal))
+        @if visitor.principal.may(Scope::Admin) {
+            p { a.button href=(format!("{ROOT}/sessions/{session_id}/end")) { "Say when it ended" } }
+        }
         h2 { "What was heard of it" }
         @if events.more { p.hint { "The newest " (ENTRIES) "; the API has the others." } }
-        (entries(&events.rows, personal))
+        (entries(&events.rows, &visitor))
     };
-    let page = frame::page(&visitor, Place::Elsewhere, &format!("Push of {}", session.stream), &content);
-    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page.0))
+    Ok(frame::page(&visitor, Place::Elsewhere, &format!("Push of {}", session.stream), &content))
 }
 
 fn facts(session: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta, personal: bool) -> Markup {
@@ -79,7 +82,8 @@ fn facts(session: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelt
     }
 }
 
-fn entries(rows: &[EventRow], personal: bool) -> Markup {
+fn entries(rows: &[EventRow], visitor: &Visitor) -> Markup {
+    let personal = visitor.principal.may(Scope::Personal);
     html! {
         table {
             thead { tr { th { "Received" } th { "Event" } th { "Counts" } th { "Signed" } @if personal { th { "From" } } th { "By" } } }
@@ -88,13 +92,27 @@ fn entries(rows: &[EventRow], personal: bool) -> Markup {
                     tr {
                         td { (words::time(row.received_at)) }
                         td { code { (row.event) } }
-                        td { (row.disposition) @if let Some(reason) = &row.reason { ": " (reason.replace('_', " ")) } }
-                        td { (row.signature.as_deref().unwrap_or("–")) }
-                        @if personal { td { (row.source_ip.as_deref().unwrap_or("–")) } }
-                        td { (row.actor.as_deref().unwrap_or("–")) @if let Some(note) = &row.note { ": " bdi { (note) } } }
+                        td { (disposition(row, visitor)) }
+                        td data-label="signature" { (row.signature.as_deref().unwrap_or("–")) }
+                        @if personal { td data-label="from" { (row.source_ip.as_deref().unwrap_or("–")) } }
+                        td data-label="by" { bdi { (row.actor.as_deref().unwrap_or("–")) } @if let Some(note) = &row.note { ": " bdi { (note) } } }
                     }
                 }
             }
+        }
+    }
+}
+
+/// Whether an entry counts, why not, and what can be done about it.
+fn disposition(row: &EventRow, visitor: &Visitor) -> Markup {
+    let waits = row.disposition == "quarantined" && row.released_at.is_none();
+    html! {
+        (row.disposition)
+        @if let Some(reason) = &row.reason { ": " (reason.replace('_', " ")) }
+        @if let Some(released_at) = row.released_at { ", released " (words::time(released_at)) }
+        @if let (true, Some(reason)) = (waits, &row.reason) { p.advice { (advice::of_word(reason)) } }
+        @if waits && visitor.principal.may(Scope::Admin) {
+            p { a.button href=(format!("{ROOT}/events/{}/release", row.event_id)) { "Let it count" } }
         }
     }
 }

@@ -7,7 +7,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::error::PageError;
-use super::visitor::{self, Visitor};
+use super::form::Posted;
+use super::visitor;
 use super::{ROOT, frame};
 use crate::clock;
 use crate::http::state::AppState;
@@ -25,12 +26,6 @@ pub struct SignInForm {
     token: String,
     #[serde(default)]
     to: String,
-}
-
-/// What every other form sends.
-#[derive(Deserialize)]
-pub struct OwnForm {
-    form_token: String,
 }
 
 #[get("/sign-in")]
@@ -56,12 +51,7 @@ pub async fn sign_in(request: HttpRequest, state: Data<AppState>, Form(form_sent
 }
 
 #[post("/sign-out")]
-pub async fn sign_out(
-    visitor: Visitor,
-    request: HttpRequest,
-    Form(form): Form<OwnForm>,
-) -> Result<HttpResponse, PageError> {
-    visitor.check(&form.form_token)?;
+pub async fn sign_out(_: Posted, request: HttpRequest) -> Result<HttpResponse, PageError> {
     let cookie = visitor::sign_out(request.app_config().secure());
     Ok(HttpResponse::SeeOther().cookie(cookie).insert_header((LOCATION, format!("{ROOT}/sign-in"))).finish())
 }
@@ -97,5 +87,5 @@ fn form(to: &str, refused: bool) -> Markup {
 }
 
 fn html_answer(mut answer: actix_web::HttpResponseBuilder, page: &Markup) -> HttpResponse {
-    answer.content_type("text/html; charset=utf-8").body(page.0.clone())
+    answer.content_type(frame::HTML).body(page.0.clone())
 }

@@ -2,27 +2,38 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use maud::{Markup, html};
 use uuid::Uuid;
 
 use super::error::PageError;
 use super::frame::{self, Place};
 use super::visitor::Visitor;
-use super::{ROOT, words};
+use super::{ROOT, timeline, words};
 use crate::http::page::PageRequest;
 use crate::http::problem::ApiError;
 use crate::http::query_string::{FromQuery, Query, QueryReader};
 use crate::http::state::AppState;
 use crate::query;
+use crate::query::Rows;
 use crate::query::sessions::SessionPlace;
+use crate::report::moment::Moment;
+use crate::report::parameters::{GroupBy, Layout, Scope};
+use crate::report::push_duration::PushDuration;
+use crate::report::sweep::Counts;
+use crate::report::window::Division;
 use crate::session::lifecycle::{duration_seconds, is_unconfirmed};
+use crate::store::broadcast::BroadcastRow;
 use crate::store::session::SessionRow;
-use crate::store::session_list::SessionFilter;
+use crate::store::session_list::{Renditions, SessionFilter};
 use crate::store::stream::StreamRow;
 
-/// How many days the picture shows.
-const DAYS: i64 = 7;
+/// The periods that totals are of, in days.
+const TOTALS: [i64; 3] = [1, 7, 30];
+
+/// How many broadcasts are shown, and the gap in seconds that does not end one.
+const BROADCASTS: u16 = 5;
+const MERGE_GAP_SECONDS: u32 = 60;
 
 /// Which page of the sessions.
 pub struct StreamPage {
@@ -53,20 +64,44 @@ pub async fn show_stream(
     };
     let list = query::sessions::list_sessions(&state.query_pool, filter, true, after, limit, false).await?;
     let as_of = list.as_of;
+    let picture = if after.is_none() {
+        timeline::timeline(&list.page.rows, as_of)
+    } else {
+        html! {}
+    };
+    let broadcasts = query::broadcasts::list_broadcasts(
+        &state.query_pool,
+        &visitor.principal,
+        stream_id,
+        MERGE_GAP_SECONDS,
+        None,
+        BROADCASTS,
+    );
+    let broadcasts = broadcasts.await?.page;
+    let totals = totals(&state, &stream, as_of).await;
     let place = |row: &SessionRow| (row.started_at, row.session_id, as_of);
     let (rows, next) = page.page(list.page, place, |row| row);
-    let content = content(&stream, &rows, as_of, next.as_deref(), state.unconfirmed_after);
-    let page = frame::page(&visitor, Place::Elsewhere, &stream.stream, &content);
-    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page.0))
+    let earlier = next.map(|next| words::path(&page_of(&stream), &[("cursor", Some(&next))]));
+    let content = html! {
+        (facts(&stream, as_of, state.unconfirmed_after))
+        (picture)
+        @if after.is_none() { (totals_table(&totals)) (broadcast_table(&broadcasts)) }
+        h2 { "Sessions" }
+        table {
+            thead { tr { th { "Began" } th { "State" } th { "Ended" } th.number { "Lasted" } th { "Why it ended" } } }
+            tbody { @for row in &rows { (session_row(row, as_of, state.unconfirmed_after)) } }
+        }
+        @if let Some(earlier) = earlier { p { a href=(earlier) { "Earlier ones" } } }
+        @if after.is_some() { p { a href=(page_of(&stream)) { "The newest" } } }
+    };
+    Ok(frame::page(&visitor, Place::Elsewhere, &stream.stream, &content))
 }
 
-fn content(
-    stream: &StreamRow,
-    rows: &[SessionRow],
-    as_of: DateTime<Utc>,
-    next: Option<&str>,
-    unconfirmed_after: TimeDelta,
-) -> Markup {
+fn page_of(stream: &StreamRow) -> String {
+    format!("{ROOT}/streams/{}", stream.stream_id)
+}
+
+fn facts(stream: &StreamRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Markup {
     html! {
         h1.name { bdi { (stream.stream) } }
         p.path { (stream.domain) " / " (stream.app) @if let Some(template) = &stream.rendition_template { " · rendition " (template) } }
@@ -85,16 +120,65 @@ fn content(
             dt { "Last started" } dd { (words::time(stream.last_started_at)) }
             dt { "Last ended" } dd { (words::maybe_time(stream.last_ended_at)) }
         }
-        (timeline(rows, as_of))
-        h2 { "Sessions" }
-        table {
-            thead { tr { th { "Began" } th { "State" } th { "Ended" } th.number { "Lasted" } th { "Why it ended" } } }
-            tbody {
-                @for row in rows { (session_row(row, as_of, unconfirmed_after)) }
+    }
+}
+
+/// How long the stream was pushed in the last days; nothing where that cannot be said now.
+async fn totals(state: &AppState, stream: &StreamRow, as_of: DateTime<Utc>) -> Vec<(i64, Counts)> {
+    let to = as_of.trunc_subsecs(0);
+    let layout = Layout {
+        time_zone: chrono_tz::Tz::UTC,
+        window: Division::Whole,
+        group_by: GroupBy { domain: false, app: false, stream: false },
+    };
+    let mut totals = Vec::new();
+    for days in TOTALS {
+        let scope = Scope {
+            from: to - TimeDelta::days(days),
+            to,
+            visible_domains: None,
+            domain: Some(stream.domain.clone()),
+            app: Some(stream.app.clone()),
+            stream: Some(stream.stream.clone()),
+            renditions: Renditions::Include,
+        };
+        let report = PushDuration::begin(state.report_pool.clone(), &scope, layout, &Moment::passing(as_of), None);
+        totals.extend(report.finish().await.ok().map(|counts| (days, counts)));
+    }
+    totals
+}
+
+fn totals_table(totals: &[(i64, Counts)]) -> Markup {
+    html! {
+        @if !totals.is_empty() {
+            h2 { "Totals" }
+            table {
+                thead { tr { th { "In the last" } th.number { "Sessions" } th.number { "Push time" } th.number { "On air" } th.number { "Peak" } } }
+                tbody { @for (days, counts) in totals { tr {
+                    td { @if *days == 1 { "24 hours" } @else { (days) " days" } }
+                    td.number data-label="sessions" { (counts.sessions) }
+                    td.number data-label="push time" { (words::in_words(counts.push_seconds())) }
+                    td.number data-label="on air" { (words::in_words(counts.on_air_seconds)) }
+                    td.number data-label="peak" { (counts.peak_live_sessions) }
+                } } }
             }
         }
-        @if let Some(next) = next {
-            p { a href=(words::path(&format!("{ROOT}/streams/{}", stream.stream_id), &[("cursor", Some(next))])) { "Earlier ones" } }
+    }
+}
+
+fn broadcast_table(broadcasts: &Rows<BroadcastRow>) -> Markup {
+    html! {
+        h2 { "Broadcasts" }
+        p.hint { "Sessions with gaps of at most " (MERGE_GAP_SECONDS) " seconds, taken together. The newest " (BROADCASTS) "; the API has all." }
+        table {
+            thead { tr { th { "Began" } th { "Ended" } th.number { "On air" } th.number { "Interruptions" } th.number { "Sessions" } } }
+            tbody { @for row in &broadcasts.rows { tr {
+                td { (words::time(row.started_at)) }
+                td data-label="ended" { @match row.ended_at { Some(ended_at) => (words::time(ended_at)), None => (words::state(true, false)) } }
+                td.number data-label="on air" { (words::in_words(row.on_air_seconds)) }
+                td.number data-label="interruptions" { (row.interruptions) }
+                td.number data-label="sessions" { (row.session_ids.len()) }
+            } } }
         }
     }
 }
@@ -110,62 +194,5 @@ fn session_row(row: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDe
             td.number data-label="lasted" { (words::duration(duration_seconds(row.started_at, row.ended_at, as_of), live.then_some(row.started_at))) }
             td { (words::end_source(row.ended_at_source.as_deref())) }
         }
-    }
-}
-
-/// The last days: a bar a session, in as many lanes as overlap, inferred ends hatched.
-fn timeline(rows: &[SessionRow], as_of: DateTime<Utc>) -> Markup {
-    const WIDTH: i64 = 1_000;
-    let from = as_of - TimeDelta::days(DAYS);
-    let whole = TimeDelta::days(DAYS).num_seconds();
-    let x = |time: DateTime<Utc>| ((time.max(from) - from).num_seconds() * WIDTH / whole).clamp(0, WIDTH);
-    let mut lanes: Vec<DateTime<Utc>> = Vec::new();
-    let mut bars = Vec::new();
-    let shown = rows.iter().filter(|row| row.ended_at.is_none_or(|ended_at| ended_at > from));
-    for row in shown.rev() {
-        let ended = row.ended_at.unwrap_or(as_of);
-        let free = lanes.iter().position(|until| *until <= row.started_at);
-        let lane = free.unwrap_or(lanes.len());
-        match lanes.get_mut(lane) {
-            Some(until) => *until = ended,
-            None => lanes.push(ended),
-        }
-        bars.push((row, lane, x(row.started_at), x(ended)));
-    }
-    if bars.is_empty() {
-        return html! { p.hint { "Nothing was on air in the last " (DAYS) " days." } };
-    }
-    let height = i64::try_from(lanes.len()).unwrap_or(1) * 22 + 18;
-    html! {
-        figure.timeline {
-            svg viewBox=(format!("0 0 {WIDTH} {height}")) role="group" aria-label=(format!("Sessions of the last {DAYS} days")) {
-                defs {
-                    pattern #hatch width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
-                        rect width="3" height="6" {}
-                    }
-                }
-                @for day in 0..=DAYS {
-                    @let at = day * WIDTH / DAYS;
-                    line.day x1=(at) x2=(at) y1="0" y2=(height - 16) {}
-                }
-                @for (row, lane, begin, end) in bars {
-                    a href=(format!("{ROOT}/sessions/{}", row.session_id)) aria-label=(format!("Began {}", row.started_at.format("%Y-%m-%d %H:%M:%S UTC"))) {
-                        rect.bar.(bar_class(row)) x=(begin) y=(lane * 22 + 2) width=((end - begin).max(2)) height="16" rx="2" {
-                            title { (row.started_at.format("%Y-%m-%d %H:%M:%S UTC")) ", " (words::end_source(row.ended_at_source.as_deref())) }
-                        }
-                    }
-                }
-            }
-            figcaption { "The last " (DAYS) " days, to " (words::time(as_of)) ". Hatched: the end is inferred." }
-        }
-    }
-}
-
-fn bar_class(row: &SessionRow) -> &'static str {
-    match row.ended_at_source.as_deref() {
-        None => "live",
-        Some("superseded" | "timed_out") => "inferred",
-        Some(_) if row.flags.is_empty() => "ended",
-        Some(_) => "flagged",
     }
 }

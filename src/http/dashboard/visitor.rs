@@ -70,6 +70,14 @@ pub fn token_of_cookie(request: &HttpRequest, state: &AppState) -> Option<String
 }
 
 impl Visitor {
+    /// Refuses who does not have a scope.
+    ///
+    /// # Errors
+    /// When the visitor does not.
+    pub fn demand(&self, scope: Scope) -> Result<(), ApiError> {
+        if self.principal.may(scope) { Ok(()) } else { Err(ApiError::Forbidden(scope)) }
+    }
+
     /// Refuses a form that is not theirs.
     ///
     /// # Errors

@@ -1,70 +1,11 @@
 //! The dashboard, as a browser without a script sees it.
 
-use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
 use serde_json::json;
 
+use super::browser::{Browser, between};
 use crate::helpers::{ADMIN_TOKEN, TestApp};
 use crate::messages::{DOMAIN, KEY, Push};
 use crate::reports::ledger::{Ledger, Say, push};
-
-/// Somebody with a browser that follows nothing by itself.
-struct Browser<'a> {
-    app: &'a TestApp,
-    client: Client,
-    cookie: Option<String>,
-}
-
-impl<'a> Browser<'a> {
-    fn new(app: &'a TestApp) -> Self {
-        Self { app, client: Client::builder().redirect(Policy::none()).build().unwrap(), cookie: None }
-    }
-
-    async fn signed_in(app: &'a TestApp, token: &str) -> Self {
-        let mut browser = Self::new(app);
-        let answer = browser.post("/dashboard/sign-in", &[("token", token)]).await;
-        assert_eq!(answer.status(), 303);
-        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
-        browser.cookie = Some(cookie.split(';').next().unwrap().to_owned());
-        browser
-    }
-
-    async fn get(&self, path: &str) -> Response {
-        let mut request = self.client.get(format!("{}{path}", self.app.address));
-        if let Some(cookie) = &self.cookie {
-            request = request.header("cookie", cookie);
-        }
-        request.send().await.unwrap()
-    }
-
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {
-        let encoded: Vec<_> = fields
-            .iter()
-            .map(|(name, value)| {
-                format!("{name}={}", percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC))
-            })
-            .collect();
-        let request = self.client.post(format!("{}{path}", self.app.address)).body(encoded.join("&"));
-        let mut request = request.header("content-type", "application/x-www-form-urlencoded");
-        if let Some(cookie) = &self.cookie {
-            request = request.header("cookie", cookie);
-        }
-        request.send().await.unwrap()
-    }
-
-    /// A page that is shown.
-    async fn page(&self, path: &str) -> String {
-        let answer = self.get(path).await;
-        assert_eq!(answer.status(), 200, "{path}");
-        assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
-        answer.text().await.unwrap()
-    }
-}
-
-/// What stands between two texts.
-fn between<'a>(page: &'a str, before: &str, after: &str) -> &'a str {
-    page.split_once(before).unwrap().1.split_once(after).unwrap().0
-}
 
 #[tokio::test]
 async fn somebody_signs_in_with_a_token_looks_and_signs_out() {
@@ -214,8 +155,9 @@ async fn pages_read_the_api_by_their_cookie_and_change_nothing_by_it() {
     let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
     assert_eq!(browser.get("/v1/live").await.status(), 200);
     assert_eq!(browser.post("/v1/tokens", &[("name", "x")]).await.status(), 401);
-    let request =
-        browser.client.get(format!("{}/v1/live", app.address)).header("cookie", browser.cookie.as_ref().unwrap());
+    let request = reqwest::Client::new()
+        .get(format!("{}/v1/live", app.address))
+        .header("cookie", browser.cookie.as_ref().unwrap());
     assert_eq!(request.bearer_auth("nonsense").send().await.unwrap().status(), 401, "what is shown counts");
 }
 

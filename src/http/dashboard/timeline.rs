@@ -1,0 +1,76 @@
+//! The last days of a stream, as a picture.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use maud::{Markup, html};
+
+use super::{ROOT, words};
+use crate::store::session::SessionRow;
+
+/// How many days the picture shows.
+pub const DAYS: i64 = 7;
+
+/// The last days: a bar a session, in as many lanes as overlap, inferred ends hatched.
+pub fn timeline(rows: &[SessionRow], as_of: DateTime<Utc>) -> Markup {
+    const WIDTH: i64 = 1_000;
+    let from = as_of - TimeDelta::days(DAYS);
+    let whole = TimeDelta::days(DAYS).num_seconds();
+    let x = |time: DateTime<Utc>| ((time.max(from) - from).num_seconds() * WIDTH / whole).clamp(0, WIDTH);
+    let mut lanes: Vec<DateTime<Utc>> = Vec::new();
+    let mut bars = Vec::new();
+    let shown = rows.iter().filter(|row| row.ended_at.is_none_or(|ended_at| ended_at > from));
+    for row in shown.rev() {
+        let ended = row.ended_at.unwrap_or(as_of);
+        let free = lanes.iter().position(|until| *until <= row.started_at);
+        let lane = free.unwrap_or(lanes.len());
+        match lanes.get_mut(lane) {
+            Some(until) => *until = ended,
+            None => lanes.push(ended),
+        }
+        bars.push((row, lane, x(row.started_at), x(ended)));
+    }
+    if bars.is_empty() {
+        return html! { p.hint { "Nothing was on air in the last " (DAYS) " days." } };
+    }
+    let height = i64::try_from(lanes.len()).unwrap_or(1) * 22 + 18;
+    html! {
+        figure.timeline {
+            svg viewBox=(format!("0 0 {WIDTH} {height}")) role="group" aria-label=(format!("Sessions of the last {DAYS} days")) {
+                defs {
+                    pattern #hatch width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
+                        rect width="3" height="6" {}
+                    }
+                }
+                @for day in 0..=DAYS {
+                    @let at = day * WIDTH / DAYS;
+                    line.day x1=(at) x2=(at) y1="0" y2=(height - 16) {}
+                }
+                @for (row, lane, begin, end) in bars {
+                    a href=(format!("{ROOT}/sessions/{}", row.session_id)) aria-label=(in_words(row)) {
+                        rect.bar.(bar_class(row)) x=(begin) y=(lane * 22 + 2) width=((end - begin).max(2)) height="16" rx="2" {
+                            title { (in_words(row)) }
+                        }
+                        @if !row.flags.is_empty() { circle.flagged cx=(begin + 5) cy=(lane * 22 + 10) r="4" {} }
+                    }
+                }
+            }
+            figcaption { "The last " (DAYS) " days, to " (words::time(as_of)) ". Green: live; hatched: the end is inferred; with a dot: flagged." }
+        }
+    }
+}
+
+fn bar_class(row: &SessionRow) -> &'static str {
+    match row.ended_at_source.as_deref() {
+        None => "live",
+        Some("superseded" | "timed_out") => "inferred",
+        Some(_) => "ended",
+    }
+}
+
+/// What a bar says to who cannot see it, or points at it.
+fn in_words(row: &SessionRow) -> String {
+    let began = row.started_at.format("%Y-%m-%d %H:%M:%S UTC");
+    let source = row.ended_at_source.as_deref();
+    let flags = row.flags.join(", ").replace('_', " ");
+    let separator = if flags.is_empty() { "" } else { "; " };
+    format!("Began {began}; {}{separator}{flags}", words::end_source(source))
+}

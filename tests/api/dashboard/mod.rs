@@ -1,0 +1,6 @@
+//! The dashboard, as a browser without a script sees it.
+
+mod browser;
+mod changing;
+mod looking;
+mod problems;

@@ -1,0 +1,74 @@
+//! The page of problems.
+
+use serde_json::json;
+use streamtally::clock;
+
+use super::browser::Browser;
+use crate::helpers::{ADMIN_TOKEN, TestApp};
+use crate::messages::{DOMAIN, Push};
+use crate::reports::ledger::{Ledger, Say, push};
+
+const HOUR: i64 = 3_600;
+
+#[tokio::test]
+async fn a_wrong_key_is_named_with_its_domain_its_cause_and_what_to_do() {
+    let app = TestApp::start().await;
+    let wrong = Push { key: "w".repeat(32), ..Push::of("<b>room</b>", 60) };
+    for _ in 0..3 {
+        app.callback(&wrong.start(), 401).await;
+    }
+    app.callback_to("/callbacks/huawei", "nonsense", 400).await;
+    app.rejections(|rows| rows.iter().map(|row| row["count"].as_i64().unwrap()).sum::<i64>() == 4).await;
+    let page = Browser::signed_in(&app, ADMIN_TOKEN).await.page("/dashboard/problems").await;
+    assert!(page.contains("signature mismatch") && page.contains("another key is set at the provider"), "{page}");
+    assert!(page.contains("&lt;b&gt;room&lt;/b&gt;") && page.contains("not a notification"), "{page}");
+    assert!(page.contains("Waiting to be folded") && page.contains("answers"), "{page}");
+
+    let bound = app.make_token(&["read"], Some(&["push.other.example.com"])).await;
+    let page = Browser::signed_in(&app, &bound).await.page("/dashboard/problems").await;
+    assert!(!page.contains(DOMAIN) && !page.contains("room"), "{page}");
+}
+
+#[tokio::test]
+async fn a_session_that_lasts_too_long_to_be_believed_is_listed() {
+    let app = TestApp::start().await;
+    app.receive(&[Push::of("young", HOUR).start()]).await;
+    let ledger = &mut Ledger::new(&app);
+    ledger.say_each(&[(push(DOMAIN, "live", "forgotten", clock::now().timestamp() - 13 * HOUR), Say::Start)]).await;
+    let page = Browser::signed_in(&app, ADMIN_TOKEN).await.page("/dashboard/problems").await;
+    let unconfirmed = page.split_once("Unconfirmed sessions").unwrap().1;
+    assert!(unconfirmed.contains("<bdi>forgotten</bdi>") && !unconfirmed.contains("<bdi>young</bdi>"), "{page}");
+}
+
+/// Pushes of a domain that begin so many seconds ago.
+async fn begin_pushes(app: &TestApp, domain: &str, seconds_ago: impl Iterator<Item = i64>) {
+    let now = clock::now().timestamp();
+    let starts: Vec<_> = seconds_ago.map(|ago| (push(domain, "live", "room", now - ago), Say::Start)).collect();
+    Ledger::new(app).say_each(&starts).await;
+}
+
+#[tokio::test]
+async fn a_domain_is_silent_when_nothing_begins_for_longer_than_ever_of_late() {
+    let app = TestApp::start().await;
+    let (busy, nightly, rare, gone) =
+        ("busy.example.com", "nightly.example.com", "rare.example.com", "removed.example.com");
+    for domain in [busy, nightly, rare] {
+        app.put(&format!("/v1/domains/{domain}"), &json!({}), 201).await;
+    }
+    // Every hour, until three hours ago.
+    begin_pushes(&app, busy, (3..30).map(|hours| hours * HOUR)).await;
+    begin_pushes(&app, gone, (3..30).map(|hours| hours * HOUR)).await;
+    // The same, but with a night of eight hours in it.
+    begin_pushes(&app, nightly, (3..12).chain(20..40).map(|hours| hours * HOUR)).await;
+    // Too few for a habit.
+    begin_pushes(&app, rare, (3..8).map(|hours| hours * HOUR)).await;
+    let page = Browser::signed_in(&app, ADMIN_TOKEN).await.page("/dashboard/problems").await;
+    let silent = page.split_once("Fallen silent").unwrap().1.split_once("Refused").unwrap().0;
+    assert!(silent.contains(busy) && silent.contains("03:00:0") && silent.contains("01:00:00"), "{silent}");
+    for other in [nightly, rare, gone] {
+        assert!(!silent.contains(other), "{silent}");
+    }
+    begin_pushes(&app, busy, std::iter::once(60)).await;
+    let page = Browser::signed_in(&app, ADMIN_TOKEN).await.page("/dashboard/problems").await;
+    assert!(page.contains("No domain is silent"), "{page}");
+}
