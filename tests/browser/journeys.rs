@@ -29,6 +29,14 @@ fn send(home: &Home, service: &Service, what: &str, stream: &str, seconds_ago: i
     assert_eq!(status, 0, "{printed}");
 }
 
+/// The start of a push that began too long ago to be told of now.
+fn send_to_quarantine(home: &Home, service: &Service, stream: &str) {
+    let (url, began) = (service.url(), (clock::now().timestamp() - 10 * 86_400).to_string());
+    let what = ["send", "start", "--domain", DOMAIN, "--stream", stream, "--url", &url, "--publish-timestamp", &began];
+    let (status, printed) = home.run(&what);
+    assert_eq!(status, 0, "{printed}");
+}
+
 async fn sign_in(browser: &Browser, service: &Service, path: &str, token: &str) {
     browser.client.goto(&format!("{}{path}", service.url())).await.unwrap();
     browser.fill("#token", token).await;
@@ -69,6 +77,69 @@ async fn a_stream_goes_live_and_ends_without_a_reload_and_is_found_and_looked_in
     browser.wait_for("tbody tr td a").await.click().await.unwrap();
     browser.wait_for_text("the provider notified it").await;
     browser.wait_for_text("PUBLISH_DONE").await;
+}
+
+#[tokio::test]
+async fn what_is_typed_is_completed() {
+    let home = Home::new(User::Ourselves);
+    let (service, token) = serve(&home);
+    for stream in ["concert-1", "concert-2", "lecture"] {
+        send(&home, &service, "start", stream, 60);
+    }
+    let browser = Browser::start().await;
+    sign_in(&browser, &service, "/dashboard/find", &token).await;
+    browser.fill("input[name=text]", "ncer").await;
+    let suggested = browser.client.wait().for_element(Locator::Css("#suggestions option[value=concert-2]")).await;
+    suggested.unwrap();
+    assert_eq!(browser.client.find_all(Locator::Css("#suggestions option")).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_key_is_rotated_without_losing_a_message() {
+    let home = Home::new(User::Ourselves);
+    let (service, token) = serve(&home);
+    send(&home, &service, "start", "before", 60);
+    let browser = Browser::start().await;
+    sign_in(&browser, &service, "/dashboard/set-up", &token).await;
+    browser.click(DOMAIN).await;
+    let old = browser.wait_for("tbody tr td code").await.text().await.unwrap();
+    browser.press("Generate key").await;
+    let new = browser.wait_for("code.secret").await.text().await.unwrap();
+    browser.press("Copy").await;
+    browser.click("Done").await;
+    browser.wait_for_text("none of late").await;
+    // The command signs with the newest key, as the provider does from now on.
+    send(&home, &service, "start", "between", 30);
+    browser.client.refresh().await.unwrap();
+    assert_eq!(browser.client.find_all(Locator::Css("td[data-label='last verified'] time")).await.unwrap().len(), 2);
+
+    let path = format!("//tr[contains(., '{old}')]//a");
+    browser.client.find(Locator::XPath(&path)).await.unwrap().click().await.unwrap();
+    browser.wait_for_text("the provider may still sign with it").await;
+    browser.wait_for("input[name=confirmed]").await.click().await.unwrap();
+    browser.press("Remove key").await;
+    browser.wait_for("#keys + table").await;
+    assert_eq!(browser.client.find_all(Locator::Css("#keys + table tbody tr")).await.unwrap().len(), 1);
+    assert!(!browser.client.source().await.unwrap().contains(&new));
+    send(&home, &service, "start", "after", 10);
+}
+
+#[tokio::test]
+async fn a_quarantined_message_is_released() {
+    let home = Home::new(User::Ourselves);
+    let (service, token) = serve(&home);
+    send_to_quarantine(&home, &service, "early-bird");
+    let browser = Browser::start().await;
+    sign_in(&browser, &service, "/dashboard/problems", &token).await;
+    browser.wait_for_text("start outside window").await;
+    browser.click("Let it count").await;
+    browser.fill("input[name=reason]", "the encoder's clock was wrong").await;
+    browser.wait_for("input[name=confirmed]").await.click().await.unwrap();
+    browser.press("Let it count").await;
+    browser.wait_for_text("RELEASED").await;
+    browser.wait_for_text("clock was wrong").await;
+    browser.click("Live").await;
+    browser.wait_for_text("early-bird").await;
 }
 
 #[tokio::test]

@@ -206,6 +206,52 @@ async fn one_box_finds_names_parts_of_them_domains_ids_and_push_addresses() {
 }
 
 #[tokio::test]
+async fn an_address_is_found_by_who_may_see_addresses() {
+    let app = TestApp::start().await;
+    app.receive(&[Push::of("room", 90).start()]).await;
+    let path = "/dashboard/find?text=203.0.113.7";
+    let page = Browser::signed_in(&app, ADMIN_TOKEN).await.page(path).await;
+    assert!(page.contains("<bdi>room</bdi>") && page.contains("203.0.113.7</td>"), "{page}");
+    let reader = app.make_token(&["read"], None).await;
+    let page = Browser::signed_in(&app, &reader).await.page(path).await;
+    assert!(!page.contains("<bdi>room</bdi>") && page.contains("Nothing is known by that"), "{page}");
+}
+
+#[tokio::test]
+async fn a_stream_shows_its_last_days_its_totals_and_its_broadcasts() {
+    let app = TestApp::start().await;
+    let now = streamtally::clock::now().timestamp();
+    let key = |ago: i64| push(DOMAIN, "live", "room", now - ago);
+    let mut ledger = Ledger::new(&app);
+    let two_days = 2 * 86_400;
+    // Two pushes with half a minute between them are one broadcast; the last one's end is inferred.
+    ledger
+        .say_each(&[
+            (key(two_days), Say::Start),
+            (key(two_days), Say::End(now - two_days + 600)),
+            (key(two_days - 630), Say::Start),
+            (key(two_days - 630), Say::End(now - two_days + 1_230)),
+            (key(7_200), Say::Start),
+            (key(7_200), Say::Superseded(now - 3_600)),
+            (key(3_600), Say::End(now - 3_540)),
+        ])
+        .await;
+    let stream =
+        app.session(&format!("publish_timestamp={}", now - 7_200)).await["stream_id"].as_str().unwrap().to_owned();
+    let page = Browser::signed_in(&app, ADMIN_TOKEN).await.page(&format!("/dashboard/streams/{stream}")).await;
+    assert_eq!(page.matches("<rect class=\"bar ").count(), 4, "{page}");
+    assert_eq!(page.matches("class=\"bar inferred\"").count(), 1, "{page}");
+    assert_eq!(page.matches("<circle class=\"flagged\"").count(), 1, "{page}");
+    let totals = between(&page, "<h2>Totals</h2>", "<h2>");
+    let day = between(totals, "24 hours", "7 days");
+    assert!(day.contains("data-label=\"sessions\">2<") && day.contains("01:01:00"), "{day}");
+    assert!(between(totals, "7 days", "30 days").contains("data-label=\"sessions\">4<"), "{totals}");
+    let broadcasts = between(&page, "<h2>Broadcasts</h2>", "<h2>");
+    assert_eq!(broadcasts.matches("data-label=\"interruptions\"").count(), 2, "{broadcasts}");
+    assert!(broadcasts.contains("00:20:00") && broadcasts.contains("data-label=\"interruptions\">1<"), "{broadcasts}");
+}
+
+#[tokio::test]
 async fn billing_sees_a_month_takes_it_as_csv_seals_it_and_sees_what_changed() {
     /// 2026-01-10, at noon.
     const NOON: i64 = 1_768_046_400;
