@@ -78,6 +78,7 @@ pub struct Ingredients {
 
 /// A service that is ready to run: its socket is bound, its database is ready.
 pub struct Application {
+    state: Data<AppState>,
     server: Server,
     address: SocketAddr,
     certificate: Option<Certificate>,
@@ -94,7 +95,6 @@ pub struct Application {
     feed: Feed,
     stopping: CancellationToken,
     folds: bool,
-    folding: Arc<AtomicBool>,
     metrics: PrometheusHandle,
     notes: Notes,
     inference_rules: Rules,
@@ -170,12 +170,18 @@ impl Application {
             feed,
             stopping,
             folds: options.roles.contains(&Role::Reconciler),
-            folding: Arc::clone(&state.folding),
+            state,
             metrics,
             notes,
             inference_rules: options.inference_rules(),
             retention_rules,
         })
+    }
+
+    /// What handlers share.
+    #[must_use]
+    pub fn state(&self) -> Data<AppState> {
+        self.state.clone()
     }
 
     /// The address that is listened on.
@@ -226,7 +232,12 @@ impl Application {
             }
             let (rules, appended) = (self.inference_rules, Arc::clone(&self.appended));
             tasks.spawn(on_database.run(infer_until_stopped(pool.clone(), rules, appended, stopped.clone())));
-            tasks.spawn(on_database.run(fold_until_stopped(pool, self.appended, self.folding, stopped)));
+            tasks.spawn(on_database.run(fold_until_stopped(
+                pool,
+                self.appended,
+                Arc::clone(&self.state.folding),
+                stopped,
+            )));
         } else {
             tasks.spawn(on_database.run(tell_until_stopped(pool, self.appended, stopped)));
         }

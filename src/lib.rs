@@ -18,7 +18,7 @@
 //!
 //! Imports run one way: [`http`] and [`command`] use [`query`], [`report`], [`reconciler`], [`event_log`], [`rejection`],
 //! [`registry`] and [`access`]; those use [`store`]; that and all of them use the pure rooms [`session`] and [`huawei`],
-//! which know no I/O and no clock.
+//! which know no I/O and no clock. [`simulation`] is a pure room, too, for [`command`] and the [`demo`].
 
 pub mod access;
 pub mod app;
@@ -26,6 +26,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod data_dir;
+pub mod demo;
 pub mod event_log;
 pub mod http;
 pub mod huawei;
@@ -37,6 +38,7 @@ pub mod registry;
 pub mod rejection;
 pub mod report;
 pub mod session;
+pub mod simulation;
 pub mod standby;
 pub mod store;
 pub mod telemetry;

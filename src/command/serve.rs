@@ -1,17 +1,21 @@
 //! `serve`: the service.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use actix_web::web::Data;
 use anyhow::Context;
 use clap::Args;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::database;
 use crate::app::{Application, Ingredients};
 use crate::config::{self, InstallationOptions, ServeOptions};
 use crate::data_dir::DataDir;
+use crate::demo::{self, Demo};
+use crate::http::state::AppState;
 use crate::open_files;
 use crate::postgres::{PrivatePostgres, Purpose};
 use crate::telemetry;
@@ -29,6 +33,9 @@ pub(super) struct ServeCommand {
     installation: InstallationOptions,
     #[command(flatten)]
     serve: ServeOptions,
+    /// Show what it is like: made-up streams in a data folder of their own, with two weeks of history
+    #[arg(long, conflicts_with_all = ["database_url", "read_database_url", "roles", "tls_cert", "tls_key"])]
+    demo: bool,
 }
 
 impl ServeCommand {
@@ -43,7 +50,7 @@ impl ServeCommand {
         let certificate = self.serve.certificate()?;
         // Said before a database is started.
         self.serve.retention_rules()?;
-        let data_dir = DataDir::find(self.installation.data_dir.as_deref())?;
+        let data_dir = self.find_data_dir()?;
         let mut database = database::open(&self.installation, &data_dir, Purpose::Serve)?;
         let served = async {
             let (admin_token, is_new) = config::admin_token(&data_dir)?;
@@ -64,14 +71,15 @@ impl ServeCommand {
                 database: database.options.clone(),
                 read_database,
                 master_key,
-                admin_token,
+                admin_token: admin_token.clone(),
                 certificate,
                 metrics,
             };
             let application = Application::build(&self.serve, ingredients).await?;
             let (address, scheme) = (application.address(), application.scheme());
             tracing::info!(%address, scheme, "listening");
-            serve(application, database.private.as_mut()).await
+            let demo = self.demo.then(|| Box::pin(demonstrate(application.state(), address, admin_token)));
+            Box::pin(serve(application, database.private.as_mut(), demo)).await
         }
         .await;
         if let Some(private) = database.private {
@@ -79,9 +87,36 @@ impl ServeCommand {
         }
         served
     }
+
+    fn find_data_dir(&self) -> anyhow::Result<DataDir> {
+        let named = self.installation.data_dir.as_deref();
+        if self.demo {
+            return Ok(demo::find_folder(named)?);
+        }
+        let data_dir = DataDir::find(named)?;
+        demo::refuse_folder_of_demo(&data_dir)?;
+        Ok(data_dir)
+    }
 }
 
-async fn serve(application: Application, private: Option<&mut PrivatePostgres>) -> anyhow::Result<()> {
+/// Plays the demo, for as long as it is served.
+async fn demonstrate(state: Data<AppState>, address: SocketAddr, admin_token: SecretString) {
+    println!("Making the demo's history ...");
+    match Demo::prepare(&state).await {
+        Ok(demo) => {
+            println!("The demo's dashboard, signed in as its administrator:");
+            println!("http://{address}/dashboard/sign-in#token={}", admin_token.expose_secret());
+            demo.run(address).await;
+        }
+        Err(error) => tracing::error!("the demo cannot go on: {error:#}"),
+    }
+}
+
+async fn serve(
+    application: Application,
+    private: Option<&mut PrivatePostgres>,
+    demo: Option<impl Future<Output = ()>>,
+) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = async move {
@@ -91,9 +126,16 @@ async fn serve(application: Application, private: Option<&mut PrivatePostgres>) 
         }
     };
     let running = application.run_until_stopped(stop);
+    let demo = async {
+        if let Some(demo) = demo {
+            demo.await;
+        }
+        std::future::pending::<Infallible>().await
+    };
     tokio::select! {
         ended = running => ended,
         never = look_after(private) => match never {},
+        never = demo => match never {},
     }
 }
 

@@ -6,6 +6,7 @@ mod browser;
 #[allow(dead_code, reason = "shared")]
 mod home;
 mod journeys;
+mod screenshots;
 #[path = "../process/service.rs"]
 #[allow(dead_code, reason = "shared")]
 mod service;

@@ -6,6 +6,7 @@
 #[path = "../api/certificates.rs"]
 mod certificates;
 mod crash;
+mod demo;
 mod diagnose;
 mod guest;
 mod home;

@@ -185,7 +185,7 @@ fn table(page: &ReportsPage, rows: &[NamedRow], totals: &Counts) -> Markup {
         table.report {
             thead { tr {
                 @if windows { th { "From" } }
-                th { "Of" } th.number { "Sessions" } th.number { "Push time" } th { "Share" }
+                th { "Of" } th.number { "Sessions" } th.number { "Push time" } th.chart { "Share" }
                 th.number { "Estimated" } th.number { "Open" } th.number { "On air" } th.number { "Peak" }
             } }
             tbody { @for row in rows.iter().take(MOST) {

@@ -133,6 +133,15 @@ function copyable(text) {
   text.after(" ", button);
 }
 
+// A link may bring a token, which no server sees: what stands behind # is not sent. To sign in is left to the reader.
+function takeToken(field) {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!token) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  field.value = token;
+  field.form.querySelector("button").focus();
+}
+
 localise(document);
 tick();
 setInterval(tick, 1000);
@@ -142,3 +151,5 @@ const box = document.querySelector("input[list=suggestions]");
 if (box) suggest(box);
 // Browsers let nobody copy on a page that came over plain HTTP from elsewhere.
 if (navigator.clipboard) document.querySelectorAll("[data-copy]").forEach(copyable);
+const token = document.getElementById("token");
+if (token) takeToken(token);

@@ -65,7 +65,7 @@ pub async fn show_stream(
     let list = query::sessions::list_sessions(&state.query_pool, filter, true, after, limit, false).await?;
     let as_of = list.as_of;
     let picture = if after.is_none() {
-        timeline::timeline(&list.page.rows, as_of)
+        picture(&visitor, &state, stream_id).await?
     } else {
         html! {}
     };
@@ -95,6 +95,17 @@ pub async fn show_stream(
         @if after.is_some() { p { a href=(page_of(&stream)) { "The newest" } } }
     };
     Ok(frame::page(&visitor, Place::Elsewhere, &stream.stream, &content))
+}
+
+/// The sessions of the last days, as bars.
+async fn picture(visitor: &Visitor, state: &AppState, stream_id: Uuid) -> Result<Markup, PageError> {
+    let filter = |as_of: DateTime<Utc>| SessionFilter {
+        stream_id: Some(stream_id),
+        from: Some(as_of - TimeDelta::days(timeline::DAYS)),
+        ..SessionFilter::all(visitor.principal.visible_domains(), as_of, state.unconfirmed_after)
+    };
+    let list = query::sessions::list_sessions(&state.query_pool, filter, true, None, timeline::MOST, false).await?;
+    Ok(timeline::timeline(&list.page, list.as_of))
 }
 
 fn page_of(stream: &StreamRow) -> String {

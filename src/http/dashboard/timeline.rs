@@ -4,21 +4,24 @@ use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 
 use super::{ROOT, words};
+use crate::query::Rows;
 use crate::store::session::SessionRow;
 
 /// How many days the picture shows.
 pub const DAYS: i64 = 7;
 
+/// The most bars that it has.
+pub const MOST: u16 = 2_000;
+
 /// The last days: a bar a session, in as many lanes as overlap, inferred ends hatched.
-pub fn timeline(rows: &[SessionRow], as_of: DateTime<Utc>) -> Markup {
+pub fn timeline(sessions: &Rows<SessionRow>, as_of: DateTime<Utc>) -> Markup {
     const WIDTH: i64 = 1_000;
     let from = as_of - TimeDelta::days(DAYS);
     let whole = TimeDelta::days(DAYS).num_seconds();
     let x = |time: DateTime<Utc>| ((time.max(from) - from).num_seconds() * WIDTH / whole).clamp(0, WIDTH);
     let mut lanes: Vec<DateTime<Utc>> = Vec::new();
     let mut bars = Vec::new();
-    let shown = rows.iter().filter(|row| row.ended_at.is_none_or(|ended_at| ended_at > from));
-    for row in shown.rev() {
+    for row in sessions.rows.iter().rev() {
         let ended = row.ended_at.unwrap_or(as_of);
         let free = lanes.iter().position(|until| *until <= row.started_at);
         let lane = free.unwrap_or(lanes.len());
@@ -53,7 +56,7 @@ pub fn timeline(rows: &[SessionRow], as_of: DateTime<Utc>) -> Markup {
                     }
                 }
             }
-            figcaption { "The last " (DAYS) " days, to " (words::time(as_of)) ". Green: live; hatched: the end is inferred; with a dot: flagged." }
+            figcaption { "The last " (DAYS) " days, to " (words::time(as_of)) ". Green: live; hatched: the end is inferred; with a dot: flagged." @if sessions.more { " The newest " (MOST) " sessions." } }
         }
     }
 }

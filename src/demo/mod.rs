@@ -1,0 +1,146 @@
+//! The demo: a domain with made-up streams, two weeks of history, and messages that come in as real ones do.
+//!
+//! It lives in a data folder of its own, which nothing else serves from, so that nothing of it gets into an installation.
+
+mod folder;
+mod provider;
+mod scenery;
+
+pub use folder::{DemoFolderError, find_folder, refuse_folder_of_demo};
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::StreamExt;
+use futures_util::stream;
+use secrecy::ExposeSecret;
+use tokio::time::sleep;
+
+use crate::access::Actor;
+use crate::clock;
+use crate::event_log::receive::Arrival;
+use crate::http::state::AppState;
+use crate::huawei::admission::{Path, SignatureRule};
+use crate::huawei::notification;
+use crate::huawei::signature::{Joiner, SigningKey};
+use crate::reconciler::infer::{Rules, infer};
+use crate::registry::admin::{self, DomainSettings};
+use crate::registry::open_key;
+use crate::simulation::life::{Life, Telling};
+use crate::store;
+use crate::store::event_list::EventFilter;
+use provider::Provider;
+
+/// The made-up domain.
+pub const DOMAIN: &str = "push.demo.example";
+
+/// How far back the history reaches.
+const HISTORY: TimeDelta = TimeDelta::days(14);
+
+/// How many messages of the history are taken in at one time.
+const AT_ONCE: usize = 256;
+
+/// How long a later push must have been heard of before it ends an earlier one.
+const SUPERSEDE_AFTER: TimeDelta = TimeDelta::minutes(5);
+
+const SEED: u64 = 20_260_101;
+
+/// A demo whose history is there.
+pub struct Demo {
+    provider: Provider,
+    life: std::iter::Peekable<Life>,
+}
+
+impl Demo {
+    /// Registers the domain if it is not, and takes in whatever its streams have done until now: two weeks at first,
+    /// later what was missed since the demo ran last.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn prepare(state: &AppState) -> anyhow::Result<Self> {
+        let (key, registered_at) = register(state).await.context("the demo's domain cannot be registered")?;
+        let newest = store::event_list::list_events(&state.work_pool, &EventFilter::default(), None, 1).await?;
+        let from = (registered_at - HISTORY).timestamp_millis();
+        let seen = newest.first().map_or(from, |entry| entry.received_at.timestamp_millis());
+        let mut life = Life::new(SEED, from, &scenery::kinds()).peekable();
+        while life.next_if(|telling| telling.sent_at <= seen).is_some() {}
+        let mut demo = Self { provider: Provider::new(key), life };
+        demo.catch_up(state).await?;
+        infer_ends(state).await.context("what became of the demo's history cannot be told")?;
+        Ok(demo)
+    }
+
+    /// Takes in what was sent until now, each message as if it had just arrived then.
+    async fn catch_up(&mut self, state: &AppState) -> anyhow::Result<()> {
+        let now = clock::now().timestamp_millis();
+        let past: Vec<Telling> = std::iter::from_fn(|| self.life.next_if(|telling| telling.sent_at <= now)).collect();
+        let registry = state.registry.current();
+        let domain = registry.domain(DOMAIN).context("the demo's domain is not in effect")?;
+        let (provider, policy) = (&self.provider, &domain.policy);
+        let mut taken = stream::iter(past)
+            .map(|telling| async move {
+                let message = notification::parse(provider.body(&telling).as_bytes())?;
+                let received_at = DateTime::from_timestamp_millis(telling.sent_at).unwrap_or_default();
+                let source_ip = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+                let arrival = Arrival { message, path: Path::Open, received_at, source_ip };
+                state.receiver.receive(&arrival, Some(policy), &domain.rendition_templates).await?;
+                anyhow::Ok(())
+            })
+            // In order: what comes first counts.
+            .buffered(AT_ONCE);
+        while let Some(done) = taken.next().await {
+            done.context("the demo's history cannot be taken in")?;
+        }
+        Ok(())
+    }
+
+    /// Sends what the streams do from now on over HTTP, as the provider does, for ever. Now and then somebody tries a
+    /// wrong key.
+    pub async fn run(self, address: SocketAddr) {
+        self.provider.send_for_ever(self.life, address).await;
+    }
+}
+
+/// Finds the ends that were never sent, as the service would a little later.
+async fn infer_ends(state: &AppState) -> Result<(), sqlx::Error> {
+    let rules = Rules { supersede_after: SUPERSEDE_AFTER, close_unconfirmed_after: None };
+    loop {
+        state.appended.notify_one();
+        while store::fold::get_lag(&state.work_pool).await?.entries > 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+        if infer(&state.work_pool, &rules, clock::now()).await? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// The domain's key, and when the domain was registered.
+async fn register(state: &AppState) -> anyhow::Result<(Arc<SigningKey>, DateTime<Utc>)> {
+    let (pool, now) = (&state.work_pool, clock::now());
+    let actor = Actor { name: "demo".to_owned(), token_id: None };
+    let registered = store::domain::get_domain(pool, DOMAIN).await?;
+    let registered_at = if let Some(row) = registered {
+        row.created_at
+    } else {
+        let settings = DomainSettings {
+            signature: SignatureRule::Required,
+            apps: Some(scenery::apps()),
+            joiner: Joiner::default(),
+            rendition_templates: Vec::new(),
+            concurrent_pushes: false,
+        };
+        admin::put_domain(pool, &actor, DOMAIN, settings, now).await?.0.created_at
+    };
+    let keys = store::signing_key::list_signing_keys(pool).await?;
+    let master_key = state.registry.master_key();
+    let key = match keys.iter().find(|key| key.domain == DOMAIN) {
+        Some(row) => open_key(row, master_key)?,
+        None => admin::add_key(pool, &actor, master_key, DOMAIN, None, now).await?.1,
+    };
+    state.registry.refresh().await?;
+    Ok((Arc::new(SigningKey::new(key.expose_secret())), registered_at))
+}

@@ -1,0 +1,78 @@
+//! The provider of the demo: signs as the real one does, and sends over HTTP.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Client;
+use tokio::time::sleep;
+
+use super::{DOMAIN, scenery};
+use crate::clock;
+use crate::huawei::composing::{Message, Signing, compose};
+use crate::huawei::notification::Event;
+use crate::huawei::signature::{Joiner, SigningKey};
+use crate::simulation::life::{Telling, What};
+
+/// How long a signature is good for, in seconds.
+const VALID_SECONDS: i64 = 60;
+
+/// Of so many messages, one is sent once more under a wrong key before.
+const WRONG_KEY: usize = 25;
+
+/// Who tells of the demo's streams.
+pub struct Provider {
+    key: Arc<SigningKey>,
+}
+
+impl Provider {
+    pub fn new(key: Arc<SigningKey>) -> Self {
+        Self { key }
+    }
+
+    /// A message, signed when what it tells of happened.
+    pub fn body(&self, telling: &Telling) -> String {
+        signed(telling, &self.key)
+    }
+
+    /// Sends messages when they are due.
+    pub async fn send_for_ever(&self, life: impl Iterator<Item = Telling>, address: SocketAddr) {
+        let client = Client::new();
+        let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
+        let url = format!("http://{}/callbacks/huawei", SocketAddr::new(ip, address.port()));
+        let wrong_key = SigningKey::new("this is not the key of the demo's domain");
+        for (number, telling) in life.enumerate() {
+            let due = telling.sent_at - clock::now().timestamp_millis();
+            sleep(Duration::from_millis(u64::try_from(due).unwrap_or_default())).await;
+            let mut bodies = vec![self.body(&telling)];
+            if number % WRONG_KEY == 0 {
+                bodies.insert(0, signed(&telling, &wrong_key));
+            }
+            for body in bodies {
+                if let Err(error) = client.post(&url).body(body).send().await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "a message of the demo was not taken");
+                }
+            }
+        }
+    }
+}
+
+fn signed(telling: &Telling, key: &SigningKey) -> String {
+    let (app, stream) = scenery::name_of(telling.stream);
+    let message = Message {
+        domain: DOMAIN,
+        app,
+        stream,
+        user_args: "",
+        // Addresses that are for documents, and nobody's.
+        client_ip: &format!("203.0.113.{}", telling.stream % 250 + 1),
+        node_ip: "198.51.100.1",
+        publish_timestamp: telling.publish_timestamp,
+        event: match telling.what {
+            What::Start => &Event::Publish,
+            What::End => &Event::PublishDone,
+        },
+    };
+    let auth_timestamp = telling.happened_at.div_euclid(1_000) + VALID_SECONDS;
+    compose(&message, Some(Signing { key, joiner: Joiner::default(), auth_timestamp }))
+}

@@ -1,0 +1,147 @@
+//! The messages of many streams, in the order in which they are sent.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::habits::Habits;
+
+/// What a message tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    /// The push starts.
+    Start,
+    /// The push ends.
+    End,
+}
+
+/// A message that is sent. Times are Unix milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Telling {
+    /// When it is sent.
+    pub sent_at: i64,
+    /// When what it tells of happened; signed then.
+    pub happened_at: i64,
+    /// The number of the stream.
+    pub stream: u32,
+    /// Unix second at which the push began.
+    pub publish_timestamp: i64,
+    /// What it tells.
+    pub what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    Tell(Telling),
+    Begin { at: i64, stream: u32 },
+}
+
+impl Next {
+    fn at(&self) -> i64 {
+        match self {
+            Self::Tell(telling) => telling.sent_at,
+            Self::Begin { at, .. } => *at,
+        }
+    }
+}
+
+/// Streams that go on for ever: their messages, by the time at which they are sent.
+pub struct Life {
+    random: StdRng,
+    habits: Vec<(u32, Habits)>,
+    next: BinaryHeap<Reverse<(i64, Next)>>,
+}
+
+impl Life {
+    /// Streams that begin after a moment (Unix milliseconds): so many of each habit, numbered through.
+    #[must_use]
+    pub fn new(seed: u64, from: i64, kinds: &[(u32, Habits)]) -> Self {
+        let mut life = Self { random: StdRng::seed_from_u64(seed), habits: kinds.to_vec(), next: BinaryHeap::new() };
+        let streams: u32 = kinds.iter().map(|(count, _)| count).sum();
+        for stream in 0..streams {
+            let at = from + life.first_break(stream);
+            life.push(Next::Begin { at, stream });
+        }
+        life
+    }
+
+    /// Some are on air from the begin, others are not.
+    #[expect(clippy::cast_possible_truncation, reason = "a cast to an integer saturates")]
+    fn first_break(&mut self, stream: u32) -> i64 {
+        let habits = self.habits_of(stream);
+        (self.random.random::<f64>() * habits.break_seconds * 1_000.0) as i64
+    }
+
+    fn habits_of(&self, stream: u32) -> Habits {
+        let mut before = 0;
+        let kind = self.habits.iter().find(|(count, _)| {
+            before += count;
+            stream < before
+        });
+        kind.unwrap_or_else(|| unreachable!("every stream is of a kind")).1
+    }
+
+    fn push(&mut self, next: Next) {
+        self.next.push(Reverse((next.at(), next)));
+    }
+
+    fn begin(&mut self, at: i64, stream: u32) {
+        let course = self.habits_of(stream).course(&mut self.random);
+        let publish_timestamp = at.div_euclid(1_000);
+        let told = [(What::Start, 0, &course.starts_told), (What::End, course.length, &course.ends_told)];
+        for (what, after, times) in told {
+            for time in times {
+                let telling = Telling { sent_at: at + time, happened_at: at + after, stream, publish_timestamp, what };
+                self.push(Next::Tell(telling));
+            }
+        }
+        self.push(Next::Begin { at: at + course.next_start, stream });
+    }
+}
+
+impl Iterator for Life {
+    type Item = Telling;
+
+    /// The next message. There is always one, as long as there are streams.
+    fn next(&mut self) -> Option<Telling> {
+        loop {
+            let Reverse((_, next)) = self.next.pop()?;
+            match next {
+                Next::Tell(telling) => return Some(telling),
+                Next::Begin { at, stream } => self.begin(at, stream),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::super::habits::USUAL;
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_the_same_messages_for_ever_in_the_order_in_which_they_are_sent() {
+        let life = |seed| Life::new(seed, 1_700_000_000_000, &[(10, USUAL), (5, USUAL)]);
+        let told: Vec<_> = life(1).take(10_000).collect();
+        assert!(told.iter().eq(life(1).take(10_000).collect::<Vec<_>>().iter()));
+        assert!(!told.iter().eq(life(2).take(10_000).collect::<Vec<_>>().iter()));
+        assert!(told.is_sorted_by_key(|telling| telling.sent_at));
+        assert!(told.iter().all(|telling| telling.sent_at >= telling.happened_at && telling.stream < 15));
+    }
+
+    #[test]
+    fn no_two_pushes_of_a_stream_begin_in_the_same_second() {
+        let mut begun = HashSet::new();
+        for telling in Life::new(3, 0, &[(20, USUAL)]).take(20_000) {
+            if telling.what == What::Start {
+                begun.insert((telling.stream, telling.publish_timestamp, telling.happened_at));
+            }
+        }
+        let keys: HashSet<_> = begun.iter().map(|(stream, second, _)| (stream, second)).collect();
+        assert_eq!(keys.len(), begun.len());
+    }
+}
