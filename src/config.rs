@@ -231,8 +231,11 @@ impl AdmissionOptions {
     }
 }
 
-/// A duration such as `600s`, `10m` or `1h 30m`; at most 10 years.
-fn duration(text: &str) -> Result<TimeDelta, String> {
+/// Reads a duration such as `600s`, `10m` or `1h 30m`; at most 10 years.
+///
+/// # Errors
+/// When it is none.
+pub fn duration(text: &str) -> Result<TimeDelta, String> {
     let duration = humantime::parse_duration(text)
         .map_err(|error| format!("{error}; write a number with its unit, such as 600s, 10m or 12h"))?;
     if duration > Duration::from_hours(10 * 366 * 24) {

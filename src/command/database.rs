@@ -127,3 +127,18 @@ fn whoever_runs_this() -> Actor {
     let account = User::from_uid(getuid()).ok().flatten().map(|user| user.name);
     Actor { name: format!("command line ({})", account.as_deref().unwrap_or("unknown account")), token_id: None }
 }
+
+/// The API token that is given, or the administrator's.
+///
+/// # Errors
+/// When none is known.
+pub(super) fn api_token(options: &InstallationOptions, given: Option<&SecretString>) -> anyhow::Result<SecretString> {
+    if let Some(token) = given {
+        return Ok(token.clone());
+    }
+    if let Ok(token) = std::env::var("STREAMTALLY_ADMIN_TOKEN") {
+        return Ok(token.into());
+    }
+    let data_dir = DataDir::find(options.data_dir.as_deref())?;
+    data_dir.read_secret(config::ADMIN_TOKEN_FILE)?.context("no API token is known; --token gives one")
+}

@@ -1,5 +1,6 @@
 //! `domain`: who may send.
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -11,6 +12,7 @@ use crate::config::InstallationOptions;
 use crate::huawei::admission::SignatureRule;
 use crate::huawei::signature::Joiner;
 use crate::registry::admin::{self, AdminError, DomainSettings};
+use crate::registry::open_key;
 use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::signing_key::SigningKeyRow;
@@ -254,4 +256,21 @@ fn print_domain(row: &DomainRow, keys: &[SigningKeyRow]) {
     for key in keys.iter().filter(|key| key.domain == row.domain) {
         println!("key                  {} added {}", key.key_id, key.created_at.format("%Y-%m-%dT%H:%M:%SZ"));
     }
+}
+
+/// The newest key of a domain, and what stands between its signed fields.
+///
+/// # Errors
+/// When the domain is not registered or has no key, or the database cannot be used.
+pub(super) async fn find_key(options: &InstallationOptions, domain: &str) -> anyhow::Result<(SecretString, Joiner)> {
+    with_installation(options, async |on| {
+        let row = store::domain::get_domain(&on.pool, domain).await?;
+        let row = row.with_context(|| format!("{domain} is not registered; `domain add` does it"))?;
+        let keys = store::signing_key::list_signing_keys(&on.pool).await?;
+        let key = keys.iter().find(|key| key.domain == domain).with_context(|| {
+            format!("{domain} has no key; `domain key add` adds one, --callback-path of `send` does without")
+        })?;
+        Ok((open_key(key, &on.master_key)?, Joiner::from_text(&row.joiner).unwrap_or_default()))
+    })
+    .await
 }

@@ -8,6 +8,7 @@ mod rebuild;
 mod report;
 mod send;
 mod serve;
+mod simulate;
 mod token;
 
 use std::ffi::OsString;
@@ -48,6 +49,8 @@ enum Command {
     Token(token::TokenCommand),
     /// Sign and send one notification, as the provider would
     Send(Box<send::SendCommand>),
+    /// Send made-up pushes that go as real ones do, to see what a service can take
+    Simulate(Box<simulate::SimulateCommand>),
     /// Tell why a captured notification is (not) accepted, and which way of signing it fits
     Diagnose(Box<diagnose::DiagnoseCommand>),
     /// Make all sessions anew from the event log, or compare them with it; the service may run meanwhile
@@ -91,6 +94,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Domain(command) => command.run().await,
         Command::Token(command) => command.run().await,
         Command::Send(command) => command.run().await,
+        Command::Simulate(command) => command.run().await,
         Command::Diagnose(command) => command.run().await,
         Command::Rebuild(command) => command.run().await,
         Command::Report(command) => command.run().await,

@@ -9,17 +9,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::database::with_installation;
-use super::{BadUsage, secret_from_stdin};
+use super::database::api_token;
+use super::{BadUsage, domain, secret_from_stdin};
 use crate::clock;
-use crate::config::{self, InstallationOptions};
-use crate::data_dir::DataDir;
+use crate::config::InstallationOptions;
 use crate::huawei::composing::{Message, Signing, compose};
 use crate::huawei::notification::Event;
 use crate::huawei::signature::{Joiner, SigningKey};
-use crate::registry::open_key;
 use crate::session::{SessionKey, StreamKey};
-use crate::store;
 
 /// How long `--wait` waits, at most.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -121,7 +118,10 @@ impl SendCommand {
             ("status", "live"),
             ("limit", "1"),
         ]);
-        let page = api.get(url, &self.api_token()?).await?.context("the service has no /v1/sessions")?;
+        let page = api
+            .get(url, &api_token(&self.installation, self.token.as_ref())?)
+            .await?
+            .context("the service has no /v1/sessions")?;
         page.pointer("/data/0/publish_timestamp")
             .and_then(Value::as_i64)
             .context("no session of this stream is live; --publish-timestamp names another one")
@@ -151,22 +151,13 @@ impl SendCommand {
         if self.key_stdin {
             return Ok((secret_from_stdin()?, Joiner::from_text(&self.joiner).unwrap_or_default()));
         }
-        with_installation(&self.installation, async |on| {
-            let domain = store::domain::get_domain(&on.pool, &self.domain).await?;
-            let domain = domain.with_context(|| format!("{} is not registered; `domain add` does it", self.domain))?;
-            let keys = store::signing_key::list_signing_keys(&on.pool).await?;
-            let key = keys.iter().find(|key| key.domain == self.domain).with_context(|| {
-                format!("{} has no key; `domain key add` adds one, --callback-path sends without", self.domain)
-            })?;
-            Ok((open_key(key, &on.master_key)?, Joiner::from_text(&domain.joiner).unwrap_or_default()))
-        })
-        .await
+        domain::find_key(&self.installation, &self.domain).await
     }
 
     async fn wait_for_session(&self, api: &Api, publish_timestamp: i64) -> anyhow::Result<()> {
         let stream = StreamKey { domain: self.domain.clone(), app: self.app.clone(), stream: self.stream.clone() };
         let session_id = SessionKey { stream, publish_timestamp }.id().0;
-        let token = self.api_token()?;
+        let token = api_token(&self.installation, self.token.as_ref())?;
         let received = match self.moment {
             Moment::Start => "start_received_at",
             Moment::End => "end_received_at",
@@ -183,17 +174,6 @@ impl SendCommand {
             }
             sleep(Duration::from_millis(20)).await;
         }
-    }
-
-    fn api_token(&self) -> anyhow::Result<SecretString> {
-        if let Some(token) = &self.token {
-            return Ok(token.clone());
-        }
-        if let Ok(token) = std::env::var("STREAMTALLY_ADMIN_TOKEN") {
-            return Ok(token.into());
-        }
-        let data_dir = DataDir::find(self.installation.data_dir.as_deref())?;
-        data_dir.read_secret(config::ADMIN_TOKEN_FILE)?.context("no API token is known; --token gives one")
     }
 }
 

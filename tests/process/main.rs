@@ -19,6 +19,7 @@ mod report;
 mod secrets;
 mod service;
 mod settings;
+mod simulate;
 mod start;
 mod stop;
 mod tls;

@@ -1,0 +1,148 @@
+//! The rows of the table, and what was aimed at.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+use sqlx::{Connection, PgConnection};
+use streamtally::store;
+
+use crate::service::{Kind, Served};
+
+/// Connections of the closed loops, and what was aimed at: callbacks a second, and times the handler by hand.
+const LOOPS: [(&str, f64, f64); 3] = [("64", 30_000.0, 6.0), ("512", 45_000.0, 9.0), ("8", 0.0, 2.0)];
+
+/// Measures the rows whose name contains `only`, and prints a table.
+///
+/// # Errors
+/// When something cannot be measured.
+pub async fn measure(seconds: u64, only: &str) -> anyhow::Result<()> {
+    println!("| what | by hand | streamtally | goal |");
+    println!("|---|---:|---:|---|");
+    if "closed loop".contains(only) {
+        closed_loops(seconds).await?;
+    }
+    if "open loop".contains(only) {
+        open_loop().await?;
+    }
+    if "storm".contains(only) {
+        storm().await?;
+    }
+    if "start".contains(only) {
+        starts().await?;
+    }
+    Ok(())
+}
+
+async fn closed_loops(seconds: u64) -> anyhow::Result<()> {
+    let duration = format!("{seconds}s");
+    for (connections, goal, times) in LOOPS {
+        let arguments = ["--connections", connections, "--duration", &duration];
+        let mut rates = Vec::new();
+        for kind in [Kind::Baseline, Kind::Service] {
+            let served = Served::start(kind).await?;
+            let outcome = served.simulate(&arguments).await?;
+            must_be_clean(&outcome)?;
+            let folding = if kind == Kind::Service { wait_until_folded(&served).await? } else { Duration::ZERO };
+            let sending = number(&outcome, "elapsed_seconds")?;
+            let folded = number(&outcome, "acknowledged")? / (sending + folding.as_secs_f64());
+            rates.push((number(&outcome, "acknowledged_per_second")?, folded, served.memory()?.1));
+        }
+        let [(by_hand, ..), (_, folded, most)] = rates.try_into().map_err(|_| anyhow::anyhow!("two were measured"))?;
+        let goal = if goal > 0.0 { format!("{goal:.0}/s and {times} times") } else { format!("{times} times") };
+        println!(
+            "| received and folded, {connections} connections | {by_hand:.0}/s | {folded:.0}/s, {:.1} times | {goal} |",
+            folded / by_hand
+        );
+        println!("| most memory of the process in that | | {most} MiB | under 120 MiB |");
+    }
+    Ok(())
+}
+
+async fn open_loop() -> anyhow::Result<()> {
+    let mut cells = Vec::new();
+    for kind in [Kind::Baseline, Kind::Service] {
+        let served = Served::start(kind).await?;
+        let mut arguments = vec!["--rate", "5000", "--connections", "256", "--duration", "20s"];
+        if kind == Kind::Service {
+            arguments.push("--visibility");
+        }
+        let outcome = served.simulate(&arguments).await?;
+        must_be_clean(&outcome)?;
+        let quantiles = |of: &str| -> anyhow::Result<String> {
+            let at = |quantile: &str| outcome.pointer(&format!("/{of}/{quantile}")).and_then(Value::as_f64);
+            let both = at("p50").zip(at("p99")).with_context(|| format!("{of} was measured"))?;
+            Ok(format!("p50 {:.1} ms, p99 {:.1} ms", both.0, both.1))
+        };
+        cells.push(quantiles("answer_ms")?);
+        if kind == Kind::Service {
+            cells.push(quantiles("visible_ms")?);
+        }
+    }
+    let [by_hand, answer, visible] = cells.try_into().map_err(|_| anyhow::anyhow!("three were measured"))?;
+    println!("| answer at 5,000/s | {by_hand} | {answer} | p50 under 3 ms, p99 under 15 ms |");
+    println!("| sent to visible in the API at 5,000/s | | {visible} | p50 under 30 ms, p99 under 150 ms |");
+    Ok(())
+}
+
+async fn storm() -> anyhow::Result<()> {
+    let served = Served::start(Kind::Service).await?;
+    let arguments = ["--messages", "200000", "--connections", "512", "--duration", "2m", "--streams", "1000000"];
+    let outcome = served.simulate(&arguments).await?;
+    must_be_clean(&outcome)?;
+    let visible = wait_until_folded(&served).await?;
+    let (rate, seconds) = (number(&outcome, "acknowledged_per_second")?, number(&outcome, "elapsed_seconds")?);
+    println!(
+        "| storm of 200,000: answered in | | {seconds:.1} s, {rate:.0}/s, none refused | none refused, none lost |"
+    );
+    println!("| all of it visible after the last answer | | {:.1} s | within 5 s |", visible.as_secs_f64());
+    println!("| most memory of the process in that | | {} MiB | under 120 MiB |", served.memory()?.1);
+    let begun = Instant::now();
+    served.run(&["rebuild", "--verify"]).await?;
+    let rate = 200_000.0 / begun.elapsed().as_secs_f64();
+    println!("| `rebuild --verify` of it: no difference | | {rate:.0} entries/s | |");
+    let begun = Instant::now();
+    served.run(&["rebuild"]).await?;
+    let rate = 200_000.0 / begun.elapsed().as_secs_f64();
+    println!("| `rebuild` of it | | {rate:.0} entries/s | 60,000 entries/s |");
+    Ok(())
+}
+
+async fn starts() -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let served = Served::start(Kind::Service).await?;
+    // Two seconds of it wait for the domain.
+    let from_nothing = begun.elapsed().saturating_sub(Duration::from_secs(2));
+    println!("| start from nothing, to a first domain | | {:.1} s | 4 s |", from_nothing.as_secs_f64());
+    let (served, warm) = served.start_again().await?;
+    println!("| start with a warm data folder | | {:.2} s | 1 s |", warm.as_secs_f64());
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    println!("| memory of the process, idle | | {} MiB | under 40 MiB |", served.memory()?.0);
+    Ok(())
+}
+
+/// How long it takes until nothing waits to be folded.
+async fn wait_until_folded(served: &Served) -> anyhow::Result<Duration> {
+    let begun = Instant::now();
+    let mut connection = PgConnection::connect_with(&served.database()?).await?;
+    while store::fold::get_lag(&mut connection).await?.entries > 0 {
+        if begun.elapsed() > Duration::from_mins(2) {
+            bail!("folding does not come to an end");
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(begun.elapsed())
+}
+
+/// Nothing was refused, and everything answered.
+fn must_be_clean(outcome: &Value) -> anyhow::Result<()> {
+    let answered = outcome.get("answered").and_then(Value::as_object).context("answers are counted")?;
+    if answered.keys().any(|status| status != "200") || number(outcome, "failed")? > 0.0 {
+        bail!("not everything was answered 200: {outcome}");
+    }
+    Ok(())
+}
+
+fn number(outcome: &Value, name: &str) -> anyhow::Result<f64> {
+    outcome.get(name).and_then(Value::as_f64).with_context(|| format!("{name} is not said"))
+}

@@ -1,0 +1,178 @@
+//! What is measured: a process on a fresh private database.
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use reqwest::Client;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
+use streamtally::postgres::{Options, PrivatePostgres, Purpose};
+use tempfile::TempDir;
+
+/// The domain that everything is about, and its key.
+pub const DOMAIN: &str = "push.bench.example";
+pub const KEY: &str = "bench-bench-bench-bench-bench-32";
+
+/// How long a process may take to be ready, and to stop.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The handler as one would write it by hand.
+    Baseline,
+    /// streamtally.
+    Service,
+}
+
+/// A process that serves. Stopped, and its folder removed, when it is dropped.
+pub struct Served {
+    child: Child,
+    pub address: String,
+    folder: TempDir,
+}
+
+impl Served {
+    /// Starts one from nothing; the service knows the domain and its key.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn start(kind: Kind) -> anyhow::Result<Self> {
+        // /tmp, not TMPDIR: a socket's path is short, and the server's user must get there.
+        let folder = tempfile::Builder::new().prefix("streamtally-bench.").tempdir_in("/tmp")?;
+        let served = Self::spawn(kind, folder)?;
+        served.wait_until_ready().await?;
+        if kind == Kind::Service {
+            served.run(&["domain", "add", DOMAIN, "--key-stdin"]).await?;
+            // Every process knows it within two seconds.
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        Ok(served)
+    }
+
+    fn spawn(kind: Kind, folder: TempDir) -> anyhow::Result<Self> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        let mut command = match kind {
+            Kind::Baseline => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.arg("baseline");
+                command
+            }
+            Kind::Service => {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_streamtally"));
+                command.args(["serve", "--log", "error"]);
+                command
+            }
+        };
+        command.args(["--listen", &address, "--data-dir"]).arg(folder.path());
+        command.env_remove("DATABASE_URL").stdout(Stdio::null());
+        Ok(Self { child: command.spawn()?, address, folder })
+    }
+
+    /// Waits until it answers.
+    pub async fn wait_until_ready(&self) -> anyhow::Result<()> {
+        let (client, begun) = (Client::new(), Instant::now());
+        let url = format!("http://{}/readyz", self.address);
+        while !client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            if begun.elapsed() > PATIENCE {
+                bail!("it does not become ready");
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    }
+
+    /// Stops it, and starts it on the same folder: how long that took until it was ready.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn start_again(mut self) -> anyhow::Result<(Self, Duration)> {
+        self.stop();
+        let folder = std::mem::replace(&mut self.folder, TempDir::new()?);
+        let begun = Instant::now();
+        let again = Self::spawn(Kind::Service, folder)?;
+        again.wait_until_ready().await?;
+        Ok((again, begun.elapsed()))
+    }
+
+    fn stop(&mut self) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let _ = pid.map(|pid| kill_process(pid, Signal::TERM));
+        let _ = self.child.wait();
+    }
+
+    /// Runs a command of streamtally on its folder, the key on standard input: what it prints.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_streamtally"));
+        command.args(arguments).arg("--data-dir").arg(self.folder.path()).env_remove("DATABASE_URL");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        child.stdin.take().context("a pipe")?.write_all(KEY.as_bytes())?;
+        let output = tokio::task::spawn_blocking(move || child.wait_with_output()).await??;
+        if !output.status.success() {
+            bail!("{arguments:?} failed");
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Sends simulated pushes to it: what came of them.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn simulate(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        let url = format!("http://{}", self.address);
+        let mut all = vec!["simulate", "--domain", DOMAIN, "--key-stdin", "--url", &url, "--output", "json"];
+        all.extend(arguments);
+        Ok(serde_json::from_str(&self.run(&all).await?)?)
+    }
+
+    /// Its database.
+    ///
+    /// # Errors
+    /// When that cannot be opened.
+    pub fn database(&self) -> anyhow::Result<PgConnectOptions> {
+        let private = PrivatePostgres::open(&Options {
+            data_dir: self.folder.path().to_owned(),
+            bin: None,
+            purpose: Purpose::Command,
+            parameters: Vec::new(),
+        })?;
+        Ok(options_of(&private))
+    }
+
+    /// Its memory now, and the most that it had, in MiB; the database's apart.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn memory(&self) -> anyhow::Result<(u64, u64)> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let of = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name))?;
+            line.split_whitespace().nth(1)?.parse::<u64>().ok()
+        };
+        let both = of("VmRSS:").zip(of("VmHWM:")).context("the system does not say how much memory it has")?;
+        Ok((both.0 / 1_024, both.1 / 1_024))
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// How a private database is connected to.
+pub fn options_of(private: &PrivatePostgres) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(private.socket_dir())
+        .port(private.port())
+        .username(private.user())
+        .database(private.database())
+}

@@ -1,0 +1,138 @@
+//! What came of the messages.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, Table, presets};
+use hdrhistogram::Histogram;
+use hyper::StatusCode;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::supply::Prepared;
+use super::verify::Verified;
+use crate::simulation::life::What;
+
+/// Which messages of a session were answered 200.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// That of its start.
+    pub start: bool,
+    /// That of its end.
+    pub end: bool,
+}
+
+/// Times, in microseconds, to three digits.
+pub struct Times(RefCell<Histogram<u32>>);
+
+impl Default for Times {
+    fn default() -> Self {
+        Self(RefCell::new(Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are possible"))))
+    }
+}
+
+impl Times {
+    pub fn note(&self, time: Duration) {
+        self.0.borrow_mut().saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// p50, p90, p99, p99.9 and the most, in milliseconds; `None` without any.
+    pub fn quantiles(&self) -> Option<[(&'static str, f64); 5]> {
+        let times = self.0.borrow();
+        let at = |quantile| millis(times.value_at_quantile(quantile));
+        (!times.is_empty()).then(|| {
+            [("p50", at(0.5)), ("p90", at(0.9)), ("p99", at(0.99)), ("p99.9", at(0.999)), ("max", millis(times.max()))]
+        })
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+fn millis(micros: u64) -> f64 {
+    micros as f64 / 1_000.0
+}
+
+/// What came of the messages until now.
+#[derive(Default)]
+pub struct Outcome {
+    /// How many answers there were, by status.
+    pub answered: RefCell<BTreeMap<u16, u64>>,
+    /// How many were answered 200.
+    pub acknowledged: Cell<u64>,
+    /// How many got no answer.
+    pub failed: Cell<u64>,
+    /// How long sending took.
+    pub elapsed: Cell<Duration>,
+    /// How long answers took.
+    pub answer_times: Times,
+    /// How long after sending a session was there.
+    pub visible_times: Times,
+    /// What was answered 200.
+    pub sessions: RefCell<HashMap<Uuid, Acknowledged>>,
+}
+
+impl Outcome {
+    /// Notes an answer.
+    pub fn note(&self, prepared: &Prepared, status: StatusCode, time: Duration) {
+        self.answer_times.note(time);
+        *self.answered.borrow_mut().entry(status.as_u16()).or_default() += 1;
+        if status == StatusCode::OK {
+            self.acknowledged.set(self.acknowledged.get() + 1);
+            let mut sessions = self.sessions.borrow_mut();
+            let session = sessions.entry(prepared.session_id).or_default();
+            match prepared.what {
+                What::Start => session.start = true,
+                What::End => session.end = true,
+            }
+        }
+    }
+
+    /// Messages a second that were answered 200.
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    fn rate(&self) -> f64 {
+        self.acknowledged.get() as f64 / self.elapsed.get().as_secs_f64().max(1e-9)
+    }
+
+    /// For people.
+    pub fn table(&self, verified: Option<&Verified>) -> String {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING);
+        table.add_row(["answered 200 a second".to_owned(), format!("{:.0}", self.rate())]);
+        for (status, count) in self.answered.borrow().iter() {
+            table.add_row([format!("answered {status}"), count.to_string()]);
+        }
+        table.add_row(["no answer".to_owned(), self.failed.get().to_string()]);
+        table.add_row(["seconds".to_owned(), format!("{:.2}", self.elapsed.get().as_secs_f64())]);
+        for (what, times) in [("answer", &self.answer_times), ("visible", &self.visible_times)] {
+            for (name, millis) in times.quantiles().into_iter().flatten() {
+                table.add_row([format!("{what} {name}, ms"), format!("{millis:.2}")]);
+            }
+        }
+        if let Some(verified) = verified {
+            table.add_row(["sessions".to_owned(), verified.sessions.to_string()]);
+            table.add_row(["answered 200, in no session".to_owned(), verified.missing.to_string()]);
+            table.add_row(["all visible after, s".to_owned(), format!("{:.2}", verified.after.as_secs_f64())]);
+        }
+        if let Some(numbers) = table.column_mut(1) {
+            numbers.set_cell_alignment(CellAlignment::Right);
+        }
+        table.trim_fmt()
+    }
+
+    /// For programs.
+    pub fn json(&self, verified: Option<&Verified>) -> Value {
+        let times = |times: &Times| times.quantiles().map(BTreeMap::from);
+        json!({
+            "acknowledged": self.acknowledged.get(),
+            "acknowledged_per_second": self.rate(),
+            "answered": self.answered.borrow().iter().map(|(status, count)| (status.to_string(), *count)).collect::<BTreeMap<_, _>>(),
+            "failed": self.failed.get(),
+            "elapsed_seconds": self.elapsed.get().as_secs_f64(),
+            "answer_ms": times(&self.answer_times),
+            "visible_ms": times(&self.visible_times),
+            "sessions": verified.map(|verified| verified.sessions),
+            "missing": verified.map(|verified| verified.missing),
+            "all_visible_after_seconds": verified.map(|verified| verified.after.as_secs_f64()),
+        })
+    }
+}
