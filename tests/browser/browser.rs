@@ -13,10 +13,25 @@ use crate::home::{Bystander, free_port};
 /// How long something on a page may take to come about.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A browser with one window. Its driver, and the browser with it, ends when this is dropped.
+/// A browser with one window. It ends when this is dropped, and its driver with it.
 pub struct Browser {
     pub client: Client,
+    session: String,
     _driver: Bystander,
+}
+
+impl Drop for Browser {
+    /// The driver's death would leave the browser behind: it is told to end it. From a thread, since the test's own
+    /// runtime waits for this.
+    fn drop(&mut self) {
+        let session = std::mem::take(&mut self.session);
+        let ending = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime
+                .block_on(async { reqwest::Client::new().delete(session).send().await.map_err(std::io::Error::other) })
+        });
+        let _ = ending.join();
+    }
 }
 
 impl Browser {
@@ -53,7 +68,8 @@ impl Browser {
             }
         };
         let client = tokio::time::timeout(Duration::from_secs(30), connected).await.expect("chromedriver answers");
-        Self { client, _driver: driver }
+        let id = client.session_id().await.expect("the driver answers").expect("a session");
+        Self { client, session: format!("{url}/session/{id}"), _driver: driver }
     }
 
     /// Waits until there is an element.

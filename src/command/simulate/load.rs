@@ -122,7 +122,10 @@ async fn connect(authority: &str) -> anyhow::Result<SendRequest<Full<Bytes>>> {
 impl Sending {
     async fn keep_sending(self: Rc<Self>, mut connection: SendRequest<Full<Bytes>>) {
         while let Some(due) = self.next_due() {
-            sleep_until(due).await;
+            // A timer would wait for the next millisecond.
+            if due > Instant::now() {
+                sleep_until(due).await;
+            }
             let prepared = self.supply.borrow_mut().take();
             // At a rate, waiting for a connection that is free counts as well.
             let asked_at = if self.every.is_some() { due } else { Instant::now() };

@@ -23,6 +23,9 @@ pub struct Acknowledged {
     pub end: bool,
 }
 
+/// Nothing is waited for that long, in microseconds.
+const LONGEST: u64 = 3_600_000_000;
+
 /// Times, in microseconds, to three digits.
 pub struct Times(RefCell<Histogram<u32>>);
 
@@ -34,7 +37,8 @@ impl Default for Times {
 
 impl Times {
     pub fn note(&self, time: Duration) {
-        self.0.borrow_mut().saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).min(LONGEST);
+        let _ = self.0.borrow_mut().record(micros);
     }
 
     /// p50, p90, p99, p99.9 and the most, in milliseconds; `None` without any.
