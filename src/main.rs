@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use streamtally::command;
 
+/// Receiving makes and frees many small things on several threads: this takes a tenth less of the processor for it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match command::parse(std::env::args_os().collect()) {
         Ok(cli) => cli,

@@ -47,8 +47,8 @@ use actix_web::{App, Error, HttpRequest, ResponseError};
 use tokio::time::timeout;
 use tracing_actix_web::TracingLogger;
 use utoipa::openapi::OpenApi;
-use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
+use utoipa_actix_web::{AppExt, scope};
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::config::Role;
@@ -60,12 +60,16 @@ use state::AppState;
 /// How long an answer may take to begin. Longer than the body of a request may take, and then the database.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// THE route table.
-fn routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
-    config.service(health::get_health).service(health::get_readiness).service(health::get_metrics);
+/// THE route table: what receives, with nothing around it that it can do without.
+fn receiving_routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
     if roles.contains(&Role::Receiver) {
         config.service(callbacks::receive_notification).service(callbacks::receive_notification_by_secret_path);
     }
+}
+
+/// THE route table: all else.
+fn other_routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
+    config.service(health::get_health).service(health::get_readiness).service(health::get_metrics);
     if roles.contains(&Role::Api) {
         config
             .service(live::get_live)
@@ -105,7 +109,8 @@ fn routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
 #[must_use]
 pub fn api_document() -> OpenApi {
     let app = App::new().into_utoipa_app().openapi(document::base());
-    let (_, document) = app.configure(|config| routes(config, &Role::ALL)).split_for_parts();
+    let app = app.configure(|config| receiving_routes(config, &Role::ALL));
+    let (_, document) = app.configure(|config| other_routes(config, &Role::ALL)).split_for_parts();
     document::complete(document)
 }
 
@@ -124,30 +129,35 @@ pub fn build_app(
     > + use<>,
 > {
     let docs = SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", api_document()).config(document::viewer());
-    App::new()
-        .into_utoipa_app()
-        .configure(|config| routes(config, roles))
-        .into_app()
-        .app_data(state)
-        .app_data(PathConfig::default().error_handler(|_, _| ApiError::NotFound("path").into()))
-        .configure(|config| {
-            if roles.contains(&Role::Api) {
-                dashboard::routes(config);
-            }
+    let others = scope("")
+        .configure(|config| other_routes(config, roles))
+        .map(|scope| {
+            let pages = |config: &mut web::ServiceConfig| {
+                if roles.contains(&Role::Api) {
+                    dashboard::routes(config);
+                }
+            };
+            scope.configure(pages).service(web::redirect("/docs", "/docs/")).service(docs)
         })
-        .service(web::redirect("/docs", "/docs/"))
-        .service(docs)
         .default_service(web::to(refuse_unknown_path))
-        .wrap(from_fn(answer_in_time))
         .wrap(from_fn(compression::spare))
         .wrap(Compress::default())
         .wrap(from_fn(compression::negotiate))
         .wrap(from_fn(conform))
         .wrap(Condition::new(!cors_origins.is_empty(), cross_origin::allow(cors_origins)))
         .wrap(from_fn(cross_origin::confine))
+        .wrap(TracingLogger::<trace::RequestSpan>::new());
+    App::new()
+        .into_utoipa_app()
+        .configure(|config| receiving_routes(config, roles))
+        .service(others)
+        .into_app()
+        .app_data(state)
+        .app_data(PathConfig::default().error_handler(|_, _| ApiError::NotFound("path").into()))
+        .default_service(web::to(refuse_unknown_path))
+        .wrap(from_fn(answer_in_time))
         .wrap(from_fn(add_security_headers))
         .wrap(from_fn(note_activity))
-        .wrap(TracingLogger::<trace::RequestSpan>::new())
 }
 
 /// What holds for every path: HEAD is answered as GET, whose body the server leaves out, and what is not there is said

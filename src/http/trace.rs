@@ -6,23 +6,13 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
-const CALLBACKS: &str = "/callbacks/huawei";
-
 /// Makes the span of a request.
 pub(super) struct RequestSpan;
-
-/// To find the route is to try them all, which receiving is spared.
-fn route_of(request: &ServiceRequest) -> String {
-    if request.path().starts_with(CALLBACKS) {
-        return CALLBACKS.to_owned();
-    }
-    request.match_pattern().unwrap_or_else(|| "unknown".to_owned())
-}
 
 impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
         use actix_web::HttpMessage;
-        let route = route_of(request);
+        let route = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
         let request_id = request.extensions().get::<RequestId>().map(ToString::to_string);
         tracing::info_span!("request", method = %request.method(), route, request_id, status = tracing::field::Empty)
     }

@@ -21,8 +21,12 @@ use crate::store;
 use crate::store::channel::{APPENDED, listen_until_stopped};
 use crate::store::inference::HeadsRow;
 
-/// Entries gather for this long while folding goes on, so that a busy service folds them by the batch.
+/// Entries gather for as long as folding took before, and for this long at least: a busy service folds them by the batch,
+/// and leaves room for receiving. What a step costs, however few its entries are, would else cost most.
 const GATHER: Duration = Duration::from_millis(20);
+
+/// No entry waits longer than that for the next folding.
+const GATHER_AT_MOST: Duration = Duration::from_millis(250);
 
 /// How often the log is looked at when nobody says that it has grown.
 const POLL: Duration = Duration::from_secs(1);
@@ -48,6 +52,7 @@ pub async fn fold_until_stopped(
 ) {
     tokio::join!(listen_until_stopped(&pool, APPENDED, &appended, &stopped), async {
         // A step that is given up has changed nothing.
+        let mut begun = Instant::now();
         while let Some(folded) = stopped.run_until_cancelled(fold_to_end(&pool)).await {
             let was_healthy = healthy.swap(folded.is_ok(), Ordering::Relaxed);
             match folded {
@@ -56,7 +61,7 @@ pub async fn fold_until_stopped(
                     let _ = stopped.run_until_cancelled(timeout(POLL, appended.notified())).await;
                 }
                 Ok(_) => {
-                    stopped.run_until_cancelled(sleep(GATHER)).await;
+                    stopped.run_until_cancelled(sleep(begun.elapsed().clamp(GATHER, GATHER_AT_MOST))).await;
                 }
                 Err(error) => {
                     if was_healthy {
@@ -66,6 +71,7 @@ pub async fn fold_until_stopped(
                     stopped.run_until_cancelled(sleep(POLL)).await;
                 }
             }
+            begun = Instant::now();
         }
     });
 }
