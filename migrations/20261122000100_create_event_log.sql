@@ -111,9 +111,11 @@ create index log_entry_signature_idx on log_entry (auth_timestamp, signature_tag
 
 -- The first use of each of these signatures, as far as there is one. To be called by an append that holds the head rows
 -- of these shards: being volatile, it sees what was committed until then, and not only what was there when the append
--- began to wait for them. In PL/pgSQL, which keeps its plan.
+-- began to wait for them. Nothing was recorded after what those rows say, so that months to come are not searched. In
+-- PL/pgSQL, which keeps its plan.
 create function first_uses(
-    held_shards smallint[], shards smallint[], auth_timestamps bigint[], signature_tags bigint[], used_from timestamptz)
+    held_shards smallint[], shards smallint[], auth_timestamps bigint[], signature_tags bigint[], used_from timestamptz,
+    used_until timestamptz)
     returns table (ordinal bigint, session_id uuid, publish_timestamp bigint)
     language plpgsql volatile
 as $$
@@ -131,7 +133,7 @@ begin
             where entry.auth_timestamp = asked.auth_timestamp
               and entry.signature_tag = asked.signature_tag
               and entry.shard = asked.shard
-              and entry.recorded_at >= used_from
+              and entry.recorded_at between used_from and used_until
             -- Apart, so that no index is chosen for its order.
             offset 0
         ) uses

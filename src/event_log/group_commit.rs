@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::append::{Log, MOST_AT_ONCE};
@@ -18,6 +19,9 @@ use super::spool::Spool;
 use crate::clock;
 use crate::huawei::admission::QuarantineReason;
 use crate::telemetry::OnceASecond;
+
+/// How long a busy service waits for messages that go well into one commit.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// How long the database may take to commit, a second try included. The provider waits little longer for its answer.
 const PATIENCE: Duration = Duration::from_millis(2_500);
@@ -117,6 +121,7 @@ impl Writer {
     /// Writes until stopped, and then what is still on the queue.
     pub async fn run(mut self, stopped: CancellationToken) {
         let mut batch = Vec::new();
+        let mut busy = 0;
         loop {
             let gathered = stopped.run_until_cancelled(self.queue.recv_many(&mut batch, MOST_AT_ONCE)).await;
             if gathered.is_none() {
@@ -126,6 +131,9 @@ impl Writer {
             if batch.is_empty() {
                 return;
             }
+            let gathering = self.gather(&mut batch, busy);
+            let _ = timeout(GATHER, gathering).await;
+            busy = batch.len();
             let (entries, waiting): (Vec<_>, Vec<_>) =
                 batch.drain(..).map(|pending| (pending.entry, pending.outcome)).unzip();
             let outcomes = self.store(entries).await;
@@ -135,6 +143,12 @@ impl Writer {
             }
             self.appended.notify_one();
         }
+    }
+
+    /// Whoever was answered just now sends again in a moment: waits, for no longer than a moment, until as many are here
+    /// as came last. An idle service has nobody to wait for; to a busy one, each commit costs by itself.
+    async fn gather(&mut self, batch: &mut Vec<Pending>, busy: usize) {
+        while batch.len() < busy && self.queue.recv_many(batch, MOST_AT_ONCE - batch.len()).await > 0 {}
     }
 
     /// Stores a batch: in the log, or, as long as that cannot be or others wait there, in the spool.

@@ -168,10 +168,12 @@ pub async fn insert_entries(
              )
          ),
          taken as (
-             select head.shard from shard_head head where head.shard = any ($1) order by head.shard for update
+             select head.shard, head.recorded_at from shard_head head where head.shard = any ($1)
+             order by head.shard for update
          ),
          used as materialized (
-             select * from first_uses((select array_agg(shard) from taken), $1, $15, $26, $27)
+             select first_uses.* from (select array_agg(shard) as shards, max(recorded_at) as until from taken) held,
+                 first_uses(held.shards, $1, $15, $26, $27, held.until)
          ),
          per_shard as (
              select shard, count(*) as entries from arriving left join used using (ordinal)
@@ -376,7 +378,7 @@ pub async fn get_first_use(
         FirstUseRow,
         r#"select session_id as "session_id!", publish_timestamp as "publish_timestamp!"
            from first_uses(array [$1::smallint], array [$1::smallint], array [$2::bigint], array [$3::bigint],
-                           '-infinity')"#,
+                           '-infinity', 'infinity')"#,
         shard,
         auth_timestamp,
         signature_tag

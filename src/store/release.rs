@@ -35,13 +35,13 @@ pub async fn insert_release(executor: impl PgExecutor<'_>, release: &ReleaseRow)
              select * from log_entry where shard = $1 and position = $2 and disposition = 'quarantined'
          ),
          taken as (
-             select head.shard from shard_head head join original using (shard) for update of head
+             select head.shard, head.recorded_at from shard_head head join original using (shard) for update of head
          ),
          advanced as (
              update shard_head head
              set position = head.position + 1, recorded_at = greatest(head.recorded_at, clock_timestamp())
              from taken where head.shard = taken.shard
-             returning head.shard, head.position, head.recorded_at
+             returning head.shard, head.position, head.recorded_at, taken.recorded_at as until
          )
          insert into log_entry (
              shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream,
@@ -60,7 +60,7 @@ pub async fn insert_release(executor: impl PgExecutor<'_>, release: &ReleaseRow)
          ) tag
          left join lateral first_uses(
              array [advanced.shard], array [original.shard], array [original.auth_timestamp], array [tag.of_original],
-             '-infinity') first_use on true
+             '-infinity', advanced.until) first_use on true
          returning shard, position, event_id, session_id, domain, app, stream, publish_timestamp, event, received_at,
              recorded_at, disposition, reason, signature, key_id, auth_timestamp, actor, note, client_ip, node_ip,
              source_ip, user_args, original_event_id, null::timestamptz as released_at"#,
