@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use sqlx::PgPool;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::row::{self, Touched};
@@ -17,6 +18,9 @@ use crate::store::log::EntryRow;
 
 /// The most entries that one step folds.
 pub const MOST_AT_ONCE: i64 = 5_000;
+
+/// How many shards are folded at a time: while one waits for the database, another is computed.
+const AT_ONCE: usize = 2;
 
 /// How long a step may take: a connection may have died without a word.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -94,17 +98,20 @@ pub async fn step(pool: &PgPool, shard: i16, limit: i64) -> Result<StepOutcome, 
 /// # Errors
 /// The first of the shards that could not be folded, after the others were.
 pub async fn fold_to_end(pool: &PgPool) -> Result<usize, FoldError> {
-    let mut folded = 0;
-    let mut failed = None;
+    let (mut folded, mut failed) = (0, None);
     let lagging = timeout(PATIENCE, store::fold::list_lagging_shards(pool)).await;
-    for shard in lagging.unwrap_or(Err(sqlx::Error::PoolTimedOut))? {
-        // In a task of its own, a broken invariant of one shard stops neither the others nor the service.
-        let mut tasks = JoinSet::new();
-        tasks.spawn(fold_shard_to_end(pool.clone(), shard));
-        match tasks.join_next().await {
-            Some(Ok(Ok(entries))) => folded += entries,
-            Some(Ok(Err(error))) => failed = failed.or(Some(error.into())),
-            Some(Err(_)) | None => failed = failed.or(Some(FoldError::Broken { shard })),
+    let lagging = lagging.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+    // In a task of its own, a broken invariant of one shard stops neither the others nor the service.
+    let fold = |shard| {
+        let task = AbortOnDropHandle::new(tokio::spawn(fold_shard_to_end(pool.clone(), shard)));
+        async move { (shard, task.await) }
+    };
+    let mut steps = stream::iter(lagging).map(fold).buffer_unordered(AT_ONCE);
+    while let Some((shard, stepped)) = steps.next().await {
+        match stepped {
+            Ok(Ok(entries)) => folded += entries,
+            Ok(Err(error)) => failed = failed.or(Some(error.into())),
+            Err(_) => failed = failed.or(Some(FoldError::Broken { shard })),
         }
     }
     failed.map_or(Ok(folded), Err)
