@@ -14,9 +14,14 @@ const DOMAIN: &str = "push.example.com";
 /// A service with a domain, and the administrator's token.
 fn serve(home: &Home) -> (Service, String) {
     let service = home.serve();
-    assert_eq!(home.run(&["domain", "add", DOMAIN]).0, 0);
-    let token = fs::read_to_string(home.data_dir().join("admin-token")).unwrap().trim().to_owned();
+    let token = register(home);
     (service, token)
+}
+
+/// Registers the domain; gives the administrator's token.
+fn register(home: &Home) -> String {
+    assert_eq!(home.run(&["domain", "add", DOMAIN]).0, 0);
+    fs::read_to_string(home.data_dir().join("admin-token")).unwrap().trim().to_owned()
 }
 
 fn send(home: &Home, service: &Service, what: &str, stream: &str, seconds_ago: i64) {
@@ -77,6 +82,22 @@ async fn a_stream_goes_live_and_ends_without_a_reload_and_is_found_and_looked_in
     browser.wait_for("tbody tr td a").await.click().await.unwrap();
     browser.wait_for_text("the provider notified it").await;
     browser.wait_for_text("PUBLISH_DONE").await;
+}
+
+#[tokio::test]
+async fn what_lasts_too_long_to_be_believed_is_marked_without_a_reload() {
+    let home = Home::new(User::Ourselves);
+    let mut service = home.launch(&home.data_dir(), |command| {
+        command.args(["--unconfirmed-after", "3s"]);
+    });
+    service.wait_ready();
+    let token = register(&home);
+    let browser = Browser::start().await;
+    sign_in(&browser, &service, "/dashboard", &token).await;
+    browser.wait_for_text("Nothing is on air").await;
+    send(&home, &service, "start", "room", 0);
+    browser.wait_for("#streams tbody tr.fresh:not(.stale)").await;
+    browser.wait_for("#streams tbody tr.stale .state.unconfirmed").await;
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ use crate::simulation::life::{Life, Telling, What};
 /// How far in the past pushes begin: a start is believed for a day.
 const PAST_MILLIS: i64 = 20 * 3_600_000;
 
-/// How much later than what it tells of a signature expires. All have expired at the service's clock in the past, were it
-/// not for this; and no two pushes of a stream have one signature.
+/// How much later than what it tells of a signature expires: in an hour at the earliest, within a day at the latest. So it is
+/// good now, and no two pushes of a stream have the same.
 const AHEAD_SECONDS: i64 = 21 * 3_600;
 
 /// How many messages are signed ahead when nobody says how many are sent.

@@ -141,7 +141,7 @@ fn content(
             }
         }
         @if !rows.is_empty() || asked.page.after.is_none() {
-            table #streams data-changes=(changes_path(asked)) {
+            table #streams data-changes=(changes_path(asked)) data-unconfirmed-after=(state.unconfirmed_after.num_seconds()) {
                 thead { tr { th { "Stream" } th { "Domain" } th { "Application" } th { "On air since" } th.number { "For" } th.number { "Sessions" } } }
                 tbody {
                     @for row in rows { (stream_row(row, counts.as_of, state.unconfirmed_after)) }

@@ -13,8 +13,18 @@ function inWords(seconds) {
 function tick() {
   const now = Date.now();
   for (const clock of document.querySelectorAll(".clock[data-since]")) {
-    clock.textContent = inWords(Math.max(0, Math.floor((now - Date.parse(clock.dataset.since)) / 1000)));
+    const seconds = Math.max(0, Math.floor((now - Date.parse(clock.dataset.since)) / 1000));
+    clock.textContent = inWords(seconds);
+    const table = clock.closest("[data-unconfirmed-after]");
+    if (table && seconds > Number(table.dataset.unconfirmedAfter)) markStale(clock.closest("tr"));
   }
+}
+
+// A push that lasts too long to be believed, as the server marks it.
+function markStale(row) {
+  if (row.classList.contains("stale")) return;
+  row.classList.add("stale");
+  row.cells[0].append(" ", element("span", { className: "state unconfirmed", textContent: "unconfirmed" }));
 }
 
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
@@ -88,6 +98,8 @@ function follow(table) {
       count();
     }, 500);
   });
+  // What becomes unconfirmed tells nobody.
+  setInterval(count, 60_000);
   changes.addEventListener("error", () => {
     news.textContent = "The connection is lost; trying again.";
   });

@@ -26,6 +26,7 @@ use crate::clock;
 use crate::http::problem::ApiError;
 use crate::http::state::AppState;
 use crate::huawei::admission::SignatureRule;
+use crate::huawei::signature::Joiner;
 use crate::registry::admin::{self, DomainSettings};
 use crate::store;
 use crate::store::domain::DomainRow;
@@ -105,7 +106,7 @@ pub async fn add_domain(posted: Posted, state: Data<AppState>) -> Result<HttpRes
         let settings = DomainSettings {
             signature: SignatureRule::Required,
             apps: None,
-            joiner: crate::huawei::signature::Joiner::default(),
+            joiner: Joiner::default(),
             rendition_templates: Vec::new(),
             concurrent_pushes: false,
         };
