@@ -2,6 +2,8 @@
 
 FROM rust:1.95-slim-bookworm AS builder
 WORKDIR /build
+# The allocator is built by make, which this image lacks.
+RUN apt-get update && apt-get install -y --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 # Queries are checked against .sqlx, for there is no database here.
 ENV SQLX_OFFLINE=true
 COPY . .

@@ -18,7 +18,7 @@ die() {
 has() { command -v "$1" >/dev/null 2>&1; }
 
 # macOS has a `cc` that only offers to install one.
-has_linker() { has cc && { [ "$(uname -s)" != Darwin ] || xcode-select -p >/dev/null 2>&1; }; }
+has_linker() { has cc && has make && { [ "$(uname -s)" != Darwin ] || xcode-select -p >/dev/null 2>&1; }; }
 
 # The folders that may hold PostgreSQL's programs: the same that streamtally itself searches.
 list_postgres_folders() {
@@ -94,7 +94,7 @@ describe() {
   for thing in $1; do
     printf '%s' "$comma"
     case "$thing" in
-      linker) printf '%s' 'a C compiler, with which Rust links' ;;
+      linker) printf '%s' 'a C compiler and make, with which Rust links and builds libraries' ;;
       postgres) printf '%s' "a PostgreSQL server, $oldest_postgres or later" ;;
       python) printf '%s' 'a Python that makes environments' ;;
       browser) printf '%s' 'Chromium and its driver' ;;
@@ -125,7 +125,7 @@ install_with_apt() {
   as_root apt-get update -qq </dev/null >&2 || say "The lists of packages could not be refreshed; trying with the old ones."
   for thing in "$@"; do
     case "$thing" in
-      linker) packages="$packages gcc libc6-dev" ;;
+      linker) packages="$packages gcc libc6-dev make" ;;
       postgres)
         server="$(apt-cache search --names-only '^postgresql-[0-9]+$' | sed -n 's/^postgresql-\([0-9]*\) .*/\1/p' | sort -n | tail -n 1)"
         [ "${server:-0}" -ge "$oldest_postgres" ] || give_up "$*"
@@ -151,15 +151,15 @@ install_with_apt() {
 
 # Says what somebody has to do here by hand.
 give_up() {
-  local system=' ' linker='a C compiler (cc)' postgres="PostgreSQL's server, version $oldest_postgres or later"
+  local system=' ' linker='a C compiler (cc) and make' postgres="PostgreSQL's server, version $oldest_postgres or later"
   [ ! -r /etc/os-release ] || system=" $(. /etc/os-release && printf '%s %s' "${ID:-}" "${ID_LIKE:-}") "
   case "$(uname -s)$system" in
     Darwin*) linker='xcode-select --install' postgres='brew install postgresql@17   (Homebrew: https://brew.sh)' ;;
-    *' debian '* | *' ubuntu '*) linker='apt-get install gcc libc6-dev' postgres='apt-get install postgresql' ;;
-    *' fedora '* | *' rhel '* | *' centos '* | *' amzn '*) linker='dnf install gcc' postgres='dnf install postgresql-server' ;;
-    *' alpine '*) linker='apk add gcc musl-dev' postgres='apk add postgresql' ;;
-    *' arch '*) linker='pacman -S gcc' postgres='pacman -S postgresql' ;;
-    *' suse '* | *' opensuse '*) linker='zypper install gcc' postgres='zypper install postgresql-server' ;;
+    *' debian '* | *' ubuntu '*) linker='apt-get install gcc libc6-dev make' postgres='apt-get install postgresql' ;;
+    *' fedora '* | *' rhel '* | *' centos '* | *' amzn '*) linker='dnf install gcc make' postgres='dnf install postgresql-server' ;;
+    *' alpine '*) linker='apk add gcc musl-dev make' postgres='apk add postgresql' ;;
+    *' arch '*) linker='pacman -S gcc make' postgres='pacman -S postgresql' ;;
+    *' suse '* | *' opensuse '*) linker='zypper install gcc make' postgres='zypper install postgresql-server' ;;
   esac
   say "This script cannot install it here. Please install, as an administrator, then run it again:"
   case "$1" in *linker*) say "  $linker" ;; esac
