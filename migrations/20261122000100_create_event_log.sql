@@ -143,3 +143,76 @@ begin
     where asked.signature_tag is not null and asked.shard = any (held_shards);
 end
 $$;
+
+-- Appends entries, each as the next of its shard, or none of them: then it gives the first uses of signatures that are
+-- not theirs. Entries are told by their columns. `held_shards` are their shards in ascending order, so that two appends
+-- cannot wait for each other, `counts` how many entries each has, `slots` which of these shards an entry is of, and
+-- `ranks` the how manieth of that shard it is. The clock is read when the heads are held, so that it grows with the
+-- position. No tag comes twice. To be the only statement of its transaction: what it holds, nobody can freeze then.
+create function append_entries(
+    held_shards smallint[], counts integer[], slots integer[], ranks integer[], shards smallint[],
+    received_ats timestamptz[], event_ids uuid[], session_ids uuid[], domains text[], apps text[], streams text[],
+    publish_timestamps bigint[], origins text[], events text[], dispositions text[], reasons text[], signatures text[],
+    key_ids uuid[], auth_timestamps bigint[], auth_signs bytea[], signature_tags bigint[], client_ips text[],
+    node_ips text[], source_ips text[], user_args text[], rendition_templates text[], extras jsonb[],
+    ended_ats timestamptz[], actors text[], notes text[], used_from timestamptz)
+    returns table (signature_tag bigint, session_id uuid, publish_timestamp bigint)
+    language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+    positions     bigint[];
+    recorded_ats  timestamptz[];
+    appended_at   timestamptz;
+    used          record;
+    all_are_first boolean := true;
+begin
+    select array_agg(head.position order by head.shard), array_agg(head.recorded_at order by head.shard)
+    into positions, recorded_ats
+    from (
+        select shard, position, recorded_at from shard_head where shard = any (held_shards) order by shard for update
+    ) head;
+    if cardinality(positions) is distinct from cardinality(held_shards) then
+        raise exception 'a shard has no head: the entries were made for another installation';
+    end if;
+    appended_at := clock_timestamp();
+
+    for used in
+        select first_use.*
+        from first_uses(held_shards, shards, auth_timestamps, signature_tags, used_from,
+            (select max(recorded_at) from unnest(recorded_ats) as recorded_at)) first_use
+    loop
+        if used.session_id <> session_ids[used.ordinal] then
+            all_are_first := false;
+            return query select signature_tags[used.ordinal], used.session_id, used.publish_timestamp;
+        end if;
+        signature_tags[used.ordinal] := null;
+    end loop;
+    if not all_are_first then
+        return;
+    end if;
+
+    insert into log_entry (
+        shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream, publish_timestamp, origin,
+        event, disposition, reason, signature, key_id, auth_timestamp, auth_sign, signature_tag, client_ip, node_ip,
+        source_ip, user_args, rendition_template, extra, ended_at, actor, note
+    )
+    select entry.shard, positions[slot] + rank, greatest(recorded_ats[slot], appended_at), received_at, event_id,
+        entry.session_id, domain, app, stream, entry.publish_timestamp, origin, event, disposition, reason, signature,
+        key_id, auth_timestamp, auth_sign, entry.signature_tag, client_ip, node_ip, source_ip, entry.user_args,
+        rendition_template, extra, ended_at, actor, note
+    from unnest(
+        slots, ranks, shards, received_ats, event_ids, session_ids, domains, apps, streams, publish_timestamps, origins,
+        events, dispositions, reasons, signatures, key_ids, auth_timestamps, auth_signs, signature_tags, client_ips,
+        node_ips, source_ips, append_entries.user_args, rendition_templates, extras, ended_ats, actors, notes
+    ) as entry (
+        slot, rank, shard, received_at, event_id, session_id, domain, app, stream, publish_timestamp, origin,
+        event, disposition, reason, signature, key_id, auth_timestamp, auth_sign, signature_tag, client_ip,
+        node_ip, source_ip, user_args, rendition_template, extra, ended_at, actor, note
+    );
+    update shard_head head
+    set position = head.position + advance.entries, recorded_at = greatest(head.recorded_at, appended_at)
+    from unnest(held_shards, counts) as advance (shard, entries)
+    where head.shard = advance.shard;
+end
+$$;

@@ -94,7 +94,8 @@ pub struct Application {
     work_pool: PgPool,
     feed: Feed,
     stopping: CancellationToken,
-    folds: bool,
+    /// Of a process that folds.
+    fold_pool: Option<PgPool>,
     metrics: PrometheusHandle,
     notes: Notes,
     inference_rules: Rules,
@@ -169,7 +170,7 @@ impl Application {
             work_pool,
             feed,
             stopping,
-            folds: options.roles.contains(&Role::Reconciler),
+            fold_pool: options.roles.contains(&Role::Reconciler).then(|| pool::open(&database, Use::Fold)),
             state,
             metrics,
             notes,
@@ -225,7 +226,7 @@ impl Application {
         if let Some(drain) = self.drain {
             tasks.spawn(on_database.run(drain.run(stopped.clone())));
         }
-        if self.folds {
+        if let Some(fold_pool) = self.fold_pool {
             if !self.retention_rules.keep_all() {
                 let retaining = retain_until_stopped(pool.clone(), self.retention_rules, stopped.clone());
                 tasks.spawn(on_database.run(retaining));
@@ -233,7 +234,7 @@ impl Application {
             let (rules, appended) = (self.inference_rules, Arc::clone(&self.appended));
             tasks.spawn(on_database.run(infer_until_stopped(pool.clone(), rules, appended, stopped.clone())));
             tasks.spawn(on_database.run(fold_until_stopped(
-                pool,
+                fold_pool,
                 self.appended,
                 Arc::clone(&self.state.folding),
                 stopped,

@@ -102,8 +102,8 @@ impl History {
         self.occurrences.iter().take(last).skip(first).map(|occurrence| self.log_row(*occurrence))
     }
 
-    /// Gives every session, by its start, as folding makes it, with its shard.
-    pub(super) fn fold_all(mut self, mut give: impl FnMut(i16, Written)) {
+    /// Gives every session, by its start, as folding makes it.
+    pub(super) fn fold_all(mut self, mut give: impl FnMut(Written)) {
         let mut occurrences = std::mem::take(&mut self.occurrences);
         occurrences.sort_unstable_by_key(|occurrence| (occurrence.push, occurrence.position));
         for of_session in occurrences.chunk_by(|one, next| one.push == next.push) {
@@ -113,8 +113,7 @@ impl History {
                 let session = touched.get_or_insert_with(|| row::begin(&entry));
                 fold(&mut session.state, &read::entry_of(entry));
             }
-            let shard = of_session.first().map_or(0, |occurrence| self.subject(occurrence.push).1.shard);
-            give(shard, row::store(shard, touched.into_iter()));
+            give(row::store(touched.into_iter()));
         }
     }
 
@@ -161,6 +160,7 @@ impl History {
         let thing = u64::from(push.stream);
         let node = if what == What::StartElsewhere { 255 } else { below(40, thing, 23) };
         EntryRow {
+            shard: stream.shard,
             position: occurrence.position,
             recorded_at: occurrence.recorded_at(),
             received_at: DateTime::from_timestamp_millis(occurrence.received_ms).unwrap_or_default(),

@@ -186,16 +186,16 @@ async fn load_sessions(connection: &mut PgConnection, history: History) -> anyho
     let statement = format!("copy stream_session ({SESSION_COLUMNS}) from stdin (format binary)");
     let (sender, earlier_outcomes) = mpsc::channel();
     copy_in(&mut transaction, &statement, move |rows| {
-        history.fold_all(|shard, written| {
+        history.fold_all(|written| {
             written.sessions.iter().for_each(|session| push_session(rows, session));
             if !written.earlier_outcomes.is_empty() {
-                let _ = sender.send((shard, written.earlier_outcomes));
+                let _ = sender.send(written.earlier_outcomes);
             }
         });
     })
     .await?;
-    for (shard, outcomes) in earlier_outcomes {
-        store::outcome::insert_earlier_outcomes(&mut *transaction, shard, &outcomes).await?;
+    for outcomes in earlier_outcomes {
+        store::outcome::insert_earlier_outcomes(&mut *transaction, &outcomes).await?;
     }
     let key = "alter table stream_session add constraint stream_session_pkey primary key (session_id, shard)";
     execute(&mut transaction, key.to_owned()).await?;

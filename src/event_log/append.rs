@@ -14,7 +14,7 @@ use super::incoming::Incoming;
 use crate::clock;
 use crate::huawei::admission::QuarantineReason;
 use crate::store;
-use crate::store::log::{NewEntryRow, UnappendedRow};
+use crate::store::log::{NewEntryRow, UsedRow};
 use crate::store::pool::{self, Use};
 use crate::telemetry::OnceASecond;
 
@@ -76,9 +76,12 @@ impl Log {
             let (mut turn, later) = one_session_a_signature(turn);
             turns.extend(Some(later).filter(|later| !later.is_empty()));
             match self.commit(&mut turn, deadline).await {
-                Ok(unappended) => {
-                    let again = settle(&mut settled, turn, &unappended);
-                    turns.extend(Some(again).filter(|again| !again.is_empty()));
+                Ok(used) if used.is_empty() => {
+                    settled.logged.extend(turn.into_iter().map(|placed| (placed.place, placed.quarantined)));
+                }
+                Ok(used) => {
+                    judge_again(&mut turn, &used);
+                    turns.push_back(turn);
                 }
                 Err(error) if !is_about_an_entry(&error) => {
                     report(&error);
@@ -105,7 +108,7 @@ impl Log {
 
     /// Commits a turn. A connection that turns out to be broken is replaced once.
     #[expect(clippy::cast_precision_loss, reason = "batches are small")]
-    async fn commit(&mut self, turn: &mut [Placed], deadline: Instant) -> Result<Vec<UnappendedRow>, sqlx::Error> {
+    async fn commit(&mut self, turn: &mut [Placed], deadline: Instant) -> Result<Vec<UsedRow>, sqlx::Error> {
         let started = Instant::now();
         let mut outcome = self.try_commit(turn, deadline).await;
         if outcome.as_ref().is_err_and(is_broken_connection) {
@@ -122,7 +125,7 @@ impl Log {
         outcome
     }
 
-    async fn try_commit(&mut self, turn: &[Placed], deadline: Instant) -> Result<Vec<UnappendedRow>, sqlx::Error> {
+    async fn try_commit(&mut self, turn: &[Placed], deadline: Instant) -> Result<Vec<UsedRow>, sqlx::Error> {
         let committed = timeout_at(deadline, async {
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
@@ -158,19 +161,15 @@ fn one_session_a_signature(batch: Vec<Placed>) -> (Vec<Placed>, Vec<Placed>) {
     })
 }
 
-/// Takes down what was appended; gives back what was not, judged again.
-fn settle(settled: &mut Settled, turn: Vec<Placed>, unappended: &[UnappendedRow]) -> Vec<Placed> {
-    let first_uses: HashMap<usize, _> = unappended.iter().map(|row| (row.index, &row.first_use)).collect();
-    let mut again = Vec::new();
-    for (index, mut placed) in turn.into_iter().enumerate() {
-        if let Some(first_use) = first_uses.get(&index) {
+/// Judges those entries again whose signatures another session had first.
+fn judge_again(turn: &mut [Placed], used: &[UsedRow]) {
+    let first_uses: HashMap<i64, _> = used.iter().map(|used| (used.signature_tag, &used.first_use)).collect();
+    for placed in turn {
+        let tag = placed.entry.row.signature_tag;
+        if let Some(first_use) = tag.and_then(|tag| first_uses.get(&tag)) {
             placed.quarantined = placed.entry.judge_again(first_use);
-            again.push(placed);
-        } else {
-            settled.logged.push((placed.place, placed.quarantined));
         }
     }
-    again
 }
 
 /// Whether the connection is of no more use: cut, silent, or ended by the database (SQLSTATE 08 and 57P).

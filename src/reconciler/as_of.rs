@@ -44,7 +44,7 @@ pub async fn sessions_as_of(
         if !has_changed(&session) {
             return Some(session);
         }
-        let earlier = row::fold_anew(session.shard, entries.remove(&session.session_id)?)?;
+        let earlier = row::fold_anew(entries.remove(&session.session_id)?)?;
         (earlier.status != Status::Unseen.as_str()).then_some(earlier)
     };
     Ok(sessions.into_iter().filter_map(earlier).collect())

@@ -1,7 +1,7 @@
 //! The reconciler: folds the log into sessions.
 //!
-//! A step takes a shard, reads the entries after its folded position, loads the sessions that they touch, folds, and
-//! writes them and the new position in one transaction. Whoever holds the shard's row folds it; others pass by. So an
+//! A step takes shards, reads the entries after their folded positions, loads the sessions that they touch, folds, and
+//! writes them and the new positions in one transaction. Whoever holds a shard's row folds it; others pass by. So an
 //! entry is folded exactly once, by whichever process comes to it, and when one dies its row is free again.
 //!
 //! [`infer`] looks for sessions whose end will not come, and appends what it finds.
@@ -21,4 +21,4 @@ pub mod run;
 pub mod steady_clock;
 mod step;
 
-pub use step::{FoldError, StepOutcome, fold_to_end, step};
+pub use step::{FoldError, Stepped, fold_to_end, step};

@@ -4,14 +4,20 @@
 //! live folding is held for as long as it takes to fold the rest and to compare; receiving is not. What differs is put
 //! right in the same transaction, or, to verify, only shown.
 
+use std::cell::Cell;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 
-use super::step::{FoldError, MOST_AT_ONCE, StepOutcome, step};
+use super::step::{FoldError, MOST_AT_ONCE, step};
 use crate::store;
 use crate::store::pool::{self, Use};
 use crate::store::rebuild::{DifferenceRow, Folded};
 use crate::store::retention::HorizonRow;
+
+/// How many shards are folded at a time.
+const AT_ONCE: usize = 2;
 
 /// Why sessions cannot be made anew.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +61,7 @@ pub async fn rebuild(
     store::retention::lock_retention(&mut connection).await?;
     let schema = store::rebuild::get_live_schema(&mut connection).await?;
     store::rebuild::create_tables_beside(&mut connection).await?;
-    let beside = pool::open(&store::rebuild::options(database, &schema), Use::Work);
+    let beside = pool::open(&store::rebuild::options(database, &schema), Use::Fold);
     let rebuilt = rebuild_beside(&mut connection, &beside, purpose, progress, show).await;
     beside.close().await;
     let dropped = store::rebuild::drop_tables_beside(&mut connection).await;
@@ -75,24 +81,22 @@ async fn rebuild_beside(
     progress: impl Fn(u64),
     mut show: impl FnMut(DifferenceRow),
 ) -> Result<u64, RebuildError> {
-    let mut folded = 0;
-    let mut tell = |entries| {
-        folded += entries;
-        progress(folded);
+    let folded = Cell::new(0);
+    let tell = |entries| {
+        folded.set(folded.get() + entries);
+        progress(folded.get());
     };
     // All but what comes meanwhile, while others go on folding.
     let horizons = store::retention::list_horizons(&mut *connection).await?;
     let nearly = store::rebuild::list_progress(&mut *connection).await?;
-    for ((shard, position), horizon) in nearly.iter().zip(&horizons) {
-        fold_between(beside, *shard, horizon.position, *position, &mut tell).await?;
-    }
+    let ranges = nearly.iter().zip(&horizons).map(|((shard, to), horizon)| (*shard, horizon.position, *to));
+    fold_ranges(beside, ranges, &tell).await?;
     let mut transaction = connection.begin().await?;
     store::rebuild::set_patient(&mut transaction).await?;
     // From here to the end nobody else folds.
     let live = store::rebuild::lock_all_progress(&mut *transaction).await?;
-    for ((shard, position), (_, from)) in live.into_iter().zip(nearly) {
-        fold_between(beside, shard, from, position, &mut tell).await?;
-    }
+    let ranges = live.into_iter().zip(nearly).map(|((shard, to), (_, from))| (shard, from, to));
+    fold_ranges(beside, ranges, &tell).await?;
     keep_what_is_forgotten(&mut transaction, &horizons).await?;
     let mut differences = 0;
     for table in Folded::ALL {
@@ -117,18 +121,29 @@ async fn keep_what_is_forgotten(connection: &mut PgConnection, horizons: &[Horiz
     Ok(())
 }
 
-/// Folds a shard's entries after `from` up to `to`, which are there.
+/// Folds of each shard the entries after one position up to another, which are there.
+async fn fold_ranges(
+    beside: &PgPool,
+    ranges: impl Iterator<Item = (i16, i64, i64)>,
+    tell: &impl Fn(u64),
+) -> Result<(), FoldError> {
+    let folded = ranges.map(|(shard, from, to)| fold_between(beside, shard, from, to, tell));
+    stream::iter(folded).buffer_unordered(AT_ONCE).try_collect().await
+}
+
 async fn fold_between(
     beside: &PgPool,
     shard: i16,
     mut from: i64,
     to: i64,
-    tell: &mut impl FnMut(u64),
+    tell: &impl Fn(u64),
 ) -> Result<(), FoldError> {
     while from < to {
-        let StepOutcome::Folded(entries) = step(beside, shard, MOST_AT_ONCE.min(to - from)).await? else {
+        let limit = usize::try_from(to - from).unwrap_or(MOST_AT_ONCE).min(MOST_AT_ONCE);
+        let entries = step(beside, &[shard], limit).await?.entries;
+        if entries == 0 {
             return Err(FoldError::Broken { shard });
-        };
+        }
         from += i64::try_from(entries).unwrap_or(i64::MAX - from);
         tell(u64::try_from(entries).unwrap_or_default());
     }

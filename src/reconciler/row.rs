@@ -15,6 +15,7 @@ use crate::store::stream::StreamNameRow;
 
 /// A session that entries touch.
 pub struct Touched {
+    shard: i16,
     session_id: Uuid,
     key: SessionKey,
     /// Whether callers could see it before.
@@ -33,7 +34,7 @@ pub fn begin(entry: &EntryRow) -> Touched {
     let key = SessionKey { stream, publish_timestamp: entry.publish_timestamp };
     let SessionId(session_id) = key.id();
     assert_eq!(session_id, entry.session_id, "an entry's session follows from its key");
-    Touched { session_id, key, was_seen: false, state: Session::default() }
+    Touched { shard: entry.shard, session_id, key, was_seen: false, state: Session::default() }
 }
 
 /// The session that a row holds.
@@ -41,6 +42,7 @@ pub fn begin(entry: &EntryRow) -> Touched {
 pub fn load(row: SessionRow) -> Touched {
     let stream = StreamKey { domain: row.domain, app: row.app, stream: row.stream };
     Touched {
+        shard: row.shard,
         session_id: row.session_id,
         key: SessionKey { stream, publish_timestamp: row.publish_timestamp },
         was_seen: row.status != Status::Unseen.as_str(),
@@ -75,7 +77,7 @@ pub fn load(row: SessionRow) -> Touched {
     }
 }
 
-/// What is to be written of sessions of one shard.
+/// What is to be written of sessions.
 #[derive(Debug, Default)]
 pub struct Written {
     /// Each as it now is.
@@ -87,14 +89,15 @@ pub struct Written {
 }
 
 /// The rows of sessions as they now are, and what else is to be written with them.
-pub fn store(shard: i16, touched: impl Iterator<Item = Touched>) -> Written {
+pub fn store(touched: impl Iterator<Item = Touched>) -> Written {
     let mut written = Written::default();
     for mut session in touched {
         let was_seen = session.was_seen;
         let earlier = std::mem::take(&mut session.state.outcomes.earlier);
-        let row = row_of(shard, session);
+        let row = row_of(session);
         if !was_seen && row.status != Status::Unseen.as_str() {
             written.new_streams.push(StreamNameRow {
+                shard: row.shard,
                 stream_id: row.stream_id,
                 domain: row.domain.clone(),
                 app: row.app.clone(),
@@ -110,6 +113,7 @@ pub fn store(shard: i16, touched: impl Iterator<Item = Touched>) -> Written {
 fn earlier_row(session: &SessionRow, earlier: EarlierOutcome) -> EarlierOutcomeRow {
     let EarlierOutcome { known_from, known_until, outcome } = earlier;
     EarlierOutcomeRow {
+        shard: session.shard,
         session_id: session.session_id,
         known_from,
         known_until,
@@ -121,16 +125,16 @@ fn earlier_row(session: &SessionRow, earlier: EarlierOutcome) -> EarlierOutcomeR
 }
 
 /// The session that these entries make, in the order of their positions; `None` of none.
-pub(super) fn fold_anew(shard: i16, entries: Vec<EntryRow>) -> Option<SessionRow> {
+pub(super) fn fold_anew(entries: Vec<EntryRow>) -> Option<SessionRow> {
     let mut session = begin(entries.first()?);
     for entry in entries {
         fold(&mut session.state, &read::entry_of(entry));
     }
-    Some(row_of(shard, session))
+    Some(row_of(session))
 }
 
-fn row_of(shard: i16, session: Touched) -> SessionRow {
-    let Touched { session_id, key, was_seen: _, state } = session;
+fn row_of(session: Touched) -> SessionRow {
+    let Touched { shard, session_id, key, was_seen: _, state } = session;
     let stream_id = key.stream.id().0;
     let StreamKey { domain, app, stream } = key.stream;
     let started_at = started_at(key.publish_timestamp);

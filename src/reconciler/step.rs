@@ -1,10 +1,10 @@
-//! One step: a shard's next entries, folded.
+//! One step: the next entries of some shards, folded.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
-use sqlx::PgPool;
+use futures_util::future::join_all;
+use sqlx::{PgConnection, PgPool};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
@@ -17,9 +17,10 @@ use crate::store::fold::ProgressRow;
 use crate::store::log::EntryRow;
 
 /// The most entries that one step folds.
-pub const MOST_AT_ONCE: i64 = 5_000;
+pub const MOST_AT_ONCE: usize = 5_000;
 
-/// How many shards are folded at a time: while one waits for the database, another is computed.
+/// How many steps are made at a time, each with its share of the shards: while one waits for the database, another is
+/// computed.
 const AT_ONCE: usize = 2;
 
 /// How long a step may take: a connection may have died without a word.
@@ -40,55 +41,86 @@ pub enum FoldError {
 }
 
 /// What a step did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StepOutcome {
-    /// It folded this many entries; there may be more.
-    Folded(usize),
-    /// There was nothing to fold.
-    CaughtUp,
-    /// Another folder has the shard.
-    Taken,
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stepped {
+    /// How many entries it folded.
+    pub entries: usize,
+    /// The shards that may have more.
+    pub unfinished: Vec<i16>,
+    /// The shards that another folder has.
+    pub taken: Vec<i16>,
 }
 
-/// Folds the next entries of a shard, at most `limit`.
+/// Folds the next entries of shards, at most `limit` of each.
 ///
 /// # Errors
 /// Those of the database; then nothing has changed.
-pub async fn step(pool: &PgPool, shard: i16, limit: i64) -> Result<StepOutcome, sqlx::Error> {
+///
+/// # Panics
+/// When a shard's log breaks an invariant.
+pub async fn step(pool: &PgPool, shards: &[i16], limit: usize) -> Result<Stepped, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    store::fold::set_commit_asynchronous(&mut *transaction).await?;
-    let Some(folded) = store::fold::lock_progress(&mut *transaction, shard).await? else {
-        return Ok(StepOutcome::Taken);
-    };
-    let entries =
-        store::log::list_entries_after(&mut *transaction, shard, folded.position, folded.recorded_at, limit).await?;
-    let Some(last) = entries.last() else { return Ok(StepOutcome::CaughtUp) };
-    let progress = ProgressRow { position: last.position, recorded_at: last.recorded_at };
-    assert_gapless(folded, &entries);
-    let count = entries.len();
+    let folded = store::fold::lock_progress(&mut *transaction, shards).await?;
+    let is_taken = |shard: &i16| folded.iter().all(|folded| folded.shard != *shard);
+    let taken = shards.iter().copied().filter(is_taken).collect();
+    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    let entries = store::log::list_entries_after(&mut *transaction, &folded, most).await?;
+    let advanced = advance(&folded, &entries);
+    if advanced.is_empty() {
+        return Ok(Stepped { taken, ..Stepped::default() });
+    }
+    let unfinished = |(progress, entries): &(ProgressRow, usize)| (*entries == limit).then_some(progress.shard);
+    let unfinished = advanced.iter().filter_map(unfinished).collect();
+    let stepped = Stepped { entries: entries.len(), unfinished, taken };
 
-    let mut session_ids: Vec<Uuid> = entries.iter().map(|entry| entry.session_id).collect();
+    let written = row::store(fold_all(&mut transaction, entries).await?.into_values());
+    store::session::upsert_sessions(&mut *transaction, &written.sessions).await?;
+    if !written.new_streams.is_empty() {
+        store::stream::insert_streams(&mut *transaction, &written.new_streams).await?;
+    }
+    if !written.earlier_outcomes.is_empty() {
+        store::outcome::insert_earlier_outcomes(&mut *transaction, &written.earlier_outcomes).await?;
+    }
+    let advanced: Vec<_> = advanced.into_iter().map(|(progress, _)| progress).collect();
+    store::fold::update_progress(&mut *transaction, &advanced).await?;
+    transaction.commit().await?;
+    Ok(stepped)
+}
+
+/// Folds entries into the sessions that they touch.
+async fn fold_all(
+    connection: &mut PgConnection,
+    entries: Vec<EntryRow>,
+) -> Result<HashMap<Uuid, Touched>, sqlx::Error> {
+    let mut session_ids: Vec<_> = entries.iter().map(|entry| (entry.shard, entry.session_id)).collect();
     session_ids.sort_unstable();
     session_ids.dedup();
-    let known = store::session::list_sessions_by_id(&mut *transaction, shard, &session_ids).await?;
+    let known = store::session::list_sessions_by_id(connection, &session_ids).await?;
     let mut touched: HashMap<Uuid, Touched> =
         known.into_iter().map(|session| (session.session_id, row::load(session))).collect();
     for entry in entries {
         let session = touched.entry(entry.session_id).or_insert_with(|| row::begin(&entry));
         fold(&mut session.state, &read::entry_of(entry));
     }
+    Ok(touched)
+}
 
-    let written = row::store(shard, touched.into_values());
-    store::session::upsert_sessions(&mut *transaction, shard, &written.sessions).await?;
-    if !written.new_streams.is_empty() {
-        store::stream::insert_streams(&mut *transaction, shard, &written.new_streams).await?;
-    }
-    if !written.earlier_outcomes.is_empty() {
-        store::outcome::insert_earlier_outcomes(&mut *transaction, shard, &written.earlier_outcomes).await?;
-    }
-    store::fold::update_progress(&mut *transaction, shard, progress).await?;
-    transaction.commit().await?;
-    Ok(StepOutcome::Folded(count))
+/// How far the shards are folded with these entries, and how many of them each has; without shards that have none.
+///
+/// Positions have no gaps: an entry that is not here yet can never come.
+fn advance(folded: &[ProgressRow], entries: &[EntryRow]) -> Vec<(ProgressRow, usize)> {
+    let folded: HashMap<i16, &ProgressRow> = folded.iter().map(|folded| (folded.shard, folded)).collect();
+    let of_shard = |entries: &[EntryRow]| {
+        let (first, last) = entries.first().zip(entries.last())?;
+        let before = folded.get(&first.shard)?;
+        for (expected, entry) in (before.position + 1..).zip(entries) {
+            assert_eq!(entry.position, expected, "positions of a shard follow each other without a gap");
+            assert!(entry.recorded_at >= before.recorded_at, "entries are recorded in the order of their positions");
+        }
+        let progress = ProgressRow { shard: last.shard, position: last.position, recorded_at: last.recorded_at };
+        Some((progress, entries.len()))
+    };
+    entries.chunk_by(|one, other| one.shard == other.shard).filter_map(of_shard).collect()
 }
 
 /// Folds every shard until the whole log is folded, or is being folded by others.
@@ -98,42 +130,43 @@ pub async fn step(pool: &PgPool, shard: i16, limit: i64) -> Result<StepOutcome, 
 /// # Errors
 /// The first of the shards that could not be folded, after the others were.
 pub async fn fold_to_end(pool: &PgPool) -> Result<usize, FoldError> {
-    let (mut folded, mut failed) = (0, None);
     let lagging = timeout(PATIENCE, store::fold::list_lagging_shards(pool)).await;
     let lagging = lagging.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
-    // In a task of its own, a broken invariant of one shard stops neither the others nor the service.
-    let fold = |shard| {
-        let task = AbortOnDropHandle::new(tokio::spawn(fold_shard_to_end(pool.clone(), shard)));
-        async move { (shard, task.await) }
-    };
-    let mut steps = stream::iter(lagging).map(fold).buffer_unordered(AT_ONCE);
-    while let Some((shard, stepped)) = steps.next().await {
-        match stepped {
-            Ok(Ok(entries)) => folded += entries,
-            Ok(Err(error)) => failed = failed.or(Some(error.into())),
-            Err(_) => failed = failed.or(Some(FoldError::Broken { shard })),
+    let shares = lagging.chunks(lagging.len().div_ceil(AT_ONCE).max(1));
+    let folded = join_all(shares.map(|shards| fold_share(pool, shards.to_vec()))).await;
+    folded.into_iter().sum()
+}
+
+/// Folds shards to their end: together, or, when that fails, each by itself.
+async fn fold_share(pool: &PgPool, shards: Vec<i16>) -> Result<usize, FoldError> {
+    let together = fold_shards(pool, shards.clone()).await;
+    if together.is_ok() || shards.len() == 1 {
+        return together;
+    }
+    let (mut folded, mut failed) = (0, None);
+    for shard in shards {
+        match fold_shards(pool, vec![shard]).await {
+            Ok(entries) => folded += entries,
+            Err(error) => failed = failed.or(Some(error)),
         }
     }
     failed.map_or(Ok(folded), Err)
 }
 
-async fn fold_shard_to_end(pool: PgPool, shard: i16) -> Result<usize, sqlx::Error> {
-    let mut folded = 0;
-    loop {
-        let stepped = timeout(PATIENCE, step(&pool, shard, MOST_AT_ONCE)).await;
-        let StepOutcome::Folded(entries) = stepped.unwrap_or(Err(sqlx::Error::PoolTimedOut))? else { break };
-        folded += entries;
-        if i64::try_from(entries).is_ok_and(|entries| entries < MOST_AT_ONCE) {
-            break;
+/// Folds shards to their end, in a task of its own: a broken invariant stops neither the others nor the service.
+async fn fold_shards(pool: &PgPool, shards: Vec<i16>) -> Result<usize, FoldError> {
+    let pool = pool.clone();
+    let first = shards.first().copied().unwrap_or_default();
+    let task = AbortOnDropHandle::new(tokio::spawn(async move {
+        let (mut folded, mut lagging) = (0, shards);
+        while !lagging.is_empty() {
+            let limit = MOST_AT_ONCE.div_ceil(lagging.len());
+            let stepped = timeout(PATIENCE, step(&pool, &lagging, limit)).await;
+            let stepped = stepped.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+            folded += stepped.entries;
+            lagging = stepped.unfinished;
         }
-    }
-    Ok(folded)
-}
-
-/// Positions have no gaps: an entry that is not here yet can never come.
-fn assert_gapless(folded: ProgressRow, entries: &[EntryRow]) {
-    for (expected, entry) in (folded.position + 1..).zip(entries) {
-        assert_eq!(entry.position, expected, "positions of a shard follow each other without a gap");
-        assert!(entry.recorded_at >= folded.recorded_at, "entries are recorded in the order of their positions");
-    }
+        Ok(folded)
+    }));
+    task.await.unwrap_or(Err(FoldError::Broken { shard: first }))
 }

@@ -3,9 +3,13 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
+use super::column;
+
 /// How far a shard has been folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProgressRow {
+    /// The shard.
+    pub shard: i16,
     /// Position of the last entry folded; 0 before the first.
     pub position: i64,
     /// When that entry was recorded.
@@ -26,48 +30,36 @@ pub async fn list_lagging_shards(executor: impl PgExecutor<'_>) -> Result<Vec<i1
     .await
 }
 
-/// Takes a shard for folding, to the end of the transaction. `None` when another folder has it.
+/// Takes shards for folding, to the end of the transaction: those of these that no other folder has.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn lock_progress(executor: impl PgExecutor<'_>, shard: i16) -> Result<Option<ProgressRow>, sqlx::Error> {
+pub async fn lock_progress(executor: impl PgExecutor<'_>, shards: &[i16]) -> Result<Vec<ProgressRow>, sqlx::Error> {
     sqlx::query_as!(
         ProgressRow,
-        "select position, recorded_at from fold_progress where shard = $1 for update skip locked",
-        shard
+        "select shard, position, recorded_at from fold_progress where shard = any ($1)
+         order by shard for update skip locked",
+        shards
     )
-    .fetch_optional(executor)
+    .fetch_all(executor)
     .await
 }
 
-/// Says how far a shard has been folded.
+/// Says how far shards have been folded.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn update_progress(
-    executor: impl PgExecutor<'_>,
-    shard: i16,
-    progress: ProgressRow,
-) -> Result<(), sqlx::Error> {
+pub async fn update_progress(executor: impl PgExecutor<'_>, folded: &[ProgressRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update fold_progress set position = $2, recorded_at = $3 where shard = $1",
-        shard,
-        progress.position,
-        progress.recorded_at
+        "update fold_progress progress set position = folded.position, recorded_at = folded.recorded_at
+         from unnest($1::smallint[], $2::bigint[], $3::timestamptz[]) as folded (shard, position, recorded_at)
+         where progress.shard = folded.shard",
+        &column(folded, |folded| folded.shard),
+        &column(folded, |folded| folded.position),
+        &column(folded, |folded| folded.recorded_at)
     )
     .execute(executor)
     .await?;
-    Ok(())
-}
-
-/// Lets this transaction's commit return before it is on disk.
-///
-/// Right for folding alone: what a crash takes of it is folded again from the log, whose own commits do wait.
-///
-/// # Errors
-/// Those of the database.
-pub async fn set_commit_asynchronous(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
-    sqlx::query!("set local synchronous_commit = off").execute(executor).await?;
     Ok(())
 }
 

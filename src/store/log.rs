@@ -1,7 +1,7 @@
 //! The event log: appending to it, and reading it for folding.
 
 use std::borrow::Borrow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::column;
+use super::fold::ProgressRow;
 use crate::session::StreamKey;
 
 /// An entry that is to be appended.
@@ -122,95 +123,45 @@ pub struct FirstUseRow {
     pub publish_timestamp: i64,
 }
 
-/// An entry that was not appended, because its signature came with another session first.
+/// A signature that came with another session first, so that nothing was appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnappendedRow {
-    /// Which of the entries.
-    pub index: usize,
-    /// What its signature came with.
+pub struct UsedRow {
+    /// The tag of the signature.
+    pub signature_tag: i64,
+    /// What it came with.
     pub first_use: FirstUseRow,
 }
 
-/// Appends entries, giving each the next position of its shard. Gives those that were not appended.
+/// Appends entries, giving each the next position of its shard; or none of them, and gives the signatures that another
+/// session had first.
 ///
-/// One statement that commits by itself, so no client can freeze while it holds the head rows. They are taken in
-/// ascending order of shards, so that two appends cannot wait for each other, and the clock is read after they are
-/// taken, so that `recorded_at` grows with the position. The first uses of signatures are looked for while they are
-/// held: of two messages with one signature, the one that comes first in the log has it, whichever process received
-/// them. Entries of one call are not held against each other: those with one tag are to be of one session.
+/// One statement that commits by itself, so no client can freeze while it holds the head rows. The first uses of
+/// signatures are looked for while they are held: of two messages with one signature, the one that comes first in the log
+/// has it, whichever process received them. Entries of one call are not held against each other: those with one tag are
+/// to be of one session.
 ///
 /// `used_from` is before every first use that matters was recorded; it keeps older months out of the search.
 ///
 /// # Errors
-/// Those of the database. After a broken connection, whether the entries are in the log is not known.
-///
-/// # Panics
-/// When a shard has no head row: the entries were made for another installation.
-#[expect(clippy::too_many_lines, reason = "one statement, a column a line")]
+/// Those of the database, a shard without a head row among them: the entries were made for another installation. After a
+/// broken connection, whether the entries are in the log is not known.
 pub async fn insert_entries(
     executor: impl PgExecutor<'_>,
     entries: &[impl Borrow<NewEntryRow>],
     used_from: DateTime<Utc>,
-) -> Result<Vec<UnappendedRow>, sqlx::Error> {
+) -> Result<Vec<UsedRow>, sqlx::Error> {
     let entries: &[&NewEntryRow] = &column(entries, Borrow::borrow);
+    let Places { shards, counts, slots, ranks } = places_of(entries);
     let rows = sqlx::query!(
-        r#"with arriving as (
-             select * from unnest(
-                 $1::smallint[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[],
-                 $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[],
-                 $15::bigint[], $16::bytea[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[],
-                 $22::jsonb[], $23::timestamptz[], $24::text[], $25::text[], $26::bigint[], $28::boolean[]
-             ) with ordinality as arriving (
-                 shard, received_at, event_id, session_id, domain, app, stream,
-                 publish_timestamp, origin, event, disposition, reason, signature, key_id,
-                 auth_timestamp, auth_sign, client_ip, node_ip, source_ip, user_args, rendition_template,
-                 extra, ended_at, actor, note, signature_tag, is_first, ordinal
-             )
-         ),
-         taken as (
-             select head.shard, head.recorded_at from shard_head head where head.shard = any ($1)
-             order by head.shard for update
-         ),
-         used as materialized (
-             select first_uses.* from (select array_agg(shard) as shards, max(recorded_at) as until from taken) held,
-                 first_uses(held.shards, $1, $15, $26, $27, held.until)
-         ),
-         per_shard as (
-             select shard, count(*) as entries from arriving left join used using (ordinal)
-             where used.session_id is null or used.session_id = arriving.session_id
-             group by shard
-         ),
-         advanced as (
-             update shard_head head
-             set position = head.position + per_shard.entries,
-                 recorded_at = greatest(head.recorded_at, clock_timestamp())
-             from per_shard join taken using (shard)
-             where head.shard = per_shard.shard
-             returning head.shard, head.position - per_shard.entries as before, head.recorded_at
-         ),
-         inserted as (
-             insert into log_entry (
-                 shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream,
-                 publish_timestamp, origin, event, disposition, reason, signature, key_id, auth_timestamp, auth_sign,
-                 client_ip, node_ip, source_ip, user_args, rendition_template, extra, ended_at, actor, note,
-                 signature_tag
-             )
-             select shard, advanced.before + row_number() over (partition by shard order by ordinal),
-                 advanced.recorded_at, received_at, event_id, arriving.session_id, domain, app, stream,
-                 arriving.publish_timestamp, origin, event, disposition, reason, signature, key_id, auth_timestamp, auth_sign,
-                 client_ip, node_ip, source_ip, user_args, rendition_template, extra, ended_at, actor, note,
-                 case when is_first and used.session_id is null then signature_tag end
-             from arriving left join used using (ordinal) join advanced using (shard)
-             where used.session_id is null or used.session_id = arriving.session_id
-             returning 1
-         )
-         select (select count(*) from inserted) as "inserted!", ordinal as "ordinal?",
-             session_id as "session_id?", publish_timestamp as "publish_timestamp?"
-         from (values (1)) as always
-         left join (
-             select ordinal, used.session_id, used.publish_timestamp from used join arriving using (ordinal)
-             where used.session_id <> arriving.session_id
-         ) late on true"#,
+        r#"select signature_tag as "signature_tag!", session_id as "session_id!",
+               publish_timestamp as "publish_timestamp!"
+           from append_entries(
+               $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+               $24, $25, $26, $27, $28, $29, $30, $31)"#,
+        &shards,
+        &counts,
+        &slots,
+        &ranks,
         &column(entries, |entry| entry.shard),
         &column(entries, |entry| entry.received_at),
         &column(entries, |entry| entry.event_id),
@@ -227,6 +178,7 @@ pub async fn insert_entries(
         &column(entries, |entry| entry.key_id) as _,
         &column(entries, |entry| entry.auth_timestamp) as _,
         &column(entries, |entry| entry.auth_sign.as_deref()) as _,
+        &first_of_their_tags(entries) as _,
         &column(entries, |entry| entry.client_ip.as_deref()) as _,
         &column(entries, |entry| entry.node_ip.as_deref()) as _,
         &column(entries, |entry| entry.source_ip.as_deref()) as _,
@@ -236,35 +188,54 @@ pub async fn insert_entries(
         &column(entries, |entry| entry.ended_at) as _,
         &column(entries, |entry| entry.actor.as_deref()) as _,
         &column(entries, |entry| entry.note.as_deref()) as _,
-        &column(entries, |entry| entry.signature_tag) as _,
-        used_from,
-        &first_of_their_tags(entries)
+        used_from
     )
     .fetch_all(executor)
     .await?;
-    let inserted = rows.first().and_then(|row| usize::try_from(row.inserted).ok()).unwrap_or_default();
-    let unappended: Vec<_> = rows
+    Ok(rows
         .into_iter()
-        .filter_map(|row| {
-            let index = usize::try_from(row.ordinal?).ok()?.checked_sub(1)?;
-            let (session_id, publish_timestamp) = (row.session_id?, row.publish_timestamp?);
-            Some(UnappendedRow { index, first_use: FirstUseRow { session_id, publish_timestamp } })
+        .map(|row| UsedRow {
+            signature_tag: row.signature_tag,
+            first_use: FirstUseRow { session_id: row.session_id, publish_timestamp: row.publish_timestamp },
         })
-        .collect();
-    assert_eq!(inserted + unappended.len(), entries.len(), "every entry's shard has a head row");
-    Ok(unappended)
+        .collect())
 }
 
-/// For each entry, whether no earlier one of these has its tag: only the first use of a signature is kept as such, so
+/// Where entries go: their shards in ascending order, and how many entries each has; of each entry, which of these shards
+/// it is of, and the how manieth of that one it is, both from 1.
+struct Places {
+    shards: Vec<i16>,
+    counts: Vec<i32>,
+    slots: Vec<i32>,
+    ranks: Vec<i32>,
+}
+
+fn places_of(entries: &[&NewEntryRow]) -> Places {
+    let mut counts: BTreeMap<i16, i32> = BTreeMap::new();
+    let mut ranks = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let count = counts.entry(entry.shard).or_default();
+        *count += 1;
+        ranks.push(*count);
+    }
+    let slots: HashMap<i16, i32> = counts.keys().copied().zip(1..).collect();
+    let slots = column(entries, |entry| slots.get(&entry.shard).copied().unwrap_or_default());
+    let (shards, counts) = counts.into_iter().unzip();
+    Places { shards, counts, slots, ranks }
+}
+
+/// For each entry its tag, unless an earlier one of these has it: only the first use of a signature is kept as such, so
 /// that one entry is found however often a message is repeated.
-fn first_of_their_tags(entries: &[&NewEntryRow]) -> Vec<bool> {
+fn first_of_their_tags(entries: &[&NewEntryRow]) -> Vec<Option<i64>> {
     let mut seen = HashSet::new();
-    entries.iter().map(|entry| entry.signature_tag.is_some_and(|tag| seen.insert(tag))).collect()
+    entries.iter().map(|entry| entry.signature_tag.filter(|tag| seen.insert(*tag))).collect()
 }
 
 /// What folding needs of an entry.
 #[derive(Debug, Clone)]
 pub struct EntryRow {
+    /// The stream's shard.
+    pub shard: i16,
     /// Its position in the shard.
     pub position: i64,
     /// When it was appended.
@@ -309,31 +280,35 @@ pub struct EntryRow {
     pub original_received_at: Option<DateTime<Utc>>,
 }
 
-/// The entries of a shard after a position, in order, at most `limit`.
+/// The entries of shards after those that are folded, in the order of shards and positions, at most `limit` of each shard.
 ///
-/// `recorded_from` is when the entry at `after_position` was recorded: it keeps older months out of the search.
+/// When the last that is folded was recorded keeps older months out of the search.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn list_entries_after(
     executor: impl PgExecutor<'_>,
-    shard: i16,
-    after_position: i64,
-    recorded_from: DateTime<Utc>,
+    folded: &[ProgressRow],
     limit: i64,
 ) -> Result<Vec<EntryRow>, sqlx::Error> {
     sqlx::query_as!(
         EntryRow,
-        "select position, recorded_at, received_at, session_id, domain, app, stream, publish_timestamp, origin, event,
-                disposition, signature, auth_timestamp, client_ip, node_ip, user_args, blanked, rendition_template,
-                ended_at, original_event, original_received_at
-         from log_entry
-         where shard = $1 and position > $2 and recorded_at >= $3
-         order by position
-         limit $4",
-        shard,
-        after_position,
-        recorded_from,
+        "select entry.*
+         from unnest($1::smallint[], $2::bigint[], $3::timestamptz[]) as folded (shard, position, recorded_at)
+         cross join lateral (
+             select shard, position, recorded_at, received_at, session_id, domain, app, stream, publish_timestamp, origin,
+                 event, disposition, signature, auth_timestamp, client_ip, node_ip, user_args, blanked,
+                 rendition_template, ended_at, original_event, original_received_at
+             from log_entry entry
+             where entry.shard = folded.shard and entry.position > folded.position
+               and entry.recorded_at >= folded.recorded_at
+             order by entry.position
+             limit $4
+         ) entry
+         order by entry.shard, entry.position",
+        &column(folded, |folded| folded.shard),
+        &column(folded, |folded| folded.position),
+        &column(folded, |folded| folded.recorded_at),
         limit
     )
     .fetch_all(executor)
@@ -351,8 +326,8 @@ pub async fn list_entries_of_sessions(
 ) -> Result<Vec<EntryRow>, sqlx::Error> {
     sqlx::query_as!(
         EntryRow,
-        "select position, recorded_at, received_at, session_id, domain, app, stream, publish_timestamp, origin, event,
-                disposition, signature, auth_timestamp, client_ip, node_ip, user_args, blanked, rendition_template,
+        "select shard, position, recorded_at, received_at, session_id, domain, app, stream, publish_timestamp, origin,
+                event, disposition, signature, auth_timestamp, client_ip, node_ip, user_args, blanked, rendition_template,
                 ended_at, original_event, original_received_at
          from log_entry
          where session_id = any ($1) and recorded_at <= $2

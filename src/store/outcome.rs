@@ -9,6 +9,8 @@ use super::column;
 /// An outcome of a session that holds no longer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EarlierOutcomeRow {
+    /// The stream's shard.
+    pub shard: i16,
     /// The session.
     pub session_id: Uuid,
     /// From when on it held, by the database's clock.
@@ -25,23 +27,22 @@ pub struct EarlierOutcomeRow {
     pub rendition_template: Option<String>,
 }
 
-/// Adds outcomes of sessions of one shard.
+/// Adds outcomes of sessions.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn insert_earlier_outcomes(
     executor: impl PgExecutor<'_>,
-    shard: i16,
     outcomes: &[EarlierOutcomeRow],
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into session_outcome (
              shard, session_id, known_from, known_until, started_at, ended_at, ended_at_source, rendition_template
          )
-         select $1, * from unnest(
-             $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::text[], $8::text[]
+         select * from unnest(
+             $1::smallint[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::text[], $8::text[]
          )",
-        shard,
+        &column(outcomes, |outcome| outcome.shard),
         &column(outcomes, |outcome| outcome.session_id),
         &column(outcomes, |outcome| outcome.known_from),
         &column(outcomes, |outcome| outcome.known_until),

@@ -19,7 +19,9 @@ pub enum Use {
     Append,
     /// Appending what waited in the spool.
     Drain,
-    /// Folding, the registry, and other work of the service itself.
+    /// Folding.
+    Fold,
+    /// The registry, and other work of the service itself.
     Work,
     /// Answering queries.
     Query,
@@ -32,6 +34,7 @@ impl Use {
         match self {
             // There is one writer of each, and it holds its own.
             Self::Append | Self::Drain => 1,
+            Self::Fold => 4,
             Self::Work => 6,
             Self::Query => 12,
             Self::Report => 3,
@@ -43,13 +46,17 @@ impl Use {
         Duration::from_secs(if self == Self::Report { 15 } else { 3 })
     }
 
+    /// Whether its statements have a column a parameter, which take longer to plan than to run, and find rows by keys.
+    fn is_by_the_batch(self) -> bool {
+        matches!(self, Self::Append | Self::Drain | Self::Fold)
+    }
+
     fn plans(self) -> &'static str {
         match self {
-            // Statements with a column a parameter take longer to plan than to run.
-            Self::Append | Self::Drain => "force_generic_plan",
-            Self::Work => "auto",
+            _ if self.is_by_the_batch() => "force_generic_plan",
             // What is right for a value that is everywhere is wrong for one that is rare.
             Self::Query | Self::Report => "force_custom_plan",
+            _ => "auto",
         }
     }
 
@@ -57,7 +64,7 @@ impl Use {
         match self {
             Self::Append => "2s",
             Self::Drain => "9s",
-            Self::Work | Self::Report => "60s",
+            Self::Fold | Self::Work | Self::Report => "60s",
             Self::Query => "10s",
         }
     }
@@ -66,17 +73,18 @@ impl Use {
 /// How connections of this use are made.
 #[must_use]
 pub fn options(options: &PgConnectOptions, purpose: Use) -> PgConnectOptions {
-    let appends = matches!(purpose, Use::Append | Use::Drain);
-    options.clone().application_name("streamtally").options([
+    let options = options.clone().application_name("streamtally").options([
         ("statement_timeout", purpose.statement_timeout()),
         ("idle_in_transaction_session_timeout", "5s"),
         ("timezone", "UTC"),
         ("plan_cache_mode", purpose.plans()),
         // A plan that was made while a month had few entries is kept when it has many.
-        ("enable_seqscan", if appends { "off" } else { "on" }),
+        ("enable_seqscan", if purpose.is_by_the_batch() { "off" } else { "on" }),
         // As disks without moving parts are.
         ("random_page_cost", "1.1"),
-    ])
+    ]);
+    // What a crash takes of folding is folded again from the log, whose own commits do wait.
+    if purpose == Use::Fold { options.options([("synchronous_commit", "off")]) } else { options }
 }
 
 /// A pool that connects when it is first needed.

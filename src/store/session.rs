@@ -77,20 +77,21 @@ pub struct SessionRow {
     pub last_recorded_at: DateTime<Utc>,
 }
 
-/// The sessions of a shard that have these ids; those that are new are not among them.
+/// The sessions that have these ids, each with its shard; those that are new are not among them.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn list_sessions_by_id(
     executor: impl PgExecutor<'_>,
-    shard: i16,
-    session_ids: &[Uuid],
+    session_ids: &[(i16, Uuid)],
 ) -> Result<Vec<SessionRow>, sqlx::Error> {
     sqlx::query_as!(
         SessionRow,
-        "select * from stream_session where shard = $1 and session_id = any ($2)",
-        shard,
-        session_ids
+        "select session.*
+         from unnest($1::smallint[], $2::uuid[]) as touched (shard, session_id)
+         join stream_session session on session.session_id = touched.session_id and session.shard = touched.shard",
+        &column(session_ids, |(shard, _)| *shard),
+        &column(session_ids, |(_, session_id)| *session_id)
     )
     .fetch_all(executor)
     .await
@@ -106,18 +107,14 @@ pub async fn get_session(executor: impl PgExecutor<'_>, session_id: Uuid) -> Res
         .await
 }
 
-/// Writes sessions of one shard as they now are.
+/// Writes sessions as they now are.
 ///
 /// Arrays cannot hold arrays of differing lengths, so flags travel as one comma-separated text each.
 ///
 /// # Errors
 /// Those of the database.
 #[expect(clippy::too_many_lines, reason = "one statement, a column a line")]
-pub async fn upsert_sessions(
-    executor: impl PgExecutor<'_>,
-    shard: i16,
-    sessions: &[SessionRow],
-) -> Result<(), sqlx::Error> {
+pub async fn upsert_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into stream_session (
              shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
@@ -126,20 +123,20 @@ pub async fn upsert_sessions(
              blanked, rendition_template, status, ended_at, ended_at_source, flags, seen_at, outcome_at,
              revised, first_position, last_position, last_recorded_at
          )
-         select $1, session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
+         select shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
              start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at, superseded_at,
              timed_out_at, operator_ended_at, quarantined_messages, key_conflict, client_ip, node_ip, user_args,
              blanked, rendition_template, status, ended_at, ended_at_source, string_to_array(flags, ','),
              seen_at, outcome_at, revised, first_position, last_position, last_recorded_at
          from unnest(
-             $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[],
+             $1::smallint[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[],
              $9::timestamptz[], $10::integer[], $11::timestamptz[], $12::integer[], $13::timestamptz[],
              $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::boolean[],
              $19::text[], $20::text[], $21::text[], $22::boolean[], $23::text[], $24::text[], $25::timestamptz[],
              $26::text[], $27::text[], $28::bigint[], $29::bigint[], $30::timestamptz[],
              $31::timestamptz[], $32::timestamptz[], $33::boolean[]
          ) as folded (
-             session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
+             shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
              start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at,
              superseded_at, timed_out_at, operator_ended_at, quarantined_messages, key_conflict,
              client_ip, node_ip, user_args, blanked, rendition_template, status, ended_at, ended_at_source,
@@ -157,7 +154,7 @@ pub async fn upsert_sessions(
              flags = excluded.flags, seen_at = excluded.seen_at, outcome_at = excluded.outcome_at,
              revised = excluded.revised, last_position = excluded.last_position,
              last_recorded_at = excluded.last_recorded_at",
-        shard,
+        &column(sessions, |session| session.shard),
         &column(sessions, |session| session.session_id),
         &column(sessions, |session| session.stream_id),
         &column(sessions, |session| session.domain.as_str()) as _,

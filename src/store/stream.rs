@@ -10,6 +10,8 @@ use super::session_list::Renditions;
 /// The name of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StreamNameRow {
+    /// Its shard.
+    pub shard: i16,
     /// The stream's id.
     pub stream_id: Uuid,
     /// Ingest domain.
@@ -20,21 +22,16 @@ pub struct StreamNameRow {
     pub stream: String,
 }
 
-/// Adds the streams of a shard that are new.
+/// Adds the streams that are new.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn insert_streams(
-    executor: impl PgExecutor<'_>,
-    shard: i16,
-    streams: &[StreamNameRow],
-) -> Result<(), sqlx::Error> {
+pub async fn insert_streams(executor: impl PgExecutor<'_>, streams: &[StreamNameRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into stream (shard, stream_id, domain, app, stream)
-         select $1, stream_id, domain, app, stream
-         from unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) as seen (stream_id, domain, app, stream)
+         select * from unnest($1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::text[])
          on conflict (stream_id, shard) do nothing",
-        shard,
+        &column(streams, |stream| stream.shard),
         &column(streams, |stream| stream.stream_id),
         &column(streams, |stream| stream.domain.as_str()) as _,
         &column(streams, |stream| stream.app.as_str()) as _,

@@ -1,7 +1,7 @@
 //! Folding: step by step, and by itself.
 
 use serde_json::Value;
-use streamtally::reconciler::{self, StepOutcome};
+use streamtally::reconciler::{self, Stepped};
 
 use crate::helpers::{TestApp, until};
 use crate::messages::Push;
@@ -19,11 +19,11 @@ async fn a_step_folds_what_is_there_and_then_there_is_nothing() {
     }
     assert!(app.list("/v1/sessions").await.is_empty());
     let shard = shard_of_the_only_stream(&app).await;
-    assert_eq!(reconciler::step(&app.pool, shard, 2).await.unwrap(), StepOutcome::Folded(2));
+    assert_eq!(reconciler::step(&app.pool, &[shard], 2).await.unwrap().entries, 2);
     assert_eq!(app.session("").await["status"], "live");
-    assert_eq!(reconciler::step(&app.pool, shard, 2).await.unwrap(), StepOutcome::Folded(1));
+    assert_eq!(reconciler::step(&app.pool, &[shard], 2).await.unwrap().entries, 1);
     assert_eq!(app.session("").await["status"], "ended");
-    assert_eq!(reconciler::step(&app.pool, shard, 2).await.unwrap(), StepOutcome::CaughtUp);
+    assert_eq!(reconciler::step(&app.pool, &[shard], 2).await.unwrap(), Stepped::default());
 }
 
 #[tokio::test]
@@ -37,13 +37,14 @@ async fn a_shard_is_folded_by_one_at_a_time_and_free_again_when_that_one_is_gone
         .execute(&mut *other)
         .await
         .unwrap();
-    assert_eq!(reconciler::step(&app.pool, shard, 10).await.unwrap(), StepOutcome::Taken);
+    let stepped = reconciler::step(&app.pool, &[shard], 10).await.unwrap();
+    assert_eq!(stepped, Stepped { taken: vec![shard], ..Stepped::default() });
     // The other one dies: its connection is cut, not its transaction ended.
     sqlx::query("select pg_terminate_backend(pid) from pg_locks where relation = 'fold_progress'::regclass and pid <> pg_backend_pid()")
         .execute(&app.pool)
         .await
         .unwrap();
-    until(async || reconciler::step(&app.pool, shard, 10).await.unwrap() == StepOutcome::Folded(1)).await;
+    until(async || reconciler::step(&app.pool, &[shard], 10).await.unwrap().entries == 1).await;
 }
 
 #[tokio::test]
@@ -59,7 +60,7 @@ async fn the_borders_of_batches_do_not_matter() {
     }
     one.fold().await;
     let shard = shard_of_the_only_stream(&other).await;
-    while reconciler::step(&other.pool, shard, 1).await.unwrap() != StepOutcome::CaughtUp {}
+    while reconciler::step(&other.pool, &[shard], 1).await.unwrap() != Stepped::default() {}
     let kept = |app: &TestApp| {
         let pool = app.pool.clone();
         async move {

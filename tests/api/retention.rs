@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, FromRow};
 use streamtally::clock;
 use streamtally::reconciler::rebuild::Purpose;
 use streamtally::reconciler::retention::{Left, Retained, Rules, retain};
-use streamtally::reconciler::{self, StepOutcome};
+use streamtally::reconciler::{self, Stepped};
 use streamtally::store;
 use streamtally::store::retention::HorizonRow;
 
@@ -198,9 +198,8 @@ async fn a_month_that_is_not_folded_stays_and_so_do_all_after_it() {
     }
     age(&app, 70).await;
     app.callback(&Push::of("room", 60).start(), 200).await;
-    for shard in (0..16).filter(|shard| *shard != unfolded) {
-        while matches!(reconciler::step(&app.pool, shard, 100).await.unwrap(), StepOutcome::Folded(_)) {}
-    }
+    let others: Vec<i16> = (0..16).filter(|shard| *shard != unfolded).collect();
+    while reconciler::step(&app.pool, &others, 100).await.unwrap() != Stepped::default() {}
     let retained = retain_now(&app, KEEP_31_DAYS).await;
     assert_eq!(retained.left, Some(Left::NotFolded));
     // Nothing is in the months before it.

@@ -67,8 +67,8 @@ impl History {
             11 => self.infer().await,
             12..14 => drop(self.app.fold().await),
             14 => {
-                let (shard, entries) = (self.chance.random_range(0..16), self.chance.random_range(1..4));
-                reconciler::step(&self.app.pool, shard, entries).await.unwrap();
+                let shards: Vec<i16> = (0..16).filter(|_| self.chance.random_bool(0.2)).collect();
+                reconciler::step(&self.app.pool, &shards, self.chance.random_range(1..4)).await.unwrap();
             }
             15..17 => age(&self.app, self.chance.random_range(1..30)).await,
             17..19 => self.retain().await,
