@@ -2,12 +2,13 @@
 
 use chrono::{SubsecRound, TimeDelta};
 use sqlx::PgPool;
+use tokio::sync::oneshot;
 
-use super::ReportError;
 use super::concurrency::{Concurrency, Point};
 use super::moment::Moment;
 use super::parameters::{GroupBy, Scope};
 use super::source::Source;
+use super::{ReportError, background};
 
 /// Counts what was on air, as of a moment that is closed: at each step, and at most.
 ///
@@ -26,10 +27,19 @@ pub async fn count(
     // What began in the last whole second was on air at it.
     let until = to.min(as_of.trunc_subsecs(0) + TimeDelta::seconds(1)).max(from);
     let mut source = Source::open(pool, moment.clone(), scope.filter(as_of), from, until, together);
-    while let Some(pushes) = source.next_batch().await? {
-        for push in &pushes {
-            counting.add(push);
-        }
-    }
-    Ok(counting.finish())
+    let (sender, counted) = oneshot::channel();
+    background::spawn(async move {
+        let counted = loop {
+            if sender.is_closed() {
+                return;
+            }
+            match source.next_batch().await {
+                Ok(Some(pushes)) => pushes.iter().for_each(|push| counting.add(push)),
+                Ok(None) => break Ok(counting.finish()),
+                Err(error) => break Err(error),
+            }
+        };
+        let _ = sender.send(counted);
+    });
+    counted.await.unwrap_or(Err(sqlx::Error::WorkerCrashed.into()))
 }

@@ -1,19 +1,21 @@
 //! The report of push duration: by window and group, how long pushes lasted.
 
-use std::cmp::Ordering;
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::ReportError;
 use super::moment::Moment;
 use super::parameters::{GroupName, Layout, Scope};
 use super::push::Push;
 use super::source::Source;
 use super::sweep::{Counts, Row, Sweep};
 use super::window::list_bounds;
+use super::{ReportError, background};
 
 /// A row of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,19 +47,23 @@ impl NamedRow {
     }
 }
 
-/// A report that is being made: rows come as they are known, by window and then by name.
+/// How many rows are handed over at once.
+const PORTION: usize = 500;
+
+/// What is handed over: rows, and at last the totals.
+enum Portion {
+    Rows(Vec<NamedRow>),
+    Totals(Counts),
+}
+
+/// A report that is being made, in the background: rows come as they are known, by window and then by name.
 #[derive(Debug)]
 pub struct PushDuration {
-    source: Source,
-    sweep: Sweep,
-    after: Option<RowPlace>,
-    /// Pushes that were read, and are not counted yet.
-    pending: VecDeque<Push>,
-    /// Whether all were read.
-    at_end: bool,
-    /// Not named yet: a window may have very many.
-    ready: VecDeque<Row>,
+    portions: Receiver<Result<Portion, ReportError>>,
+    ready: VecDeque<NamedRow>,
     totals: Option<Counts>,
+    /// Whether rows are still asked for.
+    wanted: Arc<AtomicBool>,
 }
 
 impl PushDuration {
@@ -67,6 +73,66 @@ impl PushDuration {
     /// Rows without a second are left out.
     #[must_use]
     pub fn begin(pool: PgPool, scope: &Scope, layout: Layout, moment: &Moment, after: Option<RowPlace>) -> Self {
+        let (sender, portions) = channel(1);
+        let (scope, moment, wanted) = (scope.clone(), moment.clone(), Arc::new(AtomicBool::new(true)));
+        let still_wanted = Arc::clone(&wanted);
+        background::spawn(async move {
+            let mut counting = Counting::begin(pool, &scope, layout, &moment, after);
+            let counted = counting.count(&sender, &still_wanted).await;
+            // Whoever does not listen any more does not miss it.
+            let _ = sender.send(counted.map(Portion::Totals)).await;
+        });
+        Self { portions, ready: VecDeque::new(), totals: None, wanted }
+    }
+
+    /// The next row; `None` after the last.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn next_row(&mut self) -> Result<Option<NamedRow>, ReportError> {
+        while self.ready.is_empty() && self.totals.is_none() {
+            self.receive().await?;
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    /// Goes on to the end, without giving more rows. What is counted of the whole.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn finish(mut self) -> Result<Counts, ReportError> {
+        self.wanted.store(false, Ordering::Relaxed);
+        loop {
+            if let Some(totals) = self.totals {
+                return Ok(totals);
+            }
+            self.receive().await?;
+        }
+    }
+
+    async fn receive(&mut self) -> Result<(), ReportError> {
+        match self.portions.recv().await.unwrap_or(Err(sqlx::Error::WorkerCrashed.into()))? {
+            Portion::Rows(rows) => self.ready = rows.into(),
+            Portion::Totals(totals) => self.totals = Some(totals),
+        }
+        Ok(())
+    }
+}
+
+/// The counting of a report.
+struct Counting {
+    source: Source,
+    sweep: Sweep,
+    after: Option<RowPlace>,
+    /// Pushes that were read, and are not counted yet.
+    pending: VecDeque<Push>,
+    /// Whether all were read.
+    at_end: bool,
+    totals: Option<Counts>,
+}
+
+impl Counting {
+    fn begin(pool: PgPool, scope: &Scope, layout: Layout, moment: &Moment, after: Option<RowPlace>) -> Self {
         let as_of = moment.at;
         let from = after.as_ref().map_or(scope.from, |after| after.window_start.max(scope.from));
         let horizon = as_of.timestamp();
@@ -85,46 +151,40 @@ impl PushDuration {
             after,
             pending: VecDeque::new(),
             at_end: false,
-            ready: VecDeque::new(),
             totals: None,
         }
     }
 
-    /// The next row; `None` after the last.
-    ///
-    /// # Errors
-    /// [`ReportError`].
-    pub async fn next_row(&mut self) -> Result<Option<NamedRow>, ReportError> {
+    /// Counts to the end, and hands over the rows for as long as they are wanted.
+    async fn count(
+        &mut self,
+        portions: &Sender<Result<Portion, ReportError>>,
+        wanted: &AtomicBool,
+    ) -> Result<Counts, ReportError> {
         loop {
-            while let Some(row) = self.ready.pop_front() {
-                let row = named(row, self.source.name(row.group));
-                if self.after.as_ref().is_none_or(|after| row.place() > *after) {
-                    return Ok(Some(row));
+            // Not named before: a window may have very many.
+            let mut ready = self.go_on().await?;
+            while wanted.load(Ordering::Relaxed) && !ready.is_empty() {
+                let rows = self.name(ready.drain(..ready.len().min(PORTION)));
+                if !rows.is_empty() {
+                    let _ = portions.send(Ok(Portion::Rows(rows))).await;
                 }
             }
-            if self.totals.is_some() {
-                return Ok(None);
+            // There is no use in going on when nobody listens.
+            if self.totals.is_some() || portions.is_closed() {
+                return Ok(self.totals.unwrap_or_default());
             }
-            self.go_on().await?;
         }
     }
 
-    /// Goes on to the end, without giving more rows. What is counted of the whole.
-    ///
-    /// # Errors
-    /// [`ReportError`].
-    pub async fn finish(mut self) -> Result<Counts, ReportError> {
-        loop {
-            if let Some(totals) = self.totals {
-                return Ok(totals);
-            }
-            self.ready.clear();
-            self.go_on().await?;
-        }
+    fn name(&self, rows: impl Iterator<Item = Row>) -> Vec<NamedRow> {
+        rows.map(|row| named(row, self.source.name(row.group)))
+            .filter(|row| self.after.as_ref().is_none_or(|after| row.place() > *after))
+            .collect()
     }
 
-    /// Counts the next pushes, to the end of a window that has rows.
-    async fn go_on(&mut self) -> Result<(), ReportError> {
+    /// Counts the next pushes, to the end of a window that has rows: these.
+    async fn go_on(&mut self) -> Result<Vec<Row>, ReportError> {
         if self.pending.is_empty() && !self.at_end {
             match self.source.next_batch().await? {
                 Some(pushes) => self.pending = pushes.into(),
@@ -132,7 +192,7 @@ impl PushDuration {
             }
         }
         let source = &self.source;
-        let by_name = |one: u32, other: u32| -> Ordering { source.name(one).cmp(source.name(other)) };
+        let by_name = |one: u32, other: u32| source.name(one).cmp(source.name(other));
         while let Some(push) = self.pending.front() {
             if let Some(at) = self.sweep.counts_from(push) {
                 if !self.sweep.come_to(at, by_name) {
@@ -145,8 +205,7 @@ impl PushDuration {
         if self.at_end && self.pending.is_empty() {
             self.totals = self.sweep.finish(by_name);
         }
-        self.ready.extend(self.sweep.take_rows());
-        Ok(())
+        Ok(self.sweep.take_rows())
     }
 }
 

@@ -10,10 +10,10 @@ use sqlx::PgPool;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use uuid::Uuid;
 
-use super::ReportError;
 use super::moment::Moment;
 use super::parameters::{GroupBy, GroupName};
 use super::push::{Certainty, Push};
+use super::{ReportError, background};
 use crate::store;
 use crate::store::report::{Begun, PushesRow, ReportFilter};
 
@@ -52,7 +52,7 @@ impl Source {
         group_by: GroupBy,
     ) -> Self {
         let (sender, batches) = channel(1);
-        tokio::spawn(async move {
+        background::spawn(async move {
             let read = read(&pool, &moment, &filter, (from, to), group_by.stream, &sender).await;
             // Whoever does not listen any more does not miss it.
             let _ = sender.send(read.map(|()| None)).await;

@@ -23,6 +23,7 @@ mod proxy_rules;
 mod service;
 mod several;
 mod shared;
+mod shedding;
 mod verdict;
 
 fn is_full() -> bool {

@@ -1,0 +1,91 @@
+//! What gives way when there is too much to do: reports before receiving.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::home::{Home, User};
+use crate::load::{Load, register};
+use crate::times;
+
+/// Enough of the past to keep a report busy for seconds: pushes of a year, of a thousand streams.
+const PAST: &str = "
+    insert into stream (shard, stream_id, domain, app, stream)
+    select 0, ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'push.example.com', 'live', 'past' || n
+    from generate_series(1, 1000) as n;
+    insert into stream_session (
+        shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at, start_received_at,
+        start_deliveries, end_received_at, end_deliveries, end_noticed_at, quarantined_messages, key_conflict, blanked,
+        status, ended_at, ended_at_source, flags, seen_at, outcome_at, revised, first_position, last_position,
+        last_recorded_at)
+    select 0, gen_random_uuid(), ('00000000-0000-4000-8000-' || lpad((n % 1000 + 1)::text, 12, '0'))::uuid,
+        'push.example.com', 'live', 'past' || n % 1000 + 1, extract(epoch from began), began, began, 1,
+        began + interval '50 s', 1, began + interval '50 s', 0, false, false, 'ended', began + interval '50 s',
+        'notification', '{}', began, began + interval '50 s', false, 1, 1, began + interval '50 s'
+    from generate_series(1, 100000) as n,
+        lateral (select date_trunc('second', now() - interval '300 days' + n * interval '200 s') as began) as past";
+
+/// How many messages are to be acknowledged in one turn.
+const TURN: usize = 1_000;
+
+#[test]
+fn a_heavy_report_does_not_slow_acknowledgements_by_more_than_half() {
+    let home = Home::new(User::Ourselves);
+    let service = home.serve();
+    let key = register(&home);
+    service.sql(PAST);
+    let day = |days: i64| (streamtally::clock::now() - chrono::TimeDelta::days(days)).format("%Y-%m-%d").to_string();
+    let url = format!(
+        "{}/v1/reports/push-duration?from={}&to={}&group_by=domain,app,stream&window=day&format=csv",
+        service.url(),
+        day(330),
+        day(0)
+    );
+    let (asked, answered) = (AtomicBool::new(false), AtomicU64::new(0));
+    let load = Load::start(&service, &key);
+    load.wait_for_more(TURN);
+    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    for _ in 0..times(3, 10) {
+        alone.push(time_of_a_turn(&load));
+        asked.store(true, Ordering::Relaxed);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while asked.load(Ordering::Relaxed) {
+                    report(&url, &home);
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            beside.push(time_of_a_turn(&load));
+            asked.store(false, Ordering::Relaxed);
+        });
+    }
+    let sent = load.stop();
+    assert!(sent.failures.is_empty(), "not answered 200: {:?}", sent.failures);
+    let (alone, beside) = (median(alone), median(beside));
+    println!(
+        "{TURN} messages acknowledged in {alone:.1?}, beside a report in {beside:.1?}; {} reports",
+        answered.load(Ordering::Relaxed)
+    );
+    assert!(beside <= alone * 2, "{TURN} messages took {alone:?} alone, and {beside:?} beside a report");
+}
+
+fn time_of_a_turn(load: &Load) -> Duration {
+    let begun = Instant::now();
+    load.wait_for_more(TURN);
+    begun.elapsed()
+}
+
+fn report(url: &str, home: &Home) {
+    let token = std::fs::read_to_string(home.data_dir().join("admin-token")).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let answer = reqwest::Client::new().get(url).bearer_auth(token.trim()).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert!(!answer.bytes().await.unwrap().is_empty());
+    });
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
