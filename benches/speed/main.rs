@@ -4,6 +4,7 @@
 //! `scripts/bench` runs it; `README.md` beside it says what was found.
 
 mod baseline;
+mod growth;
 mod rows;
 mod service;
 
@@ -22,6 +23,9 @@ struct Arguments {
     /// Only rows whose name contains this
     #[arg(long, default_value = "")]
     only: String,
+    /// Instead, how speed and size change while the log grows by so many million entries
+    #[arg(long, value_name = "MILLIONS")]
+    grow: Option<u32>,
     /// Cargo says so
     #[arg(long, hide = true)]
     bench: bool,
@@ -44,6 +48,9 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     match arguments.command {
         Some(Command::Baseline { data_dir, listen }) => runtime.block_on(baseline::serve(&data_dir, &listen)),
-        None => runtime.block_on(rows::measure(arguments.seconds, &arguments.only)),
+        None => match arguments.grow {
+            Some(millions) => runtime.block_on(growth::measure(millions)),
+            None => runtime.block_on(rows::measure(arguments.seconds, &arguments.only)),
+        },
     }
 }

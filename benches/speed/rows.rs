@@ -122,7 +122,10 @@ async fn starts() -> anyhow::Result<()> {
 }
 
 /// How long it takes until nothing waits to be folded.
-async fn wait_until_folded(served: &Served) -> anyhow::Result<Duration> {
+///
+/// # Errors
+/// When the database cannot be asked, or folding does not come to an end.
+pub async fn wait_until_folded(served: &Served) -> anyhow::Result<Duration> {
     let begun = Instant::now();
     let mut connection = PgConnection::connect_with(&served.database()?).await?;
     while store::fold::get_lag(&mut connection).await?.entries > 0 {
@@ -135,7 +138,10 @@ async fn wait_until_folded(served: &Served) -> anyhow::Result<Duration> {
 }
 
 /// Nothing was refused, and everything answered.
-fn must_be_clean(outcome: &Value) -> anyhow::Result<()> {
+///
+/// # Errors
+/// When that is not so.
+pub fn must_be_clean(outcome: &Value) -> anyhow::Result<()> {
     let answered = outcome.get("answered").and_then(Value::as_object).context("answers are counted")?;
     if answered.keys().any(|status| status != "200") || number(outcome, "failed")? > 0.0 {
         bail!("not everything was answered 200: {outcome}");
@@ -143,6 +149,10 @@ fn must_be_clean(outcome: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn number(outcome: &Value, name: &str) -> anyhow::Result<f64> {
+/// A number that the load tells.
+///
+/// # Errors
+/// When it does not.
+pub fn number(outcome: &Value, name: &str) -> anyhow::Result<f64> {
     outcome.get(name).and_then(Value::as_f64).with_context(|| format!("{name} is not said"))
 }

@@ -12,6 +12,7 @@ mod compression;
 mod cross_origin;
 mod dashboard;
 mod document;
+mod durability;
 mod event_log;
 mod forgeries;
 mod helpers;
