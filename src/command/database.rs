@@ -75,12 +75,24 @@ pub(super) async fn with_installation<T>(
     options: &InstallationOptions,
     work: impl AsyncFnOnce(&Installation) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
+    with_installation_of(options, None, work).await
+}
+
+/// The same, on an installation that has this number of shards, or is made with it.
+///
+/// # Errors
+/// When the database cannot be used or has another number of shards, and what `work` fails with.
+pub(super) async fn with_installation_of<T>(
+    options: &InstallationOptions,
+    shards: Option<i16>,
+    work: impl AsyncFnOnce(&Installation) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let data_dir = DataDir::find(options.data_dir.as_deref())?;
     let database = open(options, &data_dir, Purpose::Command)?;
     let worked = async {
         let master_key = config::master_key(&data_dir)?;
         let pool = pool::open(&database.options, Use::Work);
-        installation::prepare(&pool, &master_key, clock::now()).await?;
+        installation::prepare(&pool, &master_key, shards, clock::now()).await?;
         let installation =
             Installation { pool, database: database.options.clone(), master_key, actor: whoever_runs_this() };
         let worked = work(&installation).await;

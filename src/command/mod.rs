@@ -3,6 +3,7 @@
 mod database;
 mod diagnose;
 mod domain;
+mod migrate;
 mod openapi;
 mod rebuild;
 mod report;
@@ -18,7 +19,7 @@ use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use secrecy::SecretString;
 
-use crate::config::{self, InstallationOptions};
+use crate::config;
 
 /// Keeps every live push that Huawei Cloud Live reports, and answers what is live and for how long.
 ///
@@ -40,7 +41,7 @@ enum Command {
     /// Run the service
     Serve(Box<serve::ServeCommand>),
     /// Bring the database's schema up to date, and make what an installation starts with
-    Migrate(InstallationOptions),
+    Migrate(migrate::MigrateCommand),
     /// Register ingest domains, their keys and secret paths
     #[command(subcommand)]
     Domain(domain::DomainCommand),
@@ -84,13 +85,7 @@ pub fn parse(arguments: Vec<OsString>) -> anyhow::Result<Cli> {
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(command) => command.run().await,
-        Command::Migrate(options) => {
-            database::with_installation(&options, async |_| {
-                println!("the database is up to date");
-                Ok(())
-            })
-            .await
-        }
+        Command::Migrate(command) => command.run().await,
         Command::Domain(command) => command.run().await,
         Command::Token(command) => command.run().await,
         Command::Send(command) => command.run().await,

@@ -9,8 +9,8 @@ use super::master_key::{MasterKey, MasterKeyError};
 use crate::store;
 use crate::store::installation::InstallationRow;
 
-/// How many shards a new installation has.
-const SHARDS: i16 = 16;
+/// How many shards a new installation has, unless it is said.
+pub const SHARDS: i16 = 16;
 
 /// How many months beyond this one have their partition made ahead.
 const MONTHS_AHEAD: u32 = 2;
@@ -27,6 +27,17 @@ pub enum InstallationError {
     /// The master key is not the installation's.
     #[error("the master key does not fit")]
     MasterKey(#[from] MasterKeyError),
+    /// It was made with another number of shards than is asked for.
+    #[error(
+        "this installation was made with {found} shards, for good: every stream has its place among them. Only a new \
+         one, in an empty database, can have {wanted}"
+    )]
+    OtherShards {
+        /// How many it has.
+        found: i16,
+        /// How many are asked for.
+        wanted: i16,
+    },
 }
 
 impl InstallationError {
@@ -35,27 +46,33 @@ impl InstallationError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Database(error) | Self::Migration(MigrateError::Execute(error)) => store::is_passing(error),
-            Self::Migration(_) | Self::MasterKey(_) => false,
+            Self::Migration(_) | Self::MasterKey(_) | Self::OtherShards { .. } => false,
         }
     }
 }
 
 /// Brings the schema up to date and makes what an installation starts with. Changes nothing when all is there.
 ///
+/// `shards` says how many a new installation has, and an existing one is to have; [`SHARDS`], and any, when `None`.
+///
 /// # Errors
 /// [`InstallationError`]; [`MasterKeyError::Wrong`] in it when the installation was made with another master key.
 pub async fn prepare(
     pool: &PgPool,
     master_key: &MasterKey,
+    shards: Option<i16>,
     now: DateTime<Utc>,
 ) -> Result<InstallationRow, InstallationError> {
     bring_up_to_date(pool).await?;
     let mut transaction = pool.begin().await?;
-    store::installation::insert_installation(&mut *transaction, Uuid::new_v4(), SHARDS, &check_of(master_key), now)
-        .await?;
+    let (check, of_new) = (check_of(master_key), shards.unwrap_or(SHARDS));
+    store::installation::insert_installation(&mut *transaction, Uuid::new_v4(), of_new, &check, now).await?;
     let installation =
         store::installation::get_installation(&mut *transaction).await?.ok_or(sqlx::Error::RowNotFound)?;
     check_master_key(&installation, master_key)?;
+    if let Some(wanted) = shards.filter(|wanted| *wanted != installation.shards) {
+        return Err(InstallationError::OtherShards { found: installation.shards, wanted });
+    }
     store::installation::insert_shards(&mut *transaction, installation.shards).await?;
     transaction.commit().await?;
     make_partitions_ahead(pool).await?;

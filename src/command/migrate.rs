@@ -1,0 +1,33 @@
+//! `migrate`: the database made ready, without serving.
+
+use anyhow::Context;
+use clap::Args;
+
+use super::database::with_installation_of;
+use crate::config::InstallationOptions;
+use crate::store;
+
+#[derive(Debug, Args)]
+pub(super) struct MigrateCommand {
+    #[command(flatten)]
+    installation: InstallationOptions,
+    /// Parts that streams are spread over, 1 to 1024: fixed when an installation is made, 16 unless said. One server needs
+    /// no more; a Citus cluster spreads them over its nodes, the more evenly the more there are: 128, say
+    #[arg(long, value_parser = clap::value_parser!(i16).range(1..=1024), value_name = "SHARDS")]
+    shards: Option<i16>,
+}
+
+impl MigrateCommand {
+    /// Brings the schema up to date, and makes what an installation starts with.
+    ///
+    /// # Errors
+    /// When the database cannot be used, or has another number of shards.
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        with_installation_of(&self.installation, self.shards, async |on| {
+            let made = store::installation::get_installation(&on.pool).await?.context("the installation is gone")?;
+            println!("the database is up to date; shards: {}", made.shards);
+            Ok(())
+        })
+        .await
+    }
+}
