@@ -9,6 +9,8 @@ create table installation (
     installation_id  uuid        not null,
     -- The number of shards that streams are spread over. Fixed for the life of the installation.
     shards           smallint    not null,
+    -- Whether they are spread over the nodes of a Citus cluster. Known since the schema was made.
+    distributed      boolean     not null,
     -- A code made with the master key, by which a process notices at its start that it holds another one.
     master_key_check bytea       not null,
     registry_version bigint      not null default 1,

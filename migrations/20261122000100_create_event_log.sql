@@ -133,6 +133,7 @@ begin
             where entry.auth_timestamp = asked.auth_timestamp
               and entry.signature_tag = asked.signature_tag
               and entry.shard = asked.shard
+              and entry.shard = any (held_shards)
               and entry.recorded_at between used_from and used_until
             -- Apart, so that no index is chosen for its order.
             offset 0
@@ -149,8 +150,9 @@ $$;
 -- cannot wait for each other, `counts` how many entries each has, `slots` which of these shards an entry is of, and
 -- `ranks` the how manieth of that shard it is. The clock is read when the heads are held, so that it grows with the
 -- position. No tag comes twice. To be the only statement of its transaction: what it holds, nobody can freeze then.
+-- `home` is the first of these shards: in a cluster the only one, where this runs.
 create function append_entries(
-    held_shards smallint[], counts integer[], slots integer[], ranks integer[], shards smallint[],
+    home smallint, held_shards smallint[], counts integer[], slots integer[], ranks integer[], shards smallint[],
     received_ats timestamptz[], event_ids uuid[], session_ids uuid[], domains text[], apps text[], streams text[],
     publish_timestamps bigint[], origins text[], events text[], dispositions text[], reasons text[], signatures text[],
     key_ids uuid[], auth_timestamps bigint[], auth_signs bytea[], signature_tags bigint[], client_ips text[],
@@ -213,6 +215,49 @@ begin
     update shard_head head
     set position = head.position + advance.entries, recorded_at = greatest(head.recorded_at, appended_at)
     from unnest(held_shards, counts) as advance (shard, entries)
-    where head.shard = advance.shard;
+    where head.shard = advance.shard and head.shard = any (held_shards);
+end
+$$;
+
+-- Appends a release, as the next entry of a shard: with what the quarantined entry at a position says, it counts as the
+-- first use of its signature, unless there was one. False when that entry is not there. To be the only statement of its
+-- transaction, as above.
+create function append_release(
+    home smallint, original_position bigint, release_id uuid, released_at timestamptz, released_by text, why text)
+    returns boolean
+    language plpgsql volatile
+as $$
+declare
+    entry log_entry%rowtype;
+    head  shard_head%rowtype;
+begin
+    select * into entry from log_entry
+    where shard = home and position = original_position and disposition = 'quarantined';
+    if not found then
+        return false;
+    end if;
+    select * into strict head from shard_head where shard = home for update;
+    entry.signature_tag := ('x' || encode(substring(entry.auth_sign for 8), 'hex'))::bit(64)::bigint;
+    perform from first_uses(
+        array [home], array [home], array [entry.auth_timestamp], array [entry.signature_tag], '-infinity',
+        head.recorded_at);
+    if found then
+        entry.signature_tag := null;
+    end if;
+    entry.original_event_id := entry.event_id;
+    entry.original_event := entry.event;
+    entry.original_received_at := entry.received_at;
+    entry.position := head.position + 1;
+    entry.recorded_at := greatest(head.recorded_at, clock_timestamp());
+    entry.received_at := released_at;
+    entry.event_id := release_id;
+    entry.origin := 'operator';
+    entry.event := 'RELEASED';
+    entry.disposition := 'released';
+    entry.actor := released_by;
+    entry.note := why;
+    insert into log_entry values (entry.*);
+    update shard_head set position = entry.position, recorded_at = entry.recorded_at where shard = home;
+    return true;
 end
 $$;

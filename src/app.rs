@@ -111,8 +111,7 @@ impl Application {
     pub async fn build(options: &ServeOptions, ingredients: Ingredients) -> anyhow::Result<Self> {
         let Ingredients { data_dir, database, read_database, master_key, admin_token, certificate, metrics } =
             ingredients;
-        let retention_rules = options.retention_rules()?;
-        let work_pool = pool::open(&database, Use::Work);
+        let (retention_rules, work_pool) = (options.retention_rules()?, pool::open(&database, Use::Work, false));
         let OnDisk { standby, spool } = OnDisk::open(options, &data_dir).await?;
         let waiting = spool.as_ref().is_some_and(|spool| !spool.is_empty());
         let Start { registry: rows, prepared } = start(&work_pool, &master_key, standby.as_deref(), waiting).await?;
@@ -123,15 +122,16 @@ impl Application {
             LiveRegistry::new(work_pool.clone(), Arc::clone(&master_key), admin_token, standby.clone(), &rows).await;
         let (stopping, prepared) = (CancellationToken::new(), watch::Sender::new(prepared));
         let (limits, appended) = (options.admission.limits(), Arc::<Notify>::default());
-        let log = |purpose| Log::new(&database, purpose, limits.signature_max_future);
+        let (folds, distributed) = (options.roles.contains(&Role::Reconciler), rows.installation.distributed);
+        let log = |purpose| Log::new(&database, purpose, limits.signature_max_future, distributed);
         let capacity = usize::try_from(options.queue_capacity)?;
         let (queue, writer) =
             group_commit::open(capacity, log(Use::Append), spool.clone(), prepared.subscribe(), Arc::clone(&appended));
         let (alarms, notes) = (Arc::<Alarms>::default(), Notes::default());
         let drain =
             spool.clone().map(|spool| Drain::new(spool, log(Use::Drain), Arc::clone(&alarms), Arc::clone(&appended)));
-        let [query_pool, report_pool] =
-            [Use::Query, Use::Report].map(|purpose| pool::open(read_database.as_ref().unwrap_or(&database), purpose));
+        let [query_pool, report_pool] = [Use::Query, Use::Report]
+            .map(|purpose| pool::open(read_database.as_ref().unwrap_or(&database), purpose, false));
         let feed = Feed::new(query_pool.clone(), sealer.clone(), options.unconfirmed_after, stopping.clone());
         let masker = Masker::new(&fingerprints, &options.mask_parameters);
         let state = Data::new(AppState {
@@ -170,7 +170,7 @@ impl Application {
             work_pool,
             feed,
             stopping,
-            fold_pool: options.roles.contains(&Role::Reconciler).then(|| pool::open(&database, Use::Fold)),
+            fold_pool: folds.then(|| pool::open(&database, Use::Fold, distributed)),
             state,
             metrics,
             notes,

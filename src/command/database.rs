@@ -91,7 +91,7 @@ pub(super) async fn with_installation_of<T>(
     let database = open(options, &data_dir, Purpose::Command)?;
     let worked = async {
         let master_key = config::master_key(&data_dir)?;
-        let pool = pool::open(&database.options, Use::Work);
+        let pool = pool::open(&database.options, Use::Work, false);
         installation::prepare(&pool, &master_key, shards, clock::now()).await?;
         let installation =
             Installation { pool, database: database.options.clone(), master_key, actor: whoever_runs_this() };
@@ -121,7 +121,8 @@ pub(super) async fn with_installation_read_only<T>(
         format!("no master key is known: STREAMTALLY_MASTER_KEY is not set, and {} has none", data_dir.path().display())
     })?;
     let database = open(options, &data_dir, Purpose::Command)?;
-    let pool = pool::open(&database.options.clone().options([("default_transaction_read_only", "on")]), Use::Work);
+    let pool =
+        pool::open(&database.options.clone().options([("default_transaction_read_only", "on")]), Use::Work, false);
     let installation =
         Installation { pool, database: database.options.clone(), master_key, actor: whoever_runs_this() };
     let worked = work(&installation).await;

@@ -25,7 +25,9 @@ impl MigrateCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         with_installation_of(&self.installation, self.shards, async |on| {
             let made = store::installation::get_installation(&on.pool).await?.context("the installation is gone")?;
-            println!("the database is up to date; shards: {}", made.shards);
+            let whereabouts =
+                if made.distributed { "spread over the nodes of a Citus cluster" } else { "on one server" };
+            println!("the database is up to date; shards: {}, {whereabouts}", made.shards);
             Ok(())
         })
         .await

@@ -1,10 +1,11 @@
 //! Appending a batch of received messages, and telling the truth about each.
 
 use std::borrow::Borrow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
 use metrics::histogram;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
@@ -25,11 +26,20 @@ pub(super) const MOST_AT_ONCE: usize = 2_000;
 /// thought of.
 const EARLIER_SETTINGS: TimeDelta = TimeDelta::days(7);
 
-/// The log, over a connection of one's own: a pool asks a connection for a sign of life whenever it is handed back.
+/// How many connections append to a cluster at a time, each to other shards.
+const AT_ONCE: usize = 8;
+
+/// The log: appended to by one writer, or, where its shards are distributed, by several, each of other shards.
 pub struct Log {
+    writers: Vec<LogWriter>,
+}
+
+/// Over a connection of one's own: a pool asks a connection for a sign of life whenever it is handed back.
+struct LogWriter {
     database: PgConnectOptions,
     connection: Option<PgConnection>,
     signature_max_future: TimeDelta,
+    distributed: bool,
 }
 
 /// What became of a batch, by the entries' places in it.
@@ -42,6 +52,15 @@ pub struct Settled {
     pub unconfirmed: Vec<(usize, Incoming)>,
     /// Not in the log: the database refuses what it says.
     pub refused: Vec<(usize, Incoming)>,
+}
+
+impl Settled {
+    fn and(mut self, other: Self) -> Self {
+        self.logged.extend(other.logged);
+        self.unconfirmed.extend(other.unconfirmed);
+        self.refused.extend(other.refused);
+        self
+    }
 }
 
 struct Placed {
@@ -57,10 +76,13 @@ impl Borrow<NewEntryRow> for Placed {
 }
 
 impl Log {
-    /// The log of this database. `signature_max_future` is admission's. Connects when first needed.
+    /// The log of this database, whose shards are `distributed` or not. `signature_max_future` is admission's. Connects
+    /// when first needed.
     #[must_use]
-    pub fn new(database: &PgConnectOptions, purpose: Use, signature_max_future: TimeDelta) -> Self {
-        Self { database: pool::options(database, purpose), connection: None, signature_max_future }
+    pub fn new(database: &PgConnectOptions, purpose: Use, signature_max_future: TimeDelta, distributed: bool) -> Self {
+        let database = pool::options(database, purpose, distributed);
+        let writer = || LogWriter { database: database.clone(), connection: None, signature_max_future, distributed };
+        Self { writers: std::iter::repeat_with(writer).take(if distributed { AT_ONCE } else { 1 }).collect() }
     }
 
     /// Appends a batch within `patience`.
@@ -70,7 +92,23 @@ impl Log {
     pub async fn append(&mut self, entries: Vec<Incoming>, patience: Duration) -> Settled {
         let deadline = Instant::now() + patience;
         let placed = |(place, entry)| Placed { place, entry, quarantined: None };
-        let mut turns = VecDeque::from([entries.into_iter().enumerate().map(placed).collect()]);
+        let writers = self.writers.len();
+        let mut parts = part_by(entries.into_iter().enumerate().map(placed), |shard| shard % writers);
+        let appending = (0..).zip(&mut self.writers).filter_map(|(number, writer)| {
+            let part = parts.remove(&number)?;
+            Some(writer.append(part, deadline))
+        });
+        let mut settled = join_all(appending).await.into_iter().reduce(Settled::and).unwrap_or_default();
+        settled.unconfirmed.sort_unstable_by_key(|(place, _)| *place);
+        settled
+    }
+}
+
+impl LogWriter {
+    async fn append(&mut self, part: Vec<Placed>, deadline: Instant) -> Settled {
+        // In a cluster, each shard is committed by itself.
+        let of_turn = |shard| if self.distributed { shard } else { 0 };
+        let mut turns: VecDeque<_> = part_by(part, of_turn).into_values().collect();
         let mut settled = Settled::default();
         while let Some(turn) = turns.pop_front() {
             let (mut turn, later) = one_session_a_signature(turn);
@@ -102,7 +140,6 @@ impl Log {
                 }
             }
         }
-        settled.unconfirmed.sort_unstable_by_key(|(place, _)| *place);
         settled
     }
 
@@ -149,6 +186,15 @@ impl Log {
         let first_expiry = DateTime::from_timestamp(first_expiry, 0).unwrap_or_default();
         first_expiry - self.signature_max_future.max(EARLIER_SETTINGS) - TimeDelta::days(1)
     }
+}
+
+/// Parts a batch by what is made of the number of each entry's shard.
+fn part_by(batch: impl IntoIterator<Item = Placed>, key: impl Fn(usize) -> usize) -> BTreeMap<usize, Vec<Placed>> {
+    let mut parts = BTreeMap::<_, Vec<_>>::new();
+    for placed in batch {
+        parts.entry(key(placed.entry.row.shard.unsigned_abs().into())).or_default().push(placed);
+    }
+    parts
 }
 
 /// Parts a batch: the entries whose signature another session has before them in it are to come later, when the log

@@ -56,7 +56,10 @@ pub async fn release(
         actor: actor.name.clone(),
         note,
     };
-    let entry = store::release::insert_release(&mut connection, &release).await?;
+    if !store::release::insert_release(&mut connection, &release).await? {
+        return Err(ReleaseError::NotQuarantined);
+    }
+    let entry = store::event::get_session_event(&mut connection, original.session_id, release.event_id).await?;
     connection.close().await?;
     Ok(entry)
 }

@@ -5,7 +5,6 @@ use sqlx::PgPool;
 
 use crate::access::Principal;
 use crate::store;
-use crate::store::silence::{SilenceRow, SilenceRule};
 
 /// How far back a habit reaches: two weeks have in them every night, and every weekend twice.
 pub const HABIT: TimeDelta = TimeDelta::days(14);
@@ -16,7 +15,20 @@ const FEWEST_STARTS: i64 = 10;
 /// Nobody who began a push so recently is silent.
 const GRACE: TimeDelta = TimeDelta::minutes(15);
 
-/// The domains that exist for the caller and have begun no push for longer than ever in the two weeks before.
+/// A domain that is silent for longer than it ever was of late.
+#[derive(Debug, Clone)]
+pub struct Silence {
+    /// The domain.
+    pub domain: String,
+    /// When its newest push began.
+    pub last_started_at: DateTime<Utc>,
+    /// The longest time without a start before that, in seconds.
+    pub habit_seconds: i64,
+}
+
+/// The domains that exist for the caller and have begun no push for longer than ever in the two weeks before, by name.
+///
+/// The starts of a domain are read only when it is silent at all.
 ///
 /// # Errors
 /// Those of the database.
@@ -24,7 +36,17 @@ pub async fn list_silent_domains(
     pool: &PgPool,
     principal: &Principal,
     now: DateTime<Utc>,
-) -> Result<Vec<SilenceRow>, sqlx::Error> {
-    let rule = SilenceRule { now, habit_since: now - HABIT, fewest_starts: FEWEST_STARTS, heard_since: now - GRACE };
-    store::silence::list_silent_domains(pool, principal.visible_domains(), rule).await
+) -> Result<Vec<Silence>, sqlx::Error> {
+    let mut silent = Vec::new();
+    let domains = store::domain::list_domains(pool).await?.into_iter().map(|row| row.domain);
+    for domain in domains.filter(|domain| principal.sees(domain)) {
+        let last = store::silence::get_last_start(pool, &domain).await?;
+        let Some(last_started_at) = last.filter(|last| *last < now - GRACE) else { continue };
+        let habit = store::silence::get_habit(pool, &domain, now - HABIT).await?;
+        let Some(habit_seconds) = habit.longest_gap_seconds.filter(|_| habit.starts >= FEWEST_STARTS) else { continue };
+        if (now - last_started_at).num_seconds() > habit_seconds {
+            silent.push(Silence { domain, last_started_at, habit_seconds });
+        }
+    }
+    Ok(silent)
 }

@@ -41,9 +41,10 @@ pub async fn infer(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> Result<u
             silent.into_iter().map(|session| FindingRow { ended_at: session.ended_at + close_after, ..session });
         entries.extend(timed_out.map(|finding| entry_of(finding, "TIMED_OUT", now)));
     }
-    if !entries.is_empty() {
-        // By a connection of its own: the append commits by itself, and holds the head rows no longer than that.
-        store::log::insert_entries(pool, &entries, now).await?;
+    entries.sort_by_key(|entry| entry.shard);
+    for of_shard in entries.chunk_by(|one, other| one.shard == other.shard) {
+        // By a connection of its own: the append commits by itself, and holds the head row no longer than that.
+        store::log::insert_entries(pool, of_shard, now).await?;
     }
     transaction.commit().await?;
     Ok(entries.len())

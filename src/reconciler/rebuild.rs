@@ -54,14 +54,15 @@ pub async fn rebuild(
     progress: impl Fn(u64),
     show: impl FnMut(DifferenceRow),
 ) -> Result<u64, RebuildError> {
-    let mut connection = PgConnection::connect_with(&pool::options(database, Use::Work)).await?;
+    let mut connection = PgConnection::connect_with(&pool::options(database, Use::Work, false)).await?;
     if !store::rebuild::try_lock_rebuild(&mut connection).await? {
         return Err(RebuildError::Busy);
     }
     store::retention::lock_retention(&mut connection).await?;
     let schema = store::rebuild::get_live_schema(&mut connection).await?;
     store::rebuild::create_tables_beside(&mut connection).await?;
-    let beside = pool::open(&store::rebuild::options(database, &schema), Use::Fold);
+    let installation = store::installation::get_installation(&mut connection).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let beside = pool::open(&store::rebuild::options(database, &schema), Use::Fold, installation.distributed);
     let rebuilt = rebuild_beside(&mut connection, &beside, purpose, progress, show).await;
     beside.close().await;
     let dropped = store::rebuild::drop_tables_beside(&mut connection).await;
@@ -93,10 +94,12 @@ async fn rebuild_beside(
     fold_ranges(beside, ranges, &tell).await?;
     let mut transaction = connection.begin().await?;
     store::rebuild::set_patient(&mut transaction).await?;
-    // From here to the end nobody else folds.
-    let live = store::rebuild::lock_all_progress(&mut *transaction).await?;
-    let ranges = live.into_iter().zip(nearly).map(|((shard, to), (_, from))| (shard, from, to));
-    fold_ranges(beside, ranges, &tell).await?;
+    // From here to the end nobody else folds what is taken.
+    let mut ranges = Vec::new();
+    for (shard, from) in nearly {
+        ranges.push((shard, from, store::rebuild::lock_progress(&mut *transaction, shard).await?));
+    }
+    fold_ranges(beside, ranges.into_iter(), &tell).await?;
     keep_what_is_forgotten(&mut transaction, &horizons).await?;
     let mut differences = 0;
     for table in Folded::ALL {

@@ -63,6 +63,9 @@ pub async fn step(pool: &PgPool, shards: &[i16], limit: usize) -> Result<Stepped
     let folded = store::fold::lock_progress(&mut *transaction, shards).await?;
     let is_taken = |shard: &i16| folded.iter().all(|folded| folded.shard != *shard);
     let taken = shards.iter().copied().filter(is_taken).collect();
+    if folded.is_empty() {
+        return Ok(Stepped { taken, ..Stepped::default() });
+    }
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
     let entries = store::log::list_entries_after(&mut *transaction, &folded, most).await?;
     let advanced = advance(&folded, &entries);
@@ -132,16 +135,20 @@ fn advance(folded: &[ProgressRow], entries: &[EntryRow]) -> Vec<(ProgressRow, us
 pub async fn fold_to_end(pool: &PgPool) -> Result<usize, FoldError> {
     let lagging = timeout(PATIENCE, store::fold::list_lagging_shards(pool)).await;
     let lagging = lagging.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+    let distributed = lagging.iter().any(|lagging| lagging.distributed);
+    let lagging: Vec<i16> = lagging.into_iter().map(|lagging| lagging.shard).collect();
     let shares = lagging.chunks(lagging.len().div_ceil(AT_ONCE).max(1));
-    let folded = join_all(shares.map(|shards| fold_share(pool, shards.to_vec()))).await;
+    let folded = join_all(shares.map(|shards| fold_share(pool, shards.to_vec(), distributed))).await;
     folded.into_iter().sum()
 }
 
-/// Folds shards to their end: together, or, when that fails, each by itself.
-async fn fold_share(pool: &PgPool, shards: Vec<i16>) -> Result<usize, FoldError> {
-    let together = fold_shards(pool, shards.clone()).await;
-    if together.is_ok() || shards.len() == 1 {
-        return together;
+/// Folds shards to their end: together, or, when that fails or they are distributed, each by itself.
+async fn fold_share(pool: &PgPool, shards: Vec<i16>, distributed: bool) -> Result<usize, FoldError> {
+    if !distributed || shards.len() == 1 {
+        let together = fold_shards(pool, shards.clone()).await;
+        if together.is_ok() || shards.len() == 1 {
+            return together;
+        }
     }
     let (mut folded, mut failed) = (0, None);
     for shard in shards {

@@ -73,7 +73,8 @@ pub async fn list_session_events(
                 recorded_at, disposition, reason, signature, key_id, auth_timestamp, actor, note, client_ip, node_ip,
                 source_ip, user_args, original_event_id,
                 (select release.recorded_at from log_entry release
-                 where release.original_event_id = entry.event_id and entry.disposition = 'quarantined' limit 1)
+                 where release.shard = entry.shard and release.original_event_id = entry.event_id
+                     and entry.disposition = 'quarantined' limit 1)
                 as released_at
          from log_entry entry
          where session_id = $1 and position < coalesce($2, 9223372036854775807)
@@ -101,7 +102,7 @@ pub async fn get_quarantined_event(
                 recorded_at, disposition, reason, signature, key_id, auth_timestamp, actor, note, client_ip, node_ip,
                 source_ip, user_args, original_event_id,
                 (select release.recorded_at from log_entry release
-                 where release.original_event_id = entry.event_id limit 1) as released_at
+                 where release.shard = entry.shard and release.original_event_id = entry.event_id limit 1) as released_at
          from log_entry entry
          where event_id = $1 and disposition = 'quarantined'"#,
         event_id

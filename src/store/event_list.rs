@@ -43,15 +43,15 @@ pub async fn list_events(
     after: Option<EventPlace>,
     limit: i64,
 ) -> Result<Vec<EventRow>, sqlx::Error> {
-    let mut query = QueryBuilder::new(
-        "select entry.*, (select release.recorded_at from log_entry release
-                where release.original_event_id = entry.event_id and entry.disposition = 'quarantined' limit 1)
-             as released_at
-         from (",
-    );
+    let mut query = QueryBuilder::new("select * from (");
     for (number, part) in Part::of(filter).iter().enumerate() {
         query.push(if number == 0 { "(" } else { " union all (" });
-        query.push("select entry.* from log_entry entry where true");
+        query.push(
+            "select entry.*, (select release.recorded_at from log_entry release
+                 where release.shard = entry.shard and release.original_event_id = entry.event_id
+                     and entry.disposition = 'quarantined' limit 1) as released_at
+             from log_entry entry where true",
+        );
         part.push_condition(&mut query, filter);
         push_conditions(&mut query, filter);
         if let Some((recorded_at, shard, position)) = after {
@@ -124,14 +124,16 @@ fn push_sessions_of_stream(query: &mut QueryBuilder<Postgres>, filter: &EventFil
     };
     query.push(
         " and position <= (select folded.position from fold_progress folded where folded.shard = entry.shard)
-          and session_id in (
-             select seen.session_id from stream named
+          and (shard, session_id) in (
+             select seen.shard, seen.session_id from stream named
              join stream_session seen on seen.stream_id = named.stream_id and seen.shard = named.shard
                  and seen.status <> 'unseen'
              where true",
     );
     names(query, "named");
-    query.push(" union all select unseen.session_id from stream_session unseen where unseen.status = 'unseen'");
+    query.push(
+        " union all select unseen.shard, unseen.session_id from stream_session unseen where unseen.status = 'unseen'",
+    );
     names(query, "unseen");
     query.push(")");
 }
@@ -153,9 +155,9 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {
     }
     if let (Some(domain), None) = (&filter.domain, &filter.stream) {
         // So that a name that is written wrongly is not looked for in the whole log.
-        query.push(" and (exists (select from ingest_domain where domain = ").push_bind(domain.clone());
+        query.push(" and (exists (select 1 from ingest_domain where domain = ").push_bind(domain.clone());
         for status in ["<> 'unseen'", "= 'unseen'"] {
-            query.push(") or exists (select from stream_session where status ").push(status);
+            query.push(") or exists (select 1 from stream_session where status ").push(status);
             query.push(" and domain = ").push_bind(domain.clone());
         }
         query.push("))");
@@ -182,7 +184,8 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {
     if filter.waiting {
         query.push(
             " and disposition = 'quarantined' and not exists (
-                 select from log_entry release where release.original_event_id = entry.event_id)",
+                 select from log_entry release
+                 where release.shard = entry.shard and release.original_event_id = entry.event_id)",
         );
     }
     if let Some(from) = filter.from {

@@ -16,15 +16,26 @@ pub struct ProgressRow {
     pub recorded_at: DateTime<Utc>,
 }
 
-/// The shards whose log reaches further than their folding.
+/// A shard whose log reaches further than its folding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaggingRow {
+    /// The shard.
+    pub shard: i16,
+    /// Whether shards are spread over a cluster, which takes only one for a transaction.
+    pub distributed: bool,
+}
+
+/// The shards whose log reaches further than their folding, in their order.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn list_lagging_shards(executor: impl PgExecutor<'_>) -> Result<Vec<i16>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "select shard from shard_head head join fold_progress progress using (shard)
-         where head.position > progress.position
-         order by shard"
+pub async fn list_lagging_shards(executor: impl PgExecutor<'_>) -> Result<Vec<LaggingRow>, sqlx::Error> {
+    sqlx::query_as!(
+        LaggingRow,
+        r#"select shard, (select distributed from installation) as "distributed!"
+           from shard_head head join fold_progress progress using (shard)
+           where head.position > progress.position
+           order by shard"#
     )
     .fetch_all(executor)
     .await
@@ -53,7 +64,7 @@ pub async fn update_progress(executor: impl PgExecutor<'_>, folded: &[ProgressRo
     sqlx::query!(
         "update fold_progress progress set position = folded.position, recorded_at = folded.recorded_at
          from unnest($1::smallint[], $2::bigint[], $3::timestamptz[]) as folded (shard, position, recorded_at)
-         where progress.shard = folded.shard",
+         where progress.shard = folded.shard and progress.shard = any ($1)",
         &column(folded, |folded| folded.shard),
         &column(folded, |folded| folded.position),
         &column(folded, |folded| folded.recorded_at)

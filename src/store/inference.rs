@@ -47,8 +47,7 @@ pub async fn list_superseded(
                limit 1
            ) later
            where session.status = 'live'
-             and not exists (
-                 select from ingest_domain domain where domain.domain = session.domain and domain.concurrent_pushes)
+             and session.domain <> all (array (select domain from ingest_domain where concurrent_pushes))
            limit $2"#,
         received_until,
         limit
@@ -121,7 +120,7 @@ pub async fn get_heads(executor: impl PgExecutor<'_>) -> Result<HeadsRow, sqlx::
 pub async fn is_folded_to(executor: impl PgExecutor<'_>, heads: &HeadsRow) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select not exists (
-               select from unnest($1::smallint[], $2::bigint[]) as head (shard, position)
+               select 1 from unnest($1::smallint[], $2::bigint[]) as head (shard, position)
                join fold_progress folded using (shard)
                where folded.position < head.position
            ) as "folded!""#,

@@ -12,6 +12,8 @@ pub struct InstallationRow {
     pub installation_id: Uuid,
     /// The number of shards.
     pub shards: i16,
+    /// Whether they are spread over the nodes of a Citus cluster: then each is appended to where it is.
+    pub distributed: bool,
     /// A code made with the master key.
     pub master_key_check: Vec<u8>,
     /// Grows with every change of the registry.
@@ -30,7 +32,8 @@ pub async fn insert_installation(
     created_at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into installation (installation_id, shards, master_key_check, created_at) values ($1, $2, $3, $4)
+        "insert into installation (installation_id, shards, master_key_check, created_at, distributed)
+         values ($1, $2, $3, $4, exists (select from pg_extension where extname = 'citus'))
          on conflict (only_row) do nothing",
         installation_id,
         shards,
@@ -75,7 +78,7 @@ pub async fn insert_shards(executor: impl PgExecutor<'_>, shards: i16) -> Result
 pub async fn get_installation(executor: impl PgExecutor<'_>) -> Result<Option<InstallationRow>, sqlx::Error> {
     sqlx::query_as!(
         InstallationRow,
-        "select installation_id, shards, master_key_check, registry_version from installation"
+        "select installation_id, shards, distributed, master_key_check, registry_version from installation"
     )
     .fetch_optional(executor)
     .await

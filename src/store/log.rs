@@ -157,7 +157,8 @@ pub async fn insert_entries(
                publish_timestamp as "publish_timestamp!"
            from append_entries(
                $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-               $24, $25, $26, $27, $28, $29, $30, $31)"#,
+               $24, $25, $26, $27, $28, $29, $30, $31, $32)"#,
+        shards.first().copied().unwrap_or_default(),
         &shards,
         &counts,
         &slots,
@@ -300,7 +301,7 @@ pub async fn list_entries_after(
                  event, disposition, signature, auth_timestamp, client_ip, node_ip, user_args, blanked,
                  rendition_template, ended_at, original_event, original_received_at
              from log_entry entry
-             where entry.shard = folded.shard and entry.position > folded.position
+             where entry.shard = folded.shard and entry.shard = any ($1) and entry.position > folded.position
                and entry.recorded_at >= folded.recorded_at
              order by entry.position
              limit $4
@@ -351,9 +352,15 @@ pub async fn get_first_use(
 ) -> Result<Option<FirstUseRow>, sqlx::Error> {
     sqlx::query_as!(
         FirstUseRow,
-        r#"select session_id as "session_id!", publish_timestamp as "publish_timestamp!"
-           from first_uses(array [$1::smallint], array [$1::smallint], array [$2::bigint], array [$3::bigint],
-                           '-infinity', 'infinity')"#,
+        "select session_id, publish_timestamp
+         from (
+             select session_id, publish_timestamp, position from log_entry
+             where shard = $1 and auth_timestamp = $2 and signature_tag = $3
+             -- Apart, so that no index is chosen for its order.
+             offset 0
+         ) uses
+         order by position
+         limit 1",
         shard,
         auth_timestamp,
         signature_tag

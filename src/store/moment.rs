@@ -51,17 +51,7 @@ pub async fn list_closed_reaches(
 pub async fn close(executor: impl PgExecutor<'_>, at: Option<DateTime<Utc>>) -> Result<Vec<ReachRow>, sqlx::Error> {
     sqlx::query_as!(
         ReachRow,
-        r#"with taken as materialized (
-             select shard, recorded_at from shard_head order by shard for update
-         ),
-         moment as materialized (
-             select coalesce($1, greatest(clock_timestamp(), latest.recorded_at)) as at
-             from (select max(recorded_at) as recorded_at from taken) latest
-         )
-         update shard_head head set recorded_at = greatest(head.recorded_at, moment.at + interval '1 microsecond')
-         from taken cross join moment
-         where head.shard = taken.shard
-         returning moment.at as "at!", head.shard, head.position"#,
+        r#"select closed_at as "at!", shard as "shard!", position as "position!" from close_moment($1)"#,
         at
     )
     .fetch_all(executor)
@@ -81,7 +71,7 @@ pub async fn has_unfolded(
     let positions: Vec<i64> = reaches.iter().map(|reach| reach.position).collect();
     sqlx::query_scalar!(
         r#"select exists (
-             select from fold_progress progress
+             select 1 from fold_progress progress
              join unnest($1::smallint[], $2::bigint[]) as reach (shard, position) using (shard)
              where progress.position < reach.position and progress.recorded_at <= $3
          ) as "unfolded!""#,

@@ -51,8 +51,10 @@ impl Use {
         matches!(self, Self::Append | Self::Drain | Self::Fold)
     }
 
-    fn plans(self) -> &'static str {
+    fn plans(self, distributed: bool) -> &'static str {
         match self {
+            // Which node a statement is for is told by its shard, which a plan must know.
+            _ if distributed => "force_custom_plan",
             _ if self.is_by_the_batch() => "force_generic_plan",
             // What is right for a value that is everywhere is wrong for one that is rare.
             Self::Query | Self::Report => "force_custom_plan",
@@ -70,14 +72,15 @@ impl Use {
     }
 }
 
-/// How connections of this use are made.
+/// How connections of this use are made. `distributed` says whether shards are spread over a cluster, of which those that
+/// append and fold must know.
 #[must_use]
-pub fn options(options: &PgConnectOptions, purpose: Use) -> PgConnectOptions {
+pub fn options(options: &PgConnectOptions, purpose: Use, distributed: bool) -> PgConnectOptions {
     let options = options.clone().application_name("streamtally").options([
         ("statement_timeout", purpose.statement_timeout()),
         ("idle_in_transaction_session_timeout", "5s"),
         ("timezone", "UTC"),
-        ("plan_cache_mode", purpose.plans()),
+        ("plan_cache_mode", purpose.plans(distributed)),
         // A plan that was made while a month had few entries is kept when it has many.
         ("enable_seqscan", if purpose.is_by_the_batch() { "off" } else { "on" }),
         // As disks without moving parts are.
@@ -87,12 +90,12 @@ pub fn options(options: &PgConnectOptions, purpose: Use) -> PgConnectOptions {
     if purpose == Use::Fold { options.options([("synchronous_commit", "off")]) } else { options }
 }
 
-/// A pool that connects when it is first needed.
+/// A pool that connects when it is first needed, made as [`options`] says.
 ///
 /// A connection whose peer has vanished without a word is found out and closed: when it is handed back by someone who
 /// gave up on it, and when it is taken after a rest.
 #[must_use]
-pub fn open(database: &PgConnectOptions, purpose: Use) -> PgPool {
+pub fn open(database: &PgConnectOptions, purpose: Use, distributed: bool) -> PgPool {
     PgPoolOptions::new()
         .max_connections(purpose.connections())
         .acquire_timeout(purpose.patience())
@@ -102,7 +105,7 @@ pub fn open(database: &PgConnectOptions, purpose: Use) -> PgPool {
             Box::pin(async move { Ok(!rested || is_alive(connection).await) })
         })
         .after_release(|connection, _| Box::pin(async move { Ok(is_alive(connection).await) }))
-        .connect_lazy_with(options(database, purpose))
+        .connect_lazy_with(options(database, purpose, distributed))
 }
 
 /// Whether the database answers on this connection.

@@ -123,7 +123,8 @@ pub async fn create_tables_beside(connection: &mut PgConnection) -> Result<(), s
         // They are never read but to compare, and of no use after a crash.
         let create = format!(
             "create unlogged table {BESIDE}.{table} (like {table} including defaults including constraints);
-             alter table {BESIDE}.{table} add {unique}"
+             alter table {BESIDE}.{table} add {unique};
+             select spread_over_nodes('{BESIDE}.{table}')"
         );
         connection.execute(AssertSqlSafe(create)).await?;
     }
@@ -153,13 +154,14 @@ pub async fn list_progress(executor: impl PgExecutor<'_>) -> Result<Vec<(i16, i6
     Ok(rows.fetch_all(executor).await?.into_iter().map(|row| (row.shard, row.position)).collect())
 }
 
-/// Takes every shard for this transaction, waiting for whoever folds it: how far each is folded, in their order.
+/// Takes a shard for this transaction, waiting for whoever folds it: how far it is folded.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn lock_all_progress(executor: impl PgExecutor<'_>) -> Result<Vec<(i16, i64)>, sqlx::Error> {
-    let rows = sqlx::query!("select shard, position from fold_progress order by shard for update");
-    Ok(rows.fetch_all(executor).await?.into_iter().map(|row| (row.shard, row.position)).collect())
+pub async fn lock_progress(executor: impl PgExecutor<'_>, shard: i16) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!("select position from fold_progress where shard = $1 for update", shard)
+        .fetch_one(executor)
+        .await
 }
 
 /// Lets this transaction wait for its client as long as that needs.

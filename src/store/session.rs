@@ -89,7 +89,8 @@ pub async fn list_sessions_by_id(
         SessionRow,
         "select session.*
          from unnest($1::smallint[], $2::uuid[]) as touched (shard, session_id)
-         join stream_session session on session.session_id = touched.session_id and session.shard = touched.shard",
+         join stream_session session on session.session_id = touched.session_id and session.shard = touched.shard
+         where session.shard = any ($1)",
         &column(session_ids, |(shard, _)| *shard),
         &column(session_ids, |(_, session_id)| *session_id)
     )

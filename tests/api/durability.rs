@@ -11,7 +11,7 @@ async fn only_folding_may_commit_before_it_is_on_disk() {
     // As it is set where nobody has set it.
     let durable = database.options.clone().options([("synchronous_commit", "on")]);
     for purpose in [Use::Append, Use::Drain, Use::Work, Use::Query, Use::Report, Use::Fold] {
-        let mut connection = PgConnection::connect_with(&pool::options(&durable, purpose)).await.unwrap();
+        let mut connection = PgConnection::connect_with(&pool::options(&durable, purpose, false)).await.unwrap();
         let commits: String = sqlx::query_scalar("show synchronous_commit").fetch_one(&mut connection).await.unwrap();
         assert_eq!(commits, if purpose == Use::Fold { "off" } else { "on" }, "{purpose:?}");
     }

@@ -75,7 +75,7 @@ impl TestApp {
         let data_dir = tempfile::tempdir().unwrap();
         let (address, connections, stop, running) = serve(&database, data_dir.path(), settings).await.unwrap();
         // Tests that cut connections do not mind.
-        let pool = PgPool::connect_lazy_with(pool::options(&database.options, Use::Work));
+        let pool = PgPool::connect_lazy_with(pool::options(&database.options, Use::Work, false));
         let token = ADMIN_TOKEN.to_owned();
         let client = Client::new();
         let (stop, running) = (Some(stop), Some(running));

@@ -20,6 +20,7 @@ use crate::huawei::advice;
 use crate::query;
 use crate::query::Rows;
 use crate::query::silence::HABIT;
+use crate::query::silence::Silence;
 use crate::rejection::Sample;
 use crate::store;
 use crate::store::event::EventRow;
@@ -28,7 +29,6 @@ use crate::store::fold::LagRow;
 use crate::store::rejection::RejectionRow;
 use crate::store::session::SessionRow;
 use crate::store::session_list::SessionFilter;
-use crate::store::silence::SilenceRow;
 
 /// The most of each kind that are shown.
 const MOST: u16 = 50;
@@ -85,7 +85,7 @@ fn service(parts: &[Part], lag: LagRow, now: DateTime<Utc>) -> Markup {
     }
 }
 
-fn silence(silent: &[SilenceRow], now: DateTime<Utc>) -> Markup {
+fn silence(silent: &[Silence], now: DateTime<Utc>) -> Markup {
     html! {
         h2 { "Fallen silent" }
         @if silent.is_empty() {
