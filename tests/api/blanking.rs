@@ -117,7 +117,7 @@ async fn of_a_blanked_session_all_is_put_right_but_what_was_blanked_and_what_cam
         "flags = '{key_conflict,start_missing}'",
         "flags = '{quarantined_messages}'",
         "flags = '{}'",
-        "ended_at = ended_at + interval '1 hour'",
+        "ended_at = (ended_at at time zone 'UTC' + interval '1 hour') at time zone 'UTC'",
     ] {
         assert_eq!(sql(&app, &format!("update stream_session set {tampering} where stream = 'room'")).await, 1);
         assert_eq!(differences(&app, Purpose::Verify).await.len(), 1, "{tampering}");

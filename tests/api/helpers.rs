@@ -4,17 +4,20 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use clap::Parser;
 use metrics_exporter_prometheus::PrometheusHandle;
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{Acquire, AssertSqlSafe, PgPool, Postgres};
 use streamtally::app::{Application, Ingredients};
 use streamtally::config::ServeOptions;
 use streamtally::http::api_document;
 use streamtally::http::connections::Connections;
 use streamtally::reconciler;
 use streamtally::registry::master_key::MasterKey;
+use streamtally::store;
+use streamtally::store::log::{NewEntryRow, UsedRow};
 use streamtally::store::pool::{self, Use};
 use streamtally::telemetry;
 use tempfile::TempDir;
@@ -23,12 +26,15 @@ use tokio::task::JoinHandle;
 
 use crate::messages::{DOMAIN, KEY};
 use crate::schemas::assert_fits;
-use crate::server::TestDatabase;
+use crate::server::{TestDatabase, on_citus};
 
 pub const ADMIN_TOKEN: &str = "an-administrators-token-of-the-tests";
 
 /// How long a condition may take to hold.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Takes the log, as an append of every shard would.
+pub const HOLD_LOG: &str = "update shard_head set position = position";
 
 /// A running service, and what tests need of it.
 pub struct TestApp {
@@ -113,7 +119,11 @@ impl TestApp {
     pub async fn wait_for_a_blocked_statement(&self) {
         let blocked = "select exists (select from pg_stat_activity
                        where datname = current_database() and wait_event_type = 'Lock')";
-        until(async || sqlx::query_scalar(blocked).fetch_one(&self.pool).await.unwrap()).await;
+        // Locks of the log are held where its shards are.
+        let anywhere =
+            format!("{blocked} or (select bool_or(result::boolean) from run_command_on_workers($${blocked}$$))");
+        let query = if on_citus() { anywhere.as_str() } else { blocked };
+        until(async || sqlx::query_scalar(AssertSqlSafe(query)).fetch_one(&self.pool).await.unwrap()).await;
     }
 
     /// Folds all that is in the log.
@@ -269,6 +279,25 @@ fn documented(method: &Method, path: &str, status: u16) -> Option<&'static Value
     let response = &operation["responses"][status.to_string()];
     assert!(!response.is_null(), "{method} {path} answers {status}, which is not documented");
     Some(response)
+}
+
+/// Appends entries in one commit, or within a transaction: of a cluster, shard by shard.
+pub async fn append_entries(
+    log: impl Acquire<'_, Database = Postgres>,
+    entries: &[NewEntryRow],
+    used_from: DateTime<Utc>,
+) -> Result<Vec<UsedRow>, sqlx::Error> {
+    let mut log = log.begin().await?;
+    let mut entries: Vec<&NewEntryRow> = entries.iter().collect();
+    if on_citus() {
+        entries.sort_by_key(|entry| entry.shard);
+    }
+    let mut used = Vec::new();
+    for some in entries.chunk_by(|one, other| !on_citus() || one.shard == other.shard) {
+        used.extend(store::log::insert_entries(&mut *log, some, used_from).await?);
+    }
+    log.commit().await?;
+    Ok(used)
 }
 
 /// Waits until a condition holds; fails after a while.

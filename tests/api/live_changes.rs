@@ -7,10 +7,9 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use streamtally::clock;
 use streamtally::session::{SessionKey, StreamKey};
-use streamtally::store;
 use streamtally::store::log::NewEntryRow;
 
-use crate::helpers::{ADMIN_TOKEN, TestApp, answer};
+use crate::helpers::{ADMIN_TOKEN, TestApp, answer, append_entries};
 use crate::messages::{DOMAIN, Push};
 
 const PATH: &str = "/v1/live/changes";
@@ -105,7 +104,7 @@ async fn append(app: &TestApp, numbers: Range<u32>, user_args: &str) {
         }
     };
     let entries: Vec<_> = numbers.map(entry).collect();
-    store::log::insert_entries(&app.pool, &entries, clock::now()).await.unwrap();
+    append_entries(&app.pool, &entries, clock::now()).await.unwrap();
     app.fold().await;
 }
 

@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use streamtally::clock;
 use streamtally::session::{SessionKey, StreamKey};
-use streamtally::store;
 use streamtally::store::log::NewEntryRow;
 
-use crate::helpers::TestApp;
+use crate::helpers::{TestApp, append_entries};
 use crate::messages::DOMAIN;
 
 /// Second at which the first of these pushes began; each later one begins a second later.
@@ -29,7 +28,7 @@ fn entry(number: i64, event: &str) -> NewEntryRow {
 async fn append(app: &TestApp, entries: impl IntoIterator<Item = NewEntryRow>) {
     let entries: Vec<_> = entries.into_iter().collect();
     for some in entries.chunks(2_000) {
-        store::log::insert_entries(&app.pool, some, clock::now()).await.unwrap();
+        append_entries(&app.pool, some, clock::now()).await.unwrap();
     }
     app.fold().await;
 }

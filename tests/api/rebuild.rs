@@ -49,7 +49,7 @@ pub async fn eventful(app: &TestApp) {
         app.list("/v1/sessions?ended_at_source=superseded&limit=500").await.len() == 20
     })
     .await;
-    let all_folded = "select not exists (select from shard_head join fold_progress f using (shard)
+    let all_folded = "select not exists (select 1 from shard_head join fold_progress f using (shard)
                       where f.position < shard_head.position)";
     until(async || sqlx::query_scalar(all_folded).fetch_one(&app.pool).await.unwrap()).await;
     for session in app.list("/v1/sessions?stream=room7").await {

@@ -6,7 +6,7 @@ use sqlx::Row;
 use streamtally::clock;
 use streamtally::huawei::signature::Joiner;
 
-use crate::helpers::{TestApp, answer};
+use crate::helpers::{HOLD_LOG, TestApp, answer};
 use crate::messages::{DOCUMENTED_EXAMPLE, DOMAIN, Push};
 
 async fn log_size(app: &TestApp) -> i64 {
@@ -201,7 +201,7 @@ async fn an_unknown_event_is_kept_and_changes_nothing() {
 async fn nothing_is_confirmed_before_the_commit() {
     let app = TestApp::start().await;
     let mut holder = app.pool.begin().await.unwrap();
-    sqlx::query("select * from shard_head for update").execute(&mut *holder).await.unwrap();
+    sqlx::query(HOLD_LOG).execute(&mut *holder).await.unwrap();
     let message = Push::of("room", 5).start().to_string();
     let request = app.client.post(format!("{}/callbacks/huawei", app.address)).body(message);
     let mut answering = tokio::spawn(request.send());
@@ -240,7 +240,7 @@ async fn what_is_not_signed_is_kept_in_bounds() {
 async fn a_queue_that_is_full_refuses_and_keeps_what_it_took() {
     let app = TestApp::start_with(&["--roles", "receiver,api", "--queue-capacity", "1"]).await;
     let mut holder = app.pool.begin().await.unwrap();
-    sqlx::query("select * from shard_head for update").execute(&mut *holder).await.unwrap();
+    sqlx::query(HOLD_LOG).execute(&mut *holder).await.unwrap();
     let send = |stream: &str| {
         let message = Push::of(stream, 5).start().to_string();
         tokio::spawn(app.client.post(format!("{}/callbacks/huawei", app.address)).body(message).send())
@@ -266,7 +266,7 @@ async fn a_queue_that_is_full_refuses_and_keeps_what_it_took() {
 async fn stopping_answers_what_is_in_flight() {
     let mut app = TestApp::start().await;
     let mut holder = app.pool.begin().await.unwrap();
-    sqlx::query("select * from shard_head for update").execute(&mut *holder).await.unwrap();
+    sqlx::query(HOLD_LOG).execute(&mut *holder).await.unwrap();
     let message = Push::of("room", 5).start().to_string();
     let answering = tokio::spawn(app.client.post(format!("{}/callbacks/huawei", app.address)).body(message).send());
     app.wait_for_a_blocked_statement().await;

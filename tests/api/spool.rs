@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::Value;
 use streamtally::clock;
 
-use crate::helpers::{TestApp, answer, serve, until};
+use crate::helpers::{HOLD_LOG, TestApp, answer, serve, until};
 use crate::messages::{DOMAIN, KEY, Push};
 
 const ROLES: [&str; 2] = ["--roles", "receiver,api"];
@@ -60,7 +60,7 @@ async fn what_is_received_meanwhile_is_in_the_log_when_the_database_is_back() {
 async fn what_the_database_does_not_confirm_in_time_is_at_worst_received_twice() {
     let app = TestApp::start().await;
     let mut holder = app.pool.begin().await.unwrap();
-    sqlx::query("select * from shard_head for update").execute(&mut *holder).await.unwrap();
+    sqlx::query(HOLD_LOG).execute(&mut *holder).await.unwrap();
     app.callback(&Push::of("room", 60).start(), 200).await;
     assert!(spool_state(&app).await.starts_with("in use: 1 messages"));
     holder.rollback().await.unwrap();

@@ -4,11 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::FromRow;
 use streamtally::clock;
 use streamtally::session::{SessionKey, StreamKey};
-use streamtally::store;
 use streamtally::store::log::NewEntryRow;
 use uuid::Uuid;
 
-use crate::helpers::TestApp;
+use crate::helpers::{TestApp, append_entries};
 
 /// What is said of a push. Times are Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +59,7 @@ impl<'a> Ledger<'a> {
     pub async fn say(&mut self, entries: &[(SessionKey, Say, Option<&'static str>)]) {
         let rows: Vec<_> =
             entries.iter().zip(0..).map(|((key, what, template), n)| row(key, *what, *template, n)).collect();
-        store::log::insert_entries(&self.app.pool, &rows, clock::now()).await.unwrap();
+        append_entries(&self.app.pool, &rows, clock::now()).await.unwrap();
         self.app.fold().await;
         let ids: Vec<Uuid> = rows.iter().map(|row| row.event_id).collect();
         let recorded: Vec<Recorded> =

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use streamtally::clock;
 use streamtally::store;
 
-use crate::helpers::{TestApp, until};
+use crate::helpers::{HOLD_LOG, TestApp, append_entries, until};
 use crate::messages::Push;
 
 /// The bytes of an answer.
@@ -106,7 +106,7 @@ async fn a_report_waits_for_what_is_being_appended_and_for_its_folding() {
 
     // A writer that has taken its place in the log, and does not commit.
     let mut slow = app.pool.begin().await.unwrap();
-    sqlx::query("select from shard_head order by shard for update").execute(&mut *slow).await.unwrap();
+    sqlx::query(HOLD_LOG).execute(&mut *slow).await.unwrap();
     let report = sessions(period);
     let commit = async {
         app.wait_for_a_blocked_statement().await;
@@ -123,11 +123,11 @@ async fn a_report_waits_for_what_is_being_appended_and_for_its_folding() {
                 clock::now(),
             )
         };
-        store::log::insert_entries(&mut *slow, &[row], clock::now()).await.unwrap();
+        append_entries(&mut *slow, &[row], clock::now()).await.unwrap();
         slow.commit().await.unwrap();
         // The report has closed its moment now, and waits until this is folded.
         until(async || {
-            let closed = "select min(recorded_at) > (select max(recorded_at) from log_entry) from shard_head";
+            let closed = "select (select min(recorded_at) from shard_head) > (select max(recorded_at) from log_entry)";
             sqlx::query_scalar(closed).fetch_one(&app.pool).await.unwrap()
         })
         .await;
