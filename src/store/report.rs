@@ -132,7 +132,8 @@ pub async fn list_counted(
     query.build_query_as().fetch_all(executor).await
 }
 
-const NAMES: &str = "session.session_id, session.stream_id, session.domain, session.app, session.stream,
+/// With the shard, by which a cluster knows that its nodes can each count their own.
+const NAMES: &str = "session.shard, session.session_id, session.stream_id, session.domain, session.app, session.stream,
     session.publish_timestamp";
 
 /// All pushes that began then, as they were told of; and maybe others that began before.
