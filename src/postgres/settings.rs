@@ -48,6 +48,8 @@ pub(super) fn arguments(
         ("cluster_name", identity),
         ("max_connections", "100"),
         ("shared_buffers", "256MB"),
+        // After a checkpoint each page is written in full once more: a busy service had one every half minute.
+        ("max_wal_size", "4GB"),
         ("dynamic_shared_memory_type", dynamic_shared_memory_type(shared_memory_bytes)),
         ("jit", "off"),
         ("timezone", "UTC"),
