@@ -23,6 +23,7 @@ use super::{
     folder::Folder,
     installation::Installation,
     log::{ServerLog, last_lines},
+    memory,
     pid_file::PidFile,
     process::{self, Servers},
     server::{FAST_STOP, IMMEDIATE_STOP, Server},
@@ -138,6 +139,7 @@ impl Cluster {
             self.socket.path(),
             &self.identity,
             shared_memory_bytes,
+            memory::available_bytes(),
             &self.parameters,
         ));
         command

@@ -31,6 +31,7 @@ mod install_hint;
 mod installation;
 mod lock;
 mod log;
+mod memory;
 mod pid_file;
 mod process;
 mod server;

@@ -35,9 +35,10 @@ pub(super) fn arguments(
     socket_dir: &Path,
     identity: &str,
     shared_memory_bytes: Option<u64>,
+    memory_bytes: Option<u64>,
     extra: &[(String, String)],
 ) -> Vec<OsString> {
-    let port = PORT.to_string();
+    let (port, shared_buffers) = (PORT.to_string(), shared_buffers(memory_bytes));
     let fixed = [
         ("fsync", "on"),
         ("synchronous_commit", "on"),
@@ -47,7 +48,7 @@ pub(super) fn arguments(
         ("unix_socket_permissions", "0700"),
         ("cluster_name", identity),
         ("max_connections", "100"),
-        ("shared_buffers", "256MB"),
+        ("shared_buffers", &shared_buffers),
         // After a checkpoint each page is written in full once more: a busy service had one every half minute.
         ("max_wal_size", "4GB"),
         ("dynamic_shared_memory_type", dynamic_shared_memory_type(shared_memory_bytes)),
@@ -86,6 +87,13 @@ fn quote_list_item(path: &OsStr) -> OsString {
     }
     quoted.push(b'"');
     OsString::from_vec(quoted)
+}
+
+/// An eighth of the memory, within bounds: sessions and signatures are found by indexes whose pages are needed all over, and
+/// a small machine has others to serve.
+fn shared_buffers(memory_bytes: Option<u64>) -> String {
+    let [least, most] = [256, 2_048];
+    format!("{}MB", memory_bytes.map_or(least, |bytes| (bytes >> 20) / 8).clamp(least, most))
 }
 
 /// The kind of memory that parallel queries share; `bytes` is the size of `/dev/shm`, if there is
@@ -134,6 +142,12 @@ mod tests {
         if cfg!(target_os = "linux") {
             assert_eq!(dynamic_shared_memory_type(None), "sysv");
         }
+    }
+
+    #[test]
+    fn a_server_takes_an_eighth_of_the_memory_within_bounds() {
+        let of = |gibibytes: u64| shared_buffers(Some(gibibytes << 30));
+        assert_eq!([shared_buffers(None), of(1), of(4), of(64)], ["256MB", "256MB", "512MB", "2048MB"]);
     }
 
     #[test]

@@ -184,8 +184,13 @@ fn private_server() -> PgConnectOptions {
         env!("CARGO_MANIFEST_DIR").hash(&mut hasher);
         let data_dir: PathBuf = std::env::temp_dir().join(format!("streamtally-tests-{:016x}", hasher.finish()));
         // These tests are not about durability: those that are start the service itself.
-        let quick =
-            [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off"), ("max_connections", "400")];
+        let quick = [
+            ("fsync", "off"),
+            ("synchronous_commit", "off"),
+            ("full_page_writes", "off"),
+            ("max_connections", "400"),
+            ("shared_buffers", "256MB"),
+        ];
         PrivatePostgres::open(&Options {
             data_dir,
             bin: None,
