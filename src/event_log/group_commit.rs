@@ -1,8 +1,8 @@
 //! Group commit.
 //!
 //! Whoever appends puts the entry on a bounded queue and waits. One writer takes whatever has gathered, appends it in
-//! one statement and one commit, then wakes them all. There is no timer: an idle system answers at once, a busy one
-//! batches by itself. A full queue refuses, it never grows.
+//! one statement and one commit, then wakes them all. An idle system answers at once, a busy one batches by itself; it waits
+//! for a moment for those who were answered just now. A full queue refuses, it never grows.
 //!
 //! What the database does not confirm goes to the spool, and so does all that comes after it until that is drained.
 
