@@ -133,6 +133,7 @@ begin
             where entry.auth_timestamp = asked.auth_timestamp
               and entry.signature_tag = asked.signature_tag
               and entry.shard = asked.shard
+              -- Said again: a cluster finds the node by it.
               and entry.shard = any (held_shards)
               and entry.recorded_at between used_from and used_until
             -- Apart, so that no index is chosen for its order.
@@ -259,5 +260,30 @@ begin
     insert into log_entry values (entry.*);
     update shard_head set position = entry.position, recorded_at = entry.recorded_at where shard = home;
     return true;
+end
+$$;
+
+-- Closes a moment, or the latest there is, once what is being appended is. It takes the head rows in the order of their
+-- shards, as an append does, and one by one, as a cluster wants it; and it reads the clock after that.
+create function close_moment(asked timestamptz) returns table (closed_at timestamptz, shard smallint, "position" bigint)
+    language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+    shards constant smallint[] := (select array_agg(shard order by shard) from shard_head);
+    taken  smallint;
+    latest timestamptz;
+    moment timestamptz;
+begin
+    foreach taken in array shards loop
+        select greatest(latest, recorded_at) into latest from shard_head where shard = taken for update;
+    end loop;
+    moment := coalesce(asked, greatest(clock_timestamp(), latest));
+    foreach taken in array shards loop
+        return query
+        update shard_head set recorded_at = greatest(recorded_at, moment + interval '1 microsecond')
+        where shard = taken
+        returning moment, shard, position;
+    end loop;
 end
 $$;

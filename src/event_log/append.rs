@@ -31,6 +31,7 @@ const AT_ONCE: usize = 8;
 
 /// The log: appended to by one writer, or, where its shards are distributed, by several, each of other shards.
 pub struct Log {
+    distributed: bool,
     writers: Vec<LogWriter>,
 }
 
@@ -39,7 +40,6 @@ struct LogWriter {
     database: PgConnectOptions,
     connection: Option<PgConnection>,
     signature_max_future: TimeDelta,
-    distributed: bool,
 }
 
 /// What became of a batch, by the entries' places in it.
@@ -81,8 +81,9 @@ impl Log {
     #[must_use]
     pub fn new(database: &PgConnectOptions, purpose: Use, signature_max_future: TimeDelta, distributed: bool) -> Self {
         let database = pool::options(database, purpose, distributed);
-        let writer = || LogWriter { database: database.clone(), connection: None, signature_max_future, distributed };
-        Self { writers: std::iter::repeat_with(writer).take(if distributed { AT_ONCE } else { 1 }).collect() }
+        let writer = || LogWriter { database: database.clone(), connection: None, signature_max_future };
+        let writers = std::iter::repeat_with(writer).take(if distributed { AT_ONCE } else { 1 }).collect();
+        Self { distributed, writers }
     }
 
     /// Appends a batch within `patience`.
@@ -92,12 +93,17 @@ impl Log {
     pub async fn append(&mut self, entries: Vec<Incoming>, patience: Duration) -> Settled {
         let deadline = Instant::now() + patience;
         let placed = |(place, entry)| Placed { place, entry, quarantined: None };
-        let writers = self.writers.len();
-        let mut parts = part_by(entries.into_iter().enumerate().map(placed), |shard| shard % writers);
-        let appending = (0..).zip(&mut self.writers).filter_map(|(number, writer)| {
-            let part = parts.remove(&number)?;
-            Some(writer.append(part, deadline))
-        });
+        let batch = entries.into_iter().enumerate().map(placed).collect();
+        // In a cluster, each shard is committed by itself.
+        let turns = if self.distributed { part_by_shard(batch) } else { vec![batch] };
+        let mut shares: Vec<_> = self.writers.iter_mut().map(|writer| (writer, VecDeque::new())).collect();
+        let writers = shares.len();
+        for (number, turn) in turns.into_iter().enumerate() {
+            if let Some((_, share)) = shares.get_mut(number % writers) {
+                share.push_back(turn);
+            }
+        }
+        let appending = shares.into_iter().map(|(writer, turns)| writer.append(turns, deadline));
         let mut settled = join_all(appending).await.into_iter().reduce(Settled::and).unwrap_or_default();
         settled.unconfirmed.sort_unstable_by_key(|(place, _)| *place);
         settled
@@ -105,10 +111,8 @@ impl Log {
 }
 
 impl LogWriter {
-    async fn append(&mut self, part: Vec<Placed>, deadline: Instant) -> Settled {
-        // In a cluster, each shard is committed by itself.
-        let of_turn = |shard| if self.distributed { shard } else { 0 };
-        let mut turns: VecDeque<_> = part_by(part, of_turn).into_values().collect();
+    /// Commits one turn after the other.
+    async fn append(&mut self, mut turns: VecDeque<Vec<Placed>>, deadline: Instant) -> Settled {
         let mut settled = Settled::default();
         while let Some(turn) = turns.pop_front() {
             let (mut turn, later) = one_session_a_signature(turn);
@@ -188,13 +192,12 @@ impl LogWriter {
     }
 }
 
-/// Parts a batch by what is made of the number of each entry's shard.
-fn part_by(batch: impl IntoIterator<Item = Placed>, key: impl Fn(usize) -> usize) -> BTreeMap<usize, Vec<Placed>> {
-    let mut parts = BTreeMap::<_, Vec<_>>::new();
+fn part_by_shard(batch: Vec<Placed>) -> Vec<Vec<Placed>> {
+    let mut parts = BTreeMap::<i16, Vec<_>>::new();
     for placed in batch {
-        parts.entry(key(placed.entry.row.shard.unsigned_abs().into())).or_default().push(placed);
+        parts.entry(placed.entry.row.shard).or_default().push(placed);
     }
-    parts
+    parts.into_values().collect()
 }
 
 /// Parts a batch: the entries whose signature another session has before them in it are to come later, when the log

@@ -3,6 +3,8 @@
 //! Functions are named by what they do to rows (`insert_`, `get_`, `list_`, `lock_`, `upsert_`, `update_`,
 //! `delete_`). Rows (`…Row`) are what a statement takes or gives back, and are never shown to callers. Business times are parameters;
 //! the database's own clock is read only where the log needs it.
+//!
+//! A statement about several shards names them twice, by a join and by a list: a cluster finds their nodes by the list.
 
 pub mod access_token;
 pub mod audit;
