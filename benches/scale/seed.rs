@@ -44,7 +44,7 @@ pub(super) async fn seed(folder: &Path, ended: u32) -> anyhow::Result<()> {
     })?;
     let options = options_of(&private);
     let pool = pool::open(&options, Use::Work, false);
-    installation::prepare(&pool, &config::master_key(&data_dir)?, None, clock::now()).await?;
+    installation::prepare(&pool, &config::master_key(&data_dir)?, installation::SHARDS, clock::now()).await?;
     config::admin_token(&data_dir)?;
     pool.close().await;
     let mut connection = PgConnection::connect_with(&options).await?;

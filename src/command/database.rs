@@ -13,7 +13,7 @@ use crate::clock;
 use crate::config::{self, InstallationOptions};
 use crate::data_dir::DataDir;
 use crate::postgres::{self, PrivatePostgres, Purpose};
-use crate::registry::installation;
+use crate::registry::installation::{self, SHARDS};
 use crate::registry::master_key::MasterKey;
 use crate::store::pool::{self, Use};
 
@@ -75,16 +75,16 @@ pub(super) async fn with_installation<T>(
     options: &InstallationOptions,
     work: impl AsyncFnOnce(&Installation) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    with_installation_of(options, None, work).await
+    with_installation_of(options, SHARDS, work).await
 }
 
-/// The same, on an installation that has this number of shards, or is made with it.
+/// The same, on an installation that is made with this number of shards if it is made now.
 ///
 /// # Errors
-/// When the database cannot be used or has another number of shards, and what `work` fails with.
+/// When the database cannot be used, and what `work` fails with.
 pub(super) async fn with_installation_of<T>(
     options: &InstallationOptions,
-    shards: Option<i16>,
+    shards: i16,
     work: impl AsyncFnOnce(&Installation) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let data_dir = DataDir::find(options.data_dir.as_deref())?;

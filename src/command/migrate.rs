@@ -1,10 +1,11 @@
 //! `migrate`: the database made ready, without serving.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 
 use super::database::with_installation_of;
 use crate::config::InstallationOptions;
+use crate::registry::installation::SHARDS;
 use crate::store;
 
 #[derive(Debug, Args)]
@@ -23,8 +24,15 @@ impl MigrateCommand {
     /// # Errors
     /// When the database cannot be used, or has another number of shards.
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        with_installation_of(&self.installation, self.shards, async |on| {
+        with_installation_of(&self.installation, self.shards.unwrap_or(SHARDS), async |on| {
             let made = store::installation::get_installation(&on.pool).await?.context("the installation is gone")?;
+            if let Some(wanted) = self.shards.filter(|wanted| *wanted != made.shards) {
+                bail!(
+                    "this installation was made with {} shards, for good: every stream has its place among them. Only a \
+                     new one, in an empty database, can have {wanted}; `export` and `import` take the log there",
+                    made.shards
+                );
+            }
             let whereabouts =
                 if made.distributed { "spread over the nodes of a Citus cluster" } else { "on one server" };
             println!("the database is up to date; shards: {}, {whereabouts}", made.shards);

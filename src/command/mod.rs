@@ -5,12 +5,14 @@ mod diagnose;
 mod domain;
 mod migrate;
 mod openapi;
+mod progress;
 mod rebuild;
 mod report;
 mod send;
 mod serve;
 mod simulate;
 mod token;
+mod transfer;
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -56,6 +58,10 @@ enum Command {
     Diagnose(Box<diagnose::DiagnoseCommand>),
     /// Make all sessions anew from the event log, or compare them with it; the service may run meanwhile
     Rebuild(rebuild::RebuildCommand),
+    /// Write the event log out, for another installation or for programs of your own
+    Export(transfer::ExportCommand),
+    /// Take in an event log that `export` wrote, and fold it
+    Import(transfer::ImportCommand),
     /// Report how long pushes lasted, or how many there were at a time
     #[command(subcommand)]
     Report(Box<report::ReportCommand>),
@@ -92,6 +98,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Simulate(command) => command.run().await,
         Command::Diagnose(command) => command.run().await,
         Command::Rebuild(command) => command.run().await,
+        Command::Export(command) => command.run().await,
+        Command::Import(command) => command.run().await,
         Command::Report(command) => command.run().await,
         Command::Openapi => openapi::print(),
     }

@@ -125,7 +125,7 @@ impl LogWriter {
                     judge_again(&mut turn, &used);
                     turns.push_back(turn);
                 }
-                Err(error) if !is_about_an_entry(&error) => {
+                Err(error) if !store::is_about_a_value(&error) => {
                     report(&error);
                     let unconfirmed = turn.into_iter().chain(turns.drain(..).flatten());
                     settled.unconfirmed.extend(unconfirmed.map(|mut placed| {
@@ -226,12 +226,6 @@ fn is_broken_connection(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_))
         || code.is_some_and(|code| code.starts_with("08") || code.starts_with("57P"))
-}
-
-/// Whether the database refused a value (SQLSTATE classes 22 and 23) rather than failed.
-fn is_about_an_entry(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
 fn report(error: &sqlx::Error) {

@@ -9,6 +9,7 @@
 //! - [`operator_end`]: when a session ended, by an operator's word.
 //! - [`release`]: letting a quarantined message count.
 //! - [`read`]: what folding makes of a row.
+//! - [`transfer`]: out of one installation and into another.
 
 pub mod alarm;
 pub mod append;
@@ -20,3 +21,4 @@ pub mod read;
 pub mod receive;
 pub mod release;
 pub mod spool;
+pub mod transfer;

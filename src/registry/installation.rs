@@ -27,17 +27,6 @@ pub enum InstallationError {
     /// The master key is not the installation's.
     #[error("the master key does not fit")]
     MasterKey(#[from] MasterKeyError),
-    /// It was made with another number of shards than is asked for.
-    #[error(
-        "this installation was made with {found} shards, for good: every stream has its place among them. Only a new \
-         one, in an empty database, can have {wanted}"
-    )]
-    OtherShards {
-        /// How many it has.
-        found: i16,
-        /// How many are asked for.
-        wanted: i16,
-    },
 }
 
 impl InstallationError {
@@ -46,33 +35,30 @@ impl InstallationError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Database(error) | Self::Migration(MigrateError::Execute(error)) => store::is_passing(error),
-            Self::Migration(_) | Self::MasterKey(_) | Self::OtherShards { .. } => false,
+            Self::Migration(_) | Self::MasterKey(_) => false,
         }
     }
 }
 
 /// Brings the schema up to date and makes what an installation starts with. Changes nothing when all is there.
 ///
-/// `shards` says how many a new installation has, and an existing one is to have; [`SHARDS`], and any, when `None`.
+/// `shards` says how many a new installation has; one that is there keeps those that it was made with.
 ///
 /// # Errors
 /// [`InstallationError`]; [`MasterKeyError::Wrong`] in it when the installation was made with another master key.
 pub async fn prepare(
     pool: &PgPool,
     master_key: &MasterKey,
-    shards: Option<i16>,
+    shards: i16,
     now: DateTime<Utc>,
 ) -> Result<InstallationRow, InstallationError> {
     bring_up_to_date(pool).await?;
     let mut transaction = pool.begin().await?;
-    let (check, of_new) = (check_of(master_key), shards.unwrap_or(SHARDS));
-    store::installation::insert_installation(&mut *transaction, Uuid::new_v4(), of_new, &check, now).await?;
+    let check = check_of(master_key);
+    store::installation::insert_installation(&mut *transaction, Uuid::new_v4(), shards, &check, now).await?;
     let installation =
         store::installation::get_installation(&mut *transaction).await?.ok_or(sqlx::Error::RowNotFound)?;
     check_master_key(&installation, master_key)?;
-    if let Some(wanted) = shards.filter(|wanted| *wanted != installation.shards) {
-        return Err(InstallationError::OtherShards { found: installation.shards, wanted });
-    }
     store::installation::insert_shards(&mut *transaction, installation.shards).await?;
     transaction.commit().await?;
     make_partitions_ahead(pool).await?;
@@ -106,15 +92,28 @@ async fn bring_up_to_date(pool: &PgPool) -> Result<(), InstallationError> {
 /// # Errors
 /// Those of the database.
 pub async fn make_partitions_ahead(pool: &PgPool) -> Result<(), sqlx::Error> {
+    let this_month = month_of(store::partition::get_database_time(pool).await?);
+    make_partitions(pool, (0..=MONTHS_AHEAD).map(|ahead| this_month + Months::new(ahead))).await
+}
+
+/// Makes the log's partitions for months, each told by its first day, where they are not there.
+///
+/// # Errors
+/// Those of the database.
+pub async fn make_partitions(pool: &PgPool, months: impl IntoIterator<Item = NaiveDate>) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
     store::partition::lock_partitions(&mut *transaction).await?;
-    let today = store::partition::get_database_time(&mut *transaction).await?.date_naive();
-    let this_month = NaiveDate::from_ymd_opt(today.year(), today.month(), 1).unwrap_or(today);
-    for ahead in 0..=MONTHS_AHEAD {
-        let month = this_month + Months::new(ahead);
+    for month in months {
         if !store::partition::has_log_partition(&mut *transaction, month).await? {
             store::partition::create_log_partition(&mut transaction, month).await?;
         }
     }
     transaction.commit().await
+}
+
+/// The first day of the month whose partition holds what is recorded then.
+#[must_use]
+pub fn month_of(recorded_at: DateTime<Utc>) -> NaiveDate {
+    let day = recorded_at.date_naive();
+    day.with_day(1).unwrap_or(day)
 }

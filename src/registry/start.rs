@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::RegistryRows;
 use super::copy::{self, CopyError};
-use super::installation::{self, InstallationError};
+use super::installation::{self, InstallationError, SHARDS};
 use super::master_key::{MasterKey, MasterKeyError};
 use crate::clock;
 use crate::standby::Standby;
@@ -67,7 +67,7 @@ pub async fn start(
         Some(standby) => copy::get(standby).await.or_else(|error| forget_unless(waiting, error))?,
         None => None,
     };
-    match installation::prepare(pool, master_key, None, clock::now()).await {
+    match installation::prepare(pool, master_key, SHARDS, clock::now()).await {
         Ok(found) => {
             if waiting && copy.is_some_and(|copy| !is_same(&copy.installation, &found)) {
                 return Err(StartError::OtherInstallation);
@@ -95,7 +95,7 @@ pub async fn prepare_until_done(
     let mut failing = false;
     while !*prepared.borrow() {
         sleep(PAUSE).await;
-        let found = installation::prepare(pool, master_key, None, clock::now()).await.map_err(StartError::from);
+        let found = installation::prepare(pool, master_key, SHARDS, clock::now()).await.map_err(StartError::from);
         match found {
             Ok(found) if is_same(&found, expected) => {
                 tracing::info!("the database is ready");

@@ -89,6 +89,15 @@ pub async fn try_lock_inference(executor: impl PgExecutor<'_>) -> Result<bool, s
         .await
 }
 
+/// Keeps others from inferring, as long as this connection lasts. Waits for who is at it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lock_inference(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!("select pg_advisory_lock(hashtext('streamtally: inference'))").execute(executor).await?;
+    Ok(())
+}
+
 /// How far each shard's log reaches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeadsRow {

@@ -36,6 +36,7 @@ pub mod silence;
 pub mod snapshot;
 pub mod standby;
 pub mod stream;
+pub mod transfer;
 
 /// The schema's migrations, embedded.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
@@ -57,4 +58,11 @@ pub fn is_passing(error: &sqlx::Error) -> bool {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
         _ => code.is_some_and(|code| PASSING.iter().any(|class| code.starts_with(class))),
     }
+}
+
+/// Whether the database refused a value (SQLSTATE classes 22 and 23) rather than failed.
+#[must_use]
+pub fn is_about_a_value(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }

@@ -320,7 +320,7 @@ pub async fn serve(database: &TestDatabase, data_dir: &Path, settings: &[&str]) 
         data_dir: data_dir.to_owned(),
         database: database.options.clone(),
         read_database: None,
-        master_key: MasterKey::from_base64(&"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned().into()).unwrap(),
+        master_key: master_key(),
         admin_token: ADMIN_TOKEN.to_owned().into(),
         certificate: options.certificate().unwrap(),
         metrics: metrics(),
@@ -333,6 +333,11 @@ pub async fn serve(database: &TestDatabase, data_dir: &Path, settings: &[&str]) 
         let _ = stopped.await;
     }));
     Ok((address, connections, stop, running))
+}
+
+/// The master key of all these services.
+pub fn master_key() -> MasterKey {
+    MasterKey::from_base64(&"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned().into()).unwrap()
 }
 
 fn metrics() -> PrometheusHandle {

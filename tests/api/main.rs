@@ -39,4 +39,5 @@ mod spool;
 mod streams;
 mod tls;
 mod tokens;
+mod transfer;
 mod transport;

@@ -23,3 +23,4 @@ mod simulate;
 mod start;
 mod stop;
 mod tls;
+mod transfer;

@@ -1,0 +1,118 @@
+//! `export` and `import`: the event log out of one installation, and into another.
+
+use std::io::{BufWriter, IsTerminal, stdin, stdout};
+
+use anyhow::bail;
+use clap::Args;
+
+use super::BadUsage;
+use super::database::{Installation, with_installation_of, with_installation_read_only};
+use super::progress;
+use crate::config::InstallationOptions;
+use crate::event_log::transfer::{Exported, Imported, Lines, export, import};
+use crate::reconciler::fold_to_end;
+use crate::store;
+use crate::store::pool::{self, Use};
+
+const ABOUT_EXPORT: &str = "\
+Writes the event log to standard output as newline-delimited JSON: first a line that says what follows, then each entry
+with all that the log says of it. The service may run meanwhile; what is received after the first line is not in it.
+
+It holds addresses, user_args and signatures: keep it as you keep the database. Domains, keys and tokens are not in it,
+nor are sealed reports; pg_dump copies an installation whole.
+
+  (umask 077; streamtally export | zstd >log.ndjson.zst)";
+
+const ABOUT_IMPORT: &str = "\
+Reads what `export` wrote from standard input, appends it as it was recorded, and folds it. An installation that has
+received nothing then gives the same sessions and the same reports of the same moments. To import what is there already
+changes nothing: an import that broke off is begun anew, and a later export continues an earlier one.
+
+A new installation is made with as many shards as the log has. One that `migrate --shards` made may have a multiple.
+
+  zstd --decompress --stdout log.ndjson.zst | streamtally import";
+
+#[derive(Debug, Args)]
+#[command(after_help = ABOUT_EXPORT)]
+pub(super) struct ExportCommand {
+    #[command(flatten)]
+    installation: InstallationOptions,
+}
+
+impl ExportCommand {
+    /// Writes the log to standard output.
+    ///
+    /// # Errors
+    /// When there is no installation, its database cannot be used, or standard output takes no more.
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        with_installation_read_only(&self.installation, async |on| {
+            let bar = progress::bar(Some(0), "entries");
+            let tell = |written, entries| {
+                bar.set_length(entries);
+                bar.set_position(written);
+            };
+            let Exported { entries, dropped } = export(&on.database, BufWriter::new(stdout()), tell).await?;
+            bar.finish_and_clear();
+            eprintln!("{entries} log entries exported");
+            if dropped > 0 {
+                eprintln!(
+                    "{dropped} older ones are no longer kept, so that `import` will not take this log: pg_dump copies \
+                     the sessions that began with them"
+                );
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = ABOUT_IMPORT)]
+pub(super) struct ImportCommand {
+    #[command(flatten)]
+    installation: InstallationOptions,
+}
+
+impl ImportCommand {
+    /// Imports standard input.
+    ///
+    /// # Errors
+    /// When it is no log, does not fit the installation, or the database cannot be used.
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        if stdin().is_terminal() {
+            bail!(BadUsage("the log is read from standard input: import <log.ndjson".to_owned()));
+        }
+        let (header, lines) = Lines::open(tokio::io::stdin()).await?;
+        with_installation_of(&self.installation, header.shards, async |on| {
+            let bar = progress::bar(Some(header.entries), "entries");
+            let imported = import(&on.pool, &header, lines, |read| bar.set_position(read)).await;
+            bar.finish_and_clear();
+            let Imported { appended, known } = imported?;
+            println!("{appended} log entries imported; {known} were here already");
+            fold(on).await
+        })
+        .await
+    }
+}
+
+/// Folds what was imported, so that it can be asked for at once.
+async fn fold(on: &Installation) -> anyhow::Result<()> {
+    let distributed = store::installation::get_installation(&on.pool).await?.is_some_and(|made| made.distributed);
+    let pool = pool::open(&on.database, Use::Fold, distributed);
+    let mut folded = 0;
+    let bar = progress::bar(None, "entries folded");
+    loop {
+        match fold_to_end(&pool).await? {
+            0 => break,
+            entries => folded += entries,
+        }
+        bar.set_position(folded as u64);
+    }
+    bar.finish_and_clear();
+    pool.close().await;
+    let mut connection = on.pool.acquire().await?;
+    store::pool::set_no_time_limit(&mut *connection).await?;
+    store::transfer::analyze_tables(&mut *connection).await?;
+    println!("{folded} log entries folded");
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! The lines of an export.
+
+use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::io::AsyncRead;
+use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
+
+use crate::store::transfer::RecordedEntryRow;
+
+/// The longest line that is read, in bytes: several times what an entry can take.
+const LONGEST: usize = 256 << 10;
+
+/// Bytes of lines after which no more are read at a time.
+const MOST_BYTES: usize = 4 << 20;
+
+/// Grows when lines come to mean something else.
+const VERSION: u32 = 1;
+
+/// The first line: what follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// The version of this format.
+    streamtally_log: u32,
+    /// How many shards the installation has.
+    pub shards: i16,
+    /// How many entries follow.
+    pub entries: u64,
+    /// When this was written.
+    pub exported_at: DateTime<Utc>,
+}
+
+impl Header {
+    /// The header of an export.
+    #[must_use]
+    pub fn new(shards: i16, entries: u64, exported_at: DateTime<Utc>) -> Self {
+        Self { streamtally_log: VERSION, shards, entries, exported_at }
+    }
+}
+
+/// An entry as a line, without its end.
+pub(super) fn text_of(entry: &RecordedEntryRow) -> Result<String, serde_json::Error> {
+    let mut members = serde_json::to_value(entry)?;
+    if let Value::Object(members) = &mut members {
+        members.retain(|_, value| !matches!(value, Value::Null | Value::Bool(false)));
+    }
+    serde_json::to_string(&members)
+}
+
+/// An entry and the number of its line, from 1.
+pub(super) struct Numbered {
+    pub(super) line: u64,
+    pub(super) entry: RecordedEntryRow,
+}
+
+/// Why a line cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LinesError {
+    /// The first line is something else.
+    #[error("this is no exported log: its first line is not the one that `export` writes")]
+    NoHeader,
+    /// By a newer version of the program.
+    #[error("this log was exported in version {0} of the format, which is newer than this program")]
+    Newer(u32),
+    /// It is not JSON, or not of an entry. Not quoted: it may hold personal data.
+    #[error("line {line}, column {column} {problem}")]
+    Malformed {
+        /// Which one, from 1.
+        line: u64,
+        /// Where in it, from 1.
+        column: usize,
+        /// What is wrong there.
+        problem: &'static str,
+    },
+    /// No entry is as long.
+    #[error("line {line} is longer than any entry can be")]
+    TooLong {
+        /// Which one, from 1.
+        line: u64,
+    },
+    /// The file itself.
+    #[error("the log cannot be read")]
+    Io(#[from] std::io::Error),
+}
+
+/// The lines of an export, one after the other.
+pub struct Lines<Source> {
+    lines: FramedRead<Source, LinesCodec>,
+    /// How many were read.
+    read: u64,
+}
+
+impl<Source: AsyncRead + Unpin> Lines<Source> {
+    /// Begins to read an export.
+    ///
+    /// # Errors
+    /// [`LinesError`] when it is none.
+    pub async fn open(source: Source) -> Result<(Header, Self), LinesError> {
+        let mut lines = Self { lines: FramedRead::new(source, LinesCodec::new_with_max_length(LONGEST)), read: 0 };
+        let first = match lines.next_text().await {
+            Ok(first) => first.unwrap_or_default(),
+            // Whatever it is, it is no header.
+            Err(LinesError::TooLong { .. }) => String::new(),
+            Err(error) => return Err(error),
+        };
+        let Ok(header) = serde_json::from_str::<Value>(&first) else { return Err(LinesError::NoHeader) };
+        let version = header.get("streamtally_log").and_then(Value::as_u64).ok_or(LinesError::NoHeader)?;
+        match u32::try_from(version) {
+            Ok(VERSION) => Ok((serde_json::from_value(header).map_err(|_| LinesError::NoHeader)?, lines)),
+            version => Err(LinesError::Newer(version.unwrap_or(u32::MAX))),
+        }
+    }
+
+    /// The next entries, at most `limit`, and no more than a few megabytes; none at the end.
+    pub(super) async fn next_entries(&mut self, limit: usize) -> Result<Vec<Numbered>, LinesError> {
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        while entries.len() < limit && bytes < MOST_BYTES {
+            let Some(text) = self.next_text().await? else { break };
+            let malformed = |error: serde_json::Error| {
+                let problem = if error.is_data() { "is not what an entry has there" } else { "is not JSON" };
+                LinesError::Malformed { line: self.read, column: error.column(), problem }
+            };
+            entries.push(Numbered { line: self.read, entry: serde_json::from_str(&text).map_err(malformed)? });
+            bytes += text.len();
+        }
+        Ok(entries)
+    }
+
+    async fn next_text(&mut self) -> Result<Option<String>, LinesError> {
+        let Some(text) = self.lines.next().await else { return Ok(None) };
+        self.read += 1;
+        match text {
+            Ok(text) => Ok(Some(text)),
+            Err(LinesCodecError::MaxLineLengthExceeded) => Err(LinesError::TooLong { line: self.read }),
+            Err(LinesCodecError::Io(error)) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Entries of the log as they are, out of one installation and into another.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::PgExecutor;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::fold::ProgressRow;
+
+/// An entry of the log with all that it says. As JSON it is a line of an export.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedEntryRow {
+    /// The stream's shard.
+    pub shard: i16,
+    /// Its place in the shard's log, from 1 without a gap.
+    pub position: i64,
+    /// The database's clock when it was appended; grows with the position.
+    pub recorded_at: DateTime<Utc>,
+    /// The service's clock at receipt.
+    pub received_at: DateTime<Utc>,
+    /// The entry's id.
+    pub event_id: Uuid,
+    /// The session that it is about.
+    pub session_id: Uuid,
+    /// Ingest domain.
+    pub domain: String,
+    /// Application.
+    pub app: String,
+    /// Stream name.
+    pub stream: String,
+    /// Unix seconds.
+    pub publish_timestamp: i64,
+    /// `provider`, `inference` or `operator`.
+    pub origin: String,
+    /// The provider's word, or one of ours.
+    pub event: String,
+    /// `accepted`, `quarantined` or `released`.
+    pub disposition: String,
+    /// Why it is quarantined.
+    pub reason: Option<String>,
+    /// `verified`, `unsigned`, or none for what is not from the provider.
+    pub signature: Option<String>,
+    /// The key that the signature fits.
+    pub key_id: Option<Uuid>,
+    /// Unix second at which the signature expires.
+    pub auth_timestamp: Option<i64>,
+    /// The signature, 64 hexadecimal digits.
+    pub auth_sign: Option<String>,
+    /// It is the first entry that counts by its signature.
+    #[serde(default)]
+    pub is_first_use: bool,
+    /// The encoder's address.
+    pub client_ip: Option<String>,
+    /// The receiving node's address.
+    pub node_ip: Option<String>,
+    /// The address that the message came from.
+    pub source_ip: Option<String>,
+    /// Query string of the push URL, masked.
+    pub user_args: Option<String>,
+    /// The template that made this rendition.
+    pub rendition_template: Option<String>,
+    /// Members that are not known.
+    pub extra: Option<Value>,
+    /// Addresses or `user_args` were there, and are no longer kept.
+    #[serde(default)]
+    pub blanked: bool,
+    /// The end that an inference or an operator finds.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// The operator.
+    pub actor: Option<String>,
+    /// The operator's reason.
+    pub note: Option<String>,
+    /// Of a release: the quarantined entry.
+    pub original_event_id: Option<Uuid>,
+    /// Of a release: what the quarantined entry said.
+    pub original_event: Option<String>,
+    /// Of a release: when the quarantined message arrived.
+    pub original_received_at: Option<DateTime<Utc>>,
+}
+
+/// The entries of a shard after one up to a position, in their order; at most `limit`.
+///
+/// When the one before them was recorded keeps older months out of the search.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_recorded_entries(
+    executor: impl PgExecutor<'_>,
+    after: ProgressRow,
+    to_position: i64,
+    limit: i64,
+) -> Result<Vec<RecordedEntryRow>, sqlx::Error> {
+    sqlx::query_as!(
+        RecordedEntryRow,
+        r#"select shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream, publish_timestamp,
+               origin, event, disposition, reason, signature, key_id, auth_timestamp, encode(auth_sign, 'hex') as auth_sign,
+               signature_tag is not null as "is_first_use!", client_ip, node_ip, source_ip, user_args,
+               rendition_template, extra, blanked, ended_at, actor, note, original_event_id, original_event,
+               original_received_at
+           from log_entry
+           where shard = $1 and position > $2 and recorded_at >= $3 and position <= $4
+           order by position
+           limit $5"#,
+        after.shard,
+        after.position,
+        after.recorded_at,
+        to_position,
+        limit
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// How far a shard's log reaches, as its head says. Nobody else appends to it, to the end of the transaction.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lock_head(executor: impl PgExecutor<'_>, shard: i16) -> Result<ProgressRow, sqlx::Error> {
+    sqlx::query_as!(
+        ProgressRow,
+        "select shard, position, recorded_at from shard_head where shard = $1 for update",
+        shard
+    )
+    .fetch_one(executor)
+    .await
+}
+
+/// The ids of a shard's entries from one position to another that were recorded in a span of time, in their order.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_event_ids(
+    executor: impl PgExecutor<'_>,
+    shard: i16,
+    positions: (i64, i64),
+    recorded: (DateTime<Utc>, DateTime<Utc>),
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select event_id from log_entry
+         where shard = $1 and position between $2 and $3 and recorded_at between $4 and $5
+         order by position",
+        shard,
+        positions.0,
+        positions.1,
+        recorded.0,
+        recorded.1
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// Puts entries into the log as they were recorded. To be called with the head of their shard held, which is to move on
+/// in the same transaction.
+///
+/// # Errors
+/// Those of the database; of its class 22 or 23 when it refuses what an entry says.
+pub async fn insert_recorded_entries(
+    executor: impl PgExecutor<'_>,
+    entries: &[&RecordedEntryRow],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into log_entry (
+             shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream, publish_timestamp, origin,
+             event, disposition, reason, signature, key_id, auth_timestamp, auth_sign, signature_tag, client_ip, node_ip,
+             source_ip, user_args, rendition_template, extra, blanked, ended_at, actor, note, original_event_id,
+             original_event, original_received_at
+         )
+         select shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream, publish_timestamp,
+             origin, event, disposition, reason, signature, key_id, auth_timestamp, decode(auth_sign, 'hex'),
+             case when is_first_use then ('x' || left(auth_sign, 16))::bit(64)::bigint end, client_ip, node_ip, source_ip,
+             user_args, rendition_template, extra, blanked, ended_at, actor, note, original_event_id, original_event,
+             original_received_at
+         from jsonb_to_recordset($1) as entry (
+             shard smallint, position bigint, recorded_at timestamptz, received_at timestamptz, event_id uuid,
+             session_id uuid, domain text, app text, stream text, publish_timestamp bigint, origin text, event text,
+             disposition text, reason text, signature text, key_id uuid, auth_timestamp bigint, auth_sign text,
+             is_first_use boolean, client_ip text, node_ip text, source_ip text, user_args text, rendition_template text,
+             extra jsonb, blanked boolean, ended_at timestamptz, actor text, note text, original_event_id uuid,
+             original_event text, original_received_at timestamptz
+         )",
+        Json(entries) as _
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Moves the head of a shard to an entry.
+///
+/// # Errors
+/// Those of the database.
+pub async fn update_head(executor: impl PgExecutor<'_>, head: ProgressRow) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update shard_head set position = $2, recorded_at = $3 where shard = $1",
+        head.shard,
+        head.position,
+        head.recorded_at
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Lets the planner know how much there is by now.
+///
+/// # Errors
+/// Those of the database.
+pub async fn analyze_tables(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!("analyze log_entry, stream, stream_session, session_outcome").execute(executor).await?;
+    Ok(())
+}
