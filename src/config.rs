@@ -4,15 +4,15 @@
 //! description. Secrets are read from the environment or the data folder alone: a flag could be seen by everyone on
 //! the machine.
 
-use std::ffi::OsString;
+mod file;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-
 use chrono::TimeDelta;
-use clap::{Args, Command, ValueEnum};
+use clap::{Args, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::data_dir::DataDir;
@@ -21,6 +21,8 @@ use crate::reconciler::infer::Rules;
 use crate::reconciler::retention;
 use crate::registry::master_key::MasterKey;
 use crate::tls::{Certificate, TlsFiles};
+
+pub use file::with_file;
 
 /// The file of the data folder that keeps the administrator's token.
 pub const ADMIN_TOKEN_FILE: &str = "admin-token";
@@ -44,24 +46,32 @@ impl Role {
     pub const ALL: [Self; 3] = [Self::Receiver, Self::Reconciler, Self::Api];
 }
 
+/// Headings that settings stand under in --help.
+const DATA: &str = "Database and secrets";
+const NETWORK: &str = "Network";
+const BELIEF: &str = "What is believed";
+const SESSIONS: &str = "When sessions end";
+const KEEPING: &str = "What is kept, and for how long";
+const LOGS: &str = "Logs and traces";
+
 /// Where an installation's data are. What every command but the simplest needs.
 #[allow(clippy::doc_markdown, reason = "shown as it is by --help")]
 #[derive(Debug, Clone, Args)]
 pub struct InstallationOptions {
     /// TOML file with settings, named as the flags are, with underscores
-    #[arg(long, env = "STREAMTALLY_CONFIG", value_name = "FILE")]
+    #[arg(long, help_heading = DATA, env = "STREAMTALLY_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
 
     /// PostgreSQL 15 or later, as postgres://USER:PASSWORD@HOST:PORT/DATABASE; a private server when unset
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(long, help_heading = DATA, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<SecretString>,
 
     /// Folder for the private database and secrets; /var/lib/streamtally for root, else the XDG data folder
-    #[arg(long, env = "STREAMTALLY_DATA_DIR", value_name = "FOLDER")]
+    #[arg(long, help_heading = DATA, env = "STREAMTALLY_DATA_DIR", value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 
     /// Folder of PostgreSQL's programs, for the private database; searched for when unset
-    #[arg(long, env = "STREAMTALLY_PG_BIN", value_name = "FOLDER")]
+    #[arg(long, help_heading = DATA, env = "STREAMTALLY_PG_BIN", value_name = "FOLDER")]
     pub pg_bin: Option<PathBuf>,
 }
 
@@ -69,19 +79,19 @@ pub struct InstallationOptions {
 #[derive(Debug, Clone, Copy, Args)]
 pub struct AdmissionOptions {
     /// How long after its expiry a signature still counts; later messages are quarantined
-    #[arg(long, env = "STREAMTALLY_SIGNATURE_GRACE", default_value = "10m", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, help_heading = BELIEF, env = "STREAMTALLY_SIGNATURE_GRACE", default_value = "10m", value_parser = duration, value_name = "DURATION")]
     pub signature_grace: TimeDelta,
 
     /// How far in the future a signature's expiry may lie; messages beyond are refused
-    #[arg(long, env = "STREAMTALLY_SIGNATURE_MAX_FUTURE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, help_heading = BELIEF, env = "STREAMTALLY_SIGNATURE_MAX_FUTURE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
     pub signature_max_future: TimeDelta,
 
     /// How long before its signature's expiry a push may have started; other starts are quarantined
-    #[arg(long, env = "STREAMTALLY_START_WINDOW_BEFORE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, help_heading = BELIEF, env = "STREAMTALLY_START_WINDOW_BEFORE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
     pub start_window_before: TimeDelta,
 
     /// How long after its signature's expiry a push may start; other starts are quarantined
-    #[arg(long, env = "STREAMTALLY_START_WINDOW_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, help_heading = BELIEF, env = "STREAMTALLY_START_WINDOW_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
     pub start_window_after: TimeDelta,
 }
 
@@ -90,27 +100,27 @@ pub struct AdmissionOptions {
 #[derive(Debug, Clone, Args)]
 pub struct ServeOptions {
     /// Address and port to listen on
-    #[arg(long, env = "STREAMTALLY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
 
     /// Certificate to serve HTTPS with, and nothing else, followed by its chain, in PEM; read again when it changes
-    #[arg(long, env = "STREAMTALLY_TLS_CERT", value_name = "FILE")]
+    #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
 
     /// Private key of the certificate, in PEM, not encrypted
-    #[arg(long, env = "STREAMTALLY_TLS_KEY", value_name = "FILE")]
+    #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
     /// Connections that may be open at one time, shared evenly by as many workers as there are processors; others wait
-    #[arg(long, env = "STREAMTALLY_MAX_CONNECTIONS", default_value = "20000", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "CONNECTIONS")]
+    #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_MAX_CONNECTIONS", default_value = "20000", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "CONNECTIONS")]
     pub max_connections: u32,
 
     /// Origins whose pages may ask the query API, separated by commas, or * for all; none when unset
-    #[arg(long, env = "STREAMTALLY_CORS_ORIGINS", value_delimiter = ',', value_parser = origin, value_name = "ORIGINS")]
+    #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_CORS_ORIGINS", value_delimiter = ',', value_parser = origin, value_name = "ORIGINS")]
     pub cors_origins: Vec<String>,
 
     /// A replica that queries go to; the same database when unset
-    #[arg(long, env = "STREAMTALLY_READ_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(long, help_heading = DATA, env = "STREAMTALLY_READ_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub read_database_url: Option<SecretString>,
 
     /// Parts of the service that this process runs, separated by commas
@@ -128,44 +138,44 @@ pub struct ServeOptions {
     pub admission: AdmissionOptions,
 
     /// How long a session may be live before it is shown as unconfirmed
-    #[arg(long, env = "STREAMTALLY_UNCONFIRMED_AFTER", default_value = "12h", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_UNCONFIRMED_AFTER", default_value = "12h", value_parser = duration, value_name = "DURATION")]
     pub unconfirmed_after: TimeDelta,
 
     /// How long after the start of a later push of the stream was received a session without an end is taken to be over
-    #[arg(long, env = "STREAMTALLY_SUPERSEDE_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_SUPERSEDE_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
     pub supersede_after: TimeDelta,
 
     /// How long a session may be live before it is taken to be over; for as long as it likes when unset
-    #[arg(long, env = "STREAMTALLY_CLOSE_UNCONFIRMED_AFTER", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_CLOSE_UNCONFIRMED_AFTER", value_parser = duration, value_name = "DURATION")]
     pub close_unconfirmed_after: Option<TimeDelta>,
 
     /// How long the event log is kept, at least 31 days; then it is dropped by whole months. For ever when unset
-    #[arg(long, env = "STREAMTALLY_KEEP_EVENTS", value_parser = duration_of_events, value_name = "DURATION")]
+    #[arg(long, help_heading = KEEPING, env = "STREAMTALLY_KEEP_EVENTS", value_parser = duration_of_events, value_name = "DURATION")]
     pub keep_events: Option<TimeDelta>,
 
     /// How long addresses and user_args are kept, at least 1 day, and no longer than events. As long as those when unset
-    #[arg(long, env = "STREAMTALLY_KEEP_PERSONAL", value_parser = duration_of_personal, value_name = "DURATION")]
+    #[arg(long, help_heading = KEEPING, env = "STREAMTALLY_KEEP_PERSONAL", value_parser = duration_of_personal, value_name = "DURATION")]
     pub keep_personal: Option<TimeDelta>,
 
     /// Further parameters of push URLs whose values are credentials, separated by commas
-    #[arg(long, env = "STREAMTALLY_MASK_PARAMETERS", value_delimiter = ',', value_name = "NAMES")]
+    #[arg(long, help_heading = KEEPING, env = "STREAMTALLY_MASK_PARAMETERS", value_delimiter = ',', value_name = "NAMES")]
     pub mask_parameters: Vec<String>,
 
     /// Received messages that may wait for the database before others are answered 503
-    #[arg(long, env = "STREAMTALLY_QUEUE_CAPACITY", default_value = "65536", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "MESSAGES")]
+    #[arg(long, help_heading = KEEPING, env = "STREAMTALLY_QUEUE_CAPACITY", default_value = "65536", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "MESSAGES")]
     pub queue_capacity: u32,
 
     /// MiB of the data folder that received messages may take while the database is away; beyond that they are answered 503
-    #[arg(long, env = "STREAMTALLY_SPOOL_CAPACITY", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..=1_048_576), value_name = "MEBIBYTES")]
+    #[arg(long, help_heading = KEEPING, env = "STREAMTALLY_SPOOL_CAPACITY", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..=1_048_576), value_name = "MEBIBYTES")]
     pub spool_capacity: u32,
 
     /// How log lines are written, on standard error
-    #[arg(long, env = "STREAMTALLY_LOG_FORMAT", default_value = "pretty", value_enum)]
+    #[arg(long, help_heading = LOGS, env = "STREAMTALLY_LOG_FORMAT", default_value = "pretty", value_enum)]
     pub log_format: LogFormat,
 
     /// What is logged: error, warn, info, debug, trace, or directives of tracing's EnvFilter
     #[arg(
-        long,
+        long, help_heading = LOGS,
         env = "STREAMTALLY_LOG",
         default_value = "info,actix_server=warn,actix_http=off,sqlx=warn",
         value_name = "FILTER"
@@ -269,67 +279,6 @@ fn origin(text: &str) -> Result<String, String> {
     let url = url.ok_or("an origin is written like https://wall.example.com or http://localhost:3000, or * for all")?;
     let written = url.origin().ascii_serialization();
     if written == text { Ok(written) } else { Err(format!("browsers write this origin as {written}")) }
-}
-
-/// Makes the values of the settings file the defaults of a command line.
-///
-/// # Errors
-/// When the file cannot be read, is not TOML, or names something that is no setting.
-pub fn with_file(mut command: Command, arguments: &[OsString]) -> anyhow::Result<Command> {
-    let Some(path) = file_named_by(arguments).or_else(|| std::env::var_os("STREAMTALLY_CONFIG")).map(PathBuf::from)
-    else {
-        return Ok(command);
-    };
-    let text =
-        std::fs::read_to_string(&path).with_context(|| format!("cannot read the settings in {}", path.display()))?;
-    let table: toml::Table = text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
-    for (name, value) in table {
-        let value = match value {
-            toml::Value::String(text) => text,
-            toml::Value::Integer(number) => number.to_string(),
-            toml::Value::Boolean(flag) => flag.to_string(),
-            toml::Value::Array(items) => {
-                let items = items.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>();
-                items.with_context(|| format!("{name} in {} must list texts", path.display()))?.join(",")
-            }
-            _ => bail!("{name} in {} must be a text, a number, true or false, or a list of texts", path.display()),
-        };
-        if !is_setting(&name) {
-            bail!("{} names {name}, which is no setting", path.display());
-        }
-        command = with_default(command, &name, &value);
-    }
-    Ok(command)
-}
-
-/// Whether the service has such a setting; other arguments of commands are none.
-fn is_setting(name: &str) -> bool {
-    let settings = ServeOptions::augment_args(InstallationOptions::augment_args(Command::new("")));
-    name != "config" && settings.get_arguments().any(|argument| argument.get_id() == name)
-}
-
-/// The command and those below it, with another default for a setting where they have it.
-fn with_default(mut command: Command, setting: &str, value: &str) -> Command {
-    if command.get_arguments().any(|argument| argument.get_id() == setting) {
-        command = command.mut_arg(setting, |argument| argument.default_value(value.to_owned()));
-    }
-    let below: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
-    below
-        .iter()
-        .fold(command, |command, name| command.mut_subcommand(name, |below| with_default(below, setting, value)))
-}
-
-fn file_named_by(arguments: &[OsString]) -> Option<OsString> {
-    let mut arguments = arguments.iter();
-    while let Some(argument) = arguments.next() {
-        if argument == "--config" {
-            return arguments.next().cloned();
-        }
-        if let Some(path) = argument.to_str().and_then(|text| text.strip_prefix("--config=")) {
-            return Some(path.into());
-        }
-    }
-    None
 }
 
 /// The master key: from the environment, else from the data folder, else made there.

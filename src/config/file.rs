@@ -1,0 +1,70 @@
+//! The settings file: TOML, whose values become the defaults of the command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::{Args, Command};
+
+use super::{InstallationOptions, ServeOptions};
+
+/// Makes the values of the settings file the defaults of a command line.
+///
+/// # Errors
+/// When the file cannot be read, is not TOML, or names something that is no setting.
+pub fn with_file(mut command: Command, arguments: &[OsString]) -> anyhow::Result<Command> {
+    let Some(path) = file_named_by(arguments).or_else(|| std::env::var_os("STREAMTALLY_CONFIG")).map(PathBuf::from)
+    else {
+        return Ok(command);
+    };
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("cannot read the settings in {}", path.display()))?;
+    let table: toml::Table = text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+    for (name, value) in table {
+        let value = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(flag) => flag.to_string(),
+            toml::Value::Array(items) => {
+                let items = items.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>();
+                items.with_context(|| format!("{name} in {} must list texts", path.display()))?.join(",")
+            }
+            _ => bail!("{name} in {} must be a text, a number, true or false, or a list of texts", path.display()),
+        };
+        if !is_setting(&name) {
+            bail!("{} names {name}, which is no setting", path.display());
+        }
+        command = with_default(command, &name, &value);
+    }
+    Ok(command)
+}
+
+/// Whether the service has such a setting; other arguments of commands are none.
+fn is_setting(name: &str) -> bool {
+    let settings = ServeOptions::augment_args(InstallationOptions::augment_args(Command::new("")));
+    name != "config" && settings.get_arguments().any(|argument| argument.get_id() == name)
+}
+
+/// The command and those below it, with another default for a setting where they have it.
+fn with_default(mut command: Command, setting: &str, value: &str) -> Command {
+    if command.get_arguments().any(|argument| argument.get_id() == setting) {
+        command = command.mut_arg(setting, |argument| argument.default_value(value.to_owned()));
+    }
+    let below: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    below
+        .iter()
+        .fold(command, |command, name| command.mut_subcommand(name, |below| with_default(below, setting, value)))
+}
+
+fn file_named_by(arguments: &[OsString]) -> Option<OsString> {
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        if argument == "--config" {
+            return arguments.next().cloned();
+        }
+        if let Some(path) = argument.to_str().and_then(|text| text.strip_prefix("--config=")) {
+            return Some(path.into());
+        }
+    }
+    None
+}
