@@ -18,9 +18,12 @@ use crate::config::LogFormat;
 /// # Errors
 /// When the filter cannot be read, or logging was started before.
 pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter).context("--log cannot be read")?;
+    let filter = EnvFilter::try_new(filter)
+        .context("--log cannot be read; write a level such as info, or directives such as info,streamtally=debug")?;
     let colours = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
+    // What cannot be written is lost: to say so on standard error would panic when nobody reads that any more.
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours).log_internal_errors(false);
     let registry = tracing_subscriber::registry().with(filter);
     match format {
         LogFormat::Pretty => registry.with(lines).try_init(),
