@@ -1,5 +1,6 @@
 //! Parses the command line, runs one command, prints the error chain.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use streamtally::command;
@@ -23,15 +24,22 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints what went wrong and why; causes that the text before has told already are left out.
+/// As if a signal had ended the program (SIGPIPE, 13), which scripts know.
+const NOBODY_READS: u8 = 128 + 13;
+
+/// Prints what went wrong and why; causes that the text before has told already are left out. When nobody reads what is
+/// printed, nothing is wrong.
 fn fail(error: &anyhow::Error) -> ExitCode {
+    if matches!(error.downcast_ref(), Some(command::PrintError::NobodyReads)) {
+        return ExitCode::from(NOBODY_READS);
+    }
     let mut told = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !told.contains(&cause) {
             told = format!("{told}: {cause}");
         }
     }
-    eprintln!("streamtally: {told}");
+    let _ = writeln!(std::io::stderr(), "streamtally: {told}");
     // Bad usage, as clap has it too, is told apart from failure.
     if error.is::<command::BadUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

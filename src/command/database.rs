@@ -1,12 +1,15 @@
 //! The database that a command works on: the one that is named, or the private one.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use nix::unistd::{User, getuid};
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::PgPool;
+use sqlx::error::DatabaseError;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::time::timeout;
 
 use crate::access::Actor;
 use crate::clock;
@@ -16,6 +19,9 @@ use crate::postgres::{self, PrivatePostgres, Purpose};
 use crate::registry::installation::{self, SHARDS};
 use crate::registry::master_key::MasterKey;
 use crate::store::pool::{self, Use};
+
+/// How long a database may take to let us in.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The database, and the private server behind it if there is one.
 pub(super) struct Database {
@@ -57,6 +63,47 @@ pub(super) fn parse(url: &SecretString, setting: &str) -> anyhow::Result<PgConne
     options.with_context(|| format!("{setting} is not of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE"))
 }
 
+/// Connects once, so that whoever runs a command is told why that fails, and what to do: a pool would only wait.
+///
+/// # Errors
+/// When the database does not let us in.
+pub(super) async fn try_connecting(database: &PgConnectOptions) -> anyhow::Result<()> {
+    let connected = match timeout(PATIENCE, PgConnection::connect_with(database)).await {
+        Ok(connected) => connected,
+        Err(_) => Err(sqlx::Error::PoolTimedOut),
+    };
+    let connection = connected.map_err(|error| {
+        let advice = advice_on(&error, database);
+        anyhow::Error::new(error).context(advice)
+    })?;
+    Ok(connection.close().await?)
+}
+
+/// What is wrong with a database, and what to do about it. The password is not told.
+fn advice_on(error: &sqlx::Error, database: &PgConnectOptions) -> String {
+    let place = match database.get_socket() {
+        Some(folder) => folder.display().to_string(),
+        None => format!("{}:{}", database.get_host(), database.get_port()),
+    };
+    let (user, name) = (database.get_username(), database.get_database().unwrap_or_default());
+    match error.as_database_error().and_then(DatabaseError::code).as_deref() {
+        // As PostgreSQL's manual lists them: invalid password and authorization, invalid catalog name, too many
+        // connections, cannot connect now.
+        Some("28P01" | "28000") => format!(
+            "the database at {place} refuses the user {user}; check user and password in DATABASE_URL, and pg_hba.conf there"
+        ),
+        Some("3D000") => {
+            format!("the server at {place} has no database {name}; create it, or name another in DATABASE_URL")
+        }
+        Some("53300") => {
+            format!("the database at {place} has no connection left; raise its max_connections, or end other clients")
+        }
+        Some("57P03") => format!("the database at {place} is just starting or stopping; try again in a moment"),
+        Some(_) => format!("the database at {place} does not let us in"),
+        None => format!("the database at {place} cannot be reached; does it run there, as DATABASE_URL says?"),
+    }
+}
+
 /// What an administrator's command works with.
 pub(super) struct Installation {
     pub(super) pool: PgPool,
@@ -90,6 +137,7 @@ pub(super) async fn with_installation_of<T>(
     let data_dir = DataDir::find(options.data_dir.as_deref())?;
     let database = open(options, &data_dir, Purpose::Command)?;
     let worked = async {
+        try_connecting(&database.options).await?;
         let master_key = config::master_key(&data_dir)?;
         let pool = pool::open(&database.options, Use::Work, false);
         installation::prepare(&pool, &master_key, shards, clock::now()).await?;
@@ -121,12 +169,17 @@ pub(super) async fn with_installation_read_only<T>(
         format!("no master key is known: STREAMTALLY_MASTER_KEY is not set, and {} has none", data_dir.path().display())
     })?;
     let database = open(options, &data_dir, Purpose::Command)?;
-    let pool =
-        pool::open(&database.options.clone().options([("default_transaction_read_only", "on")]), Use::Work, false);
-    let installation =
-        Installation { pool, database: database.options.clone(), master_key, actor: whoever_runs_this() };
-    let worked = work(&installation).await;
-    installation.pool.close().await;
+    let worked = async {
+        try_connecting(&database.options).await?;
+        let read_only = database.options.clone().options([("default_transaction_read_only", "on")]);
+        let pool = pool::open(&read_only, Use::Work, false);
+        let installation =
+            Installation { pool, database: database.options.clone(), master_key, actor: whoever_runs_this() };
+        let worked = work(&installation).await;
+        installation.pool.close().await;
+        worked
+    }
+    .await;
     stop(database.private)?;
     worked
 }

@@ -1,18 +1,20 @@
 //! `domain`: who may send.
 
-use anyhow::Context;
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::database::{Installation, with_installation};
+use super::output::{Column, OneOutputOptions, Output, OutputOptions, Printer, say};
 use super::secret_from_stdin;
 use crate::clock;
 use crate::config::InstallationOptions;
+use crate::http::domains::DomainView;
 use crate::huawei::admission::SignatureRule;
 use crate::huawei::signature::Joiner;
 use crate::registry::admin::{self, AdminError, DomainSettings};
-use crate::registry::open_key;
 use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::signing_key::SigningKeyRow;
@@ -20,28 +22,110 @@ use crate::store::signing_key::SigningKeyRow;
 #[derive(Debug, Subcommand)]
 pub(super) enum DomainCommand {
     /// Register a domain, with a key (or, unsigned, with a secret path), and say what to set at the provider
+    ///
+    /// What is not registered is refused. Its callbacks are received by every process within 2 seconds from then.
+    #[command(after_help = ADD_EXAMPLES)]
     Add(AddDomain),
     /// Change a registered domain; what is not said takes its default
+    ///
+    /// The domain is as these options say from then on: repeat those that are to stay. `domain show` shows them.
+    #[command(after_help = SET_EXAMPLES)]
     Set(SetDomain),
     /// Show every domain
-    List(InstallationOptions),
-    /// Show a domain and its keys' ids
-    Show(OneDomain),
+    #[command(after_help = LIST_EXAMPLES)]
+    List(ListDomains),
+    /// Show a domain and its keys' ids; never the keys
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(ShowDomain),
     /// Stop receiving for a domain and forget its keys; its history stays
+    #[command(after_help = REMOVE_EXAMPLES)]
     Remove(OneDomain),
     /// Add and remove a domain's keys
+    ///
+    /// The provider has one key a domain, this service as many as you like: to change one without losing a message, add
+    /// the new one here, set it at the provider, and remove the old one when nothing comes in with it any more.
     #[command(subcommand)]
     Key(KeyCommand),
     /// Give a domain a new secret path; the old one stops working
+    ///
+    /// It takes effect within 2 seconds. Messages that the provider sends to the old path are refused until the new one
+    /// is set there.
+    #[command(after_help = TOKEN_EXAMPLES)]
     CallbackToken(OneDomain),
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
     /// Add a key, and print it if it was generated
+    #[command(after_help = ADD_KEY_EXAMPLES)]
     Add(AddKey),
     /// Remove a key: messages signed with it are refused from now on
+    #[command(after_help = REMOVE_KEY_EXAMPLES)]
     Remove(RemoveKey),
+}
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  streamtally domain add push.example.com                        a key is made, printed this once
+  streamtally domain add push.example.com --key-stdin <key.txt   with the key that is set already
+  streamtally domain add push.example.com --unsigned             through a secret path alone";
+
+const SET_EXAMPLES: &str = "\
+Examples:
+  streamtally domain set push.example.com --app live --app vod   these two applications may send
+  streamtally domain set push.example.com                        everything as it is by default";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  streamtally domain list
+  streamtally domain list --output csv >domains.csv";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  streamtally domain show push.example.com
+  streamtally domain show push.example.com --output json   as GET /v1/domains/push.example.com";
+
+const REMOVE_EXAMPLES: &str = "\
+Examples:
+  streamtally domain remove push.example.com";
+
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  streamtally domain callback-token push.example.com";
+
+const ADD_KEY_EXAMPLES: &str = "\
+Examples:
+  streamtally domain key add push.example.com                    a key is made, printed this once
+  streamtally domain key add push.example.com --key-stdin <key.txt";
+
+const REMOVE_KEY_EXAMPLES: &str = "\
+Examples:
+  streamtally domain key remove push.example.com 85831e6a-774d-4391-b7fe-f34ec1b1d128";
+
+/// Of a table and CSV; JSON has everything.
+const COLUMNS: [Column; 6] = [
+    Column::new("domain"),
+    Column::new("signature"),
+    Column::or("apps", "all"),
+    Column::new("has_callback_token"),
+    Column::or("keys", "none"),
+    Column::new("created_at"),
+];
+
+#[derive(Debug, Args)]
+pub(super) struct ListDomains {
+    #[command(flatten)]
+    installation: InstallationOptions,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowDomain {
+    #[command(flatten)]
+    one: OneDomain,
+    #[command(flatten)]
+    output: OneOutputOptions,
 }
 
 #[derive(Debug, Args)]
@@ -135,26 +219,21 @@ impl DomainCommand {
                     get(on, &one.domain).await?;
                     let (row, _) =
                         admin::put_domain(&on.pool, &on.actor, &one.domain, settings.into(), clock::now()).await?;
-                    print_domain(&row, &[]);
-                    Ok(())
+                    print_domain(&row, &[])
                 })
                 .await
             }
-            Self::List(options) => with_installation(&options, async |on| list(on).await).await,
-            Self::Show(one) => {
-                with_installation(&one.installation, async |on| {
-                    let row = get(on, &one.domain).await?;
-                    let keys = store::signing_key::list_signing_keys(&on.pool).await?;
-                    print_domain(&row, &keys);
-                    Ok(())
-                })
-                .await
+            Self::List(ListDomains { installation, output }) => {
+                with_installation(&installation, async |on| list(on, output.output).await).await
+            }
+            Self::Show(ShowDomain { one, output }) => {
+                with_installation(&one.installation, async |on| show(on, &one.domain, output.output).await).await
             }
             Self::Remove(one) => {
                 with_installation(&one.installation, async |on| {
+                    get(on, &one.domain).await?;
                     admin::remove_domain(&on.pool, &on.actor, &one.domain, clock::now()).await?;
-                    println!("{} is no longer received for; its history stays", one.domain);
-                    Ok(())
+                    Ok(say!("{} is no longer received for; its history stays", one.domain)?)
                 })
                 .await
             }
@@ -175,9 +254,15 @@ impl KeyCommand {
             }
             Self::Remove(RemoveKey { one, key_id }) => {
                 with_installation(&one.installation, async |on| {
-                    admin::remove_key(&on.pool, &on.actor, &one.domain, key_id, clock::now()).await?;
-                    println!("messages signed with {key_id} are refused from now on");
-                    Ok(())
+                    get(on, &one.domain).await?;
+                    match admin::remove_key(&on.pool, &on.actor, &one.domain, key_id, clock::now()).await {
+                        Err(AdminError::NotFound(_)) => bail!(
+                            "{domain} has no such key; `domain show {domain}` lists its keys",
+                            domain = one.domain
+                        ),
+                        removed => removed?,
+                    }
+                    Ok(say!("messages signed with {key_id} are refused from now on")?)
                 })
                 .await
             }
@@ -186,8 +271,27 @@ impl KeyCommand {
 }
 
 async fn get(on: &Installation, domain: &str) -> anyhow::Result<DomainRow> {
-    let row = store::domain::get_domain(&on.pool, domain).await?;
-    Ok(row.ok_or(AdminError::NotFound("domain"))?)
+    match store::domain::get_domain(&on.pool, domain).await? {
+        Some(row) => Ok(row),
+        None => refuse_unknown(on, domain).await,
+    }
+}
+
+/// How alike two names are, of 1, so that one may have been meant for the other.
+const ALIKE: f64 = 0.85;
+
+/// Says that a domain is not registered, and which one may have been meant.
+///
+/// # Errors
+/// Always.
+pub(super) async fn refuse_unknown<T>(on: &Installation, domain: &str) -> anyhow::Result<T> {
+    let rows = store::domain::list_domains(&on.pool).await?;
+    let likeness = |row: &DomainRow| strsim::jaro_winkler(&row.domain.to_lowercase(), &domain.to_lowercase());
+    let likely = rows.into_iter().map(|row| (likeness(&row), row.domain)).filter(|(likeness, _)| *likeness > ALIKE);
+    match likely.max_by(|(one, _), (other, _)| one.total_cmp(other)) {
+        Some((_, meant)) => bail!("{domain} is not registered; is {meant} meant? `domain list` shows every domain"),
+        None => bail!("{domain} is not registered; `domain list` shows every domain, `domain add` registers one"),
+    }
 }
 
 async fn add(
@@ -197,80 +301,73 @@ async fn add(
     key: Option<SecretString>,
 ) -> anyhow::Result<()> {
     if store::domain::get_domain(&on.pool, domain).await?.is_some() {
-        anyhow::bail!("{domain} is registered already; `domain set` changes it, `domain key add` adds a key");
+        bail!("{domain} is registered already; `domain set` changes it, `domain key add` adds a key");
     }
     if let Some(key) = &key {
         admin::check_key(key)?;
     }
     let unsigned = settings.signature == SignatureRule::None;
     admin::put_domain(&on.pool, &on.actor, domain, settings, clock::now()).await?;
-    println!("{domain} is registered.");
+    say!("{domain} is registered.")?;
     if unsigned {
         print_new_path(on, domain).await
     } else {
-        println!("Notification URL to set at the provider: https://THIS-SERVICE/callbacks/huawei");
+        say!("Notification URL to set at the provider: https://THIS-SERVICE/callbacks/huawei")?;
         print_new_key(on, domain, key).await
     }
 }
 
 async fn print_new_key(on: &Installation, domain: &str, key: Option<SecretString>) -> anyhow::Result<()> {
     let generated = key.is_none();
+    get(on, domain).await?;
     let (row, key) = admin::add_key(&on.pool, &on.actor, &on.master_key, domain, key, clock::now()).await?;
-    println!("Key id: {}", row.key_id);
+    say!("Key id: {}", row.key_id)?;
     if generated {
-        println!("Key to set at the provider, shown this once: {}", key.expose_secret());
+        say!("Key to set at the provider, shown this once: {}", key.expose_secret())?;
     }
     Ok(())
 }
 
 async fn print_new_path(on: &Installation, domain: &str) -> anyhow::Result<()> {
+    get(on, domain).await?;
     let token = admin::replace_callback_token(&on.pool, &on.actor, domain, clock::now()).await?;
-    println!(
+    Ok(say!(
         "Notification URL to set at the provider, shown this once: https://THIS-SERVICE/callbacks/huawei/{}",
         token.expose_secret()
-    );
-    Ok(())
+    )?)
 }
 
-async fn list(on: &Installation) -> anyhow::Result<()> {
+async fn list(on: &Installation, output: Output) -> anyhow::Result<()> {
     let rows = store::domain::list_domains(&on.pool).await?;
     let keys = store::signing_key::list_signing_keys(&on.pool).await?;
-    if rows.is_empty() {
-        println!("no domain is registered; `domain add NAME` registers one");
-    }
+    let none = rows.is_empty().then(|| "no domain is registered; `domain add NAME` registers one".to_owned());
+    let mut printer = Printer::new(output, COLUMNS);
     for row in rows {
-        let active = keys.iter().filter(|key| key.domain == row.domain).count();
-        println!("{}\tsignature {}\t{active} active keys", row.domain, row.signature);
+        printer.row(&serde_json::to_value(DomainView::new(row, &keys))?)?;
+    }
+    Ok(printer.finish(&json!({}), none.as_slice())?)
+}
+
+async fn show(on: &Installation, domain: &str, output: Output) -> anyhow::Result<()> {
+    let row = get(on, domain).await?;
+    let keys = store::signing_key::list_signing_keys(&on.pool).await?;
+    match output {
+        Output::Json => Ok(say!("{}", serde_json::to_string_pretty(&DomainView::new(row, &keys))?)?),
+        Output::Table | Output::Csv => print_domain(&row, &keys),
+    }
+}
+
+fn print_domain(row: &DomainRow, keys: &[SigningKeyRow]) -> anyhow::Result<()> {
+    say!("domain               {}", row.domain)?;
+    say!("signature            {}", row.signature)?;
+    say!("apps                 {}", row.apps.as_ref().map_or("all".to_owned(), |apps| apps.join(", ")))?;
+    say!("joiner               {}", if row.joiner.is_empty() { "nothing" } else { &row.joiner })?;
+    let templates = row.rendition_templates.join(", ");
+    say!("rendition templates  {}", if templates.is_empty() { "none" } else { &templates })?;
+    say!("concurrent pushes    {}", row.concurrent_pushes)?;
+    say!("secret path          {}", if row.callback_token_hash.is_some() { "set" } else { "none" })?;
+    for key in keys.iter().filter(|key| key.domain == row.domain) {
+        say!("key                  {} added {}", key.key_id, key.created_at.format("%Y-%m-%dT%H:%M:%SZ"))?;
     }
     Ok(())
-}
-
-fn print_domain(row: &DomainRow, keys: &[SigningKeyRow]) {
-    println!("domain               {}", row.domain);
-    println!("signature            {}", row.signature);
-    println!("apps                 {}", row.apps.as_ref().map_or("all".to_owned(), |apps| apps.join(", ")));
-    println!("joiner               {}", if row.joiner.is_empty() { "nothing" } else { &row.joiner });
-    println!("rendition templates  {}", row.rendition_templates.join(", "));
-    println!("concurrent pushes    {}", row.concurrent_pushes);
-    println!("secret path          {}", if row.callback_token_hash.is_some() { "set" } else { "none" });
-    for key in keys.iter().filter(|key| key.domain == row.domain) {
-        println!("key                  {} added {}", key.key_id, key.created_at.format("%Y-%m-%dT%H:%M:%SZ"));
-    }
-}
-
-/// The newest key of a domain, and what stands between its signed fields.
-///
-/// # Errors
-/// When the domain is not registered or has no key, or the database cannot be used.
-pub(super) async fn find_key(options: &InstallationOptions, domain: &str) -> anyhow::Result<(SecretString, Joiner)> {
-    with_installation(options, async |on| {
-        let row = store::domain::get_domain(&on.pool, domain).await?;
-        let row = row.with_context(|| format!("{domain} is not registered; `domain add` does it"))?;
-        let keys = store::signing_key::list_signing_keys(&on.pool).await?;
-        let key = keys.iter().find(|key| key.domain == domain).with_context(|| {
-            format!("{domain} has no key; `domain key add` adds one, --callback-path of `send` does without")
-        })?;
-        Ok((open_key(key, &on.master_key)?, Joiner::from_text(&row.joiner).unwrap_or_default()))
-    })
-    .await
 }

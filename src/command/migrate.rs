@@ -4,11 +4,17 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::database::with_installation_of;
+use super::output::say;
 use crate::config::InstallationOptions;
 use crate::registry::installation::SHARDS;
 use crate::store;
 
+/// Bring the database's schema up to date, and make what an installation starts with
+///
+/// `serve` and all other commands do so by themselves. Run it to make a database ready before the service is started, or
+/// to choose the number of shards, which cannot be changed later. Run again, it changes nothing.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct MigrateCommand {
     #[command(flatten)]
     installation: InstallationOptions,
@@ -17,6 +23,11 @@ pub(super) struct MigrateCommand {
     #[arg(long, value_parser = clap::value_parser!(i16).range(1..=1024), value_name = "SHARDS")]
     shards: Option<i16>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  streamtally migrate                 the private database, or the one that DATABASE_URL names
+  streamtally migrate --shards 128    for a Citus cluster";
 
 impl MigrateCommand {
     /// Brings the schema up to date, and makes what an installation starts with.
@@ -35,8 +46,7 @@ impl MigrateCommand {
             }
             let whereabouts =
                 if made.distributed { "spread over the nodes of a Citus cluster" } else { "on one server" };
-            println!("the database is up to date; shards: {}, {whereabouts}", made.shards);
-            Ok(())
+            Ok(say!("the database is up to date; shards: {}, {whereabouts}", made.shards)?)
         })
         .await
     }

@@ -1,14 +1,20 @@
 //! The command line: one file a command.
+#![warn(clippy::print_stdout, reason = "output::say ends a command quietly when nobody reads")]
+#![allow(clippy::doc_markdown, reason = "shown as it is by --help")]
 
+mod completions;
 mod database;
 mod diagnose;
 mod domain;
+mod man;
 mod migrate;
 mod openapi;
+mod output;
 mod progress;
 mod rebuild;
 mod report;
 mod send;
+mod sender;
 mod serve;
 mod simulate;
 mod token;
@@ -19,54 +25,75 @@ use std::io::Read;
 
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use reqwest::Url;
 use secrecy::SecretString;
 
 use crate::config;
+pub use output::PrintError;
 
-/// Keeps every live push that Huawei Cloud Live reports, and answers what is live and for how long.
+/// Keeps every live push that Huawei Cloud Live reports, and answers what is live and for how long
+///
+/// Huawei Cloud Live tells by signed callbacks when a push starts and ends. `serve` receives and verifies them, keeps each in
+/// a durable log in PostgreSQL, folds the log into sessions, and serves these by a REST API and a dashboard. The other
+/// commands administer it, ask it, and try it out; they work whether the service runs or not.
 ///
 /// Settings come from flags, then environment variables, then the file that --config names.
 #[derive(Debug, Parser)]
-#[command(version, after_help = SECRETS)]
+#[command(version, after_help = MORE)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-const SECRETS: &str = "\
-Secrets are read from the environment, or else from files of the data folder, where they are made at first start:
-  STREAMTALLY_ADMIN_TOKEN  the administrator's API token, at least 32 characters      (file: admin-token)
-  STREAMTALLY_MASTER_KEY   encrypts callback keys at rest: 32 bytes in base64        (file: master-key)";
+const MORE: &str = "\
+Examples:
+  streamtally serve                          run the service on http://127.0.0.1:8080
+  streamtally serve --demo                   see what it is like, with made-up streams
+  streamtally domain add push.example.com    receive for a domain; tells what to set at the provider
+
+Exits with 0 when all is done, with 1 when something went wrong, with 2 on bad usage, with 141 when
+whoever reads what is printed has gone.
+
+Secrets are read from the environment, or else from files of the data folder, where they are made at
+first start:
+  STREAMTALLY_ADMIN_TOKEN  (admin-token)  the administrator's API token, at least 32 characters
+  STREAMTALLY_MASTER_KEY   (master-key)   encrypts callback keys at rest: 32 bytes in base64";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the service
     Serve(Box<serve::ServeCommand>),
-    /// Bring the database's schema up to date, and make what an installation starts with
     Migrate(migrate::MigrateCommand),
     /// Register ingest domains, their keys and secret paths
+    ///
+    /// Only of a registered domain callbacks are received. Each change takes effect within 2 seconds in every process, and
+    /// stands in `/v1/audit` with the account that made it.
     #[command(subcommand)]
     Domain(domain::DomainCommand),
     /// Make and revoke tokens of the API
+    ///
+    /// Whoever asks the API shows a token. The administrator's is made at the first start and may do everything; these may
+    /// do less, for some domains only, and until a time, if you like.
     #[command(subcommand)]
     Token(token::TokenCommand),
-    /// Sign and send one notification, as the provider would
     Send(Box<send::SendCommand>),
-    /// Send made-up pushes that go as real ones do, to see what a service can take
     Simulate(Box<simulate::SimulateCommand>),
-    /// Tell why a captured notification is (not) accepted, and which way of signing it fits
     Diagnose(Box<diagnose::DiagnoseCommand>),
-    /// Make all sessions anew from the event log, or compare them with it; the service may run meanwhile
     Rebuild(rebuild::RebuildCommand),
-    /// Write the event log out, for another installation or for programs of your own
     Export(transfer::ExportCommand),
-    /// Take in an event log that `export` wrote, and fold it
     Import(transfer::ImportCommand),
     /// Report how long pushes lasted, or how many there were at a time
+    ///
+    /// As the API counts for bills, from the database or, with --url, from a running service. The same report with the same
+    /// --as-of is the same for ever.
     #[command(subcommand)]
     Report(Box<report::ReportCommand>),
     /// Print the document of the API
+    ///
+    /// OpenAPI, as JSON: the one that a running service has at /openapi.json, and shows at /docs.
+    #[command(after_help = openapi::EXAMPLES)]
     Openapi,
+    Completions(completions::CompletionsCommand),
+    Man(man::ManCommand),
 }
 
 /// The command line was understood by clap, but does not make sense.
@@ -102,7 +129,14 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Import(command) => command.run().await,
         Command::Report(command) => command.run().await,
         Command::Openapi => openapi::print(),
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(),
     }
+}
+
+/// Says that nothing answers where a service is looked for. The URL may hold a password: only its origin is told.
+fn unreachable_at(url: &Url) -> String {
+    format!("{} cannot be reached; does the service run there? --url names another", url.origin().ascii_serialization())
 }
 
 /// A secret from standard input: its first line.

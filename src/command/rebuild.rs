@@ -2,23 +2,53 @@
 
 use anyhow::bail;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::database::with_installation;
+use super::output::{Column, OutputOptions, PrintError, Printer};
+use super::progress;
 use crate::config::InstallationOptions;
 use crate::reconciler::rebuild::{Purpose, rebuild};
 use crate::store;
 use crate::store::rebuild::DifferenceRow;
 
+/// Make all sessions anew from the event log, or compare them with it; the service may run meanwhile
+///
+/// Sessions are what the log says: this folds all of it beside the live tables and prints each row that is not as the
+/// log says, column by column. Without --verify these rows are then put right, all at one instant. Receiving goes on;
+/// folding waits for the comparison. A difference is a defect of the program, or somebody wrote to the database.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct RebuildCommand {
     #[command(flatten)]
     installation: InstallationOptions,
     /// Change nothing; print each row that is not as the log says, and fail if there is one
     #[arg(long)]
     verify: bool,
+    #[command(flatten)]
+    output: OutputOptions,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  streamtally rebuild --verify                                  is everything as the log says?
+  streamtally rebuild --verify --output csv >differences.csv
+  streamtally rebuild                                           put right what is not
+
+Exits with 0 when every row is as the log says, or was put so; with --verify with 1 when one is not.";
+
+const COLUMNS: [Column; 10] = [
+    Column::new("row"),
+    Column::new("id"),
+    Column::new("domain"),
+    Column::new("app"),
+    Column::new("stream"),
+    Column::new("known_from"),
+    Column::new("difference"),
+    Column::new("column"),
+    Column::new("live"),
+    Column::new("log"),
+];
 
 impl RebuildCommand {
     /// Makes sessions anew, printing each row that was not as the log says.
@@ -27,26 +57,28 @@ impl RebuildCommand {
     /// When the database cannot be used, and, to verify, when there are differences.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let purpose = if self.verify { Purpose::Verify } else { Purpose::Replace };
+        let mut printer = Printer::new(self.output.output, COLUMNS);
         with_installation(&self.installation, async |on| {
             let horizons = store::retention::list_horizons(&on.pool).await?;
             let dropped: i64 = horizons.iter().map(|horizon| horizon.position).sum();
             let folded: i64 = store::rebuild::list_progress(&on.pool).await?.iter().map(|(_, position)| position).sum();
             let folded = folded - dropped;
-            let bar = ProgressBar::new(u64::try_from(folded)?).with_style(ProgressStyle::with_template(
-                "{wide_bar} {human_pos}/{human_len} entries, {per_sec}, {eta} left",
-            )?);
-            let show = |difference: DifferenceRow| bar.suspend(|| println!("{}", words_of(&difference)));
+            let bar = progress::bar(Some(u64::try_from(folded)?), "entries");
+            // Rows are put right also when nobody reads which.
+            let mut all_shown = Ok(());
+            let show = |difference: DifferenceRow| {
+                if all_shown.is_ok() {
+                    all_shown = bar.suspend(|| print_difference(&mut printer, &difference));
+                }
+            };
             let differences = rebuild(&on.database, purpose, |entries| bar.set_position(entries), show).await?;
             bar.finish_and_clear();
-            if dropped > 0 {
-                println!("{dropped} log entries are no longer kept: sessions that began with them stay as they are");
-            }
-            match (differences, purpose) {
-                (0, _) => println!("{folded} log entries folded: every row is as the log says"),
-                (differences, Purpose::Replace) => {
-                    println!("{folded} log entries folded: {differences} rows put as the log says");
-                }
-                (differences, Purpose::Verify) => bail!("{differences} rows are not as the log says"),
+            all_shown?;
+            let closing = closing_lines(purpose, folded, dropped, differences);
+            let others = json!({ "entries": folded, "dropped_entries": dropped, "differing_rows": differences });
+            printer.finish(&others, &closing)?;
+            if differences > 0 && purpose == Purpose::Verify {
+                bail!("{differences} rows are not as the log says; `rebuild` without --verify puts them right");
             }
             Ok(())
         })
@@ -54,24 +86,49 @@ impl RebuildCommand {
     }
 }
 
-/// A row that differs: what it is, and each column with what is live and what the log says.
-fn words_of(difference: &DifferenceRow) -> String {
-    let DifferenceRow { live, rebuilt } = difference;
-    let Some(any) = live.as_ref().or(rebuilt.as_ref()).and_then(Value::as_object) else { return "?".to_owned() };
-    let name = |column: &str| any.get(column).map(ToString::to_string).unwrap_or_default();
-    let id = if any.contains_key("session_id") { "session_id" } else { "stream_id" };
-    let names: Vec<_> =
-        ["domain", "app", "stream", "known_from"].map(name).into_iter().filter(|name| !name.is_empty()).collect();
-    let row = format!("{id} {} of {}", name(id), names.join(" "));
-    match (live, rebuilt) {
-        (Some(_), None) => format!("{row}: the log does not know it"),
-        (None, Some(_)) => format!("{row}: is missing"),
-        _ => {
-            let columns = any.keys().filter_map(|column| {
-                let (live, rebuilt) = (live.as_ref()?.get(column)?, rebuilt.as_ref()?.get(column)?);
-                (live != rebuilt).then(|| format!("{column} {live} should be {rebuilt}"))
-            });
-            format!("{row}: {}", columns.collect::<Vec<_>>().join(", "))
+fn closing_lines(purpose: Purpose, folded: i64, dropped: i64, differences: u64) -> Vec<String> {
+    let older = (dropped > 0)
+        .then(|| format!("{dropped} log entries are no longer kept: sessions that began with them stay as they are"));
+    let found = match (differences, purpose) {
+        (0, _) => Some(format!("{folded} log entries folded: every row is as the log says")),
+        (differences, Purpose::Replace) => {
+            Some(format!("{folded} log entries folded: {differences} rows put as the log says"))
         }
+        (_, Purpose::Verify) => None,
+    };
+    older.into_iter().chain(found).collect()
+}
+
+fn print_difference(printer: &mut Printer, difference: &DifferenceRow) -> Result<(), PrintError> {
+    cells_of(difference).iter().try_for_each(|cell| printer.row(cell))
+}
+
+/// A row that differs: what it is, and for each column that differs what is live and what the log says.
+fn cells_of(difference: &DifferenceRow) -> Vec<Value> {
+    let DifferenceRow { live, rebuilt } = difference;
+    let (live, rebuilt) = (live.as_ref().and_then(Value::as_object), rebuilt.as_ref().and_then(Value::as_object));
+    let Some(any) = live.or(rebuilt) else { return Vec::new() };
+    let (row, id) = match (any.get("session_id"), any.get("stream_id")) {
+        (Some(id), _) if any.contains_key("known_from") => ("outcome", id),
+        (Some(id), _) => ("session", id),
+        (None, id) => ("stream", id.unwrap_or(&Value::Null)),
+    };
+    let whose = ["domain", "app", "stream", "known_from"];
+    let whose = whose.into_iter().filter_map(|name| Some((name, any.get(name)?.clone())));
+    let told = |more: Value| {
+        let begin = [("row", Value::from(row)), ("id", id.clone())].into_iter().chain(whose.clone());
+        let begin: Map<String, Value> = begin.map(|(name, value)| (name.to_owned(), value)).collect();
+        Value::Object(begin.into_iter().chain(more.as_object().cloned().unwrap_or_default()).collect())
+    };
+    match (live, rebuilt) {
+        (Some(live), Some(rebuilt)) => {
+            let differing = live.iter().filter_map(|(column, live)| {
+                let log = rebuilt.get(column).filter(|log| *log != live)?;
+                Some(told(json!({ "difference": "value", "column": column, "live": live, "log": log })))
+            });
+            differing.collect()
+        }
+        (Some(_), None) => vec![told(json!({ "difference": "not_in_log" }))],
+        (None, _) => vec![told(json!({ "difference": "missing" }))],
     }
 }

@@ -9,13 +9,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::database::api_token;
-use super::{BadUsage, domain, secret_from_stdin};
+use super::output::say;
+use super::sender::SenderOptions;
+use super::{BadUsage, unreachable_at};
 use crate::clock;
-use crate::config::InstallationOptions;
 use crate::huawei::composing::{Message, Signing, compose};
 use crate::huawei::notification::Event;
-use crate::huawei::signature::{Joiner, SigningKey};
 use crate::session::{SessionKey, StreamKey};
 
 /// How long `--wait` waits, at most.
@@ -28,7 +27,7 @@ const VALID_SECONDS: i64 = 60;
 enum Moment {
     /// The push starts: PUBLISH
     Start,
-    /// The push ends: `PUBLISH_DONE`
+    /// The push ends: PUBLISH_DONE
     End,
 }
 
@@ -41,43 +40,38 @@ impl Moment {
     }
 }
 
+/// Sign and send one notification, as the provider would
+///
+/// To see that the service, the domain and its key fit together. The session that comes of it stays in the history: take
+/// a domain that nobody is billed for.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct SendCommand {
-    #[command(flatten)]
-    installation: InstallationOptions,
     /// What happens
     moment: Moment,
-    /// Ingest domain
-    #[arg(long)]
-    domain: String,
-    /// Application
-    #[arg(long, default_value = "live")]
-    app: String,
     /// Stream name
     #[arg(long)]
     stream: String,
     /// Unix second at which the push began; for a start now, for an end that of the newest live session
     #[arg(long, value_name = "SECONDS")]
     publish_timestamp: Option<i64>,
-    /// Where the service is
-    #[arg(long, env = "STREAMTALLY_URL", default_value = "http://127.0.0.1:8080")]
-    url: Url,
-    /// Read the key from standard input; the domain's newest, from the database, when left out
-    #[arg(long)]
-    key_stdin: bool,
-    /// With --key-stdin: what stands between the signed fields
-    #[arg(long, default_value = "", value_parser = ["", "+"], requires = "key_stdin")]
-    joiner: String,
     /// Send without a signature, through this secret path
     #[arg(long, value_name = "/callbacks/huawei/…", conflicts_with = "key_stdin")]
     callback_path: Option<String>,
-    /// Wait for the session that comes of it, and print it
+    /// Wait for the session that comes of it, for 10 s at most, and print it
     #[arg(long)]
     wait: bool,
-    /// API token for --wait, and to find the session that an end belongs to; the administrator's when unset
-    #[arg(long, env = "STREAMTALLY_TOKEN", hide_env_values = true)]
-    token: Option<SecretString>,
+    #[command(flatten)]
+    sender: SenderOptions,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  streamtally send start --domain push.example.com --stream room1 --wait   a push begins now
+  streamtally send end --domain push.example.com --stream room1 --wait     and ends
+
+Exits with 0 when it is answered 200 and, with --wait, shows in its session, else with 1; with 2 on
+bad usage.";
 
 impl SendCommand {
     /// Sends the notification; fails unless it is answered 200.
@@ -85,15 +79,18 @@ impl SendCommand {
     /// # Errors
     /// When there is no key, the service cannot be reached, or it does not answer 200.
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let api = Api { client: Client::builder().timeout(PATIENCE).build()?, url: self.url.clone() };
+        let api = Api { client: Client::builder().timeout(PATIENCE).build()?, url: self.sender.url.clone() };
         let publish_timestamp = self.find_publish_timestamp(&api).await?;
         let body = self.notification(publish_timestamp).await?;
         let path = self.callback_path.as_deref().unwrap_or("/callbacks/huawei");
         let url = api.at(path)?;
         let response = api.client.post(url).body(body).send().await.map_err(reqwest::Error::without_url);
-        let response = response.with_context(|| format!("{} cannot be reached", api.url))?;
+        let response = response.with_context(|| unreachable_at(&api.url))?;
         let status = response.status();
-        println!("{status}\n{}", response.text().await?);
+        say!("{status}\n{}", response.text().await?)?;
+        if status == StatusCode::UNAUTHORIZED {
+            bail!("the notification was not accepted: does the domain have this key? `domain show` lists its keys");
+        }
         if status != StatusCode::OK {
             bail!("the notification was not accepted");
         }
@@ -112,16 +109,13 @@ impl SendCommand {
     async fn newest_live_session(&self, api: &Api) -> anyhow::Result<i64> {
         let mut url = api.at("/v1/sessions")?;
         url.query_pairs_mut().extend_pairs([
-            ("domain", self.domain.as_str()),
-            ("app", &self.app),
+            ("domain", self.sender.domain.as_str()),
+            ("app", &self.sender.app),
             ("stream", &self.stream),
             ("status", "live"),
             ("limit", "1"),
         ]);
-        let page = api
-            .get(url, &api_token(&self.installation, self.token.as_ref())?)
-            .await?
-            .context("the service has no /v1/sessions")?;
+        let page = api.get(url, &self.sender.api_token()?).await?.context("the service has no /v1/sessions")?;
         page.pointer("/data/0/publish_timestamp")
             .and_then(Value::as_i64)
             .context("no session of this stream is live; --publish-timestamp names another one")
@@ -129,8 +123,8 @@ impl SendCommand {
 
     async fn notification(&self, publish_timestamp: i64) -> anyhow::Result<String> {
         let message = Message {
-            domain: &self.domain,
-            app: &self.app,
+            domain: &self.sender.domain,
+            app: &self.sender.app,
             stream: &self.stream,
             user_args: "",
             client_ip: "127.0.0.1",
@@ -141,23 +135,16 @@ impl SendCommand {
         if self.callback_path.is_some() {
             return Ok(compose(&message, None));
         }
-        let (key, joiner) = self.find_key().await?;
-        let key = SigningKey::new(key.expose_secret());
+        let (key, joiner) = self.sender.find_key().await?;
         let auth_timestamp = clock::now().timestamp() + VALID_SECONDS;
         Ok(compose(&message, Some(Signing { key: &key, joiner, auth_timestamp })))
     }
 
-    async fn find_key(&self) -> anyhow::Result<(SecretString, Joiner)> {
-        if self.key_stdin {
-            return Ok((secret_from_stdin()?, Joiner::from_text(&self.joiner).unwrap_or_default()));
-        }
-        domain::find_key(&self.installation, &self.domain).await
-    }
-
     async fn wait_for_session(&self, api: &Api, publish_timestamp: i64) -> anyhow::Result<()> {
-        let stream = StreamKey { domain: self.domain.clone(), app: self.app.clone(), stream: self.stream.clone() };
+        let stream =
+            StreamKey { domain: self.sender.domain.clone(), app: self.sender.app.clone(), stream: self.stream.clone() };
         let session_id = SessionKey { stream, publish_timestamp }.id().0;
-        let token = api_token(&self.installation, self.token.as_ref())?;
+        let token = self.sender.api_token()?;
         let received = match self.moment {
             Moment::Start => "start_received_at",
             Moment::End => "end_received_at",
@@ -166,7 +153,7 @@ impl SendCommand {
         loop {
             let session = api.get(api.at(&format!("/v1/sessions/{session_id}"))?, &token).await?;
             if let Some(session) = session.filter(|session| !session.get(received).is_none_or(Value::is_null)) {
-                println!("{}", serde_json::to_string_pretty(&session)?);
+                say!("{}", serde_json::to_string_pretty(&session)?)?;
                 return Ok(());
             }
             if Instant::now() > patience {
@@ -189,8 +176,9 @@ impl Api {
 
     /// What is there; `None` on 404.
     async fn get(&self, url: Url, token: &SecretString) -> anyhow::Result<Option<Value>> {
-        let response = self.client.get(url).bearer_auth(token.expose_secret()).send().await;
-        let response = response.with_context(|| format!("{} cannot be reached", self.url))?;
+        let response =
+            self.client.get(url).bearer_auth(token.expose_secret()).send().await.map_err(reqwest::Error::without_url);
+        let response = response.with_context(|| unreachable_at(&self.url))?;
         match response.status() {
             StatusCode::OK => Ok(Some(response.json().await?)),
             StatusCode::NOT_FOUND => Ok(None),

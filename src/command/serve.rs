@@ -1,6 +1,7 @@
 //! `serve`: the service.
 
 use std::convert::Infallible;
+use std::fmt::Arguments;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::database;
+use super::output::say;
+use super::progress;
 use crate::app::{Application, Ingredients};
 use crate::config::{self, InstallationOptions, ServeOptions};
 use crate::data_dir::DataDir;
@@ -26,8 +29,13 @@ const LOOK_AFTER: Duration = Duration::from_millis(250);
 /// How long to wait before it is started again after that failed.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
-/// Options of `serve`.
+/// Run the service
+///
+/// Receives callbacks, folds them into sessions, and serves the API and the dashboard, until SIGTERM or Ctrl-C: then it
+/// answers what is under way, writes what is queued, and ends. At the first start it makes the administrator's token and
+/// prints it once. Without --database-url it runs a PostgreSQL of its own in the data folder.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct ServeCommand {
     #[command(flatten)]
     installation: InstallationOptions,
@@ -37,6 +45,16 @@ pub(super) struct ServeCommand {
     #[arg(long, conflicts_with_all = ["database_url", "read_database_url", "roles", "tls_cert", "tls_key"])]
     demo: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  streamtally serve           on http://127.0.0.1:8080, with a private PostgreSQL
+  streamtally serve --demo    made-up streams, in a data folder of their own
+  streamtally serve --config /etc/streamtally.toml
+  streamtally serve --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem
+
+Exits with 0 when it was told to stop, with 1 when it could not start or a part of it failed.
+Log lines go to standard error.";
 
 impl ServeCommand {
     /// Serves until SIGTERM or SIGINT.
@@ -56,8 +74,8 @@ impl ServeCommand {
             let (admin_token, is_new) = config::admin_token(&data_dir)?;
             if is_new {
                 let file = data_dir.path().join(config::ADMIN_TOKEN_FILE);
-                println!("The administrator's API token, shown this once and kept in {}:", file.display());
-                println!("{}", admin_token.expose_secret());
+                tell(format_args!("The administrator's API token, shown this once and kept in {}:", file.display()));
+                tell(format_args!("{}", admin_token.expose_secret()));
             }
             let master_key = config::master_key(&data_dir)?;
             let read_database = self
@@ -75,7 +93,11 @@ impl ServeCommand {
                 certificate,
                 metrics,
             };
-            let application = Application::build(&self.serve, ingredients).await?;
+            let application = match Application::build(&self.serve, ingredients).await {
+                Ok(application) => application,
+                // Of a database that is away, what keeps us out of it is of more use.
+                Err(error) => return Err(database::try_connecting(&database.options).await.err().unwrap_or(error)),
+            };
             let (address, scheme) = (application.address(), application.scheme());
             tracing::info!(%address, scheme, "listening");
             let demo = self.demo.then(|| Box::pin(demonstrate(application.state(), address, admin_token)));
@@ -99,13 +121,25 @@ impl ServeCommand {
     }
 }
 
+/// Prints a line. A service goes on also when nobody reads it.
+fn tell(words: Arguments<'_>) {
+    let _ = say!("{words}");
+}
+
 /// Plays the demo, for as long as it is served.
 async fn demonstrate(state: Data<AppState>, address: SocketAddr, admin_token: SecretString) {
-    println!("Making the demo's history ...");
-    match Demo::prepare(&state).await {
+    tell(format_args!("Making the demo's history ..."));
+    let bar = progress::bar(Some(0), "messages");
+    let shown = |taken, of| {
+        bar.set_length(of);
+        bar.set_position(taken);
+    };
+    let prepared = Demo::prepare(&state, shown).await;
+    bar.finish_and_clear();
+    match prepared {
         Ok(demo) => {
-            println!("The demo's dashboard, signed in as its administrator:");
-            println!("http://{address}/dashboard/sign-in#token={}", admin_token.expose_secret());
+            tell(format_args!("The demo's dashboard, signed in as its administrator:"));
+            tell(format_args!("http://{address}/dashboard/sign-in#token={}", admin_token.expose_secret()));
             demo.run(address).await;
         }
         Err(error) => tracing::error!("the demo cannot go on: {error:#}"),

@@ -1,26 +1,67 @@
 //! `token`: who may read.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
+use serde_json::json;
 use uuid::Uuid;
 
-use super::database::with_installation;
+use super::database::{Installation, with_installation};
+use super::output::{Column, Output, OutputOptions, Printer, say};
 use crate::access::Scope;
 use crate::access::admin::{self, NewToken};
 use crate::clock;
 use crate::config::InstallationOptions;
+use crate::http::tokens::TokenView;
 use crate::store;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
     /// Make a token, and print it this once
+    ///
+    /// Give each caller one of its own, that may do no more than it has to: `read` sees sessions without addresses,
+    /// `personal` adds addresses and user arguments, `billing` makes reports, `admin` may do everything.
+    #[command(after_help = CREATE_EXAMPLES)]
     Create(CreateToken),
     /// Show every token, without the tokens themselves
-    List(InstallationOptions),
+    #[command(after_help = LIST_EXAMPLES)]
+    List(ListTokens),
     /// Revoke a token; takes effect everywhere within 2 seconds
+    #[command(after_help = REVOKE_EXAMPLES)]
     Revoke(RevokeToken),
+}
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  streamtally token create \"wall display\" --scopes read --domain push.example.com
+  streamtally token create invoices --scopes read,billing --expires-at 2027-01-01T00:00:00Z";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  streamtally token list
+  streamtally token list --output json";
+
+const REVOKE_EXAMPLES: &str = "\
+Examples:
+  streamtally token revoke 0a6f6f0e-4c27-4b3c-9c8c-8f1d5b3e2a10";
+
+const COLUMNS: [Column; 7] = [
+    Column::new("token_id"),
+    Column::new("name"),
+    Column::new("scopes"),
+    Column::or("domains", "all"),
+    Column::new("created_at"),
+    Column::or("expires_at", "never"),
+    Column::or("last_used_at", "never"),
+];
+
+#[derive(Debug, Args)]
+pub(super) struct ListTokens {
+    #[command(flatten)]
+    installation: InstallationOptions,
+    #[command(flatten)]
+    output: OutputOptions,
 }
 
 #[derive(Debug, Args)]
@@ -57,32 +98,15 @@ impl TokenCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Create(command) => command.run().await,
-            Self::List(options) => {
-                with_installation(&options, async |on| {
-                    for row in store::access_token::list_access_tokens(&on.pool).await? {
-                        let domains = row.domains.map_or("all domains".to_owned(), |domains| domains.join(","));
-                        let time = |at: Option<DateTime<Utc>>| {
-                            at.map_or("never".to_owned(), |at| at.to_rfc3339_opts(SecondsFormat::Secs, true))
-                        };
-                        let (expires, used) = (time(row.expires_at), time(row.last_used_at));
-                        println!(
-                            "{}\t{}\t{}\t{domains}\texpires {expires}\tlast used {used}",
-                            row.token_id,
-                            row.name,
-                            row.scopes.join(",")
-                        );
-                    }
-                    Ok(())
-                })
-                .await
+            Self::List(ListTokens { installation, output }) => {
+                with_installation(&installation, async |on| list(on, output.output).await).await
             }
             Self::Revoke(RevokeToken { installation, token_id }) => {
                 with_installation(&installation, async |on| {
                     if !admin::revoke_token(&on.pool, &on.actor, token_id, clock::now()).await? {
                         anyhow::bail!("there is no such token; `token list` shows them");
                     }
-                    println!("{token_id} is revoked");
-                    Ok(())
+                    Ok(say!("{token_id} is revoked")?)
                 })
                 .await
             }
@@ -100,10 +124,19 @@ impl CreateToken {
         };
         with_installation(&self.installation, async |on| {
             let (row, token) = admin::create_token(&on.pool, &on.actor, new, clock::now()).await?;
-            println!("Token id: {}", row.token_id);
-            println!("Token, shown this once: {}", token.expose_secret());
-            Ok(())
+            say!("Token id: {}", row.token_id)?;
+            Ok(say!("Token, shown this once: {}", token.expose_secret())?)
         })
         .await
     }
+}
+
+async fn list(on: &Installation, output: Output) -> anyhow::Result<()> {
+    let rows = store::access_token::list_access_tokens(&on.pool).await?;
+    let none = rows.is_empty().then(|| "no token was made; `token create NAME` makes one".to_owned());
+    let mut printer = Printer::new(output, COLUMNS);
+    for row in rows {
+        printer.row(&serde_json::to_value(TokenView::from(row))?)?;
+    }
+    Ok(printer.finish(&json!({}), none.as_slice())?)
 }

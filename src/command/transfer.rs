@@ -7,33 +7,33 @@ use clap::Args;
 
 use super::BadUsage;
 use super::database::{Installation, with_installation_of, with_installation_read_only};
+use super::output::{PrintError, say};
 use super::progress;
 use crate::config::InstallationOptions;
-use crate::event_log::transfer::{Exported, Imported, Lines, export, import};
+use crate::event_log::transfer::{ExportError, Exported, Imported, Lines, export, import};
 use crate::reconciler::fold_to_end;
 use crate::store;
 use crate::store::pool::{self, Use};
 
-const ABOUT_EXPORT: &str = "\
-Writes the event log to standard output as newline-delimited JSON: first a line that says what follows, then each entry
-with all that the log says of it. The service may run meanwhile; what is received after the first line is not in it.
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  streamtally export >log.ndjson                       after umask 077
+  streamtally export | ssh there streamtally import";
 
-It holds addresses, user_args and signatures: keep it as you keep the database. Domains, keys and tokens are not in it,
-nor are sealed reports; pg_dump copies an installation whole.
-
-  (umask 077; streamtally export | zstd >log.ndjson.zst)";
-
-const ABOUT_IMPORT: &str = "\
-Reads what `export` wrote from standard input, appends it as it was recorded, and folds it. An installation that has
-received nothing then gives the same sessions and the same reports of the same moments. To import what is there already
-changes nothing: an import that broke off is begun anew, and a later export continues an earlier one.
-
-A new installation is made with as many shards as the log has. One that `migrate --shards` made may have a multiple.
-
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  streamtally import <log.ndjson
   zstd --decompress --stdout log.ndjson.zst | streamtally import";
 
+/// Write the event log out, for another installation or for programs of your own
+///
+/// It goes to standard output as newline-delimited JSON: first a line that says what follows, then each entry with all that
+/// the log says of it. The service may run meanwhile; what it receives from then on is not in it.
+///
+/// The log holds addresses, user_args and signatures: keep it as you keep the database. Domains, keys and tokens are not in
+/// it, nor are sealed reports; pg_dump copies an installation whole.
 #[derive(Debug, Args)]
-#[command(after_help = ABOUT_EXPORT)]
+#[command(after_help = EXPORT_EXAMPLES)]
 pub(super) struct ExportCommand {
     #[command(flatten)]
     installation: InstallationOptions,
@@ -51,8 +51,12 @@ impl ExportCommand {
                 bar.set_length(entries);
                 bar.set_position(written);
             };
-            let Exported { entries, dropped } = export(&on.database, BufWriter::new(stdout()), tell).await?;
+            let exported = export(&on.database, BufWriter::new(stdout()), tell).await;
             bar.finish_and_clear();
+            let Exported { entries, dropped } = exported.map_err(|error| match error {
+                ExportError::Io(error) => PrintError::from(error).into(),
+                error => anyhow::Error::from(error),
+            })?;
             eprintln!("{entries} log entries exported");
             if dropped > 0 {
                 eprintln!(
@@ -66,8 +70,15 @@ impl ExportCommand {
     }
 }
 
+/// Take in an event log that `export` wrote, and fold it
+///
+/// It is read from standard input and appended as it was recorded. An installation that has received nothing then gives
+/// the same sessions, and the same reports of the same moments. What is there already is passed over: an import that broke
+/// off is begun anew, and a later export continues an earlier one.
+///
+/// A new installation is made with as many shards as the log has. One that `migrate --shards` made may have a multiple.
 #[derive(Debug, Args)]
-#[command(after_help = ABOUT_IMPORT)]
+#[command(after_help = IMPORT_EXAMPLES)]
 pub(super) struct ImportCommand {
     #[command(flatten)]
     installation: InstallationOptions,
@@ -88,7 +99,7 @@ impl ImportCommand {
             let imported = import(&on.pool, &header, lines, |read| bar.set_position(read)).await;
             bar.finish_and_clear();
             let Imported { appended, known } = imported?;
-            println!("{appended} log entries imported; {known} were here already");
+            say!("{appended} log entries imported; {known} were here already")?;
             fold(on).await
         })
         .await
@@ -113,6 +124,5 @@ async fn fold(on: &Installation) -> anyhow::Result<()> {
     let mut connection = on.pool.acquire().await?;
     store::pool::set_no_time_limit(&mut *connection).await?;
     store::transfer::analyze_tables(&mut *connection).await?;
-    println!("{folded} log entries folded");
-    Ok(())
+    Ok(say!("{folded} log entries folded")?)
 }

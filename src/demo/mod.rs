@@ -56,11 +56,11 @@ pub struct Demo {
 
 impl Demo {
     /// Registers the domain if it is not, and takes in whatever its streams have done until now: two weeks at first,
-    /// later what was missed since the demo ran last.
+    /// later what was missed since the demo ran last. `progress` is told how many messages are taken in, and of how many.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn prepare(state: &AppState) -> anyhow::Result<Self> {
+    pub async fn prepare(state: &AppState, progress: impl Fn(u64, u64)) -> anyhow::Result<Self> {
         let (key, registered_at) = register(state).await.context("the demo's domain cannot be registered")?;
         let newest = store::event_list::list_events(&state.work_pool, &EventFilter::default(), None, 1).await?;
         let from = (registered_at - HISTORY).timestamp_millis();
@@ -68,15 +68,16 @@ impl Demo {
         let mut life = Life::new(SEED, from, &scenery::kinds()).peekable();
         while life.next_if(|telling| telling.sent_at <= seen).is_some() {}
         let mut demo = Self { provider: Provider::new(key), life };
-        demo.catch_up(state).await?;
+        demo.catch_up(state, progress).await?;
         infer_ends(state).await.context("what became of the demo's history cannot be told")?;
         Ok(demo)
     }
 
     /// Takes in what was sent until now, each message as if it had just arrived then.
-    async fn catch_up(&mut self, state: &AppState) -> anyhow::Result<()> {
+    async fn catch_up(&mut self, state: &AppState, progress: impl Fn(u64, u64)) -> anyhow::Result<()> {
         let now = clock::now().timestamp_millis();
         let past: Vec<Telling> = std::iter::from_fn(|| self.life.next_if(|telling| telling.sent_at <= now)).collect();
+        let (mut done, all) = (0, u64::try_from(past.len())?);
         let registry = state.registry.current();
         let domain = registry.domain(DOMAIN).context("the demo's domain is not in effect")?;
         let (provider, policy) = (&self.provider, &domain.policy);
@@ -91,8 +92,10 @@ impl Demo {
             })
             // In order: what comes first counts.
             .buffered(AT_ONCE);
-        while let Some(done) = taken.next().await {
-            done.context("the demo's history cannot be taken in")?;
+        while let Some(taken) = taken.next().await {
+            taken.context("the demo's history cannot be taken in")?;
+            done += 1;
+            progress(done, all);
         }
         Ok(())
     }

@@ -97,7 +97,9 @@ pub struct KeyView {
 }
 
 impl DomainView {
-    fn new(row: DomainRow, keys: &[SigningKeyRow]) -> Self {
+    /// A domain with its keys, which are among these.
+    #[must_use]
+    pub fn new(row: DomainRow, keys: &[SigningKeyRow]) -> Self {
         let keys = keys.iter().filter(|key| key.domain == row.domain);
         Self {
             keys: keys.map(|key| KeyView { key_id: key.key_id, created_at: key.created_at }).collect(),

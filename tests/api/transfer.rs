@@ -196,8 +196,8 @@ async fn a_line_that_no_log_can_hold_is_named_and_changes_nothing() {
         let error = try_import(&target, &with(&log, member, value)).await.unwrap_err();
         assert!(error.to_string().ends_with("is not what an entry has there"), "{error}");
     }
-    let long = format!("{}\n{}", log.lines().next().unwrap(), " ".repeat(300 << 10));
-    assert!(matches!(try_import(&target, &long).await, Err(ImportError::Lines(LinesError::TooLong { line: 2 }))));
+    let endless = format!("{}\n{}", log.lines().next().unwrap(), " ".repeat(300 << 10));
+    assert!(matches!(try_import(&target, &endless).await, Err(ImportError::Lines(LinesError::TooLong { line: 2 }))));
     for other in ["", "domain,app\n", "{}\n", "{\"streamtally_log\":\"1\"}", &" ".repeat(300 << 10)] {
         assert!(matches!(try_import(&target, other).await, Err(ImportError::Lines(LinesError::NoHeader))), "{other}");
     }

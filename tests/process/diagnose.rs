@@ -296,3 +296,24 @@ fn what_makes_no_sense_is_bad_usage() {
         assert_eq!(status, 2, "{arguments:?}: {printed}");
     }
 }
+
+#[test]
+fn programs_are_told_the_same() {
+    let desk = Desk::new();
+    let told = |body: &Value| {
+        let (status, printed) = desk.diagnose_with_key(body, &["--now", DURING, "--output", "json"]);
+        let told: Value = serde_json::from_str(printed.split("streamtally: ").next().unwrap()).expect("JSON");
+        (status, told)
+    };
+    let (status, good) = told(&genuine());
+    assert_eq!((status, &good["outcome"], &good["cause"]), (0, &json!("accepted"), &Value::Null));
+    assert!(
+        good["findings"].as_array().unwrap().contains(&json!({ "name": "fits", "words": "the given key, as it is" }))
+    );
+    let (status, bad) = told(&with("stream", "another"));
+    assert_eq!((status, &bad["outcome"], &bad["cause"]), (1, &json!("refused"), &json!("signature_mismatch")));
+    let findings = bad["findings"].as_array().unwrap();
+    assert_eq!(findings.last().unwrap()["name"], "advice");
+    let (status, none) = told(&json!({}));
+    assert_eq!((status, &none["outcome"]), (1, &json!("refused")));
+}

@@ -5,6 +5,7 @@
 
 #[path = "../api/certificates.rs"]
 mod certificates;
+mod command_line;
 mod crash;
 mod demo;
 mod diagnose;

@@ -75,7 +75,7 @@ fn commands_work_while_the_service_does_not_run() {
     run(&["domain", "add", DOMAIN, "--app", "live", "--rendition-template", "lud"], 0, "Key id: ");
     run(&["domain", "add", DOMAIN], 1, "is registered already");
     run(&["domain", "add", "live.example.com", "--unsigned"], 0, "/callbacks/huawei/");
-    run(&["domain", "list"], 0, "signature none\t0 active keys");
+    run(&["domain", "list"], 0, "live.example.com  none");
     run(&["domain", "show", DOMAIN], 0, "rendition templates  lud");
     run(&["domain", "set", DOMAIN, "--joiner", "+"], 0, "joiner               +");
     let added = run(&["domain", "key", "add", DOMAIN], 0, "shown this once: ");
@@ -84,10 +84,13 @@ fn commands_work_while_the_service_does_not_run() {
     run(&["domain", "key", "remove", DOMAIN, key_id], 1, "no such key");
     run(&["domain", "callback-token", DOMAIN], 0, "/callbacks/huawei/");
     run(&["domain", "remove", DOMAIN], 0, "history stays");
-    run(&["domain", "show", DOMAIN], 1, "no such domain");
+    for command in [&["show"][..], &["set"], &["remove"], &["key", "add"], &["callback-token"]] {
+        run(&[&["domain"], command, &[DOMAIN]].concat(), 1, "is not registered; `domain list` shows every domain");
+    }
+    run(&["domain", "show", "Live.example.con"], 1, "is live.example.com meant?");
     let made = run(&["token", "create", "wall", "--scopes", "read,billing", "--domain", DOMAIN], 0, "stt_");
     let token_id = made.split_whitespace().nth(2).expect("an id");
-    run(&["token", "list"], 0, "wall\tread,billing\tpush.example.com\texpires never");
+    run(&["token", "list"], 0, "wall  read,billing  push.example.com");
     run(&["token", "revoke", token_id], 0, "is revoked");
     run(&["token", "revoke", token_id], 1, "no such token");
 }

@@ -17,7 +17,9 @@ fn what_differs_from_the_log_is_told_and_put_right() {
     };
     run(&["--verify"], 0, "1 log entries folded: every row is as the log says");
     service.sql("update stream_session set client_ip = 'elsewhere'");
-    run(&["--verify"], 1, r#""push.example.com" "live" "room": client_ip "elsewhere" should be "127.0.0.1""#);
+    let names = "push.example.com,live,room";
+    run(&["--verify", "--output", "csv"], 1, &format!("{names},,value,client_ip,elsewhere,127.0.0.1"));
+    run(&["--verify", "--output", "json"], 1, r#""difference":"value","column":"client_ip","live":"elsewhere""#);
     run(&["--verify"], 1, "1 rows are not as the log says");
     service.stop();
     run(&[], 0, "1 log entries folded: 1 rows put as the log says");

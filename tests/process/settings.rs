@@ -110,3 +110,59 @@ fn help_is_success_and_nonsense_is_bad_usage() {
         assert_eq!(status, expected, "{arguments:?}: {printed}");
     }
 }
+
+#[test]
+fn a_database_that_lets_nobody_in_is_told_with_what_to_do_and_without_its_password() {
+    let home = Home::new(User::Ourselves);
+    let service = home.serve();
+    let socket = service.socket_dir();
+    let at_socket = |user: &str, database: &str| {
+        format!("postgres://{user}:a-password@localhost/{database}?host={}", socket.display())
+    };
+    let nowhere = "postgres://tally:a-password@127.0.0.1:1/tally".to_owned();
+    for (url, words) in [
+        (nowhere.clone(), "the database at 127.0.0.1:1 cannot be reached; does it run there"),
+        (at_socket("somebody", "streamtally"), "refuses the user somebody; check user and password"),
+        (at_socket("streamtally", "nothing"), "has no database nothing; create it"),
+        ("mysql://tally:a-password@db/tally".to_owned(), "is not of the form postgres://USER:PASSWORD@HOST"),
+    ] {
+        let (status, printed) = finish(home.program().args(["domain", "list"]).env("DATABASE_URL", &url));
+        assert_eq!(status, 1, "{printed}");
+        assert!(printed.contains(words), "{printed}");
+        assert!(!printed.contains("a-password"), "{printed}");
+    }
+    let served = |command: &mut std::process::Command| {
+        command.env("DATABASE_URL", &nowhere);
+    };
+    home.assert_refused_with(&home.path().join("work/new"), served, &["127.0.0.1:1 cannot be reached"]);
+    service.stop();
+}
+
+#[test]
+fn a_port_that_is_taken_and_a_service_that_is_not_there_are_told_with_what_to_do() {
+    let home = Home::new(User::Ourselves);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let listens = |command: &mut std::process::Command| {
+        command.env("STREAMTALLY_LISTEN", &address).env("STREAMTALLY_LOG", "warn");
+    };
+    let mut command = home.program();
+    listens(&mut command);
+    let (status, printed) = finish(command.arg("serve").arg("--data-dir").arg(home.data_dir()));
+    assert_eq!(status, 1, "{printed}");
+    assert!(printed.contains(&format!("cannot listen on {address}; --listen takes another address")), "{printed}");
+    assert_eq!(home.run(&["domain", "add", "push.example.com"]).0, 0);
+    let sent = ["--domain", "push.example.com", "--url", "http://me:a-password@127.0.0.1:1"];
+    let report = ["report", "concurrency", "--from", "2026-01-01", "--to", "2026-01-02", "--step", "1h"];
+    for arguments in [
+        &[&["send", "start", "--stream", "room"], &sent[..]].concat(),
+        &[&["send", "end", "--stream", "room"], &sent[..]].concat(),
+        &[&["simulate"], &sent[..]].concat(),
+        &[&report[..], &["--token", "x"], &sent[..]].concat(),
+    ] {
+        let (status, printed) = home.run(arguments);
+        assert_eq!(status, 1, "{printed}");
+        assert!(printed.contains("http://127.0.0.1:1 cannot be reached; does the service run there?"), "{printed}");
+        assert!(!printed.contains("a-password"), "{printed}");
+    }
+}

@@ -17,6 +17,7 @@ use secrecy::SecretString;
 
 use self::basis::Basis;
 use self::report::Report;
+use super::output::{OneOutputOptions, Output, say};
 use super::{BadUsage, secret_from_stdin};
 use crate::clock;
 use crate::config::{AdmissionOptions, InstallationOptions};
@@ -25,6 +26,10 @@ use crate::huawei::admission::{self, Verdict};
 use crate::huawei::signature::Joiner;
 use crate::huawei::{advice, capture, notification};
 
+/// Tell why a captured notification is (not) accepted, and which way of signing it fits
+///
+/// Take a notification's body byte for byte, as it came over the wire, and ask. Nothing is written, and no secret is
+/// printed.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct DiagnoseCommand {
@@ -42,17 +47,20 @@ pub(super) struct DiagnoseCommand {
     #[command(flatten)]
     admission: AdmissionOptions,
     #[command(flatten)]
+    output: OneOutputOptions,
+    #[command(flatten)]
     installation: InstallationOptions,
 }
 
 const EXAMPLES: &str = "\
-With a key that is given no database is needed; without one, the registered domain and its keys are used.
+With a key that is given no database is needed; without one, what is registered counts.
 
-Exits with 0 when the message would be accepted, with 1 when it would not, with 2 on bad usage.
-
+Examples:
   streamtally diagnose body.json                              by what is registered
   streamtally diagnose body.json --now 2026-11-22T12:21:53Z   as it was received
-  streamtally diagnose body.json --key-file key.txt           with this key alone";
+  streamtally diagnose body.json --key-file key.txt           with this key alone
+
+Exits with 0 when the message would be accepted, with 1 when it would not, with 2 on bad usage.";
 
 #[derive(Debug, Args)]
 struct GivenKeyOptions {
@@ -79,7 +87,10 @@ impl DiagnoseCommand {
         let body = self.read_body()?;
         let key = self.given.read()?;
         let (report, accepted) = self.judge(&body, key).await?;
-        print!("{report}");
+        match self.output.output {
+            Output::Json => say!("{}", serde_json::to_string_pretty(&report.to_json())?)?,
+            Output::Table | Output::Csv => say!("{report}")?,
+        }
         if accepted { Ok(()) } else { bail!("the message would not be accepted") }
     }
 

@@ -1,9 +1,11 @@
-//! The report: labelled lines for people. Whatever comes from the message is escaped, and no secret is in it.
+//! The report: labelled lines for people, or the same for programs. Whatever comes from the message is escaped, and no
+//! secret is in it.
 
 use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 
 use super::basis::{Basis, NamedKey};
 use crate::huawei::admission::{DomainPolicy, SignatureRule, Verdict};
@@ -19,25 +21,54 @@ const LABEL_WIDTH: usize = 13;
 /// How wide sentences are, beside the labels.
 const TEXT_WIDTH: usize = 66;
 
-/// What is told, line by line.
+/// What becomes of the message, and everything that is told of it, in its order.
 #[derive(Default)]
-pub(super) struct Report(String);
+pub(super) struct Report {
+    outcome: &'static str,
+    cause: Option<String>,
+    findings: Vec<Finding>,
+}
+
+struct Finding {
+    label: &'static str,
+    words: String,
+    /// A sentence is wrapped, and may go on below the finding before it: advice has no label.
+    is_sentence: bool,
+}
+
+/// What is said of a finding before it.
+const ADVICE: &str = "advice";
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        let mut lines = Vec::new();
+        for Finding { label, words, is_sentence } in &self.findings {
+            let mut label = if *label == ADVICE { "" } else { label };
+            for words in if *is_sentence { wrapped(words) } else { vec![words.clone()] } {
+                lines.push(format!("{label:LABEL_WIDTH$}{words}").trim_end().to_owned());
+                label = "";
+            }
+        }
+        formatter.write_str(&lines.join("\n"))
     }
 }
 
 impl Report {
+    /// For programs: what becomes of the message, by which cause, and the findings in their order.
+    pub(super) fn to_json(&self) -> Value {
+        let findings = self.findings.iter().map(|finding| json!({ "name": finding.label, "words": finding.words }));
+        json!({ "outcome": self.outcome, "cause": self.cause, "findings": findings.collect::<Vec<_>>() })
+    }
+
     pub(super) fn add_notice(&mut self, notice: &Notice) {
         self.add_sentence("notice", &notice.to_string());
     }
 
     /// A refusal that comes before admission.
     pub(super) fn add_refusal(&mut self, cause: &str, advice: &str) {
+        (self.outcome, self.cause) = ("refused", Some(cause.to_owned()));
         self.add_sentence("verdict", &format!("refused: {cause}"));
-        self.add_sentence("", advice);
+        self.add_sentence(ADVICE, advice);
     }
 
     pub(super) fn add_message(&mut self, message: &Notification) {
@@ -116,31 +147,24 @@ impl Report {
     }
 
     pub(super) fn add_verdict(&mut self, verdict: &Verdict) {
-        let (words, advice) = match verdict {
-            Verdict::Accept(_) => ("accepted".to_owned(), None),
-            Verdict::Quarantine(_, reason) => {
-                (format!("quarantined: {}", reason.as_str()), Some(advice::of_reason(*reason)))
-            }
-            Verdict::Refuse(cause) => (format!("refused: {}", cause.as_str()), Some(advice::of_cause(*cause))),
+        let (outcome, cause) = match verdict {
+            Verdict::Accept(_) => ("accepted", None),
+            Verdict::Quarantine(_, reason) => ("quarantined", Some((reason.as_str(), advice::of_reason(*reason)))),
+            Verdict::Refuse(cause) => ("refused", Some((cause.as_str(), advice::of_cause(*cause)))),
         };
-        self.add_line("verdict", &words);
-        if let Some(advice) = advice {
-            self.add_sentence("", advice);
-        }
+        self.outcome = outcome;
+        let Some((cause, advice)) = cause else { return self.add_line("verdict", outcome) };
+        self.cause = Some(cause.to_owned());
+        self.add_line("verdict", &format!("{outcome}: {cause}"));
+        self.add_sentence(ADVICE, advice);
     }
 
-    fn add_line(&mut self, label: &str, text: &str) {
-        let line = format!("{label:LABEL_WIDTH$}{text}");
-        self.0.push_str(line.trim_end());
-        self.0.push('\n');
+    fn add_line(&mut self, label: &'static str, words: &str) {
+        self.findings.push(Finding { label, words: words.to_owned(), is_sentence: false });
     }
 
-    fn add_sentence(&mut self, label: &str, text: &str) {
-        let mut label = label;
-        for line in wrapped(text) {
-            self.add_line(label, &line);
-            label = "";
-        }
+    fn add_sentence(&mut self, label: &'static str, words: &str) {
+        self.findings.push(Finding { label, words: words.to_owned(), is_sentence: true });
     }
 }
 
@@ -221,7 +245,7 @@ mod tests {
     fn sentences_are_wrapped_below_each_other_without_their_label() {
         let mut report = Report::default();
         report.add_sentence("notice", &"word ".repeat(20));
-        report.add_sentence("", &"x".repeat(100));
+        report.add_sentence(ADVICE, &"x".repeat(100));
         let lines: Vec<String> = report.to_string().lines().map(str::to_owned).collect();
         assert_eq!(lines.len(), 3);
         assert!(lines[0].starts_with("notice       word word"));

@@ -5,9 +5,9 @@ use reqwest::{Client, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::Asked;
-use super::output::Printer;
-use crate::command::BadUsage;
+use super::{Asked, Kind, finish};
+use crate::command::output::Printer;
+use crate::command::{BadUsage, unreachable_at};
 
 /// The most rows of a page.
 const LIMIT: &str = "500";
@@ -24,13 +24,13 @@ pub(super) async fn print(
 ) -> anyhow::Result<()> {
     let token = token.ok_or_else(|| BadUsage("--url needs a token: --token, or STREAMTALLY_TOKEN".to_owned()))?;
     let client = Client::new();
-    let mut url = service.join(asked.path).context("--url does not make an address")?;
+    let mut url = service.join(asked.kind.path()).context("--url does not make an address")?;
     {
         let mut query = url.query_pairs_mut();
         for (name, value) in &asked.parameters {
             query.append_pair(name, value.as_str().unwrap_or_default());
         }
-        if printer.has_pages() {
+        if asked.kind == Kind::PushDuration {
             query.append_pair("limit", LIMIT);
         }
     }
@@ -41,15 +41,16 @@ pub(super) async fn print(
             printer.row(&row)?;
         }
         let cursor = page.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
-        let Some(cursor) = cursor else { return printer.finish(&page) };
+        let Some(cursor) = cursor else { return Ok(finish(printer, &page)?) };
         next = url.clone();
         next.query_pairs_mut().append_pair("cursor", &cursor);
     }
 }
 
 async fn get(client: &Client, url: Url, token: &SecretString) -> anyhow::Result<Value> {
-    let answer = client.get(url).bearer_auth(token.expose_secret()).send().await.map_err(reqwest::Error::without_url);
-    let answer = answer.context("the service cannot be reached")?;
+    let answer =
+        client.get(url.clone()).bearer_auth(token.expose_secret()).send().await.map_err(reqwest::Error::without_url);
+    let answer = answer.with_context(|| unreachable_at(&url))?;
     let status = answer.status();
     let body: Value = answer.json().await.context("the service does not answer as an API does")?;
     match status {

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::Asked;
-use super::output::Printer;
+use super::{Asked, Kind, finish};
 use crate::command::BadUsage;
 use crate::command::database::{Installation, with_installation};
+use crate::command::output::Printer;
 use crate::config::InstallationOptions;
 use crate::http::problem::ApiError;
 use crate::http::query_string::{FromQuery, QueryReader};
@@ -23,15 +23,18 @@ use crate::report::{concurrency_report, moment};
 /// When it is asked for wrongly, or the database cannot be used.
 pub(super) async fn print(options: &InstallationOptions, asked: Asked, printer: Printer) -> anyhow::Result<()> {
     // As the API reads them. No cursor is among them.
-    let mut reader = QueryReader::of_members(asked.path, asked.parameters, Sealer::new(&[0; 32]));
-    if printer.has_pages() {
-        let query = PushDurationQuery::read(&mut reader);
-        reader.finish().map_err(refusal_of)?;
-        with_installation(options, async |on| print_push_duration(on, query, printer).await).await
-    } else {
-        let query = ConcurrencyQuery::from_query(&mut reader);
-        reader.finish().map_err(refusal_of)?;
-        with_installation(options, async |on| print_concurrency(on, query, printer).await).await
+    let mut reader = QueryReader::of_members(asked.kind.path(), asked.parameters, Sealer::new(&[0; 32]));
+    match asked.kind {
+        Kind::PushDuration => {
+            let query = PushDurationQuery::read(&mut reader);
+            reader.finish().map_err(refusal_of)?;
+            with_installation(options, async |on| print_push_duration(on, query, printer).await).await
+        }
+        Kind::Concurrency => {
+            let query = ConcurrencyQuery::from_query(&mut reader);
+            reader.finish().map_err(refusal_of)?;
+            with_installation(options, async |on| print_concurrency(on, query, printer).await).await
+        }
     }
 }
 
@@ -47,7 +50,8 @@ async fn print_push_duration(on: &Installation, query: PushDurationQuery, mut pr
     }
     let totals = CountsView::from(report.finish().await?);
     let parameters = ParametersView::of_push_duration(&asked.scope, layout, as_of);
-    printer.finish(&json!({ "next_cursor": Value::Null, "totals": totals, "parameters": parameters, "as_of": as_of }))
+    let report = json!({ "next_cursor": Value::Null, "totals": totals, "parameters": parameters, "as_of": as_of });
+    Ok(finish(printer, &report)?)
 }
 
 async fn print_concurrency(on: &Installation, query: ConcurrencyQuery, mut printer: Printer) -> anyhow::Result<()> {
@@ -60,7 +64,8 @@ async fn print_concurrency(on: &Installation, query: ConcurrencyQuery, mut print
         printer.row(&serde_json::to_value(PointView::from(point))?)?;
     }
     let parameters = ParametersView::of_concurrency(&asked.scope, asked.time_zone, step_seconds, as_of);
-    printer.finish(&json!({ "peak": peak.map(PointView::from), "parameters": parameters, "as_of": as_of }))
+    let report = json!({ "peak": peak.map(PointView::from), "parameters": parameters, "as_of": as_of });
+    Ok(finish(printer, &report)?)
 }
 
 /// What is wrong with each parameter.

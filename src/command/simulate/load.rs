@@ -21,6 +21,7 @@ use super::authority_of;
 use super::outcome::Outcome;
 use super::supply::{Prepared, Supply};
 use super::visibility::Watch;
+use crate::command::unreachable_at;
 
 /// How often the progress is shown.
 const PROGRESS: Duration = Duration::from_millis(200);
@@ -70,7 +71,7 @@ pub async fn send(
     let authority = authority_of(&plan.url)?;
     let mut connections = Vec::new();
     for _ in 0..plan.connections {
-        connections.push(connect(&authority).await.with_context(|| format!("{} cannot be reached", plan.url))?);
+        connections.push(connect(&authority).await.with_context(|| unreachable_at(&plan.url))?);
     }
     let path = plan.url.join("/callbacks/huawei")?.path().to_owned();
     let watch = visibility.map(|token| Rc::new(Watch::new(plan.url.clone(), token, Rc::clone(&outcome))));

@@ -16,51 +16,31 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
+use clap::Args;
 use reqwest::Url;
 use secrecy::SecretString;
 use tokio::task::LocalSet;
 
-use super::database::api_token;
-use super::{BadUsage, domain};
-use crate::config::{self, InstallationOptions};
-use crate::huawei::signature::{Joiner, SigningKey};
+use super::BadUsage;
+use super::output::{OneOutputOptions, Output, say};
+use super::progress;
+use super::sender::SenderOptions;
+use crate::config;
 use load::Plan;
 use outcome::Outcome;
 use supply::Supply;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// For people
-    Table,
-    /// For programs: one object
-    Json,
-}
-
+/// Send made-up pushes that go as real ones do, to see what a service can take
+///
 /// Messages of made-up pushes of the last 20 hours, as many as are wanted, in the order in which they would come.
 ///
 /// Lengths, breaks, reconnects, late, lost, repeated and inverted messages are as large platforms see them. Streams are
 /// named sim-RUN-…; they stay in the history of the domain, so that one is to be taken that is there for that.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct SimulateCommand {
     #[command(flatten)]
-    installation: InstallationOptions,
-    /// Ingest domain; one that nobody is billed for
-    #[arg(long)]
-    domain: String,
-    /// Application
-    #[arg(long, default_value = "live")]
-    app: String,
-    /// Where the service is; plain HTTP
-    #[arg(long, env = "STREAMTALLY_URL", default_value = "http://127.0.0.1:8080")]
-    url: Url,
-    /// Read the key from standard input; the domain's newest, from the database, when left out
-    #[arg(long)]
-    key_stdin: bool,
-    /// With --key-stdin: what stands between the signed fields
-    #[arg(long, default_value = "", value_parser = ["", "+"], requires = "key_stdin")]
-    joiner: String,
+    sender: SenderOptions,
     /// Connections that send, each one message at a time
     #[arg(long, default_value = "64", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     connections: u16,
@@ -85,13 +65,18 @@ pub(super) struct SimulateCommand {
     /// Meanwhile: ask the API for some sessions until they are there, and say how long that takes
     #[arg(long)]
     visibility: bool,
-    /// API token for --verify and --visibility; the administrator's when unset
-    #[arg(long, env = "STREAMTALLY_TOKEN", hide_env_values = true)]
-    token: Option<SecretString>,
-    /// How to print what came of it
-    #[arg(long, value_enum, default_value = "table")]
-    output: Output,
+    #[command(flatten)]
+    output: OneOutputOptions,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  streamtally simulate --domain load.example.com                             as fast as it goes
+  streamtally simulate --domain load.example.com --rate 1000 --duration 1m   1,000 a second
+  streamtally simulate --domain load.example.com --messages 10000 --verify   is nothing lost?
+
+Exits with 0 when messages were answered 200 and, with --verify, all of these are found, else with
+1; with 2 on bad usage.";
 
 impl SimulateCommand {
     /// Sends, and prints what came of it.
@@ -99,18 +84,14 @@ impl SimulateCommand {
     /// # Errors
     /// When the service cannot be reached, or a message that was answered 200 is missing.
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        if self.url.scheme() != "http" {
-            return Err(BadUsage("--url must begin with http://".to_owned()).into());
+        if self.sender.url.scheme() != "http" {
+            let words = "--url must begin with http://: a load is sent without TLS, past a proxy that has it";
+            return Err(BadUsage(words.to_owned()).into());
         }
         let duration = self.duration.to_std().map_err(|_| BadUsage("--duration must not be negative".to_owned()))?;
-        let (key, joiner) = if self.key_stdin {
-            (super::secret_from_stdin()?, Joiner::from_text(&self.joiner).unwrap_or_default())
-        } else {
-            domain::find_key(&self.installation, &self.domain).await?
-        };
-        let token =
-            (self.verify || self.visibility).then(|| api_token(&self.installation, self.token.as_ref())).transpose()?;
-        let supply = Supply::new(&self, SigningKey::new(secrecy::ExposeSecret::expose_secret(&key)), joiner);
+        let (key, joiner) = self.sender.find_key().await?;
+        let token = (self.verify || self.visibility).then(|| self.sender.api_token()).transpose()?;
+        let supply = Supply::new(&self, key, joiner);
         let sim = self;
         let outcome = tokio::task::spawn_blocking(move || {
             // One thread, so that it takes one core at most, and nothing of it is shared between threads.
@@ -126,40 +107,35 @@ impl SimulateCommand {
         supply.sign_ahead(most);
         let prefix = supply.prefix().to_owned();
         let plan = Plan {
-            url: self.url.clone(),
+            url: self.sender.url.clone(),
             connections: self.connections,
             rate: self.rate,
             duration,
             messages: self.messages,
         };
-        let progress = progress_bar(most);
+        let progress = progress::bar(most, "messages");
         let visibility = token.clone().filter(|_| self.visibility);
         let outcome = Rc::new(Outcome::default());
         load::send(&plan, supply, visibility, Rc::clone(&outcome), &progress).await?;
         progress.finish_and_clear();
         let verified = match token.filter(|_| self.verify) {
-            Some(token) => Some(verify::verify(&self.url, &token, &self.domain, &prefix, &outcome).await?),
+            Some(token) => {
+                Some(verify::verify(&self.sender.url, &token, &self.sender.domain, &prefix, &outcome).await?)
+            }
             None => None,
         };
-        match self.output {
-            Output::Table => println!("{}", outcome.table(verified.as_ref())),
-            Output::Json => println!("{}", outcome.json(verified.as_ref())),
+        match self.output.output {
+            Output::Json => say!("{}", outcome.json(verified.as_ref()))?,
+            Output::Table | Output::Csv => say!("{}", outcome.table(verified.as_ref()))?,
         }
         if outcome.acknowledged.get() == 0 {
-            bail!("no message was answered 200: is the service at {}, and is the key the domain's?", self.url);
+            bail!("no message was answered 200: is the service at {}, and is the key the domain's?", self.sender.url);
         }
         if let Some(verified) = verified.filter(|verified| verified.missing > 0) {
             bail!("{} messages were answered 200 and are in no session", verified.missing);
         }
         Ok(())
     }
-}
-
-/// On a terminal alone: indicatif is silent elsewhere.
-fn progress_bar(most: Option<u64>) -> ProgressBar {
-    let template = "{elapsed} {bar:30} {pos} messages, {per_sec}";
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    most.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_style(style)
 }
 
 /// Host and port of a URL.

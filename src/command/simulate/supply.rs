@@ -56,8 +56,8 @@ impl Supply {
         let begin = clock::now().timestamp_millis() - PAST_MILLIS;
         let (streams, seed) = (command.streams, command.seed);
         Self {
-            domain: command.domain.clone(),
-            app: command.app.clone(),
+            domain: command.sender.domain.clone(),
+            app: command.sender.app.clone(),
             key,
             joiner,
             streams,
