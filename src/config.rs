@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
+use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::data_dir::DataDir;
@@ -169,6 +170,11 @@ pub struct ServeOptions {
     #[arg(long, help_heading = KEEPING, env = "STREAMTALLY_SPOOL_CAPACITY", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..=1_048_576), value_name = "MEBIBYTES")]
     pub spool_capacity: u32,
 
+    /// Base address of a collector that traces are sent to, by OTLP over HTTP (to /v1/traces below it); none when unset.
+    /// Credentials for it belong into the variable OTEL_EXPORTER_OTLP_HEADERS
+    #[arg(long, help_heading = LOGS, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = collector, value_name = "URL")]
+    pub otlp_endpoint: Option<Url>,
+
     /// How log lines are written, on standard error
     #[arg(long, help_heading = LOGS, env = "STREAMTALLY_LOG_FORMAT", default_value = "pretty", value_enum)]
     pub log_format: LogFormat,
@@ -274,7 +280,7 @@ fn origin(text: &str) -> Result<String, String> {
     if text == "*" {
         return Ok(text.to_owned());
     }
-    let url = reqwest::Url::parse(text).ok();
+    let url = Url::parse(text).ok();
     let url = url.filter(|url| ["http", "https"].contains(&url.scheme()) && !text.contains('*'));
     let url = url.ok_or("an origin is written like https://wall.example.com or http://localhost:3000, or * for all")?;
     let written = url.origin().ascii_serialization();
@@ -329,6 +335,16 @@ pub fn admin_token(data_dir: &DataDir) -> anyhow::Result<(SecretString, bool)> {
     let token = crate::access::generate_token();
     data_dir.write_secret(ADMIN_TOKEN_FILE, token.expose_secret())?;
     Ok((token, true))
+}
+
+/// A collector's base address: without credentials, since flags and settings are shown.
+fn collector(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+    let url = url.ok_or("a collector's address is written like http://localhost:4318")?;
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        return Err("no credentials and no query: these belong into the variable OTEL_EXPORTER_OTLP_HEADERS".to_owned());
+    }
+    Ok(url)
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ pub mod reconciler;
 pub mod registry;
 pub mod rejection;
 pub mod report;
+pub mod request_id;
 pub mod session;
 pub mod simulation;
 pub mod standby;

@@ -1,4 +1,6 @@
-//! Log lines and metrics.
+//! Log lines, metrics, and traces.
+
+pub mod traces;
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -7,29 +9,51 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use traces::Traces;
+use tracing::Subscriber;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
 use crate::config::LogFormat;
 
-/// Starts logging to standard error.
+/// Starts logging to standard error, and tracing if traces go anywhere.
 ///
 /// # Errors
 /// When the filter cannot be read, or logging was started before.
-pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
+pub fn start_logging(format: LogFormat, filter: &str, traces: Option<&Traces>) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)
         .context("--log cannot be read; write a level such as info, or directives such as info,streamtally=debug")?;
-    let colours = std::io::stderr().is_terminal();
-    // What cannot be written is lost: to say so on standard error would panic when nobody reads that any more.
-    let lines =
-        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours).log_internal_errors(false);
-    let registry = tracing_subscriber::registry().with(filter);
-    match format {
-        LogFormat::Pretty => registry.with(lines).try_init(),
-        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+    match traces {
+        None => registry().with(filter).with(lines(format)).try_init(),
+        // What is logged has nothing to do with what is traced.
+        Some(traces) => {
+            let requests = filter_fn(|what| {
+                what.is_span() && what.name() == traces::REQUEST && what.target().starts_with("streamtally")
+            });
+            let spans = tracing_opentelemetry::layer()
+                .with_tracer(traces.tracer())
+                .with_location(false)
+                .with_threads(false)
+                .with_tracked_inactivity(false)
+                .with_context_activation(false)
+                .with_filter(requests);
+            registry().with(lines(format).with_filter(filter)).with(spans).try_init()
+        }
     }
     .context("logging was started before")
+}
+
+fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync> {
+    // What cannot be written is lost: to say so on standard error would panic when nobody reads that any more.
+    let lines =
+        fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).log_internal_errors(false);
+    match format {
+        LogFormat::Pretty => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    }
 }
 
 /// Makes the recorder of this process's metrics, and what renders them.

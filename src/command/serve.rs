@@ -21,7 +21,7 @@ use crate::demo::{self, Demo};
 use crate::http::state::AppState;
 use crate::open_files;
 use crate::postgres::{PrivatePostgres, Purpose};
-use crate::telemetry;
+use crate::telemetry::{self, traces::Traces};
 
 /// How often the private database is looked after.
 const LOOK_AFTER: Duration = Duration::from_millis(250);
@@ -62,7 +62,16 @@ impl ServeCommand {
     /// # Errors
     /// When the service cannot be started, or a part of it failed.
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        telemetry::start_logging(self.serve.log_format, &self.serve.log)?;
+        let traces = self.serve.otlp_endpoint.as_ref().map(Traces::open).transpose()?;
+        telemetry::start_logging(self.serve.log_format, &self.serve.log, traces.as_ref())?;
+        let ended = Box::pin(self.serve()).await;
+        if let Some(traces) = traces {
+            traces.close().await;
+        }
+        ended
+    }
+
+    async fn serve(self) -> anyhow::Result<()> {
         let metrics = telemetry::start_metrics()?;
         open_files::raise_limit(self.serve.max_connections);
         let certificate = self.serve.certificate()?;
@@ -182,7 +191,11 @@ async fn look_after(private: Option<&mut PrivatePostgres>) -> Infallible {
             Ok(_) => {}
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::error!(error, "the private database cannot be started again; trying on");
+                tracing::error!(
+                    error,
+                    "the private database cannot be started again; trying on: what is received waits in the spool; \
+                     postgres.log in the data folder says why"
+                );
                 tokio::time::sleep(TRY_AGAIN).await;
             }
         }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::huawei::admission::QuarantineReason;
+use crate::request_id;
 
 /// How long nothing more is said about one domain and reason.
 const SILENCE: TimeDelta = TimeDelta::minutes(1);
@@ -31,6 +32,7 @@ impl Alarms {
         said.insert(key, now);
         drop(said);
         tracing::error!(
+            request_id = request_id::of_line(),
             domain,
             reason = reason.as_str(),
             "a signature came again with other fields: somebody may replay captured messages; \

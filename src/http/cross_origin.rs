@@ -14,6 +14,7 @@ use actix_web::http::header::{
 use actix_web::middleware::Next;
 
 use super::problem::ApiError;
+use super::trace::REQUEST_ID;
 
 /// For every origin.
 pub const ANY: &str = "*";
@@ -25,11 +26,12 @@ const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "PUT", "DELETE"];
 
 /// Tells browsers that pages of these origins may ask.
 pub(super) fn allow(origins: &[String]) -> Cors {
-    let sent = [AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, HeaderName::from_static("last-event-id")];
+    let last_event_id = HeaderName::from_static("last-event-id");
+    let sent = [AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, last_event_id, REQUEST_ID];
     let cors = Cors::default()
         .allowed_methods(METHODS)
         .allowed_headers(sent)
-        .expose_headers([ETAG, RETRY_AFTER])
+        .expose_headers([ETAG, RETRY_AFTER, REQUEST_ID])
         .max_age(REMEMBERED);
     if origins.iter().any(|origin| origin == ANY) {
         return cors.allow_any_origin().send_wildcard();

@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Content, OpenApi, PathItem, RefOr, Response, Schema};
+use utoipa::openapi::{Content, Header, Object, OpenApi, PathItem, Ref, RefOr, Response, Schema};
 use utoipa::{Modify, OpenApi as _};
 use utoipa_swagger_ui::Config;
 
@@ -26,7 +26,9 @@ use crate::huawei::notification::ParseError;
             Callers show a bearer token. Its scopes say what it may do: `read`, `personal` (adds addresses and \
             `user_args`), `billing`, `admin` (everything). For a token that is bound to domains the others do not exist. \
             A path answers HEAD as GET, and a method that it does not have with 405 and the code `method_not_allowed`; \
-            a path that is not there is 404 with `not_found`."
+            a path that is not there is 404 with `not_found`.\n\n\
+            Every request has an id, which its answer has as `X-Request-Id` and the log on every line about it. Send that \
+            header to choose it: up to 128 letters, digits, dots, hyphens and underscores; anything else is replaced."
     ),
     tags(
         (
@@ -108,11 +110,15 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
             }
             for (status, response) in &mut operation.responses.responses {
                 if let RefOr::T(response) = response {
+                    response.headers.insert(REQUEST_ID.to_owned(), RefOr::Ref(Ref::new(REQUEST_ID_REFERENCE)));
                     response.content.values_mut().for_each(show_example);
                     name_code(status, response, receives);
                 }
             }
         }
+    }
+    if let Some(components) = &mut document.components {
+        components.headers.insert(REQUEST_ID.to_owned(), request_id().into());
     }
     let schemas = document.components.iter_mut().flat_map(|components| components.schemas.iter_mut());
     for (name, schema) in schemas {
@@ -122,6 +128,19 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
         }
     }
     document
+}
+
+const REQUEST_ID: &str = "X-Request-Id";
+const REQUEST_ID_REFERENCE: &str = "#/components/headers/X-Request-Id";
+const REQUEST_ID_EXAMPLE: &str = "5ef8c1f4-98f3-4b5e-9d6c-0d3fb1f0a7c2";
+
+/// The header that every answer has.
+fn request_id() -> Header {
+    let mut text = Object::with_type(Type::String);
+    (text.min_length, text.max_length, text.pattern) = (Some(1), Some(128), Some("^[A-Za-z0-9._-]+$".to_owned()));
+    let mut header = Header::new(text);
+    header.description = Some("The id of the request, which the log has too".to_owned());
+    header
 }
 
 /// Texts of query strings are read by one rule, [`query_string`].
@@ -182,7 +201,8 @@ fn name_code(status: &str, response: &mut Response, receives: bool) {
         ("503", _) => ApiError::Unavailable("".into()),
         _ => ApiError::Internal("".into()),
     };
-    let problem = error.problem();
+    let mut problem = error.problem();
+    problem.request_id = Some(REQUEST_ID_EXAMPLE.to_owned());
     response.description = format!("{} Code: `{}`.", response.description, problem.code.word());
     content.example = serde_json::to_value(problem).ok();
 }

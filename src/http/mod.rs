@@ -157,6 +157,7 @@ pub fn build_app(
         .default_service(web::to(refuse_unknown_path))
         .wrap(from_fn(answer_in_time))
         .wrap(from_fn(add_security_headers))
+        .wrap(from_fn(trace::identify))
         .wrap(from_fn(note_activity))
 }
 

@@ -13,6 +13,7 @@ use crate::event_log::operator_end::EndError;
 use crate::event_log::release::ReleaseError;
 use crate::huawei::notification::ParseError;
 use crate::registry::admin::AdminError;
+use crate::request_id;
 use crate::store;
 use crate::telemetry::OnceASecond;
 
@@ -118,6 +119,10 @@ pub struct Problem {
     /// With status 400, and then always: what cannot be used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     invalid_parameters: Vec<InvalidParameter>,
+    /// The request's id, as in the answer's header `X-Request-Id`: the log has it, so name it to whoever runs the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "5ef8c1f4-98f3-4b5e-9d6c-0d3fb1f0a7c2")]
+    pub(super) request_id: Option<String>,
 }
 
 impl ProblemCode {
@@ -171,6 +176,7 @@ impl ApiError {
             detail: self.to_string(),
             code,
             invalid_parameters: self.invalid_parameters(),
+            request_id: request_id::current().map(|id| id.as_str().to_owned()),
         }
     }
 
@@ -199,11 +205,19 @@ impl ResponseError for ApiError {
     fn error_response(&self) -> HttpResponse {
         static UNAVAILABLE: OnceASecond = OnceASecond::new();
         match self {
-            Self::Internal(source) => tracing::error!(error = &**source as &dyn std::error::Error, "a request failed"),
+            Self::Internal(source) => tracing::error!(
+                request_id = request_id::of_line(),
+                error = &**source as &dyn std::error::Error,
+                "a request failed, and will again: this is a defect of the program or of its database; report it with this line"
+            ),
             // An outage fails all of them.
             Self::Unavailable(source) if UNAVAILABLE.is_due(clock::now()) => {
                 let error = &**source as &dyn std::error::Error;
-                tracing::error!(error, "requests cannot be answered at the moment");
+                tracing::error!(
+                    request_id = request_id::of_line(),
+                    error,
+                    "requests cannot be answered at the moment: see to the database, which /readyz tells of"
+                );
             }
             _ => {}
         }

@@ -1,28 +1,80 @@
-//! What is logged of a request: the route, never the path, which may hold a secret or a name from outside.
+//! Requests told apart: each has an id, and all but callbacks a span. What is said of one is its route, never its path,
+//! which may hold a secret or a name from outside.
 
 use actix_web::Error;
 use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceRequest, ServiceResponse as Answer};
+use actix_web::error::InternalError;
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
 use tracing::Span;
-use tracing_actix_web::{RequestId, RootSpanBuilder};
+use tracing_actix_web::RootSpanBuilder;
+
+use crate::request_id::{self, RequestId};
+use crate::telemetry::traces::{REQUEST, continue_trace};
+
+/// The header that an id comes in, and goes out in.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives a request its id, and puts it into the answer, whatever that is.
+pub(super) async fn identify(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<Answer<impl MessageBody>, Error> {
+    let id = RequestId::of(request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes));
+    let value = HeaderValue::from_str(id.as_str());
+    let answered = async {
+        // What becomes of an error is said here, where its request is known.
+        next.call(request).await.map_err(|error| {
+            let mut response = error.error_response();
+            if let Ok(value) = &value {
+                response.headers_mut().insert(REQUEST_ID, value.clone());
+            }
+            Error::from(InternalError::from_response(error.to_string(), response))
+        })
+    };
+    let mut answer = request_id::within(id, answered).await?;
+    if let Ok(value) = value {
+        answer.headers_mut().insert(REQUEST_ID, value);
+    }
+    Ok(answer)
+}
 
 /// Makes the span of a request.
 pub(super) struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
-        use actix_web::HttpMessage;
         let route = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
-        let request_id = request.extensions().get::<RequestId>().map(ToString::to_string);
-        tracing::info_span!("request", method = %request.method(), route, request_id, status = tracing::field::Empty)
+        let request_id = request_id::current();
+        let request_id = request_id.as_ref().map(RequestId::as_str);
+        let method = method_of(request.method());
+        let span = tracing::info_span!(REQUEST, method, route, request_id, status = tracing::field::Empty);
+        continue_trace(&span, request.headers());
+        span
     }
 
-    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
+    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<Answer<B>, Error>) {
         let status = match outcome {
             Ok(response) => response.status(),
             Err(error) => error.as_response_error().status_code(),
         };
         span.record("status", status.as_u16());
         span.in_scope(|| tracing::debug!("answered"));
+    }
+}
+
+/// A method that is known, else the word that OpenTelemetry has for others: they may be anything.
+fn method_of(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        Method::PATCH => "PATCH",
+        _ => "_OTHER",
     }
 }

@@ -13,6 +13,7 @@ use crate::event_log::receive::Arrival;
 use crate::huawei::admission::RefusalCause;
 use crate::huawei::masking::Masker;
 use crate::huawei::notification::ParseError;
+use crate::request_id;
 use crate::store;
 use crate::store::rejection::RejectionRow;
 
@@ -116,7 +117,13 @@ impl Rejections {
         tallies.by_domain.insert(name.to_owned(), tally);
         drop(by_minute);
         // Once a minute, cause and name: as bounded as the counts are.
-        tracing::warn!(claimed_domain = ?name, cause, "messages are refused; /v1/rejections counts them");
+        let request_id = request_id::of_line();
+        tracing::warn!(
+            request_id,
+            claimed_domain = ?name,
+            cause,
+            "messages are refused; /v1/rejections counts them, and says what to do if they are the provider's"
+        );
     }
 
     /// Writes down what was counted, and forgets what is over. What cannot be written is kept.

@@ -58,7 +58,7 @@ async fn a_page_of_a_named_origin_is_told_what_it_may_ask() {
         assert_eq!(header(&response, "access-control-max-age"), Some("3600"));
         let allowed = |name| words(header(&response, name).unwrap());
         assert_eq!(allowed("access-control-allow-methods"), ["delete", "get", "head", "post", "put"]);
-        let sent = ["authorization", "content-type", "if-none-match", "last-event-id"];
+        let sent = ["authorization", "content-type", "if-none-match", "last-event-id", "x-request-id"];
         assert_eq!(allowed("access-control-allow-headers"), sent);
         assert!(words(header(&response, "vary").unwrap()).contains(&"origin".to_owned()));
     }
@@ -78,7 +78,10 @@ async fn such_a_page_may_read_every_answer_errors_too() {
         let response = ask(&app, Method::GET, path, &[("origin", WALL), ("authorization", token)]).await;
         assert_eq!(response.status(), status, "{path}");
         assert_eq!(header(&response, "access-control-allow-origin"), Some(WALL), "{path}");
-        assert_eq!(words(header(&response, "access-control-expose-headers").unwrap()), ["etag", "retry-after"]);
+        assert_eq!(
+            words(header(&response, "access-control-expose-headers").unwrap()),
+            ["etag", "retry-after", "x-request-id"]
+        );
         let other = ask(&app, Method::GET, path, &[("origin", "https://evil.example.com")]).await;
         assert_eq!(header(&other, "access-control-allow-origin"), None, "{path}");
     }

@@ -29,6 +29,7 @@ mod receiving;
 mod reconciler;
 mod rejections;
 mod reports;
+mod request_ids;
 mod retention;
 mod retention_histories;
 mod rotation;

@@ -5,6 +5,7 @@
 
 #[path = "../api/certificates.rs"]
 mod certificates;
+mod collector;
 mod command_line;
 mod crash;
 mod demo;
@@ -25,3 +26,4 @@ mod start;
 mod stop;
 mod tls;
 mod transfer;
+mod traces;
