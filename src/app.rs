@@ -321,7 +321,11 @@ async fn make_partitions(pool: PgPool, stopped: CancellationToken) {
     while stopped.run_until_cancelled(tokio::time::sleep(PARTITIONS)).await.is_some() {
         if let Err(error) = installation::make_partitions_ahead(&pool).await {
             let error = &error as &dyn std::error::Error;
-            tracing::error!(error, "partitions of the log could not be made ahead; trying again in an hour");
+            tracing::error!(
+                error,
+                "partitions of the log could not be made ahead; trying again in an hour: there is room for two more \
+                 months; see to the database if this goes on for days"
+            );
         }
     }
 }
@@ -342,7 +346,11 @@ impl Notes {
             let written = written.unwrap_or(Err(sqlx::Error::PoolTimedOut));
             if let (Err(error), false) = (&written, failing) {
                 let error = error as &dyn std::error::Error;
-                tracing::warn!(error, "counts of refused messages and uses of tokens cannot be written down");
+                tracing::warn!(
+                    error,
+                    "counts of refused messages and uses of tokens cannot be written down: they are kept in memory \
+                     until the database takes them"
+                );
             }
             failing = written.is_err();
             if stopping {

@@ -15,7 +15,10 @@ pub fn raise_limit(max_connections: u32) {
     if before.current != raised.current
         && let Err(error) = setrlimit(Resource::Nofile, raised)
     {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the limit of open files could not be raised");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the limit of open files could not be raised: fewer connections may be open than --max-connections says"
+        );
     }
     let needed = u64::from(max_connections) * FILES_A_CONNECTION + OTHER_FILES;
     // No number means no limit.

@@ -173,7 +173,11 @@ impl Certificate {
                 Look::Replaced => tracing::info!("another certificate is served from now on"),
                 Look::Refused(error) => {
                     let error = &error as &dyn std::error::Error;
-                    tracing::error!(error, "the new certificate cannot be served; serving the old one");
+                    tracing::error!(
+                        error,
+                        "the new certificate cannot be served; serving the old one: mend its files before the old one \
+                         expires"
+                    );
                 }
             }
         }

@@ -238,6 +238,10 @@ fn report(error: &sqlx::Error) {
         _ => "the append failed",
     };
     if FAILURES.is_due(clock::now()) {
-        tracing::error!(kind, %code, "received messages could not be appended");
+        tracing::error!(
+            kind,
+            %code,
+            "received messages could not be appended: they wait in the spool or are answered 503; see to the database"
+        );
     }
 }

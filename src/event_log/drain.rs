@@ -60,7 +60,11 @@ impl Drain {
         while !self.spool.is_clean() {
             let went_on = self.drain_some().await;
             if let (Err(error), false) = (&went_on, was_failing) {
-                tracing::error!(error = error as &dyn std::error::Error, "the spool cannot be read or written");
+                tracing::error!(
+                    error = error as &dyn std::error::Error,
+                    "the spool cannot be read or written: see to the data folder's disk; messages wait there that are \
+                     nowhere else"
+                );
             }
             was_failing = went_on.is_err();
             if !went_on.unwrap_or(false) {
@@ -69,7 +73,12 @@ impl Drain {
             if reported.elapsed() > REPORT {
                 reported = Instant::now();
                 let fill = self.spool.fill();
-                tracing::warn!(fill.messages, fill.bytes, fill.capacity_bytes, "messages wait in the spool");
+                tracing::warn!(
+                    fill.messages,
+                    fill.bytes,
+                    fill.capacity_bytes,
+                    "messages wait in the spool: see to the database before the spool is full"
+                );
             }
         }
     }
@@ -111,7 +120,10 @@ impl Drain {
         self.appended.notify_one();
         let mut kept = Ok(all_settled);
         for (_, message) in settled.refused {
-            tracing::error!("the database refuses a spooled message: it is kept aside");
+            tracing::error!(
+                "the database refuses a spooled message: it is kept aside, and /readyz counts it; keep the file \
+                 standby.sqlite and report this as a defect"
+            );
             if let Err(error) = self.spool.keep_aside(&message).await {
                 left.push(message);
                 kept = Err(error);

@@ -184,14 +184,21 @@ impl Writer {
         let messages: Vec<_> = unconfirmed.iter().map(|(_, message)| message).collect();
         match spool.add(&messages).await {
             Ok(()) if begins => {
-                tracing::warn!("the database cannot be written to: what is received goes to the spool");
+                tracing::warn!(
+                    "the database cannot be written to: what is received goes to the spool; see to the database \
+                     before the spool is full"
+                );
                 true
             }
             Ok(()) => true,
             Err(error) => {
                 if FAILURES.is_due(clock::now()) {
                     let error = &error as &dyn std::error::Error;
-                    tracing::error!(error, "received messages cannot be stored: they are answered 503");
+                    tracing::error!(
+                        error,
+                        "received messages cannot be stored: they are answered 503, and are lost if the provider does \
+                         not send them again; see to the database, and to room for the spool"
+                    );
                 }
                 false
             }

@@ -186,7 +186,11 @@ impl Spool {
             if let Ok(messages) = serde_json::from_str::<Vec<Incoming>>(&batch.body) {
                 portion.left.extend(messages);
             } else {
-                tracing::error!(messages = batch.messages, "spooled messages cannot be read: they are kept aside");
+                tracing::error!(
+                    messages = batch.messages,
+                    "spooled messages cannot be read: they are kept aside, and /readyz counts them; keep the file \
+                     standby.sqlite and see to the disk"
+                );
                 self.put_aside(&mut file, &batch.body).await?;
             }
         }

@@ -157,7 +157,12 @@ impl PrivatePostgres {
                 return Ok(false);
             };
             let pid = server.pid();
-            tracing::warn!(pid, %status, "private PostgreSQL has died, starting it again");
+            tracing::warn!(
+                pid,
+                %status,
+                "private PostgreSQL has died, starting it again; should it happen again, postgres.log in the data \
+                 folder says why"
+            );
             owned.server = None;
         }
         let server = owned.cluster.start()?;

@@ -142,7 +142,11 @@ async fn drop_months(pool: &PgPool, until: DateTime<Utc>, retained: &mut Retaine
             }
             Err(Stays::Left(left)) => {
                 if left == Left::NotFolded {
-                    tracing::warn!(%month, "a month of the log is old, but is kept until all of it is folded");
+                    tracing::warn!(
+                        %month,
+                        "a month of the log is old, but is kept until all of it is folded; /readyz says whether \
+                         folding goes on"
+                    );
                 }
                 retained.left = Some(left);
                 break;

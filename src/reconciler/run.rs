@@ -66,7 +66,11 @@ pub async fn fold_until_stopped(
                 Err(error) => {
                     if was_healthy {
                         let error = &error as &dyn std::error::Error;
-                        tracing::error!(error, "sessions cannot be folded; the log keeps what is received");
+                        tracing::error!(
+                            error,
+                            "sessions cannot be folded; the log keeps what is received: see to the database; if it \
+                             answers, report this line as a defect"
+                        );
                     }
                     stopped.run_until_cancelled(sleep(POLL)).await;
                 }
@@ -105,7 +109,10 @@ pub async fn infer_until_stopped(pool: PgPool, rules: Rules, appended: Arc<Notif
             }
             Err(error) if !was_failing => {
                 let error = error as &dyn std::error::Error;
-                tracing::warn!(error, "sessions whose end does not come cannot be looked for; trying again");
+                tracing::warn!(
+                    error,
+                    "sessions whose end does not come cannot be looked for; trying again: see to the database"
+                );
             }
             Err(_) => {}
         }
@@ -120,7 +127,11 @@ pub async fn retain_until_stopped(pool: PgPool, rules: retention::Rules, stopped
     while let Some(retained) = stopped.run_until_cancelled(retain_now(&pool, &rules)).await {
         if let (Err(error), false) = (&retained, was_failing) {
             let error = error as &dyn std::error::Error;
-            tracing::error!(error, "old entries of the log cannot be blanked and dropped; trying again");
+            tracing::error!(
+                error,
+                "old entries of the log cannot be blanked and dropped; trying again: they are kept for longer than \
+                 the settings say; see to the database"
+            );
         }
         was_failing = retained.is_err();
         let soon = !matches!(&retained, Ok(Retained { left: None | Some(Left::Busy | Left::NotFolded), .. }));

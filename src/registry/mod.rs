@@ -124,12 +124,22 @@ pub fn hash_callback_token(token: &str) -> [u8; 32] {
 #[must_use]
 pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey) -> Option<Domain> {
     let (Some(signature), Some(joiner)) = (signature_rule(&row.signature), Joiner::from_text(&row.joiner)) else {
-        tracing::error!(domain = row.domain, "this domain is registered in a way that this version does not know");
+        tracing::error!(
+            domain = row.domain,
+            "this domain is registered in a way that this version does not know: nothing is received for it; run the \
+             version that registered it, or set it anew"
+        );
         return None;
     };
     let keys = keys.iter().filter(|key| key.domain == row.domain).filter_map(|key| {
         let opened = open_key(key, master_key)
-            .inspect_err(|_| tracing::error!(key_id = %key.key_id, domain = row.domain, "this key cannot be opened"))
+            .inspect_err(|_| {
+                tracing::error!(
+                    key_id = %key.key_id,
+                    domain = row.domain,
+                    "this key cannot be opened: what is signed with it is refused; remove it and add it again"
+                );
+            })
             .ok()?;
         Some((key.key_id, SigningKey::new(opened.expose_secret())))
     });

@@ -78,7 +78,10 @@ pub async fn start(
             let Some(registry) = copy else { return Err(StartError::NoCopy(error)) };
             installation::check_master_key(&registry.installation, master_key)?;
             let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "the database cannot be reached: receiving with the copy of its registry");
+            tracing::warn!(
+                error,
+                "the database cannot be reached: receiving with the copy of its registry; see to the database"
+            );
             Ok(Start { registry, prepared: false })
         }
         Err(error) => Err(error.into()),
@@ -106,7 +109,11 @@ pub async fn prepare_until_done(
                 if !failing {
                     let error = found.err().unwrap_or(StartError::OtherInstallation);
                     let error = &error as &dyn std::error::Error;
-                    tracing::error!(error, "the database cannot be used: what is received waits in the spool");
+                    tracing::error!(
+                        error,
+                        "the database cannot be used: what is received waits in the spool; see to what is wrong with \
+                         the database before the spool is full"
+                    );
                 }
                 failing = true;
             }

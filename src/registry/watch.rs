@@ -88,7 +88,11 @@ impl LiveRegistry {
         let Some(standby) = &self.standby else { return };
         if let Err(error) = copy::put(standby, rows).await {
             let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "the copy of the registry on this machine's disk is not up to date");
+            tracing::warn!(
+                error,
+                "the copy of the registry on this machine's disk is not up to date: see that the data folder can be \
+                 written, or a start without the database will not know this change"
+            );
         }
     }
 
@@ -96,7 +100,10 @@ impl LiveRegistry {
     /// finds it.
     pub async fn refresh_after_change(&self) {
         if let Err(error) = self.refresh().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a change of the registry is not in effect yet");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a change of the registry is not in effect yet; it will be when the database answers"
+            );
         }
     }
 
@@ -112,7 +119,11 @@ impl LiveRegistry {
                     Err(error) => {
                         if !failing {
                             let error = &error as &dyn std::error::Error;
-                            tracing::warn!(error, "the registry cannot be read; going on with what is known");
+                            tracing::warn!(
+                                error,
+                                "the registry cannot be read; going on with what is known: changes take effect when \
+                                 the database is back"
+                            );
                         }
                         failing = true;
                     }

@@ -12,6 +12,7 @@ mod demo;
 mod diagnose;
 mod guest;
 mod home;
+mod logs;
 mod main_job;
 mod open_files;
 mod rebuild;

@@ -73,7 +73,10 @@ impl Feed {
     pub async fn run(self) {
         while self.stopped.run_until_cancelled(self.wanted.notified()).await.is_some() {
             if let Some(Err(error)) = self.stopped.run_until_cancelled(self.tell()).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "changes cannot be read; trying again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "changes cannot be read; trying again: who listens to changes waits for the database"
+                );
                 self.wanted.notify_one();
                 self.stopped.run_until_cancelled(sleep(PAUSE)).await;
             }
