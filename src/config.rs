@@ -5,14 +5,15 @@
 //! the machine.
 
 mod file;
+mod listening;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
+pub use listening::ListenOptions;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -100,13 +101,9 @@ pub struct AdmissionOptions {
 #[allow(clippy::doc_markdown, reason = "shown as it is by --help")]
 #[derive(Debug, Clone, Args)]
 pub struct ServeOptions {
-    /// Address and port to listen on
-    #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
-    pub listen: SocketAddr,
-
-    /// Certificate to serve HTTPS with, and nothing else, followed by its chain, in PEM; read again when it changes
-    #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_TLS_CERT", value_name = "FILE")]
-    pub tls_cert: Option<PathBuf>,
+    /// Where it is spoken to.
+    #[command(flatten)]
+    pub listening: ListenOptions,
 
     /// Private key of the certificate, in PEM, not encrypted
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_TLS_KEY", value_name = "FILE")]
@@ -224,7 +221,7 @@ impl ServeOptions {
     /// When it cannot be served, or only one of its two files is named. (Not for clap to say, which does not count what
     /// the settings file names.)
     pub fn certificate(&self) -> anyhow::Result<Option<Certificate>> {
-        let files = match (self.tls_cert.clone(), self.tls_key.clone()) {
+        let files = match (self.listening.tls_cert.clone(), self.tls_key.clone()) {
             (None, None) => return Ok(None),
             (Some(certificate), Some(key)) => TlsFiles { certificate, key },
             (Some(_), None) => bail!("--tls-cert needs --tls-key, the file of its private key"),

@@ -6,6 +6,7 @@ mod completions;
 mod database;
 mod diagnose;
 mod domain;
+mod health;
 mod man;
 mod migrate;
 mod openapi;
@@ -62,6 +63,7 @@ first start:
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::ServeCommand>),
+    Health(health::HealthCommand),
     Migrate(migrate::MigrateCommand),
     /// Register ingest domains, their keys and secret paths
     ///
@@ -118,6 +120,7 @@ pub fn parse(arguments: Vec<OsString>) -> anyhow::Result<Cli> {
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(command) => command.run().await,
+        Command::Health(command) => command.run().await,
         Command::Migrate(command) => command.run().await,
         Command::Domain(command) => command.run().await,
         Command::Token(command) => command.run().await,

@@ -60,10 +60,10 @@ pub fn bind(
         .keep_alive(KEEP_ALIVE)
         .on_connect(move |stream, of_connection| open.add(stream, of_connection));
     let server = match certificate {
-        Some(certificate) => server.bind_rustls_0_23(options.listen, certificate.server_config()?),
-        None => server.bind(options.listen),
+        Some(certificate) => server.bind_rustls_0_23(options.listening.listen, certificate.server_config()?),
+        None => server.bind(options.listening.listen),
     }
-    .with_context(|| format!("cannot listen on {}; --listen takes another address", options.listen))?;
+    .with_context(|| format!("cannot listen on {}; --listen takes another address", options.listening.listen))?;
     let address = server.addrs().first().copied().context("no address is listened on")?;
     Ok((server.run(), address))
 }

@@ -1,0 +1,54 @@
+//! Where the service listens, for itself and for whoever asks it from the same machine.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::NETWORK;
+
+/// Where and how the service is spoken to.
+#[allow(clippy::doc_markdown, reason = "shown as it is by --help")]
+#[derive(Debug, Clone, Args)]
+pub struct ListenOptions {
+    /// Address and port to listen on
+    #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+
+    /// Certificate to serve HTTPS with, and nothing else, followed by its chain, in PEM; read again when it changes
+    #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+}
+
+impl ListenOptions {
+    /// The base URL by which a process on the same machine reaches the service.
+    #[must_use]
+    pub fn local_url(&self) -> String {
+        let scheme = if self.tls_cert.is_some() { "https" } else { "http" };
+        let mut address = self.listen;
+        // Who listens on every address listens on this one.
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        format!("{scheme}://{address}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ListenOptions;
+
+    #[test]
+    fn who_listens_on_every_address_is_reached_by_loopback() {
+        for (listen, tls_cert, url) in [
+            ("127.0.0.1:8080", None, "http://127.0.0.1:8080"),
+            ("0.0.0.0:8080", None, "http://127.0.0.1:8080"),
+            ("[::]:8443", Some("cert.pem".into()), "https://[::1]:8443"),
+            ("192.0.2.7:80", None, "http://192.0.2.7:80"),
+        ] {
+            assert_eq!(ListenOptions { listen: listen.parse().unwrap(), tls_cert }.local_url(), url);
+        }
+    }
+}
