@@ -22,7 +22,7 @@ Examples:
   streamtally health                               where the service listens by default
   streamtally health --listen 0.0.0.0:9000         where it listens by its settings
 
-Exit status: 0 when every part can do its work, 1 when one cannot, 2 on bad usage.";
+Exits with 0 when every part can do its work, with 1 when one cannot, with 2 on bad usage.";
 
 /// Tell whether the service on this machine can do its work, by the exit status too: for what watches it
 ///
