@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix_web::web::Data;
 use anyhow::Context;
 use clap::Args;
+use sd_notify::NotifyState;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -109,6 +110,7 @@ impl ServeCommand {
             };
             let (address, scheme) = (application.address(), application.scheme());
             tracing::info!(%address, scheme, "listening");
+            tell_systemd(NotifyState::Ready);
             let demo = self.demo.then(|| Box::pin(demonstrate(application.state(), address, admin_token)));
             Box::pin(serve(application, database.private.as_mut(), demo)).await
         }
@@ -167,6 +169,7 @@ async fn serve(
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        tell_systemd(NotifyState::Stopping);
     };
     let running = application.run_until_stopped(stop);
     let demo = async {
@@ -179,6 +182,13 @@ async fn serve(
         ended = running => ended,
         never = look_after(private) => match never {},
         never = demo => match never {},
+    }
+}
+
+/// Tells systemd how far the service is, where it has asked to be told.
+fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(error = &error as &dyn std::error::Error, "systemd cannot be told how far the service is");
     }
 }
 

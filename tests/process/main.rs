@@ -26,6 +26,7 @@ mod settings;
 mod simulate;
 mod start;
 mod stop;
+mod systemd;
 mod tls;
 mod traces;
 mod transfer;
