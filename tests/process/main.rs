@@ -14,6 +14,7 @@ mod guest;
 mod health;
 mod home;
 mod logs;
+mod image;
 mod main_job;
 mod open_files;
 mod rebuild;
