@@ -33,6 +33,7 @@ fi
     --tmpfs=/usr/local/bin --bind-ro="$program:/usr/local/bin/streamtally" \
     --bind-ro="$packaging/streamtally.service:/etc/systemd/system/streamtally.service" \
     --bind-ro="$packaging/sysusers.conf:/etc/sysusers.d/streamtally.conf" \
+    --bind-ro="$here/environment:/etc/streamtally/environment" \
     --bind-ro=/etc/ssl/certs --bind-ro="$here/check.service:/etc/systemd/system/check.service" \
     --bind-ro="$here/check.sh:/check/check.sh" --bind="$result:/check/result" \
     --boot -- --unit=check.service
