@@ -51,7 +51,10 @@ find_postgres() {
 # Debian's python3 makes no environments by itself.
 has_python() { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
-# What of the things named is not here. Known are: linker, postgres, python, browser.
+# With which the tests run the service as its image and its unit do, and look at the unit. Linux alone has containers.
+has_containers() { [ "$(uname -s)" != Linux ] || { has bwrap && has systemd-nspawn && has systemd-analyze; }; }
+
+# What of the things named is not here. Known are: linker, postgres, python, browser, containers.
 list_lacking() {
   local thing
   for thing in "$@"; do
@@ -60,11 +63,12 @@ list_lacking() {
       postgres) find_postgres || printf '%s\n' postgres ;;
       python) has_python || printf '%s\n' python ;;
       browser) has chromedriver || printf '%s\n' browser ;;
+      containers) has_containers || printf '%s\n' containers ;;
     esac
   done
 }
 
-# ensure linker [postgres] [python] [browser]: makes sure of cargo and of the things named, installing what is lacking where it can.
+# ensure linker [postgres] [python] [browser] [containers]: makes sure of cargo and of the things named, installing what is lacking where it can.
 ensure() {
   # Not every shell that runs this has read the profile that rustup wrote to.
   has cargo || PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
@@ -98,6 +102,7 @@ describe() {
       postgres) printf '%s' "a PostgreSQL server, $oldest_postgres or later" ;;
       python) printf '%s' 'a Python that makes environments' ;;
       browser) printf '%s' 'Chromium and its driver' ;;
+      containers) printf '%s' 'bubblewrap and systemd-nspawn, which make containers' ;;
     esac
     comma=', and '
   done
@@ -133,6 +138,7 @@ install_with_apt() {
         ;;
       python) packages="$packages python3-venv" ;;
       browser) packages="$packages chromium chromium-driver" ;;
+      containers) packages="$packages bubblewrap systemd-container" ;;
     esac
   done
   say "Installing$packages ..."
@@ -164,6 +170,7 @@ give_up() {
   say "This script cannot install it here. Please install, as an administrator, then run it again:"
   case "$1" in *linker*) say "  $linker" ;; esac
   case "$1" in *python*) say "  Python 3.10 or later with venv and pip (Debian: python3-venv)" ;; esac
+  case "$1" in *containers*) say "  bubblewrap and systemd-nspawn (Debian: bubblewrap systemd-container)" ;; esac
   case "$1" in *browser*) say "  Chromium or Chrome, and its chromedriver (Debian: chromium chromium-driver)" ;; esac
   case "$1" in
     *postgres*)
@@ -173,4 +180,19 @@ give_up() {
       ;;
   esac
   exit 1
+}
+
+# Installs what scripts/tools.txt names into the target folder, which it sets tools to the programs of, unless it is there.
+# After `ensure python`.
+install_tools() {
+  local folder="${CARGO_TARGET_DIR:-$project/target}/tools"
+  case "$folder" in /*) ;; *) folder="$PWD/$folder" ;; esac
+  # shellcheck disable=SC2034 # for those who source this
+  tools="$folder/bin"
+  if cmp -s "$project/scripts/tools.txt" "$folder/installed.txt"; then return; fi
+  say "Installing what scripts/tools.txt names ..."
+  python3 -m venv --clear "$folder"
+  "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+    --requirement "$project/scripts/tools.txt" >&2
+  cp "$project/scripts/tools.txt" "$folder/installed.txt"
 }
