@@ -2,8 +2,8 @@
 # Boots a systemd in a container whose /usr is this machine's, with the unit installed, to run check.sh beside it. Everything
 # else of the container is new and in memory.
 # boot.sh PROGRAM RESULT: the program to serve with, and the folder for what check.sh says.
+# boot.sh --try: only whether containers can be made here.
 set -euo pipefail
-program="$1" result="$2"
 here="$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)"
 packaging="$here/../../../packaging"
 
@@ -24,17 +24,22 @@ if ! [ -d /run/systemd/system ]; then
   done
 fi
 
-# In the groups, unlike this shell, which removes them.
-(
+# contain OPTIONS…: runs a container, in the groups, unlike this shell, which removes them.
+contain() (
   for group in "${groups[@]:-}"; do [ -z "$group" ] || echo "$BASHPID" >"$group/cgroup.procs"; done
   exec systemd-nspawn --quiet --directory=/ --volatile=yes --register=no "${register[@]}" --private-network \
-    --link-journal=no --machine="streamtally-$$" --console=pipe \
-    --bind-ro=/dev/null:/etc/systemd/system/systemd-networkd-wait-online.service \
-    --tmpfs=/usr/local/bin --bind-ro="$program:/usr/local/bin/streamtally" \
+    --link-journal=no --machine="streamtally-$$" --console=pipe "$@" </dev/null
+)
+
+if [ "$1" = --try ]; then
+  contain /bin/true
+else
+  contain --bind-ro=/dev/null:/etc/systemd/system/systemd-networkd-wait-online.service \
+    --tmpfs=/usr/local/bin --bind-ro="$1:/usr/local/bin/streamtally" \
     --bind-ro="$packaging/streamtally.service:/etc/systemd/system/streamtally.service" \
     --bind-ro="$packaging/sysusers.conf:/etc/sysusers.d/streamtally.conf" \
     --bind-ro="$here/environment:/etc/streamtally/environment" \
     --bind-ro=/etc/ssl/certs --bind-ro="$here/check.service:/etc/systemd/system/check.service" \
-    --bind-ro="$here/check.sh:/check/check.sh" --bind="$result:/check/result" \
+    --bind-ro="$here/check.sh:/check/check.sh" --bind="$2:/check/result" \
     --boot -- --unit=check.service
-) </dev/null
+fi
