@@ -1,8 +1,8 @@
 //! Traces: the spans of requests, sent to a collector by OTLP over HTTP, if the settings name one.
 //!
-//! What leaves is what [`for_export`] makes of a span: method, route pattern, status, request id and times. Nothing else
-//! that is said of a request goes with it, so that no name, address or secret can. Callbacks have no spans: receiving
-//! does without.
+//! What leaves is what one function, `for_export`, makes of a span: method, route pattern, status, request id and times.
+//! Nothing else that is said of a request goes with it, so that no name, address or secret can. Callbacks have no spans:
+//! receiving does without.
 //!
 //! A collector that does not answer costs nothing but its spans: they wait in a bounded queue, are sent by a thread of
 //! their own, and are dropped when there is no room.
