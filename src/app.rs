@@ -41,6 +41,7 @@ use crate::registry::master_key::MasterKey;
 use crate::registry::start::{Start, prepare_until_done, start};
 use crate::registry::watch::LiveRegistry;
 use crate::rejection::Rejections;
+use crate::sampling::Sampler;
 use crate::standby::Standby;
 use crate::store::installation::InstallationRow;
 use crate::store::pool::{self, Use};
@@ -55,8 +56,8 @@ const NOTES: Duration = Duration::from_secs(1);
 /// How long that may take: the service does not wait for it to stop.
 const NOTES_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often metrics are tidied.
-const METRICS: Duration = Duration::from_secs(5);
+/// How often metrics are tidied: until then, each time that was measured is kept by itself.
+const METRICS: Duration = Duration::from_secs(1);
 
 /// What an application is made of, beside its settings.
 pub struct Ingredients {
@@ -213,6 +214,7 @@ impl Application {
         let mut tasks = JoinSet::new();
         let (pool, stopped) = (self.work_pool, stop_working.clone());
         tasks.spawn(tidy_metrics(self.metrics, stopped.clone()));
+        tasks.spawn(Sampler::new(self.state.clone(), self.fold_pool.clone()).run(stopped.clone()));
         tasks.spawn(self.connections.sweep_until_stopped(stopped.clone()));
         if let Some(certificate) = self.certificate {
             tasks.spawn(certificate.watch(stopped.clone()));

@@ -18,7 +18,8 @@
 //!
 //! Imports run one way: [`http`] and [`command`] use [`query`], [`report`], [`reconciler`], [`event_log`], [`rejection`],
 //! [`registry`] and [`access`]; those use [`store`]; that and all of them use the pure rooms [`session`] and [`huawei`],
-//! which know no I/O and no clock. [`simulation`] is a pure room, too, for [`command`] and the [`demo`].
+//! which know no I/O and no clock. [`simulation`] is a pure room, too, for [`command`] and the [`demo`]. [`app`]
+//! puts the service together; [`sampling`] looks at it for the metrics, which [`telemetry`] names.
 
 pub mod access;
 pub mod app;
@@ -38,6 +39,7 @@ pub mod registry;
 pub mod rejection;
 pub mod report;
 pub mod request_id;
+pub mod sampling;
 pub mod session;
 pub mod simulation;
 pub mod standby;

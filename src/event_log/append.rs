@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
-use metrics::histogram;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, timeout_at};
@@ -18,6 +17,7 @@ use crate::store;
 use crate::store::log::{NewEntryRow, UsedRow};
 use crate::store::pool::{self, Use};
 use crate::telemetry::OnceASecond;
+use crate::telemetry::metrics::{APPEND_ENTRIES, APPEND_SECONDS};
 
 /// The most entries in one commit.
 pub(super) const MOST_AT_ONCE: usize = 2_000;
@@ -161,8 +161,8 @@ impl LogWriter {
                 outcome = self.try_commit(turn, deadline).await;
             }
         }
-        histogram!("streamtally_append_seconds").record(started.elapsed());
-        histogram!("streamtally_append_entries").record(turn.len() as f64);
+        APPEND_SECONDS.histogram_of(&[]).record(started.elapsed());
+        APPEND_ENTRIES.histogram_of(&[]).record(turn.len() as f64);
         outcome
     }
 
@@ -190,6 +190,11 @@ impl LogWriter {
         let first_expiry = DateTime::from_timestamp(first_expiry, 0).unwrap_or_default();
         first_expiry - self.signature_max_future.max(EARLIER_SETTINGS) - TimeDelta::days(1)
     }
+}
+
+/// Serves these times and sizes from now on, before there are any.
+pub fn register_meters() {
+    let _ = (APPEND_SECONDS.histogram_of(&[]), APPEND_ENTRIES.histogram_of(&[]));
 }
 
 fn part_by_shard(batch: Vec<Placed>) -> Vec<Vec<Placed>> {

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use metrics::counter;
+use metrics::Counter;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarms;
 use super::append::{Log, MOST_AT_ONCE};
+use super::group_commit::AppendError;
 use super::incoming::Incoming;
 use super::spool::{Portion, Spool, SpoolError};
 use crate::clock;
 use crate::huawei::admission::QuarantineReason;
+use crate::telemetry::metrics::DRAINED_MESSAGES;
 
 /// How long to wait before the database is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -111,10 +113,12 @@ impl Drain {
         self.at_once = if all_settled { MOST_AT_ONCE.min(self.at_once * 2) } else { 1.max(self.at_once / 2) };
         left.extend(settled.unconfirmed.into_iter().map(|(_, message)| message));
         left.extend(later);
-        counter!("streamtally_drained_messages_total").increment(settled.logged.len() as u64);
+        let as_received = settled.logged.iter().filter(|(_, quarantined)| quarantined.is_none()).count();
+        drained("logged", "").increment(as_received as u64);
         for (place, quarantined) in settled.logged {
             if let Some((reason, domain)) = quarantined.zip(domains.get(place)) {
-                self.tell(domain, reason);
+                drained("quarantined", reason.as_str()).increment(1);
+                self.alarms.quarantined(domain, reason, clock::now());
             }
         }
         self.appended.notify_one();
@@ -127,14 +131,24 @@ impl Drain {
             if let Err(error) = self.spool.keep_aside(&message).await {
                 left.push(message);
                 kept = Err(error);
+            } else {
+                drained("refused", AppendError::Refused.as_str()).increment(1);
             }
         }
         kept
     }
+}
 
-    fn tell(&self, domain: &str, reason: QuarantineReason) {
-        counter!("streamtally_callbacks_total", "outcome" => "quarantined_when_drained", "cause" => reason.as_str())
-            .increment(1);
-        self.alarms.quarantined(domain, reason, clock::now());
+/// Counts messages that do not wait any more.
+fn drained(outcome: &'static str, cause: &'static str) -> Counter {
+    DRAINED_MESSAGES.counter_of(&[("outcome", outcome), ("cause", cause)])
+}
+
+/// Serves these counts from now on, before there is anything to count.
+pub fn register_meters() {
+    let _ = drained("logged", "");
+    for reason in [QuarantineReason::SignatureOfAnotherStream, QuarantineReason::SignatureOfAnotherPush] {
+        let _ = drained("quarantined", reason.as_str());
     }
+    let _ = drained("refused", AppendError::Refused.as_str());
 }

@@ -45,6 +45,9 @@ pub enum AppendError {
 }
 
 impl AppendError {
+    /// Every error.
+    pub const ALL: [Self; 4] = [Self::QueueFull, Self::Stopping, Self::NotConfirmed, Self::Refused];
+
     /// The word that stands in metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {

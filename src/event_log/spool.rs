@@ -7,13 +7,13 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use metrics::gauge;
 use tokio::sync::Notify;
 
 use super::append::MOST_AT_ONCE;
 use super::incoming::Incoming;
 use crate::standby::Standby;
 use crate::store::standby as file;
+use crate::telemetry::metrics::{SPOOL_BYTES, SPOOL_CAPACITY_BYTES, SPOOL_MESSAGES, SPOOL_REFUSED_MESSAGES};
 
 /// What one message takes at most: a body of 64 KiB, of which each byte may need six to be written as JSON.
 const LARGEST_MESSAGE_BYTES: u64 = 6 * 64 * 1024;
@@ -247,9 +247,9 @@ impl Spool {
     #[expect(clippy::cast_precision_loss, reason = "gauges are approximate")]
     fn show(&self) {
         let fill = self.fill();
-        gauge!("streamtally_spool_messages").set(fill.messages as f64);
-        gauge!("streamtally_spool_bytes").set(fill.bytes as f64);
-        gauge!("streamtally_spool_capacity_bytes").set(fill.capacity_bytes as f64);
-        gauge!("streamtally_spool_refused_messages").set(fill.refused_messages as f64);
+        SPOOL_MESSAGES.gauge_of(&[]).set(fill.messages as f64);
+        SPOOL_BYTES.gauge_of(&[]).set(fill.bytes as f64);
+        SPOOL_CAPACITY_BYTES.gauge_of(&[]).set(fill.capacity_bytes as f64);
+        SPOOL_REFUSED_MESSAGES.gauge_of(&[]).set(fill.refused_messages as f64);
     }
 }

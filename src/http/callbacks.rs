@@ -1,14 +1,15 @@
 //! Receiving: the provider's callbacks.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
-use metrics::counter;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::callback_meters::{Outcome, count, note_remaining};
 use super::extract::RawBody;
 use super::problem::ApiError;
 use super::refusals::CallbackRefusals;
@@ -18,7 +19,6 @@ use crate::clock;
 use crate::event_log::receive::Arrival;
 use crate::huawei::admission::{self, Verdict};
 use crate::huawei::notification;
-use crate::rejection::NOT_A_NOTIFICATION;
 
 /// What the provider takes for a confirmation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -142,11 +142,11 @@ pub(super) async fn take(
     callback_token: Option<&SecretString>,
     body: &[u8],
 ) -> Result<Verdict, ApiError> {
-    let received_at = clock::now();
+    let (received_at, began) = (clock::now(), Instant::now());
     let message = match notification::parse(body) {
         Ok(message) => message,
         Err(problem) => {
-            count("malformed", NOT_A_NOTIFICATION);
+            count(Outcome::Malformed, began);
             state.rejections.count_malformed(&problem, received_at, source_ip);
             return Err(problem.into());
         }
@@ -159,21 +159,17 @@ pub(super) async fn take(
     let policy = domain.map(|domain| &domain.policy);
     let templates = domain.map(|domain| domain.rendition_templates.as_slice()).unwrap_or_default();
     let received = state.receiver.receive(&arrival, policy, templates).await;
-    let verdict = received.inspect_err(|error| count("not_stored", error.as_str()))?;
+    let verdict = received.inspect_err(|error| count(Outcome::NotStored(*error), began))?;
+    count(Outcome::from(&verdict), began);
+    note_remaining(&arrival.message, &verdict, received_at);
     match &verdict {
-        Verdict::Accept(_) => count("accepted", ""),
+        Verdict::Accept(_) => {}
         Verdict::Quarantine(_, reason) => {
-            count("quarantined", reason.as_str());
             state.alarms.quarantined(&arrival.message.domain, *reason, received_at);
         }
         Verdict::Refuse(cause) => {
-            count("refused", cause.as_str());
             state.rejections.count_refused(&arrival, domain.is_some(), *cause, &state.receiver.masker);
         }
     }
     Ok(verdict)
-}
-
-fn count(outcome: &'static str, cause: &'static str) {
-    counter!("streamtally_callbacks_total", "outcome" => outcome, "cause" => cause).increment(1);
 }

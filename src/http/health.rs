@@ -31,12 +31,12 @@ pub struct Readiness {
 pub struct Part {
     /// The part: `database`, `folding` or `spool`, as far as this process needs them.
     #[schema(example = "spool")]
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Whether it can.
-    pub(super) ready: bool,
+    pub(crate) ready: bool,
     /// How it is, for people.
     #[schema(example = "in use: 1204 messages, 0.9 of 1024.0 MiB")]
-    pub(super) state: String,
+    pub(crate) state: String,
 }
 
 /// Whether the process lives
@@ -72,7 +72,7 @@ pub async fn get_readiness(state: Data<AppState>) -> HttpResponse {
 }
 
 /// The parts of this process, and how they are.
-pub(super) async fn inspect(state: &AppState) -> Vec<Part> {
+pub(crate) async fn inspect(state: &AppState) -> Vec<Part> {
     let mut parts = Vec::new();
     let answers = matches!(timeout(PATIENCE, store::partition::get_database_time(&state.work_pool)).await, Ok(Ok(_)));
     if state.roles.iter().any(|role| matches!(role, Role::Reconciler | Role::Api)) {
@@ -117,7 +117,7 @@ fn of_spool(fill: Fill, database_answers: bool) -> Part {
 
 /// Metrics in Prometheus' text format
 ///
-/// Counters, gauges and summaries of this process alone.
+/// Counters, gauges and histograms of this process alone, as its roles have it. `docs/metrics.md` says what each is for.
 #[utoipa::path(
     tag = "service",
     responses((status = 200, description = "The metrics", body = String, content_type = "text/plain", example = "streamtally_spool_messages 0\n")),

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod broadcasts;
 pub mod caching;
+pub mod callback_meters;
 pub mod callbacks;
 mod compression;
 pub mod connections;

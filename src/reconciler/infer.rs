@@ -4,12 +4,15 @@
 //! real end whenever that arrives. To find the same again does no harm, as the earliest end counts.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use metrics::Counter;
 use sqlx::PgPool;
 
 use crate::session::StreamKey;
+use crate::session::lifecycle::EndSource;
 use crate::store;
 use crate::store::inference::FindingRow;
 use crate::store::log::NewEntryRow;
+use crate::telemetry::metrics::INFERRED_ENDS;
 
 /// The most findings of one kind in one commit.
 const MOST_AT_ONCE: i64 = 1_000;
@@ -34,6 +37,7 @@ pub async fn infer(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> Result<u
     }
     let received_until = now - rules.supersede_after;
     let superseded = store::inference::list_superseded(&mut *transaction, received_until, MOST_AT_ONCE).await?;
+    let found_superseded = superseded.len();
     let mut entries: Vec<_> = superseded.into_iter().map(|finding| entry_of(finding, "SUPERSEDED", now)).collect();
     if let Some(close_after) = rules.close_unconfirmed_after {
         let silent = store::inference::list_live_since(&mut *transaction, now - close_after, MOST_AT_ONCE).await?;
@@ -47,7 +51,19 @@ pub async fn infer(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> Result<u
         store::log::insert_entries(pool, of_shard, now).await?;
     }
     transaction.commit().await?;
+    inferred(EndSource::Superseded).increment(found_superseded as u64);
+    inferred(EndSource::TimedOut).increment((entries.len() - found_superseded) as u64);
     Ok(entries.len())
+}
+
+/// Counts ends that were found.
+fn inferred(kind: EndSource) -> Counter {
+    INFERRED_ENDS.counter_of(&[("kind", kind.as_str())])
+}
+
+/// Serves these counts from now on, before there is anything to count.
+pub fn register_meters() {
+    let _ = (inferred(EndSource::Superseded), inferred(EndSource::TimedOut));
 }
 
 fn entry_of(finding: FindingRow, event: &str, now: DateTime<Utc>) -> NewEntryRow {

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use metrics::counter;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -103,7 +102,6 @@ pub async fn infer_until_stopped(pool: PgPool, rules: Rules, appended: Arc<Notif
         match &inferred {
             Ok(0) => {}
             Ok(findings) => {
-                counter!("streamtally_inferred_ends_total").increment(u64::try_from(*findings).unwrap_or_default());
                 tracing::info!(findings, "sessions were found to have ended without a message");
                 appended.notify_one();
             }

@@ -1,4 +1,4 @@
-//! Releases: entries of the log that let quarantined ones count.
+//! Releases: entries of the log that let quarantined ones count, and what waits for one.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
@@ -38,5 +38,44 @@ pub async fn insert_release(executor: impl PgExecutor<'_>, release: &ReleaseRow)
         release.note
     )
     .fetch_one(executor)
+    .await
+}
+
+/// How many messages were quarantined for a reason and wait for a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingRow {
+    /// Why they do not count.
+    pub reason: String,
+    /// How many there are.
+    pub messages: i64,
+}
+
+/// What was quarantined since a moment and is not released, by reason. Counts `most` of it, and leaves it at that.
+///
+/// # Errors
+/// Those of the database.
+pub async fn count_waiting(
+    executor: impl PgExecutor<'_>,
+    since: DateTime<Utc>,
+    most: i64,
+) -> Result<Vec<WaitingRow>, sqlx::Error> {
+    sqlx::query_as!(
+        WaitingRow,
+        r#"select reason as "reason!", count(*) as "messages!"
+         from (
+             select reason from log_entry entry
+             where disposition = 'quarantined' and recorded_at >= $1
+               and not exists (
+                   select from log_entry release
+                   where release.shard = entry.shard and release.original_event_id = entry.event_id
+                     and release.recorded_at >= $1
+               )
+             limit $2
+         ) waiting
+         group by reason"#,
+        since,
+        most
+    )
+    .fetch_all(executor)
     .await
 }

@@ -1,7 +1,9 @@
 //! Quarantined messages: shown with their reason, without effect, and released by an operator.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use streamtally::clock;
+use streamtally::store;
 
 use crate::helpers::TestApp;
 use crate::messages::{DOMAIN, Push};
@@ -77,6 +79,28 @@ async fn a_message_is_released_once() {
     let released = app.list("/v1/events?disposition=released").await;
     assert_eq!(released.len(), 1);
     assert_eq!(released[0]["recorded_at"], shown["released_at"]);
+}
+
+#[tokio::test]
+async fn what_waits_is_counted_by_reason_until_it_is_released_or_old() {
+    let app = TestApp::start().await;
+    let far = Push::of("room", 200_000).message("PUBLISH", clock::now().timestamp() + 60);
+    app.receive(&[late(&Push::of("one", 1_000), "PUBLISH"), late(&Push::of("two", 1_000), "PUBLISH"), far]).await;
+    app.receive(&[Push::of("counts", 5).start()]).await;
+    let waiting = async |days_ago: i64, most: i64| {
+        let since = clock::now() - TimeDelta::days(days_ago);
+        let rows = store::release::count_waiting(&app.pool, since, most).await.unwrap();
+        let mut counts: Vec<_> = rows.into_iter().map(|row| (row.reason, row.messages)).collect();
+        counts.sort();
+        counts
+    };
+    let counted = |reason: &str, messages| (reason.to_owned(), messages);
+    assert_eq!(waiting(7, 100).await, [counted("expired", 2), counted("start_outside_window", 1)]);
+    assert_eq!(waiting(7, 2).await.iter().map(|(_, messages)| messages).sum::<i64>(), 2);
+    assert_eq!(waiting(-1, 100).await, []);
+    let late = app.list("/v1/events?reason=expired").await;
+    app.post(&release_path(&late[0]), &json!({}), 200).await;
+    assert_eq!(waiting(7, 100).await, [counted("expired", 1), counted("start_outside_window", 1)]);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::http::problem::ApiError;
 use crate::http::query_string::{FromQuery, Query, QueryReader};
 use crate::http::reports::push_duration::PushDurationQuery;
+use crate::http::reports::timing::{Kind, Timing};
 use crate::http::reports::{self, sealed};
 use crate::http::state::AppState;
 use crate::report::concurrency::Point;
@@ -105,6 +106,7 @@ pub async fn show_reports(
     visitor.demand(Scope::Billing)?;
     let query = read(&page, &visitor, &state)?;
     let (scope, layout) = (&query.asked.scope, query.layout);
+    let _timing = Timing::begin(Kind::Dashboard);
     let moment = reports::close(&state, None).await?;
     let as_of = moment.at;
     let mut report = PushDuration::begin(state.report_pool.clone(), scope, layout, &moment, None);

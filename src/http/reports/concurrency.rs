@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::parameters::{Asked, ParametersView, PeriodBound, TimeZoneWord, read_step};
+use super::timing::{Kind, Timing};
 use crate::http::extract::{Access, Billing};
 use crate::http::problem::ApiError;
 use crate::http::query_string::{FromQuery, Query, QueryReader};
@@ -134,6 +135,7 @@ pub async fn report_concurrency(
     state: Data<AppState>,
     Query(ConcurrencyQuery { mut asked, step_seconds }): Query<ConcurrencyQuery>,
 ) -> Result<Json<ConcurrencyView>, ApiError> {
+    let _timing = Timing::begin(Kind::Concurrency);
     asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
     let moment = super::close(&state, asked.as_of).await?;
     let as_of = moment.at;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::parameters::ParametersView;
 use super::push_duration::{PushDurationParameters, PushDurationQuery};
+use super::timing::{Kind, Timing};
 use crate::http::extract::{Access, Billing};
 use crate::http::page::{PageParameters, PageRequest};
 use crate::http::problem::ApiError;
@@ -159,6 +160,7 @@ pub async fn list_counted_sessions(
     state: Data<AppState>,
     Query(CountedQuery { page, report }): Query<CountedQuery>,
 ) -> Result<Json<CountedPageView>, ApiError> {
+    let _timing = Timing::begin(Kind::CountedSessions);
     let PushDurationQuery { mut asked, layout } = report;
     asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
     let moment = super::close(&state, page.after.as_ref().map(|place| place.as_of).or(asked.as_of)).await?;

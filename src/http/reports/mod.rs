@@ -5,6 +5,7 @@ pub mod counted;
 mod parameters;
 pub mod push_duration;
 pub mod sealed;
+pub mod timing;
 
 use chrono::{DateTime, Utc};
 pub use parameters::{Asked, ParametersView, PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord};

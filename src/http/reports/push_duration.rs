@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use super::parameters::{Asked, ParametersView, PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord, read_layout};
+use super::timing::{Kind, Timing};
 use crate::http::extract::{Access, Billing};
 use crate::http::page::{PageParameters, PageRequest};
 use crate::http::problem::ApiError;
@@ -287,6 +288,7 @@ pub async fn report_push_duration(
     request: HttpRequest,
     Query(query): Query<ReportQuery>,
 ) -> Result<HttpResponse, ApiError> {
+    let timing = Timing::begin(Kind::PushDuration);
     let PushDurationQuery { mut asked, layout } = query.report;
     asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
     let format = query.format.unwrap_or_else(|| if query.pages { Format::Json } else { preferred_format(&request) });
@@ -298,7 +300,7 @@ pub async fn report_push_duration(
         Format::Csv => {
             let report = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, &moment, None);
             let location = (CONTENT_LOCATION, format!("{location}&format=csv"));
-            Ok(csv_answer(&asked.scope).insert_header(location).streaming(lines(report)))
+            Ok(csv_answer(&asked.scope).insert_header(location).streaming(lines(report, timing)))
         }
         Format::Json => {
             let mut answer = HttpResponse::Ok();
@@ -355,9 +357,9 @@ fn csv_answer(scope: &Scope) -> actix_web::HttpResponseBuilder {
 }
 
 /// The lines of a report as they are known.
-fn lines(report: PushDuration) -> impl futures_util::Stream<Item = Result<Bytes, ApiError>> {
-    stream::unfold((Some(csv::header()), Some(report)), |(begun, report)| async move {
-        let mut report = report?;
+fn lines(report: PushDuration, timing: Timing) -> impl futures_util::Stream<Item = Result<Bytes, ApiError>> {
+    stream::unfold((Some(csv::header()), Some((report, timing))), |(begun, report)| async move {
+        let (mut report, timing) = report?;
         let mut text = begun.unwrap_or_default();
         loop {
             match report.next_row().await {
@@ -368,7 +370,7 @@ fn lines(report: PushDuration) -> impl futures_util::Stream<Item = Result<Bytes,
                 Err(error) => return Some((Err(error.into()), (None, None))),
             }
             if text.len() >= CHUNK {
-                return Some((Ok(text.into()), (None, Some(report))));
+                return Some((Ok(text.into()), (None, Some((report, timing)))));
             }
         }
     })

@@ -14,6 +14,7 @@ use super::parameters::{Moment, ParametersView, PeriodBound, ReportGroupBy, Time
 use super::push_duration::{
     CSV_EXAMPLE, CountsView, Format, FormatParameters, PushDurationQuery, preferred_format, read_format,
 };
+use super::timing::{Kind, Timing};
 use crate::access::Principal;
 use crate::clock;
 use crate::http::extract::{Access, Billing, Body};
@@ -167,6 +168,7 @@ pub async fn seal(
     let mut reader = QueryReader::of_members("/v1/sealed-reports", members, state.sealer.clone());
     let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
     reader.finish()?;
+    let _timing = Timing::begin(Kind::SealedReport);
     asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
     let moment = super::close(state, asked.as_of).await?;
     let as_of = moment.at;
@@ -407,6 +409,7 @@ pub async fn differences(
     limit: u16,
 ) -> Result<(SealedReportRow, Vec<Difference>, DateTime<Utc>), ApiError> {
     let sealed = find(state, principal, sealed_report_id).await?;
+    let _timing = Timing::begin(Kind::Difference);
     let Value::Object(mut members) = sealed.parameters.clone() else {
         return Err(ApiError::Internal("a sealed report has parameters".into()));
     };

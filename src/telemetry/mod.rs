@@ -1,5 +1,6 @@
 //! Log lines, metrics, and traces.
 
+pub mod metrics;
 pub mod traces;
 
 use std::io::IsTerminal;
@@ -7,8 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusHandle;
 use traces::Traces;
 use tracing::Subscriber;
 use tracing_subscriber::filter::filter_fn;
@@ -61,26 +61,8 @@ fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(format: LogFormat) -> Box<dyn L
 /// # Errors
 /// When there is a recorder already.
 pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
-    let handle = PrometheusBuilder::new()
-        .set_buckets_for_metric(
-            Matcher::Full("streamtally_append_seconds".to_owned()),
-            &[0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0],
-        )?
-        .set_buckets_for_metric(
-            Matcher::Full("streamtally_append_entries".to_owned()),
-            &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0],
-        )?
-        .install_recorder()
-        .context("metrics were started before")?;
-    describe_counter!("streamtally_callbacks_total", "Callbacks received, by outcome and cause");
-    describe_histogram!("streamtally_append_seconds", Unit::Seconds, "How long one commit of received messages took");
-    describe_histogram!("streamtally_append_entries", "How many received messages one commit held");
-    describe_counter!("streamtally_inferred_ends_total", "Ends that were found without a message");
-    describe_gauge!("streamtally_spool_messages", "Messages that wait on disk for the database");
-    describe_gauge!("streamtally_spool_bytes", Unit::Bytes, "Room that waiting messages take");
-    describe_gauge!("streamtally_spool_capacity_bytes", Unit::Bytes, "Room that waiting messages may take");
-    describe_gauge!("streamtally_spool_refused_messages", "Messages kept aside that the database refused");
-    describe_counter!("streamtally_drained_messages_total", "Messages that waited and are in the log by now");
+    let handle = metrics::builder()?.install_recorder().context("metrics were started before")?;
+    metrics::describe_all();
     Ok(handle)
 }
 

@@ -1,0 +1,109 @@
+//! Counts and times of callbacks. All of them are registered once, so that a callback costs a few atomic operations.
+
+use std::sync::LazyLock;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use metrics::{Counter, Histogram};
+
+use crate::event_log::group_commit::AppendError;
+use crate::huawei::admission::{Proof, QuarantineReason, RefusalCause, Verdict};
+use crate::huawei::notification::Notification;
+use crate::rejection::NOT_A_NOTIFICATION;
+use crate::telemetry::metrics::{CALLBACK_ANSWER_SECONDS, CALLBACKS, SIGNATURE_REMAINING_SECONDS};
+
+/// What became of a callback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Accepted,
+    Quarantined(QuarantineReason),
+    Refused(RefusalCause),
+    Malformed,
+    NotStored(AppendError),
+}
+
+impl Outcome {
+    /// Every outcome, the usual one first.
+    fn all() -> impl Iterator<Item = Self> {
+        [Self::Accepted, Self::Malformed]
+            .into_iter()
+            .chain(QuarantineReason::ALL.map(Self::Quarantined))
+            .chain(RefusalCause::ALL.map(Self::Refused))
+            .chain(AppendError::ALL.map(Self::NotStored))
+    }
+
+    /// The words of the labels `outcome` and `cause`.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Accepted => ("accepted", ""),
+            Self::Quarantined(reason) => ("quarantined", reason.as_str()),
+            Self::Refused(cause) => ("refused", cause.as_str()),
+            Self::Malformed => ("malformed", NOT_A_NOTIFICATION),
+            Self::NotStored(error) => ("not_stored", error.as_str()),
+        }
+    }
+}
+
+impl From<&Verdict> for Outcome {
+    fn from(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Accept(_) => Self::Accepted,
+            Verdict::Quarantine(_, reason) => Self::Quarantined(*reason),
+            Verdict::Refuse(cause) => Self::Refused(*cause),
+        }
+    }
+}
+
+struct Meters {
+    outcomes: Vec<(Outcome, Counter, Histogram)>,
+    signature_remaining: Histogram,
+}
+
+static METERS: LazyLock<Meters> = LazyLock::new(|| Meters {
+    outcomes: Outcome::all()
+        .map(|outcome| {
+            let (word, cause) = outcome.words();
+            let counter = CALLBACKS.counter_of(&[("outcome", word), ("cause", cause)]);
+            (outcome, counter, CALLBACK_ANSWER_SECONDS.histogram_of(&[("outcome", word)]))
+        })
+        .collect(),
+    signature_remaining: SIGNATURE_REMAINING_SECONDS.histogram_of(&[]),
+});
+
+/// Serves all of them from now on, before there is anything to count.
+pub fn register_meters() {
+    LazyLock::force(&METERS);
+}
+
+/// Counts what became of a callback that came at `began`, and is answered now.
+pub(super) fn count(outcome: Outcome, began: Instant) {
+    if let Some((_, counter, answer)) = METERS.outcomes.iter().find(|(known, ..)| *known == outcome) {
+        counter.increment(1);
+        answer.record(began.elapsed());
+    }
+}
+
+/// Notes how long the signature of a message had yet to go when it was received, if it was verified.
+pub(super) fn note_remaining(message: &Notification, verdict: &Verdict, received_at: DateTime<Utc>) {
+    if let Some(auth_timestamp) = verified_expiry(message, verdict) {
+        METERS.signature_remaining.record(seconds_until(auth_timestamp, received_at));
+    }
+}
+
+/// The expiry that was signed.
+fn verified_expiry(message: &Notification, verdict: &Verdict) -> Option<i64> {
+    match verdict {
+        Verdict::Accept(proof) | Verdict::Quarantine(proof, _) => match proof {
+            Proof::Verified { auth_timestamp, .. } => Some(*auth_timestamp),
+            Proof::Unsigned => None,
+        },
+        // Is said of none but those whose signature fits.
+        Verdict::Refuse(RefusalCause::ExpiryTooFar) => message.auth_timestamp,
+        Verdict::Refuse(_) => None,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an expiry has ten digits")]
+fn seconds_until(auth_timestamp: i64, received_at: DateTime<Utc>) -> f64 {
+    auth_timestamp as f64 - received_at.timestamp_millis() as f64 / 1_000.0
+}
