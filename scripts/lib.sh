@@ -54,7 +54,7 @@ has_python() { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 # With which the tests run the service as its image and its unit do, and look at the unit. Linux alone has containers.
 has_containers() { [ "$(uname -s)" != Linux ] || { has bwrap && has systemd-nspawn && has systemd-analyze; }; }
 
-# What of the things named is not here. Known are: linker, postgres, python, browser, containers.
+# What of the things named is not here. Known are: linker, postgres, python, browser, containers, promtool.
 list_lacking() {
   local thing
   for thing in "$@"; do
@@ -64,11 +64,12 @@ list_lacking() {
       python) has_python || printf '%s\n' python ;;
       browser) has chromedriver || printf '%s\n' browser ;;
       containers) has_containers || printf '%s\n' containers ;;
+      promtool) has promtool || printf '%s\n' promtool ;;
     esac
   done
 }
 
-# ensure linker [postgres] [python] [browser] [containers]: makes sure of cargo and of the things named, installing what is lacking where it can.
+# ensure linker [postgres] [python] [browser] [containers] [promtool]: makes sure of cargo and of the things named, installing what is lacking where it can.
 ensure() {
   # Not every shell that runs this has read the profile that rustup wrote to.
   has cargo || PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
@@ -103,6 +104,7 @@ describe() {
       python) printf '%s' 'a Python that makes environments' ;;
       browser) printf '%s' 'Chromium and its driver' ;;
       containers) printf '%s' 'bubblewrap and systemd-nspawn, which make containers' ;;
+      promtool) printf '%s' "Prometheus' promtool, which checks metrics and alerts" ;;
     esac
     comma=', and '
   done
@@ -118,6 +120,7 @@ install() {
     case "$*" in *postgres*) brew install postgresql@17 </dev/null >&2 || give_up "$*" ;; esac
     case "$*" in *python*) brew install python </dev/null >&2 || give_up "$*" ;; esac
     case "$*" in *browser*) brew install --cask google-chrome chromedriver </dev/null >&2 || give_up "$*" ;; esac
+    case "$*" in *promtool*) brew install prometheus </dev/null >&2 || give_up "$*" ;; esac
   elif has apt-get && as_root true 2>/dev/null; then
     install_with_apt "$@"
   else
@@ -139,8 +142,10 @@ install_with_apt() {
       python) packages="$packages python3-venv" ;;
       browser) packages="$packages chromium chromium-driver" ;;
       containers) packages="$packages bubblewrap systemd-container" ;;
+      promtool) install_promtool || give_up "$*" ;;
     esac
   done
+  [ -n "$packages" ] || return 0
   say "Installing$packages ..."
   # Debian makes and starts a server of its own along with the package. Ours is private, so that one is not wanted: for
   # the time of this installation, and only then, it is told so.
@@ -153,6 +158,20 @@ install_with_apt() {
     echo "create_main_cluster = false" >"$settings/streamtally.conf"
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
       -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 "$@"' sh $packages </dev/null >&2 || give_up "$*"
+}
+
+# Along with the package Debian starts a server, for good. Only a tool of it is wanted, which is taken out.
+install_promtool() {
+  local folder status=0
+  say "Installing promtool ..."
+  folder="$(mktemp -d)"
+  (
+    cd "$folder" && apt-get download -q -o APT::Sandbox::User=root prometheus </dev/null >&2 &&
+      dpkg-deb --fsys-tarfile prometheus_*.deb |
+      as_root tar --extract --directory=/usr/local/bin --strip-components=3 ./usr/bin/promtool
+  ) || status=$?
+  rm -rf "$folder"
+  return "$status"
 }
 
 # Says what somebody has to do here by hand.
@@ -172,6 +191,7 @@ give_up() {
   case "$1" in *python*) say "  Python 3.10 or later with venv and pip (Debian: python3-venv)" ;; esac
   case "$1" in *containers*) say "  bubblewrap and systemd-nspawn (Debian: bubblewrap systemd-container)" ;; esac
   case "$1" in *browser*) say "  Chromium or Chrome, and its chromedriver (Debian: chromium chromium-driver)" ;; esac
+  case "$1" in *promtool*) say "  Prometheus' promtool (Debian: in the package prometheus)" ;; esac
   case "$1" in
     *postgres*)
       say "  $postgres"

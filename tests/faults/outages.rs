@@ -56,6 +56,10 @@ fn away(mode: Mode, how: &str) {
         "select count(*) from (select received_at - lag(received_at) over (partition by shard order by position)
                  as later from log_entry) steps where later < interval '-1 second'";
     assert_eq!(database.number(order), 0, "what waited went before what came later");
+    let drained = service.metric("streamtally_drained_messages_total{outcome=\"logged\",cause=\"\"}");
+    let waited = f64::from(u32::try_from(meanwhile.saturating_sub(16)).unwrap());
+    assert!(drained.is_some_and(|drained| drained >= waited), "{drained:?} of {waited} that waited are counted");
+    assert_eq!(service.metric("streamtally_spool_messages"), Some(0.0));
 }
 
 #[test]

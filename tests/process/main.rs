@@ -1,6 +1,6 @@
 //! The program as its users run it: a real `serve` on a folder of its own, commands beside it, real signals, and what
-//! is left on disk and in the process table. Nothing is known of it but its command line, `/readyz`, its exit status
-//! and what it prints.
+//! is left on disk and in the process table. Nothing is known of it but its command line, `/readyz`, `/metrics`, its
+//! exit status and what it prints.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test may fail by panicking")]
 
 #[path = "../api/certificates.rs"]
@@ -16,6 +16,7 @@ mod home;
 mod image;
 mod logs;
 mod main_job;
+mod monitoring;
 mod open_files;
 mod rebuild;
 mod refusal;

@@ -84,15 +84,30 @@ impl Service {
 
     /// What `/readyz` answers; nothing if it does not.
     pub fn readiness(&self) -> String {
+        self.ask("GET", "/readyz", "")
+    }
+
+    /// What it answers, as it comes; nothing if it does not.
+    pub fn ask(&self, method: &str, path: &str, body: &str) -> String {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let Ok(mut stream) = TcpStream::connect(address) else {
             return String::new();
         };
-        let request = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let length = body.len();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}");
+        let request = format!("{head}\r\n\r\n{body}");
         let mut answer = Vec::new();
         stream.set_read_timeout(Some(DEADLINE)).expect("a time limit");
         let exchanged = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_end(&mut answer));
         exchanged.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    /// The value of a series at `/metrics`, which is named as it stands there.
+    pub fn metric(&self, series: &str) -> Option<f64> {
+        let served = self.ask("GET", "/metrics", "");
+        let value = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
+        served.lines().find_map(value)
     }
 
     /// Sends a signal to the service.
