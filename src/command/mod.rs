@@ -20,6 +20,7 @@ mod serve;
 mod simulate;
 mod token;
 mod transfer;
+mod with_database;
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -83,6 +84,7 @@ enum Command {
     Rebuild(rebuild::RebuildCommand),
     Export(transfer::ExportCommand),
     Import(transfer::ImportCommand),
+    Database(with_database::DatabaseCommand),
     /// Report how long pushes lasted, or how many there were at a time
     ///
     /// As the API counts for bills, from the database or, with --url, from a running service. The same report with the same
@@ -130,6 +132,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Rebuild(command) => command.run().await,
         Command::Export(command) => command.run().await,
         Command::Import(command) => command.run().await,
+        Command::Database(command) => command.run().await,
         Command::Report(command) => command.run().await,
         Command::Openapi => openapi::print(),
         Command::Completions(command) => command.run(),
