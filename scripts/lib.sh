@@ -54,7 +54,7 @@ has_python() { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 # With which the tests run the service as its image and its unit do, and look at the unit. Linux alone has containers.
 has_containers() { [ "$(uname -s)" != Linux ] || { has bwrap && has systemd-nspawn && has systemd-analyze; }; }
 
-# What of the things named is not here. Known are: linker, postgres, python, browser, containers, promtool.
+# What of the things named is not here. Known are: linker, postgres, python, browser, containers, promtool, jq.
 list_lacking() {
   local thing
   for thing in "$@"; do
@@ -65,11 +65,12 @@ list_lacking() {
       browser) has chromedriver || printf '%s\n' browser ;;
       containers) has_containers || printf '%s\n' containers ;;
       promtool) has promtool || printf '%s\n' promtool ;;
+      jq) has jq || printf '%s\n' jq ;;
     esac
   done
 }
 
-# ensure linker [postgres] [python] [browser] [containers] [promtool]: makes sure of cargo and of the things named, installing what is lacking where it can.
+# ensure linker [postgres] [python] [browser] [containers] [promtool] [jq]: makes sure of cargo and of the things named, installing what is lacking where it can.
 ensure() {
   # Not every shell that runs this has read the profile that rustup wrote to.
   has cargo || PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
@@ -105,6 +106,7 @@ describe() {
       browser) printf '%s' 'Chromium and its driver' ;;
       containers) printf '%s' 'bubblewrap and systemd-nspawn, which make containers' ;;
       promtool) printf '%s' "Prometheus' promtool, which checks metrics and alerts" ;;
+      jq) printf '%s' 'jq, which the commands of the documents use' ;;
     esac
     comma=', and '
   done
@@ -120,6 +122,7 @@ install() {
     case "$*" in *postgres*) brew install postgresql@17 </dev/null >&2 || give_up "$*" ;; esac
     case "$*" in *python*) brew install python </dev/null >&2 || give_up "$*" ;; esac
     case "$*" in *browser*) brew install --cask google-chrome chromedriver </dev/null >&2 || give_up "$*" ;; esac
+    case "$*" in *jq*) brew install jq </dev/null >&2 || give_up "$*" ;; esac
     case "$*" in *promtool*) brew install prometheus </dev/null >&2 || give_up "$*" ;; esac
   elif has apt-get && as_root true 2>/dev/null; then
     install_with_apt "$@"
@@ -143,6 +146,7 @@ install_with_apt() {
       browser) packages="$packages chromium chromium-driver" ;;
       containers) packages="$packages bubblewrap systemd-container" ;;
       promtool) install_promtool || give_up "$*" ;;
+      jq) packages="$packages jq" ;;
     esac
   done
   [ -n "$packages" ] || return 0
@@ -191,6 +195,7 @@ give_up() {
   case "$1" in *python*) say "  Python 3.10 or later with venv and pip (Debian: python3-venv)" ;; esac
   case "$1" in *containers*) say "  bubblewrap and systemd-nspawn (Debian: bubblewrap systemd-container)" ;; esac
   case "$1" in *browser*) say "  Chromium or Chrome, and its chromedriver (Debian: chromium chromium-driver)" ;; esac
+  case "$1" in *jq*) say "  jq (Debian: jq)" ;; esac
   case "$1" in *promtool*) say "  Prometheus' promtool (Debian: in the package prometheus)" ;; esac
   case "$1" in
     *postgres*)
