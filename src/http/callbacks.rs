@@ -14,7 +14,7 @@ use super::extract::RawBody;
 use super::problem::ApiError;
 use super::refusals::CallbackRefusals;
 use super::state::AppState;
-use super::words::{ExpirySeconds, PlainValue, StartSeconds};
+use super::words::{ExpirySeconds, StartSeconds};
 use crate::clock;
 use crate::event_log::receive::Arrival;
 use crate::huawei::admission::{self, Verdict};
@@ -66,9 +66,9 @@ pub struct NotificationBody {
     /// Hexadecimal HMAC-SHA256 of event, domain, app, stream and expiry.
     #[schema(max_length = 255, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     auth_sign: Option<String>,
-    /// Members that are not documented are kept, 8 KiB of them at most.
+    /// Members that are not documented are kept, 8 KiB of them at most. No text in them may hold a control character.
     #[serde(flatten)]
-    #[schema(value_type = HashMap<String, PlainValue>)]
+    #[schema(value_type = HashMap<String, Value>)]
     extra: (),
 }
 

@@ -1,8 +1,8 @@
 //! The closed sets of words that callers see, for the document of the API.
 #![allow(missing_docs, dead_code, reason = "the words only document, and are their own documentation")]
 
-use utoipa::openapi::schema::{Array, Object, OneOf, Type};
-use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::openapi::schema::{Object, OneOf, Type};
+use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::query_string;
@@ -145,26 +145,6 @@ impl ToSchema for ExpirySeconds {}
 impl PartialSchema for ExpirySeconds {
     fn schema() -> RefOr<Schema> {
         text_or_integer("^(0|[1-9][0-9]{0,17})$", 999_999_999_999_999_999)
-    }
-}
-
-/// Any JSON without control characters.
-pub struct PlainValue;
-
-impl ToSchema for PlainValue {}
-
-impl PartialSchema for PlainValue {
-    fn schema() -> RefOr<Schema> {
-        let value = Ref::from_schema_name(Self::name());
-        let object = Object::builder().property_names(Some(plain_text())).additional_properties(Some(value.clone()));
-        OneOf::builder()
-            .item(Object::builder().schema_type(Type::Null))
-            .item(Object::builder().schema_type(Type::Boolean))
-            .item(Object::builder().schema_type(Type::Number))
-            .item(plain_text())
-            .item(Array::new(value))
-            .item(object)
-            .into()
     }
 }
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use chrono_tz::Tz;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -254,8 +255,17 @@ impl ToSchema for TimeZoneWord {}
 
 impl PartialSchema for TimeZoneWord {
     fn schema() -> RefOr<Schema> {
-        words(chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()))
+        let names = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+        let variables: Vec<_> = names().map(variable_for).collect();
+        let words = Object::builder().schema_type(Type::String).enum_values(Some(names()));
+        words.extensions(Some(Extensions::from_iter([("x-enum-varnames", variables)]))).into()
     }
+}
+
+/// What generated clients call the zone: `Etc/GMT+1` and `Etc/GMT-1` would be the same to them without their signs.
+fn variable_for(zone: &str) -> String {
+    let signed = zone.replace("GMT+", "GMT_plus_").replace("GMT-", "GMT_minus_");
+    signed.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_")
 }
 
 /// A date, read in the report's time zone, or a whole second with an offset.
@@ -292,4 +302,20 @@ fn matching(pattern: &str, example: &str) -> RefOr<Schema> {
 
 fn words(words: impl IntoIterator<Item = &'static str>) -> RefOr<Schema> {
     Object::builder().schema_type(Type::String).enum_values(Some(words)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_time_zones_have_the_same_variable_in_a_generated_client() {
+        let variables: HashSet<_> = chrono_tz::TZ_VARIANTS.iter().map(|zone| variable_for(zone.name())).collect();
+        assert_eq!(variables.len(), chrono_tz::TZ_VARIANTS.len());
+        for (zone, variable) in [("Europe/Berlin", "Europe_Berlin"), ("Etc/GMT-1", "Etc_GMT_minus_1")] {
+            assert_eq!(variable_for(zone), variable);
+        }
+    }
 }
