@@ -123,7 +123,11 @@ impl Home {
 
     /// Starts a service without waiting for it.
     pub fn launch(&self, data_dir: &Path, prepare: impl FnOnce(&mut Command)) -> Service {
-        let port = free_port();
+        self.launch_on(free_port(), data_dir, prepare)
+    }
+
+    /// Starts a service on this port, without waiting for it.
+    pub fn launch_on(&self, port: u16, data_dir: &Path, prepare: impl FnOnce(&mut Command)) -> Service {
         let stderr_path = self.temp.path().join(format!("stderr-{port}"));
         let stderr = File::create(&stderr_path).expect("a file for standard error");
         let mut command = self.program();

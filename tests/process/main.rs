@@ -11,6 +11,7 @@ mod crash;
 mod demo;
 mod diagnose;
 mod documents;
+mod examples;
 mod guest;
 mod health;
 mod home;

@@ -35,6 +35,10 @@ impl Service {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn pid(&self) -> i32 {
         self.child.id().cast_signed()
     }
