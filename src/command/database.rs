@@ -173,8 +173,7 @@ pub(super) async fn with_installation_read_only<T>(
         try_connecting(&database.options).await?;
         let read_only = database.options.clone().options([("default_transaction_read_only", "on")]);
         let pool = pool::open(&read_only, Use::Work, false);
-        let installation =
-            Installation { pool, database: database.options.clone(), master_key, actor: whoever_runs_this() };
+        let installation = Installation { pool, database: read_only, master_key, actor: whoever_runs_this() };
         let worked = work(&installation).await;
         installation.pool.close().await;
         worked

@@ -6,7 +6,7 @@ use clap::Args;
 use super::database::with_installation_of;
 use super::output::say;
 use crate::config::InstallationOptions;
-use crate::registry::installation::SHARDS;
+use crate::registry::installation::{MOST_SHARDS, SHARDS};
 use crate::store;
 
 /// Bring the database's schema up to date, and make what an installation starts with
@@ -20,7 +20,7 @@ pub(super) struct MigrateCommand {
     installation: InstallationOptions,
     /// Parts that streams are spread over, 1 to 1024: fixed when an installation is made, 16 unless said. One server needs
     /// no more; a Citus cluster spreads them over its nodes, the more evenly the more there are: 128, say
-    #[arg(long, value_parser = clap::value_parser!(i16).range(1..=1024), value_name = "SHARDS")]
+    #[arg(long, value_parser = clap::value_parser!(i16).range(1..=i64::from(MOST_SHARDS)), value_name = "SHARDS")]
     shards: Option<i16>,
 }
 

@@ -1,9 +1,11 @@
 //! `export` and `import`: the event log out of one installation, and into another.
 
 use std::io::{BufWriter, IsTerminal, stdin, stdout};
+use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
+use tokio::time::sleep;
 
 use super::BadUsage;
 use super::database::{Installation, with_installation_of, with_installation_read_only};
@@ -14,6 +16,9 @@ use crate::event_log::transfer::{ExportError, Exported, Imported, Lines, export,
 use crate::reconciler::fold_to_end;
 use crate::store;
 use crate::store::pool::{self, Use};
+
+/// How long to wait for another that folds, before looking again.
+const PAUSE: Duration = Duration::from_millis(20);
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
@@ -99,8 +104,8 @@ impl ImportCommand {
             let imported = import(&on.pool, &header, lines, |read| bar.set_position(read)).await;
             bar.finish_and_clear();
             let Imported { appended, known } = imported?;
-            say!("{appended} log entries imported; {known} were here already")?;
-            fold(on).await
+            fold(on).await?;
+            Ok(say!("{appended} log entries imported and folded; {known} were here already")?)
         })
         .await
     }
@@ -110,19 +115,19 @@ impl ImportCommand {
 async fn fold(on: &Installation) -> anyhow::Result<()> {
     let distributed = store::installation::get_installation(&on.pool).await?.is_some_and(|made| made.distributed);
     let pool = pool::open(&on.database, Use::Fold, distributed);
-    let mut folded = 0;
+    let heads = store::inference::get_heads(&on.pool).await?;
     let bar = progress::bar(None, "entries folded");
-    loop {
+    // A service that runs may have some of it in hand.
+    while !store::inference::is_folded_to(&on.pool, &heads).await? {
         match fold_to_end(&pool).await? {
-            0 => break,
-            entries => folded += entries,
+            0 => sleep(PAUSE).await,
+            entries => bar.inc(entries as u64),
         }
-        bar.set_position(folded as u64);
     }
     bar.finish_and_clear();
     pool.close().await;
     let mut connection = on.pool.acquire().await?;
     store::pool::set_no_time_limit(&mut *connection).await?;
     store::transfer::analyze_tables(&mut *connection).await?;
-    Ok(say!("{folded} log entries folded")?)
+    Ok(())
 }

@@ -12,6 +12,9 @@ use crate::store::installation::InstallationRow;
 /// How many shards a new installation has, unless it is said.
 pub const SHARDS: i16 = 16;
 
+/// How many it can have.
+pub const MOST_SHARDS: i16 = 1_024;
+
 /// How many months beyond this one have their partition made ahead.
 const MONTHS_AHEAD: u32 = 2;
 

@@ -33,7 +33,7 @@ pub async fn list_horizons(executor: impl PgExecutor<'_>) -> Result<Vec<HorizonR
     .await
 }
 
-/// Makes this transaction the only one that drops or blanks; false when another is at it, or a rebuild keeps all as it
+/// Makes this transaction the only one that drops or blanks; false when another is at it, or somebody keeps all as it
 /// is.
 ///
 /// # Errors
@@ -44,12 +44,13 @@ pub async fn try_lock_retention(executor: impl PgExecutor<'_>) -> Result<bool, s
         .await
 }
 
-/// Keeps the log as it is, as long as this connection lasts. Waits for what is being dropped or blanked just now.
+/// Keeps the log as it is, as long as this connection lasts; several may. Waits for what is being dropped or blanked just
+/// now.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn lock_retention(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
-    sqlx::query!("select pg_advisory_lock(hashtext('streamtally: retention'))").execute(executor).await?;
+    sqlx::query!("select pg_advisory_lock_shared(hashtext('streamtally: retention'))").execute(executor).await?;
     Ok(())
 }
 
@@ -58,7 +59,7 @@ pub async fn lock_retention(executor: impl PgExecutor<'_>) -> Result<(), sqlx::E
 /// # Errors
 /// Those of the database.
 pub async fn unlock_retention(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
-    sqlx::query!("select pg_advisory_unlock(hashtext('streamtally: retention'))").fetch_one(executor).await?;
+    sqlx::query!("select pg_advisory_unlock_shared(hashtext('streamtally: retention'))").fetch_one(executor).await?;
     Ok(())
 }
 

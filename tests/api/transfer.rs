@@ -196,9 +196,18 @@ async fn a_line_that_no_log_can_hold_is_named_and_changes_nothing() {
         let error = try_import(&target, &with(&log, member, value)).await.unwrap_err();
         assert!(error.to_string().ends_with("is not what an entry has there"), "{error}");
     }
+    let more = format!("{log}{}\n", log.lines().nth(1).unwrap());
+    assert!(matches!(try_import(&empty().await, &more).await, Err(ImportError::Unfit { line: 3, .. })));
     let endless = format!("{}\n{}", log.lines().next().unwrap(), " ".repeat(300 << 10));
     assert!(matches!(try_import(&target, &endless).await, Err(ImportError::Lines(LinesError::TooLong { line: 2 }))));
-    for other in ["", "domain,app\n", "{}\n", "{\"streamtally_log\":\"1\"}", &" ".repeat(300 << 10)] {
+    for other in [
+        "",
+        "domain,app\n",
+        "{}\n",
+        "{\"streamtally_log\":\"1\"}",
+        &log.replacen("\"shards\":16", "\"shards\":0", 1),
+        &" ".repeat(300 << 10),
+    ] {
         assert!(matches!(try_import(&target, other).await, Err(ImportError::Lines(LinesError::NoHeader))), "{other}");
     }
     let newer = log.replacen("\"streamtally_log\":1", "\"streamtally_log\":2", 1);
@@ -208,17 +217,33 @@ async fn a_line_that_no_log_can_hold_is_named_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn what_an_installation_has_dropped_itself_is_not_asked_for_again() {
+    let source = TestApp::start().await;
+    source.receive(&[Push::of("room1", 60).start(), Push::of("room1", 60).end()]).await;
+    let (log, target) = (exported(&source).await, empty().await);
+    assert_eq!(imported(&target, &log).await, (2, 0));
+    drop_first(&target).await;
+    assert_eq!(imported(&target, &log).await, (0, 2));
+    source.receive(&[Push::of("room1", 30).start()]).await;
+    assert_eq!(imported(&target, &exported(&source).await).await, (1, 2));
+}
+
+/// As dropping a month does, the first entry of each shard.
+async fn drop_first(app: &TestApp) {
+    sql(
+        app,
+        "update log_horizon horizon set position = 1, personal_position = 1, recorded_at = entry.recorded_at
+         from log_entry entry where entry.shard = horizon.shard and entry.position = 1",
+    )
+    .await;
+    sql(app, "delete from log_entry where position = 1").await;
+}
+
+#[tokio::test]
 async fn a_log_whose_beginning_was_dropped_is_exported_but_not_imported() {
     let source = TestApp::start().await;
     source.receive(&[Push::of("room1", 60).start(), Push::of("room1", 60).end()]).await;
-    // As dropping a month does.
-    sql(
-        &source,
-        "update log_horizon horizon set position = 1, personal_position = 1, recorded_at = entry.recorded_at
-                  from log_entry entry where entry.shard = horizon.shard and entry.position = 1",
-    )
-    .await;
-    sql(&source, "delete from log_entry where position = 1").await;
+    drop_first(&source).await;
     let mut log = Vec::new();
     let exported = export(&source.database.options, &mut log, |_, _| {}).await.unwrap();
     assert_eq!((exported.entries, exported.dropped), (1, 1));

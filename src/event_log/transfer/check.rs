@@ -22,7 +22,9 @@ pub enum Unfit {
     #[error("its auth_sign is not 64 hexadecimal digits, or is_first_use lacks one")]
     Signature,
     /// Nothing could be appended after it.
-    #[error("it was recorded in the future")]
+    #[error(
+        "it was recorded in the future, by the clock of this database: see that both clocks are right, and try again"
+    )]
     Future,
     /// The beginning is not there.
     #[error(
@@ -32,7 +34,7 @@ pub enum Unfit {
     /// Entries are missing, or are in disorder.
     #[error("its position is not the next of its shard")]
     Position,
-    /// Times are in disorder: by its own shard, or by those that are one in this installation.
+    /// Times are in disorder.
     #[error("it was recorded before the one that comes before it")]
     Disorder,
 }

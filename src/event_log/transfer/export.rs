@@ -21,6 +21,9 @@ pub enum ExportError {
     /// The database failed.
     #[error("the log cannot be read")]
     Database(#[from] sqlx::Error),
+    /// The log cannot be kept from changing.
+    #[error("old entries of the log are just being dropped or blanked; try again in a while")]
+    Busy(#[source] sqlx::Error),
     /// An invariant does not hold.
     #[error("the log of shard {shard} has no entry {position}")]
     Gap {
@@ -52,7 +55,7 @@ pub async fn export(
     progress: impl Fn(u64, u64),
 ) -> Result<Exported, ExportError> {
     let mut connection = PgConnection::connect_with(&pool::options(database, Use::Work, false)).await?;
-    store::retention::lock_retention(&mut connection).await?;
+    store::retention::lock_retention(&mut connection).await.map_err(ExportError::Busy)?;
     let shards = store::installation::get_installation(&mut connection).await?.ok_or(sqlx::Error::RowNotFound)?.shards;
     let heads = store::inference::get_heads(&mut connection).await?;
     let horizons = store::retention::list_horizons(&mut connection).await?;

@@ -1,5 +1,6 @@
 //! Into an installation.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -74,6 +75,15 @@ pub enum ImportError {
         /// How many there are.
         found: u64,
     },
+    /// There are more lines than the first one says.
+    #[error("the log goes on after its {expected} entries: something was added to it")]
+    TooMany {
+        /// By its first line.
+        expected: u64,
+    },
+    /// The log cannot be kept from changing.
+    #[error("another import is running, or the service is busy with the log; try again in a while")]
+    Busy(#[source] sqlx::Error),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -88,7 +98,7 @@ pub struct Imported {
     pub known: u64,
 }
 
-/// Appends the entries of an export as they were recorded. Nothing is inferred meanwhile.
+/// Appends the entries of an export as they were recorded. Nothing is inferred or dropped meanwhile.
 ///
 /// `progress` is told how many entries have been read.
 ///
@@ -101,11 +111,13 @@ pub async fn import<Source: AsyncRead + Unpin>(
     progress: impl Fn(u64),
 ) -> Result<Imported, ImportError> {
     let mut connection = pool.acquire().await?.detach();
-    store::inference::lock_inference(&mut connection).await?;
+    store::inference::lock_inference(&mut connection).await.map_err(ImportError::Busy)?;
+    store::retention::lock_retention(&mut connection).await.map_err(ImportError::Busy)?;
     let installation = store::installation::get_installation(pool).await?.ok_or(sqlx::Error::RowNotFound)?;
-    if installation.shards % header.shards.max(1) != 0 {
+    if installation.shards % header.shards != 0 {
         return Err(ImportError::Shards { log: header.shards, installation: installation.shards });
     }
+    let horizons = store::retention::list_horizons(&mut connection).await?;
     let importer = Importer {
         pool,
         connection: &mut connection,
@@ -115,12 +127,15 @@ pub async fn import<Source: AsyncRead + Unpin>(
         read: HashMap::new(),
         placed: HashMap::new(),
         months: HashSet::new(),
+        dropped: horizons.into_iter().map(|horizon| (horizon.shard, horizon.position)).collect(),
         imported: Imported { appended: 0, known: 0 },
     };
     let done = importer.import(lines, progress).await?;
     let found = done.appended + done.known;
-    if found != header.entries {
-        return Err(ImportError::Truncated { expected: header.entries, found });
+    match found.cmp(&header.entries) {
+        Ordering::Less => return Err(ImportError::Truncated { expected: header.entries, found }),
+        Ordering::Greater => return Err(ImportError::TooMany { expected: header.entries }),
+        Ordering::Equal => {}
     }
     connection.close().await?;
     Ok(done)
@@ -137,6 +152,8 @@ struct Importer<'a> {
     /// The last entry that was read, by this installation's shards.
     placed: HashMap<i16, ProgressRow>,
     months: HashSet<NaiveDate>,
+    /// Position of the last entry that this installation had, and has dropped, by its shards.
+    dropped: HashMap<i16, i64>,
     imported: Imported,
 }
 
@@ -198,7 +215,7 @@ impl Importer<'_> {
     async fn put(&mut self, entries: Vec<Numbered>) -> Result<(), ImportError> {
         let mut turns = vec![entries];
         while let Some(mut turn) = turns.pop() {
-            match try_put(self.connection, &turn).await {
+            match self.try_put(&turn).await {
                 Ok(appended) => {
                     self.imported.appended += appended as u64;
                     self.imported.known += (turn.len() - appended) as u64;
@@ -216,26 +233,28 @@ impl Importer<'_> {
         }
         Ok(())
     }
-}
 
-/// Appends those of a shard's entries that are not here yet, all in one commit, and gives their number.
-async fn try_put(connection: &mut PgConnection, entries: &[Numbered]) -> Result<usize, ImportError> {
-    let Some(Numbered { entry: first, .. }) = entries.first() else { return Ok(0) };
-    let mut transaction = connection.begin().await?;
-    let head = store::transfer::lock_head(&mut *transaction, first.shard).await?;
-    let (known, new) = entries.split_at(entries.partition_point(|known| known.entry.position <= head.position));
-    compare(&mut transaction, known).await?;
-    if let (Some(first), Some(last)) = (new.first(), new.last()) {
-        if first.entry.recorded_at < head.recorded_at {
-            return Err(ImportError::Reported { line: first.line });
+    /// Appends those of a shard's entries that are not here yet, all in one commit, and gives their number.
+    async fn try_put(&mut self, entries: &[Numbered]) -> Result<usize, ImportError> {
+        let Some(Numbered { entry: first, .. }) = entries.first() else { return Ok(0) };
+        let mut transaction = self.connection.begin().await?;
+        let head = store::transfer::lock_head(&mut *transaction, first.shard).await?;
+        let (known, new) = entries.split_at(entries.partition_point(|known| known.entry.position <= head.position));
+        let dropped = self.dropped.get(&first.shard).copied().unwrap_or_default();
+        let kept = known.partition_point(|known| known.entry.position <= dropped);
+        compare(&mut transaction, known.get(kept..).unwrap_or_default()).await?;
+        if let (Some(first), Some(last)) = (new.first(), new.last()) {
+            if first.entry.recorded_at < head.recorded_at {
+                return Err(ImportError::Reported { line: first.line });
+            }
+            let new: Vec<_> = new.iter().map(|new| &new.entry).collect();
+            store::transfer::insert_recorded_entries(&mut *transaction, &new).await?;
+            let RecordedEntryRow { shard, position, recorded_at, .. } = last.entry;
+            store::transfer::update_head(&mut *transaction, ProgressRow { shard, position, recorded_at }).await?;
         }
-        let new: Vec<_> = new.iter().map(|new| &new.entry).collect();
-        store::transfer::insert_recorded_entries(&mut *transaction, &new).await?;
-        let RecordedEntryRow { shard, position, recorded_at, .. } = last.entry;
-        store::transfer::update_head(&mut *transaction, ProgressRow { shard, position, recorded_at }).await?;
+        transaction.commit().await?;
+        Ok(new.len())
     }
-    transaction.commit().await?;
-    Ok(new.len())
 }
 
 /// Sees that what is here of a shard is what the log has.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::io::AsyncRead;
 use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 
+use crate::registry::installation::MOST_SHARDS;
 use crate::store::transfer::RecordedEntryRow;
 
 /// The longest line that is read, in bytes: several times what an entry can take.
@@ -63,7 +64,7 @@ pub enum LinesError {
     NoHeader,
     /// By a newer version of the program.
     #[error("this log was exported in version {0} of the format, which is newer than this program")]
-    Newer(u32),
+    Newer(u64),
     /// It is not JSON, or not of an entry. Not quoted: it may hold personal data.
     #[error("line {line}, column {column} {problem}")]
     Malformed {
@@ -107,10 +108,14 @@ impl<Source: AsyncRead + Unpin> Lines<Source> {
         };
         let Ok(header) = serde_json::from_str::<Value>(&first) else { return Err(LinesError::NoHeader) };
         let version = header.get("streamtally_log").and_then(Value::as_u64).ok_or(LinesError::NoHeader)?;
-        match u32::try_from(version) {
-            Ok(VERSION) => Ok((serde_json::from_value(header).map_err(|_| LinesError::NoHeader)?, lines)),
-            version => Err(LinesError::Newer(version.unwrap_or(u32::MAX))),
+        if version > u64::from(VERSION) {
+            return Err(LinesError::Newer(version));
         }
+        let header = serde_json::from_value::<Header>(header).map_err(|_| LinesError::NoHeader)?;
+        if version == 0 || !(1..=MOST_SHARDS).contains(&header.shards) {
+            return Err(LinesError::NoHeader);
+        }
+        Ok((header, lines))
     }
 
     /// The next entries, at most `limit`, and no more than a few megabytes; none at the end.
