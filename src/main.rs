@@ -40,6 +40,9 @@ fn fail(error: &anyhow::Error) -> ExitCode {
         }
     }
     let _ = writeln!(std::io::stderr(), "streamtally: {told}");
+    if let Some(failed) = error.downcast_ref::<command::ProgramFailed>() {
+        return ExitCode::from(failed.exit_code());
+    }
     // Bad usage, as clap has it too, is told apart from failure.
     if error.is::<command::BadUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

@@ -32,6 +32,7 @@ use secrecy::SecretString;
 
 use crate::config;
 pub use output::PrintError;
+pub use with_database::ProgramFailed;
 
 /// Keeps every live push that Huawei Cloud Live reports, and answers what is live and for how long
 ///

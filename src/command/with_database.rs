@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -14,10 +15,30 @@ use crate::config::InstallationOptions;
 use crate::data_dir::DataDir;
 use crate::postgres::{PrivatePostgres, Purpose};
 
+/// What would lead a program to another database, whatever the others say.
+const ELSEWHERE: [&str; 5] = ["PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSWORD"];
+
+/// The program failed; its exit status is ours.
+#[derive(Debug, thiserror::Error)]
+#[error("{program} ended with {status}")]
+pub struct ProgramFailed {
+    program: String,
+    status: ExitStatus,
+}
+
+impl ProgramFailed {
+    /// Its exit status, 1 when a signal ended it.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        self.status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+    }
+}
+
 /// Run a program on the private database, such as psql or pg_dump
 ///
-/// PGHOST, PGPORT, PGUSER and PGDATABASE tell the program where the database is, whether the service runs or not. In a data
-/// folder that holds none yet, an empty one is made, to restore into. A database that DATABASE_URL names needs no help:
+/// PGHOST, PGPORT, PGUSER and PGDATABASE tell the program where the database is, whether the service runs or not; the
+/// service cannot be started while the program runs, though. In a data folder that holds none yet, an empty database is made,
+/// to restore into. A database that DATABASE_URL names needs no help:
 /// `psql "$DATABASE_URL"`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -48,9 +69,10 @@ impl DatabaseCommand {
         let private = database::open(&self.installation, &data_dir, Purpose::Command)?.private;
         let private = private.context("there is no private database")?;
         let ended = self.run_program(&private).await;
-        private.stop().context("the private database did not stop")?;
-        let (status, program) = (ended?, self.name());
-        if status.success() { Ok(()) } else { bail!("{program} ended with {status}") }
+        let stopped = private.stop().context("the private database did not stop");
+        let status = ended?;
+        stopped?;
+        if status.success() { Ok(()) } else { Err(ProgramFailed { program: self.name(), status }.into()) }
     }
 
     async fn run_program(&self, private: &PrivatePostgres) -> anyhow::Result<ExitStatus> {
@@ -58,7 +80,11 @@ impl DatabaseCommand {
         let _interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let [program, arguments @ ..] = self.program.as_slice() else { bail!("no program is named") };
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        for elsewhere in ELSEWHERE {
+            command.env_remove(elsewhere);
+        }
+        let mut child = command
             .args(arguments)
             .env("PGHOST", private.socket_dir())
             .env("PGPORT", private.port().to_string())
@@ -68,11 +94,14 @@ impl DatabaseCommand {
             .with_context(|| {
                 format!("{} cannot be run; psql and its like are PostgreSQL's client programs", self.name())
             })?;
-        tokio::select! {
-            status = child.wait() => Ok(status?),
-            _ = terminate.recv() => {
-                child.kill().await?;
-                bail!("{} was ended", self.name())
+        loop {
+            tokio::select! {
+                status = child.wait() => return Ok(status?),
+                _ = terminate.recv() => {
+                    // It is told, too, and ends as it sees fit.
+                    let pid = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+                    pid.map_or(Ok(()), |pid| kill_process(pid, Signal::TERM))?;
+                }
             }
         }
     }

@@ -57,10 +57,19 @@ fn with_default(mut command: Command, setting: &str, value: &str) -> Command {
 }
 
 fn file_named_by(arguments: &[OsString]) -> Option<OsString> {
-    let mut arguments = arguments.iter();
+    let (mut arguments, mut before_program) = (arguments.iter(), false);
     while let Some(argument) = arguments.next() {
         if argument == "--config" {
             return arguments.next().cloned();
+        }
+        let is_option = argument.to_string_lossy().starts_with('-');
+        if before_program && !is_option {
+            // From here on, they are those of the program that `database` runs.
+            return None;
+        }
+        before_program |= argument == "database";
+        if before_program && is_option && !argument.to_string_lossy().contains('=') {
+            arguments.next();
         }
         if let Some(path) = argument.to_str().and_then(|text| text.strip_prefix("--config=")) {
             return Some(path.into());
