@@ -158,8 +158,12 @@ fn show_live(counts: Option<Counts>) {
 
 fn show_waiting(waiting: Option<&[WaitingRow]>) {
     for reason in QuarantineReason::ALL.map(QuarantineReason::as_str) {
-        let messages = |rows: &[WaitingRow]| rows.iter().find(|row| row.reason == reason).map_or(0, |row| row.messages);
-        QUARANTINE_WAITING_MESSAGES.gauge_of(&[("reason", reason)]).set(number(waiting.map(messages)));
+        let of_reason = |rows: &[WaitingRow]| rows.iter().find(|row| row.reason == reason).map(|row| row.messages);
+        // Where counting stopped, there may be some of those that it did not come to.
+        let or_none =
+            |rows: &[WaitingRow]| (rows.iter().map(|row| row.messages).sum::<i64>() < QUARANTINED_MOST).then_some(0);
+        let messages = waiting.and_then(|rows| of_reason(rows).or_else(|| or_none(rows)));
+        QUARANTINE_WAITING_MESSAGES.gauge_of(&[("reason", reason)]).set(number(messages));
     }
 }
 

@@ -188,7 +188,10 @@ async fn serve(
 /// Tells systemd how far the service is, where it has asked to be told.
 fn tell_systemd(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(error = &error as &dyn std::error::Error, "systemd cannot be told how far the service is");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "systemd cannot be told how far the service is; nothing to do unless systemd ends it for that"
+        );
     }
 }
 

@@ -126,7 +126,7 @@ impl Drain {
         for (_, message) in settled.refused {
             tracing::error!(
                 "the database refuses a spooled message: it is kept aside, and /readyz counts it; keep the file \
-                 standby.sqlite and report this as a defect"
+                 standby.sqlite (and standby.sqlite-wal) and report this as a defect"
             );
             if let Err(error) = self.spool.keep_aside(&message).await {
                 left.push(message);

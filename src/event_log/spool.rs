@@ -189,7 +189,7 @@ impl Spool {
                 tracing::error!(
                     messages = batch.messages,
                     "spooled messages cannot be read: they are kept aside, and /readyz counts them; keep the file \
-                     standby.sqlite and see to the disk"
+                     standby.sqlite (and standby.sqlite-wal) and see to the disk"
                 );
                 self.put_aside(&mut file, &batch.body).await?;
             }

@@ -10,8 +10,8 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use metrics_exporter_prometheus::PrometheusHandle;
 use traces::Traces;
-use tracing::Subscriber;
-use tracing_subscriber::filter::filter_fn;
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -30,20 +30,24 @@ pub fn start_logging(format: LogFormat, filter: &str, traces: Option<&Traces>) -
         None => registry().with(filter).with(lines(format)).try_init(),
         // What is logged has nothing to do with what is traced.
         Some(traces) => {
-            let requests = filter_fn(|what| {
-                what.is_span() && what.name() == traces::REQUEST && what.target().starts_with("streamtally")
-            });
             let spans = tracing_opentelemetry::layer()
                 .with_tracer(traces.tracer())
                 .with_location(false)
                 .with_threads(false)
                 .with_tracked_inactivity(false)
                 .with_context_activation(false)
-                .with_filter(requests);
-            registry().with(lines(format).with_filter(filter)).with(spans).try_init()
+                .with_filter(filter_fn(is_request));
+            // But for this: the span that is there for traces has the request's id for every line within it.
+            let lines = lines(format).with_filter(filter.or(filter_fn(is_request)));
+            registry().with(lines).with(spans).try_init()
         }
     }
     .context("logging was started before")
+}
+
+/// Whether this is the span of a request.
+fn is_request(what: &Metadata<'_>) -> bool {
+    what.is_span() && what.name() == traces::REQUEST && what.target().starts_with("streamtally")
 }
 
 fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync> {
