@@ -67,7 +67,7 @@ impl Dawdler {
         if self == Self::ChunkedBody { "1\r\na\r\n" } else { "a" }
     }
 
-    /// When it is cut at the latest, as the README says. (A chunked body is answered as soon as the other, and its
+    /// When it is cut at the latest, as docs/operations.md says. (A chunked body is answered as soon as the other, and its
     /// connection kept.)
     fn limit(self) -> Duration {
         Duration::from_secs(match self {

@@ -16,7 +16,7 @@ use crate::report::csv;
 pub(super) enum ReportCommand {
     /// How long pushes lasted, by window and group, in whole seconds
     ///
-    /// Each session counts from its start to its end as far as that lies in the period. README says what each column is.
+    /// Each session counts from its start to its end as far as that lies in the period. docs/billing.md says what each column is.
     #[command(after_help = PUSH_DURATION_EXAMPLES)]
     PushDuration(PushDurationReport),
     /// How many sessions and streams were on air, step by step, and at most
