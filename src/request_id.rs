@@ -1,5 +1,6 @@
-//! The id of a request: on every line that is logged about it, in the header `X-Request-Id` of its answer, and in the body
-//! of an error. Whoever asks may choose it, so that their log and ours can be held against each other.
+//! The id of a request: on every line that is logged about it, and in the header `X-Request-Id` of its answer. Not in its body:
+//! two refusals are to be the same. Whoever asks may choose it,
+//! so that their log and ours can be held against each other.
 //!
 //! It is kept beside the task that answers the request, not in a span: that costs receiving next to nothing.
 

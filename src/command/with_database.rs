@@ -54,7 +54,9 @@ const EXAMPLES: &str = "\
 Examples:
   streamtally database psql
   streamtally database pg_dump --format custom --file backup.dump
-  streamtally database pg_restore --dbname streamtally --exit-on-error backup.dump";
+  streamtally database pg_restore --dbname streamtally --exit-on-error backup.dump
+
+Exits as the program does, with 1 when it could not be run.";
 
 impl DatabaseCommand {
     /// Runs the program to its end.

@@ -132,7 +132,6 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
 
 const REQUEST_ID: &str = "X-Request-Id";
 const REQUEST_ID_REFERENCE: &str = "#/components/headers/X-Request-Id";
-const REQUEST_ID_EXAMPLE: &str = "5ef8c1f4-98f3-4b5e-9d6c-0d3fb1f0a7c2";
 
 /// The header that every answer has.
 fn request_id() -> Header {
@@ -201,8 +200,7 @@ fn name_code(status: &str, response: &mut Response, receives: bool) {
         ("503", _) => ApiError::Unavailable("".into()),
         _ => ApiError::Internal("".into()),
     };
-    let mut problem = error.problem();
-    problem.request_id = Some(REQUEST_ID_EXAMPLE.to_owned());
+    let problem = error.problem();
     response.description = format!("{} Code: `{}`.", response.description, problem.code.word());
     content.example = serde_json::to_value(problem).ok();
 }

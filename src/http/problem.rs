@@ -119,10 +119,6 @@ pub struct Problem {
     /// With status 400, and then always: what cannot be used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     invalid_parameters: Vec<InvalidParameter>,
-    /// The request's id, as in the answer's header `X-Request-Id`: the log has it, so name it to whoever runs the service.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "5ef8c1f4-98f3-4b5e-9d6c-0d3fb1f0a7c2")]
-    pub(super) request_id: Option<String>,
 }
 
 impl ProblemCode {
@@ -176,7 +172,6 @@ impl ApiError {
             detail: self.to_string(),
             code,
             invalid_parameters: self.invalid_parameters(),
-            request_id: request_id::current().map(|id| id.as_str().to_owned()),
         }
     }
 
