@@ -1,29 +1,70 @@
-//! Where reports are read: on a thread that gives way to all others, receiving above all.
+//! Where reports are made: on a thread that gives way to all others, receiving above all.
 
 use std::io;
+use std::pin::pin;
 use std::sync::LazyLock;
 
-use tokio::runtime::{Builder, Runtime};
-
-/// By how much it gives way: the kernel then gives it a tenth of what it gives others that are busy.
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::channel;
+use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
-static READERS: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
+use super::ReportError;
+
+static THREAD: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
     Builder::new_multi_thread().worker_threads(1).thread_name("reports").on_thread_start(give_way).enable_all().build()
 });
 
-/// Runs something on that thread. Whatever reads from it is bounded by it in turn.
-pub(super) fn spawn(reading: impl Future<Output = ()> + Send + 'static) {
-    match &*READERS {
-        Ok(readers) => readers.spawn(reading),
+/// Does something on that thread. Whatever is handed over from there is to be bounded.
+pub(super) fn spawn<T: Send + 'static>(doing: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    match &*THREAD {
+        Ok(thread) => thread.spawn(doing),
         // The machine has no thread left.
-        Err(_) => tokio::spawn(reading),
-    };
+        Err(_) => tokio::spawn(doing),
+    }
 }
 
+/// Does something on that thread for as long as it is waited for.
+///
+/// # Errors
+/// Those of what is done.
+pub async fn run<T: Send + 'static>(
+    doing: impl Future<Output = Result<T, ReportError>> + Send + 'static,
+) -> Result<T, ReportError> {
+    AbortOnDropHandle::new(spawn(doing)).await.unwrap_or(Err(sqlx::Error::WorkerCrashed.into()))
+}
+
+/// Makes what a stream gives on that thread, one thing ahead of whoever reads it. An end that is not the stream's own is an
+/// error.
+pub fn stream<T: Send + 'static>(
+    making: impl Stream<Item = Result<T, ReportError>> + Send + 'static,
+) -> impl Stream<Item = Result<T, ReportError>> {
+    let (sender, mut made) = channel(1);
+    spawn(async move {
+        let mut making = pin!(making.map_ok(Some).chain(stream::iter([Ok(None)])));
+        while let Some(next) = making.next().await
+            && sender.send(next).await.is_ok()
+        {}
+    });
+    let next = stream::poll_fn(move |context| made.poll_recv(context));
+    let crashed = stream::iter([Err(sqlx::Error::WorkerCrashed.into())]);
+    next.chain(crashed)
+        .try_take_while(|next| std::future::ready(Ok(next.is_some())))
+        .try_filter_map(async |next| Ok(next))
+}
+
+/// It takes what no other thread of the service wants, and lets go of it at once when one does. Of systems that have no such
+/// thing, reports are made all the same.
 fn give_way() {
-    // Of Linux alone is it known that this is about one thread. Without it, reports are read all the same.
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, NICENESS);
+    let _ = set_thread_priority_and_policy(
+        thread_native_id(),
+        ThreadPriority::Min,
+        ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle),
+    );
 }

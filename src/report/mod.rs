@@ -7,7 +7,7 @@
 //!
 //! Pure, without I/O and clock: [`push`], [`window`], [`sweep`], [`concurrency`], [`csv`].
 
-mod background;
+pub mod background;
 pub mod concurrency;
 pub mod concurrency_report;
 pub mod counted;

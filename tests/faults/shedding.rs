@@ -29,7 +29,7 @@ const PAST: &str = "
 const TURN: usize = 1_000;
 
 #[test]
-fn a_heavy_report_does_not_keep_messages_from_being_acknowledged() {
+fn a_heavy_report_does_not_slow_acknowledgements_by_more_than_half() {
     let home = Home::new(User::Ourselves);
     let service = home.serve();
     let key = register(&home);
@@ -47,7 +47,7 @@ fn a_heavy_report_does_not_keep_messages_from_being_acknowledged() {
     let load = Load::start(&service, &key);
     load.wait_for_more(TURN);
     let mut turns = Vec::new();
-    for _ in 0..times(5, 10) {
+    for _ in 0..times(7, 20) {
         let alone = time_of_a_turn(&load);
         asked.store(true, Ordering::Relaxed);
         thread::scope(|scope| {
@@ -68,9 +68,7 @@ fn a_heavy_report_does_not_keep_messages_from_being_acknowledged() {
         "{TURN} messages acknowledged in {alone:.1?}, beside a report in {beside:.1?}; {} reports",
         answered.load(Ordering::Relaxed)
     );
-    // How much of the machine a report takes differs by the turn: 1.4 to 2.4 times as long was seen. Starved, they would take
-    // many times as long.
-    assert!(beside <= alone * 4, "{TURN} messages took {alone:?} alone, and {beside:?} beside a report");
+    assert!(beside * 2 <= alone * 3, "{TURN} messages took {alone:?} alone, and {beside:?} beside a report");
 }
 
 fn time_of_a_turn(load: &Load) -> Duration {

@@ -4,7 +4,7 @@ use actix_web::http::header::{self, ACCEPT, CONTENT_DISPOSITION, CONTENT_LOCATIO
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, Utc};
-use futures_util::stream;
+use futures_util::{Stream, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
@@ -19,11 +19,11 @@ use crate::http::refusals::Refusals;
 use crate::http::state::AppState;
 use crate::http::words::RenditionsWanted;
 use crate::query::Rows;
-use crate::report::csv;
 use crate::report::moment::Moment;
 use crate::report::parameters::{Layout, Scope};
 use crate::report::push_duration::{NamedRow, PushDuration, RowPlace};
 use crate::report::sweep::Counts;
+use crate::report::{ReportError, background, csv};
 
 /// A report as CSV.
 pub(super) const CSV_EXAMPLE: &str = "domain,app,stream,window_start,window_end,sessions,sessions_started,push_seconds,\
@@ -299,8 +299,9 @@ pub async fn report_push_duration(
     match format {
         Format::Csv => {
             let report = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, &moment, None);
+            let lines = background::stream(lines(report, timing));
             let location = (CONTENT_LOCATION, format!("{location}&format=csv"));
-            Ok(csv_answer(&asked.scope).insert_header(location).streaming(lines(report, timing)))
+            Ok(csv_answer(&asked.scope).insert_header(location).streaming(lines.map_err(ApiError::from)))
         }
         Format::Json => {
             let mut answer = HttpResponse::Ok();
@@ -357,7 +358,7 @@ fn csv_answer(scope: &Scope) -> actix_web::HttpResponseBuilder {
 }
 
 /// The lines of a report as they are known.
-fn lines(report: PushDuration, timing: Timing) -> impl futures_util::Stream<Item = Result<Bytes, ApiError>> {
+fn lines(report: PushDuration, timing: Timing) -> impl Stream<Item = Result<Bytes, ReportError>> {
     stream::unfold((Some(csv::header()), Some((report, timing))), |(begun, report)| async move {
         let (mut report, timing) = report?;
         let mut text = begun.unwrap_or_default();
@@ -367,7 +368,7 @@ fn lines(report: PushDuration, timing: Timing) -> impl futures_util::Stream<Item
                 Ok(None) if text.is_empty() => return None,
                 Ok(None) => return Some((Ok(text.into()), (None, None))),
                 // The answer ends early, which its reader sees by how it ends.
-                Err(error) => return Some((Err(error.into()), (None, None))),
+                Err(error) => return Some((Err(error), (None, None))),
             }
             if text.len() >= CHUNK {
                 return Some((Ok(text.into()), (None, Some((report, timing)))));
