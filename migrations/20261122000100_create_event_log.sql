@@ -146,19 +146,46 @@ begin
 end
 $$;
 
+-- An entry that is to be appended: what it says, without its place in the log.
+create type new_entry as (
+    shard              smallint,
+    received_at        timestamptz,
+    event_id           uuid,
+    session_id         uuid,
+    domain             text,
+    app                text,
+    stream             text,
+    publish_timestamp  bigint,
+    origin             text,
+    event              text,
+    disposition        text,
+    reason             text,
+    signature          text,
+    key_id             uuid,
+    auth_timestamp     bigint,
+    auth_sign          bytea,
+    signature_tag      bigint,
+    client_ip          text,
+    node_ip            text,
+    source_ip          text,
+    user_args          text,
+    rendition_template text,
+    extra              jsonb,
+    ended_at           timestamptz,
+    actor              text,
+    note               text
+);
+
 -- Appends entries, each as the next of its shard, or none of them: then it gives the first uses of signatures that are
--- not theirs. Entries are told by their columns. `held_shards` are their shards in ascending order, so that two appends
--- cannot wait for each other, `counts` how many entries each has, `slots` which of these shards an entry is of, and
--- `ranks` the how manieth of that shard it is. The clock is read when the heads are held, so that it grows with the
--- position. No tag comes twice. To be the only statement of its transaction: what it holds, nobody can freeze then.
--- `home` is the first of these shards: in a cluster the only one, where this runs.
+-- not theirs. `held_shards` are their shards in ascending order, so that two appends cannot wait for each other, `counts`
+-- how many entries each has, `slots` which of these shards an entry is of, and `ranks` the how manieth of that shard it
+-- is. Of each entry, `shards`, `auth_timestamps` and `signature_tags` say once more what is looked for; no tag comes
+-- twice in there, and these are what is kept. The clock is read when the heads are held, so that it grows with the
+-- position. To be the only statement of its transaction: what it holds, nobody can freeze then. `home` is the first of
+-- these shards: in a cluster the only one, where this runs.
 create function append_entries(
     home smallint, held_shards smallint[], counts integer[], slots integer[], ranks integer[], shards smallint[],
-    received_ats timestamptz[], event_ids uuid[], session_ids uuid[], domains text[], apps text[], streams text[],
-    publish_timestamps bigint[], origins text[], events text[], dispositions text[], reasons text[], signatures text[],
-    key_ids uuid[], auth_timestamps bigint[], auth_signs bytea[], signature_tags bigint[], client_ips text[],
-    node_ips text[], source_ips text[], user_args text[], rendition_templates text[], extras jsonb[],
-    ended_ats timestamptz[], actors text[], notes text[], used_from timestamptz)
+    auth_timestamps bigint[], signature_tags bigint[], entries new_entry[], used_from timestamptz)
     returns table (signature_tag bigint, session_id uuid, publish_timestamp bigint)
     language plpgsql volatile
 as $$
@@ -185,7 +212,7 @@ begin
         from first_uses(held_shards, shards, auth_timestamps, signature_tags, used_from,
             (select max(recorded_at) from unnest(recorded_ats) as recorded_at)) first_use
     loop
-        if used.session_id <> session_ids[used.ordinal] then
+        if used.session_id <> (entries[used.ordinal]).session_id then
             all_are_first := false;
             return query select signature_tags[used.ordinal], used.session_id, used.publish_timestamp;
         end if;
@@ -200,19 +227,11 @@ begin
         event, disposition, reason, signature, key_id, auth_timestamp, auth_sign, signature_tag, client_ip, node_ip,
         source_ip, user_args, rendition_template, extra, ended_at, actor, note
     )
-    select entry.shard, positions[slot] + rank, greatest(recorded_ats[slot], appended_at), received_at, event_id,
-        entry.session_id, domain, app, stream, entry.publish_timestamp, origin, event, disposition, reason, signature,
-        key_id, auth_timestamp, auth_sign, entry.signature_tag, client_ip, node_ip, source_ip, entry.user_args,
-        rendition_template, extra, ended_at, actor, note
-    from unnest(
-        slots, ranks, shards, received_ats, event_ids, session_ids, domains, apps, streams, publish_timestamps, origins,
-        events, dispositions, reasons, signatures, key_ids, auth_timestamps, auth_signs, signature_tags, client_ips,
-        node_ips, source_ips, append_entries.user_args, rendition_templates, extras, ended_ats, actors, notes
-    ) as entry (
-        slot, rank, shard, received_at, event_id, session_id, domain, app, stream, publish_timestamp, origin,
-        event, disposition, reason, signature, key_id, auth_timestamp, auth_sign, signature_tag, client_ip,
-        node_ip, source_ip, user_args, rendition_template, extra, ended_at, actor, note
-    );
+    select shard, positions[slots[ordinality]] + ranks[ordinality], greatest(recorded_ats[slots[ordinality]], appended_at),
+        received_at, event_id, session_id, domain, app, stream, publish_timestamp, origin, event, disposition, reason,
+        signature, key_id, auth_timestamp, auth_sign, signature_tags[ordinality], client_ip, node_ip, source_ip,
+        user_args, rendition_template, extra, ended_at, actor, note
+    from unnest(entries) with ordinality;
     update shard_head head
     set position = head.position + advance.entries, recorded_at = greatest(head.recorded_at, appended_at)
     from unnest(held_shards, counts) as advance (shard, entries)

@@ -13,8 +13,9 @@ use super::column;
 use super::fold::ProgressRow;
 use crate::session::StreamKey;
 
-/// An entry that is to be appended.
-#[derive(Clone, Serialize, Deserialize)]
+/// An entry that is to be appended: the database's type of that name, member by member.
+#[derive(Clone, Serialize, Deserialize, sqlx::Type)]
+#[sqlx(type_name = "new_entry")]
 pub struct NewEntryRow {
     /// The stream's shard.
     pub shard: i16,
@@ -155,40 +156,16 @@ pub async fn insert_entries(
     let rows = sqlx::query!(
         r#"select signature_tag as "signature_tag!", session_id as "session_id!",
                publish_timestamp as "publish_timestamp!"
-           from append_entries(
-               $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-               $24, $25, $26, $27, $28, $29, $30, $31, $32)"#,
+           from append_entries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"#,
         shards.first().copied().unwrap_or_default(),
         &shards,
         &counts,
         &slots,
         &ranks,
         &column(entries, |entry| entry.shard),
-        &column(entries, |entry| entry.received_at),
-        &column(entries, |entry| entry.event_id),
-        &column(entries, |entry| entry.session_id),
-        &column(entries, |entry| entry.domain.as_str()) as _,
-        &column(entries, |entry| entry.app.as_str()) as _,
-        &column(entries, |entry| entry.stream.as_str()) as _,
-        &column(entries, |entry| entry.publish_timestamp),
-        &column(entries, |entry| entry.origin.as_str()) as _,
-        &column(entries, |entry| entry.event.as_str()) as _,
-        &column(entries, |entry| entry.disposition.as_str()) as _,
-        &column(entries, |entry| entry.reason.as_deref()) as _,
-        &column(entries, |entry| entry.signature.as_deref()) as _,
-        &column(entries, |entry| entry.key_id) as _,
         &column(entries, |entry| entry.auth_timestamp) as _,
-        &column(entries, |entry| entry.auth_sign.as_deref()) as _,
         &first_of_their_tags(entries) as _,
-        &column(entries, |entry| entry.client_ip.as_deref()) as _,
-        &column(entries, |entry| entry.node_ip.as_deref()) as _,
-        &column(entries, |entry| entry.source_ip.as_deref()) as _,
-        &column(entries, |entry| entry.user_args.as_deref()) as _,
-        &column(entries, |entry| entry.rendition_template.as_deref()) as _,
-        &column(entries, |entry| entry.extra.as_ref()) as _,
-        &column(entries, |entry| entry.ended_at) as _,
-        &column(entries, |entry| entry.actor.as_deref()) as _,
-        &column(entries, |entry| entry.note.as_deref()) as _,
+        entries as _,
         used_from
     )
     .fetch_all(executor)

@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use super::column;
 
-/// Everything that is kept of a session.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+/// Everything that is kept of a session: the table's row, column by column.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, sqlx::Type)]
+#[sqlx(type_name = "stream_session")]
 pub struct SessionRow {
     /// The stream's shard.
     pub shard: i16,
@@ -110,39 +111,12 @@ pub async fn get_session(executor: impl PgExecutor<'_>, session_id: Uuid) -> Res
 
 /// Writes sessions as they now are.
 ///
-/// Arrays cannot hold arrays of differing lengths, so flags travel as one comma-separated text each.
-///
 /// # Errors
 /// Those of the database.
-#[expect(clippy::too_many_lines, reason = "one statement, a column a line")]
 pub async fn upsert_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into stream_session (
-             shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
-             start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at, superseded_at,
-             timed_out_at, operator_ended_at, quarantined_messages, key_conflict, client_ip, node_ip, user_args,
-             blanked, rendition_template, status, ended_at, ended_at_source, flags, seen_at, outcome_at,
-             revised, first_position, last_position, last_recorded_at
-         )
-         select shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
-             start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at, superseded_at,
-             timed_out_at, operator_ended_at, quarantined_messages, key_conflict, client_ip, node_ip, user_args,
-             blanked, rendition_template, status, ended_at, ended_at_source, string_to_array(flags, ','),
-             seen_at, outcome_at, revised, first_position, last_position, last_recorded_at
-         from unnest(
-             $1::smallint[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[],
-             $9::timestamptz[], $10::integer[], $11::timestamptz[], $12::integer[], $13::timestamptz[],
-             $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::boolean[],
-             $19::text[], $20::text[], $21::text[], $22::boolean[], $23::text[], $24::text[], $25::timestamptz[],
-             $26::text[], $27::text[], $28::bigint[], $29::bigint[], $30::timestamptz[],
-             $31::timestamptz[], $32::timestamptz[], $33::boolean[]
-         ) as folded (
-             shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
-             start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at,
-             superseded_at, timed_out_at, operator_ended_at, quarantined_messages, key_conflict,
-             client_ip, node_ip, user_args, blanked, rendition_template, status, ended_at, ended_at_source,
-             flags, first_position, last_position, last_recorded_at, seen_at, outcome_at, revised
-         )
+        "insert into stream_session
+         select * from unnest($1::stream_session[])
          on conflict (session_id, shard) do update set
              start_received_at = excluded.start_received_at, start_deliveries = excluded.start_deliveries,
              end_received_at = excluded.end_received_at, end_deliveries = excluded.end_deliveries,
@@ -155,39 +129,7 @@ pub async fn upsert_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionR
              flags = excluded.flags, seen_at = excluded.seen_at, outcome_at = excluded.outcome_at,
              revised = excluded.revised, last_position = excluded.last_position,
              last_recorded_at = excluded.last_recorded_at",
-        &column(sessions, |session| session.shard),
-        &column(sessions, |session| session.session_id),
-        &column(sessions, |session| session.stream_id),
-        &column(sessions, |session| session.domain.as_str()) as _,
-        &column(sessions, |session| session.app.as_str()) as _,
-        &column(sessions, |session| session.stream.as_str()) as _,
-        &column(sessions, |session| session.publish_timestamp),
-        &column(sessions, |session| session.started_at),
-        &column(sessions, |session| session.start_received_at) as _,
-        &column(sessions, |session| session.start_deliveries),
-        &column(sessions, |session| session.end_received_at) as _,
-        &column(sessions, |session| session.end_deliveries),
-        &column(sessions, |session| session.end_noticed_at) as _,
-        &column(sessions, |session| session.superseded_at) as _,
-        &column(sessions, |session| session.timed_out_at) as _,
-        &column(sessions, |session| session.operator_ended_at) as _,
-        &column(sessions, |session| session.quarantined_messages),
-        &column(sessions, |session| session.key_conflict),
-        &column(sessions, |session| session.client_ip.as_deref()) as _,
-        &column(sessions, |session| session.node_ip.as_deref()) as _,
-        &column(sessions, |session| session.user_args.as_deref()) as _,
-        &column(sessions, |session| session.blanked),
-        &column(sessions, |session| session.rendition_template.as_deref()) as _,
-        &column(sessions, |session| session.status.as_str()) as _,
-        &column(sessions, |session| session.ended_at) as _,
-        &column(sessions, |session| session.ended_at_source.as_deref()) as _,
-        &column(sessions, |session| session.flags.join(",")),
-        &column(sessions, |session| session.first_position),
-        &column(sessions, |session| session.last_position),
-        &column(sessions, |session| session.last_recorded_at),
-        &column(sessions, |session| session.seen_at) as _,
-        &column(sessions, |session| session.outcome_at) as _,
-        &column(sessions, |session| session.revised),
+        sessions as _
     )
     .execute(executor)
     .await?;
