@@ -17,6 +17,11 @@ use rustix::process::Signal;
 
 use super::account::Account;
 
+/// How much memory glibc keeps for a process's next allocations (16 MiB), what it takes at least (1 MiB), and which
+/// allocations are always given back to the system (4 MiB and more).
+const KEPT_MEMORY: [(&str, &str); 3] =
+    [("MALLOC_TRIM_THRESHOLD_", "16777216"), ("MALLOC_TOP_PAD_", "1048576"), ("MALLOC_MMAP_THRESHOLD_", "4194304")];
+
 /// A command for one of `PostgreSQL`'s programs that becomes `user` first (`None`: stays who we are).
 /// It gets `signal` when we die, however that happens, or, on Linux, when the *thread* ends that
 /// starts it: what is to live longer is started by [`Kept::start`].
@@ -25,6 +30,9 @@ pub(super) fn command(program: &Path, user: Option<&Account>, signal: Signal) ->
     // PG*, LC_* and LANG of ours would change what initdb makes. The working folder may be closed
     // to the user.
     command.env_clear().env("LC_ALL", "C").env("TZ", "UTC").current_dir("/").stdin(Stdio::null());
+    // Each statement takes some memory and gives it back: glibc would give it back to the system, and fetch it again, page by
+    // page, for the next one.
+    command.envs(KEPT_MEMORY);
     for library_path in ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"] {
         command.envs(env::var_os(library_path).map(|value| (library_path, value)));
     }
