@@ -21,7 +21,7 @@ use crate::huawei::admission::QuarantineReason;
 use crate::telemetry::OnceASecond;
 
 /// How long a busy service waits for messages that go well into one commit.
-const GATHER: Duration = Duration::from_millis(1);
+const GATHER: Duration = Duration::from_micros(500);
 
 /// How long the database may take to commit, a second try included. The provider waits little longer for its answer.
 const PATIENCE: Duration = Duration::from_millis(2_500);

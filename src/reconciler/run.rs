@@ -22,7 +22,7 @@ use crate::store::inference::HeadsRow;
 
 /// Entries gather for as long as folding took before, and for this long at least: a busy service folds them by the batch,
 /// and leaves room for receiving. What a step costs, however few its entries are, would else cost most.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(15);
 
 /// No entry waits longer than that for the next folding.
 const GATHER_AT_MOST: Duration = Duration::from_millis(250);

@@ -23,6 +23,10 @@ pub const MOST_AT_ONCE: usize = 5_000;
 /// computed.
 const AT_ONCE: usize = 2;
 
+/// Fewer entries than that are folded in one step, where shards can be: what a step costs by itself would be more than
+/// what is gained.
+const WORTH_TWO: i64 = 1_000;
+
 /// How long a step may take: a connection may have died without a word.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -136,8 +140,10 @@ pub async fn fold_to_end(pool: &PgPool) -> Result<usize, FoldError> {
     let lagging = timeout(PATIENCE, store::fold::list_lagging_shards(pool)).await;
     let lagging = lagging.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
     let distributed = lagging.iter().any(|lagging| lagging.distributed);
+    let entries: i64 = lagging.iter().map(|lagging| lagging.entries).sum();
+    let at_once = if entries < WORTH_TWO && !distributed { 1 } else { AT_ONCE };
     let lagging: Vec<i16> = lagging.into_iter().map(|lagging| lagging.shard).collect();
-    let shares = lagging.chunks(lagging.len().div_ceil(AT_ONCE).max(1));
+    let shares = lagging.chunks(lagging.len().div_ceil(at_once).max(1));
     let folded = join_all(shares.map(|shards| fold_share(pool, shards.to_vec(), distributed))).await;
     folded.into_iter().sum()
 }

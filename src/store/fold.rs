@@ -21,6 +21,8 @@ pub struct ProgressRow {
 pub struct LaggingRow {
     /// The shard.
     pub shard: i16,
+    /// How many entries it is behind.
+    pub entries: i64,
     /// Whether shards are spread over a cluster, which takes only one for a transaction.
     pub distributed: bool,
 }
@@ -32,7 +34,8 @@ pub struct LaggingRow {
 pub async fn list_lagging_shards(executor: impl PgExecutor<'_>) -> Result<Vec<LaggingRow>, sqlx::Error> {
     sqlx::query_as!(
         LaggingRow,
-        r#"select shard, (select distributed from installation) as "distributed!"
+        r#"select shard, head.position - progress.position as "entries!",
+               (select distributed from installation) as "distributed!"
            from shard_head head join fold_progress progress using (shard)
            where head.position > progress.position
            order by shard"#
