@@ -103,8 +103,9 @@ async fn rebuild_beside(
     keep_what_is_forgotten(&mut transaction, &horizons).await?;
     let mut differences = 0;
     for table in Folded::ALL {
-        differences += store::rebuild::list_differences(&mut transaction, table, &mut show).await?;
-        if purpose == Purpose::Replace {
+        let found = store::rebuild::list_differences(&mut transaction, table, &mut show).await?;
+        differences += found;
+        if purpose == Purpose::Replace && found > 0 {
             store::rebuild::replace_differing_rows(&mut transaction, table).await?;
         }
     }

@@ -114,23 +114,20 @@ pub async fn unlock_rebuild(executor: impl PgExecutor<'_>) -> Result<(), sqlx::E
 pub async fn create_tables_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     drop_tables_beside(connection).await?;
     connection.execute(AssertSqlSafe(format!("create schema {BESIDE}"))).await?;
-    for (table, unique) in [
-        ("fold_progress", "primary key (shard)"),
-        ("stream", "primary key (stream_id, shard), add unique (domain, app, stream, shard)"),
-        ("stream_session", "primary key (session_id, shard)"),
-        ("session_outcome", "primary key (session_id, known_from, shard)"),
+    for (table, key) in [
+        ("fold_progress", "shard"),
+        ("stream", "stream_id, shard"),
+        ("stream_session", "session_id, shard"),
+        ("session_outcome", "session_id, known_from, shard"),
     ] {
-        // They are never read but to compare, and of no use after a crash.
+        // They are never read but to compare, and of no use after a crash. What breaks a constraint is a difference.
         let create = format!(
-            "create unlogged table {BESIDE}.{table} (like {table} including defaults including constraints);
-             alter table {BESIDE}.{table} add {unique};
+            "create unlogged table {BESIDE}.{table} (like {table} including defaults);
+             alter table {BESIDE}.{table} add primary key ({key});
              select spread_over_nodes('{BESIDE}.{table}')"
         );
         connection.execute(AssertSqlSafe(create)).await?;
     }
-    // A release whose message was dropped makes this one negative, until the row goes.
-    let unchecked = format!("alter table {BESIDE}.stream_session drop constraint stream_session_counts_not_negative");
-    connection.execute(AssertSqlSafe(unchecked)).await?;
     let begin = format!("insert into {BESIDE}.fold_progress select shard, position, recorded_at from log_horizon");
     connection.execute(AssertSqlSafe(begin)).await?;
     Ok(())
@@ -164,13 +161,14 @@ pub async fn lock_progress(executor: impl PgExecutor<'_>, shard: i16) -> Result<
         .await
 }
 
-/// Lets this transaction wait for its client as long as that needs.
+/// Lets this transaction wait for its client as long as that needs, and compare whole tables without going to disk so soon.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn set_patient(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!("set local idle_in_transaction_session_timeout = 0").execute(&mut *connection).await?;
-    sqlx::query!("set local statement_timeout = 0").execute(connection).await?;
+    sqlx::query!("set local statement_timeout = 0").execute(&mut *connection).await?;
+    sqlx::query!("set local work_mem = '64MB'").execute(connection).await?;
     Ok(())
 }
 
