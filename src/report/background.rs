@@ -11,8 +11,6 @@ use thread_priority::{
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::channel;
-use tokio::task::JoinHandle;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::ReportError;
 
@@ -20,23 +18,14 @@ static THREAD: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
     Builder::new_multi_thread().worker_threads(1).thread_name("reports").on_thread_start(give_way).enable_all().build()
 });
 
-/// Does something on that thread. Whatever is handed over from there is to be bounded.
-pub(super) fn spawn<T: Send + 'static>(doing: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+/// Does something on that thread. Whatever is handed over from there is to be bounded. A connection that is opened there is
+/// served by that thread for ever: no pool but that of reports is to be used.
+pub(super) fn spawn(doing: impl Future<Output = ()> + Send + 'static) {
     match &*THREAD {
         Ok(thread) => thread.spawn(doing),
         // The machine has no thread left.
         Err(_) => tokio::spawn(doing),
-    }
-}
-
-/// Does something on that thread for as long as it is waited for.
-///
-/// # Errors
-/// Those of what is done.
-pub async fn run<T: Send + 'static>(
-    doing: impl Future<Output = Result<T, ReportError>> + Send + 'static,
-) -> Result<T, ReportError> {
-    AbortOnDropHandle::new(spawn(doing)).await.unwrap_or(Err(sqlx::Error::WorkerCrashed.into()))
+    };
 }
 
 /// Makes what a stream gives on that thread, one thing ahead of whoever reads it. An end that is not the stream's own is an

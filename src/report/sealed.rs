@@ -40,17 +40,17 @@ pub struct Label {
 /// # Errors
 /// [`ReportError`]; then nothing is kept.
 pub async fn seal(
-    pool: PgPool,
+    pool: &PgPool,
     report: PushDuration,
     label: Label,
     totals: impl FnOnce(Counts) -> Value,
     now: DateTime<Utc>,
 ) -> Result<SealedReportRow, ReportError> {
     let sealed_report_id = Uuid::new_v4();
-    let sealed = write(&pool, sealed_report_id, report, label, totals, now).await;
+    let sealed = write(pool, sealed_report_id, report, label, totals, now).await;
     if sealed.is_err() {
         // If this fails as well, they stay, and nobody knows of them.
-        let _ = store::sealed_report::delete_parts(&pool, sealed_report_id).await;
+        let _ = store::sealed_report::delete_parts(pool, sealed_report_id).await;
     }
     sealed
 }
@@ -151,17 +151,17 @@ impl Difference {
 /// # Errors
 /// [`ReportError`].
 pub async fn list_differences(
-    pool: PgPool,
+    pool: &PgPool,
     sealed_report_id: Uuid,
     mut today: PushDuration,
-    after: Option<RowPlace>,
+    after: Option<&RowPlace>,
     limit: usize,
 ) -> Result<Vec<Difference>, ReportError> {
-    let mut sealed = SealedRows { pool, sealed_report_id, next_part: 0, ready: VecDeque::new() };
+    let mut sealed = SealedRows { pool: pool.clone(), sealed_report_id, next_part: 0, ready: VecDeque::new() };
     let mut differences = Vec::new();
     let (mut one, mut other) = (sealed.next_row().await?, today.next_row().await?);
     while differences.len() < limit {
-        if let (Some(row), Some(after)) = (&one, &after)
+        if let (Some(row), Some(after)) = (&one, after)
             && row.place() <= *after
         {
             one = sealed.next_row().await?;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::column;
 
-/// Everything that is kept of a session: the table's row, column by column.
+/// Everything that is kept of a session: the table's row, whose columns have this order.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, sqlx::Type)]
 #[sqlx(type_name = "stream_session")]
 pub struct SessionRow {

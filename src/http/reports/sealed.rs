@@ -25,7 +25,6 @@ use crate::http::refusals::{NotThere, Refusals, TooLong};
 use crate::http::state::AppState;
 use crate::http::words::RenditionsWanted;
 use crate::query::Rows;
-use crate::report::background;
 use crate::report::push_duration::{PushDuration, RowPlace};
 use crate::report::sealed::{self, Difference, Label};
 use crate::store;
@@ -182,7 +181,7 @@ pub async fn seal(
     };
     let report = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, &moment, None);
     let totals = |counts| json(&CountsView::from(counts));
-    Ok(background::run(sealed::seal(state.work_pool.clone(), report, label, totals, clock::now())).await?)
+    Ok(sealed::seal(&state.work_pool, report, label, totals, clock::now()).await?)
 }
 
 /// What has no text of its own that JSON could not hold.
@@ -423,7 +422,6 @@ pub async fn differences(
     let after = place.map(|place| place.after);
     let today = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, &moment, after.clone());
     let (id, limit) = (sealed.sealed_report_id, usize::from(limit) + 1);
-    let differing = sealed::list_differences(state.work_pool.clone(), id, today, after, limit);
-    let differences = background::run(differing).await?;
+    let differences = sealed::list_differences(&state.work_pool, id, today, after.as_ref(), limit).await?;
     Ok((sealed, differences, moment.at))
 }
