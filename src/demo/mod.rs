@@ -83,7 +83,7 @@ impl Demo {
         let (provider, policy) = (&self.provider, &domain.policy);
         let mut taken = stream::iter(past)
             .map(|telling| async move {
-                let message = notification::parse(provider.body(&telling).as_bytes())?;
+                let message = notification::parse(provider.body(&telling).as_bytes()).map_err(|error| error.problem)?;
                 let received_at = DateTime::from_timestamp_millis(telling.sent_at).unwrap_or_default();
                 let source_ip = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
                 let arrival = Arrival { message, path: Path::Open, received_at, source_ip };

@@ -1,16 +1,18 @@
 //! Receiving: the provider's callbacks.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse, post};
+use actix_web::web::{Data, Path, ServiceConfig, resource};
+use actix_web::{HttpRequest, HttpResponse, guard, post};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::callback_meters::{Outcome, count, note_remaining};
-use super::extract::RawBody;
+use super::content_encoding::{self, DecodeError};
+use super::extract::{MAX_BODY_BYTES, RawBody};
 use super::problem::ApiError;
 use super::refusals::CallbackRefusals;
 use super::state::AppState;
@@ -31,7 +33,7 @@ pub struct Confirmation {
     result: &'static str,
 }
 
-/// The notification as the provider documents it. Read strictly by hand; this only documents it.
+/// The notification as the provider documents it. What is signed is read strictly; nothing else rejects a callback.
 #[derive(ToSchema)]
 #[schema(as = Notification)]
 #[expect(dead_code, reason = "only documents what is parsed elsewhere")]
@@ -45,28 +47,28 @@ pub struct NotificationBody {
     /// Stream name, of any script; `/` and `*` included.
     #[schema(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "example_stream")]
     stream: String,
-    /// Unix seconds at which the push began, as a string or an integer.
+    /// Unix seconds at which the push began, as a string or a whole number.
     #[schema(value_type = StartSeconds, example = "1587954134")]
     publish_timestamp: String,
     /// `PUBLISH` or `PUBLISH_DONE`; other words are kept and change nothing.
     #[schema(min_length = 1, max_length = 64, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "PUBLISH")]
     event: String,
-    /// Query string of the push URL.
-    #[schema(pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    /// Query string of the push URL. A value of any other type is kept as far as it can be read, here and below.
+    #[schema(value_type = Option<Value>)]
     user_args: Option<String>,
     /// The encoder's address.
-    #[schema(max_length = 255, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    #[schema(value_type = Option<Value>)]
     client_ip: Option<String>,
     /// The receiving node's address.
-    #[schema(max_length = 255, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    #[schema(value_type = Option<Value>)]
     node_ip: Option<String>,
-    /// Unix second at which the signature expires, as an integer or a string.
+    /// Unix second at which the signature expires, as a whole number or a string; empty without a signature.
     #[schema(value_type = Option<ExpirySeconds>, example = 1_587_954_140)]
     auth_timestamp: Option<i64>,
-    /// Hexadecimal HMAC-SHA256 of event, domain, app, stream and expiry.
-    #[schema(max_length = 255, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    /// Hexadecimal HMAC-SHA256 of event, domain, app, stream and expiry; empty without a signature.
+    #[schema(value_type = Option<Value>)]
     auth_sign: Option<String>,
-    /// Members that are not documented are kept, 8 KiB of them at most. No text in them may hold a control character.
+    /// Members that are not documented are kept, 8 KiB of them at most.
     #[serde(flatten)]
     #[schema(value_type = HashMap<String, Value>)]
     extra: (),
@@ -74,7 +76,8 @@ pub struct NotificationBody {
 
 /// Receive a notification of a signed domain
 ///
-/// The answer 200 means that the message is durably stored. The body is read as JSON whatever its type is said to be.
+/// The answer 200 means that the message is durably stored. The body is read as JSON whatever its type is said to be, and
+/// decoded if its `Content-Encoding` is `gzip` or `deflate`. A slash at the end of the path changes nothing.
 #[utoipa::path(
     tag = "receiving",
     request_body(content = NotificationBody, content_type = "application/json"),
@@ -91,6 +94,19 @@ pub async fn receive_notification(
     RawBody(body): RawBody,
 ) -> Result<HttpResponse, ApiError> {
     receive(&state, &request, None, &body).await
+}
+
+/// Both paths with a slash at the end, which consoles and proxies append. Not in the document: it says so of the paths.
+pub fn routes_with_a_slash(config: &mut ServiceConfig) -> &mut ServiceConfig {
+    let open = |state: Data<AppState>, request: HttpRequest, RawBody(body): RawBody| async move {
+        receive(&state, &request, None, &body).await
+    };
+    let secret = |state: Data<AppState>, request: HttpRequest, token: Path<String>, RawBody(body): RawBody| async move {
+        receive(&state, &request, Some(&token.into_inner().into()), &body).await
+    };
+    config
+        .service(resource("/callbacks/huawei/").guard(guard::Post()).to(open))
+        .service(resource("/callbacks/huawei/{callback_token}/").guard(guard::Post()).to(secret))
 }
 
 /// Receive a notification through a domain's secret path
@@ -124,6 +140,7 @@ async fn receive(
     body: &[u8],
 ) -> Result<HttpResponse, ApiError> {
     let source_ip = request.peer_addr().map(|address| address.ip());
+    let body = content_encoding::decode(request.headers(), body, MAX_BODY_BYTES);
     match take(state, source_ip, callback_token, body).await? {
         Verdict::Refuse(_) => Err(ApiError::NotVerified),
         Verdict::Accept(_) | Verdict::Quarantine(..) => {
@@ -140,18 +157,25 @@ pub(super) async fn take(
     state: &AppState,
     source_ip: Option<IpAddr>,
     callback_token: Option<&SecretString>,
-    body: &[u8],
+    body: Result<Cow<'_, [u8]>, DecodeError>,
 ) -> Result<Verdict, ApiError> {
     let (received_at, began) = (clock::now(), Instant::now());
-    let message = match notification::parse(body) {
+    let body = body.or_else(|error| match error {
+        DecodeError::Unsupported => Err(ApiError::UnsupportedEncoding),
+        DecodeError::TooLarge => Err(ApiError::TooLarge(MAX_BODY_BYTES)),
+        // Is no notification either.
+        DecodeError::Corrupt => Ok(Cow::default()),
+    })?;
+    let registry = state.registry.current();
+    let message = match notification::parse(&body) {
         Ok(message) => message,
-        Err(problem) => {
+        Err(error) => {
             count(Outcome::Malformed, began);
-            state.rejections.count_malformed(&problem, received_at, source_ip);
-            return Err(problem.into());
+            let registered = error.claimed_domain.as_deref().is_some_and(|name| registry.domain(name).is_some());
+            state.rejections.count_malformed(&error, registered, received_at, source_ip);
+            return Err(error.problem.into());
         }
     };
-    let registry = state.registry.current();
     let domain = registry.domain(&message.domain);
     let path =
         domain.map_or(admission::Path::Open, |domain| domain.path_of(callback_token.map(ExposeSecret::expose_secret)));

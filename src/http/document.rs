@@ -12,7 +12,7 @@ use utoipa_swagger_ui::Config;
 
 use super::extract::MAX_BODY_BYTES;
 use super::problem::ApiError;
-use super::{query_string, words};
+use super::query_string;
 use crate::access::Scope;
 use crate::huawei::notification::ParseError;
 
@@ -120,13 +120,6 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
     if let Some(components) = &mut document.components {
         components.headers.insert(REQUEST_ID.to_owned(), request_id().into());
     }
-    let schemas = document.components.iter_mut().flat_map(|components| components.schemas.iter_mut());
-    for (name, schema) in schemas {
-        if let ("Notification", RefOr::T(Schema::Object(notification))) = (name.as_str(), schema) {
-            // Which cannot be derived.
-            notification.property_names = Some(Box::new(Schema::Object(words::plain_text())));
-        }
-    }
     document
 }
 
@@ -197,6 +190,7 @@ fn name_code(status: &str, response: &mut Response, receives: bool) {
         ("408", _) => ApiError::TooSlow,
         ("409", _) => ApiError::Conflict("this was done before".to_owned()),
         ("413", _) => ApiError::TooLarge(MAX_BODY_BYTES),
+        ("415", _) => ApiError::UnsupportedEncoding,
         ("503", _) => ApiError::Unavailable("".into()),
         _ => ApiError::Internal("".into()),
     };
@@ -216,7 +210,8 @@ pub(super) fn methods_of(path: &str) -> Vec<String> {
     if ["/openapi.json", "/docs", "/docs/{_:.*}"].contains(&path) {
         return vec!["GET".to_owned(), "HEAD".to_owned()];
     }
-    DOCUMENT.paths.paths.get(path).map(answered).unwrap_or_default()
+    // A slash at the end is for callbacks alone, and is not in the document.
+    DOCUMENT.paths.paths.get(path.trim_end_matches('/')).map(answered).unwrap_or_default()
 }
 
 fn answered(item: &PathItem) -> Vec<String> {

@@ -10,6 +10,7 @@ pub mod callback_meters;
 pub mod callbacks;
 mod compression;
 pub mod connections;
+mod content_encoding;
 mod cross_origin;
 mod dashboard;
 mod document;
@@ -64,7 +65,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// THE route table: what receives, with nothing around it that it can do without.
 fn receiving_routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
     if roles.contains(&Role::Receiver) {
-        config.service(callbacks::receive_notification).service(callbacks::receive_notification_by_secret_path);
+        config
+            .service(callbacks::receive_notification)
+            .service(callbacks::receive_notification_by_secret_path)
+            .map(callbacks::routes_with_a_slash);
     }
 }
 

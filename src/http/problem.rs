@@ -5,13 +5,14 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::content_encoding::ACCEPTED;
 use crate::access::Scope;
 use crate::access::admin::NewTokenError;
 use crate::clock;
 use crate::event_log::group_commit::AppendError;
 use crate::event_log::operator_end::EndError;
 use crate::event_log::release::ReleaseError;
-use crate::huawei::notification::ParseError;
+use crate::huawei::notification::{IN_MILLISECONDS, ParseError};
 use crate::registry::admin::AdminError;
 use crate::request_id;
 use crate::store;
@@ -61,6 +62,9 @@ pub enum ApiError {
     /// The body does not arrive.
     #[error("the body did not arrive in time")]
     TooSlow,
+    /// The body is encoded in a way that is not decoded.
+    #[error("the body has a Content-Encoding other than {ACCEPTED}")]
+    UnsupportedEncoding,
     /// It can be done later.
     #[error("the service cannot do this at the moment")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -93,6 +97,8 @@ pub enum ProblemCode {
     TooLarge,
     /// The body does not arrive.
     TooSlow,
+    /// The body is encoded in a way that is not decoded.
+    UnsupportedEncoding,
     /// Not possible at the moment.
     Unavailable,
     /// A defect of the service.
@@ -157,6 +163,9 @@ impl ApiError {
             Self::Conflict(_) => (Code::Conflict, StatusCode::CONFLICT, "It clashes with what is there"),
             Self::TooLarge(_) => (Code::TooLarge, StatusCode::PAYLOAD_TOO_LARGE, "The body is too long"),
             Self::TooSlow => (Code::TooSlow, StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"),
+            Self::UnsupportedEncoding => {
+                (Code::UnsupportedEncoding, StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body's encoding is not supported")
+            }
             Self::Unavailable(_) => (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, "Not possible at the moment"),
             Self::Internal(_) => (Code::Internal, StatusCode::INTERNAL_SERVER_ERROR, "The service failed"),
         }
@@ -184,7 +193,10 @@ impl ApiError {
             Self::NotANotification(ParseError::Malformed { name, problem }) => {
                 vec![InvalidParameter { name: (*name).to_owned(), reason: problem.clone() }]
             }
-            Self::NotANotification(error @ ParseError::NotReadable(_)) => {
+            Self::NotANotification(ParseError::Milliseconds(name)) => {
+                vec![InvalidParameter { name: (*name).to_owned(), reason: IN_MILLISECONDS.to_owned() }]
+            }
+            Self::NotANotification(error @ (ParseError::NotReadable(_) | ParseError::OtherCallback)) => {
                 vec![InvalidParameter { name: "body".to_owned(), reason: error.to_string() }]
             }
             _ => Vec::new(),
@@ -220,6 +232,7 @@ impl ResponseError for ApiError {
         match self {
             Self::Unauthenticated => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
             Self::Unavailable(_) => response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS)),
+            Self::UnsupportedEncoding => response.insert_header((header::ACCEPT_ENCODING, ACCEPTED)),
             Self::MethodNotAllowed(methods) => response.insert_header((header::ALLOW, methods.join(", "))),
             _ => &mut response,
         };

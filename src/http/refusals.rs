@@ -69,7 +69,7 @@ pub enum TooLong {
 /// Of receiving.
 #[derive(IntoResponses)]
 pub enum CallbackRefusals {
-    /// Not a notification: bad JSON, a member missing, malformed or repeated, control characters.
+    /// Not a notification: bad JSON, a member repeated, or one that counts missing or malformed.
     #[response(status = 400, content_type = "application/problem+json")]
     NotANotification(Problem),
     /// Not verified; the same for every cause.
@@ -78,9 +78,16 @@ pub enum CallbackRefusals {
     /// The body did not arrive in time.
     #[response(status = 408, content_type = "application/problem+json")]
     TooSlow(Problem),
-    /// The body is longer than 64 KiB.
+    /// The body is longer than 64 KiB, as sent or decoded.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(Problem),
+    /// The body has a `Content-Encoding` other than `gzip` and `deflate`.
+    #[response(
+        status = 415,
+        content_type = "application/problem+json",
+        headers(("Accept-Encoding" = String, description = "The encodings that are decoded"))
+    )]
+    UnsupportedEncoding(Problem),
     /// Cannot be stored anywhere safely at the moment.
     #[response(
         status = 503,

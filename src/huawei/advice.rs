@@ -4,10 +4,30 @@
 //! of the message.
 
 use super::admission::{QuarantineReason, RefusalCause};
+use super::notification::ParseError;
 
 /// What the body's being no notification means.
 pub const NOT_A_NOTIFICATION: &str = "The body cannot be read as a notification, so that no key and no setting will make it one; it is answered 400. \
      Check that it was captured whole and unchanged, and that it came from the provider.";
+
+/// What a time in milliseconds means.
+pub const MILLISECONDS: &str = "A timestamp is in milliseconds, where the provider sends seconds; the callback is answered 400. Something between \
+     the provider and this service rewrites it, or it is not the provider's.";
+
+/// What one of the provider's other callbacks means.
+pub const OTHER_CALLBACK: &str = "The body is a recording or snapshot callback (it has publish_domain or event_type). The recording callback at the \
+     provider points to this address by mistake: set it to the address of whatever handles recordings, and leave this \
+     one to stream status notifications.";
+
+/// What to tell about a body that is not a notification.
+#[must_use]
+pub fn of_problem(problem: &ParseError) -> &'static str {
+    match problem {
+        ParseError::NotReadable(_) | ParseError::Missing(_) | ParseError::Malformed { .. } => NOT_A_NOTIFICATION,
+        ParseError::Milliseconds(_) => MILLISECONDS,
+        ParseError::OtherCallback => OTHER_CALLBACK,
+    }
+}
 
 /// What a body that is too long means.
 pub const TOO_LONG: &str = "The body has more than 64 KiB, which no notification needs; it is answered 413. Check that it is one body, without \
@@ -54,7 +74,7 @@ pub fn of_cause(cause: RefusalCause) -> &'static str {
              or masked; if the provider really sends it so, report it."
         }
         RefusalCause::ExpiryMalformed => {
-            "auth_timestamp does not have exactly ten digits. The signature joins it to the stream's name without a \
+            "auth_timestamp does not have exactly ten digits; with 13 it is in milliseconds, where seconds are documented. The signature joins it to the stream's name without a \
              separator, so that another number of digits may mean that digits of a captured message were moved between \
              the two: treat it as forged, unless the provider itself sends it so."
         }
@@ -94,9 +114,15 @@ pub fn of_reason(reason: QuarantineReason) -> &'static str {
              applications, which rules that out; release the message if this one is the true one."
         }
         QuarantineReason::SignatureOfAnotherPush => {
-            "The message is genuine by its signature, but the same signature came before with another start of the push. \
-             The start is not signed, so that a captured message could be aimed at another push; or two pushes of the \
-             stream began or ended in the same second. Release the message if it is the true one."
+            "The callback's signature is valid, but it came before with another push of the stream. publish_timestamp is \
+             not signed, so a captured callback can be aimed at another push. Two pushes that start or end in the same \
+             second share a signature and are accepted; this one came too late, was the third, or does not fit. Release \
+             it if it is genuine."
+        }
+        QuarantineReason::EndOfUnknownPush => {
+            "The callback's signature is valid, but the start of the push that it ends was never received and lies \
+             further back than --missing-start-limit allows. Check publish_timestamp: a wrong one would bill years. \
+             Release the callback if the push really began then."
         }
     }
 }
@@ -107,7 +133,7 @@ mod tests {
 
     #[test]
     fn every_sentence_is_its_own_and_in_one_piece() {
-        let mut sentences = vec![NOT_A_NOTIFICATION, TOO_LONG];
+        let mut sentences = vec![NOT_A_NOTIFICATION, MILLISECONDS, OTHER_CALLBACK, TOO_LONG];
         sentences.extend(RefusalCause::ALL.map(of_cause));
         sentences.extend(QuarantineReason::ALL.map(of_reason));
         for sentence in &sentences {

@@ -8,6 +8,7 @@ use hmac::{Hmac, Mac};
 use percent_encoding::percent_decode_str;
 use sha2::Sha256;
 
+use super::members::CUT;
 use super::signature::keyed;
 
 /// Names (compared without case) whose values are credentials. A name that *contains* one of these words counts.
@@ -38,8 +39,14 @@ const MAX_BYTES: usize = 4 * 1024;
 /// How many times over escapes are read.
 const MOST_ESCAPES: usize = 3;
 
-/// What stands for the rest.
-const CUT: &str = "…";
+/// A query string without credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Masked {
+    /// What is kept of it.
+    pub text: String,
+    /// It was longer.
+    pub is_cut: bool,
+}
 
 /// Replaces credentials in query strings.
 #[derive(Clone)]
@@ -55,24 +62,26 @@ impl Masker {
         Self { fingerprint: keyed(key), further_names: further_names.iter().map(|name| name.to_lowercase()).collect() }
     }
 
-    /// The query string with each credential's value replaced by `masked-` and 8 hexadecimal digits, cut after 4 KiB.
+    /// The query string with each credential's value replaced by `masked-` and 8 hexadecimal digits, and cut after 4 KiB.
     ///
     /// Text that is not `name=value` may be anything, a bare token included, and is masked as a whole. So is a value that
     /// seems to hold parameters of its own, a user of a URL, or a credential with its name.
     #[must_use]
-    pub fn mask(&self, user_args: &str) -> String {
+    pub fn mask(&self, user_args: &str) -> Masked {
         let mut masked = String::with_capacity(user_args.len().min(MAX_BYTES));
         for piece in user_args.split_inclusive(SEPARATORS) {
             let parameter = piece.trim_end_matches(SEPARATORS);
             let separator = piece.strip_prefix(parameter).unwrap_or_default();
             let shown = self.mask_parameter(parameter);
-            if masked.len() + shown.len() + separator.len() > MAX_BYTES {
-                return masked + CUT;
-            }
             masked.push_str(&shown);
             masked.push_str(separator);
+            if masked.len() > MAX_BYTES {
+                masked.truncate(masked.floor_char_boundary(MAX_BYTES));
+                masked.push_str(CUT);
+                return Masked { text: masked, is_cut: true };
+            }
         }
-        masked
+        Masked { text: masked, is_cut: false }
     }
 
     fn mask_parameter(&self, parameter: &str) -> String {
@@ -129,30 +138,30 @@ fn is_plain_name(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn masker() -> Masker {
-        Masker::new(&[7; 32], &["viewer".to_owned()])
+    fn masked(user_args: &str) -> String {
+        Masker::new(&[7; 32], &["viewer".to_owned()]).mask(user_args).text
     }
 
     #[test]
     fn names_stay_and_credentials_go() {
-        let masked = masker().mask("auth_info=yz1T/5isf==.33&cdn=hw&txSecret=abc&txTime=5F&Viewer=joe&empty_key=");
-        assert!(!masked.contains("yz1T") && !masked.contains("abc") && !masked.contains("joe"), "{masked}");
-        assert!(masked.starts_with("auth_info=masked-") && masked.ends_with("&empty_key="), "{masked}");
-        assert!(masked.contains("&cdn=hw&") && masked.contains("&txTime=5F&"), "{masked}");
+        let shown = masked("auth_info=yz1T/5isf==.33&cdn=hw&txSecret=abc&txTime=5F&Viewer=joe&empty_key=");
+        assert!(!shown.contains("yz1T") && !shown.contains("abc") && !shown.contains("joe"), "{shown}");
+        assert!(shown.starts_with("auth_info=masked-") && shown.ends_with("&empty_key="), "{shown}");
+        assert!(shown.contains("&cdn=hw&") && shown.contains("&txTime=5F&"), "{shown}");
     }
 
     #[test]
     fn equal_values_keep_equal_fingerprints_under_one_key_only() {
-        assert_eq!(masker().mask("token=a"), masker().mask("token=a"));
-        assert_ne!(masker().mask("token=a"), masker().mask("token=b"));
-        assert_ne!(masker().mask("token=a"), Masker::new(&[8; 32], &[]).mask("token=a"));
+        assert_eq!(masked("token=a"), masked("token=a"));
+        assert_ne!(masked("token=a"), masked("token=b"));
+        assert_ne!(masked("token=a"), Masker::new(&[8; 32], &[]).mask("token=a").text);
     }
 
     #[test]
     fn neither_an_escaped_name_nor_a_bare_value_slips_through() {
-        assert!(!masker().mask("%61uth%5Finfo=hidden").contains("hidden"));
-        assert!(!masker().mask("barecredential").contains("barecredential"));
-        assert_eq!(masker().mask(""), "");
+        assert!(!masked("%61uth%5Finfo=hidden").contains("hidden"));
+        assert!(!masked("barecredential").contains("barecredential"));
+        assert_eq!(masked(""), "");
         for user_args in [
             "cdn=hw?auth_info=hidden&x=1",
             "x=1;token=hidden",
@@ -166,9 +175,9 @@ mod tests {
             "aGhiddenGU9==",
             "%2561uth=hidden",
         ] {
-            assert!(!masker().mask(user_args).contains("hidden"), "{user_args}");
+            assert!(!masked(user_args).contains("hidden"), "{user_args}");
         }
-        assert_eq!(masker().mask("a=1;b=2?c=3&&d=4"), "a=1;b=2?c=3&&d=4");
+        assert_eq!(masked("a=1;b=2?c=3&&d=4"), "a=1;b=2?c=3&&d=4");
     }
 
     #[test]
@@ -176,7 +185,7 @@ mod tests {
         for user_args in
             ["a&".repeat(32_000), "a=1&".repeat(16_000), "x".repeat(64_000), format!("a={}", "b".repeat(64_000))]
         {
-            assert!(masker().mask(&user_args).len() <= MAX_BYTES + CUT.len());
+            assert!(masked(&user_args).len() <= MAX_BYTES + CUT.len());
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod capture;
 pub mod composing;
 pub mod diagnosis;
 pub mod masking;
+mod members;
 pub mod notification;
 pub mod rendition;
 pub mod signature;

@@ -63,7 +63,7 @@ impl Sample {
             source_ip: arrival.source_ip.map(|address| address.to_string()),
             client_ip: message.client_ip.clone(),
             node_ip: message.node_ip.clone(),
-            user_args: message.user_args.as_ref().map(|user_args| masker.mask(user_args)),
+            user_args: message.user_args.as_ref().map(|user_args| masker.mask(user_args).text),
         }
     }
 

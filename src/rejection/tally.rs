@@ -12,7 +12,7 @@ use super::{NOT_A_NOTIFICATION, Sample};
 use crate::event_log::receive::Arrival;
 use crate::huawei::admission::RefusalCause;
 use crate::huawei::masking::Masker;
-use crate::huawei::notification::ParseError;
+use crate::huawei::notification::NotANotification;
 use crate::request_id;
 use crate::store;
 use crate::store::rejection::RejectionRow;
@@ -91,11 +91,17 @@ impl Rejections {
         self.count(refused, || Sample::of(arrival, masker));
     }
 
-    /// Counts something that is not a notification.
-    pub fn count_malformed(&self, problem: &ParseError, received_at: DateTime<Utc>, source_ip: Option<IpAddr>) {
+    /// Counts something that is not a notification. `registered` tells whether the domain that it claims is.
+    pub fn count_malformed(
+        &self,
+        error: &NotANotification,
+        registered: bool,
+        received_at: DateTime<Utc>,
+        source_ip: Option<IpAddr>,
+    ) {
         let cause = NOT_A_NOTIFICATION;
-        let refused = Refused { claimed_domain: None, registered: false, cause, received_at };
-        self.count(refused, || Sample::of_malformed(problem, received_at, source_ip));
+        let refused = Refused { claimed_domain: error.claimed_domain.as_deref(), registered, cause, received_at };
+        self.count(refused, || Sample::of_malformed(&error.problem, received_at, source_ip));
     }
 
     /// `sample` is made if the message is the first of its kind in this minute.
@@ -192,6 +198,7 @@ fn rows_of(by_minute: &ByMinute) -> Vec<RejectionRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::huawei::notification::ParseError;
 
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_700_000_040 + seconds, 0).expect("in range")

@@ -233,7 +233,9 @@ async fn what_is_not_signed_is_kept_in_bounds() {
     assert!(sqlx::query_scalar::<_, i32>(kept).fetch_one(&app.pool).await.unwrap() < 5_000);
     message["user_args"] = "".into();
     message["more"] = "x".repeat(9_000).into();
-    app.callback(&message, 400).await;
+    app.callback(&message, 200).await;
+    let kept: i64 = sqlx::query_scalar("select count(extra) from log_entry").fetch_one(&app.pool).await.unwrap();
+    assert_eq!(kept, 0);
 }
 
 #[tokio::test]

@@ -106,7 +106,7 @@ impl DiagnoseCommand {
         let message = match notification::parse(body) {
             Ok(message) => message,
             Err(error) => {
-                report.add_refusal(&error.to_string(), advice::NOT_A_NOTIFICATION);
+                report.add_refusal(&error.problem.to_string(), advice::of_problem(&error.problem));
                 return Ok((report, false));
             }
         };
@@ -116,7 +116,8 @@ impl DiagnoseCommand {
         };
         let now = self.now.unwrap_or_else(clock::now);
         let limits = self.admission.limits();
-        let verdict = admission::judge(&message, basis.path, basis.policy.as_ref(), basis.remembered, &limits, now);
+        let verdict = admission::judge(&message, basis.path, basis.policy.as_ref(), &limits, now);
+        let verdict = verdict.reviewed(&message, basis.known.as_ref(), &limits, now);
         report.add_message(&message);
         report.add_basis(&message, &basis);
         report.add_signature(&message, &basis);

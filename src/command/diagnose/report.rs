@@ -86,6 +86,10 @@ impl Report {
         if let Some(started_at) = DateTime::from_timestamp(message.publish_timestamp, 0) {
             self.add_line("started at", &words_of_time(started_at));
         }
+        if !message.altered.is_empty() {
+            let members: Vec<_> = message.altered.iter().map(|member| member.as_str()).collect();
+            self.add_line("altered", &format!("{}: kept as far as can be read", members.join(", ")));
+        }
         for notice in capture::notices_of_message(message) {
             self.add_notice(&notice);
         }

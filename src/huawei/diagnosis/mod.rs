@@ -149,6 +149,7 @@ mod tests {
             auth_timestamp: Some(1_587_954_140),
             auth_sign: None,
             extra: serde_json::Map::new(),
+            altered: Vec::new(),
         }
     }
 

@@ -1,0 +1,343 @@
+//! Reading a callback's body member by member.
+//!
+//! What the signature covers is read strictly, by [`super::notification`]. All other members are kept as far as they can
+//! be read: whoever pushes chooses what is in them, and must not be able to keep a push from being counted by it.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt::Write;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Number, Value};
+
+/// What stands for the rest of a text that was cut.
+pub const CUT: &str = "…";
+
+/// The members of a body in their order, each as it is written.
+pub(super) struct Members<'a> {
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// Bytes that JSON does not allow were replaced. Then U+FFFD may stand for some of them.
+    repaired: bool,
+}
+
+/// Why a body has no members to read. What was read of them until then is kept.
+pub(super) struct Broken<'a> {
+    pub(super) problem: String,
+    pub(super) read: Members<'a>,
+}
+
+/// The body as text that JSON may be made of. Everything that [`Members`] borrows.
+pub(super) struct Body<'a> {
+    text: Cow<'a, str>,
+    repaired: bool,
+}
+
+impl<'a> Body<'a> {
+    /// A body as it was received: in UTF-8, maybe behind a byte order mark.
+    pub(super) fn new(body: &'a [u8]) -> Self {
+        let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+        match std::str::from_utf8(body) {
+            Ok(text) => Self { text: text.into(), repaired: false },
+            Err(_) => Self::repaired(&String::from_utf8_lossy(body)),
+        }
+    }
+
+    /// The body with everything replaced that JSON does not allow in texts, and encoders write all the same.
+    pub(super) fn repair(&self) -> Self {
+        Self::repaired(&self.text)
+    }
+
+    pub(super) fn is_repaired(&self) -> bool {
+        self.repaired
+    }
+
+    fn repaired(text: &str) -> Self {
+        Self { text: repaired(text).into(), repaired: true }
+    }
+
+    /// Reads the members.
+    ///
+    /// # Errors
+    /// [`Broken`] when the body is not one JSON object, or names a member twice.
+    pub(super) fn members(&self) -> Result<Members<'_>, Box<Broken<'_>>> {
+        let mut members = Vec::with_capacity(12);
+        let mut deserializer = serde_json::Deserializer::from_str(&self.text);
+        let read = deserializer.deserialize_map(MembersVisitor(&mut members)).and_then(|()| deserializer.end());
+        let read_members = Members { members, repaired: self.repaired };
+        match read {
+            Ok(()) => Ok(read_members),
+            Err(error) => Err(Box::new(Broken { problem: error.to_string(), read: read_members })),
+        }
+    }
+}
+
+impl<'a> Members<'a> {
+    /// The value of a member; `null` is as good as none.
+    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        let (_, value) = self.members.iter().find(|(known, _)| known == name)?;
+        (value.get() != "null").then_some(*value)
+    }
+
+    /// A text exactly as it was sent.
+    ///
+    /// # Errors
+    /// What is wrong with it; never its content.
+    pub(super) fn text(&self, value: &RawValue) -> Result<String, &'static str> {
+        let Ok(text) = serde_json::from_str::<String>(value.get()) else { return Err("is not a string") };
+        if text.chars().any(char::is_control) {
+            Err("holds a control character")
+        } else if self.repaired && text.contains(char::REPLACEMENT_CHARACTER) {
+            Err("holds bytes that are not UTF-8, or an escape that JSON does not have")
+        } else {
+            Ok(text)
+        }
+    }
+
+    /// What can be read of a member of any type, as one text of at most `most` bytes, and whether anything was altered for
+    /// that. A list is its items, and an object its members as `name=value`, joined with `&` as in a query string.
+    pub(super) fn readable(&self, value: &RawValue, most: usize) -> (Option<String>, bool) {
+        let (value, mut altered) = lenient(value);
+        altered |= !value.as_ref().is_some_and(Value::is_string);
+        let mut text = value.as_ref().map(flat).unwrap_or_default();
+        altered |= self.repaired && text.contains(char::REPLACEMENT_CHARACTER);
+        if text.len() > most {
+            text.truncate(text.floor_char_boundary(most));
+            text.push_str(CUT);
+            altered = true;
+        }
+        (value.filter(|_| !text.is_empty()).map(|_| text), altered)
+    }
+
+    /// What can be kept of all other members than these, in at most `most` bytes of JSON, and whether that is not all.
+    pub(super) fn others(&self, than: &[&str], most: usize) -> (Map<String, Value>, bool) {
+        let (mut kept, mut size, mut altered) = (Map::new(), 2, false);
+        for (name, value) in self.members.iter().filter(|(name, _)| !than.contains(&name.as_ref())) {
+            let (name, name_altered) = escaped(name);
+            let (value, value_altered) = lenient(value);
+            let value = value.filter(|value| {
+                size += name.len() + value.to_string().len() + 4;
+                size <= most
+            });
+            altered |= name_altered || value_altered || value.is_none();
+            if let Some(value) = value {
+                kept.insert(name.into_owned(), value);
+            }
+        }
+        let replaced = self.repaired && Value::Object(kept.clone()).to_string().contains(char::REPLACEMENT_CHARACTER);
+        (kept, altered || replaced)
+    }
+}
+
+struct MembersVisitor<'v, 'a>(&'v mut Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Visitor<'a> for MembersVisitor<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key_seed(NameSeed)? {
+            if self.0.iter().any(|(known, _)| *known == name) {
+                return Err(A::Error::custom("a member is named twice"));
+            }
+            self.0.push((name, members.next_value()?));
+        }
+        Ok(())
+    }
+}
+
+/// A member's name, borrowed unless it is escaped.
+struct NameSeed;
+
+impl<'a> DeserializeSeed<'a> for NameSeed {
+    type Value = Cow<'a, str>;
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'a> Visitor<'a> for NameSeed {
+    type Value = Cow<'a, str>;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'a str) -> Result<Self::Value, E> {
+        Ok(name.into())
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(name.to_owned().into())
+    }
+}
+
+/// A value with control characters escaped, and whether it is not quite what was sent. `None` when it is nested too
+/// deeply, or holds a number that is too large.
+fn lenient(value: &RawValue) -> (Option<Value>, bool) {
+    let altered = Cell::new(false);
+    let read = |text: &str| Lenient(&altered).deserialize(&mut serde_json::Deserializer::from_str(text)).ok();
+    let value = read(value.get()).or_else(|| {
+        altered.set(true);
+        // Half of a surrogate pair is JSON, and no text.
+        read(&repaired(value.get()))
+    });
+    (value, altered.get())
+}
+
+/// A value as one text.
+fn flat(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(flat).collect::<Vec<_>>().join("&"),
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| format!("{name}={}", flat(value))).collect::<Vec<_>>().join("&")
+        }
+    }
+}
+
+/// A text with each control character escaped as in Rust (`\t`, `\u{1b}`), and whether there was one.
+fn escaped(text: &str) -> (Cow<'_, str>, bool) {
+    if !text.chars().any(char::is_control) {
+        return (text.into(), false);
+    }
+    let escape = |character: char| match character.is_control() {
+        true => character.escape_default().to_string(),
+        false => character.to_string(),
+    };
+    (text.chars().map(escape).collect(), true)
+}
+
+/// Any JSON value. Notes whether something in it had to be altered: a control character, or a member named twice, the
+/// last of which is kept.
+#[derive(Clone, Copy)]
+struct Lenient<'a>(&'a Cell<bool>);
+
+impl Lenient<'_> {
+    fn text(self, text: &str) -> String {
+        let (text, altered) = escaped(text);
+        self.0.set(self.0.get() || altered);
+        text.into_owned()
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Lenient<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Lenient<'_> {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::String(self.text(text)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(self)? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            let value = members.next_value_seed(self)?;
+            if object.insert(self.text(&name), value).is_some() {
+                self.0.set(true);
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+/// The text with what JSON does not allow made readable: control characters in strings are escaped, and dropped
+/// elsewhere; an escape that JSON does not have, and half of a surrogate pair, become U+FFFD.
+fn repaired(text: &str) -> String {
+    let mut repaired = String::with_capacity(text.len() + 16);
+    let mut in_string = false;
+    let mut rest = text.chars();
+    while let Some(character) = rest.next() {
+        match character {
+            '"' => {
+                in_string = !in_string;
+                repaired.push('"');
+            }
+            '\\' if in_string => repair_escape(&mut rest, &mut repaired),
+            control if in_string && control < ' ' => {
+                let _ = write!(repaired, "\\u{:04x}", u32::from(control));
+            }
+            control if control < ' ' && !matches!(control, '\t' | '\n' | '\r') => {}
+            other => repaired.push(other),
+        }
+    }
+    repaired
+}
+
+/// Copies what follows a backslash, or U+FFFD in its place.
+fn repair_escape(rest: &mut std::str::Chars<'_>, repaired: &mut String) {
+    let follows = rest.as_str();
+    let simple = |character: char| matches!(character, '"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't');
+    let unit = |text: &str| {
+        u16::from_str_radix(text.get(..4).filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?, 16).ok()
+    };
+    let length = if follows.starts_with(simple) {
+        1
+    } else {
+        let first = follows.strip_prefix('u').and_then(unit);
+        let second = follows.get(5..).and_then(|text| text.strip_prefix("\\u")).and_then(unit);
+        match (first, second) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 11,
+            (Some(0xd800..=0xdfff), _) => {
+                repaired.push(char::REPLACEMENT_CHARACTER);
+                rest.nth(4);
+                return;
+            }
+            (Some(_), _) => 5,
+            (None, _) => {
+                repaired.push(char::REPLACEMENT_CHARACTER);
+                return;
+            }
+        }
+    };
+    let (escape, after) = follows.split_at(length);
+    repaired.push('\\');
+    repaired.push_str(escape);
+    *rest = after.chars();
+}
