@@ -43,10 +43,14 @@ create table stream_session (
     operator_ended_at    timestamptz,
     quarantined_messages integer     not null,
     key_conflict         boolean     not null,
+    shared_signature     boolean     not null,
     client_ip            text,
     node_ip              text,
+    -- What all starts say of these in canonical form, where that is anything else.
+    client_address       text,
+    node_address         text,
     user_args            text,
-    -- These three were there, and are no longer kept.
+    -- These were there, and are no longer kept.
     blanked              boolean     not null,
     rendition_template   text,
     -- What follows from that state, kept for reading. 'unseen': nothing accepted yet, only quarantined messages;
@@ -86,7 +90,7 @@ create table stream_session (
         check ((status = 'unseen') = (seen_at is null) and (seen_at is null) = (outcome_at is null)),
     constraint stream_session_outcome_in_order check (seen_at <= outcome_at and outcome_at <= last_recorded_at),
     constraint stream_session_flags_known check (flags <@ array
-        ['start_missing', 'end_before_start', 'key_conflict', 'quarantined_messages'])
+        ['start_missing', 'end_before_start', 'key_conflict', 'quarantined_messages', 'shared_signature'])
 ) with (fillfactor = 80);
 
 -- Lists are newest first, over everything, a domain, or a stream.
@@ -112,7 +116,9 @@ create index stream_session_late_idx on stream_session (outcome_at) where outcom
 -- Which stretches of the table cannot hold an address. Sessions are added at no cost to speak of; an index by address
 -- would cost every one of them.
 create index stream_session_address_idx on stream_session
-    using brin (client_ip text_bloom_ops (n_distinct_per_range = 2000), node_ip text_bloom_ops (n_distinct_per_range = 200))
+    using brin (
+        (coalesce(client_address, client_ip)) text_bloom_ops (n_distinct_per_range = 2000),
+        (coalesce(node_address, node_ip)) text_bloom_ops (n_distinct_per_range = 200))
     with (pages_per_range = 64, autosummarize = on);
 
 -- What sessions were before, where that was not just live, or is anything else now: a report of a moment counts by what the

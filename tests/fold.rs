@@ -42,7 +42,9 @@ fn content(session: &Session) -> Session {
 
 /// Few different values, so that equal and nearly equal ones meet often.
 fn receipt() -> impl Strategy<Value = Receipt> {
-    let address = prop_oneof![Just(None), Just(Some("203.0.113.1".to_owned())), Just(Some("203.0.113.2".to_owned()))];
+    let texts =
+        ["203.0.113.1", "203.0.113.2", "203.0.113.1:80", "203.0.*.*", "*.*.*.1", "203.1.*.*", "2001:db8::1", "odd"];
+    let address = proptest::option::of(proptest::sample::select(texts.to_vec()).prop_map(str::to_owned));
     let template = prop_oneof![6 => Just(None), 1 => Just(Some("lud".to_owned()))];
     let details = (address.clone(), address, template).prop_map(|(client_ip, node_ip, rendition_template)| Details {
         client_ip,
@@ -50,11 +52,15 @@ fn receipt() -> impl Strategy<Value = Receipt> {
         rendition_template,
         ..Details::default()
     });
-    (-5_000_i64..20_000, proptest::option::of(-3_i64..20), details).prop_map(|(received, expires, details)| Receipt {
-        received_at: at(received),
-        signature_expires_at: expires.map(|seconds| at(seconds * 1000)),
-        details,
-    })
+    let shares = proptest::bool::weighted(0.1);
+    (-5_000_i64..20_000, proptest::option::of(-3_i64..20), shares, details).prop_map(
+        |(received, expires, shares_signature, details)| Receipt {
+            received_at: at(received),
+            signature_expires_at: expires.map(|seconds| at(seconds * 1000)),
+            shares_signature,
+            details,
+        },
+    )
 }
 
 /// What the provider says, and what is inferred: everything that may come in any order.
@@ -245,6 +251,7 @@ fn message(received: i64, expires: Option<i64>, client_ip: &str) -> Receipt {
     Receipt {
         received_at: at(received),
         signature_expires_at: expires.map(|seconds| at(seconds * 1000)),
+        shares_signature: false,
         details: Details { client_ip: Some(client_ip.to_owned()), ..Details::default() },
     }
 }
@@ -282,6 +289,34 @@ fn the_first_start_received_gives_the_details_and_an_end_only_for_want_of_one() 
 }
 
 #[test]
+fn starts_conflict_when_their_addresses_contradict_each_other_and_not_when_one_is_absent_or_masked() {
+    let start = |received, client_ip: Option<&str>| {
+        let receipt = message(received, None, "");
+        let details = Details { client_ip: client_ip.map(str::to_owned), ..Details::default() };
+        Fact::Started(Receipt { details, ..receipt })
+    };
+    for (texts, conflict) in [
+        (&[Some("203.0.113.7"), None][..], false),
+        (&[Some("203.0.113.7"), Some("203.0.*.*")], false),
+        (&[Some("203.0.113.7"), Some("203.0.113.7:4711"), Some("::ffff:203.0.113.7")], false),
+        (&[Some("203.0.113.7"), Some("198.51.*.*")], true),
+        (&[None, Some("203.0.113.7"), Some("203.0.113.8")], true),
+        (&[Some("203.0.*.*"), Some("203.0.113.7"), Some("203.0.113.8")], true),
+        (&[Some("203.*.*.*"), Some("203.0.*.*"), Some("203.1.*.*")], true),
+    ] {
+        for turn in 0..texts.len() {
+            let mut facts: Vec<_> = (0..).zip(texts).map(|(received, text)| start(received, *text)).collect();
+            facts.rotate_left(turn);
+            let session = fold_all(&facts);
+            assert_eq!(session.key_conflict, conflict, "{texts:?} {turn}");
+            assert_eq!(session.details.client_ip.as_deref(), texts[0], "the first is shown");
+        }
+    }
+    let session = fold_all([&start(1, None), &start(2, Some("[2001:DB8::1]:80"))]);
+    assert_eq!(session.addresses.client.as_deref(), Some("2001:db8::1"));
+}
+
+#[test]
 fn what_is_no_longer_kept_conflicts_with_nothing() {
     let blanked = |received| {
         let receipt = message(received, None, "");
@@ -306,6 +341,8 @@ fn flags_say_what_a_reader_should_know() {
     assert_eq!(flags(&[&end]), [Flag::StartMissing]);
     assert_eq!(flags(&[&start, &early_end]), [Flag::EndBeforeStart]);
     assert_eq!(flags(&[&start, &Fact::Quarantined]), [Flag::QuarantinedMessages]);
+    let sharing = Fact::Ended(Receipt { shares_signature: true, ..message(5_000, None, "a") });
+    assert_eq!(flags(&[&start, &sharing]), [Flag::SharedSignature]);
 }
 
 #[test]

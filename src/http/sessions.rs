@@ -19,7 +19,7 @@ use super::words::{EndedAtSource, RenditionsWanted, SessionFlag, SessionStatus, 
 use crate::access::{Principal, Scope};
 use crate::query;
 use crate::query::sessions::SessionPlace;
-use crate::session::lifecycle;
+use crate::session::lifecycle::{self, Flag};
 use crate::store::session::SessionRow;
 use crate::store::session_list::{Renditions, SessionFilter, TimeField};
 
@@ -96,12 +96,14 @@ impl SessionView {
     /// A session at `as_of`, with personal fields or without.
     #[must_use]
     pub fn new(row: SessionRow, personal: bool, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Self {
+        let client_ip = row.shown_client_ip().map(str::to_owned);
+        let node_ip = row.shown_node_ip().map(str::to_owned);
         Self {
             rendition_of: RenditionView::new(&row.domain, &row.app, &row.stream, row.rendition_template),
             unconfirmed: lifecycle::is_unconfirmed(row.started_at, row.ended_at, as_of, unconfirmed_after),
             duration_seconds: lifecycle::duration_seconds(row.started_at, row.ended_at, as_of),
-            client_ip: personal.then_some(row.client_ip),
-            node_ip: personal.then_some(row.node_ip),
+            client_ip: personal.then_some(client_ip),
+            node_ip: personal.then_some(node_ip),
             user_args: personal.then_some(row.user_args),
             session_id: row.session_id,
             stream_id: row.stream_id,
@@ -207,7 +209,7 @@ type NewestFirst = bool;
 impl FromQuery for ListSessionsQuery {
     fn from_query(query: &mut QueryReader) -> Self {
         let page = PageRequest::from_query(query);
-        let word = |words: &'static [&'static str]| words.iter().map(|word| (*word, *word)).collect::<Vec<_>>();
+        let word = |words: &[&'static str]| words.iter().map(|word| (*word, *word)).collect::<Vec<_>>();
         let seconds = 0..=9_999_999_999;
         let parameters = Self {
             domain: query.text("domain"),
@@ -221,9 +223,7 @@ impl FromQuery for ListSessionsQuery {
             ended_at_source: query
                 .word("ended_at_source", &word(&["notification", "superseded", "timed_out", "operator"]))
                 .map(str::to_owned),
-            flag: query
-                .word("flag", &word(&["start_missing", "end_before_start", "key_conflict", "quarantined_messages"]))
-                .map(str::to_owned),
+            flag: query.word("flag", &word(&Flag::ALL.map(Flag::as_str))).map(str::to_owned),
             client_ip: query.text("client_ip"),
             node_ip: query.text("node_ip"),
             min_duration_seconds: query.integer("min_duration_seconds", seconds.clone()),

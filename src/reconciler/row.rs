@@ -2,8 +2,9 @@
 
 use uuid::Uuid;
 
-use crate::event_log::read;
+use super::entry::entry_of;
 use crate::session::entry::Details;
+use crate::session::fold::Addresses;
 use crate::session::key::started_at;
 use crate::session::lifecycle::{self, Flag, Status};
 use crate::session::outcome::{EarlierOutcome, Outcomes};
@@ -57,6 +58,11 @@ pub fn load(row: SessionRow) -> Touched {
             operator_ended_at: row.operator_ended_at,
             quarantined_messages: row.quarantined_messages,
             key_conflict: row.key_conflict,
+            shared_signature: row.shared_signature,
+            addresses: Addresses {
+                client: row.client_address.or_else(|| row.client_ip.clone()),
+                node: row.node_address.or_else(|| row.node_ip.clone()),
+            },
             details: Details {
                 client_ip: row.client_ip,
                 node_ip: row.node_ip,
@@ -128,7 +134,7 @@ fn earlier_row(session: &SessionRow, earlier: EarlierOutcome) -> EarlierOutcomeR
 pub(super) fn fold_anew(entries: Vec<EntryRow>) -> Option<SessionRow> {
     let mut session = begin(entries.first()?);
     for entry in entries {
-        fold(&mut session.state, &read::entry_of(entry));
+        fold(&mut session.state, &entry_of(entry));
     }
     Some(row_of(session))
 }
@@ -162,6 +168,9 @@ fn row_of(session: Touched) -> SessionRow {
         operator_ended_at: state.operator_ended_at,
         quarantined_messages: state.quarantined_messages,
         key_conflict: state.key_conflict,
+        shared_signature: state.shared_signature,
+        client_address: state.addresses.client.filter(|address| state.details.client_ip.as_ref() != Some(address)),
+        node_address: state.addresses.node.filter(|address| state.details.node_ip.as_ref() != Some(address)),
         client_ip: state.details.client_ip,
         node_ip: state.details.node_ip,
         user_args: state.details.user_args,

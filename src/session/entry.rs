@@ -52,6 +52,8 @@ pub struct Receipt {
     pub received_at: DateTime<Utc>,
     /// When its signature expires; `None` when it is not signed. The message was made before that.
     pub signature_expires_at: Option<DateTime<Utc>>,
+    /// Its signature was used by another push before.
+    pub shares_signature: bool,
     /// What it says beside the key. Not covered by the signature: shown, never billed by.
     pub details: Details,
 }
@@ -69,13 +71,4 @@ pub struct Details {
     pub rendition_template: Option<String>,
     /// Addresses or `user_args` were there, and are no longer kept.
     pub blanked: bool,
-}
-
-impl Details {
-    /// Whether this start and another name different addresses. Of those that are no longer kept, nobody can tell.
-    #[must_use]
-    pub fn conflict_with(&self, other: &Self) -> bool {
-        let known = !self.blanked && !other.blanked;
-        known && (&self.client_ip, &self.node_ip) != (&other.client_ip, &other.node_ip)
-    }
 }

@@ -7,6 +7,7 @@
 
 use chrono::{DateTime, SubsecRound, Utc};
 
+use super::address::{self, canonical};
 use super::entry::{Details, Entry, Fact, Receipt};
 use super::lifecycle;
 use super::outcome::{Outcome, Outcomes};
@@ -34,8 +35,12 @@ pub struct Session {
     pub quarantined_messages: i32,
     /// Two starts came from different addresses: two pushes began in one second.
     pub key_conflict: bool,
+    /// A start or an end was accepted whose signature another push had used before.
+    pub shared_signature: bool,
     /// From the first start received, else from the first end.
     pub details: Details,
+    /// What all starts together say of the addresses, else the first end.
+    pub addresses: Addresses,
     /// Since when all this makes of it what it does.
     pub outcomes: Outcomes,
     /// Position of the first entry folded; 0 before it.
@@ -44,6 +49,32 @@ pub struct Session {
     pub last_position: i64,
     /// When that entry was recorded.
     pub last_recorded_at: DateTime<Utc>,
+}
+
+/// Addresses in canonical form.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Addresses {
+    /// The encoder's.
+    pub client: Option<String>,
+    /// The receiving node's.
+    pub node: Option<String>,
+}
+
+impl Addresses {
+    fn of(details: &Details) -> Self {
+        let canonical = |text: &Option<String>| text.as_deref().map(|text| canonical(text).into_owned());
+        Self { client: canonical(&details.client_ip), node: canonical(&details.node_ip) }
+    }
+
+    /// What these and others say together; `None` when they contradict each other. An address that is absent contradicts
+    /// nothing.
+    fn meet(self, other: Self) -> Option<Self> {
+        let both = |one: Option<String>, other: Option<String>| match (one, other) {
+            (Some(one), Some(other)) => address::meet(&one, &other).map(Some),
+            (one, other) => Some(one.or(other)),
+        };
+        Some(Self { client: both(self.client, other.client)?, node: both(self.node, other.node)? })
+    }
 }
 
 /// Folds one entry into a session.
@@ -93,12 +124,20 @@ fn apply(session: &mut Session, fact: &Fact) {
 
 fn start(session: &mut Session, receipt: &Receipt) {
     let kept = session.start_received_at.map(|received_at| (received_at, &session.details));
-    if let Some((_, details)) = kept {
-        session.key_conflict |= details.conflict_with(&receipt.details);
-    }
-    if kept.is_none_or(|kept| (receipt.received_at, &receipt.details) < kept) {
+    let is_first = kept.is_none_or(|kept| (receipt.received_at, &receipt.details) < kept);
+    let said_by_starts = if kept.is_some() { std::mem::take(&mut session.addresses) } else { Addresses::default() };
+    if is_first {
         session.details.clone_from(&receipt.details);
     }
+    let together = said_by_starts.meet(Addresses::of(&receipt.details)).filter(|_| !session.key_conflict);
+    session.key_conflict = together.is_none();
+    session.addresses = match together {
+        // Nothing personal comes back to a session once it was blanked.
+        _ if session.details.blanked => Addresses::default(),
+        Some(together) => together,
+        None => Addresses::of(&session.details),
+    };
+    session.shared_signature |= receipt.shares_signature;
     keep_earliest(&mut session.start_received_at, receipt.received_at);
     session.start_deliveries = session.start_deliveries.saturating_add(1);
 }
@@ -108,7 +147,9 @@ fn end(session: &mut Session, receipt: &Receipt) {
     let is_first_end = kept.is_none_or(|kept| (receipt.received_at, &receipt.details) < kept);
     if session.start_received_at.is_none() && is_first_end {
         session.details.clone_from(&receipt.details);
+        session.addresses = Addresses::of(&receipt.details);
     }
+    session.shared_signature |= receipt.shares_signature;
     keep_earliest(&mut session.end_received_at, receipt.received_at);
     keep_earliest(&mut session.end_noticed_at, noticed_at(receipt));
     session.end_deliveries = session.end_deliveries.saturating_add(1);

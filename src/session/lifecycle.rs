@@ -71,11 +71,14 @@ pub enum Flag {
     KeyConflict,
     /// Messages about this session wait in quarantine.
     QuarantinedMessages,
+    /// A message that counts carried a signature that another push had used before: both came within a second.
+    SharedSignature,
 }
 
 impl Flag {
     /// Every flag, in the order in which they are shown.
-    pub const ALL: [Self; 4] = [Self::StartMissing, Self::EndBeforeStart, Self::KeyConflict, Self::QuarantinedMessages];
+    pub const ALL: [Self; 5] =
+        [Self::StartMissing, Self::EndBeforeStart, Self::KeyConflict, Self::QuarantinedMessages, Self::SharedSignature];
 
     /// The word that is stored and shown.
     #[must_use]
@@ -85,6 +88,7 @@ impl Flag {
             Self::EndBeforeStart => "end_before_start",
             Self::KeyConflict => "key_conflict",
             Self::QuarantinedMessages => "quarantined_messages",
+            Self::SharedSignature => "shared_signature",
         }
     }
 }
@@ -105,6 +109,12 @@ pub fn status(session: &Session, started_at: DateTime<Utc>) -> Status {
 #[must_use]
 pub fn end(session: &Session, started_at: DateTime<Utc>) -> Option<(DateTime<Utc>, EndSource)> {
     found_end(session).map(|(ended_at, source)| (ended_at.max(started_at), source))
+}
+
+/// Whether an end of the session is known.
+#[must_use]
+pub fn has_ended(session: &Session) -> bool {
+    found_end(session).is_some()
 }
 
 /// The same, as it was found: maybe before the start.
@@ -131,6 +141,7 @@ pub fn flags(session: &Session, started_at: DateTime<Utc>) -> Vec<Flag> {
         Flag::EndBeforeStart => session.end_noticed_at.is_some_and(|noticed_at| noticed_at < started_at),
         Flag::KeyConflict => session.key_conflict,
         Flag::QuarantinedMessages => session.quarantined_messages > 0,
+        Flag::SharedSignature => session.shared_signature,
     };
     Flag::ALL.into_iter().filter(is_set).collect()
 }

@@ -223,7 +223,8 @@ pub async fn insert_older_streams_beside(connection: &mut PgConnection) -> Resul
 pub async fn update_blanked_sessions_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let update = format!(
         "update {BESIDE}.stream_session beside
-         set client_ip = live.client_ip, node_ip = live.node_ip, user_args = live.user_args, blanked = live.blanked,
+         set client_ip = live.client_ip, node_ip = live.node_ip, client_address = live.client_address,
+             node_address = live.node_address, user_args = live.user_args, blanked = live.blanked,
              key_conflict = live.key_conflict,
              flags = array (
                  select flag from unnest($1::text[]) with ordinality as known (flag, place)
@@ -232,8 +233,10 @@ pub async fn update_blanked_sessions_beside(connection: &mut PgConnection) -> Re
          from stream_session live join log_horizon horizon using (shard)
          where live.session_id = beside.session_id and live.shard = beside.shard
            and beside.first_position <= horizon.personal_position
-           and (beside.client_ip, beside.node_ip, beside.user_args, beside.blanked, beside.key_conflict)
-               is distinct from (live.client_ip, live.node_ip, live.user_args, live.blanked, live.key_conflict)"
+           and (beside.client_ip, beside.node_ip, beside.client_address, beside.node_address, beside.user_args,
+                beside.blanked, beside.key_conflict)
+               is distinct from (live.client_ip, live.node_ip, live.client_address, live.node_address, live.user_args,
+                live.blanked, live.key_conflict)"
     );
     let flags: Vec<&str> = Flag::ALL.into_iter().map(Flag::as_str).collect();
     sqlx::query(AssertSqlSafe(update)).bind(flags).bind(Flag::KeyConflict.as_str()).execute(connection).await?;

@@ -147,12 +147,12 @@ pub async fn blank_entries(executor: impl PgExecutor<'_>, range: EntryRange) -> 
 pub async fn blank_sessions(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update stream_session
-         set blanked = true, client_ip = null, node_ip = null, user_args = null
+         set blanked = true, client_ip = null, node_ip = null, client_address = null, node_address = null, user_args = null
          where shard = $1
            and session_id in (
                select session_id from log_entry
                where shard = $1 and position > $2 and position <= $3 and recorded_at < $4)
-           and num_nonnulls(client_ip, node_ip, user_args) > 0",
+           and num_nonnulls(client_ip, node_ip, client_address, node_address, user_args) > 0",
         range.shard,
         range.after,
         range.last,

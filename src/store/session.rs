@@ -46,10 +46,16 @@ pub struct SessionRow {
     pub quarantined_messages: i32,
     /// Two pushes began in one second.
     pub key_conflict: bool,
+    /// A message counted by a signature that another push had used before.
+    pub shared_signature: bool,
     /// The encoder's address.
     pub client_ip: Option<String>,
     /// The receiving node's address.
     pub node_ip: Option<String>,
+    /// The encoder's address in canonical form, as far as all starts say it; `None` when that is `client_ip`.
+    pub client_address: Option<String>,
+    /// The same of the receiving node.
+    pub node_address: Option<String>,
     /// Query string of the push URL, masked.
     pub user_args: Option<String>,
     /// Addresses or `user_args` were there, and are no longer kept.
@@ -76,6 +82,20 @@ pub struct SessionRow {
     pub last_position: i64,
     /// When that entry was recorded.
     pub last_recorded_at: DateTime<Utc>,
+}
+
+impl SessionRow {
+    /// The encoder's address as it is shown: as received with the first start, else as a later one says it.
+    #[must_use]
+    pub fn shown_client_ip(&self) -> Option<&str> {
+        self.client_ip.as_deref().or(self.client_address.as_deref())
+    }
+
+    /// The same of the receiving node.
+    #[must_use]
+    pub fn shown_node_ip(&self) -> Option<&str> {
+        self.node_ip.as_deref().or(self.node_address.as_deref())
+    }
 }
 
 /// The sessions that have these ids, each with its shard; those that are new are not among them.
@@ -123,7 +143,8 @@ pub async fn upsert_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionR
              end_noticed_at = excluded.end_noticed_at, superseded_at = excluded.superseded_at,
              timed_out_at = excluded.timed_out_at, operator_ended_at = excluded.operator_ended_at,
              quarantined_messages = excluded.quarantined_messages, key_conflict = excluded.key_conflict,
-             client_ip = excluded.client_ip, node_ip = excluded.node_ip, user_args = excluded.user_args,
+             shared_signature = excluded.shared_signature, client_ip = excluded.client_ip, node_ip = excluded.node_ip,
+             client_address = excluded.client_address, node_address = excluded.node_address, user_args = excluded.user_args,
              blanked = excluded.blanked, rendition_template = excluded.rendition_template,
              status = excluded.status, ended_at = excluded.ended_at, ended_at_source = excluded.ended_at_source,
              flags = excluded.flags, seen_at = excluded.seen_at, outcome_at = excluded.outcome_at,

@@ -5,6 +5,7 @@ use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::session::SessionRow;
+use crate::session::address;
 use crate::session::key;
 use crate::session::lifecycle::EndSource;
 
@@ -57,9 +58,9 @@ pub struct SessionFilter {
     pub ended_at_source: Option<String>,
     /// A flag that is set.
     pub flag: Option<String>,
-    /// Exact address of the encoder.
+    /// Address of the encoder, in any spelling.
     pub client_ip: Option<String>,
-    /// Exact address of the receiving node.
+    /// Address of the receiving node, in any spelling.
     pub node_ip: Option<String>,
     /// Least whole seconds.
     pub min_duration_seconds: Option<i64>,
@@ -257,9 +258,12 @@ fn push_stream_name(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) 
 
 /// What may be otherwise later.
 fn push_state(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
-    for (column, value) in [(" and client_ip = ", &filter.client_ip), (" and node_ip = ", &filter.node_ip)] {
+    for (column, value) in [
+        (" and coalesce(client_address, client_ip) = ", &filter.client_ip),
+        (" and coalesce(node_address, node_ip) = ", &filter.node_ip),
+    ] {
         if let Some(value) = value {
-            query.push(column).push_bind(value.clone());
+            query.push(column).push_bind(address::canonical(value).into_owned());
         }
     }
     match filter.status.as_deref() {

@@ -164,7 +164,7 @@ fn session_table(sessions: &[SessionRow]) -> Markup {
                 td { (row.domain) }
                 td { (row.app) }
                 td data-label="began" { (words::time(row.started_at)) }
-                td data-label="encoder" { (row.client_ip.as_deref().unwrap_or("–")) }
+                td data-label="encoder" { (row.shown_client_ip().unwrap_or("–")) }
                 td data-label="node" { (row.node_ip.as_deref().unwrap_or("–")) }
             } } }
         }

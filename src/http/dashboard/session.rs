@@ -74,8 +74,8 @@ fn facts(session: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelt
                 dt { span.flag { (flag.replace('_', " ")) } } dd { (words::flag(flag)) }
             }
             @if personal {
-                dt { "Encoder" } dd { (session.client_ip.as_deref().unwrap_or("–")) }
-                dt { "Node" } dd { (session.node_ip.as_deref().unwrap_or("–")) }
+                dt { "Encoder" } dd { (session.shown_client_ip().unwrap_or("–")) }
+                dt { "Node" } dd { (session.shown_node_ip().unwrap_or("–")) }
                 dt { "Arguments" } dd.long { (session.user_args.as_deref().unwrap_or("–")) }
             }
         }
@@ -110,6 +110,8 @@ fn disposition(row: &EventRow, visitor: &Visitor) -> Markup {
         (row.disposition)
         @if let Some(reason) = &row.reason { ": " (reason.replace('_', " ")) }
         @if let Some(released_at) = row.released_at { ", released " (words::time(released_at)) }
+        @if row.signature_shared_with.is_some() { p.advice { "Its signature was used by another push before." } }
+        @if let Some(altered) = &row.altered { p.advice { "Not kept exactly as sent: " (altered.join(", ")) "." } }
         @if let (true, Some(reason)) = (waits, &row.reason) { p.advice { (advice::of_word(reason)) } }
         @if waits && visitor.principal.may(Scope::Admin) {
             p { a.button href=(format!("{ROOT}/events/{}/release", row.event_id)) { "Let it count" } }

@@ -49,7 +49,7 @@ pub fn end_source(source: Option<&str>) -> &'static str {
     match source {
         Some("notification") => "the provider notified it",
         Some("operator") => "an operator set it",
-        Some("superseded") => "inferred: the next push of the stream began",
+        Some("superseded") => "inferred: the next push of the stream that lasted began",
         Some("timed_out") => "inferred: no end came for very long",
         _ => "no end is known",
     }
@@ -62,6 +62,7 @@ pub fn flag(flag: &str) -> &'static str {
         "end_before_start" => "By our clock it ended before it began: it counts as zero seconds.",
         "key_conflict" => "Two pushes of the stream began in the same second, and cannot be told apart.",
         "quarantined_messages" => "Verified messages about it were set aside: its events give the reason.",
+        "shared_signature" => "A callback counted by a signature that another push of the stream had used just before.",
         _ => "",
     }
 }
