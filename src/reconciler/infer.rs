@@ -20,7 +20,7 @@ const MOST_AT_ONCE: i64 = 1_000;
 /// When an end is taken not to come any more.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    /// How long ago the start of a later push of the stream was received.
+    /// How long a later push of the stream has to last: an encoder that is turned away at once ends no other's push.
     pub supersede_after: TimeDelta,
     /// How long a session may be live; `None` for as long as it likes.
     pub close_unconfirmed_after: Option<TimeDelta>,
@@ -35,8 +35,8 @@ pub async fn infer(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> Result<u
     if !store::inference::try_lock_inference(&mut *transaction).await? {
         return Ok(0);
     }
-    let received_until = now - rules.supersede_after;
-    let superseded = store::inference::list_superseded(&mut *transaction, received_until, MOST_AT_ONCE).await?;
+    let superseded =
+        store::inference::list_superseded(&mut *transaction, now, rules.supersede_after, MOST_AT_ONCE).await?;
     let found_superseded = superseded.len();
     let mut entries: Vec<_> = superseded.into_iter().map(|finding| entry_of(finding, "SUPERSEDED", now)).collect();
     if let Some(close_after) = rules.close_unconfirmed_after {

@@ -1,6 +1,6 @@
 //! Sessions whose end will not come.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
@@ -23,14 +23,16 @@ pub struct FindingRow {
     pub ended_at: DateTime<Utc>,
 }
 
-/// Live sessions of whose stream a later one began, the start of which was received until `received_until`; each ended
-/// when the next one began. Not of domains where several pushers of a stream are normal. At most `limit`.
+/// Live sessions of whose stream a later one has lasted for `lasting` at `now`; each ended when the first such began.
+/// A later one lasts since its start was received, so that an end on its way can still arrive. Not of domains where several
+/// pushers of a stream are normal. At most `limit`.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn list_superseded(
     executor: impl PgExecutor<'_>,
-    received_until: DateTime<Utc>,
+    now: DateTime<Utc>,
+    lasting: TimeDelta,
     limit: i64,
 ) -> Result<Vec<FindingRow>, sqlx::Error> {
     sqlx::query_as!(
@@ -43,13 +45,16 @@ pub async fn list_superseded(
                where later.shard = session.shard and later.stream_id = session.stream_id
                  and later.started_at > session.started_at and later.status <> 'unseen'
                  and later.start_received_at <= $1
+                 and coalesce(later.ended_at, $2) - later.started_at >= $3
                order by later.started_at
                limit 1
            ) later
            where session.status = 'live'
              and session.domain <> all (array (select domain from ingest_domain where concurrent_pushes))
-           limit $2"#,
-        received_until,
+           limit $4"#,
+        now - lasting,
+        now,
+        lasting as _,
         limit
     )
     .fetch_all(executor)
