@@ -63,7 +63,6 @@ fn receiving(criterion: &mut Criterion) {
         signature: SignatureRule::Required,
         apps: None,
         joiner: Joiner::Nothing,
-        concurrent_pushes: false,
         keys: vec![(Uuid::from_u128(2), newer), (Uuid::from_u128(1), key)],
     };
     let limits = Limits {
@@ -71,8 +70,10 @@ fn receiving(criterion: &mut Criterion) {
         signature_max_future: TimeDelta::days(1),
         start_window_before: TimeDelta::days(1),
         start_window_after: TimeDelta::minutes(5),
+        signature_sharing_window: TimeDelta::seconds(10),
+        missing_start_limit: TimeDelta::days(30),
     };
-    let judged = || judge(black_box(&message), Path::Open, Some(&policy), None, &limits, moment(STARTED + 1));
+    let judged = || judge(black_box(&message), Path::Open, Some(&policy), &limits, moment(STARTED + 1));
     assert!(matches!(judged(), Verdict::Accept(_)), "it is an honest message");
     criterion.bench_function("admission, two keys", |bencher| bencher.iter(judged));
 }
@@ -82,6 +83,7 @@ fn entries() -> [Entry; 3] {
     let receipt = |seconds| Receipt {
         received_at: moment(STARTED + seconds),
         signature_expires_at: Some(moment(STARTED + seconds + 60)),
+        shares_signature: false,
         details: Details {
             client_ip: Some("203.0.113.7".to_owned()),
             node_ip: Some("198.51.100.3".to_owned()),

@@ -50,8 +50,11 @@ create table log_entry (
     key_id             uuid,
     auth_timestamp     bigint,
     auth_sign          bytea,
-    -- The first 8 bytes of the signature, of the first entry that counts by it: tells the signatures of one second apart.
+    -- The first 8 bytes of the signature, of the first entry of each session that counts by it: tells the signatures of
+    -- one second apart.
     signature_tag      bigint,
+    -- The session that used the signature first, if this entry counts all the same.
+    signature_shared_with uuid,
     client_ip          text,
     node_ip            text,
     source_ip          text,
@@ -59,8 +62,10 @@ create table log_entry (
     user_args          text,
     -- The template that made this rendition, by the domain's templates at receipt; null for a source stream.
     rendition_template text,
-    -- Members of the message that are not known to us.
+    -- Members of the callback that are not documented.
     extra              jsonb,
+    -- The unsigned members that are not quite as they were sent; null for none.
+    altered            text[],
     -- Addresses or user_args were there, and are no longer kept.
     blanked            boolean     not null default false,
     -- Of inferences and operators' acts: the end that they find.
@@ -84,6 +89,7 @@ create table log_entry (
     constraint log_entry_inference_finds_an_end check (origin <> 'inference' or ended_at is not null),
     constraint log_entry_operator_end_has_end check (event <> 'OPERATOR_END' or origin <> 'operator' or ended_at is not null),
     constraint log_entry_operator_has_actor check (origin <> 'operator' or actor is not null),
+    constraint log_entry_altered_known check (altered <@ array ['user_args', 'client_ip', 'node_ip', 'undocumented']),
     constraint log_entry_blanked_is_blank
         check (not blanked or num_nonnulls(client_ip, node_ip, source_ip, user_args, extra) = 0),
     constraint log_entry_release_has_original check ((disposition = 'released') = (original_event_id is not null)
@@ -104,43 +110,39 @@ create index log_entry_late_idx on log_entry (recorded_at, shard, position)
     where recorded_at - received_at > interval '1 hour';
 create index log_entry_original_idx on log_entry (original_event_id) where original_event_id is not null;
 
--- A signature does not cover everything that a message says, so it counts for the push alone that it came with first.
--- Which one that was, the log itself tells: a captured signature fits only streams of one shard, and within a shard
--- there is an order. Entries with one signature have one expiry, so that the index grows at one end.
+-- A signature does not cover everything that a callback says, so it counts for the push that it came with first, and at
+-- most for one other. Which ones these are, the log itself tells: a captured signature fits only streams of one shard, and
+-- within a shard there is an order. Entries with one signature have one expiry, so that the index grows at one end.
 create index log_entry_signature_idx on log_entry (auth_timestamp, signature_tag) where signature_tag is not null;
 
--- The first use of each of these signatures, as far as there is one. To be called by an append that holds the head rows
--- of these shards: being volatile, it sees what was committed until then, and not only what was there when the append
--- began to wait for them. Nothing was recorded after what those rows say, so that months to come are not searched. In
--- PL/pgSQL, which keeps its plan.
-create function first_uses(
+-- The sessions that use these signatures. To be called by an append that holds the head rows of these shards: being
+-- volatile, it sees what was committed until then, and not only what was there when the append began to wait for them.
+-- Nothing was recorded after what those rows say, so that months to come are not searched. In PL/pgSQL, which keeps its
+-- plan.
+create function signature_uses(
     held_shards smallint[], shards smallint[], auth_timestamps bigint[], signature_tags bigint[], used_from timestamptz,
     used_until timestamptz)
-    returns table (ordinal bigint, session_id uuid, publish_timestamp bigint)
+    returns table (ordinal bigint, session_id uuid, publish_timestamp bigint, received_at timestamptz)
     language plpgsql volatile
 as $$
 #variable_conflict use_column
 begin
     return query
-    select asked.ordinal, used.session_id, used.publish_timestamp
+    select asked.ordinal, used.session_id, used.publish_timestamp, used.received_at
     from unnest(shards, auth_timestamps, signature_tags) with ordinality
         as asked (shard, auth_timestamp, signature_tag, ordinal)
     cross join lateral (
-        select uses.session_id, uses.publish_timestamp
-        from (
-            select entry.session_id, entry.publish_timestamp, entry.position
-            from log_entry entry
-            where entry.auth_timestamp = asked.auth_timestamp
-              and entry.signature_tag = asked.signature_tag
-              and entry.shard = asked.shard
-              -- Said again: a cluster finds the node by it.
-              and entry.shard = any (held_shards)
-              and entry.recorded_at between used_from and used_until
-            -- Apart, so that no index is chosen for its order.
-            offset 0
-        ) uses
-        order by uses.position
-        limit 1
+        select entry.session_id, entry.publish_timestamp,
+            coalesce(entry.original_received_at, entry.received_at) as received_at
+        from log_entry entry
+        where entry.auth_timestamp = asked.auth_timestamp
+          and entry.signature_tag = asked.signature_tag
+          and entry.shard = asked.shard
+          -- Said again: a cluster finds the node by it.
+          and entry.shard = any (held_shards)
+          and entry.recorded_at between used_from and used_until
+        -- So that no index is chosen but that of signatures.
+        offset 0
     ) used
     where asked.signature_tag is not null and asked.shard = any (held_shards);
 end
@@ -165,40 +167,44 @@ create type new_entry as (
     auth_timestamp     bigint,
     auth_sign          bytea,
     signature_tag      bigint,
+    signature_shared_with uuid,
     client_ip          text,
     node_ip            text,
     source_ip          text,
     user_args          text,
     rendition_template text,
     extra              jsonb,
+    altered            text[],
     ended_at           timestamptz,
     actor              text,
     note               text
 );
 
--- Appends entries, each as the next of its shard, or none of them: then it gives the first uses of signatures that are
--- not theirs. `held_shards` are their shards in ascending order, so that two appends cannot wait for each other, `counts`
--- how many entries each has, `slots` which of these shards an entry is of, and `ranks` the how manieth of that shard it
--- is. Of each entry, `shards`, `auth_timestamps` and `signature_tags` say once more what is looked for; no tag comes
--- twice in there, and these are what is kept. The clock is read when the heads are held, so that it grows with the
--- position. To be the only statement of its transaction: what it holds, nobody can freeze then. `home` is the first of
--- these shards: in a cluster the only one, where this runs.
+-- Appends entries, each as the next of its shard, or none of them: then it gives who uses signatures of theirs that are
+-- not theirs alone, nor shared with whom they say. `held_shards` are their shards in ascending order, so that two appends
+-- cannot wait for each other, `counts` how many entries each has, `slots` which of these shards an entry is of, and
+-- `ranks` its 1-based number within that shard. Of each entry, `shards`, `auth_timestamps` and `signature_tags` say once
+-- more what is looked for; no tag comes twice in there, and these are what is kept. The clock is read when the heads are
+-- held, so that it grows with the position. To be the only statement of its transaction: what it holds, nobody can freeze
+-- then. `home` is the first of these shards: in a cluster the only one, where this runs.
 create function append_entries(
     home smallint, held_shards smallint[], counts integer[], slots integer[], ranks integer[], shards smallint[],
     auth_timestamps bigint[], signature_tags bigint[], entries new_entry[], used_from timestamptz)
-    returns table (signature_tag bigint, session_id uuid, publish_timestamp bigint)
+    returns table (signature_tag bigint, session_id uuid, publish_timestamp bigint, received_at timestamptz)
     language plpgsql volatile
 as $$
 #variable_conflict use_column
 declare
-    positions     bigint[];
-    recorded_ats  timestamptz[];
-    appended_at   timestamptz;
-    used          record;
-    all_are_first boolean := true;
+    positions    bigint[];
+    recorded_ats timestamptz[];
+    used_until   timestamptz;
+    appended_at  timestamptz;
+    used         record;
+    may_append   boolean := true;
 begin
-    select array_agg(head.position order by head.shard), array_agg(head.recorded_at order by head.shard)
-    into positions, recorded_ats
+    select array_agg(head.position order by head.shard), array_agg(head.recorded_at order by head.shard),
+        max(head.recorded_at)
+    into positions, recorded_ats, used_until
     from (
         select shard, position, recorded_at from shard_head where shard = any (held_shards) order by shard for update
     ) head;
@@ -208,29 +214,32 @@ begin
     appended_at := clock_timestamp();
 
     for used in
-        select first_use.*
-        from first_uses(held_shards, shards, auth_timestamps, signature_tags, used_from,
-            (select max(recorded_at) from unnest(recorded_ats) as recorded_at)) first_use
+        select uses.ordinal, array_agg(uses.session_id) as session_ids
+        from signature_uses(held_shards, shards, auth_timestamps, signature_tags, used_from, used_until) uses
+        group by uses.ordinal
     loop
-        if used.session_id <> (entries[used.ordinal]).session_id then
-            all_are_first := false;
-            return query select signature_tags[used.ordinal], used.session_id, used.publish_timestamp;
+        if (entries[used.ordinal]).session_id = any (used.session_ids) then
+            signature_tags[used.ordinal] := null;
+        elsif used.session_ids is distinct from array [(entries[used.ordinal]).signature_shared_with] then
+            may_append := false;
         end if;
-        signature_tags[used.ordinal] := null;
     end loop;
-    if not all_are_first then
+    if not may_append then
+        return query
+        select signature_tags[uses.ordinal], uses.session_id, uses.publish_timestamp, uses.received_at
+        from signature_uses(held_shards, shards, auth_timestamps, signature_tags, used_from, used_until) uses;
         return;
     end if;
 
     insert into log_entry (
         shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream, publish_timestamp, origin,
-        event, disposition, reason, signature, key_id, auth_timestamp, auth_sign, signature_tag, client_ip, node_ip,
-        source_ip, user_args, rendition_template, extra, ended_at, actor, note
+        event, disposition, reason, signature, key_id, auth_timestamp, auth_sign, signature_tag, signature_shared_with,
+        client_ip, node_ip, source_ip, user_args, rendition_template, extra, altered, ended_at, actor, note
     )
     select shard, positions[slots[ordinality]] + ranks[ordinality], greatest(recorded_ats[slots[ordinality]], appended_at),
         received_at, event_id, session_id, domain, app, stream, publish_timestamp, origin, event, disposition, reason,
-        signature, key_id, auth_timestamp, auth_sign, signature_tags[ordinality], client_ip, node_ip, source_ip,
-        user_args, rendition_template, extra, ended_at, actor, note
+        signature, key_id, auth_timestamp, auth_sign, signature_tags[ordinality], signature_shared_with, client_ip,
+        node_ip, source_ip, user_args, rendition_template, extra, altered, ended_at, actor, note
     from unnest(entries) with ordinality;
     update shard_head head
     set position = head.position + advance.entries, recorded_at = greatest(head.recorded_at, appended_at)
@@ -258,7 +267,7 @@ begin
     end if;
     select * into strict head from shard_head where shard = home for update;
     entry.signature_tag := ('x' || encode(substring(entry.auth_sign for 8), 'hex'))::bit(64)::bigint;
-    perform from first_uses(
+    perform from signature_uses(
         array [home], array [home], array [entry.auth_timestamp], array [entry.signature_tag], '-infinity',
         head.recorded_at);
     if found then

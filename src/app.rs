@@ -124,7 +124,7 @@ impl Application {
         let (stopping, prepared) = (CancellationToken::new(), watch::Sender::new(prepared));
         let (limits, appended) = (options.admission.limits(), Arc::<Notify>::default());
         let (folds, distributed) = (options.roles.contains(&Role::Reconciler), rows.installation.distributed);
-        let log = |purpose| Log::new(&database, purpose, limits.signature_max_future, distributed);
+        let log = |purpose| Log::new(&database, purpose, limits, distributed);
         let capacity = usize::try_from(options.queue_capacity)?;
         let (queue, writer) =
             group_commit::open(capacity, log(Use::Append), spool.clone(), prepared.subscribe(), Arc::clone(&appended));

@@ -95,6 +95,14 @@ pub struct AdmissionOptions {
     /// How long after its signature's expiry a push may start; other starts are quarantined
     #[arg(long, help_heading = BELIEF, env = "STREAMTALLY_START_WINDOW_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
     pub start_window_after: TimeDelta,
+
+    /// How long after its first use a signature may be used by one other push, as for two that end in one second
+    #[arg(long, help_heading = BELIEF, env = "STREAMTALLY_SIGNATURE_SHARING_WINDOW", default_value = "10s", value_parser = duration, value_name = "DURATION")]
+    pub signature_sharing_window: TimeDelta,
+
+    /// How far back a push may have started whose start was never received; ends beyond are quarantined
+    #[arg(long, help_heading = BELIEF, env = "STREAMTALLY_MISSING_START_LIMIT", default_value = "30d", value_parser = duration, value_name = "DURATION")]
+    pub missing_start_limit: TimeDelta,
 }
 
 /// How the service runs.
@@ -139,7 +147,7 @@ pub struct ServeOptions {
     #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_UNCONFIRMED_AFTER", default_value = "12h", value_parser = duration, value_name = "DURATION")]
     pub unconfirmed_after: TimeDelta,
 
-    /// How long after the start of a later push of the stream was received a session without an end is taken to be over
+    /// How long a later push of a stream must last to end an earlier one whose end was not received
     #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_SUPERSEDE_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
     pub supersede_after: TimeDelta,
 
@@ -240,6 +248,8 @@ impl AdmissionOptions {
             signature_max_future: self.signature_max_future,
             start_window_before: self.start_window_before,
             start_window_after: self.start_window_after,
+            signature_sharing_window: self.signature_sharing_window,
+            missing_start_limit: self.missing_start_limit,
         }
     }
 }

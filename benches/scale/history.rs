@@ -1,7 +1,7 @@
 //! What the log has of a population: which entries, when and at which position, and what they say.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use streamtally::event_log::read;
+use streamtally::reconciler::entry::entry_of;
 use streamtally::reconciler::row::{self, Written};
 use streamtally::session::{SessionId, SessionKey, fold};
 use streamtally::store::log::EntryRow;
@@ -111,7 +111,7 @@ impl History {
             for occurrence in of_session {
                 let entry = self.entry(*occurrence);
                 let session = touched.get_or_insert_with(|| row::begin(&entry));
-                fold(&mut session.state, &read::entry_of(entry));
+                fold(&mut session.state, &entry_of(entry));
             }
             give(row::store(touched.into_iter()));
         }
@@ -171,6 +171,7 @@ impl History {
             disposition: if what == What::Quarantined { "quarantined" } else { "accepted" }.to_owned(),
             signature: is_message.then(|| if verified { "verified" } else { "unsigned" }.to_owned()),
             auth_timestamp: verified.then(|| occurrence.received_ms / 1_000 + 300),
+            signature_shared_with: None,
             client_ip: shown(format!("10.{}.{}.{}", thing >> 16 & 255, thing >> 8 & 255, thing & 255)),
             node_ip: shown(format!("203.0.113.{node}")),
             user_args: shown(format!("vhost={}&token=masked:{:08x}", stream.key.domain, noise(thing, 24) >> 32)),

@@ -20,9 +20,10 @@ impl Alarms {
     pub fn quarantined(&self, domain: &str, reason: QuarantineReason, now: DateTime<Utc>) {
         match reason {
             QuarantineReason::SignatureOfAnotherStream | QuarantineReason::SignatureOfAnotherPush => {}
-            QuarantineReason::Expired | QuarantineReason::StartOutsideWindow | QuarantineReason::EndPredatesSession => {
-                return;
-            }
+            QuarantineReason::Expired
+            | QuarantineReason::StartOutsideWindow
+            | QuarantineReason::EndPredatesSession
+            | QuarantineReason::EndOfUnknownPush => return,
         }
         let key = (domain.to_owned(), reason.as_str());
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,9 +12,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::incoming::Incoming;
 use crate::clock;
-use crate::huawei::admission::QuarantineReason;
+use crate::huawei::admission::{Limits, QuarantineReason};
+use crate::reconciler::push::get_push_state;
 use crate::store;
-use crate::store::log::{NewEntryRow, UsedRow};
+use crate::store::log::{NewEntryRow, SignatureUseRow};
 use crate::store::pool::{self, Use};
 use crate::telemetry::OnceASecond;
 use crate::telemetry::metrics::{APPEND_ENTRIES, APPEND_SECONDS};
@@ -39,7 +40,7 @@ pub struct Log {
 struct LogWriter {
     database: PgConnectOptions,
     connection: Option<PgConnection>,
-    signature_max_future: TimeDelta,
+    limits: Limits,
 }
 
 /// What became of a batch, by the entries' places in it.
@@ -76,19 +77,19 @@ impl Borrow<NewEntryRow> for Placed {
 }
 
 impl Log {
-    /// The log of this database, whose shards are `distributed` or not. `signature_max_future` is admission's. Connects
-    /// when first needed.
+    /// The log of this database, whose shards are `distributed` or not. `limits` are admission's. Connects when first
+    /// needed.
     #[must_use]
-    pub fn new(database: &PgConnectOptions, purpose: Use, signature_max_future: TimeDelta, distributed: bool) -> Self {
+    pub fn new(database: &PgConnectOptions, purpose: Use, limits: Limits, distributed: bool) -> Self {
         let database = pool::options(database, purpose, distributed);
-        let writer = || LogWriter { database: database.clone(), connection: None, signature_max_future };
+        let writer = || LogWriter { database: database.clone(), connection: None, limits };
         let writers = std::iter::repeat_with(writer).take(if distributed { AT_ONCE } else { 1 }).collect();
         Self { distributed, writers }
     }
 
     /// Appends a batch within `patience`.
     ///
-    /// An entry whose signature another session had first is judged again by that and appended as what it then is. If
+    /// An entry that needs something of the log to count is judged again by that, and appended as what it then is. If
     /// the database refuses something in a batch, it is halved until what is refused is found.
     pub async fn append(&mut self, entries: Vec<Incoming>, patience: Duration) -> Settled {
         let deadline = Instant::now() + patience;
@@ -118,12 +119,8 @@ impl LogWriter {
             let (mut turn, later) = one_session_a_signature(turn);
             turns.extend(Some(later).filter(|later| !later.is_empty()));
             match self.commit(&mut turn, deadline).await {
-                Ok(used) if used.is_empty() => {
+                Ok(()) => {
                     settled.logged.extend(turn.into_iter().map(|placed| (placed.place, placed.quarantined)));
-                }
-                Ok(used) => {
-                    judge_again(&mut turn, &used);
-                    turns.push_back(turn);
                 }
                 Err(error) if !store::is_about_a_value(&error) => {
                     report(&error);
@@ -149,7 +146,7 @@ impl LogWriter {
 
     /// Commits a turn. A connection that turns out to be broken is replaced once.
     #[expect(clippy::cast_precision_loss, reason = "batches are small")]
-    async fn commit(&mut self, turn: &mut [Placed], deadline: Instant) -> Result<Vec<UsedRow>, sqlx::Error> {
+    async fn commit(&mut self, turn: &mut [Placed], deadline: Instant) -> Result<(), sqlx::Error> {
         let started = Instant::now();
         let mut outcome = self.try_commit(turn, deadline).await;
         if outcome.as_ref().is_err_and(is_broken_connection) {
@@ -166,13 +163,13 @@ impl LogWriter {
         outcome
     }
 
-    async fn try_commit(&mut self, turn: &[Placed], deadline: Instant) -> Result<Vec<UsedRow>, sqlx::Error> {
+    async fn try_commit(&mut self, turn: &mut [Placed], deadline: Instant) -> Result<(), sqlx::Error> {
         let committed = timeout_at(deadline, async {
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
                 None => PgConnection::connect_with(&self.database).await?,
             };
-            let outcome = store::log::insert_entries(&mut connection, turn, self.used_from(turn)).await;
+            let outcome = self.append_reviewed(&mut connection, turn).await;
             if !outcome.as_ref().is_err_and(is_broken_connection) {
                 self.connection = Some(connection);
             }
@@ -182,13 +179,46 @@ impl LogWriter {
         committed.await.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
     }
 
+    /// Appends entries, each judged by what the log says. Ends: whoever uses a signature when it is looked at is among
+    /// those that an entry shares it with, or the entry does not count by it any more.
+    async fn append_reviewed(&self, connection: &mut PgConnection, turn: &mut [Placed]) -> Result<(), sqlx::Error> {
+        for placed in turn.iter_mut().filter(|placed| placed.entry.needs_start(&self.limits)) {
+            self.review(connection, placed, &[]).await?;
+        }
+        loop {
+            let uses = store::log::insert_entries(&mut *connection, turn, self.used_from(turn)).await?;
+            if uses.is_empty() {
+                return Ok(());
+            }
+            for placed in turn.iter_mut() {
+                let tag = placed.entry.row.signature_tag;
+                let of_tag: Vec<_> = uses.iter().filter(|used| Some(used.signature_tag) == tag).copied().collect();
+                if !of_tag.is_empty() {
+                    self.review(connection, placed, &of_tag).await?;
+                }
+            }
+        }
+    }
+
+    async fn review(
+        &self,
+        connection: &mut PgConnection,
+        placed: &mut Placed,
+        uses: &[SignatureUseRow],
+    ) -> Result<(), sqlx::Error> {
+        let row = &placed.entry.row;
+        let push = get_push_state(connection, row.shard, row.session_id).await?;
+        placed.quarantined = placed.entry.review(push, uses, &self.limits);
+        Ok(())
+    }
+
     /// When a signature of these entries can have come first: it was not believed longer before it expires than
     /// settings allow, or allowed then, give or take a day between the clocks.
     fn used_from(&self, turn: &[Placed]) -> DateTime<Utc> {
         let rows = turn.iter().map(|placed| &placed.entry.row).filter(|row| row.signature_tag.is_some());
         let first_expiry = rows.filter_map(|row| row.auth_timestamp).min().unwrap_or_default();
         let first_expiry = DateTime::from_timestamp(first_expiry, 0).unwrap_or_default();
-        first_expiry - self.signature_max_future.max(EARLIER_SETTINGS) - TimeDelta::days(1)
+        first_expiry - self.limits.signature_max_future.max(EARLIER_SETTINGS) - TimeDelta::days(1)
     }
 }
 
@@ -213,17 +243,6 @@ fn one_session_a_signature(batch: Vec<Placed>) -> (Vec<Placed>, Vec<Placed>) {
         let row = &placed.entry.row;
         row.signature_tag.is_none_or(|tag| *sessions.entry(tag).or_insert(row.session_id) == row.session_id)
     })
-}
-
-/// Judges those entries again whose signatures another session had first.
-fn judge_again(turn: &mut [Placed], used: &[UsedRow]) {
-    let first_uses: HashMap<i64, _> = used.iter().map(|used| (used.signature_tag, &used.first_use)).collect();
-    for placed in turn {
-        let tag = placed.entry.row.signature_tag;
-        if let Some(first_use) = tag.and_then(|tag| first_uses.get(&tag)) {
-            placed.quarantined = placed.entry.judge_again(first_use);
-        }
-    }
 }
 
 /// Whether the connection is of no more use: cut, silent, or ended by the database (SQLSTATE 08 and 57P).

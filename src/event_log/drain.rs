@@ -147,7 +147,11 @@ fn drained(outcome: &'static str, cause: &'static str) -> Counter {
 /// Serves these counts from now on, before there is anything to count.
 pub fn register_meters() {
     let _ = drained("logged", "");
-    for reason in [QuarantineReason::SignatureOfAnotherStream, QuarantineReason::SignatureOfAnotherPush] {
+    for reason in [
+        QuarantineReason::SignatureOfAnotherStream,
+        QuarantineReason::SignatureOfAnotherPush,
+        QuarantineReason::EndOfUnknownPush,
+    ] {
         let _ = drained("quarantined", reason.as_str());
     }
     let _ = drained("refused", AppendError::Refused.as_str());

@@ -3,24 +3,22 @@
 use std::borrow::Borrow;
 
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::huawei::admission::{self, QuarantineReason, Remembered};
-use crate::huawei::notification::Notification;
+use crate::huawei::admission::{self, Claim, Known, Limits, PushState, QuarantineReason, SignatureUse};
+use crate::huawei::notification::{Event, Notification};
 use crate::huawei::signature::{self, Signature};
+use crate::reconciler::push::get_push_state;
 use crate::session::{SessionKey, StreamKey};
 use crate::store;
-use crate::store::log::{FirstUseRow, NewEntryRow};
+use crate::store::log::{NewEntryRow, SignatureUseRow};
 
-/// A received message as it is to be appended, and what is needed to judge it again should its signature turn out to
-/// have been used.
+/// A received message as it is to be appended.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Incoming {
     /// The entry.
     pub row: NewEntryRow,
-    /// Whether its domain had several pushers of one stream for normal.
-    pub concurrent_pushes: bool,
 }
 
 impl Borrow<NewEntryRow> for Incoming {
@@ -35,36 +33,63 @@ impl Incoming {
         self.row.event_id = Uuid::new_v4();
     }
 
-    /// Judges it by the first use of its signature, which it does not count by any more. Gives the reason when it is
+    /// Whether it counts only if the start of its push was received.
+    pub(super) fn needs_start(&self, limits: &Limits) -> bool {
+        self.row.reason.is_none() && admission::needs_start(&self.claim(&self.event()), limits)
+    }
+
+    /// Judges it once more, by the state of its push and by who uses its signature. Gives the reason when it is
     /// quarantined for that.
-    pub fn judge_again(&mut self, first_use: &FirstUseRow) -> Option<QuarantineReason> {
-        let row = &mut self.row;
-        row.signature_tag = None;
-        let stream = StreamKey { domain: row.domain.clone(), app: row.app.clone(), stream: row.stream.clone() };
-        let remembered = remembered_for(stream, first_use);
-        let reason = admission::judge_reuse(row.publish_timestamp, self.concurrent_pushes, remembered)?;
-        "quarantined".clone_into(&mut row.disposition);
-        row.reason = Some(reason.as_str().to_owned());
-        Some(reason)
+    pub(super) fn review(
+        &mut self,
+        push: PushState,
+        uses: &[SignatureUseRow],
+        limits: &Limits,
+    ) -> Option<QuarantineReason> {
+        let known = Known { signature: signature_use(&self.row.stream_key(), uses), push };
+        match admission::review(&self.claim(&self.event()), &known, limits) {
+            Ok(false) => None,
+            Ok(true) => {
+                self.row.signature_shared_with = uses.first().map(|first| first.session_id);
+                None
+            }
+            Err(reason) => {
+                self.row.signature_tag = None;
+                self.row.signature_shared_with = None;
+                "quarantined".clone_into(&mut self.row.disposition);
+                self.row.reason = Some(reason.as_str().to_owned());
+                Some(reason)
+            }
+        }
+    }
+
+    fn event(&self) -> Event {
+        Event::from_word(self.row.event.clone())
+    }
+
+    fn claim<'a>(&self, event: &'a Event) -> Claim<'a> {
+        Claim { event, publish_timestamp: self.row.publish_timestamp, received_at: self.row.received_at }
     }
 }
 
-/// What an installation remembers of a message's signature, for those who only ask.
+/// What an installation knows of a message's signature and of its push, for those who only ask.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn recall(pool: &PgPool, message: &Notification) -> Result<Option<Remembered>, sqlx::Error> {
-    let auth_sign = message.auth_sign.as_deref().and_then(signature::from_hex);
-    let signature = auth_sign.zip(message.auth_timestamp);
-    let Some(((auth_sign, auth_timestamp), installation)) =
-        signature.zip(store::installation::get_installation(pool).await?)
-    else {
-        return Ok(None);
+pub async fn recall(connection: &mut PgConnection, message: &Notification) -> Result<Option<Known>, sqlx::Error> {
+    let Some(installation) = store::installation::get_installation(&mut *connection).await? else { return Ok(None) };
+    let key = SessionKey { stream: stream_of(message), publish_timestamp: message.publish_timestamp };
+    let (shard, session_id) = (key.stream.shard(installation.shards), key.id().0);
+    let signature = message.auth_sign.as_deref().and_then(signature::from_hex).zip(message.auth_timestamp);
+    let uses = match signature {
+        Some((auth_sign, auth_timestamp)) => {
+            store::log::list_signature_uses(&mut *connection, shard, auth_timestamp, tag_of(&auth_sign)).await?
+        }
+        None => Vec::new(),
     };
-    let stream = stream_of(message);
-    let shard = stream.shard(installation.shards);
-    let first_use = store::log::get_first_use(pool, shard, auth_timestamp, tag_of(&auth_sign)).await?;
-    Ok(first_use.map(|first_use| remembered_for(stream, &first_use)))
+    let is_own = uses.iter().any(|used| used.session_id == session_id);
+    let signature = if is_own { SignatureUse::Own } else { signature_use(&key.stream, &uses) };
+    Ok(Some(Known { signature, push: get_push_state(connection, shard, session_id).await? }))
 }
 
 /// The stream that a message names.
@@ -77,8 +102,18 @@ pub(super) fn tag_of(signature: &Signature) -> i64 {
     signature.first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
 }
 
-/// What is remembered of the signature of a stream's message, as admission asks for it.
-fn remembered_for(stream: StreamKey, first_use: &FirstUseRow) -> Remembered {
-    let first = SessionKey { stream, publish_timestamp: first_use.publish_timestamp };
-    Remembered { same_stream: first.id().0 == first_use.session_id, publish_timestamp: first_use.publish_timestamp }
+/// Who uses the signature of a stream's message, by the sessions other than its own that do.
+fn signature_use(stream: &StreamKey, others: &[SignatureUseRow]) -> SignatureUse {
+    let is_of_stream = |used: &SignatureUseRow| {
+        let key = SessionKey { stream: stream.clone(), publish_timestamp: used.publish_timestamp };
+        key.id().0 == used.session_id
+    };
+    match others {
+        [] => SignatureUse::Own,
+        others if !others.iter().all(is_of_stream) => SignatureUse::OtherStream,
+        [SignatureUseRow { publish_timestamp, received_at, .. }] => {
+            SignatureUse::OtherPush { publish_timestamp: *publish_timestamp, received_at: *received_at }
+        }
+        _ => SignatureUse::OtherPushes,
+    }
 }

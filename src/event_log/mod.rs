@@ -8,7 +8,6 @@
 //! - [`alarm`]: saying that signatures are misused.
 //! - [`operator_end`]: when a session ended, by an operator's word.
 //! - [`release`]: letting a quarantined message count.
-//! - [`read`]: what folding makes of a row.
 //! - [`transfer`]: out of one installation and into another.
 
 pub mod alarm;
@@ -17,7 +16,6 @@ pub mod drain;
 pub mod group_commit;
 pub mod incoming;
 pub mod operator_end;
-pub mod read;
 pub mod receive;
 pub mod release;
 pub mod spool;

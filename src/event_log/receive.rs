@@ -9,7 +9,7 @@ use super::group_commit::{AppendError, Appender, Stored};
 use super::incoming::{Incoming, stream_of, tag_of};
 use crate::huawei::admission::{self, DomainPolicy, Limits, Path, Proof, QuarantineReason, Verdict};
 use crate::huawei::masking::Masker;
-use crate::huawei::notification::Notification;
+use crate::huawei::notification::{AlteredMember, Notification};
 use crate::huawei::rendition;
 use crate::session::{SessionKey, StreamKey};
 use crate::store::log::NewEntryRow;
@@ -52,14 +52,13 @@ impl Receiver {
         templates: &[String],
     ) -> Result<Verdict, AppendError> {
         let Arrival { message, path, received_at, .. } = arrival;
-        let verdict = admission::judge(message, *path, policy, None, &self.limits, *received_at);
+        let verdict = admission::judge(message, *path, policy, &self.limits, *received_at);
         let row = match &verdict {
             Verdict::Refuse(_) => return Ok(verdict),
             Verdict::Accept(proof) => self.row_of(arrival, proof, None, templates),
             Verdict::Quarantine(proof, reason) => self.row_of(arrival, proof, Some(*reason), templates),
         };
-        let concurrent_pushes = policy.is_some_and(|policy| policy.concurrent_pushes);
-        let stored = self.log.append(Incoming { row, concurrent_pushes }).await?;
+        let stored = self.log.append(Incoming { row }).await?;
         Ok(match (stored, verdict) {
             (Stored::Logged(Some(reason)), Verdict::Accept(proof)) => Verdict::Quarantine(proof, reason),
             (_, verdict) => verdict,
@@ -81,6 +80,11 @@ impl Receiver {
         let session_id = key.id().0;
         let SessionKey { stream: StreamKey { domain, app, stream }, publish_timestamp } = key;
         let signature_tag = tag_to_count_by(proof, quarantined);
+        let user_args = message.user_args.as_ref().map(|user_args| self.masker.mask(user_args));
+        let mut altered = message.altered.clone();
+        if user_args.as_ref().is_some_and(|masked| masked.is_cut) && !altered.contains(&AlteredMember::UserArgs) {
+            altered.push(AlteredMember::UserArgs);
+        }
         let (signature, key_id, auth_timestamp, auth_sign) = match proof {
             Proof::Verified { key_id, auth_timestamp, auth_sign } => {
                 ("verified", Some(*key_id), Some(*auth_timestamp), Some(auth_sign.to_vec()))
@@ -104,13 +108,15 @@ impl Receiver {
             auth_timestamp,
             auth_sign,
             signature_tag,
+            signature_shared_with: None,
             client_ip: message.client_ip.clone(),
             node_ip: message.node_ip.clone(),
             source_ip: source_ip.map(|address| address.to_string()),
-            user_args: message.user_args.as_ref().map(|user_args| self.masker.mask(user_args)),
+            user_args: user_args.map(|masked| masked.text),
             rendition_template: rendition::template_of(&stream, templates).map(str::to_owned),
             stream,
             extra: (!message.extra.is_empty()).then(|| serde_json::Value::Object(message.extra.clone())),
+            altered: (!altered.is_empty()).then(|| altered.iter().map(|member| member.as_str().to_owned()).collect()),
             ended_at: None,
             actor: None,
             note: None,

@@ -13,7 +13,9 @@
 //! [`step()`] is what tests drive; [`run`] is what drives it in life.
 
 pub mod as_of;
+pub mod entry;
 pub mod infer;
+pub mod push;
 pub mod rebuild;
 pub mod retention;
 pub mod row;

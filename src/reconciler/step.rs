@@ -9,8 +9,8 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+use super::entry::entry_of;
 use super::row::{self, Touched};
-use crate::event_log::read;
 use crate::session::fold;
 use crate::store;
 use crate::store::fold::ProgressRow;
@@ -107,7 +107,7 @@ async fn fold_all(
         known.into_iter().map(|session| (session.session_id, row::load(session))).collect();
     for entry in entries {
         let session = touched.entry(entry.session_id).or_insert_with(|| row::begin(&entry));
-        fold(&mut session.state, &read::entry_of(entry));
+        fold(&mut session.state, &entry_of(entry));
     }
     Ok(touched)
 }

@@ -144,13 +144,7 @@ pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey)
         Some((key.key_id, SigningKey::new(opened.expose_secret())))
     });
     Some(Domain {
-        policy: DomainPolicy {
-            signature,
-            apps: row.apps,
-            joiner,
-            concurrent_pushes: row.concurrent_pushes,
-            keys: keys.collect(),
-        },
+        policy: DomainPolicy { signature, apps: row.apps, joiner, keys: keys.collect() },
         rendition_templates: row.rendition_templates,
         callback_token_hash: row.callback_token_hash.and_then(|hash| hash.try_into().ok()),
     })

@@ -43,6 +43,10 @@ pub struct EventRow {
     pub key_id: Option<Uuid>,
     /// When its signature expires, in Unix seconds.
     pub auth_timestamp: Option<i64>,
+    /// The session that used the signature first, if this entry counts all the same.
+    pub signature_shared_with: Option<Uuid>,
+    /// The unsigned members that are not quite as they were sent.
+    pub altered: Option<Vec<String>>,
     /// The operator.
     pub actor: Option<String>,
     /// The operator's reason.
@@ -70,8 +74,8 @@ pub async fn list_session_events(
     sqlx::query_as!(
         EventRow,
         r#"select shard, position, event_id, session_id, domain, app, stream, publish_timestamp, event, received_at,
-                recorded_at, disposition, reason, signature, key_id, auth_timestamp, actor, note, client_ip, node_ip,
-                source_ip, user_args, original_event_id,
+                recorded_at, disposition, reason, signature, key_id, auth_timestamp, signature_shared_with, altered, actor, note,
+                client_ip, node_ip, source_ip, user_args, original_event_id,
                 (select release.recorded_at from log_entry release
                  where release.shard = entry.shard and release.original_event_id = entry.event_id
                      and entry.disposition = 'quarantined' limit 1)
@@ -99,8 +103,8 @@ pub async fn get_quarantined_event(
     sqlx::query_as!(
         EventRow,
         r#"select shard, position, event_id, session_id, domain, app, stream, publish_timestamp, event, received_at,
-                recorded_at, disposition, reason, signature, key_id, auth_timestamp, actor, note, client_ip, node_ip,
-                source_ip, user_args, original_event_id,
+                recorded_at, disposition, reason, signature, key_id, auth_timestamp, signature_shared_with, altered, actor, note,
+                client_ip, node_ip, source_ip, user_args, original_event_id,
                 (select release.recorded_at from log_entry release
                  where release.shard = entry.shard and release.original_event_id = entry.event_id limit 1) as released_at
          from log_entry entry
@@ -141,8 +145,8 @@ pub async fn get_session_event(
     sqlx::query_as!(
         EventRow,
         r#"select shard, position, event_id, session_id, domain, app, stream, publish_timestamp, event, received_at,
-                recorded_at, disposition, reason, signature, key_id, auth_timestamp, actor, note, client_ip, node_ip,
-                source_ip, user_args, original_event_id, null::timestamptz as released_at
+                recorded_at, disposition, reason, signature, key_id, auth_timestamp, signature_shared_with, altered, actor, note,
+                client_ip, node_ip, source_ip, user_args, original_event_id, null::timestamptz as released_at
          from log_entry where session_id = $1 and event_id = $2"#,
         session_id,
         event_id

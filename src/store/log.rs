@@ -49,9 +49,11 @@ pub struct NewEntryRow {
     pub auth_timestamp: Option<i64>,
     /// The signature, 32 bytes.
     pub auth_sign: Option<Vec<u8>>,
-    /// The signature's first 8 bytes, of an entry that counts by it: it is appended only if the signature was not used
-    /// for another session before.
+    /// The signature's first 8 bytes, of an entry that counts by it: it is appended only if no other session used the
+    /// signature before than the one that it is shared with.
     pub signature_tag: Option<i64>,
+    /// The session that used the signature first, if this entry counts all the same.
+    pub signature_shared_with: Option<Uuid>,
     /// The encoder's address, as text.
     pub client_ip: Option<String>,
     /// The receiving node's address, as text.
@@ -62,8 +64,10 @@ pub struct NewEntryRow {
     pub user_args: Option<String>,
     /// The template that made this rendition.
     pub rendition_template: Option<String>,
-    /// Members that are not known.
+    /// Members that are not documented.
     pub extra: Option<Value>,
+    /// The unsigned members that are not quite as they were sent.
+    pub altered: Option<Vec<String>>,
     /// The end that an inference or an operator finds.
     pub ended_at: Option<DateTime<Utc>>,
     /// The operator.
@@ -73,6 +77,12 @@ pub struct NewEntryRow {
 }
 
 impl NewEntryRow {
+    /// The stream that it is about.
+    #[must_use]
+    pub fn stream_key(&self) -> StreamKey {
+        StreamKey { domain: self.domain.clone(), app: self.app.clone(), stream: self.stream.clone() }
+    }
+
     /// An entry of our own about a session, which is not from the provider.
     #[must_use]
     pub fn of_ours(
@@ -102,12 +112,14 @@ impl NewEntryRow {
             auth_timestamp: None,
             auth_sign: None,
             signature_tag: None,
+            signature_shared_with: None,
             client_ip: None,
             node_ip: None,
             source_ip: None,
             user_args: None,
             rendition_template: None,
             extra: None,
+            altered: None,
             ended_at: None,
             actor: None,
             note: None,
@@ -115,33 +127,28 @@ impl NewEntryRow {
     }
 }
 
-/// The push that a signature came with first.
+/// A session that uses a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FirstUseRow {
-    /// Its session.
-    pub session_id: Uuid,
-    /// Unix second at which it began.
-    pub publish_timestamp: i64,
-}
-
-/// A signature that came with another session first, so that nothing was appended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UsedRow {
+pub struct SignatureUseRow {
     /// The tag of the signature.
     pub signature_tag: i64,
-    /// What it came with.
-    pub first_use: FirstUseRow,
+    /// The session.
+    pub session_id: Uuid,
+    /// Unix second at which its push began.
+    pub publish_timestamp: i64,
+    /// When its first callback with that signature arrived.
+    pub received_at: DateTime<Utc>,
 }
 
-/// Appends entries, giving each the next position of its shard; or none of them, and gives the signatures that another
-/// session had first.
+/// Appends entries, giving each the next position of its shard; or none of them, and gives the sessions that use
+/// signatures of theirs, if these are not shared with them.
 ///
-/// One statement that commits by itself, so no client can freeze while it holds the head rows. The first uses of
-/// signatures are looked for while they are held: of two messages with one signature, the one that comes first in the log
-/// has it, whichever process received them. Entries of one call are not held against each other: those with one tag are
-/// to be of one session.
+/// One statement that commits by itself, so no client can freeze while it holds the head rows. The uses of signatures are
+/// looked for while they are held: of two messages with one signature, the one that comes first in the log has it,
+/// whichever process received them. Entries of one call are not held against each other: those with one tag are to be of
+/// one session.
 ///
-/// `used_from` is before every first use that matters was recorded; it keeps older months out of the search.
+/// `used_from` is before every use that matters was recorded; it keeps older months out of the search.
 ///
 /// # Errors
 /// Those of the database, a shard without a head row among them: the entries were made for another installation. After a
@@ -150,13 +157,15 @@ pub async fn insert_entries(
     executor: impl PgExecutor<'_>,
     entries: &[impl Borrow<NewEntryRow>],
     used_from: DateTime<Utc>,
-) -> Result<Vec<UsedRow>, sqlx::Error> {
+) -> Result<Vec<SignatureUseRow>, sqlx::Error> {
     let entries: &[&NewEntryRow] = &column(entries, Borrow::borrow);
     let Places { shards, counts, slots, ranks } = places_of(entries);
-    let rows = sqlx::query!(
+    sqlx::query_as!(
+        SignatureUseRow,
         r#"select signature_tag as "signature_tag!", session_id as "session_id!",
-               publish_timestamp as "publish_timestamp!"
-           from append_entries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"#,
+               publish_timestamp as "publish_timestamp!", received_at as "received_at!"
+           from append_entries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+           where signature_tag is not null"#,
         shards.first().copied().unwrap_or_default(),
         &shards,
         &counts,
@@ -169,18 +178,11 @@ pub async fn insert_entries(
         used_from
     )
     .fetch_all(executor)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| UsedRow {
-            signature_tag: row.signature_tag,
-            first_use: FirstUseRow { session_id: row.session_id, publish_timestamp: row.publish_timestamp },
-        })
-        .collect())
+    .await
 }
 
 /// Where entries go: their shards in ascending order, and how many entries each has; of each entry, which of these shards
-/// it is of, and the how manieth of that one it is, both from 1.
+/// it is of, and its number within that shard, both from 1.
 struct Places {
     shards: Vec<i16>,
     counts: Vec<i32>,
@@ -240,6 +242,8 @@ pub struct EntryRow {
     pub signature: Option<String>,
     /// When its signature expires, in Unix seconds.
     pub auth_timestamp: Option<i64>,
+    /// The session that used the signature first, if this entry counts all the same.
+    pub signature_shared_with: Option<Uuid>,
     /// The encoder's address.
     pub client_ip: Option<String>,
     /// The receiving node's address.
@@ -275,7 +279,7 @@ pub async fn list_entries_after(
          from unnest($1::smallint[], $2::bigint[], $3::timestamptz[]) as folded (shard, position, recorded_at)
          cross join lateral (
              select shard, position, recorded_at, received_at, session_id, domain, app, stream, publish_timestamp, origin,
-                 event, disposition, signature, auth_timestamp, client_ip, node_ip, user_args, blanked,
+                 event, disposition, signature, auth_timestamp, signature_shared_with, client_ip, node_ip, user_args, blanked,
                  rendition_template, ended_at, original_event, original_received_at
              from log_entry entry
              where entry.shard = folded.shard and entry.shard = any ($1) and entry.position > folded.position
@@ -305,8 +309,8 @@ pub async fn list_entries_of_sessions(
     sqlx::query_as!(
         EntryRow,
         "select shard, position, recorded_at, received_at, session_id, domain, app, stream, publish_timestamp, origin,
-                event, disposition, signature, auth_timestamp, client_ip, node_ip, user_args, blanked, rendition_template,
-                ended_at, original_event, original_received_at
+                event, disposition, signature, auth_timestamp, signature_shared_with, client_ip, node_ip, user_args, blanked,
+                rendition_template, ended_at, original_event, original_received_at
          from log_entry
          where session_id = any ($1) and recorded_at <= $2
          order by session_id, position",
@@ -317,31 +321,52 @@ pub async fn list_entries_of_sessions(
     .await
 }
 
-/// What a signature came with first, if it was accepted before, for those who only ask.
+/// The entries of a session after a position, in their order.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn get_first_use(
+pub async fn list_session_entries_after(
+    executor: impl PgExecutor<'_>,
+    shard: i16,
+    session_id: Uuid,
+    position: i64,
+) -> Result<Vec<EntryRow>, sqlx::Error> {
+    sqlx::query_as!(
+        EntryRow,
+        "select shard, position, recorded_at, received_at, session_id, domain, app, stream, publish_timestamp, origin,
+                event, disposition, signature, auth_timestamp, signature_shared_with, client_ip, node_ip, user_args, blanked,
+                rendition_template, ended_at, original_event, original_received_at
+         from log_entry
+         where shard = $1 and session_id = $2 and position > $3
+         order by position",
+        shard,
+        session_id,
+        position
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// The sessions that use a signature, for those who only ask.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_signature_uses(
     executor: impl PgExecutor<'_>,
     shard: i16,
     auth_timestamp: i64,
     signature_tag: i64,
-) -> Result<Option<FirstUseRow>, sqlx::Error> {
+) -> Result<Vec<SignatureUseRow>, sqlx::Error> {
     sqlx::query_as!(
-        FirstUseRow,
-        "select session_id, publish_timestamp
-         from (
-             select session_id, publish_timestamp, position from log_entry
-             where shard = $1 and auth_timestamp = $2 and signature_tag = $3
-             -- Apart, so that no index is chosen for its order.
-             offset 0
-         ) uses
-         order by position
-         limit 1",
+        SignatureUseRow,
+        r#"select signature_tag as "signature_tag!", session_id, publish_timestamp,
+               coalesce(original_received_at, received_at) as "received_at!"
+           from log_entry
+           where shard = $1 and auth_timestamp = $2 and signature_tag = $3"#,
         shard,
         auth_timestamp,
         signature_tag
     )
-    .fetch_optional(executor)
+    .fetch_all(executor)
     .await
 }

@@ -49,9 +49,11 @@ pub struct RecordedEntryRow {
     pub auth_timestamp: Option<i64>,
     /// The signature, 64 hexadecimal digits.
     pub auth_sign: Option<String>,
-    /// It is the first entry that counts by its signature.
+    /// It is the first entry of its session that counts by its signature.
     #[serde(default)]
     pub is_first_use: bool,
+    /// The session that used the signature first, if this entry counts all the same.
+    pub signature_shared_with: Option<Uuid>,
     /// The encoder's address.
     pub client_ip: Option<String>,
     /// The receiving node's address.
@@ -62,8 +64,10 @@ pub struct RecordedEntryRow {
     pub user_args: Option<String>,
     /// The template that made this rendition.
     pub rendition_template: Option<String>,
-    /// Members that are not known.
+    /// Members that are not documented.
     pub extra: Option<Value>,
+    /// The unsigned members that are not quite as they were sent.
+    pub altered: Option<Vec<String>>,
     /// Addresses or `user_args` were there, and are no longer kept.
     #[serde(default)]
     pub blanked: bool,
@@ -97,8 +101,8 @@ pub async fn list_recorded_entries(
         RecordedEntryRow,
         r#"select shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream, publish_timestamp,
                origin, event, disposition, reason, signature, key_id, auth_timestamp, encode(auth_sign, 'hex') as auth_sign,
-               signature_tag is not null as "is_first_use!", client_ip, node_ip, source_ip, user_args,
-               rendition_template, extra, blanked, ended_at, actor, note, original_event_id, original_event,
+               signature_tag is not null as "is_first_use!", signature_shared_with, client_ip, node_ip, source_ip,
+               user_args, rendition_template, extra, altered, blanked, ended_at, actor, note, original_event_id, original_event,
                original_received_at
            from log_entry
            where shard = $1 and position > $2 and recorded_at >= $3 and position <= $4
@@ -164,21 +168,21 @@ pub async fn insert_recorded_entries(
     sqlx::query!(
         "insert into log_entry (
              shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream, publish_timestamp, origin,
-             event, disposition, reason, signature, key_id, auth_timestamp, auth_sign, signature_tag, client_ip, node_ip,
-             source_ip, user_args, rendition_template, extra, blanked, ended_at, actor, note, original_event_id,
-             original_event, original_received_at
+             event, disposition, reason, signature, key_id, auth_timestamp, auth_sign, signature_tag, signature_shared_with,
+             client_ip, node_ip, source_ip, user_args, rendition_template, extra, altered, blanked, ended_at, actor, note,
+             original_event_id, original_event, original_received_at
          )
          select shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream, publish_timestamp,
              origin, event, disposition, reason, signature, key_id, auth_timestamp, decode(auth_sign, 'hex'),
-             case when is_first_use then ('x' || left(auth_sign, 16))::bit(64)::bigint end, client_ip, node_ip, source_ip,
-             user_args, rendition_template, extra, blanked, ended_at, actor, note, original_event_id, original_event,
+             case when is_first_use then ('x' || left(auth_sign, 16))::bit(64)::bigint end, signature_shared_with, client_ip,
+             node_ip, source_ip, user_args, rendition_template, extra, altered, blanked, ended_at, actor, note, original_event_id, original_event,
              original_received_at
          from jsonb_to_recordset($1) as entry (
              shard smallint, position bigint, recorded_at timestamptz, received_at timestamptz, event_id uuid,
              session_id uuid, domain text, app text, stream text, publish_timestamp bigint, origin text, event text,
              disposition text, reason text, signature text, key_id uuid, auth_timestamp bigint, auth_sign text,
-             is_first_use boolean, client_ip text, node_ip text, source_ip text, user_args text, rendition_template text,
-             extra jsonb, blanked boolean, ended_at timestamptz, actor text, note text, original_event_id uuid,
+             is_first_use boolean, signature_shared_with uuid, client_ip text, node_ip text, source_ip text, user_args text,
+             rendition_template text, extra jsonb, altered text[], blanked boolean, ended_at timestamptz, actor text, note text, original_event_id uuid,
              original_event text, original_received_at timestamptz
          )",
         Json(entries) as _

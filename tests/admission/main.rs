@@ -28,7 +28,7 @@ fn word(usual: &'static [&'static str]) -> impl Strategy<Value = Value> {
         6 => select(usual).prop_map(|word| json!(word)),
         1 => any::<String>().prop_map(|text| json!(text)),
         1 => "[a-z0-9_+/*-]{1,20}".prop_map(|text| json!(text)),
-        1 => select(vec![Value::Null, json!(1), json!([]), json!({})]),
+        1 => select(vec![Value::Null, json!(1), json!(1.5e9), json!([]), json!({}), json!(["a\t", {"b": []}])]),
     ]
 }
 
@@ -96,9 +96,9 @@ fn honest_messages_are_accepted_so_that_all_this_says_something() {
             ("publish_timestamp", json!(NOW - 5)),
             ("auth_timestamp", json!(NOW + 5)),
         ]);
-        // Signed with either key and joined in either way: by two policies through two paths with nothing remembered
-        // or the same push, and by the policy without signatures through its secret path always.
-        assert!(check(&honest) > 40, "{event}: {}", check(&honest));
+        // Signed with either key and joined in either way: by the policies of that joiner through two paths, and by the
+        // policy without signatures through its secret path always.
+        assert!(check(&honest) > 15, "{event}: {}", check(&honest));
     }
 }
 

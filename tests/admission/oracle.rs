@@ -6,7 +6,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 use streamtally::huawei::admission::{
-    DomainPolicy, Limits, Path, Proof, QuarantineReason, Remembered, SignatureRule, Verdict, judge,
+    Claim, DomainPolicy, Known, Limits, Path, Proof, PushState, QuarantineReason, SignatureRule, SignatureUse, Verdict,
+    judge, review,
 };
 use streamtally::huawei::notification::{self, Notification};
 use streamtally::huawei::signature::{Joiner, SigningKey};
@@ -25,6 +26,8 @@ const GRACE: i64 = 600;
 const MOST_FUTURE: i64 = 86_400;
 const BEFORE: i64 = 86_400;
 const AFTER: i64 = 300;
+const SHARING: i64 = 10;
+const MISSING_START: i64 = 30 * 86_400;
 
 /// Parses bytes and judges what they say under every kind of policy, as they are and once more signed correctly. How
 /// often that was accepted.
@@ -47,29 +50,60 @@ fn check_message(message: &Notification) -> usize {
     let mut accepted = 0;
     for policy in policies() {
         for path in [Path::Open, Path::Secret, Path::WrongSecret] {
-            for remembered in [
-                None,
-                Some(Remembered { same_stream: true, publish_timestamp: message.publish_timestamp }),
-                Some(Remembered { same_stream: true, publish_timestamp: NOW }),
-                Some(Remembered { same_stream: false, publish_timestamp: message.publish_timestamp }),
-            ] {
-                let verdict = judge(message, path, Some(&policy), remembered, &limits(), at(NOW));
-                assert_justified(message, path, &policy, remembered, &verdict);
-                accepted += usize::from(matches!(verdict, Verdict::Accept(_)));
-            }
+            let verdict = judge(message, path, Some(&policy), &limits(), at(NOW));
+            assert_justified(message, path, &policy, &verdict);
+            accepted += usize::from(matches!(verdict, Verdict::Accept(_)));
         }
     }
-    assert!(matches!(judge(message, Path::Open, None, None, &limits(), at(NOW)), Verdict::Refuse(_)));
+    assert!(matches!(judge(message, Path::Open, None, &limits(), at(NOW)), Verdict::Refuse(_)));
+    let claim = Claim { event: &message.event, publish_timestamp: message.publish_timestamp, received_at: at(NOW) };
+    for known in knowns(message) {
+        assert_eq!(review(&claim, &known, &limits()), reviewed(message, &known), "{known:?}");
+    }
     accepted
 }
 
-fn assert_justified(
-    message: &Notification,
-    path: Path,
-    policy: &DomainPolicy,
-    remembered: Option<Remembered>,
-    verdict: &Verdict,
-) {
+/// What a log may say of a message: signatures used or not, by pushes near and far, just now or not.
+fn knowns(message: &Notification) -> Vec<Known> {
+    let start = message.publish_timestamp;
+    let mut uses = vec![SignatureUse::Own, SignatureUse::OtherStream, SignatureUse::OtherPushes];
+    for publish_timestamp in [start, start + 2, start - 2, start + 3, start - 3] {
+        for received_at in [NOW - SHARING - 1, NOW - SHARING, NOW + SHARING, NOW + SHARING + 1].map(at) {
+            uses.push(SignatureUse::OtherPush { publish_timestamp, received_at });
+        }
+    }
+    let mut knowns = Vec::new();
+    for signature in uses {
+        for bits in 0..8_u8 {
+            let push =
+                PushState { has_start: bits & 1 > 0, has_ended: bits & 2 > 0, start_shares_signature: bits & 4 > 0 };
+            knowns.push(Known { signature, push });
+        }
+    }
+    knowns
+}
+
+/// Whether an accepted message counts in view of what the log says: `Ok(true)` by a signature that it shares.
+fn reviewed(message: &Notification, known: &Known) -> Result<bool, QuarantineReason> {
+    let (is_start, is_end) = (message.event.word() == "PUBLISH", message.event.word() == "PUBLISH_DONE");
+    if is_end && !known.push.has_start && message.publish_timestamp < NOW - MISSING_START {
+        return Err(QuarantineReason::EndOfUnknownPush);
+    }
+    match known.signature {
+        SignatureUse::Own => Ok(false),
+        SignatureUse::OtherStream => Err(QuarantineReason::SignatureOfAnotherStream),
+        SignatureUse::OtherPush { publish_timestamp, received_at } => {
+            let at_once = (NOW - received_at.timestamp()).abs() <= SHARING;
+            let starts_fit = is_start && (message.publish_timestamp - publish_timestamp).abs() <= 2;
+            let is_live = PushState { has_start: true, has_ended: false, start_shares_signature: false };
+            let fits = starts_fit || is_end && known.push == is_live;
+            if at_once && fits { Ok(true) } else { Err(QuarantineReason::SignatureOfAnotherPush) }
+        }
+        SignatureUse::OtherPushes => Err(QuarantineReason::SignatureOfAnotherPush),
+    }
+}
+
+fn assert_justified(message: &Notification, path: Path, policy: &DomainPolicy, verdict: &Verdict) {
     let (proof, reason) = match verdict {
         Verdict::Refuse(_) => return,
         Verdict::Accept(proof) => (proof, None),
@@ -93,14 +127,13 @@ fn assert_justified(
             assert_eq!(Some(*auth_timestamp), message.auth_timestamp);
             assert_eq!(auth_timestamp.to_string().len(), 10, "believed with an expiry of other than ten digits");
             assert!(*auth_timestamp <= NOW + MOST_FUTURE, "believed for too long");
-            let apart = if policy.concurrent_pushes { 2 } else { 0 };
-            assert_eq!(reason, doubt(message, *auth_timestamp, remembered, apart));
+            assert_eq!(reason, doubt(message, *auth_timestamp));
         }
     }
 }
 
 /// Why a message that verifies does not count by itself.
-fn doubt(message: &Notification, expiry: i64, remembered: Option<Remembered>, apart: i64) -> Option<QuarantineReason> {
+fn doubt(message: &Notification, expiry: i64) -> Option<QuarantineReason> {
     let start = message.publish_timestamp;
     if expiry + GRACE < NOW {
         return Some(QuarantineReason::Expired);
@@ -111,11 +144,7 @@ fn doubt(message: &Notification, expiry: i64, remembered: Option<Remembered>, ap
     if message.event.word() == "PUBLISH_DONE" && start > expiry {
         return Some(QuarantineReason::EndPredatesSession);
     }
-    let Remembered { same_stream, publish_timestamp } = remembered?;
-    if !same_stream {
-        return Some(QuarantineReason::SignatureOfAnotherStream);
-    }
-    ((start - publish_timestamp).abs() > apart).then_some(QuarantineReason::SignatureOfAnotherPush)
+    None
 }
 
 /// The signature of a message's fields, in lower case.
@@ -128,20 +157,18 @@ fn mac(key: &str, joiner: Joiner, message: &Notification) -> String {
     hex::encode(mac.finalize().into_bytes())
 }
 
-fn policies() -> [DomainPolicy; 6] {
+fn policies() -> [DomainPolicy; 5] {
     let keys = || KEYS.iter().zip(0_u128..).map(|(key, id)| (Uuid::from_u128(id), SigningKey::new(key))).collect();
     let signed = |joiner, apps: Option<&[&str]>| DomainPolicy {
         signature: SignatureRule::Required,
         apps: apps.map(|apps| apps.iter().map(ToString::to_string).collect()),
         joiner,
-        concurrent_pushes: false,
         keys: keys(),
     };
     [
         signed(Joiner::Nothing, None),
         signed(Joiner::Nothing, Some(&["live"])),
         signed(Joiner::Plus, None),
-        DomainPolicy { concurrent_pushes: true, ..signed(Joiner::Nothing, None) },
         DomainPolicy { keys: Vec::new(), ..signed(Joiner::Nothing, None) },
         DomainPolicy { signature: SignatureRule::None, ..signed(Joiner::Nothing, None) },
     ]
@@ -153,6 +180,8 @@ fn limits() -> Limits {
         signature_max_future: TimeDelta::seconds(MOST_FUTURE),
         start_window_before: TimeDelta::seconds(BEFORE),
         start_window_after: TimeDelta::seconds(AFTER),
+        signature_sharing_window: TimeDelta::seconds(SHARING),
+        missing_start_limit: TimeDelta::seconds(MISSING_START),
     }
 }
 

@@ -176,7 +176,7 @@ async fn of_two_pushes_with_one_signature_the_first_in_the_log_has_it() {
     app.wait_for_a_blocked_statement().await;
     slow.commit().await.unwrap();
     let used = (&mut quick).await.unwrap().unwrap();
-    let told: Vec<_> = used.iter().map(|used| (used.signature_tag, used.first_use.session_id)).collect();
+    let told: Vec<_> = used.iter().map(|used| (used.signature_tag, used.session_id)).collect();
     assert_eq!(told, [(7, first.session_id)]);
     assert_eq!(positions(&app.pool, 3).await, [1], "all are appended, or none");
     // Its own session may say it again, and so may a stream of another shard.
@@ -184,6 +184,33 @@ async fn of_two_pushes_with_one_signature_the_first_in_the_log_has_it() {
     assert_eq!(append_entries(&app.pool, &others, LONG_AGO).await.unwrap(), []);
     assert_eq!(append_entries(&app.pool, &[signed_entry(4, 4, 7)], LONG_AGO).await.unwrap(), []);
     assert_eq!(positions(&app.pool, 3).await, [1, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn a_signature_is_shared_with_whom_the_entry_says_and_with_nobody_else() {
+    let app = TestApp::start().await;
+    let [first, second, third] = [0, 1, 2].map(|note| signed_entry(3, note, 7));
+    let with = |entry: &NewEntryRow, other: &NewEntryRow| NewEntryRow {
+        signature_shared_with: Some(other.session_id),
+        ..entry.clone()
+    };
+    let users = async |entry: NewEntryRow| -> Vec<Uuid> {
+        let uses = append_entries(&app.pool, &[entry], LONG_AGO).await.unwrap();
+        uses.iter().map(|used| used.session_id).collect()
+    };
+    assert!(users(first.clone()).await.is_empty());
+    assert_eq!(users(with(&second, &third)).await, [first.session_id]);
+    assert!(users(with(&second, &first)).await.is_empty());
+    for sharing in [third.clone(), with(&third, &first), with(&third, &second)] {
+        assert_eq!(users(sharing).await, [first.session_id, second.session_id]);
+    }
+    // Both may say again what they said.
+    for repeat in [first.clone(), second.clone(), with(&second, &first)] {
+        assert!(users(repeat).await.is_empty());
+    }
+    let tags: i64 =
+        sqlx::query_scalar("select count(signature_tag) from log_entry").fetch_one(&app.pool).await.unwrap();
+    assert_eq!(tags, 2);
 }
 
 #[tokio::test]
@@ -211,7 +238,7 @@ async fn what_is_quarantined_has_no_claim_on_its_signature() {
         assert_eq!(append_entries(&app.pool, &[entry], LONG_AGO).await.unwrap(), []);
     }
     let third = append_entries(&app.pool, &[signed_entry(3, 2, 7)], LONG_AGO).await.unwrap();
-    assert_eq!(third[0].first_use.session_id, signed_entry(3, 1, 7).session_id);
+    assert_eq!(third[0].session_id, signed_entry(3, 1, 7).session_id);
 }
 
 #[tokio::test]

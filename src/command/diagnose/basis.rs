@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::command::database::{Installation, with_installation_read_only};
 use crate::config::InstallationOptions;
 use crate::event_log::incoming;
-use crate::huawei::admission::{DomainPolicy, Path, Remembered, SignatureRule};
+use crate::huawei::admission::{DomainPolicy, Known, Path, SignatureRule};
 use crate::huawei::diagnosis;
 use crate::huawei::notification::Notification;
 use crate::huawei::signature::{Joiner, SigningKey};
@@ -25,8 +25,8 @@ pub(super) struct Basis {
     pub(super) path: Path,
     /// The keys to try.
     pub(super) keys: Vec<NamedKey>,
-    /// What is known of the message's signature.
-    pub(super) remembered: Option<Remembered>,
+    /// What the log says of the message's signature and push.
+    pub(super) known: Option<Known>,
     /// Registered domains whose names are nearly that of the message.
     pub(super) similar_domains: Vec<String>,
     /// What is odd about all this; holds no secret.
@@ -52,21 +52,20 @@ impl Basis {
             signature: SignatureRule::Required,
             apps: None,
             joiner,
-            concurrent_pushes: false,
             keys: vec![(Uuid::nil(), SigningKey::new(key.expose_secret()))],
         };
         Self {
             policy: Some(policy),
             path: Path::Open,
             keys: vec![NamedKey { name: "the given key".to_owned(), key }],
-            remembered: None,
+            known: None,
             similar_domains: Vec::new(),
             notices: notice.into_iter().collect(),
             is_registered_data: false,
         }
     }
 
-    /// What an installation has registered for a message's domain, and what it remembers of its signature. The keys of
+    /// What an installation has registered for a message's domain, and what its log says of it. The keys of
     /// domains with nearly its name are to be tried too.
     ///
     /// # Errors
@@ -80,8 +79,8 @@ impl Basis {
             let rows = store::domain::list_domains(&on.pool).await;
             let rows = rows.context("the domains cannot be read; `migrate` makes a database ready")?;
             let key_rows = store::signing_key::list_signing_keys(&on.pool).await?;
-            let remembered = incoming::recall(&on.pool, message).await?;
-            Ok(Self { remembered, ..Self::of_rows(on, rows, &key_rows, &message.domain, callback_path) })
+            let known = incoming::recall(&mut *on.pool.acquire().await?, message).await?;
+            Ok(Self { known, ..Self::of_rows(on, rows, &key_rows, &message.domain, callback_path) })
         })
         .await
     }
@@ -118,7 +117,7 @@ impl Basis {
             path: registered.as_ref().map_or(Path::Open, |registered| registered.path_of(token)),
             policy: registered.map(|registered| registered.policy),
             keys,
-            remembered: None,
+            known: None,
             similar_domains,
             notices,
             is_registered_data: true,

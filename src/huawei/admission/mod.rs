@@ -32,8 +32,6 @@ pub struct DomainPolicy {
     pub apps: Option<Vec<String>>,
     /// What stands between the signed fields.
     pub joiner: Joiner,
-    /// Whether several pushers of one stream at once are normal.
-    pub concurrent_pushes: bool,
     /// Every active key, newest first.
     pub keys: Vec<(Uuid, SigningKey)>,
 }
@@ -60,44 +58,135 @@ pub struct Limits {
     pub start_window_before: TimeDelta,
     /// How long after its signature's expiry a push may start, for a start to count.
     pub start_window_after: TimeDelta,
+    /// How long after its first use a signature may be used by one other push.
+    pub signature_sharing_window: TimeDelta,
+    /// How long ago a push may have started whose start was never received, for its end to count.
+    pub missing_start_limit: TimeDelta,
 }
 
-/// What is remembered of a signature: the push that it came with first.
+/// What the log says of a message's signature and of the push that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Remembered {
-    /// Whether that was a push of the stream that the message names now.
-    pub same_stream: bool,
-    /// Unix second at which that push began.
-    pub publish_timestamp: i64,
+pub struct Known {
+    /// Who used the signature before.
+    pub signature: SignatureUse,
+    /// The push that the message names.
+    pub push: PushState,
 }
 
-/// How far apart, in seconds, pushes of one stream may begin whose messages were signed in the same second, where
-/// several pushers at once are normal. Elsewhere one signature is for one push.
-const PUSHES_AT_ONCE_SECONDS: u64 = 2;
+/// Who used a signature before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureUse {
+    /// Nobody, or the push that uses it again.
+    Own,
+    /// Another stream, so that the names are split in another way.
+    OtherStream,
+    /// One other push of the stream.
+    OtherPush {
+        /// Unix second at which that push began.
+        publish_timestamp: i64,
+        /// When its message arrived.
+        received_at: DateTime<Utc>,
+    },
+    /// Several other pushes of the stream.
+    OtherPushes,
+}
 
-/// Judges one message.
+/// What the log says of a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PushState {
+    /// Its start was received, and counts.
+    pub has_start: bool,
+    /// It has ended.
+    pub has_ended: bool,
+    /// Its start shares its signature with another push.
+    pub start_shares_signature: bool,
+}
+
+/// What admission asks of a message that the log is asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// What has happened.
+    pub event: &'a Event,
+    /// Unix second at which the push began.
+    pub publish_timestamp: i64,
+    /// When the message arrived.
+    pub received_at: DateTime<Utc>,
+}
+
+/// How far apart, in seconds, two pushes may begin whose starts share a signature: a second has the same for all.
+const SHARED_STARTS_APART_SECONDS: u64 = 2;
+
+/// Judges one message by itself.
 ///
-/// `policy` is that of the domain which the message claims, `None` when there is none of exactly this name;
-/// `remembered` is what is known of its signature; `now` is the moment of receipt.
+/// `policy` is that of the domain which the message claims, `None` when there is none of exactly this name; `now` is the
+/// moment of receipt. What the log has to say of an accepted message is for [`review`].
 #[must_use]
 pub fn judge(
     message: &Notification,
     path: Path,
     policy: Option<&DomainPolicy>,
-    remembered: Option<Remembered>,
     limits: &Limits,
     now: DateTime<Utc>,
 ) -> Verdict {
     let proof = policy.ok_or(RefusalCause::UnknownDomain).and_then(|policy| prove(message, path, policy, limits, now));
     match proof {
         Err(cause) => Verdict::Refuse(cause),
-        Ok(proof) => match doubt(message, &proof, limits, now).or_else(|| {
-            let Proof::Verified { .. } = proof else { return None };
-            judge_reuse(message.publish_timestamp, policy?.concurrent_pushes, remembered?)
-        }) {
+        Ok(proof) => match doubt(message, &proof, limits, now) {
             Some(reason) => Verdict::Quarantine(proof, reason),
             None => Verdict::Accept(proof),
         },
+    }
+}
+
+/// Whether an accepted message counts only if the start of its push was received: it is an end that reaches far back.
+#[must_use]
+pub fn needs_start(claim: &Claim<'_>, limits: &Limits) -> bool {
+    let started_at = DateTime::from_timestamp(claim.publish_timestamp, 0);
+    *claim.event == Event::PublishDone
+        && started_at.is_none_or(|started_at| claim.received_at - started_at > limits.missing_start_limit)
+}
+
+/// Judges an accepted message once more, by what the log says. `Ok(true)` when it counts, although another push used its
+/// signature before.
+///
+/// A signature covers the names joined, and not the push, so it counts for the push that it came with first. But it is the
+/// same for all that happens to a stream in one second, so that one other push may share it, if that is plausible.
+///
+/// # Errors
+/// The reason why the message does not count.
+pub fn review(claim: &Claim<'_>, known: &Known, limits: &Limits) -> Result<bool, QuarantineReason> {
+    let Known { signature, push } = known;
+    if needs_start(claim, limits) && !push.has_start {
+        return Err(QuarantineReason::EndOfUnknownPush);
+    }
+    match signature {
+        SignatureUse::Own => Ok(false),
+        SignatureUse::OtherStream => Err(QuarantineReason::SignatureOfAnotherStream),
+        SignatureUse::OtherPushes => Err(QuarantineReason::SignatureOfAnotherPush),
+        SignatureUse::OtherPush { publish_timestamp, received_at } => {
+            let is_in_time = (claim.received_at - *received_at).abs() <= limits.signature_sharing_window;
+            let is_plausible = match claim.event {
+                Event::Publish => claim.publish_timestamp.abs_diff(*publish_timestamp) <= SHARED_STARTS_APART_SECONDS,
+                Event::PublishDone => push.has_start && !push.has_ended && !push.start_shares_signature,
+                Event::Other(_) => false,
+            };
+            if is_in_time && is_plausible { Ok(true) } else { Err(QuarantineReason::SignatureOfAnotherPush) }
+        }
+    }
+}
+
+impl Verdict {
+    /// The verdict once the log was asked, for those who only ask.
+    #[must_use]
+    pub fn reviewed(self, message: &Notification, known: Option<&Known>, limits: &Limits, now: DateTime<Utc>) -> Self {
+        let claim = Claim { event: &message.event, publish_timestamp: message.publish_timestamp, received_at: now };
+        match (self, known) {
+            (Self::Accept(proof), Some(known)) => match review(&claim, known, limits) {
+                Ok(_) => Self::Accept(proof),
+                Err(reason) => Self::Quarantine(proof, reason),
+            },
+            (verdict, _) => verdict,
+        }
     }
 }
 
@@ -177,24 +266,6 @@ fn doubt(message: &Notification, proof: &Proof, limits: &Limits, now: DateTime<U
     }
 }
 
-/// Why a signed message does not count whose signature was used before, if it does not: a signature covers the names
-/// joined, and not the push, so it counts for the push that it first came with.
-#[must_use]
-pub fn judge_reuse(
-    publish_timestamp: i64,
-    concurrent_pushes: bool,
-    remembered: Remembered,
-) -> Option<QuarantineReason> {
-    let apart = if concurrent_pushes { PUSHES_AT_ONCE_SECONDS } else { 0 };
-    if !remembered.same_stream {
-        Some(QuarantineReason::SignatureOfAnotherStream)
-    } else if publish_timestamp.abs_diff(remembered.publish_timestamp) > apart {
-        Some(QuarantineReason::SignatureOfAnotherPush)
-    } else {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +283,8 @@ mod tests {
             signature_max_future: TimeDelta::hours(24),
             start_window_before: TimeDelta::hours(24),
             start_window_after: TimeDelta::minutes(5),
+            signature_sharing_window: TimeDelta::seconds(10),
+            missing_start_limit: TimeDelta::days(30),
         }
     }
 
@@ -220,7 +293,6 @@ mod tests {
             signature: SignatureRule::Required,
             apps: None,
             joiner: Joiner::Nothing,
-            concurrent_pushes: false,
             keys: vec![
                 (Uuid::from_u128(2), SigningKey::new(&"n".repeat(32))),
                 (Uuid::from_u128(1), SigningKey::new(KEY)),
@@ -249,11 +321,12 @@ mod tests {
             auth_timestamp: Some(auth_timestamp),
             auth_sign: Some(auth_sign),
             extra: serde_json::Map::new(),
+            altered: Vec::new(),
         }
     }
 
     fn verdict_on(message: &Notification) -> Verdict {
-        judge(message, Path::Open, Some(&policy()), None, &limits(), at(NOW))
+        judge(message, Path::Open, Some(&policy()), &limits(), at(NOW))
     }
 
     fn word(verdict: &Verdict) -> &'static str {
@@ -294,24 +367,75 @@ mod tests {
         }
     }
 
+    fn claim(event: &Event, publish_timestamp: i64, received_at: i64) -> Claim<'_> {
+        Claim { event, publish_timestamp, received_at: at(received_at) }
+    }
+
+    fn reviewed(claim: &Claim<'_>, signature: SignatureUse, push: PushState) -> &'static str {
+        match review(claim, &Known { signature, push }, &limits()) {
+            Ok(false) => "accepted",
+            Ok(true) => "shared",
+            Err(reason) => reason.as_str(),
+        }
+    }
+
+    const LIVE: PushState = PushState { has_start: true, has_ended: false, start_shares_signature: false };
+
     #[test]
-    fn a_signature_counts_for_the_push_that_it_came_with_first() {
-        let message = signed(Event::PublishDone, NOW - 100, NOW);
-        let concurrent = DomainPolicy { concurrent_pushes: true, ..policy() };
-        for (same_stream, publish_timestamp, expected, where_pushes_are_concurrent) in [
-            (true, NOW - 100, "accepted", "accepted"),
-            (true, NOW - 101, "signature_of_another_push", "accepted"),
-            (true, NOW - 102, "signature_of_another_push", "accepted"),
-            (true, NOW - 98, "signature_of_another_push", "accepted"),
-            (true, NOW - 103, "signature_of_another_push", "signature_of_another_push"),
-            (true, NOW - 97, "signature_of_another_push", "signature_of_another_push"),
-            (false, NOW - 100, "signature_of_another_stream", "signature_of_another_stream"),
-        ] {
-            let remembered = Some(Remembered { same_stream, publish_timestamp });
-            for (policy, expected) in [(&policy(), expected), (&concurrent, where_pushes_are_concurrent)] {
-                let verdict = judge(&message, Path::Open, Some(policy), remembered, &limits(), at(NOW));
-                assert_eq!(word(&verdict), expected, "{remembered:?}");
+    fn a_signature_counts_for_one_stream_and_for_two_pushes_at_most() {
+        for event in [Event::Publish, Event::PublishDone, Event::Other("RECORD".into())] {
+            for (signature, expected) in [
+                (SignatureUse::Own, "accepted"),
+                (SignatureUse::OtherStream, "signature_of_another_stream"),
+                (SignatureUse::OtherPushes, "signature_of_another_push"),
+            ] {
+                assert_eq!(reviewed(&claim(&event, NOW, NOW), signature, LIVE), expected, "{event:?}");
             }
+        }
+    }
+
+    #[test]
+    fn two_starts_share_a_signature_within_seconds_and_two_ends_of_live_pushes() {
+        let other = SignatureUse::OtherPush { publish_timestamp: NOW - 100, received_at: at(NOW) };
+        for (event, start, received_at, push, expected) in [
+            (Event::Publish, NOW - 98, NOW + 10, PushState::default(), "shared"),
+            (Event::Publish, NOW - 102, NOW - 10, PushState::default(), "shared"),
+            (Event::Publish, NOW - 97, NOW, PushState::default(), "signature_of_another_push"),
+            (Event::Publish, NOW - 103, NOW, PushState::default(), "signature_of_another_push"),
+            (Event::Publish, NOW - 98, NOW + 11, PushState::default(), "signature_of_another_push"),
+            (Event::PublishDone, NOW - 5_000, NOW + 10, LIVE, "shared"),
+            (Event::PublishDone, NOW - 5_000, NOW + 11, LIVE, "signature_of_another_push"),
+            (Event::PublishDone, NOW - 99, NOW, PushState::default(), "signature_of_another_push"),
+            (Event::PublishDone, NOW - 99, NOW, PushState { has_ended: true, ..LIVE }, "signature_of_another_push"),
+            (
+                Event::PublishDone,
+                NOW - 99,
+                NOW,
+                PushState { start_shares_signature: true, ..LIVE },
+                "signature_of_another_push",
+            ),
+            (Event::Other("RECORD".into()), NOW - 99, NOW, LIVE, "signature_of_another_push"),
+        ] {
+            assert_eq!(
+                reviewed(&claim(&event, start, received_at), other, push),
+                expected,
+                "{event:?} {start} {push:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_end_reaches_back_as_far_as_the_limit_unless_its_start_was_received() {
+        let limit = 30 * 86_400;
+        for (event, start, push, expected) in [
+            (Event::PublishDone, NOW - limit, PushState::default(), "accepted"),
+            (Event::PublishDone, NOW - limit - 1, PushState::default(), "end_of_unknown_push"),
+            (Event::PublishDone, 0, PushState::default(), "end_of_unknown_push"),
+            (Event::PublishDone, 0, LIVE, "accepted"),
+            (Event::PublishDone, 0, PushState { has_ended: true, ..LIVE }, "accepted"),
+            (Event::Publish, 0, PushState::default(), "accepted"),
+        ] {
+            assert_eq!(reviewed(&claim(&event, start, NOW), SignatureUse::Own, push), expected, "{event:?} {start}");
         }
     }
 
@@ -329,9 +453,9 @@ mod tests {
         assert_eq!(changed(|m| m.auth_timestamp = Some(999_999_999)), "expiry_malformed");
         assert_eq!(changed(|m| m.auth_timestamp = Some(11_700_000_000)), "expiry_malformed");
         assert_eq!(changed(|m| m.app = "other".into()), "signature_mismatch");
-        assert_eq!(word(&judge(&genuine, Path::Open, None, None, &limits(), at(NOW))), "unknown_domain");
+        assert_eq!(word(&judge(&genuine, Path::Open, None, &limits(), at(NOW))), "unknown_domain");
         let keyless = DomainPolicy { keys: vec![], ..policy() };
-        assert_eq!(word(&judge(&genuine, Path::Open, Some(&keyless), None, &limits(), at(NOW))), "no_key");
+        assert_eq!(word(&judge(&genuine, Path::Open, Some(&keyless), &limits(), at(NOW))), "no_key");
     }
 
     #[test]
@@ -339,9 +463,9 @@ mod tests {
         let listing =
             |apps: &[&str]| DomainPolicy { apps: Some(apps.iter().map(ToString::to_string).collect()), ..policy() };
         let message = signed(Event::Publish, NOW, NOW);
-        assert_eq!(word(&judge(&message, Path::Open, Some(&listing(&["live"])), None, &limits(), at(NOW))), "accepted");
+        assert_eq!(word(&judge(&message, Path::Open, Some(&listing(&["live"])), &limits(), at(NOW))), "accepted");
         assert_eq!(
-            word(&judge(&message, Path::Open, Some(&listing(&["live2"])), None, &limits(), at(NOW))),
+            word(&judge(&message, Path::Open, Some(&listing(&["live2"])), &limits(), at(NOW))),
             "app_not_allowed"
         );
     }
@@ -353,16 +477,13 @@ mod tests {
         for (path, expected) in
             [(Path::Secret, "accepted"), (Path::Open, "secret_path_missing"), (Path::WrongSecret, "secret_path_wrong")]
         {
-            assert_eq!(word(&judge(&message, path, Some(&unsigned), None, &limits(), at(NOW))), expected);
+            assert_eq!(word(&judge(&message, path, Some(&unsigned), &limits(), at(NOW))), expected);
         }
     }
 
     #[test]
     fn a_signed_domain_is_verified_on_its_secret_path_too() {
         let forged = Notification { stream: "other".into(), ..signed(Event::Publish, NOW, NOW) };
-        assert_eq!(
-            word(&judge(&forged, Path::Secret, Some(&policy()), None, &limits(), at(NOW))),
-            "signature_mismatch"
-        );
+        assert_eq!(word(&judge(&forged, Path::Secret, Some(&policy()), &limits(), at(NOW))), "signature_mismatch");
     }
 }

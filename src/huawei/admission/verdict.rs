@@ -33,16 +33,19 @@ pub enum QuarantineReason {
     SignatureOfAnotherStream,
     /// Its signature came before, with another push of the stream.
     SignatureOfAnotherPush,
+    /// It ends a push whose start was never received, and lies too long ago.
+    EndOfUnknownPush,
 }
 
 impl QuarantineReason {
     /// Every reason.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Expired,
         Self::StartOutsideWindow,
         Self::EndPredatesSession,
         Self::SignatureOfAnotherStream,
         Self::SignatureOfAnotherPush,
+        Self::EndOfUnknownPush,
     ];
 
     /// The word that stands in the log and in answers.
@@ -54,6 +57,7 @@ impl QuarantineReason {
             Self::EndPredatesSession => "end_predates_session",
             Self::SignatureOfAnotherStream => "signature_of_another_stream",
             Self::SignatureOfAnotherPush => "signature_of_another_push",
+            Self::EndOfUnknownPush => "end_of_unknown_push",
         }
     }
 }

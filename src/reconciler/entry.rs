@@ -59,6 +59,7 @@ fn receipt_of(row: EntryRow) -> Receipt {
             .auth_timestamp
             .filter(|_| verified)
             .and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
+        shares_signature: row.signature_shared_with.is_some(),
         details: Details {
             client_ip: row.client_ip,
             node_ip: row.node_ip,
