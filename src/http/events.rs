@@ -14,7 +14,7 @@ use super::problem::ApiError;
 use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
 use super::refusals::{Clash, NotThere, Refusals, TooLong};
 use super::state::AppState;
-use super::words::{Disposition, QuarantineReasonWord, SignatureKind};
+use super::words::{AlteredMemberWord, Disposition, QuarantineReasonWord, SignatureKind};
 use crate::access::{Principal, Scope};
 use crate::clock;
 use crate::event_log::release;
@@ -77,6 +77,14 @@ pub struct EventView {
     /// Unix second at which the signature expires.
     #[schema(required)]
     pub auth_timestamp: Option<i64>,
+    /// The session whose message used the signature before, if this one counts all the same: both came within a second.
+    #[schema(required)]
+    pub signature_shared_with: Option<Uuid>,
+    /// The unsigned members of the callback that could not be kept as they were sent: control characters are escaped, bytes
+    /// that are no text replaced, long texts cut with `…`, and what cannot be read is dropped. `undocumented` stands for
+    /// members that are not documented.
+    #[schema(value_type = Vec<AlteredMemberWord>)]
+    pub altered_members: Vec<String>,
     /// The operator who did it; null for what is not an operator's act.
     #[schema(required)]
     pub actor: Option<String>,
@@ -137,6 +145,8 @@ impl EventView {
             signature: row.signature,
             key_id: row.key_id,
             auth_timestamp: row.auth_timestamp,
+            signature_shared_with: row.signature_shared_with,
+            altered_members: row.altered.unwrap_or_default(),
             actor: row.actor,
             note: row.note,
             client_ip: personal.then_some(row.client_ip),

@@ -34,6 +34,7 @@ pub enum SessionFlag {
     EndBeforeStart,
     KeyConflict,
     QuarantinedMessages,
+    SharedSignature,
 }
 
 /// What a period is compared with.
@@ -195,6 +196,17 @@ pub enum QuarantineReasonWord {
     EndPredatesSession,
     SignatureOfAnotherStream,
     SignatureOfAnotherPush,
+    EndOfUnknownPush,
+}
+
+/// An unsigned member that could not be kept as it was sent.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum AlteredMemberWord {
+    UserArgs,
+    ClientIp,
+    NodeIp,
+    Undocumented,
 }
 
 /// Why a message is refused.
@@ -248,6 +260,7 @@ mod tests {
     use crate::access::Scope;
     use crate::access::audit::Act;
     use crate::huawei::admission::{QuarantineReason, RefusalCause};
+    use crate::huawei::notification::AlteredMember;
     use crate::rejection::NOT_A_NOTIFICATION;
     use crate::session::lifecycle::{EndSource, Flag};
 
@@ -263,6 +276,7 @@ mod tests {
         assert_words::<SessionFlag>(Flag::ALL.map(Flag::as_str));
         assert_words::<ScopeWord>(Scope::ALL.map(Scope::as_str));
         assert_words::<ActWord>(Act::ALL.map(Act::as_str));
+        assert_words::<AlteredMemberWord>(AlteredMember::ALL.map(AlteredMember::as_str));
         assert_words::<QuarantineReasonWord>(QuarantineReason::ALL.map(QuarantineReason::as_str));
         let causes = RefusalCause::ALL.map(RefusalCause::as_str).into_iter();
         assert_words::<RejectionCauseWord>(causes.chain([NOT_A_NOTIFICATION]));

@@ -14,6 +14,7 @@ mod dashboard;
 mod document;
 mod durability;
 mod event_log;
+mod field;
 mod forgeries;
 mod helpers;
 mod inference;

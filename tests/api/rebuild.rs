@@ -36,6 +36,13 @@ pub async fn eventful(app: &TestApp) {
         .await;
     }
     app.receive(&[Push::of("odd", 50).message("PAUSE", clock::now().timestamp())]).await;
+    // Two encoders that stop together, and one that sends what cannot be kept as it is.
+    let pair = [70, 40].map(|seconds_ago| Push::of("pair", seconds_ago));
+    let mut odd = pair[0].start();
+    (odd["user_args"], odd["client_ip"]) = ("a=1\tb".into(), "[2001:DB8::1]:80".into());
+    app.receive(&[odd, pair[1].start()]).await;
+    let expiry = clock::now().timestamp() + 60;
+    app.receive(&pair.map(|push| push.message("PUBLISH_DONE", expiry))).await;
     let quarantined = app.list("/v1/events?disposition=quarantined").await;
     for event in quarantined.iter().take(3) {
         app.post(&format!("/v1/events/{}/release", event["event_id"].as_str().unwrap()), &json!({}), 200).await;

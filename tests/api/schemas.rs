@@ -1,7 +1,7 @@
 //! Whether JSON fits a schema of the document of the API.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
@@ -13,7 +13,8 @@ static SCHEMAS: LazyLock<Value> =
 /// Asserts that a value fits a schema, which may refer to others.
 pub fn assert_fits(what: &str, schema: &Value, value: &Value) {
     static VALIDATORS: LazyLock<Mutex<HashMap<String, Validator>>> = LazyLock::new(Mutex::default);
-    let mut validators = VALIDATORS.lock().unwrap();
+    // What fails one test is to fail no other.
+    let mut validators = VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
     let validator = validators.entry(schema.to_string()).or_insert_with(|| {
         let mut whole = schema.clone();
         whole["components"] = json!({ "schemas": *SCHEMAS });
