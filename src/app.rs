@@ -144,6 +144,7 @@ impl Application {
             receiver: Receiver { log: queue, limits, masker, shards: rows.installation.shards },
             spool,
             roles: options.roles.clone(),
+            trusted_proxies: options.trusted_proxies.clone().into(),
             query_pool,
             report_pool,
             work_pool: work_pool.clone(),

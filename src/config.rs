@@ -7,12 +7,14 @@
 mod file;
 mod listening;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 pub use listening::ListenOptions;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
@@ -124,6 +126,11 @@ pub struct ServeOptions {
     /// Origins whose pages may ask the query API, separated by commas, or * for all; none when unset
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_CORS_ORIGINS", value_delimiter = ',', value_parser = origin, value_name = "ORIGINS")]
     pub cors_origins: Vec<String>,
+
+    /// Proxies that may say by Forwarded or X-Forwarded-For where a callback comes from: addresses or networks such as
+    /// 10.0.0.0/8, separated by commas; none when unset
+    #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, value_name = "NETWORKS")]
+    pub trusted_proxies: Vec<IpNet>,
 
     /// A replica that queries go to; the same database when unset
     #[arg(long, help_heading = DATA, env = "STREAMTALLY_READ_DATABASE_URL", hide_env_values = true, value_name = "URL")]
@@ -294,6 +301,21 @@ fn origin(text: &str) -> Result<String, String> {
     if written == text { Ok(written) } else { Err(format!("browsers write this origin as {written}")) }
 }
 
+/// An address, or a network whose prefix covers all of its bits that are set. What is IPv4 is written as IPv4, since that
+/// is how peers are compared.
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+    let network = address.or_else(|_| text.parse::<IpNet>());
+    let network = network.map_err(|_| "a proxy is written like 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32".to_owned())?;
+    if network.addr().to_canonical() != network.addr() {
+        return Err("write an IPv4-mapped network as the IPv4 network that it is".to_owned());
+    }
+    if network != network.trunc() {
+        return Err(format!("write this network as {}, or a single address without a prefix", network.trunc()));
+    }
+    Ok(network)
+}
+
 /// The master key: from the environment, else from the data folder, else made there.
 ///
 /// # Errors
@@ -356,7 +378,7 @@ fn collector(text: &str) -> Result<Url, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::origin;
+    use super::{network, origin};
 
     #[test]
     fn an_origin_is_written_as_browsers_do() {
@@ -373,6 +395,29 @@ mod tests {
         }
         for text in ["", "null", "wall.example.com", "https://", "https://*.example.com", "file:///x", " *"] {
             assert!(origin(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_an_address_or_a_network() {
+        for (text, expected) in [
+            ("192.0.2.1", "192.0.2.1/32"),
+            ("::ffff:192.0.2.1", "192.0.2.1/32"),
+            ("2001:db8::1", "2001:db8::1/128"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("2001:db8::/32", "2001:db8::/32"),
+        ] {
+            assert_eq!(network(text).map(|network| network.to_string()).as_deref(), Ok(expected));
+        }
+        for (text, words) in [
+            ("10.1.2.3/8", "write this network as 10.0.0.0/8"),
+            ("::ffff:10.0.0.0/104", "as the IPv4 network"),
+            ("10.0.0.0/33", "is written like"),
+            ("proxy.example.com", "is written like"),
+            ("10.0.0.1:80", "is written like"),
+            ("", "is written like"),
+        ] {
+            assert!(network(text).is_err_and(|error| error.contains(words)), "{text}");
         }
     }
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::callback_meters::{Outcome, count, note_remaining};
+use super::client_address::source_address;
 use super::content_encoding::{self, DecodeError};
 use super::extract::{MAX_BODY_BYTES, RawBody};
 use super::problem::ApiError;
@@ -139,7 +140,7 @@ async fn receive(
     callback_token: Option<&SecretString>,
     body: &[u8],
 ) -> Result<HttpResponse, ApiError> {
-    let source_ip = request.peer_addr().map(|address| address.ip());
+    let source_ip = source_address(request);
     let body = content_encoding::decode(request.headers(), body, MAX_BODY_BYTES);
     match take(state, source_ip, callback_token, body).await? {
         Verdict::Refuse(_) => Err(ApiError::NotVerified),

@@ -8,6 +8,7 @@ pub mod broadcasts;
 pub mod caching;
 pub mod callback_meters;
 pub mod callbacks;
+pub mod client_address;
 mod compression;
 pub mod connections;
 mod content_encoding;

@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
+use super::client_address::TrustedProxies;
 use super::live_changes::Feed;
 use super::sealer::Sealer;
 use crate::access::last_use::LastUses;
@@ -28,6 +29,8 @@ pub struct AppState {
     pub spool: Option<Arc<Spool>>,
     /// What this process does.
     pub roles: Vec<Role>,
+    /// Whose word counts on where a request comes from.
+    pub trusted_proxies: TrustedProxies,
     /// Told when the log has grown.
     pub appended: Arc<Notify>,
     /// Counts refused messages.

@@ -8,6 +8,7 @@ mod boundaries;
 mod broadcasts;
 mod caching;
 mod certificates;
+mod client_address;
 mod compression;
 mod cross_origin;
 mod dashboard;

@@ -15,6 +15,7 @@ use crate::access::Scope;
 use crate::clock;
 use crate::config::Role;
 use crate::http::callbacks;
+use crate::http::client_address::source_address;
 use crate::http::problem::ApiError;
 use crate::http::state::AppState;
 use crate::huawei::admission::Verdict;
@@ -66,7 +67,7 @@ pub async fn send_trial(
     let joiner = Joiner::from_text(&row.joiner).unwrap_or_default();
     let app = row.apps.as_ref().and_then(|apps| apps.first()).map_or("live", String::as_str);
     let now = clock::now().timestamp();
-    let source_ip = request.peer_addr().map(|address| address.ip());
+    let source_ip = source_address(&request);
     let mut verdicts = Vec::new();
     for event in [Event::Publish, Event::PublishDone] {
         let message = Message {
