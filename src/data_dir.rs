@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
+use tempfile::NamedTempFile;
 
-/// The folder for what the service keeps on disk.
+use crate::privileges::RootPrivileges;
+
+/// The folder for what the service keeps on disk. If another user owns it, root acts as that user in it.
 #[derive(Debug, Clone)]
 pub struct DataDir(PathBuf);
 
@@ -25,6 +28,14 @@ pub enum DataDirError {
         /// What the system says.
         source: io::Error,
     },
+    /// Another user owns it, and root cannot act as that user.
+    #[error("cannot act as the user who owns {path} or a folder above it; run the command as that user")]
+    NotOwner {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
 }
 
 impl DataDir {
@@ -32,18 +43,42 @@ impl DataDir {
     ///
     /// # Errors
     /// [`DataDirError::Unknown`] when nothing says where an ordinary user's data belong.
-    pub fn find(named: Option<&Path>) -> Result<Self, DataDirError> {
+    pub fn place(named: Option<&Path>) -> Result<PathBuf, DataDirError> {
         if let Some(path) = named {
-            return Ok(Self(path.to_owned()));
+            return Ok(path.to_owned());
         }
         if rustix::process::geteuid().is_root() {
-            return Ok(Self(PathBuf::from("/var/lib/streamtally")));
+            return Ok(PathBuf::from("/var/lib/streamtally"));
         }
         let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         absolute("XDG_DATA_HOME")
             .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
-            .map(|base| Self(base.join("streamtally")))
+            .map(|base| base.join("streamtally"))
             .ok_or(DataDirError::Unknown)
+    }
+
+    /// The same folder, to be used: root permanently becomes the user who owns it, or a folder above it.
+    ///
+    /// # Errors
+    /// [`DataDirError::Unknown`] and [`DataDirError::NotOwner`].
+    pub fn find(named: Option<&Path>) -> Result<Self, DataDirError> {
+        let (data_dir, root) = Self::find_keeping_root(named)?;
+        root.map_or(Ok(()), RootPrivileges::drop_permanently).map_err(|source| data_dir.not_owner(source))?;
+        Ok(data_dir)
+    }
+
+    /// The same, with the root privileges that were dropped, if any, for a process that needs them for something else.
+    ///
+    /// # Errors
+    /// [`DataDirError::Unknown`] and [`DataDirError::NotOwner`].
+    pub fn find_keeping_root(named: Option<&Path>) -> Result<(Self, Option<RootPrivileges>), DataDirError> {
+        let data_dir = Self(Self::place(named)?);
+        let root = RootPrivileges::drop_for(&data_dir.0).map_err(|source| data_dir.not_owner(source))?;
+        Ok((data_dir, root))
+    }
+
+    fn not_owner(&self, source: io::Error) -> DataDirError {
+        DataDirError::NotOwner { path: self.0.clone(), source }
     }
 
     /// Where it is.
@@ -67,27 +102,21 @@ impl DataDir {
 
     /// Keeps a new secret, readable by its owner alone.
     ///
-    /// Appears whole or not at all; a secret that is there already is never replaced. What root keeps in another
-    /// user's folder belongs to that user, who is to find it.
+    /// Appears whole or not at all; a secret that is there already is never replaced.
     ///
     /// # Errors
     /// [`DataDirError::Unusable`] when it cannot be written, or is there already.
     pub fn write_secret(&self, name: &str, secret: &str) -> Result<(), DataDirError> {
         let path = self.0.join(name);
-        let draft = self.0.join(format!(".{name}.{}", std::process::id()));
-        let written = self.keep(secret, &draft, &path);
-        let _ = fs::remove_file(&draft);
-        written.map_err(|source| DataDirError::Unusable { path, source })
+        self.keep(secret, &path).map_err(|source| DataDirError::Unusable { path, source })
     }
 
-    fn keep(&self, secret: &str, draft: &Path, path: &Path) -> io::Result<()> {
+    fn keep(&self, secret: &str, path: &Path) -> io::Result<()> {
         self.create()?;
-        write_synced(draft, secret)?;
-        if rustix::process::geteuid().is_root() {
-            let folder = fs::metadata(&self.0)?;
-            chown(draft, Some(folder.uid()), Some(folder.gid()))?;
-        }
-        fs::hard_link(draft, path)?;
+        let mut draft = NamedTempFile::new_in(&self.0)?;
+        writeln!(draft, "{secret}")?;
+        draft.as_file().sync_all()?;
+        draft.persist_noclobber(path)?;
         // The name itself is to survive a power cut too.
         fs::File::open(&self.0)?.sync_all()
     }
@@ -101,12 +130,6 @@ impl DataDir {
         let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
         fs::set_permissions(&self.0, fs::Permissions::from_mode(mode))
     }
-}
-
-fn write_synced(path: &Path, secret: &str) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    writeln!(file, "{secret}")?;
-    file.sync_all()
 }
 
 #[cfg(test)]

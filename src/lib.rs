@@ -33,6 +33,7 @@ pub mod http;
 pub mod huawei;
 pub mod open_files;
 pub mod postgres;
+pub mod privileges;
 pub mod query;
 pub mod reconciler;
 pub mod registry;

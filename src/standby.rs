@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use sqlx::{Connection, SqliteConnection};
@@ -75,17 +75,13 @@ impl Standby {
     }
 }
 
-/// Makes the file unless it is there. What root makes in another user's folder belongs to that user.
+/// Makes the file unless it is there.
 fn make(data_dir: &Path, path: &Path) -> io::Result<()> {
     fs::create_dir_all(data_dir)?;
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
         made => made?,
     };
-    if rustix::process::geteuid().is_root() {
-        let folder = fs::metadata(data_dir)?;
-        chown(path, Some(folder.uid()), Some(folder.gid()))?;
-    }
     // The name itself is to survive a power cut too.
     fs::File::open(data_dir)?.sync_all()
 }

@@ -134,6 +134,7 @@ pub(super) async fn with_installation_of<T>(
     shards: i16,
     work: impl AsyncFnOnce(&Installation) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
+    let actor = whoever_runs_this();
     let data_dir = DataDir::find(options.data_dir.as_deref())?;
     let database = open(options, &data_dir, Purpose::Command)?;
     let worked = async {
@@ -141,8 +142,7 @@ pub(super) async fn with_installation_of<T>(
         let master_key = config::master_key(&data_dir)?;
         let pool = pool::open(&database.options, Use::Work, false);
         installation::prepare(&pool, &master_key, shards, clock::now()).await?;
-        let installation =
-            Installation { pool, database: database.options.clone(), master_key, actor: whoever_runs_this() };
+        let installation = Installation { pool, database: database.options.clone(), master_key, actor };
         let worked = work(&installation).await;
         installation.pool.close().await;
         worked
@@ -161,6 +161,7 @@ pub(super) async fn with_installation_read_only<T>(
     options: &InstallationOptions,
     work: impl AsyncFnOnce(&Installation) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
+    let actor = whoever_runs_this();
     let data_dir = DataDir::find(options.data_dir.as_deref())?;
     if options.database_url.is_none() && !PrivatePostgres::exists_in(data_dir.path()) {
         bail!("{} holds no installation; --data-dir or --database-url names another", data_dir.path().display());
@@ -173,7 +174,7 @@ pub(super) async fn with_installation_read_only<T>(
         try_connecting(&database.options).await?;
         let read_only = database.options.clone().options([("default_transaction_read_only", "on")]);
         let pool = pool::open(&read_only, Use::Work, false);
-        let installation = Installation { pool, database: read_only, master_key, actor: whoever_runs_this() };
+        let installation = Installation { pool, database: read_only, master_key, actor };
         let worked = work(&installation).await;
         installation.pool.close().await;
         worked
@@ -187,7 +188,7 @@ fn stop(private: Option<PrivatePostgres>) -> anyhow::Result<()> {
     private.map_or(Ok(()), PrivatePostgres::stop).context("the private database did not stop")
 }
 
-/// A command has no token: it is known by the account that runs it.
+/// A command has no token: it is known by the account that runs it. Asked before root acts as the data folder's owner.
 fn whoever_runs_this() -> Actor {
     let account = User::from_uid(getuid()).ok().flatten().map(|user| user.name);
     Actor { name: format!("command line ({})", account.as_deref().unwrap_or("unknown account")), token_id: None }

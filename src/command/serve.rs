@@ -75,10 +75,10 @@ impl ServeCommand {
     async fn serve(self) -> anyhow::Result<()> {
         let metrics = telemetry::start_metrics()?;
         open_files::raise_limit(self.serve.max_connections);
-        let certificate = self.serve.certificate()?;
-        // Said before a database is started.
-        self.serve.retention_rules()?;
         let data_dir = self.find_data_dir()?;
+        // With the privileges that renewed certificates are read with, and before a database is started.
+        let certificate = self.serve.certificate()?;
+        self.serve.retention_rules()?;
         let mut database = database::open(&self.installation, &data_dir, Purpose::Serve)?;
         let served = async {
             let (admin_token, is_new) = config::admin_token(&data_dir)?;

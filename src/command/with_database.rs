@@ -14,6 +14,7 @@ use super::database;
 use crate::config::InstallationOptions;
 use crate::data_dir::DataDir;
 use crate::postgres::{PrivatePostgres, Purpose};
+use crate::privileges::RootPrivileges;
 
 /// What would lead a program to another database, whatever the others say.
 const ELSEWHERE: [&str; 5] = ["PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSWORD"];
@@ -67,17 +68,21 @@ impl DatabaseCommand {
         if self.installation.database_url.is_some() {
             bail!(BadUsage("the database is the one that DATABASE_URL names: give that to the program".to_owned()));
         }
-        let data_dir = DataDir::find(self.installation.data_dir.as_deref())?;
+        let (data_dir, root) = DataDir::find_keeping_root(self.installation.data_dir.as_deref())?;
         let private = database::open(&self.installation, &data_dir, Purpose::Command)?.private;
         let private = private.context("there is no private database")?;
-        let ended = self.run_program(&private).await;
+        let ended = self.run_program(&private, root.as_ref()).await;
         let stopped = private.stop().context("the private database did not stop");
         let status = ended?;
         stopped?;
         if status.success() { Ok(()) } else { Err(ProgramFailed { program: self.name(), status }.into()) }
     }
 
-    async fn run_program(&self, private: &PrivatePostgres) -> anyhow::Result<ExitStatus> {
+    async fn run_program(
+        &self,
+        private: &PrivatePostgres,
+        root: Option<&RootPrivileges>,
+    ) -> anyhow::Result<ExitStatus> {
         // What a terminal's user interrupts is the program, which may go on (psql does); the server is put away after it.
         let _interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -86,23 +91,28 @@ impl DatabaseCommand {
         for elsewhere in ELSEWHERE {
             command.env_remove(elsewhere);
         }
-        let mut child = command
+        command
             .args(arguments)
             .env("PGHOST", private.socket_dir())
             .env("PGPORT", private.port().to_string())
             .env("PGUSER", private.user())
-            .env("PGDATABASE", private.database())
-            .spawn()
-            .with_context(|| {
-                format!("{} cannot be run; psql and its like are PostgreSQL's client programs", self.name())
-            })?;
+            .env("PGDATABASE", private.database());
+        // The program runs as the user who runs the command, and writes files where that user may.
+        let child = match root {
+            Some(root) => root.regain_for(|| command.spawn())?,
+            None => command.spawn(),
+        };
+        let mut child = child.with_context(|| {
+            format!("{} cannot be run; psql and its like are PostgreSQL's client programs", self.name())
+        })?;
         loop {
             tokio::select! {
                 status = child.wait() => return Ok(status?),
                 _ = terminate.recv() => {
                     // It is told, too, and ends as it sees fit.
                     let pid = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-                    pid.map_or(Ok(()), |pid| kill_process(pid, Signal::TERM))?;
+                    let kill = || pid.map_or(Ok(()), |pid| kill_process(pid, Signal::TERM));
+                    root.map_or_else(|| Ok(kill()), |root| root.regain_for(kill))??;
                 }
             }
         }

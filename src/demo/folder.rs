@@ -34,8 +34,9 @@ pub enum DemoFolderError {
 pub fn find_folder(named: Option<&Path>) -> Result<DataDir, DemoFolderError> {
     let path = match named {
         Some(path) => path.to_owned(),
-        None => DataDir::find(None)?.path().with_file_name("streamtally-demo"),
+        None => DataDir::place(None)?.with_file_name("streamtally-demo"),
     };
+    let data_dir = DataDir::find(Some(&path))?;
     let unusable = |error| DemoFolderError::Unusable(path.clone(), error);
     fs::create_dir_all(&path).map_err(unusable)?;
     if !path.join(MARK).exists() {
@@ -44,7 +45,7 @@ pub fn find_folder(named: Option<&Path>) -> Result<DataDir, DemoFolderError> {
         }
         fs::write(path.join(MARK), "").map_err(unusable)?;
     }
-    Ok(DataDir::find(Some(&path))?)
+    Ok(data_dir)
 }
 
 /// Refuses a folder that is a demo's.

@@ -20,17 +20,15 @@ impl Account {
         Self::by_uid(Uid::effective().as_raw())
     }
 
-    /// The user to run the server of `data_dir`: ourselves, unless we are root; then the owner of
-    /// the database, else of the data folder, else `postgres`, else `nobody`.
-    pub(super) fn of_server(data_dir: &Path, pgdata: &Path) -> Result<Self, PostgresError> {
+    /// The user to run the server of a database: ourselves, unless we are root; then the owner of
+    /// the database, else `postgres`, else `nobody`.
+    pub(super) fn of_server(pgdata: &Path) -> Result<Self, PostgresError> {
         let ourselves = Self::ourselves()?;
         if !ourselves.is_root() {
             return Ok(ourselves);
         }
-        for folder in [pgdata, data_dir] {
-            if let Some(uid) = owner_of(folder)?.filter(|uid| *uid != 0) {
-                return Self::by_uid(uid);
-            }
+        if let Some(uid) = owner_of(pgdata)?.filter(|uid| *uid != 0) {
+            return Self::by_uid(uid);
         }
         let named = |name| User::from_name(name).ok().flatten().filter(|user| !user.uid.is_root());
         named("postgres").or_else(|| named("nobody")).map(Self::from).ok_or(PostgresError::NoServerUser)

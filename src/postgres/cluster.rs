@@ -57,7 +57,7 @@ impl Cluster {
     pub(super) fn prepare(folder: Folder, options: &Options) -> Result<Self, PostgresError> {
         let pgdata = folder.pgdata();
         let ourselves = Account::ourselves()?;
-        let server_user = Account::of_server(folder.path(), &pgdata)?;
+        let server_user = Account::of_server(&pgdata)?;
         let version = version_of(&pgdata, &server_user)?;
         let installation = Installation::find(options.bin.as_deref(), &pgdata, version)?;
         let identity = settings::identity_of(&pgdata);

@@ -2,12 +2,14 @@
 //!
 //! The folder belongs to the service and is never given to the server's user, since the service
 //! keeps secrets in it; only `postgres/` and `socket/` below it are. As root the server's user must
-//! be able to pass through, which mode 0711 grants without letting anybody list it.
+//! be able to pass through, which mode 0711 grants without letting anybody list it. Root comes here
+//! only if it owns the folder and all folders above it: else it has become the owner
+//! (`crate::privileges`). So no other user can replace a file of ours by a link.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::{self as unix, DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -78,17 +80,6 @@ impl Folder {
         self.path.join("pg_ident.conf")
     }
 
-    /// Opens, or creates with `mode`, a file of ours in the folder. Links are not followed; what
-    /// root creates belongs to the folder's owner, who may be the next to run.
-    pub(super) fn open_file(&self, path: &Path, mode: u32, options: &mut OpenOptions) -> io::Result<File> {
-        let file = options.create(true).mode(mode).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path)?;
-        if rustix::process::geteuid().is_root() {
-            let folder = fs::metadata(&self.path)?;
-            unix::fchown(&file, Some(folder.uid()), Some(folder.gid()))?;
-        }
-        Ok(file)
-    }
-
     /// Writes a small file that anybody may read, whole or not at all, unless it is there already.
     pub(super) fn write_file(&self, path: &Path, content: &str) -> Result<(), PostgresError> {
         if fs::read_to_string(path).is_ok_and(|present| present == content) {
@@ -96,7 +87,7 @@ impl Folder {
         }
         let new = path.with_extension("new");
         let write = || -> io::Result<()> {
-            let mut file = self.open_file(&new, 0o644, OpenOptions::new().write(true).truncate(true))?;
+            let mut file = open_file(&new, 0o644, OpenOptions::new().write(true).truncate(true))?;
             file.set_permissions(Permissions::from_mode(0o644))?;
             file.write_all(content.as_bytes())?;
             file.sync_all()?;
@@ -104,6 +95,11 @@ impl Folder {
         };
         write().map_err(PostgresError::io("write", path))
     }
+}
+
+/// Opens, or creates with `mode`, a file of ours in the data folder. Links are not followed.
+pub(super) fn open_file(path: &Path, mode: u32, options: &mut OpenOptions) -> io::Result<File> {
+    options.create(true).mode(mode).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path)
 }
 
 /// Where the database of a data folder is, or will be.
@@ -247,8 +243,8 @@ mod tests {
     fn a_link_in_place_of_a_file_of_ours_is_not_followed() {
         let temp = tempfile::tempdir().unwrap();
         let folder = Folder { path: temp.path().to_path_buf() };
-        unix::symlink(temp.path().join("target"), folder.log()).unwrap();
-        folder.open_file(&folder.log(), 0o600, OpenOptions::new().append(true)).unwrap_err();
+        std::os::unix::fs::symlink(temp.path().join("target"), folder.log()).unwrap();
+        open_file(&folder.log(), 0o600, OpenOptions::new().append(true)).unwrap_err();
         assert!(!temp.path().join("target").exists());
     }
 }

@@ -15,7 +15,12 @@ use std::{
 
 use rustix::{io::Errno, process::Pid};
 
-use super::{account::Account, error::PostgresError, folder::Folder, wait};
+use super::{
+    account::Account,
+    error::PostgresError,
+    folder::{Folder, open_file},
+    wait,
+};
 
 /// What the process that opens the private server does with it. It stands in the lock file, beside
 /// the pid.
@@ -133,7 +138,7 @@ impl Drop for FolderLock {
 fn open(folder: &Folder) -> Result<File, PostgresError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).truncate(false);
-    folder.open_file(&folder.lock(), 0o600, &mut options).or_else(|source| {
+    open_file(&folder.lock(), 0o600, &mut options).or_else(|source| {
         let refusals = [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem];
         if !refusals.contains(&source.kind()) {
             return Err(PostgresError::io("open", folder.lock())(source));

@@ -7,7 +7,10 @@ use std::{
     process::Stdio,
 };
 
-use super::{error::PostgresError, folder::Folder};
+use super::{
+    error::PostgresError,
+    folder::{Folder, open_file},
+};
 
 /// At this size a start puts the log aside.
 const FULL_BYTES: u64 = 16 << 20;
@@ -31,7 +34,7 @@ impl ServerLog {
             if fs::symlink_metadata(&path).is_ok_and(|log| log.len() > FULL_BYTES) {
                 fs::rename(&path, path.with_extension("log.1"))?;
             }
-            let file = folder.open_file(&path, 0o600, OpenOptions::new().read(true).append(true))?;
+            let file = open_file(&path, 0o600, OpenOptions::new().read(true).append(true))?;
             let start = file.metadata()?.len();
             Ok((file, start))
         };

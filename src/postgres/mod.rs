@@ -93,7 +93,7 @@ impl PrivatePostgres {
     /// Each says what to do: no installation, a folder that cannot be used or is in use, a server
     /// that does not start.
     pub fn open(options: &Options) -> Result<Self, PostgresError> {
-        let server_user = Account::of_server(&options.data_dir, &pgdata_of(&options.data_dir))?;
+        let server_user = Account::of_server(&pgdata_of(&options.data_dir))?;
         let folder = Folder::prepare(&options.data_dir, &server_user)?;
         let running = || socket_of_running_server(&folder);
         let lock = match FolderLock::acquire(&folder, options.purpose, Patience::default(), running)? {

@@ -17,7 +17,10 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use super::{account::Account, error::PostgresError};
+use super::{
+    account::{Account, owner_of},
+    error::PostgresError,
+};
 
 /// The port that names the socket. Nothing listens on the network, and every folder has one server.
 pub(super) const PORT: u16 = 5432;
@@ -38,8 +41,10 @@ impl SocketFolder {
     /// Chooses the folder for a data folder and makes it, or refuses it.
     pub(super) fn prepare(data_dir: &Path, identity: &str, server: &Account) -> Result<Self, PostgresError> {
         let ourselves = Account::ourselves()?;
-        // Root's own is closed to the server's user.
-        let runtime_dir = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|_| !ourselves.is_root());
+        // Root's own is closed to the server's user, also if root has become that user.
+        let ours = |path: &PathBuf| owner_of(path).is_ok_and(|owner| owner == Some(ourselves.uid));
+        let runtime_dir =
+            env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|_| !ourselves.is_root()).filter(ours);
         let folder = Self::choose(data_dir, runtime_dir.as_deref().filter(|path| path.is_dir()), identity);
         make(&folder.path, &ourselves, server)?;
         Ok(folder)

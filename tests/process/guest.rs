@@ -6,7 +6,7 @@ use crate::home::{Home, User};
 
 #[test]
 fn a_command_uses_the_server_of_the_service_and_leaves_it_running() {
-    let home = Home::new(User::Ordinary);
+    let home = Home::new(User::Ourselves);
     let service = home.serve();
     let server = service.server_pid();
     let options = Options { data_dir: home.data_dir(), bin: None, purpose: Purpose::Command, parameters: Vec::new() };

@@ -20,6 +20,7 @@ mod logs;
 mod main_job;
 mod monitoring;
 mod open_files;
+mod privileges;
 mod rebuild;
 mod refusal;
 mod replica;
