@@ -47,18 +47,20 @@ def live_sessions(wanted):
 
 
 def events(lines):
-    """Each event of a stream of server-sent events, as its id and its data; a sign of life has no data."""
-    event_id, data = None, []
+    """Each event of a stream of server-sent events, as its name, its id and its data."""
+    event, event_id, data = "message", None, []
     for line in lines:
         line = line.decode("utf-8").rstrip("\r\n")
-        if line.startswith("id:"):
+        if line.startswith("event:"):
+            event = line[6:].strip()
+        elif line.startswith("id:"):
             event_id = line[3:].strip()
         elif line.startswith("data:"):
             data.append(line[5:])
         # An empty line ends an event. What broke off before it is told again.
         elif not line and event_id is not None:
-            yield event_id, "\n".join(data)
-            data = []
+            yield event, event_id, "\n".join(data)
+            event, data = "message", []
 
 
 def follow(board, wanted):
@@ -67,12 +69,13 @@ def follow(board, wanted):
     while True:
         try:
             with ask("/v1/live/changes", wanted, {"Last-Event-ID": seen} if seen else {}) as changes:
-                for event_id, data in events(changes):
+                for event, event_id, data in events(changes):
                     if not filled:
                         # Only now, when whatever changes after it will be told.
                         board.fill(live_sessions(wanted))
                         filled = True
-                    if data:
+                    # A `position` moves the id alone.
+                    if event == "session":
                         board.change(json.loads(data))
                     seen, pause = event_id, FIRST_PAUSE
             problem, wait = "the connection ended", pause

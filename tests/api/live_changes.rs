@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::time::Duration;
 
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use streamtally::clock;
 use streamtally::session::{SessionKey, StreamKey};
 use streamtally::store::log::NewEntryRow;
+use tokio::time::timeout;
 
 use crate::helpers::{ADMIN_TOKEN, TestApp, answer, append_entries};
 use crate::messages::{DOMAIN, Push};
@@ -46,7 +48,9 @@ impl Listener {
         let (block, rest) = self.text.split_once("\n\n").unwrap();
         let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
         let data = field("data: ").map(|data| serde_json::from_str(&data).unwrap());
-        assert_eq!(data.is_some(), field("event: ").is_some_and(|event| event == "session"));
+        assert_eq!(field("event: ").unwrap(), if data.is_some() { "session" } else { "position" });
+        // With a line of data, or clients would not take over the id.
+        assert!(field("data:").is_some());
         self.id = field("id: ").unwrap();
         self.text = String::from(rest);
         Some(data)
@@ -147,6 +151,33 @@ async fn a_bound_token_hears_of_its_domains_alone_and_of_personal_fields_by_scop
     assert!(session.get("client_ip").is_none() && session.get("user_args").is_none());
     let session = personal.session().await.unwrap();
     assert_eq!((&session["domain"], &session["client_ip"]), (&"other.example.com".into(), &"203.0.113.7".into()));
+}
+
+#[tokio::test]
+async fn a_heartbeat_comes_and_moves_the_resume_point_while_only_others_change() {
+    let app = TestApp::start().await;
+    app.put("/v1/domains/other.example.com", &json!({}), 201).await;
+    app.post("/v1/domains/other.example.com/keys", &json!({ "key": "k".repeat(32) }), 201).await;
+    let bound = app.make_token(&["read"], Some(&[DOMAIN])).await;
+    let mut bound = Listener::start(&app, &bound, "", None).await;
+    let mut all = Listener::start(&app, ADMIN_TOKEN, "", None).await;
+    let begin = bound.id.clone();
+    let others_change = async {
+        for number in 0.. {
+            let stream = format!("other{number}");
+            let push = Push { domain: "other.example.com".into(), key: "k".repeat(32), ..Push::of(&stream, 60) };
+            app.receive(&[push.start()]).await;
+            assert_eq!(all.told().await, told(&stream, "live"));
+        }
+    };
+    tokio::select! {
+        heartbeat = timeout(Duration::from_secs(20), bound.block()) => assert_eq!(heartbeat, Ok(Some(None))),
+        () = others_change => unreachable!("it goes on"),
+    }
+    assert_ne!(bound.id, begin);
+    let mut resumed = Listener::start(&app, ADMIN_TOKEN, "", Some(&bound.id)).await;
+    app.receive(&[Push::of("afterwards", 60).start()]).await;
+    assert_ne!(resumed.told().await, told("other0", "live"));
 }
 
 #[tokio::test]

@@ -11,7 +11,8 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
 use futures_util::stream;
 use tokio::sync::broadcast::Receiver;
-use tokio::time::timeout;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, timeout_at};
 use utoipa::IntoParams;
 
 use super::extract::{Access, Read};
@@ -27,10 +28,10 @@ use crate::query::changes::Positions;
 use crate::store::session::SessionRow;
 use crate::store::session_list::Renditions;
 pub use feed::Feed;
-use text::{Stretch, Wanted, read_resume_point, resume_point, sign_of_life};
+use text::{Stretch, Wanted, position_event, read_resume_point, resume_point};
 
-/// How long a listener hears nothing at most.
-const SILENCE: Duration = Duration::from_secs(15);
+/// The longest time between two events that are sent to a listener.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 
 const LAST_EVENT_ID: &str = "Last-Event-ID";
 
@@ -74,8 +75,11 @@ impl ListenQuery {
 ///
 /// Each `event: session` carries a session that has changed, as it now is: it began, ended, or anything else about it is
 /// new. Its `id` is a point to resume from: whoever comes back with it as `Last-Event-ID` misses nothing, however long
-/// they were away (as far as the log is kept), and may see some changes twice. Without it, only what changes from now on is told. A comment every 15
-/// seconds keeps the connection open. Who does not keep up is cut off, and may resume.
+/// they were away (as far as the log is kept), and may see some changes twice. Without it, only what changes from now on is told.
+///
+/// `event: position` opens the stream and follows whenever nothing was sent for 15 seconds. It has an `id` and empty data,
+/// keeps the connection open, and moves the resume point past changes that the filters or the token leave out. Clients
+/// ignore events whose name they do not know. Who does not keep up is cut off, and may resume.
 #[utoipa::path(
     tag = "dashboards",
     params(
@@ -88,7 +92,7 @@ impl ListenQuery {
             description = "Changes, until the caller goes; the data of each is a `Session`",
             body = String,
             content_type = "text/event-stream",
-            example = "id: q83v…\n\nevent: session\nid: r94w…\ndata: {\"session_id\":\"5708bd73-…\",…}\n\n: \n\n",
+            example = ": still here\nevent: position\nid: q83v…\ndata:\n\nevent: session\nid: r94w…\ndata: {\"session_id\":\"5708bd73-…\",…}\n\n",
         ),
         Refusals,
     ),
@@ -105,8 +109,8 @@ pub async fn listen_to_changes(
         None => state.feed.positions().await?,
         Some(id) => resume(&state, id).await?,
     };
-    let begin = sign_of_life(&resume_point(&state.sealer, &seen));
-    let listener = Listener { state, principal, wanted, seen, changes, caught_up: false, begin: Some(begin) };
+    let heartbeat_at = Instant::now();
+    let listener = Listener { state, principal, wanted, seen, changes, caught_up: false, heartbeat_at };
     let events = stream::unfold(listener, |mut listener| async move {
         let said = listener.next().await?;
         Some((Ok::<_, actix_web::Error>(said), listener))
@@ -137,44 +141,62 @@ struct Listener {
     seen: Positions,
     changes: Receiver<Arc<Stretch>>,
     caught_up: bool,
-    begin: Option<Bytes>,
+    /// When the next heartbeat is due, unless something else is sent before. The first is due at once.
+    heartbeat_at: Instant,
+}
+
+/// What came of listening.
+enum Heard {
+    Stretch(Arc<Stretch>),
+    Nothing,
+    End,
 }
 
 impl Listener {
     /// What is to be said next; `None` when the conversation is over: the service stops, the token is no longer valid,
     /// the listener is too slow, or the database failed. In all but the second case resuming helps.
     async fn next(&mut self) -> Option<Bytes> {
-        if let Some(begin) = self.begin.take() {
-            return Some(begin);
+        while Instant::now() < self.heartbeat_at {
+            let said = match self.listen().await {
+                Heard::Stretch(stretch) => self.tell(&stretch)?,
+                Heard::Nothing => continue,
+                Heard::End => return None,
+            };
+            if !said.is_empty() {
+                return Some(self.send(said));
+            }
         }
-        loop {
-            if !self.caught_up {
-                let stretch = self.state.feed.read(&self.seen).await.ok()?;
-                self.caught_up = stretch.to == self.seen;
-                let said = self.tell(&stretch)?;
-                if !said.is_empty() {
-                    return Some(said);
-                }
-                continue;
+        self.renew()?;
+        let heartbeat = position_event(&resume_point(&self.state.sealer, &self.seen));
+        Some(self.send(heartbeat))
+    }
+
+    /// Only what is sent puts the heartbeat off: others' changes do not.
+    fn send(&mut self, said: Bytes) -> Bytes {
+        self.heartbeat_at = Instant::now() + HEARTBEAT_INTERVAL;
+        said
+    }
+
+    /// Reads from the log until the listener has caught up, then listens to the feed until the heartbeat is due.
+    async fn listen(&mut self) -> Heard {
+        let feed = &self.state.feed;
+        if !self.caught_up {
+            let Ok(stretch) = feed.read(&self.seen).await else { return Heard::End };
+            self.caught_up = stretch.to == self.seen;
+            return Heard::Stretch(Arc::new(stretch));
+        }
+        let heard = tokio::select! {
+            heard = timeout_at(self.heartbeat_at, self.changes.recv()) => heard,
+            () = feed.stopped() => return Heard::End,
+        };
+        match heard {
+            Ok(Ok(stretch)) => {
+                self.caught_up = !is_before(&self.seen, &stretch.from);
+                let is_new = self.caught_up && is_before(&self.seen, &stretch.to);
+                if is_new { Heard::Stretch(stretch) } else { Heard::Nothing }
             }
-            let feed = &self.state.feed;
-            let heard = tokio::select! {
-                heard = timeout(SILENCE, self.changes.recv()) => heard,
-                () = feed.stopped() => return None,
-            };
-            let Ok(stretch) = heard else {
-                self.renew()?;
-                return Some(sign_of_life(&resume_point(&self.state.sealer, &self.seen)));
-            };
-            let stretch = stretch.ok()?;
-            if is_before(&self.seen, &stretch.from) {
-                self.caught_up = false;
-            } else if is_before(&self.seen, &stretch.to) {
-                let said = self.tell(&stretch)?;
-                if !said.is_empty() {
-                    return Some(said);
-                }
-            }
+            Ok(Err(RecvError::Lagged(_) | RecvError::Closed)) => Heard::End,
+            Err(_) => Heard::Nothing,
         }
     }
 

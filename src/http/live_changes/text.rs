@@ -93,7 +93,10 @@ impl Stretch {
     }
 }
 
-/// A sign of life, which also moves the listener's resume point on.
-pub(super) fn sign_of_life(resume_point: &str) -> Bytes {
-    format!(": still here\nid: {resume_point}\n\n").into()
+/// A heartbeat that moves the listener's resume point.
+///
+/// Firefox and several libraries take over an `id` only with an event that they dispatch, which an event without a data line
+/// is not: hence the empty data.
+pub(super) fn position_event(resume_point: &str) -> Bytes {
+    format!(": still here\nevent: position\nid: {resume_point}\ndata:\n\n").into()
 }
