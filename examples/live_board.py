@@ -84,7 +84,7 @@ def follow(board, wanted):
             if "Last-Event-ID" in names:
                 # The log does not reach back to it any more.
                 seen, filled, wait = None, False, 0
-            elif code < 500:
+            elif code < 500 and code != 429:
                 # The token is wrong, or may not do this: asking again does not help.
                 sys.exit(f"{problem} (status {code})")
             else:

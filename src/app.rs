@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::last_use::LastUses;
 use crate::clock;
-use crate::config::{Role, ServeOptions};
+use crate::config::{LimitOptions, Role, ServeOptions};
 use crate::event_log::alarm::Alarms;
 use crate::event_log::append::Log;
 use crate::event_log::drain::Drain;
@@ -29,6 +29,7 @@ use crate::event_log::receive::Receiver;
 use crate::event_log::spool::Spool;
 use crate::http::connections::Connections;
 use crate::http::live_changes::Feed;
+use crate::http::quota::Quota;
 use crate::http::sealer::Sealer;
 use crate::http::server;
 use crate::http::state::AppState;
@@ -151,6 +152,7 @@ impl Application {
             unconfirmed_after: options.unconfirmed_after,
             folding: Arc::new(AtomicBool::new(true)),
             feed: feed.clone(),
+            listeners: listener_quota(&options.limits)?,
             sealer,
             metrics: metrics.clone(),
         });
@@ -270,6 +272,11 @@ impl Application {
         }
         ended
     }
+}
+
+fn listener_quota(limits: &LimitOptions) -> anyhow::Result<Quota> {
+    let (per_token, in_all) = (limits.max_listeners_per_token, limits.max_listeners);
+    Ok(Quota::new("listeners to changes", usize::try_from(per_token)?, usize::try_from(in_all)?))
 }
 
 /// What a process that receives has on disk: the standby file, and the spool in it.

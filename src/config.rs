@@ -5,6 +5,7 @@
 //! the machine.
 
 mod file;
+mod limits;
 mod listening;
 
 use std::net::IpAddr;
@@ -15,6 +16,7 @@ use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
+pub use limits::LimitOptions;
 pub use listening::ListenOptions;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
@@ -122,6 +124,10 @@ pub struct ServeOptions {
     /// Connections that may be open at one time, shared evenly by as many workers as there are processors; others wait
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_MAX_CONNECTIONS", default_value = "20000", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "CONNECTIONS")]
     pub max_connections: u32,
+
+    /// Limits on callers.
+    #[command(flatten)]
+    pub limits: LimitOptions,
 
     /// Origins whose pages may ask the query API, separated by commas, or * for all; none when unset
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_CORS_ORIGINS", value_delimiter = ',', value_parser = origin, value_name = "ORIGINS")]

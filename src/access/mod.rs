@@ -88,6 +88,12 @@ impl Principal {
         self.scopes.contains(&Scope::Admin) || self.scopes.contains(&scope)
     }
 
+    /// The hash of its token.
+    #[must_use]
+    pub fn token_hash(&self) -> &TokenHash {
+        &self.token_hash
+    }
+
     /// The domains that exist for it; all when `None`.
     #[must_use]
     pub fn visible_domains(&self) -> Option<&[String]> {

@@ -13,6 +13,7 @@ use utoipa_swagger_ui::Config;
 use super::extract::MAX_BODY_BYTES;
 use super::problem::ApiError;
 use super::query_string;
+use super::quota::QuotaError;
 use crate::access::Scope;
 use crate::huawei::notification::ParseError;
 
@@ -191,6 +192,7 @@ fn name_code(status: &str, response: &mut Response, receives: bool) {
         ("409", _) => ApiError::Conflict("this was done before".to_owned()),
         ("413", _) => ApiError::TooLarge(MAX_BODY_BYTES),
         ("415", _) => ApiError::UnsupportedEncoding,
+        ("429", _) => QuotaError::OfToken { what: "listeners to changes", limit: 1_000 }.into(),
         ("503", _) => ApiError::Unavailable("".into()),
         _ => ApiError::Internal("".into()),
     };

@@ -25,6 +25,7 @@ pub mod operator_ends;
 pub mod page;
 pub mod problem;
 pub mod query_string;
+pub mod quota;
 mod refusals;
 pub mod rejections;
 pub mod reports;

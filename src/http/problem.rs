@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::content_encoding::ACCEPTED;
+use super::quota::QuotaError;
 use crate::access::Scope;
 use crate::access::admin::NewTokenError;
 use crate::clock;
@@ -65,6 +66,9 @@ pub enum ApiError {
     /// The body is encoded in a way that is not decoded.
     #[error("the body has a Content-Encoding other than {ACCEPTED}")]
     UnsupportedEncoding,
+    /// A limit on what callers have under way is reached.
+    #[error(transparent)]
+    TooManyRequests(#[from] QuotaError),
     /// It can be done later.
     #[error("the service cannot do this at the moment")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -99,6 +103,8 @@ pub enum ProblemCode {
     TooSlow,
     /// The body is encoded in a way that is not decoded.
     UnsupportedEncoding,
+    /// A limit on what callers have under way is reached.
+    TooManyRequests,
     /// Not possible at the moment.
     Unavailable,
     /// A defect of the service.
@@ -134,7 +140,7 @@ impl ProblemCode {
     }
 }
 
-/// How many seconds to wait before asking again for what is not available.
+/// How many seconds to wait before asking again for what is not possible at the moment.
 const RETRY_AFTER_SECONDS: &str = "2";
 
 impl ApiError {
@@ -165,6 +171,9 @@ impl ApiError {
             Self::TooSlow => (Code::TooSlow, StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"),
             Self::UnsupportedEncoding => {
                 (Code::UnsupportedEncoding, StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body's encoding is not supported")
+            }
+            Self::TooManyRequests(_) => {
+                (Code::TooManyRequests, StatusCode::TOO_MANY_REQUESTS, "Too many requests at a time")
             }
             Self::Unavailable(_) => (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, "Not possible at the moment"),
             Self::Internal(_) => (Code::Internal, StatusCode::INTERNAL_SERVER_ERROR, "The service failed"),
@@ -231,8 +240,10 @@ impl ResponseError for ApiError {
         let mut response = HttpResponse::build(self.status_code());
         match self {
             Self::Unauthenticated => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
-            Self::Unavailable(_) => response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS)),
             Self::UnsupportedEncoding => response.insert_header((header::ACCEPT_ENCODING, ACCEPTED)),
+            Self::TooManyRequests(_) | Self::Unavailable(_) => {
+                response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS))
+            }
             Self::MethodNotAllowed(methods) => response.insert_header((header::ALLOW, methods.join(", "))),
             _ => &mut response,
         };

@@ -55,6 +55,18 @@ pub enum Clash {
     Conflict(Problem),
 }
 
+/// Of operations that a caller may have only so many of under way.
+#[derive(IntoResponses)]
+pub enum Limited {
+    /// The token, or the service, has reached a limit, which `detail` names.
+    #[response(
+        status = 429,
+        content_type = "application/problem+json",
+        headers(("Retry-After" = u32, description = "Seconds to wait"))
+    )]
+    TooManyRequests(Problem),
+}
+
 /// Of operations with a body.
 #[derive(IntoResponses)]
 pub enum TooLong {

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::client_address::TrustedProxies;
 use super::live_changes::Feed;
+use super::quota::Quota;
 use super::sealer::Sealer;
 use crate::access::last_use::LastUses;
 use crate::config::Role;
@@ -51,6 +52,8 @@ pub struct AppState {
     pub folding: Arc<AtomicBool>,
     /// Tells what changes.
     pub feed: Feed,
+    /// How many may listen to it.
+    pub listeners: Quota,
     /// Seals what callers hold for us.
     pub sealer: Sealer,
     /// Renders the metrics.

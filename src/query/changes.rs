@@ -1,22 +1,34 @@
 //! What has changed since a moment that a reader remembers: one position of the log a shard.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::store;
+use crate::store::change::ChangedSessionRow;
 use crate::store::session::SessionRow;
 
-/// How many entries of a shard are looked at in one go.
+/// How many entries of a shard are looked at in one go, for all listeners together.
 const STRETCH: i64 = 1_000;
+
+/// The same for one listener, who keeps the sessions' ids in memory while they are read.
+const BACKLOG_STRETCH: i64 = 64;
 
 /// How far a reader has seen each shard's log, in the order of shards.
 pub type Positions = Vec<i64>;
 
-/// What changed on the way from one moment to a later one.
-pub struct Changes {
+/// Which sessions changed on the way from one moment to a later one.
+#[derive(Debug)]
+pub struct Changed {
     /// The later moment.
     pub to: Positions,
-    /// Every session that changed, as it is now.
+    /// Every session that changed, in the order of their last changes.
+    pub sessions: Vec<ChangedSessionRow>,
+}
+
+/// Sessions that have changed.
+#[derive(Debug)]
+pub struct Changes {
+    /// The sessions, as they are now.
     pub sessions: Vec<SessionRow>,
     /// When this was read.
     pub as_of: DateTime<Utc>,
@@ -39,20 +51,64 @@ pub async fn is_forgotten(pool: &PgPool, from: &Positions) -> Result<bool, sqlx:
     Ok(horizons.iter().zip(from).any(|(horizon, from)| horizon.position > *from))
 }
 
-/// What has changed after `from`, as far as that is folded, or the first of it if it is much.
+/// What has changed after `from` up to a later moment, as far as that is folded, or the first of it if it is much.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn list_changes(pool: &PgPool, from: &Positions) -> Result<Changes, sqlx::Error> {
+pub async fn list_changes(pool: &PgPool, from: &Positions) -> Result<(Positions, Changes), sqlx::Error> {
     let mut snapshot = store::snapshot::begin(pool).await?;
-    let as_of = store::snapshot::get_transaction_time(&mut *snapshot).await?;
+    let Changed { to, sessions } = find_changed(&mut snapshot, from, STRETCH).await?;
+    let changes = read_changed(&mut snapshot, &sessions).await?;
+    snapshot.commit().await?;
+    Ok((to, changes))
+}
+
+/// Which sessions have changed after `from`, as far as that is folded, or the first of them if they are many: so few that
+/// each listener can keep them.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_backlog(pool: &PgPool, from: &Positions) -> Result<Changed, sqlx::Error> {
+    let mut snapshot = store::snapshot::begin(pool).await?;
+    let changed = find_changed(&mut snapshot, from, BACKLOG_STRETCH).await?;
+    snapshot.commit().await?;
+    Ok(changed)
+}
+
+/// Some sessions of a backlog that reaches up to `to`. `None` when they are read from a replica that has not come to it: they
+/// could be as they were before.
+///
+/// # Errors
+/// Those of the database.
+pub async fn read_backlog(
+    pool: &PgPool,
+    to: &Positions,
+    sessions: &[ChangedSessionRow],
+) -> Result<Option<Changes>, sqlx::Error> {
+    let mut snapshot = store::snapshot::begin(pool).await?;
+    let folded = store::change::list_folded_positions(&mut *snapshot).await?;
+    let changes = read_changed(&mut snapshot, sessions).await?;
+    snapshot.commit().await?;
+    let has_come_to_it = folded.iter().zip(to).all(|(folded, to)| folded >= to);
+    Ok(has_come_to_it.then_some(changes))
+}
+
+async fn find_changed(snapshot: &mut PgConnection, from: &Positions, most: i64) -> Result<Changed, sqlx::Error> {
     let folded = store::change::list_folded_positions(&mut *snapshot).await?;
     let to: Positions =
-        folded.iter().zip(from).map(|(folded, from)| (*folded).clamp(*from, from.saturating_add(STRETCH))).collect();
+        folded.iter().zip(from).map(|(folded, from)| (*folded).clamp(*from, from.saturating_add(most))).collect();
     let sessions =
         if to == *from { Vec::new() } else { store::change::list_changed_sessions(&mut *snapshot, from, &to).await? };
-    snapshot.commit().await?;
-    Ok(Changes { to, sessions, as_of })
+    Ok(Changed { to, sessions })
+}
+
+async fn read_changed(snapshot: &mut PgConnection, sessions: &[ChangedSessionRow]) -> Result<Changes, sqlx::Error> {
+    let as_of = store::snapshot::get_transaction_time(&mut *snapshot).await?;
+    let ids: Vec<_> = sessions.iter().map(|session| (session.shard, session.session_id)).collect();
+    let mut sessions = store::session::list_sessions_by_id(&mut *snapshot, &ids).await?;
+    sessions.retain(|session| session.status != "unseen");
+    sessions.sort_by_key(|session| (session.last_recorded_at, session.shard, session.last_position));
+    Ok(Changes { sessions, as_of })
 }
 
 /// Whether an entry of the log is folded.

@@ -1,8 +1,7 @@
 //! What folding has changed, as the log tells: no session is written but for an entry of it.
 
 use sqlx::PgExecutor;
-
-use super::session::SessionRow;
+use uuid::Uuid;
 
 /// How far each shard is folded, in their order.
 ///
@@ -12,8 +11,17 @@ pub async fn list_folded_positions(executor: impl PgExecutor<'_>) -> Result<Vec<
     sqlx::query_scalar!("select position from fold_progress order by shard").fetch_all(executor).await
 }
 
-/// The sessions that entries after `from` up to `to` are about, by the shards' positions, in the order in which they
-/// were last changed.
+/// A session, by its shard and its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangedSessionRow {
+    /// The stream's shard.
+    pub shard: i16,
+    /// The session's id.
+    pub session_id: Uuid,
+}
+
+/// The sessions that entries after `from` up to `to` are about, by the shards' positions, in the order of the last of these
+/// entries.
 ///
 /// # Errors
 /// Those of the database.
@@ -21,19 +29,16 @@ pub async fn list_changed_sessions(
     executor: impl PgExecutor<'_>,
     from: &[i64],
     to: &[i64],
-) -> Result<Vec<SessionRow>, sqlx::Error> {
+) -> Result<Vec<ChangedSessionRow>, sqlx::Error> {
     let shards: Vec<i16> = (0..).take(from.len()).collect();
     sqlx::query_as!(
-        SessionRow,
-        "select session.* from stream_session session
-         where (session.shard, session.session_id) in (
-                 select entry.shard, entry.session_id
-                 from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as stretch (shard, after_position, to_position)
-                 join log_entry entry on entry.shard = stretch.shard
-                     and entry.position > stretch.after_position and entry.position <= stretch.to_position
-             )
-             and session.status <> 'unseen'
-         order by session.last_recorded_at, session.shard, session.last_position",
+        ChangedSessionRow,
+        "select entry.shard, entry.session_id
+         from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as stretch (shard, after_position, to_position)
+         join log_entry entry on entry.shard = stretch.shard
+             and entry.position > stretch.after_position and entry.position <= stretch.to_position
+         group by entry.shard, entry.session_id
+         order by max(entry.recorded_at), entry.shard, max(entry.position)",
         &shards,
         from,
         to

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use streamtally::clock;
 use streamtally::session::{SessionKey, StreamKey};
 use streamtally::store::log::NewEntryRow;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::helpers::{ADMIN_TOKEN, TestApp, answer, append_entries};
+use crate::helpers::{ADMIN_TOKEN, TestApp, answer, append_entries, until};
 use crate::messages::{DOMAIN, Push};
 
 const PATH: &str = "/v1/live/changes";
@@ -265,6 +267,66 @@ async fn who_does_not_keep_up_is_cut_off_and_misses_nothing_by_resuming() {
         }
     }
     assert!(cuts > 0);
+}
+
+/// The longest chunk of HTTP that is sent until so many sessions were told.
+async fn longest_chunk(app: &TestApp, id: &str, sessions: usize) -> usize {
+    let host = app.address.trim_start_matches("http://");
+    let mut stream = BufReader::new(TcpStream::connect(host).await.unwrap());
+    let request = format!(
+        "GET {PATH} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\nLast-Event-ID: {id}\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut line = String::new();
+    while line != "\r\n" {
+        line.clear();
+        stream.read_line(&mut line).await.unwrap();
+    }
+    let (mut told, mut longest) = (0, 0);
+    while told < sessions {
+        line.clear();
+        stream.read_line(&mut line).await.unwrap();
+        let size = usize::from_str_radix(line.trim(), 16).unwrap();
+        let mut chunk = vec![0; size + 2];
+        stream.read_exact(&mut chunk).await.unwrap();
+        told += String::from_utf8(chunk).unwrap().matches("event: session").count();
+        longest = longest.max(size);
+    }
+    longest
+}
+
+#[tokio::test]
+async fn what_was_missed_is_told_in_small_pieces_each_read_when_the_one_before_is_taken() {
+    let app = TestApp::start().await;
+    let id = Listener::start(&app, ADMIN_TOKEN, "", None).await.id;
+    append(&app, 0..1_000, &"cdn=hw&".repeat(600)).await;
+    assert!(longest_chunk(&app, &id, 1_000).await < 64 * 1024);
+}
+
+#[tokio::test]
+async fn a_token_and_the_service_may_have_only_so_many_listeners() {
+    let limits = ["--max-listeners", "3", "--max-listeners-per-token", "2"];
+    let app = TestApp::start_with(&[&["--roles", "receiver,api"][..], &limits].concat()).await;
+    let [one, other] = [app.make_token(&["read"], None).await, app.make_token(&["read"], None).await];
+    let assert_refused = async |token: &str, limit: &str| {
+        let refused = app.client.get(format!("{}{PATH}", app.address)).bearer_auth(token).send().await.unwrap();
+        assert!(refused.headers().contains_key("retry-after"));
+        let problem = answer(&Method::GET, PATH, refused, 429).await;
+        assert_eq!((&problem["code"], &problem["detail"]), (&"too_many_requests".into(), &limit.into()));
+    };
+    let first = Listener::start(&app, &one, "", None).await;
+    let _second = Listener::start(&app, &one, "", None).await;
+    assert_refused(&one, "the token has reached its limit of 2 listeners to changes").await;
+    let _third = Listener::start(&app, &other, "", None).await;
+    assert_refused(&other, "the service has reached its limit of 3 listeners to changes").await;
+    drop(first);
+    until(async || {
+        // That somebody has left is noticed when they are told something.
+        app.receive(&[Push::of("room", 60).start()]).await;
+        let url = format!("{}{PATH}", app.address);
+        app.client.get(url).bearer_auth(&other).send().await.unwrap().status() == StatusCode::OK
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -38,6 +38,8 @@ fn what_cannot_be_a_setting_is_refused_with_its_name() {
         ("listen = ", 1, "is not TOML"),
         ("listen = 'nowhere'", 2, "--listen"),
         ("signature_grace = 600", 2, "write a number with its unit"),
+        ("max_listeners = 0", 2, "--max-listeners"),
+        ("max_listeners_per_token = 1000001", 2, "--max-listeners-per-token"),
         ("keep_events = '30d 23h'", 2, "at least 31d"),
         ("keep_personal = '23h'", 2, "at least 1d"),
         ("trusted_proxies = ['192.0.2.1', '10.1.2.3/8']", 2, "write this network as 10.0.0.0/8"),

@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::text::Stretch;
 use crate::http::sealer::Sealer;
-use crate::query::changes::{Positions, get_positions, is_forgotten, list_changes};
+use crate::query::changes::{
+    Changed, Positions, get_positions, is_forgotten, list_backlog, list_changes, read_backlog,
+};
 
 /// How often changes are looked for.
 const POLL: Duration = Duration::from_millis(200);
@@ -21,6 +23,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// How many stretches are kept for listeners who do not keep up. Who falls behind by more is cut off.
 const KEPT: usize = 16;
+
+/// How many sessions of a backlog a listener has in memory at a time: with the longest names and `user_args`, 256 KiB.
+const BACKLOG_BIT: usize = 32;
 
 /// Tells listeners what changes.
 #[derive(Clone)]
@@ -53,6 +58,11 @@ impl Feed {
         self.stopped.cancelled().await;
     }
 
+    /// Whether the service stops.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.is_cancelled()
+    }
+
     /// How far the log is folded.
     pub(super) async fn positions(&self) -> Result<Positions, sqlx::Error> {
         get_positions(&self.pool).await
@@ -63,10 +73,25 @@ impl Feed {
         is_forgotten(&self.pool, from).await
     }
 
-    /// What has changed after `from`, or the first of it.
-    pub(super) async fn read(&self, from: &Positions) -> Result<Stretch, sqlx::Error> {
-        let changes = list_changes(&self.pool, from).await?;
-        Ok(Stretch::new(from.clone(), changes, &self.sealer, self.unconfirmed_after))
+    /// What one listener has missed after `from`, or the first of it: to be read bit by bit.
+    pub(super) async fn list_backlog(&self, from: &Positions) -> Result<Changed, sqlx::Error> {
+        list_backlog(&self.pool, from).await
+    }
+
+    /// The next bit of a backlog that begins at `from`. It leads to the backlog's end if it is the last one, and else leaves
+    /// its listener where they were: whoever resumes within a backlog is told all of it. `None` when this replica cannot
+    /// tell it.
+    pub(super) async fn read(&self, from: &Positions, backlog: &mut Changed) -> Result<Option<Stretch>, sqlx::Error> {
+        let bit: Vec<_> = backlog.sessions.drain(..backlog.sessions.len().min(BACKLOG_BIT)).collect();
+        let changes = read_backlog(&self.pool, &backlog.to, &bit).await?;
+        let to = if backlog.sessions.is_empty() { &backlog.to } else { from };
+        Ok(changes.map(|changes| Stretch::new(from.clone(), to.clone(), changes, &self.sealer, self.unconfirmed_after)))
+    }
+
+    /// What has changed after `from`, or the first of it, for all listeners.
+    async fn look(&self, from: &Positions) -> Result<Stretch, sqlx::Error> {
+        let (to, changes) = list_changes(&self.pool, from).await?;
+        Ok(Stretch::new(from.clone(), to, changes, &self.sealer, self.unconfirmed_after))
     }
 
     /// Reads and tells until stopped.
@@ -87,11 +112,11 @@ impl Feed {
     /// before that reads it.
     async fn tell(&self) -> Result<(), sqlx::Error> {
         let begin = self.positions().await?;
-        let mut seen = Arc::new(self.read(&begin).await?);
+        let mut seen = Arc::new(self.look(&begin).await?);
         let _ = self.stretches.send(Arc::clone(&seen));
         while self.stretches.receiver_count() > 0 {
             sleep(POLL).await;
-            let next = Arc::new(self.read(&seen.to).await?);
+            let next = Arc::new(self.look(&seen.to).await?);
             if next.to != seen.to {
                 let _ = self.stretches.send(Arc::clone(&next));
             }

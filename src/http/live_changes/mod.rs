@@ -18,17 +18,18 @@ use utoipa::IntoParams;
 use super::extract::{Access, Read};
 use super::problem::ApiError;
 use super::query_string::{FromQuery, Query, QueryReader};
-use super::refusals::Refusals;
+use super::quota::Share;
+use super::refusals::{Limited, Refusals};
 use super::state::AppState;
 use super::streams::read_renditions;
 use super::words::RenditionsWanted;
 use crate::access::{Principal, Scope};
 use crate::clock;
-use crate::query::changes::Positions;
+use crate::query::changes::{Changed, Positions};
 use crate::store::session::SessionRow;
 use crate::store::session_list::Renditions;
 pub use feed::Feed;
-use text::{Stretch, Wanted, position_event, read_resume_point, resume_point};
+use text::{Stretch, Telling, Wanted, position_event, read_resume_point, resume_point};
 
 /// The longest time between two events that are sent to a listener.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
@@ -80,6 +81,8 @@ impl ListenQuery {
 /// `event: position` opens the stream and follows whenever nothing was sent for 15 seconds. It has an `id` and empty data,
 /// keeps the connection open, and moves the resume point past changes that the filters or the token leave out. Clients
 /// ignore events whose name they do not know. Who does not keep up is cut off, and may resume.
+///
+/// A token, and the service, may have only so many listeners at a time (`--max-listeners-per-token`, `--max-listeners`).
 #[utoipa::path(
     tag = "dashboards",
     params(
@@ -95,6 +98,7 @@ impl ListenQuery {
             example = ": still here\nevent: position\nid: q83v…\ndata:\n\nevent: session\nid: r94w…\ndata: {\"session_id\":\"5708bd73-…\",…}\n\n",
         ),
         Refusals,
+        Limited,
     ),
 )]
 #[get("/v1/live/changes")]
@@ -104,13 +108,23 @@ pub async fn listen_to_changes(
     request: HttpRequest,
     Query(wanted): Query<ListenQuery>,
 ) -> Result<HttpResponse, ApiError> {
+    let share = state.listeners.try_take(&principal)?;
     let changes = state.feed.listen();
     let seen = match request.headers().get(LAST_EVENT_ID) {
         None => state.feed.positions().await?,
         Some(id) => resume(&state, id).await?,
     };
-    let heartbeat_at = Instant::now();
-    let listener = Listener { state, principal, wanted, seen, changes, caught_up: false, heartbeat_at };
+    let listener = Listener {
+        state,
+        principal,
+        _share: share,
+        wanted,
+        seen,
+        telling: None,
+        catching_up: CatchingUp::Behind,
+        changes,
+        heartbeat_at: Instant::now(),
+    };
     let events = stream::unfold(listener, |mut listener| async move {
         let said = listener.next().await?;
         Some((Ok::<_, actix_web::Error>(said), listener))
@@ -137,12 +151,26 @@ async fn resume(state: &AppState, id: &HeaderValue) -> Result<Positions, ApiErro
 struct Listener {
     state: Data<AppState>,
     principal: Principal,
+    _share: Share,
     wanted: ListenQuery,
+    /// The moment up to which everything was told.
     seen: Positions,
+    /// What is being told.
+    telling: Option<Telling>,
+    catching_up: CatchingUp,
     changes: Receiver<Arc<Stretch>>,
-    caught_up: bool,
     /// When the next heartbeat is due, unless something else is sent before. The first is due at once.
     heartbeat_at: Instant,
+}
+
+/// How far a listener is with what the feed told before it was listened to.
+enum CatchingUp {
+    /// It is to be found out what was missed.
+    Behind,
+    /// This was missed, and maybe more.
+    Backlog(Changed),
+    /// The feed tells all that is new.
+    Done,
 }
 
 /// What came of listening.
@@ -157,13 +185,15 @@ impl Listener {
     /// the listener is too slow, or the database failed. In all but the second case resuming helps.
     async fn next(&mut self) -> Option<Bytes> {
         while Instant::now() < self.heartbeat_at {
-            let said = match self.listen().await {
-                Heard::Stretch(stretch) => self.tell(&stretch)?,
-                Heard::Nothing => continue,
-                Heard::End => return None,
-            };
+            self.renew()?;
+            let said = self.tell();
             if !said.is_empty() {
                 return Some(self.send(said));
+            }
+            match self.listen().await {
+                Heard::Stretch(stretch) => self.telling = Some(Telling::begin(stretch)),
+                Heard::Nothing => {}
+                Heard::End => return None,
             }
         }
         self.renew()?;
@@ -177,35 +207,58 @@ impl Listener {
         said
     }
 
-    /// Reads from the log until the listener has caught up, then listens to the feed until the heartbeat is due.
+    /// The next piece of what is being told, and empty when all of it was.
+    fn tell(&mut self) -> Bytes {
+        let Some(mut telling) = self.telling.take() else { return Bytes::new() };
+        let session = |session: &SessionRow| self.principal.sees(&session.domain) && self.wanted.wants(session);
+        let wanted = Wanted { session: &session, personal: self.principal.may(Scope::Personal) };
+        let said = telling.next_piece(&wanted);
+        if said.is_empty() {
+            self.seen = telling.end();
+        } else {
+            self.telling = Some(telling);
+        }
+        said
+    }
+
+    /// Reads what was missed, then listens to the feed until the heartbeat is due.
     async fn listen(&mut self) -> Heard {
         let feed = &self.state.feed;
-        if !self.caught_up {
-            let Ok(stretch) = feed.read(&self.seen).await else { return Heard::End };
-            self.caught_up = stretch.to == self.seen;
-            return Heard::Stretch(Arc::new(stretch));
+        if feed.is_stopped() {
+            return Heard::End;
         }
-        let heard = tokio::select! {
-            heard = timeout_at(self.heartbeat_at, self.changes.recv()) => heard,
-            () = feed.stopped() => return Heard::End,
-        };
-        match heard {
-            Ok(Ok(stretch)) => {
-                self.caught_up = !is_before(&self.seen, &stretch.from);
-                let is_new = self.caught_up && is_before(&self.seen, &stretch.to);
-                if is_new { Heard::Stretch(stretch) } else { Heard::Nothing }
+        match &mut self.catching_up {
+            CatchingUp::Behind => {
+                let Ok(backlog) = feed.list_backlog(&self.seen).await else { return Heard::End };
+                let nothing = backlog.to == self.seen;
+                self.catching_up = if nothing { CatchingUp::Done } else { CatchingUp::Backlog(backlog) };
+                Heard::Nothing
             }
-            Ok(Err(RecvError::Lagged(_) | RecvError::Closed)) => Heard::End,
-            Err(_) => Heard::Nothing,
+            CatchingUp::Backlog(backlog) => {
+                let Ok(Some(stretch)) = feed.read(&self.seen, backlog).await else { return Heard::End };
+                if backlog.sessions.is_empty() {
+                    self.catching_up = CatchingUp::Behind;
+                }
+                Heard::Stretch(Arc::new(stretch))
+            }
+            CatchingUp::Done => self.listen_to_feed().await,
         }
     }
 
-    /// Goes on to the end of a stretch: what of it is to be said, which may be nothing.
-    fn tell(&mut self, stretch: &Stretch) -> Option<Bytes> {
-        self.renew()?;
-        self.seen.clone_from(&stretch.to);
-        let session = |session: &SessionRow| self.principal.sees(&session.domain) && self.wanted.wants(session);
-        Some(stretch.tell(&Wanted { session: &session, personal: self.principal.may(Scope::Personal) }))
+    async fn listen_to_feed(&mut self) -> Heard {
+        let heard = tokio::select! {
+            heard = timeout_at(self.heartbeat_at, self.changes.recv()) => heard,
+            () = self.state.feed.stopped() => return Heard::End,
+        };
+        match heard {
+            Ok(Ok(stretch)) if is_before(&self.seen, &stretch.from) => {
+                self.catching_up = CatchingUp::Behind;
+                Heard::Nothing
+            }
+            Ok(Ok(stretch)) if is_before(&self.seen, &stretch.to) => Heard::Stretch(stretch),
+            Ok(Ok(_)) | Err(_) => Heard::Nothing,
+            Ok(Err(RecvError::Lagged(_) | RecvError::Closed)) => Heard::End,
+        }
     }
 
     /// The token's holder is who they are now, if it is still valid.

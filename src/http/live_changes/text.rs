@@ -1,6 +1,6 @@
 //! Changes as text of `text/event-stream`. Each is put into words once, for however many listeners.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::web::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,6 +9,9 @@ use crate::http::sealer::Sealer;
 use crate::http::sessions::SessionView;
 use crate::query::changes::{Changes, Positions};
 use crate::store::session::SessionRow;
+
+/// How many bytes a listener is sent at a time, give or take an event.
+const PIECE_BYTES: usize = 32 * 1024;
 
 /// What resume points are bound to, so that no cursor of a list is one.
 const BOUND_TO: &str = "resume point of /v1/live/changes";
@@ -51,8 +54,14 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Stretch {
-    pub(super) fn new(from: Positions, changes: Changes, sealer: &Sealer, unconfirmed_after: TimeDelta) -> Self {
-        let Changes { to, sessions, as_of } = changes;
+    pub(super) fn new(
+        from: Positions,
+        to: Positions,
+        changes: Changes,
+        sealer: &Sealer,
+        unconfirmed_after: TimeDelta,
+    ) -> Self {
+        let Changes { sessions, as_of } = changes;
         let unsaid = |row| Changed { row, words: [OnceLock::new(), OnceLock::new()] };
         Self {
             from_id: resume_point(sealer, &from),
@@ -65,24 +74,6 @@ impl Stretch {
         }
     }
 
-    /// Its events for one listener; empty when nothing of it is for them.
-    ///
-    /// Whoever resumes by the last one has seen all of it; by another one, sees it again from its beginning.
-    pub(super) fn tell(&self, wanted: &Wanted<'_>) -> Bytes {
-        let visible: Vec<_> = self.changed.iter().filter(|changed| (wanted.session)(&changed.row)).collect();
-        let Some((last, others)) = visible.split_last() else { return Bytes::new() };
-        let mut text = String::new();
-        let told = others.iter().map(|changed| (changed, &self.from_id)).chain([(last, &self.to_id)]);
-        for (changed, id) in told {
-            text.push_str("event: session\nid: ");
-            text.push_str(id);
-            text.push_str("\ndata: ");
-            text.push_str(self.words_of(changed, wanted.personal));
-            text.push_str("\n\n");
-        }
-        text.into()
-    }
-
     fn words_of<'a>(&self, changed: &'a Changed, personal: bool) -> &'a str {
         let [public, with_personal] = &changed.words;
         let words = if personal { with_personal } else { public };
@@ -90,6 +81,46 @@ impl Stretch {
             let view = SessionView::new(changed.row.clone(), personal, self.as_of, self.unconfirmed_after);
             serde_json::to_string(&view).unwrap_or_default()
         })
+    }
+}
+
+/// A stretch that is being told to one listener.
+pub(super) struct Telling {
+    stretch: Arc<Stretch>,
+    /// How many of its sessions were told or passed over.
+    passed: usize,
+}
+
+impl Telling {
+    pub(super) fn begin(stretch: Arc<Stretch>) -> Self {
+        Self { stretch, passed: 0 }
+    }
+
+    /// The next events of it that are for this listener; empty after the last.
+    ///
+    /// Whoever resumes by the last one has seen the whole stretch; by another one, sees it again from its beginning.
+    pub(super) fn next_piece(&mut self, wanted: &Wanted<'_>) -> Bytes {
+        let stretch = &*self.stretch;
+        let rest = stretch.changed.iter().enumerate().skip(self.passed);
+        let mut visible = rest.filter(|(_, changed)| (wanted.session)(&changed.row)).peekable();
+        let mut text = String::new();
+        while text.len() < PIECE_BYTES
+            && let Some((place, changed)) = visible.next()
+        {
+            let id = if visible.peek().is_some() { &stretch.from_id } else { &stretch.to_id };
+            text.push_str("event: session\nid: ");
+            text.push_str(id);
+            text.push_str("\ndata: ");
+            text.push_str(stretch.words_of(changed, wanted.personal));
+            text.push_str("\n\n");
+            self.passed = place + 1;
+        }
+        text.into()
+    }
+
+    /// Where whoever was told all of it has come to.
+    pub(super) fn end(self) -> Positions {
+        self.stretch.to.clone()
     }
 }
 
