@@ -322,24 +322,11 @@ fn network(text: &str) -> Result<IpNet, String> {
     Ok(network)
 }
 
-/// The master key: from the environment, else from the data folder, else made there.
-///
-/// # Errors
-/// When it is not 32 bytes in base64, or the data folder cannot be used.
-pub fn master_key(data_dir: &DataDir) -> anyhow::Result<MasterKey> {
-    if let Some(key) = existing_master_key(data_dir)? {
-        return Ok(key);
-    }
-    let key = MasterKey::generate();
-    data_dir.write_secret(MASTER_KEY_FILE, key.to_base64().expose_secret())?;
-    Ok(key)
-}
-
 /// The master key, if there is one: from the environment, else from the data folder.
 ///
 /// # Errors
 /// When it is not 32 bytes in base64, or the data folder cannot be read.
-pub fn existing_master_key(data_dir: &DataDir) -> anyhow::Result<Option<MasterKey>> {
+pub fn master_key(data_dir: &DataDir) -> anyhow::Result<Option<MasterKey>> {
     if let Ok(text) = std::env::var("STREAMTALLY_MASTER_KEY") {
         return MasterKey::from_base64(&text.into()).map(Some).context("STREAMTALLY_MASTER_KEY cannot be used");
     }
@@ -349,27 +336,42 @@ pub fn existing_master_key(data_dir: &DataDir) -> anyhow::Result<Option<MasterKe
         .with_context(|| format!("{} cannot be used", data_dir.path().join(MASTER_KEY_FILE).display()))
 }
 
-/// The administrator's token, and whether it was made just now: from the environment, else from the data folder, else
-/// made there.
+/// A new master key, kept in the data folder. For a database without an installation: another key does not fit it.
 ///
 /// # Errors
-/// When it has fewer than 32 characters, or the data folder cannot be used.
-pub fn admin_token(data_dir: &DataDir) -> anyhow::Result<(SecretString, bool)> {
+/// When the data folder cannot be used.
+pub fn make_master_key(data_dir: &DataDir) -> anyhow::Result<MasterKey> {
+    let key = MasterKey::generate();
+    data_dir.write_secret(MASTER_KEY_FILE, key.to_base64().expose_secret())?;
+    Ok(key)
+}
+
+/// The administrator's token, if there is one: from the environment, else from the data folder.
+///
+/// # Errors
+/// When it has fewer than 32 characters, or the data folder cannot be read.
+pub fn admin_token(data_dir: &DataDir) -> anyhow::Result<Option<SecretString>> {
     if let Ok(token) = std::env::var("STREAMTALLY_ADMIN_TOKEN") {
         if token.chars().count() < 32 || token.chars().any(|character| !character.is_ascii_graphic()) {
             bail!("STREAMTALLY_ADMIN_TOKEN must have at least 32 printable ASCII characters without spaces");
         }
-        return Ok((token.into(), false));
+        return Ok(Some(token.into()));
     }
-    if let Some(token) = data_dir.read_secret(ADMIN_TOKEN_FILE)? {
-        if token.expose_secret().len() < 32 {
-            bail!("{} is damaged: it has fewer than 32 characters", data_dir.path().join(ADMIN_TOKEN_FILE).display());
-        }
-        return Ok((token, false));
+    let token = data_dir.read_secret(ADMIN_TOKEN_FILE)?;
+    if token.as_ref().is_some_and(|token| token.expose_secret().len() < 32) {
+        bail!("{} is damaged: it has fewer than 32 characters", data_dir.path().join(ADMIN_TOKEN_FILE).display());
     }
+    Ok(token)
+}
+
+/// A new administrator's token, kept in the data folder.
+///
+/// # Errors
+/// When the data folder cannot be used.
+pub fn make_admin_token(data_dir: &DataDir) -> anyhow::Result<SecretString> {
     let token = crate::access::generate_token();
     data_dir.write_secret(ADMIN_TOKEN_FILE, token.expose_secret())?;
-    Ok((token, true))
+    Ok(token)
 }
 
 /// A collector's base address: without credentials, since flags and settings are shown.

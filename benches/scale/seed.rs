@@ -44,8 +44,8 @@ pub(super) async fn seed(folder: &Path, ended: u32) -> anyhow::Result<()> {
     })?;
     let options = options_of(&private);
     let pool = pool::open(&options, Use::Work, false);
-    installation::prepare(&pool, &config::master_key(&data_dir)?, installation::SHARDS, clock::now()).await?;
-    config::admin_token(&data_dir)?;
+    installation::prepare(&pool, &config::make_master_key(&data_dir)?, installation::SHARDS, clock::now()).await?;
+    config::make_admin_token(&data_dir)?;
     pool.close().await;
     let mut connection = PgConnection::connect_with(&options).await?;
     let loaded = load(&mut connection, ended).await;

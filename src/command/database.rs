@@ -23,6 +23,14 @@ use crate::store::pool::{self, Use};
 /// How long a database may take to let us in.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What a service has to know besides its settings.
+pub(super) struct Secrets {
+    pub(super) master_key: MasterKey,
+    pub(super) admin_token: SecretString,
+    /// Made just now, so that somebody has to be told.
+    pub(super) new_admin_token: bool,
+}
+
 /// The database, and the private server behind it if there is one.
 pub(super) struct Database {
     pub(super) options: PgConnectOptions,
@@ -114,78 +122,100 @@ pub(super) struct Installation {
     pub(super) actor: Actor,
 }
 
-/// Runs something on the installation, made ready first, whether the service runs or not.
+/// What a command does with the installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Reads it as it is: the database itself rejects writes.
+    Read,
+    /// Changes it, once its schema is up to date.
+    Change,
+    /// Changes it, and makes one with this number of shards if there is none.
+    Make { shards: i16 },
+}
+
+/// A new installation, as the service makes it.
+pub(super) const MAKE: Access = Access::Make { shards: SHARDS };
+
+/// Runs something on the installation, whether the service runs or not.
+///
+/// Only [`Access::Make`] makes anything where there is no installation: no folder, database, schema or key otherwise. A
+/// missing or wrong master key is an error before anything is written.
 ///
 /// # Errors
-/// When the database cannot be used, and what `work` fails with.
+/// When there is no installation or it cannot be used, and what `work` fails with.
 pub(super) async fn with_installation<T>(
     options: &InstallationOptions,
-    work: impl AsyncFnOnce(&Installation) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
-    with_installation_of(options, SHARDS, work).await
-}
-
-/// The same, on an installation that is made with this number of shards if it is made now.
-///
-/// # Errors
-/// When the database cannot be used, and what `work` fails with.
-pub(super) async fn with_installation_of<T>(
-    options: &InstallationOptions,
-    shards: i16,
+    access: Access,
     work: impl AsyncFnOnce(&Installation) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let actor = whoever_runs_this();
     let data_dir = DataDir::find(options.data_dir.as_deref())?;
-    let database = open(options, &data_dir, Purpose::Command)?;
+    let makes = matches!(access, Access::Make { .. });
+    let place = data_dir.path().display();
+    if options.database_url.is_none() && !makes && !PrivatePostgres::exists_in(data_dir.path()) {
+        bail!("{place} holds no installation; `serve` makes one, --data-dir or --database-url names another");
+    }
+    let master_key = config::master_key(&data_dir)?;
+    let Database { options: mut database, private } = open(options, &data_dir, Purpose::Command)?;
     let worked = async {
-        try_connecting(&database.options).await?;
-        let master_key = config::master_key(&data_dir)?;
-        let pool = pool::open(&database.options, Use::Work, false);
-        installation::prepare(&pool, &master_key, shards, clock::now()).await?;
-        let installation = Installation { pool, database: database.options.clone(), master_key, actor };
+        try_connecting(&database).await?;
+        if access == Access::Read {
+            database = database.options([("default_transaction_read_only", "on")]);
+        }
+        let pool = pool::open(&database, Use::Work, false);
+        let exists = installation::exists(&pool, master_key.as_ref()).await?;
+        if !exists && !makes {
+            bail!("the database holds no installation; `serve` makes one, --data-dir or --database-url names another");
+        }
+        let master_key = master_key.map_or_else(|| config::make_master_key(&data_dir), Ok)?;
+        prepare(&pool, &master_key, access).await?;
+        let installation = Installation { pool, database, master_key, actor };
         let worked = work(&installation).await;
         installation.pool.close().await;
         worked
     }
     .await;
-    stop(database.private)?;
+    private.map_or(Ok(()), PrivatePostgres::stop).context("the private database did not stop")?;
     worked
 }
 
-/// Runs something that only reads on an installation that is there already. Makes nothing, neither a folder nor a
-/// schema nor a key, and the database itself refuses to be written to.
+async fn prepare(pool: &PgPool, master_key: &MasterKey, access: Access) -> anyhow::Result<()> {
+    let shards = match access {
+        Access::Read if installation::is_up_to_date(pool).await? => return Ok(()),
+        Access::Read => {
+            bail!("the schema of the database is of another version; `migrate` brings an older one up to date")
+        }
+        Access::Change => SHARDS,
+        Access::Make { shards } => shards,
+    };
+    installation::prepare(pool, master_key, shards, clock::now()).await?;
+    Ok(())
+}
+
+/// The secrets to serve with. Those that are not known are made, but no master key where an installation has one.
 ///
 /// # Errors
-/// When there is no installation or its database cannot be used, and what `work` fails with.
-pub(super) async fn with_installation_read_only<T>(
-    options: &InstallationOptions,
-    work: impl AsyncFnOnce(&Installation) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
-    let actor = whoever_runs_this();
-    let data_dir = DataDir::find(options.data_dir.as_deref())?;
-    if options.database_url.is_none() && !PrivatePostgres::exists_in(data_dir.path()) {
-        bail!("{} holds no installation; --data-dir or --database-url names another", data_dir.path().display());
-    }
-    let master_key = config::existing_master_key(&data_dir)?.with_context(|| {
-        format!("no master key is known: STREAMTALLY_MASTER_KEY is not set, and {} has none", data_dir.path().display())
-    })?;
-    let database = open(options, &data_dir, Purpose::Command)?;
-    let worked = async {
-        try_connecting(&database.options).await?;
-        let read_only = database.options.clone().options([("default_transaction_read_only", "on")]);
-        let pool = pool::open(&read_only, Use::Work, false);
-        let installation = Installation { pool, database: read_only, master_key, actor };
-        let worked = work(&installation).await;
-        installation.pool.close().await;
-        worked
-    }
-    .await;
-    stop(database.private)?;
-    worked
-}
-
-fn stop(private: Option<PrivatePostgres>) -> anyhow::Result<()> {
-    private.map_or(Ok(()), PrivatePostgres::stop).context("the private database did not stop")
+/// When the master key is missing or wrong, or the database or the data folder cannot be used.
+pub(super) async fn find_or_make_secrets(
+    database: &PgConnectOptions,
+    data_dir: &DataDir,
+    known: (Option<MasterKey>, Option<SecretString>),
+) -> anyhow::Result<Secrets> {
+    let (master_key, admin_token) = match known {
+        (Some(master_key), Some(admin_token)) => {
+            return Ok(Secrets { master_key, admin_token, new_admin_token: false });
+        }
+        others => others,
+    };
+    try_connecting(database).await?;
+    let pool = pool::open(database, Use::Work, false);
+    installation::exists(&pool, master_key.as_ref()).await?;
+    pool.close().await;
+    Ok(Secrets {
+        master_key: master_key.map_or_else(|| config::make_master_key(data_dir), Ok)?,
+        new_admin_token: admin_token.is_none(),
+        admin_token: admin_token.map_or_else(|| config::make_admin_token(data_dir), Ok)?,
+    })
 }
 
 /// A command has no token: it is known by the account that runs it. Asked before root acts as the data folder's owner.

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::database::{Installation, with_installation};
+use super::database::{Access, Installation, MAKE, with_installation};
 use super::output::{Column, OneOutputOptions, Output, OutputOptions, Printer, say};
 use super::secret_from_stdin;
 use crate::clock;
@@ -212,10 +212,11 @@ impl DomainCommand {
         match self {
             Self::Add(AddDomain { one, settings, key_stdin }) => {
                 let key = if key_stdin { Some(secret_from_stdin()?) } else { None };
-                with_installation(&one.installation, async |on| add(on, &one.domain, settings.into(), key).await).await
+                with_installation(&one.installation, MAKE, async |on| add(on, &one.domain, settings.into(), key).await)
+                    .await
             }
             Self::Set(SetDomain { one, settings }) => {
-                with_installation(&one.installation, async |on| {
+                with_installation(&one.installation, Access::Change, async |on| {
                     get(on, &one.domain).await?;
                     let (row, _) =
                         admin::put_domain(&on.pool, &on.actor, &one.domain, settings.into(), clock::now()).await?;
@@ -224,13 +225,16 @@ impl DomainCommand {
                 .await
             }
             Self::List(ListDomains { installation, output }) => {
-                with_installation(&installation, async |on| list(on, output.output).await).await
+                with_installation(&installation, Access::Read, async |on| list(on, output.output).await).await
             }
             Self::Show(ShowDomain { one, output }) => {
-                with_installation(&one.installation, async |on| show(on, &one.domain, output.output).await).await
+                with_installation(&one.installation, Access::Read, async |on| {
+                    show(on, &one.domain, output.output).await
+                })
+                .await
             }
             Self::Remove(one) => {
-                with_installation(&one.installation, async |on| {
+                with_installation(&one.installation, Access::Change, async |on| {
                     get(on, &one.domain).await?;
                     admin::remove_domain(&on.pool, &on.actor, &one.domain, clock::now()).await?;
                     Ok(say!("{} is no longer received for; its history stays", one.domain)?)
@@ -239,7 +243,8 @@ impl DomainCommand {
             }
             Self::Key(command) => command.run().await,
             Self::CallbackToken(one) => {
-                with_installation(&one.installation, async |on| print_new_path(on, &one.domain).await).await
+                with_installation(&one.installation, Access::Change, async |on| print_new_path(on, &one.domain).await)
+                    .await
             }
         }
     }
@@ -250,10 +255,13 @@ impl KeyCommand {
         match self {
             Self::Add(AddKey { one, key_stdin }) => {
                 let key = if key_stdin { Some(secret_from_stdin()?) } else { None };
-                with_installation(&one.installation, async |on| print_new_key(on, &one.domain, key).await).await
+                with_installation(&one.installation, Access::Change, async |on| {
+                    print_new_key(on, &one.domain, key).await
+                })
+                .await
             }
             Self::Remove(RemoveKey { one, key_id }) => {
-                with_installation(&one.installation, async |on| {
+                with_installation(&one.installation, Access::Change, async |on| {
                     get(on, &one.domain).await?;
                     match admin::remove_key(&on.pool, &on.actor, &one.domain, key_id, clock::now()).await {
                         Err(AdminError::NotFound(_)) => bail!(

@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::database::with_installation_of;
+use super::database::{Access, with_installation};
 use super::output::say;
 use crate::config::InstallationOptions;
 use crate::registry::installation::{MOST_SHARDS, SHARDS};
@@ -11,7 +11,7 @@ use crate::store;
 
 /// Bring the database's schema up to date, and make what an installation starts with
 ///
-/// `serve` and all other commands do so by themselves. Run it to make a database ready before the service is started, or
+/// `serve` and all commands that write do so by themselves. Run it to make a database ready before the service is started, or
 /// to choose the number of shards, which cannot be changed later. Run again, it changes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -35,7 +35,8 @@ impl MigrateCommand {
     /// # Errors
     /// When the database cannot be used, or has another number of shards.
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        with_installation_of(&self.installation, self.shards.unwrap_or(SHARDS), async |on| {
+        let access = Access::Make { shards: self.shards.unwrap_or(SHARDS) };
+        with_installation(&self.installation, access, async |on| {
             let made = store::installation::get_installation(&on.pool).await?.context("the installation is gone")?;
             if let Some(wanted) = self.shards.filter(|wanted| *wanted != made.shards) {
                 bail!(

@@ -4,7 +4,7 @@ use anyhow::bail;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::database::with_installation;
+use super::database::{Access, with_installation};
 use super::output::{Column, OutputOptions, PrintError, Printer};
 use super::progress;
 use crate::config::InstallationOptions;
@@ -58,7 +58,7 @@ impl RebuildCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let purpose = if self.verify { Purpose::Verify } else { Purpose::Replace };
         let mut printer = Printer::new(self.output.output, COLUMNS);
-        with_installation(&self.installation, async |on| {
+        with_installation(&self.installation, Access::Change, async |on| {
             let horizons = store::retention::list_horizons(&on.pool).await?;
             let dropped: i64 = horizons.iter().map(|horizon| horizon.position).sum();
             let folded: i64 = store::rebuild::list_progress(&on.pool).await?.iter().map(|(_, position)| position).sum();

@@ -5,8 +5,9 @@ use clap::Args;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::database::{self, Access};
 use super::domain::refuse_unknown;
-use super::{database, secret_from_stdin};
+use super::secret_from_stdin;
 use crate::config::InstallationOptions;
 use crate::huawei::signature::{Joiner, SigningKey};
 use crate::registry::open_key;
@@ -60,7 +61,7 @@ impl SenderOptions {
 
     async fn find_registered_key(&self) -> anyhow::Result<(SecretString, Joiner)> {
         let domain = &self.domain;
-        database::with_installation(&self.installation, async |on| {
+        database::with_installation(&self.installation, Access::Read, async |on| {
             let Some(row) = store::domain::get_domain(&on.pool, domain).await? else {
                 return refuse_unknown(on, domain).await;
             };

@@ -12,7 +12,7 @@ use sd_notify::NotifyState;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::database;
+use super::database::{self, Secrets};
 use super::output::say;
 use super::progress;
 use crate::app::{Application, Ingredients};
@@ -79,15 +79,16 @@ impl ServeCommand {
         // With the privileges that renewed certificates are read with, and before a database is started.
         let certificate = self.serve.certificate()?;
         self.serve.retention_rules()?;
+        let known = (config::master_key(&data_dir)?, config::admin_token(&data_dir)?);
         let mut database = database::open(&self.installation, &data_dir, Purpose::Serve)?;
         let served = async {
-            let (admin_token, is_new) = config::admin_token(&data_dir)?;
-            if is_new {
+            let Secrets { master_key, admin_token, new_admin_token } =
+                database::find_or_make_secrets(&database.options, &data_dir, known).await?;
+            if new_admin_token {
                 let file = data_dir.path().join(config::ADMIN_TOKEN_FILE);
                 tell(format_args!("The administrator's API token, shown this once and kept in {}:", file.display()));
                 tell(format_args!("{}", admin_token.expose_secret()));
             }
-            let master_key = config::master_key(&data_dir)?;
             let read_database = self
                 .serve
                 .read_database_url

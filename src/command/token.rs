@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::database::{Installation, with_installation};
+use super::database::{Access, Installation, MAKE, with_installation};
 use super::output::{Column, Output, OutputOptions, Printer, say};
 use crate::access::Scope;
 use crate::access::admin::{self, NewToken};
@@ -99,10 +99,10 @@ impl TokenCommand {
         match self {
             Self::Create(command) => command.run().await,
             Self::List(ListTokens { installation, output }) => {
-                with_installation(&installation, async |on| list(on, output.output).await).await
+                with_installation(&installation, Access::Read, async |on| list(on, output.output).await).await
             }
             Self::Revoke(RevokeToken { installation, token_id }) => {
-                with_installation(&installation, async |on| {
+                with_installation(&installation, Access::Change, async |on| {
                     if !admin::revoke_token(&on.pool, &on.actor, token_id, clock::now()).await? {
                         anyhow::bail!("there is no such token; `token list` shows them");
                     }
@@ -122,7 +122,7 @@ impl CreateToken {
             domains: (!self.domains.is_empty()).then_some(self.domains),
             expires_at: self.expires_at,
         };
-        with_installation(&self.installation, async |on| {
+        with_installation(&self.installation, MAKE, async |on| {
             let (row, token) = admin::create_token(&on.pool, &on.actor, new, clock::now()).await?;
             say!("Token id: {}", row.token_id)?;
             Ok(say!("Token, shown this once: {}", token.expose_secret())?)

@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::time::sleep;
 
 use super::BadUsage;
-use super::database::{Installation, with_installation_of, with_installation_read_only};
+use super::database::{Access, Installation, with_installation};
 use super::output::{PrintError, say};
 use super::progress;
 use crate::config::InstallationOptions;
@@ -50,7 +50,7 @@ impl ExportCommand {
     /// # Errors
     /// When there is no installation, its database cannot be used, or standard output takes no more.
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        with_installation_read_only(&self.installation, async |on| {
+        with_installation(&self.installation, Access::Read, async |on| {
             let bar = progress::bar(Some(0), "entries");
             let tell = |written, entries| {
                 bar.set_length(entries);
@@ -99,7 +99,8 @@ impl ImportCommand {
             bail!(BadUsage("the log is read from standard input: import <log.ndjson".to_owned()));
         }
         let (header, lines) = Lines::open(tokio::io::stdin()).await?;
-        with_installation_of(&self.installation, header.shards, async |on| {
+        let access = Access::Make { shards: header.shards };
+        with_installation(&self.installation, access, async |on| {
             let bar = progress::bar(Some(header.entries), "entries");
             let imported = import(&on.pool, &header, lines, |read| bar.set_position(read)).await;
             bar.finish_and_clear();

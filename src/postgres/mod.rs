@@ -114,7 +114,7 @@ impl PrivatePostgres {
     /// Whether a data folder has a database yet.
     #[must_use]
     pub fn exists_in(data_dir: &Path) -> bool {
-        pgdata_of(data_dir).is_dir()
+        pgdata_of(data_dir).join("PG_VERSION").is_file()
     }
 
     /// The folder of the Unix socket: the host, for clients.

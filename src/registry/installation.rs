@@ -1,7 +1,7 @@
 //! Making the database ready: schema, shards, the check of the master key, partitions of the log.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
-use sqlx::migrate::MigrateError;
+use sqlx::migrate::{Migrate, MigrateError};
 use sqlx::{Connection, PgPool};
 use uuid::Uuid;
 
@@ -27,8 +27,8 @@ pub enum InstallationError {
     /// The database failed.
     #[error("the database cannot be made ready")]
     Database(#[from] sqlx::Error),
-    /// The master key is not the installation's.
-    #[error("the master key does not fit")]
+    /// The master key is missing, or not the installation's.
+    #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
 }
 
@@ -43,6 +43,26 @@ impl InstallationError {
     }
 }
 
+/// Whether the database has an installation. Changes nothing, and reads a schema of any version.
+///
+/// # Errors
+/// [`MasterKeyError`] when it has one, and this is not its master key, or there is no key.
+pub async fn exists(pool: &PgPool, master_key: Option<&MasterKey>) -> Result<bool, InstallationError> {
+    let Some(check) = store::installation::get_master_key_check(pool).await? else { return Ok(false) };
+    let master_key = master_key.ok_or(MasterKeyError::Missing)?;
+    if check == check_of(master_key) { Ok(true) } else { Err(MasterKeyError::Wrong.into()) }
+}
+
+/// Whether the schema is that of this version.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_up_to_date(pool: &PgPool) -> Result<bool, InstallationError> {
+    let applied = pool.acquire().await?.list_applied_migrations(&store::MIGRATOR.table_name).await?;
+    let applied = applied.iter().map(|migration| migration.version);
+    Ok(applied.eq(store::MIGRATOR.iter().map(|migration| migration.version)))
+}
+
 /// Brings the schema up to date and makes what an installation starts with. Changes nothing when all is there.
 ///
 /// `shards` says how many a new installation has; one that is there keeps those that it was made with.
@@ -55,6 +75,8 @@ pub async fn prepare(
     shards: i16,
     now: DateTime<Utc>,
 ) -> Result<InstallationRow, InstallationError> {
+    // Before anything is written.
+    exists(pool, Some(master_key)).await?;
     bring_up_to_date(pool).await?;
     let mut transaction = pool.begin().await?;
     let check = check_of(master_key);

@@ -28,6 +28,12 @@ pub enum MasterKeyError {
          set STREAMTALLY_MASTER_KEY to the old key, or bring back the file master-key of the data folder"
     )]
     Wrong,
+    /// There is none, but an installation.
+    #[error(
+        "the master key is missing, without which the callback keys of this installation cannot be opened: set \
+         STREAMTALLY_MASTER_KEY, or bring back the file master-key of the data folder"
+    )]
+    Missing,
 }
 
 impl MasterKey {

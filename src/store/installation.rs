@@ -84,6 +84,19 @@ pub async fn get_installation(executor: impl PgExecutor<'_>) -> Result<Option<In
     .await
 }
 
+/// The code of the installation's master key, whatever the version of the schema; `None` before the first start.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get_master_key_check(executor: impl PgExecutor<'_>) -> Result<Option<Vec<u8>>, sqlx::Error> {
+    const UNDEFINED_TABLE: &str = "42P01";
+    let check = sqlx::query_scalar!("select master_key_check from installation").fetch_optional(executor).await;
+    match check {
+        Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == UNDEFINED_TABLE) => Ok(None),
+        check => check,
+    }
+}
+
 /// Says that the registry changes in this transaction, and makes other changes of it wait. Processes that listen hear
 /// of it when it commits.
 ///

@@ -171,6 +171,7 @@ fn lists_are_tables_json_or_csv_that_no_spreadsheet_takes_for_formulas() {
         assert_eq!(status, 0, "{printed}");
         printed
     };
+    run(&["migrate"]);
     assert!(run(&["domain", "list"]).contains("no domain is registered"));
     assert_eq!(run(&["domain", "list", "--output", "json"]), "{\"data\":[]}\n");
     assert!(run(&["domain", "list", "--output", "csv"]).starts_with("domain,signature,apps,"));

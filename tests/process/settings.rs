@@ -14,7 +14,7 @@ fn a_flag_beats_the_environment_which_beats_the_file() {
         [(false, false, "of-file"), (true, false, "of-environment"), (true, true, "of-flag")]
     {
         let mut command = home.program();
-        command.args(["domain", "list", "--config"]).arg(&file);
+        command.args(["migrate", "--config"]).arg(&file);
         if by_environment {
             command.env("STREAMTALLY_DATA_DIR", folder("of-environment"));
         }
@@ -71,15 +71,75 @@ fn secrets_of_the_environment_must_be_good_ones_and_are_never_told() {
     }
 }
 
+/// What a command asks for that only reads, and its arguments.
+const READING: [&[&str]; 7] = [
+    &["domain", "list"],
+    &["domain", "show", "push.example.com"],
+    &["token", "list"],
+    &["export"],
+    &["rebuild", "--verify"],
+    &["report", "push-duration", "--from", "2026-01-01", "--to", "2026-01-02"],
+    &["send", "start", "--domain", "push.example.com", "--stream", "room"],
+];
+
 #[test]
-fn another_master_key_is_refused_at_the_start() {
+fn a_missing_or_wrong_master_key_is_told_before_anything_is_written() {
     let home = Home::new(User::Ourselves);
     let (status, printed) = home.run(&["domain", "add", "push.example.com"]);
     assert_eq!(status, 0, "{printed}");
-    let master_key = home.data_dir().join("master-key");
+    let [master_key, admin_token] = ["master-key", "admin-token"].map(|name| home.data_dir().join(name));
     assert_eq!(mode_of(&master_key), 0o600);
-    fs::remove_file(master_key).expect("a lost key");
-    home.assert_refused(&home.data_dir(), &["this is not the master key that the installation was made with"]);
+    let kept = fs::read_to_string(&master_key).expect("a key");
+    fs::remove_file(&master_key).expect("a lost key");
+    let writing: [&[&str]; 3] = [&["domain", "add", "live.example.com"], &["token", "create", "wall"], &["migrate"]];
+    for arguments in READING.into_iter().chain(writing) {
+        let (status, printed) = home.run(arguments);
+        assert_eq!(status, 1, "{arguments:?}: {printed}");
+        assert!(printed.contains("the master key is missing"), "{arguments:?}: {printed}");
+        assert!(!master_key.exists(), "{arguments:?} made a key");
+    }
+    home.assert_refused(&home.data_dir(), &["the master key is missing"]);
+    let another = |command: &mut std::process::Command| {
+        command.env("STREAMTALLY_MASTER_KEY", "c2VjcmV0LWtleS1vZi10aGlydHktdHdvLWJ5dGVzISE=");
+    };
+    let words = ["this is not the master key that the installation was made with"];
+    home.assert_refused_with(&home.data_dir(), another, &words);
+    assert!(!master_key.exists() && !admin_token.exists());
+
+    fs::write(&master_key, kept).expect("a key");
+    let (status, printed) = home.run(&["domain", "list"]);
+    assert!(status == 0 && printed.contains("push.example.com") && !printed.contains("live.example.com"), "{printed}");
+}
+
+#[test]
+fn commands_that_only_read_make_nothing_and_bring_nothing_up_to_date() {
+    let home = Home::new(User::Ourselves);
+    let assert_told = |words: &str| {
+        for arguments in READING {
+            let (status, printed) = home.run(arguments);
+            assert_eq!(status, 1, "{arguments:?}: {printed}");
+            assert!(printed.contains(words), "{arguments:?}: {printed}");
+        }
+    };
+    assert_told("holds no installation");
+    assert!(!home.data_dir().exists());
+    let sql = |statement: &str| {
+        let mut command = home.program();
+        command.args(["database", "--data-dir"]).arg(home.data_dir()).args(["psql", "-XAtqc", statement]);
+        finish(&mut command)
+    };
+    let tables = || sql("select count(*) from pg_tables where schemaname = 'public'");
+    assert_eq!(tables(), (0, "0\n".to_owned()));
+    assert_told("holds no installation");
+    assert_eq!(tables(), (0, "0\n".to_owned()));
+    assert!(!home.data_dir().join("master-key").exists());
+
+    assert_eq!(home.run(&["migrate"]).0, 0);
+    let forget = "delete from _sqlx_migrations where version = (select max(version) from _sqlx_migrations)";
+    assert_eq!(sql(forget).0, 0);
+    let (status, printed) = home.run(&["domain", "list"]);
+    assert_eq!(status, 1, "{printed}");
+    assert!(printed.contains("`migrate` brings an older one up to date"), "{printed}");
 }
 
 #[test]

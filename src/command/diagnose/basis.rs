@@ -1,10 +1,9 @@
 //! What a message is held against: a key that is given, or what is registered.
 
-use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use crate::command::database::{Installation, with_installation_read_only};
+use crate::command::database::{Access, Installation, with_installation};
 use crate::config::InstallationOptions;
 use crate::event_log::incoming;
 use crate::huawei::admission::{DomainPolicy, Known, Path, SignatureRule};
@@ -75,9 +74,8 @@ impl Basis {
         message: &Notification,
         callback_path: Option<&str>,
     ) -> anyhow::Result<Self> {
-        with_installation_read_only(options, async |on| {
-            let rows = store::domain::list_domains(&on.pool).await;
-            let rows = rows.context("the domains cannot be read; `migrate` makes a database ready")?;
+        with_installation(options, Access::Read, async |on| {
+            let rows = store::domain::list_domains(&on.pool).await?;
             let key_rows = store::signing_key::list_signing_keys(&on.pool).await?;
             let known = incoming::recall(&mut *on.pool.acquire().await?, message).await?;
             Ok(Self { known, ..Self::of_rows(on, rows, &key_rows, &message.domain, callback_path) })

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Asked, Kind, finish};
 use crate::command::BadUsage;
-use crate::command::database::{Installation, with_installation};
+use crate::command::database::{Access, Installation, with_installation};
 use crate::command::output::Printer;
 use crate::config::InstallationOptions;
 use crate::http::problem::ApiError;
@@ -28,12 +28,12 @@ pub(super) async fn print(options: &InstallationOptions, asked: Asked, printer: 
         Kind::PushDuration => {
             let query = PushDurationQuery::read(&mut reader);
             reader.finish().map_err(refusal_of)?;
-            with_installation(options, async |on| print_push_duration(on, query, printer).await).await
+            with_installation(options, Access::Change, async |on| print_push_duration(on, query, printer).await).await
         }
         Kind::Concurrency => {
             let query = ConcurrencyQuery::from_query(&mut reader);
             reader.finish().map_err(refusal_of)?;
-            with_installation(options, async |on| print_concurrency(on, query, printer).await).await
+            with_installation(options, Access::Change, async |on| print_concurrency(on, query, printer).await).await
         }
     }
 }
