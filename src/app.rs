@@ -48,8 +48,8 @@ use crate::store::installation::InstallationRow;
 use crate::store::pool::{self, Use};
 use crate::tls::Certificate;
 
-/// How often partitions are made ahead.
-const PARTITIONS: Duration = Duration::from_hours(1);
+/// How often partitions are made ahead: operators' actions and inferred ends that lack one fail until then.
+const PARTITIONS: Duration = Duration::from_mins(1);
 
 /// How often notes are written down.
 const NOTES: Duration = Duration::from_secs(1);
@@ -150,6 +150,7 @@ impl Application {
             report_pool,
             work_pool: work_pool.clone(),
             unconfirmed_after: options.unconfirmed_after,
+            clock_tolerance: options.clock.clock_tolerance,
             folding: Arc::new(AtomicBool::new(true)),
             feed: feed.clone(),
             listeners: listener_quota(&options.limits)?,
@@ -214,6 +215,7 @@ impl Application {
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let handle = self.server.handle();
         let (stop_writing, stop_working) = (CancellationToken::new(), CancellationToken::new());
+        let clock_tolerance = self.state.clock_tolerance;
         let mut tasks = JoinSet::new();
         let (pool, stopped) = (self.work_pool, stop_working.clone());
         tasks.spawn(tidy_metrics(self.metrics, stopped.clone()));
@@ -233,11 +235,13 @@ impl Application {
         }
         if let Some(fold_pool) = self.fold_pool {
             if !self.retention_rules.keep_all() {
-                let retaining = retain_until_stopped(pool.clone(), self.retention_rules, stopped.clone());
+                let rules = self.retention_rules;
+                let retaining = retain_until_stopped(pool.clone(), rules, clock_tolerance, stopped.clone());
                 tasks.spawn(on_database.run(retaining));
             }
             let (rules, appended) = (self.inference_rules, Arc::clone(&self.appended));
-            tasks.spawn(on_database.run(infer_until_stopped(pool.clone(), rules, appended, stopped.clone())));
+            let inferring = infer_until_stopped(pool.clone(), rules, clock_tolerance, appended, stopped.clone());
+            tasks.spawn(on_database.run(inferring));
             tasks.spawn(on_database.run(fold_until_stopped(
                 fold_pool,
                 self.appended,
@@ -328,15 +332,18 @@ impl OnDatabase {
 }
 
 async fn make_partitions(pool: PgPool, stopped: CancellationToken) {
+    let mut was_failing = false;
     while stopped.run_until_cancelled(tokio::time::sleep(PARTITIONS)).await.is_some() {
-        if let Err(error) = installation::make_partitions_ahead(&pool).await {
-            let error = &error as &dyn std::error::Error;
+        let made = async { installation::make_partitions_ahead(&mut *pool.acquire().await?, clock::now()).await }.await;
+        if let (Err(error), false) = (&made, was_failing) {
+            let error = error as &dyn std::error::Error;
             tracing::error!(
                 error,
-                "partitions of the log could not be made ahead; trying again in an hour: there is room for two more \
+                "partitions of the log could not be made ahead; trying again each minute: there is room for two more \
                  months; see to the database if this goes on for days"
             );
         }
+        was_failing = made.is_err();
     }
 }
 

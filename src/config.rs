@@ -109,6 +109,14 @@ pub struct AdmissionOptions {
     pub missing_start_limit: TimeDelta,
 }
 
+/// How far clocks may be off.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ClockOptions {
+    /// How far the clocks of this machine and the database may differ; beyond that no report is made and nothing is deleted
+    #[arg(long, help_heading = DATA, env = "STREAMTALLY_CLOCK_TOLERANCE", default_value = "1m", value_parser = duration_of_clock, value_name = "DURATION")]
+    pub clock_tolerance: TimeDelta,
+}
+
 /// How the service runs.
 #[allow(clippy::doc_markdown, reason = "shown as it is by --help")]
 #[derive(Debug, Clone, Args)]
@@ -141,6 +149,10 @@ pub struct ServeOptions {
     /// A replica that queries go to; the same database when unset
     #[arg(long, help_heading = DATA, env = "STREAMTALLY_READ_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub read_database_url: Option<SecretString>,
+
+    /// How far clocks may be off.
+    #[command(flatten)]
+    pub clock: ClockOptions,
 
     /// Parts of the service that this process runs, separated by commas
     #[arg(
@@ -278,6 +290,11 @@ pub fn duration(text: &str) -> Result<TimeDelta, String> {
         return Err("at most 10 years".to_owned());
     }
     TimeDelta::from_std(duration).map_err(|error| error.to_string())
+}
+
+fn duration_of_clock(text: &str) -> Result<TimeDelta, String> {
+    let duration = duration(text)?;
+    if duration < TimeDelta::seconds(1) { Err("at least 1s".to_owned()) } else { Ok(duration) }
 }
 
 fn duration_of_events(text: &str) -> Result<TimeDelta, String> {

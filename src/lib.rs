@@ -19,7 +19,8 @@
 //! Imports run one way: [`http`] and [`command`] use [`query`], [`report`], [`reconciler`], [`event_log`], [`rejection`],
 //! [`registry`] and [`access`]; those use [`store`]; that and all of them use the pure rooms [`session`] and [`huawei`],
 //! which know no I/O and no clock. [`simulation`] is a pure room, too, for [`command`] and the [`demo`]. [`app`]
-//! puts the service together; [`sampling`] looks at it for the metrics, which [`telemetry`] names.
+//! puts the service together; [`sampling`] looks at it for the metrics, which [`telemetry`] names. [`database_clock`] says whether the log's
+//! times can be relied on.
 
 pub mod access;
 pub mod app;
@@ -27,6 +28,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod data_dir;
+pub mod database_clock;
 pub mod demo;
 pub mod event_log;
 pub mod http;

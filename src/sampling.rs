@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::config::Role;
+use crate::database_clock::{ClockError, ClockReading};
 use crate::event_log::{append, drain};
 use crate::http::health;
 use crate::http::state::AppState;
@@ -27,8 +28,9 @@ use crate::store::live::LiveFilter;
 use crate::store::release::WaitingRow;
 use crate::store::session_list::Renditions;
 use crate::telemetry::metrics::{
-    BUILD_INFO, FOLD_LAG_ENTRIES, FOLD_LAG_SECONDS, LIVE_SESSIONS, LIVE_STREAMS, PART_READY, POOL_CONNECTIONS,
-    POOL_CONNECTIONS_MAX, QUARANTINE_WAITING_MESSAGES, UNCONFIRMED_SESSIONS,
+    BUILD_INFO, DATABASE_CLOCK_OFFSET_SECONDS, FOLD_LAG_ENTRIES, FOLD_LAG_SECONDS, LIVE_SESSIONS, LIVE_STREAMS,
+    LOG_AHEAD_SECONDS, PART_READY, POOL_CONNECTIONS, POOL_CONNECTIONS_MAX, QUARANTINE_WAITING_MESSAGES,
+    UNCONFIRMED_SESSIONS,
 };
 
 /// How often. Less often than Prometheus asks would be of little use.
@@ -47,6 +49,8 @@ const QUARANTINED_MOST: i64 = 1_000;
 pub struct Sampler {
     state: Data<AppState>,
     fold_pool: Option<PgPool>,
+    /// Why the times of the log cannot be relied on, if so, when the clocks were compared last.
+    wrong_clock: Option<ClockError>,
 }
 
 impl Sampler {
@@ -54,18 +58,19 @@ impl Sampler {
     #[must_use]
     pub fn new(state: Data<AppState>, fold_pool: Option<PgPool>) -> Self {
         register_meters(&state.roles);
-        Self { state, fold_pool }
+        Self { state, fold_pool, wrong_clock: None }
     }
 
     /// Looks now and then until stopped.
-    pub async fn run(self, stopped: CancellationToken) {
+    pub async fn run(mut self, stopped: CancellationToken) {
         while stopped.run_until_cancelled(Box::pin(self.sample())).await.is_some() {
             stopped.run_until_cancelled(sleep(PERIOD)).await;
         }
     }
 
-    async fn sample(&self) {
+    async fn sample(&mut self) {
         self.show_pools();
+        self.show_clocks().await;
         for part in health::inspect(&self.state).await {
             PART_READY.gauge_of(&[("part", part.name)]).set(f64::from(u8::from(part.ready)));
         }
@@ -74,6 +79,25 @@ impl Sampler {
             show_live(within_patience(self.count_live()).await);
             show_waiting(within_patience(self.count_waiting()).await.as_deref());
         }
+    }
+
+    async fn show_clocks(&mut self) {
+        let clocks = within_patience(ClockReading::take(&self.state.work_pool)).await;
+        let seconds = |time: Option<TimeDelta>| time.map_or(f64::NAN, |time| time.as_seconds_f64());
+        DATABASE_CLOCK_OFFSET_SECONDS.gauge_of(&[]).set(seconds(clocks.map(|clocks| clocks.offset)));
+        LOG_AHEAD_SECONDS.gauge_of(&[]).set(seconds(clocks.map(|clocks| clocks.log_ahead())));
+        let Some(clocks) = clocks else { return };
+        let error = clocks.check(self.state.clock_tolerance).err();
+        match (self.wrong_clock, error) {
+            (None, Some(error)) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a clock is wrong: until it is right, no report is made, no end is inferred, and nothing is redacted or \
+                 dropped; callbacks are received"
+            ),
+            (Some(_), None) => tracing::info!("the clocks are right again"),
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        self.wrong_clock = error;
     }
 
     fn show_pools(&self) {

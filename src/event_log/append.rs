@@ -14,6 +14,7 @@ use super::incoming::Incoming;
 use crate::clock;
 use crate::huawei::admission::{Limits, QuarantineReason};
 use crate::reconciler::push::get_push_state;
+use crate::registry::installation::make_partitions_ahead;
 use crate::store;
 use crate::store::log::{NewEntryRow, SignatureUseRow};
 use crate::store::pool::{self, Use};
@@ -169,7 +170,11 @@ impl LogWriter {
                 Some(connection) => connection,
                 None => PgConnection::connect_with(&self.database).await?,
             };
-            let outcome = self.append_reviewed(&mut connection, turn).await;
+            let mut outcome = self.append_reviewed(&mut connection, turn).await;
+            if outcome.as_ref().is_err_and(store::lacks_partition) {
+                make_partitions_ahead(&mut connection, clock::now()).await?;
+                outcome = self.append_reviewed(&mut connection, turn).await;
+            }
             if !outcome.as_ref().is_err_and(is_broken_connection) {
                 self.connection = Some(connection);
             }

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
+use chrono::TimeDelta;
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::state::AppState;
 use crate::config::Role;
+use crate::database_clock::ClockReading;
 use crate::event_log::spool::Fill;
 use crate::store;
 
@@ -29,7 +31,7 @@ pub struct Readiness {
 /// Whether one part can do its work.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Part {
-    /// The part: `database`, `folding` or `spool`, as far as this process needs them.
+    /// The part: `database`, `clock`, `folding` or `spool`, as far as this process needs them.
     #[schema(example = "spool")]
     pub(crate) name: &'static str,
     /// Whether it can.
@@ -77,6 +79,8 @@ pub(crate) async fn inspect(state: &AppState) -> Vec<Part> {
     let answers = matches!(timeout(PATIENCE, store::partition::get_database_time(&state.work_pool)).await, Ok(Ok(_)));
     if state.roles.iter().any(|role| matches!(role, Role::Reconciler | Role::Api)) {
         parts.push(database(answers));
+        let clocks = if answers { timeout(PATIENCE, ClockReading::take(&state.work_pool)).await.ok() } else { None };
+        parts.push(clock(clocks.and_then(Result::ok), state.clock_tolerance));
     }
     if state.roles.contains(&Role::Reconciler) {
         parts.push(folding(state));
@@ -87,6 +91,17 @@ pub(crate) async fn inspect(state: &AppState) -> Vec<Part> {
 
 fn database(ready: bool) -> Part {
     Part { name: "database", ready, state: if ready { "answers" } else { "does not answer" }.to_owned() }
+}
+
+/// While the clocks cannot be compared, the part `database` says so.
+fn clock(clocks: Option<ClockReading>, tolerance: TimeDelta) -> Part {
+    let checked = clocks.map(|clocks| clocks.check(tolerance));
+    let state = match checked {
+        Some(Ok(())) => "agrees with the database's".to_owned(),
+        Some(Err(error)) => error.to_string(),
+        None => "not compared with the database's".to_owned(),
+    };
+    Part { name: "clock", ready: !matches!(checked, Some(Err(_))), state }
 }
 
 fn folding(state: &AppState) -> Part {

@@ -10,6 +10,7 @@ use super::quota::QuotaError;
 use crate::access::Scope;
 use crate::access::admin::NewTokenError;
 use crate::clock;
+use crate::database_clock::ClockError;
 use crate::event_log::group_commit::AppendError;
 use crate::event_log::operator_end::EndError;
 use crate::event_log::release::ReleaseError;
@@ -72,6 +73,9 @@ pub enum ApiError {
     /// It can be done later.
     #[error("the service cannot do this at the moment")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The clocks of the service and its database do not agree.
+    #[error("no report can be made: {0}")]
+    WrongClock(ClockError),
     /// A defect of ours.
     #[error("the service failed")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -175,7 +179,9 @@ impl ApiError {
             Self::TooManyRequests(_) => {
                 (Code::TooManyRequests, StatusCode::TOO_MANY_REQUESTS, "Too many requests at a time")
             }
-            Self::Unavailable(_) => (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, "Not possible at the moment"),
+            Self::Unavailable(_) | Self::WrongClock(_) => {
+                (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, "Not possible at the moment")
+            }
             Self::Internal(_) => (Code::Internal, StatusCode::INTERNAL_SERVER_ERROR, "The service failed"),
         }
     }
@@ -241,7 +247,7 @@ impl ResponseError for ApiError {
         match self {
             Self::Unauthenticated => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
             Self::UnsupportedEncoding => response.insert_header((header::ACCEPT_ENCODING, ACCEPTED)),
-            Self::TooManyRequests(_) | Self::Unavailable(_) => {
+            Self::TooManyRequests(_) | Self::Unavailable(_) | Self::WrongClock(_) => {
                 response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS))
             }
             Self::MethodNotAllowed(methods) => response.insert_header((header::ALLOW, methods.join(", "))),

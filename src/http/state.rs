@@ -48,6 +48,8 @@ pub struct AppState {
     pub work_pool: PgPool,
     /// How long a session may be live before it is unconfirmed.
     pub unconfirmed_after: TimeDelta,
+    /// How far the clocks of the service and its database may differ.
+    pub clock_tolerance: TimeDelta,
     /// Whether folding goes on, where this process folds.
     pub folding: Arc<AtomicBool>,
     /// Tells what changes.

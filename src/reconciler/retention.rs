@@ -12,6 +12,7 @@ use chrono::{DateTime, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 use sqlx::error::DatabaseError;
 use sqlx::{PgConnection, PgPool};
 
+use crate::database_clock::ClockError;
 use crate::store;
 use crate::store::retention::EntryRange;
 
@@ -62,6 +63,8 @@ pub enum Left {
     InUse,
     /// Not all entries of the month are folded.
     NotFolded,
+    /// How old entries are cannot be told.
+    WrongClock(ClockError),
 }
 
 /// Blanks and drops what is old enough at `now`, which is the database's clock.

@@ -16,6 +16,7 @@ use super::infer::{Rules, infer};
 use super::retention::{self, Left, Retained, retain};
 use super::steady_clock::SteadyClock;
 use crate::clock;
+use crate::database_clock::ClockReading;
 use crate::store;
 use crate::store::channel::{APPENDED, listen_until_stopped};
 use crate::store::inference::HeadsRow;
@@ -90,15 +91,21 @@ pub async fn tell_until_stopped(pool: PgPool, appended: Arc<Notify>, stopped: Ca
     }
 }
 
-/// Infers until stopped; `appended` is told of findings.
-pub async fn infer_until_stopped(pool: PgPool, rules: Rules, appended: Arc<Notify>, stopped: CancellationToken) {
+/// Infers until stopped, but not while the clocks are off by more than `clock_tolerance`; `appended` is told of findings.
+pub async fn infer_until_stopped(
+    pool: PgPool,
+    rules: Rules,
+    clock_tolerance: TimeDelta,
+    appended: Arc<Notify>,
+    stopped: CancellationToken,
+) {
     let mut clock = SteadyClock::new(clock::now(), Instant::now());
     // What was found must be folded before it is looked again, or it would be found again.
     let mut found = HeadsRow::default();
     let mut was_failing = false;
     while stopped.run_until_cancelled(sleep(pause(&rules))).await.is_some() {
         let now = clock.read(clock::now(), Instant::now());
-        let inferred = infer_after(&pool, &rules, &mut found, now).await;
+        let inferred = infer_now(&pool, &rules, clock_tolerance, &mut found, now).await;
         match &inferred {
             Ok(0) => {}
             Ok(findings) => {
@@ -118,11 +125,16 @@ pub async fn infer_until_stopped(pool: PgPool, rules: Rules, appended: Arc<Notif
     }
 }
 
-/// Blanks and drops what is old until stopped.
-pub async fn retain_until_stopped(pool: PgPool, rules: retention::Rules, stopped: CancellationToken) {
+/// Blanks and drops what is old until stopped, but not while the clocks are off by more than `clock_tolerance`.
+pub async fn retain_until_stopped(
+    pool: PgPool,
+    rules: retention::Rules,
+    clock_tolerance: TimeDelta,
+    stopped: CancellationToken,
+) {
     let mut was_failing = false;
     // A transaction that is given up has changed nothing.
-    while let Some(retained) = stopped.run_until_cancelled(retain_now(&pool, &rules)).await {
+    while let Some(retained) = stopped.run_until_cancelled(retain_now(&pool, &rules, clock_tolerance)).await {
         if let (Err(error), false) = (&retained, was_failing) {
             let error = error as &dyn std::error::Error;
             tracing::error!(
@@ -137,18 +149,35 @@ pub async fn retain_until_stopped(pool: PgPool, rules: retention::Rules, stopped
     }
 }
 
-async fn retain_now(pool: &PgPool, rules: &retention::Rules) -> Result<Retained, sqlx::Error> {
-    let now = store::partition::get_database_time(pool).await?;
-    retain(pool, rules, now).await
+/// Blanks and drops what is old enough now, if the clocks can be relied on. Sampling logs when they cannot.
+///
+/// # Errors
+/// Those of the database; then what was done until then is done.
+pub async fn retain_now(
+    pool: &PgPool,
+    rules: &retention::Rules,
+    clock_tolerance: TimeDelta,
+) -> Result<Retained, sqlx::Error> {
+    let clocks = ClockReading::take(pool).await?;
+    match clocks.check(clock_tolerance) {
+        Ok(()) => retain(pool, rules, clocks.database_time).await,
+        Err(error) => Ok(Retained { left: Some(Left::WrongClock(error)), ..Retained::default() }),
+    }
 }
 
-async fn infer_after(
+/// Appends what can be inferred at `now`, if the clocks can be relied on and what was `found` before is folded.
+///
+/// # Errors
+/// Those of the database.
+pub async fn infer_now(
     pool: &PgPool,
     rules: &Rules,
+    clock_tolerance: TimeDelta,
     found: &mut HeadsRow,
     now: DateTime<Utc>,
 ) -> Result<usize, sqlx::Error> {
-    if !store::inference::is_folded_to(pool, found).await? {
+    let is_clock_wrong = ClockReading::take(pool).await?.check(clock_tolerance).is_err();
+    if is_clock_wrong || !store::inference::is_folded_to(pool, found).await? {
         return Ok(0);
     }
     let findings = infer(pool, rules, now).await?;

@@ -1,8 +1,10 @@
 //! Making the database ready: schema, shards, the check of the master key, partitions of the log.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use sqlx::migrate::{Migrate, MigrateError};
-use sqlx::{Connection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::master_key::{MasterKey, MasterKeyError};
@@ -86,7 +88,7 @@ pub async fn prepare(
     check_master_key(&installation, master_key)?;
     store::installation::insert_shards(&mut *transaction, installation.shards).await?;
     transaction.commit().await?;
-    make_partitions_ahead(pool).await?;
+    make_partitions_ahead(&mut *pool.acquire().await?, now).await?;
     Ok(installation)
 }
 
@@ -112,21 +114,29 @@ async fn bring_up_to_date(pool: &PgPool) -> Result<(), InstallationError> {
     Ok(())
 }
 
-/// Makes the log's partitions for this month and the next ones, by the database's clock, which fills them.
+/// Makes the log's partitions for this month and the next ones, and for the months of heads that lie further ahead.
+///
+/// `now` is the service's clock. The database's clock stamps the entries, but a wrong one does not get partitions of its
+/// own: callbacks wait in the spool until it is right, instead of being recorded in a distant future.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn make_partitions_ahead(pool: &PgPool) -> Result<(), sqlx::Error> {
-    let this_month = month_of(store::partition::get_database_time(pool).await?);
-    make_partitions(pool, (0..=MONTHS_AHEAD).map(|ahead| this_month + Months::new(ahead))).await
+pub async fn make_partitions_ahead(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    let heads = store::partition::list_heads_after(&mut *connection, now).await?;
+    let ahead = (0..=MONTHS_AHEAD).map(|ahead| month_of(now) + Months::new(ahead));
+    let months: BTreeSet<NaiveDate> = ahead.chain(heads.into_iter().map(month_of)).collect();
+    make_partitions(connection, months).await
 }
 
 /// Makes the log's partitions for months, each told by its first day, where they are not there.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn make_partitions(pool: &PgPool, months: impl IntoIterator<Item = NaiveDate>) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin().await?;
+pub async fn make_partitions(
+    connection: &mut PgConnection,
+    months: impl IntoIterator<Item = NaiveDate>,
+) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
     store::partition::lock_partitions(&mut *transaction).await?;
     for month in months {
         if !store::partition::has_log_partition(&mut *transaction, month).await? {

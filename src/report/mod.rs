@@ -7,6 +7,8 @@
 //!
 //! Pure, without I/O and clock: [`push`], [`window`], [`sweep`], [`concurrency`], [`csv`].
 
+use crate::database_clock::ClockError;
+
 pub mod background;
 pub mod concurrency;
 pub mod concurrency_report;
@@ -27,6 +29,9 @@ pub enum ReportError {
     /// The moment that is asked for is still to come.
     #[error("as_of lies in the future")]
     Future,
+    /// The times of the log cannot be relied on: a moment that is closed now may lie in the future.
+    #[error("no report can be made: {0}")]
+    WrongClock(ClockError),
     /// Folding does not get on.
     #[error("the log is not folded up to the report's moment yet")]
     NotFolded,

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgPool, PgTransaction};
 use tokio::time::{Instant, sleep};
 
 use super::ReportError;
+use crate::database_clock::ClockReading;
 use crate::store;
 use crate::store::moment::ReachRow;
 
@@ -48,23 +49,34 @@ impl Moment {
 /// Closes a moment, or the latest there is: nothing will be recorded at it or before it any more. Then waits until all that
 /// was is folded, where it is read.
 ///
+/// While the clocks are off by more than `tolerance`, only a past moment that is closed already is given: any other might
+/// lie in the future, so that what is received later would not be recorded after it.
+///
 /// # Errors
 /// [`ReportError`].
-pub async fn close(primary: &PgPool, reading: &PgPool, as_of: Option<DateTime<Utc>>) -> Result<Moment, ReportError> {
-    if let Some(as_of) = as_of
-        && as_of > store::moment::get_latest_moment(primary).await?
-    {
+pub async fn close(
+    primary: &PgPool,
+    reading: &PgPool,
+    as_of: Option<DateTime<Utc>>,
+    tolerance: TimeDelta,
+) -> Result<Moment, ReportError> {
+    let clocks = ClockReading::take(primary).await?;
+    let check = || clocks.check(tolerance).map_err(ReportError::WrongClock);
+    // Not read again when the moment is closed: the clock may leap in between.
+    let at = as_of.unwrap_or(clocks.latest());
+    if as_of.is_none() || at > clocks.service_time.min(clocks.latest()) {
+        check()?;
+    }
+    if at > clocks.latest() {
         return Err(ReportError::Future);
     }
-    let closed = match as_of {
-        Some(as_of) => store::moment::list_closed_reaches(primary, as_of).await?,
-        None => None,
-    };
-    let reaches = match closed {
+    let reaches = match store::moment::list_closed_reaches(primary, at).await? {
         Some(reaches) => reaches,
-        None => store::moment::close(primary, as_of).await?,
+        None => {
+            check()?;
+            store::moment::close(primary, at).await?
+        }
     };
-    let at = reaches.first().map(|reach| reach.at).ok_or(sqlx::Error::RowNotFound)?;
     let moment = Moment { at, reaches };
     let patience = Instant::now() + PATIENCE;
     loop {

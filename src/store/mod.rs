@@ -55,6 +55,7 @@ const PASSING: [&str; 6] = ["08", "25", "40", "53", "55", "57"];
 pub fn is_passing(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     match error {
+        _ if lacks_partition(error) => true,
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
         _ => code.is_some_and(|code| PASSING.iter().any(|class| code.starts_with(class))),
     }
@@ -64,5 +65,14 @@ pub fn is_passing(error: &sqlx::Error) -> bool {
 #[must_use]
 pub fn is_about_a_value(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23")) && !lacks_partition(error)
+}
+
+/// Whether the event log has no partition for the month in which an entry was to be recorded.
+#[must_use]
+pub fn lacks_partition(error: &sqlx::Error) -> bool {
+    // The SQLSTATE of a violated CHECK, which would name its constraint.
+    error
+        .as_database_error()
+        .is_some_and(|error| error.code().is_some_and(|code| code == "23514") && error.constraint().is_none())
 }

@@ -6,23 +6,32 @@ use sqlx::PgExecutor;
 /// How far a shard's log reached when a moment was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReachRow {
-    /// The moment.
-    pub at: DateTime<Utc>,
     /// The shard.
     pub shard: i16,
     /// Position of its last entry.
     pub position: i64,
 }
 
-/// The latest moment that can be asked for: now, by the database's clock, or when the newest entry was recorded, should
-/// that clock have gone back since.
+/// The database's clock, and how far the log reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogTimesRow {
+    /// The database's clock.
+    pub database_time: DateTime<Utc>,
+    /// When the newest event was recorded, or the newest moment was closed.
+    pub recorded_to: DateTime<Utc>,
+}
+
+/// The database's clock, and how far the log reaches.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn get_latest_moment(executor: impl PgExecutor<'_>) -> Result<DateTime<Utc>, sqlx::Error> {
-    sqlx::query_scalar!(r#"select greatest(clock_timestamp(), max(recorded_at)) as "latest!" from shard_head"#)
-        .fetch_one(executor)
-        .await
+pub async fn get_log_times(executor: impl PgExecutor<'_>) -> Result<LogTimesRow, sqlx::Error> {
+    sqlx::query_as!(
+        LogTimesRow,
+        r#"select clock_timestamp() as "database_time!", max(recorded_at) as "recorded_to!" from shard_head"#
+    )
+    .fetch_one(executor)
+    .await
 }
 
 /// How far each shard's log reaches, in their order, if a moment is closed already.
@@ -38,24 +47,19 @@ pub async fn list_closed_reaches(
             .fetch_all(executor)
             .await?;
     let closed = rows.iter().all(|row| row.closed);
-    Ok(closed.then(|| rows.iter().map(|row| ReachRow { at, shard: row.shard, position: row.position }).collect()))
+    Ok(closed.then(|| rows.iter().map(|row| ReachRow { shard: row.shard, position: row.position }).collect()))
 }
 
-/// Closes a moment, or the latest there is: whatever is appended later is recorded later, whatever the clock does.
+/// Closes a moment: whatever is appended later is recorded later, whatever the clock does.
 ///
-/// Waits for what is being appended. As an append does, it takes the head rows in the order of their shards, and reads the
-/// clock after that.
+/// Waits for what is being appended. As an append does, it takes the head rows in the order of their shards.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn close(executor: impl PgExecutor<'_>, at: Option<DateTime<Utc>>) -> Result<Vec<ReachRow>, sqlx::Error> {
-    sqlx::query_as!(
-        ReachRow,
-        r#"select closed_at as "at!", shard as "shard!", position as "position!" from close_moment($1)"#,
-        at
-    )
-    .fetch_all(executor)
-    .await
+pub async fn close(executor: impl PgExecutor<'_>, at: DateTime<Utc>) -> Result<Vec<ReachRow>, sqlx::Error> {
+    sqlx::query_as!(ReachRow, r#"select shard as "shard!", position as "position!" from close_moment($1)"#, at)
+        .fetch_all(executor)
+        .await
 }
 
 /// Whether entries up to a moment are not folded yet, by how far each shard's log reached then.

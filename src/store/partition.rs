@@ -11,6 +11,17 @@ pub async fn get_database_time(executor: impl PgExecutor<'_>) -> Result<DateTime
     sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(executor).await
 }
 
+/// The heads of shards that lie after a time: their next entries are recorded there or later, whatever the clock shows.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_heads_after(
+    executor: impl PgExecutor<'_>,
+    time: DateTime<Utc>,
+) -> Result<Vec<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!("select recorded_at from shard_head where recorded_at > $1", time).fetch_all(executor).await
+}
+
 /// Makes other processes that would make partitions wait, to the end of the transaction.
 ///
 /// # Errors

@@ -59,6 +59,20 @@ pub const POOL_CONNECTIONS: Metric =
 pub const POOL_CONNECTIONS_MAX: Metric =
     Metric::gauge("streamtally_pool_connections_max", Unit::Count, "How many connections a pool may open");
 
+/// By how much the database's clock is ahead.
+pub const DATABASE_CLOCK_OFFSET_SECONDS: Metric = Metric::gauge(
+    "streamtally_database_clock_offset_seconds",
+    Unit::Seconds,
+    "By how much the database's clock is ahead of the service's; negative when it is behind",
+);
+
+/// By how much the log is ahead.
+pub const LOG_AHEAD_SECONDS: Metric = Metric::gauge(
+    "streamtally_log_ahead_seconds",
+    Unit::Seconds,
+    "By how much the newest event of the log is recorded ahead of the service's clock; 0 when it is not",
+);
+
 /// What became of callbacks.
 pub const CALLBACKS: Metric =
     Metric::counter("streamtally_callbacks_total", Unit::Count, "Callbacks received, by outcome and cause");
@@ -159,11 +173,13 @@ pub const REPORT_SECONDS_BY_KIND: Metric = Metric::histogram(
 );
 
 /// Every metric.
-pub const ALL: [&Metric; 22] = [
+pub const ALL: [&Metric; 24] = [
     &BUILD_INFO,
     &PART_READY,
     &POOL_CONNECTIONS,
     &POOL_CONNECTIONS_MAX,
+    &DATABASE_CLOCK_OFFSET_SECONDS,
+    &LOG_AHEAD_SECONDS,
     &CALLBACKS,
     &CALLBACK_ANSWER_SECONDS,
     &SIGNATURE_REMAINING_SECONDS,

@@ -9,6 +9,7 @@ mod broadcasts;
 mod caching;
 mod certificates;
 mod client_address;
+mod clocks;
 mod compression;
 mod cross_origin;
 mod dashboard;

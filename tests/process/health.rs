@@ -32,7 +32,10 @@ fn a_ready_service_is_told_by_status_zero_from_wherever_it_is_known_to_listen() 
     let (status, printed) = finish(&mut health(&home, &listen));
     assert_eq!(
         (status, printed.as_str()),
-        (0, "the service is ready\ndatabase: answers\nfolding: goes on\nspool: empty\n")
+        (
+            0,
+            "the service is ready\ndatabase: answers\nclock: agrees with the database's\nfolding: goes on\nspool: empty\n"
+        )
     );
     // As in a container: on every address, and with a proxy for what is elsewhere.
     let mut command = health(&home, &listen.replace("127.0.0.1", "0.0.0.0"));

@@ -1,5 +1,6 @@
 //! Reports from the database, whether the service runs or not.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::{Asked, Kind, finish};
@@ -21,28 +22,44 @@ use crate::report::{concurrency_report, moment};
 ///
 /// # Errors
 /// When it is asked for wrongly, or the database cannot be used.
-pub(super) async fn print(options: &InstallationOptions, asked: Asked, printer: Printer) -> anyhow::Result<()> {
+pub(super) async fn print(
+    options: &InstallationOptions,
+    tolerance: TimeDelta,
+    asked: Asked,
+    printer: Printer,
+) -> anyhow::Result<()> {
     // As the API reads them. No cursor is among them.
     let mut reader = QueryReader::of_members(asked.kind.path(), asked.parameters, Sealer::new(&[0; 32]));
     match asked.kind {
         Kind::PushDuration => {
             let query = PushDurationQuery::read(&mut reader);
             reader.finish().map_err(refusal_of)?;
-            with_installation(options, Access::Change, async |on| print_push_duration(on, query, printer).await).await
+            with_installation(options, Access::Change, async |on| {
+                print_push_duration(on, query, tolerance, printer).await
+            })
+            .await
         }
         Kind::Concurrency => {
             let query = ConcurrencyQuery::from_query(&mut reader);
             reader.finish().map_err(refusal_of)?;
-            with_installation(options, Access::Change, async |on| print_concurrency(on, query, printer).await).await
+            with_installation(options, Access::Change, async |on| {
+                print_concurrency(on, query, tolerance, printer).await
+            })
+            .await
         }
     }
 }
 
-async fn print_push_duration(on: &Installation, query: PushDurationQuery, mut printer: Printer) -> anyhow::Result<()> {
+async fn print_push_duration(
+    on: &Installation,
+    query: PushDurationQuery,
+    tolerance: TimeDelta,
+    mut printer: Printer,
+) -> anyhow::Result<()> {
     let PushDurationQuery { asked, layout } = query;
     // Nobody else may be there to do it.
     reconciler::fold_to_end(&on.pool).await?;
-    let moment = moment::close(&on.pool, &on.pool, asked.as_of).await?;
+    let moment = moment::close(&on.pool, &on.pool, asked.as_of, tolerance).await?;
     let as_of = moment.at;
     let mut report = PushDuration::begin(on.pool.clone(), &asked.scope, layout, &moment, None);
     while let Some(row) = report.next_row().await? {
@@ -54,10 +71,15 @@ async fn print_push_duration(on: &Installation, query: PushDurationQuery, mut pr
     Ok(finish(printer, &report)?)
 }
 
-async fn print_concurrency(on: &Installation, query: ConcurrencyQuery, mut printer: Printer) -> anyhow::Result<()> {
+async fn print_concurrency(
+    on: &Installation,
+    query: ConcurrencyQuery,
+    tolerance: TimeDelta,
+    mut printer: Printer,
+) -> anyhow::Result<()> {
     let ConcurrencyQuery { asked, step_seconds } = query;
     reconciler::fold_to_end(&on.pool).await?;
-    let moment = moment::close(&on.pool, &on.pool, asked.as_of).await?;
+    let moment = moment::close(&on.pool, &on.pool, asked.as_of, tolerance).await?;
     let as_of = moment.at;
     let (points, peak) = concurrency_report::count(on.pool.clone(), &asked.scope, step_seconds, &moment).await?;
     for point in points {

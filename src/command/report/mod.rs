@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::output::{self, Column, OutputOptions, PrintError, Printer};
-use crate::config::InstallationOptions;
+use crate::config::{ClockOptions, InstallationOptions};
 use crate::report::csv;
 
 #[derive(Debug, Subcommand)]
@@ -38,6 +38,8 @@ Examples:
 struct CommonOptions {
     #[command(flatten)]
     installation: InstallationOptions,
+    #[command(flatten)]
+    clock: ClockOptions,
     /// Ask the service there, instead of the database
     #[arg(long, env = "STREAMTALLY_URL")]
     url: Option<Url>,
@@ -150,7 +152,7 @@ impl ReportCommand {
             }
             Self::Concurrency(report) => (Kind::Concurrency, report.common, vec![("step", report.step)]),
         };
-        let CommonOptions { installation, url, token, output, from, to, time_zone, renditions, .. } = common;
+        let CommonOptions { installation, clock, url, token, output, from, to, time_zone, renditions, .. } = common;
         let named = [("from", from), ("to", to), ("time_zone", time_zone), ("renditions", renditions)];
         let optional =
             [("domain", common.domain), ("app", common.app), ("stream", common.stream), ("as_of", common.as_of)];
@@ -161,7 +163,7 @@ impl ReportCommand {
         let printer = Printer::new(output.output, kind.columns());
         match url {
             Some(url) => api::print(&url, token, &asked, printer).await,
-            None => database::print(&installation, asked, printer).await,
+            None => database::print(&installation, clock.clock_tolerance, asked, printer).await,
         }
     }
 }

@@ -119,7 +119,6 @@ pub async fn import<Source: AsyncRead + Unpin>(
     }
     let horizons = store::retention::list_horizons(&mut connection).await?;
     let importer = Importer {
-        pool,
         connection: &mut connection,
         log_shards: header.shards,
         shards: installation.shards,
@@ -142,7 +141,6 @@ pub async fn import<Source: AsyncRead + Unpin>(
 }
 
 struct Importer<'a> {
-    pool: &'a PgPool,
     connection: &'a mut PgConnection,
     log_shards: i16,
     shards: i16,
@@ -205,7 +203,7 @@ impl Importer<'_> {
         for Numbered { entry, .. } in entries {
             let month = month_of(entry.recorded_at);
             if self.months.insert(month) {
-                make_partitions(self.pool, [month]).await?;
+                make_partitions(&mut *self.connection, [month]).await?;
             }
         }
         Ok(())

@@ -18,13 +18,14 @@ use crate::report::{ReportError, moment};
 
 /// Closes the moment that a report is of.
 pub(super) async fn close(state: &AppState, as_of: Option<DateTime<Utc>>) -> Result<Moment, ApiError> {
-    Ok(moment::close(&state.work_pool, &state.report_pool, as_of).await?)
+    Ok(moment::close(&state.work_pool, &state.report_pool, as_of, state.clock_tolerance).await?)
 }
 
 impl From<ReportError> for ApiError {
     fn from(error: ReportError) -> Self {
         match error {
             ReportError::Future => Self::invalid("as_of", "must not lie in the future"),
+            ReportError::WrongClock(clock) => Self::WrongClock(clock),
             ReportError::NotFolded => Self::Unavailable(error.into()),
             ReportError::Database(error) => error.into(),
         }
