@@ -213,7 +213,7 @@ impl Application {
     /// # Errors
     /// When a part of the service failed.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let handle = self.server.handle();
+        let (handle, connections) = (self.server.handle(), self.connections.clone());
         let (stop_writing, stop_working) = (CancellationToken::new(), CancellationToken::new());
         let clock_tolerance = self.state.clock_tolerance;
         let mut tasks = JoinSet::new();
@@ -262,6 +262,7 @@ impl Application {
         tracing::info!("stopping");
         // Who listens to changes would else be waited for.
         self.stopping.cancel();
+        connections.announce_stop().await;
         handle.stop(true).await;
         stop_writing.cancel();
         if !writing.is_finished() {

@@ -1,66 +1,119 @@
-//! Connections on which nothing happens any more are cut.
+//! How long connections are kept, and how their end is announced.
 //!
-//! The server ends a connection by itself when the head of its first request is late, and when a client idles between
-//! requests. It would keep one for ever whose client stops within the head of a later request, or never takes its
-//! answer. So the rule here is one for all: a connection on which no request has begun and nothing of an answer has gone
-//! out between two sweeps is cut.
+//! A request that arrives on a connection while the server closes it is lost: most clients do not send a POST again.
+//! Therefore:
+//!
+//! - The last answer on a connection says `Connection: close`. The server adds that itself when the body of the request is
+//!   unfinished, and then closes only after the client has had time to read the answer. This module adds it where the
+//!   server would close without it, and while the service stops.
+//! - Every other answer says how long the connection is kept: longer than the pools of usual clients keep it.
+//! - Only [`Connections::sweep`] cuts connections, and only while it is the client's turn: the client idles, stops within
+//!   the head of a request, or does not take its answer. A connection with unread data is left to the server for another
+//!   sweep. A request that is still on its way through the network cannot be seen.
+//!
+//! Three closes cannot be announced, because the server has no setting for them. It answers a malformed head on a used
+//! connection with 400 or 431 and closes at once, without `Connection: close`. When it stops, it closes idle connections
+//! without reading them, after [`ANNOUNCEMENT`]. And an answer whose head was sent before the service stops keeps its
+//! head.
 
 use std::any::Any;
 use std::net::{self, Shutdown};
 use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_tls::accept::rustls_0_23::TlsStream;
-use actix_web::Error;
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse as Answer};
+use actix_web::dev::{Extensions, Payload, ServiceRequest, ServiceResponse as Answer};
+use actix_web::http::ConnectionType;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::rt;
 use actix_web::rt::net::TcpStream;
-use actix_web::rt::time::sleep;
 use actix_web::web::Bytes;
+use actix_web::{Error, HttpMessage, HttpRequest};
 use pin_project_lite::pin_project;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// The time between two sweeps: longer than an idle connection of HTTP/1.1 is kept, and than any request takes.
-const SWEEP: Duration = Duration::from_secs(90);
+/// The time between two sweeps.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How long a last answer may take to go out.
-const LAST_ANSWER: Duration = Duration::from_secs(1);
+/// How many sweeps a client may let pass: 3 minutes. Usual pools keep an idle connection for 60 to 120 seconds.
+const MAX_SWEEPS: u32 = 6;
+
+/// In the place of a number of sweeps: it is the service's turn.
+const BUSY: u32 = u32::MAX;
+
+/// Tells clients to close an idle connection before the sweep does.
+const KEEP_ALIVE: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("keep-alive"), HeaderValue::from_static("timeout=170"));
+
+/// How long answers announce that the service stops before it does.
+const ANNOUNCEMENT: Duration = Duration::from_secs(1);
+
+/// How often the announcement looks for open connections.
+const ANNOUNCEMENT_CHECK: Duration = Duration::from_millis(10);
 
 /// The open connections of all workers.
 #[derive(Clone, Default)]
-pub struct Connections(Arc<Mutex<Vec<Weak<Connection>>>>);
+pub struct Connections {
+    open: Arc<Mutex<Vec<Weak<Connection>>>>,
+    stopping: Arc<AtomicBool>,
+}
 
 /// One open connection. Kept by the server as long as it has the connection, so that it ends with it.
-pub(super) struct Connection {
+struct Connection {
     /// The server's socket once more: what it owns itself cannot be had.
     socket: net::TcpStream,
-    /// Whether something happened since the last sweep.
-    active: AtomicBool,
+    /// How many sweeps have passed since the client's turn began, or [`BUSY`].
+    sweeps: AtomicU32,
+    /// Whether the service stops.
+    stopping: Arc<AtomicBool>,
 }
 
 impl Connection {
-    fn note(&self) {
-        self.active.store(true, Ordering::Relaxed);
+    /// A new connection waits for its first request, for which the server has a timer.
+    fn new(socket: net::TcpStream, stopping: Arc<AtomicBool>) -> Self {
+        Self { socket, sweeps: AtomicU32::new(BUSY), stopping }
     }
 
-    /// Cuts the connection when an answer has had the time to go out.
-    pub(super) fn cut_soon(self: Arc<Self>) {
-        rt::spawn(async move {
-            sleep(LAST_ANSWER).await;
-            self.cut();
-        });
+    fn begin_service_turn(&self) {
+        self.sweeps.store(BUSY, Ordering::Relaxed);
     }
 
-    /// Should it be closed already, so much the better.
+    fn begin_client_turn(&self) {
+        self.sweeps.store(0, Ordering::Relaxed);
+    }
+
+    /// Counts a sweep. Whether the client has let too many pass.
+    fn is_overdue(&self) -> bool {
+        let count = |sweeps| (sweeps != BUSY).then(|| sweeps + 1);
+        match self.sweeps.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count) {
+            // The server has until the next sweep to read what has arrived.
+            Ok(MAX_SWEEPS) => !self.has_unread(),
+            Ok(sweeps) => sweeps > MAX_SWEEPS,
+            Err(_busy) => false,
+        }
+    }
+
+    /// Whether something has arrived that the server has not read.
+    fn has_unread(&self) -> bool {
+        self.socket.peek(&mut [0]).is_ok_and(|length| length > 0)
+    }
+
+    /// Has no effect on a connection that is closed. A TLS client gets no `close_notify`, as the session is the server's.
     fn cut(&self) {
         let _ = self.socket.shutdown(Shutdown::Both);
     }
+}
+
+/// Keeps the rest of a rejected body until the answer is sent. The server closes the connection of an unfinished body; but
+/// once a chunked body is dropped, the server reads it to its end instead, however long that takes.
+pub(super) fn leave_unread(request: &HttpRequest, body: Payload) {
+    request.extensions_mut().insert(body);
 }
 
 pin_project! {
@@ -69,6 +122,7 @@ pin_project! {
         #[pin]
         body: B,
         connection: Option<Arc<Connection>>,
+        unread: Option<Payload>,
     }
 }
 
@@ -81,21 +135,27 @@ impl<B: MessageBody> MessageBody for Answering<B> {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, B::Error>>> {
         let this = self.project();
+        let part = this.body.poll_next(context);
         if let Some(connection) = this.connection {
-            connection.note();
+            if part.is_pending() {
+                connection.begin_service_turn();
+            } else {
+                connection.begin_client_turn();
+            }
         }
-        this.body.poll_next(context)
+        part
     }
 }
 
 impl Connections {
-    /// Takes note of a connection that was just opened. One whose socket cannot be had twice goes without.
+    /// Takes note of a connection that was just opened. Without a second handle of its socket it could not be swept, and
+    /// is closed after its first answer.
     pub(super) fn add(&self, stream: &dyn Any, of_connection: &mut Extensions) {
         let plain = stream.downcast_ref::<TcpStream>();
         let stream = plain.or_else(|| stream.downcast_ref::<TlsStream<TcpStream>>().map(|stream| stream.get_ref().0));
         let Some(Ok(socket)) = stream.map(|stream| stream.as_fd().try_clone_to_owned()) else { return };
-        let connection = Arc::new(Connection { socket: socket.into(), active: AtomicBool::new(true) });
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = Arc::new(Connection::new(socket.into(), Arc::clone(&self.stopping)));
+        let mut open = self.open();
         if open.len() == open.capacity() {
             open.retain(|connection| connection.strong_count() > 0);
         }
@@ -104,41 +164,117 @@ impl Connections {
         of_connection.insert(connection);
     }
 
-    /// Cuts those on which nothing has happened since the last sweep. How many they were.
+    fn open(&self) -> MutexGuard<'_, Vec<Weak<Connection>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Cuts the connections whose clients have let too many sweeps pass. How many they were.
+    #[must_use]
     pub fn sweep(&self) -> usize {
         let mut cut = 0;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|connection| {
+        self.open().retain(|connection| {
             let Some(connection) = connection.upgrade() else { return false };
-            let active = connection.active.swap(false, Ordering::Relaxed);
-            if !active {
+            let overdue = connection.is_overdue();
+            if overdue {
                 connection.cut();
                 cut += 1;
             }
-            active
+            !overdue
         });
         cut
     }
 
-    /// Sweeps every 90 seconds until stopped: a connection is cut 90 to 180 seconds after the last that happened on it.
+    /// Sweeps until stopped. A connection is cut 180 to 210 seconds after the client's turn began, or 30 seconds later with
+    /// unread data.
     pub async fn sweep_until_stopped(self, stopped: CancellationToken) {
-        while stopped.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_some() {
+        while stopped.run_until_cancelled(sleep(SWEEP_INTERVAL)).await.is_some() {
             let cut = self.sweep();
             if cut > 0 {
-                tracing::debug!(cut, "connections were cut on which nothing happened");
+                tracing::debug!(cut, "connections were cut whose clients did nothing");
             }
         }
     }
+
+    /// Announces from now on with each answer that it is the last on its connection. Waits until no connection is open, for a
+    /// second at most: then only idle ones are left for the server to close.
+    pub async fn announce_stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        let all_closed = async {
+            while self.open().iter().any(|connection| connection.strong_count() > 0) {
+                sleep(ANNOUNCEMENT_CHECK).await;
+            }
+        };
+        let _ = timeout(ANNOUNCEMENT, all_closed).await;
+    }
 }
 
-/// Notes that a request begins, and that its answer goes out, on whatever connection it came by.
+/// Notes whose turn it is on a connection, and tells the client with the answer whether the connection is kept.
 pub(super) async fn note_activity(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<Answer<impl MessageBody>, Error> {
     let connection = request.conn_data::<Arc<Connection>>().cloned();
     if let Some(connection) = &connection {
-        connection.note();
+        connection.begin_service_turn();
     }
-    let answer = next.call(request).await?;
-    Ok(answer.map_body(|_, body| Answering { body, connection }))
+    // The server closes after a request that offers an upgrade, but would say `Connection: upgrade`.
+    let offers_upgrade = request.head().upgrade();
+    let answer = next.call(request).await;
+    if let Some(connection) = &connection {
+        connection.begin_client_turn();
+    }
+    let mut answer = answer.map_err(|mut error| {
+        error.add_response_mapper(|mut response| {
+            response.head_mut().set_connection_type(ConnectionType::Close);
+            response
+        });
+        error
+    })?;
+    let is_kept = connection.as_ref().is_some_and(|connection| !connection.stopping.load(Ordering::Relaxed));
+    let head = answer.response_mut().head_mut();
+    if is_kept && !offers_upgrade {
+        let (name, value) = KEEP_ALIVE;
+        head.headers_mut().insert(name, value);
+    } else {
+        head.set_connection_type(ConnectionType::Close);
+    }
+    let unread = answer.request().extensions_mut().remove::<Payload>();
+    Ok(answer.map_body(|_, body| Answering { body, connection, unread }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+
+    use super::{Connection, MAX_SWEEPS};
+
+    /// A client and its connection, which may survive no further sweep.
+    fn idle() -> (TcpStream, Connection) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let connection = Connection::new(listener.accept().unwrap().0, Arc::default());
+        connection.begin_client_turn();
+        assert!((0..MAX_SWEEPS).all(|_| !connection.is_overdue()));
+        (client, connection)
+    }
+
+    #[test]
+    fn unread_data_saves_a_connection_for_one_sweep() {
+        let (mut client, connection) = idle();
+        client.write_all(b"GET").unwrap();
+        // Waits until it has arrived.
+        connection.socket.peek(&mut [0]).unwrap();
+        connection.socket.set_nonblocking(true).unwrap();
+        assert!(!connection.is_overdue());
+        assert!(connection.is_overdue());
+    }
+
+    #[test]
+    fn nothing_saves_an_idle_connection() {
+        let (_client, connection) = idle();
+        connection.socket.set_nonblocking(true).unwrap();
+        assert!(connection.is_overdue());
+    }
 }

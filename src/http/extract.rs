@@ -3,11 +3,11 @@
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
+use actix_web::http::header::HeaderValue;
 use actix_web::http::{Method, header};
 use actix_web::web::{Bytes, BytesMut, Data};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::caching::ForCaller;
-use super::connections::Connection;
+use super::connections::leave_unread;
 use super::dashboard;
 use super::problem::ApiError;
 use super::state::AppState;
@@ -108,12 +108,12 @@ impl FromRequest for RawBody {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let mut payload = payload.take();
-        let connection = request.conn_data::<Arc<Connection>>().cloned();
+        let request = request.clone();
         Box::pin(async move {
-            let body = timeout(BODY, read_body(&mut payload)).await.unwrap_or(Err(ApiError::TooSlow));
-            if let (Err(ApiError::TooLarge(_) | ApiError::TooSlow), Some(connection)) = (&body, connection) {
-                // The server would read on to the body's end, however long that takes.
-                connection.cut_soon();
+            let reading = read_body(&mut payload, end_of_body(&request));
+            let body = timeout(BODY, reading).await.unwrap_or(Err(ApiError::TooSlow));
+            if body.is_err() {
+                leave_unread(&request, payload);
             }
             body.map(Self)
         })
@@ -134,13 +134,31 @@ fn signed_in_token(request: &HttpRequest, state: &AppState) -> Option<String> {
     if shows_none && request.method() == Method::GET { dashboard::token_of_cookie(request, state) } else { None }
 }
 
-async fn read_body(payload: &mut Payload) -> Result<Bytes, ApiError> {
+/// Where a body ends at the latest. The server finds the end by itself, except for a request that offers an upgrade to
+/// WebSocket: it takes all that follows on the connection for the body, whatever `Content-Length` says.
+fn end_of_body(request: &HttpRequest) -> usize {
+    let headers = request.headers();
+    let offers_websocket = headers.get_all(header::UPGRADE).any(|value| text(value).eq_ignore_ascii_case("websocket"));
+    if !offers_websocket || headers.contains_key(header::TRANSFER_ENCODING) {
+        return usize::MAX;
+    }
+    headers.get(header::CONTENT_LENGTH).and_then(|value| text(value).parse().ok()).unwrap_or(0)
+}
+
+fn text(value: &HeaderValue) -> &str {
+    value.to_str().unwrap_or_default().trim()
+}
+
+async fn read_body(payload: &mut Payload, end: usize) -> Result<Bytes, ApiError> {
     let mut body = BytesMut::new();
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| match error {
+    while body.len() < end
+        && let Some(chunk) = payload.next().await
+    {
+        let mut chunk = chunk.map_err(|error| match error {
             PayloadError::Overflow => ApiError::TooLarge(MAX_BODY_BYTES),
             other => ApiError::invalid("body", format!("cannot be read: {other}")),
         })?;
+        chunk.truncate(end - body.len());
         if body.len() + chunk.len() > MAX_BODY_BYTES {
             return Err(ApiError::TooLarge(MAX_BODY_BYTES));
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use actix_web::HttpServer;
 use actix_web::dev::Server;
+use actix_web::http::KeepAlive;
 use actix_web::web::Data;
 use anyhow::{Context, bail};
 
@@ -25,8 +26,9 @@ const SHUTDOWN_SECONDS: u64 = 8;
 /// How long a client may take to shake hands for TLS, and then to send the head of its first request.
 const REQUEST_HEAD: Duration = Duration::from_secs(5);
 
-/// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a client may go on sending a body after its answer, so that it gets to read the answer. The rest of the body is
+/// discarded.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// How many TLS handshakes each worker has under way at most; others wait for their turn. Many, because clients that
 /// shake hands slowly, or never end, should not keep the others waiting.
@@ -57,7 +59,10 @@ pub fn bind(
         .max_connection_rate(HANDSHAKES)
         .tls_handshake_timeout(REQUEST_HEAD)
         .client_request_timeout(REQUEST_HEAD)
-        .keep_alive(KEEP_ALIVE)
+        .client_disconnect_timeout(LINGER)
+        // `Connections::sweep` cuts idle connections. A timer of the server would close one whose next request has arrived
+        // but is not read yet.
+        .keep_alive(KeepAlive::Os)
         .on_connect(move |stream, of_connection| open.add(stream, of_connection));
     let server = match certificate {
         Some(certificate) => server.bind_rustls_0_23(options.listening.listen, certificate.server_config()?),

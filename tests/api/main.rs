@@ -11,6 +11,7 @@ mod certificates;
 mod client_address;
 mod clocks;
 mod compression;
+mod connections;
 mod cross_origin;
 mod dashboard;
 mod document;

@@ -14,7 +14,7 @@ use crate::helpers::{TestApp, until};
 use crate::messages::Push;
 
 /// A service over HTTPS, asked by this client.
-async fn start(files: &Files, client: Client) -> TestApp {
+pub async fn start(files: &Files, client: Client) -> TestApp {
     let settings = files.settings();
     let settings: Vec<&str> = settings.iter().map(String::as_str).chain(["--roles", "receiver,api"]).collect();
     TestApp::start_trusting(client, &settings).await
@@ -87,6 +87,7 @@ async fn clients_that_dawdle_are_cut_off_over_https_too() {
         let request = app.client.post(format!("{}/callbacks/huawei", app.address)).body(Body::wrap_stream(begun));
         let answer = timeout(Duration::from_secs(14), request.send()).await.expect("it is answered").unwrap();
         assert_eq!((answer.version(), answer.status().as_u16()), (Version::HTTP_11, 408));
+        assert_eq!(answer.headers()["connection"], "close");
     };
     let honest = app.callback_to("/callbacks/huawei", Push::of("honest", 60).start().to_string(), 200);
     tokio::join!(handshake, body, honest);

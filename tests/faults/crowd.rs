@@ -67,13 +67,12 @@ impl Dawdler {
         if self == Self::ChunkedBody { "1\r\na\r\n" } else { "a" }
     }
 
-    /// When it is cut at the latest, as docs/operations.md says. (A chunked body is answered as soon as the other, and its
-    /// connection kept.)
+    /// When it is cut at the latest, as docs/operations.md says.
     fn limit(self) -> Duration {
         Duration::from_secs(match self {
             Self::Head => 5,
-            Self::Body => 10,
-            Self::ChunkedBody | Self::LaterHead => 180,
+            Self::Body | Self::ChunkedBody => 15,
+            Self::LaterHead => 210,
         })
     }
 

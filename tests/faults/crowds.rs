@@ -19,7 +19,7 @@ use crate::{is_full, times};
 /// How many dawdle in each way.
 const DAWDLERS: usize = 100;
 
-/// These are cut after up to 3 minutes, for which the short form does not wait.
+/// These are cut after up to 3.5 minutes, for which the short form does not wait.
 const PATIENT: [Dawdler; 3] = [Dawdler::Body, Dawdler::ChunkedBody, Dawdler::LaterHead];
 
 /// How many send too much in each way, one body after the other.
