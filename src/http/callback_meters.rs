@@ -9,26 +9,28 @@ use metrics::{Counter, Histogram};
 use crate::event_log::group_commit::AppendError;
 use crate::huawei::admission::{Proof, QuarantineReason, RefusalCause, Verdict};
 use crate::huawei::notification::Notification;
-use crate::rejection::NOT_A_NOTIFICATION;
+use crate::huawei::rejection_cause::RejectionCause;
 use crate::telemetry::metrics::{CALLBACK_ANSWER_SECONDS, CALLBACKS, SIGNATURE_REMAINING_SECONDS};
+
+/// The outcome of what is never read as a message, and is not timed either.
+const NOT_READ: &str = "not_read";
 
 /// What became of a callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Accepted,
     Quarantined(QuarantineReason),
-    Refused(RefusalCause),
-    Malformed,
+    Rejected(RejectionCause),
     NotStored(AppendError),
 }
 
 impl Outcome {
     /// Every outcome, the usual one first.
     fn all() -> impl Iterator<Item = Self> {
-        [Self::Accepted, Self::Malformed]
+        [Self::Accepted]
             .into_iter()
             .chain(QuarantineReason::ALL.map(Self::Quarantined))
-            .chain(RefusalCause::ALL.map(Self::Refused))
+            .chain(RejectionCause::all().map(Self::Rejected))
             .chain(AppendError::ALL.map(Self::NotStored))
     }
 
@@ -37,8 +39,20 @@ impl Outcome {
         match self {
             Self::Accepted => ("accepted", ""),
             Self::Quarantined(reason) => ("quarantined", reason.as_str()),
-            Self::Refused(cause) => ("refused", cause.as_str()),
-            Self::Malformed => ("malformed", NOT_A_NOTIFICATION),
+            Self::Rejected(cause) => {
+                let word = match cause {
+                    RejectionCause::Refused(_) => "refused",
+                    RejectionCause::NotANotification | RejectionCause::Milliseconds | RejectionCause::OtherCallback => {
+                        "malformed"
+                    }
+                    RejectionCause::WrongPath
+                    | RejectionCause::WrongMethod
+                    | RejectionCause::TooLarge
+                    | RejectionCause::TooSlow
+                    | RejectionCause::UnsupportedEncoding => NOT_READ,
+                };
+                (word, cause.as_str())
+            }
             Self::NotStored(error) => ("not_stored", error.as_str()),
         }
     }
@@ -49,7 +63,7 @@ impl From<&Verdict> for Outcome {
         match verdict {
             Verdict::Accept(_) => Self::Accepted,
             Verdict::Quarantine(_, reason) => Self::Quarantined(*reason),
-            Verdict::Refuse(cause) => Self::Refused(*cause),
+            Verdict::Refuse(cause) => Self::Rejected(RejectionCause::Refused(*cause)),
         }
     }
 }
@@ -64,7 +78,11 @@ static METERS: LazyLock<Meters> = LazyLock::new(|| Meters {
         .map(|outcome| {
             let (word, cause) = outcome.words();
             let counter = CALLBACKS.counter_of(&[("outcome", word), ("cause", cause)]);
-            (outcome, counter, CALLBACK_ANSWER_SECONDS.histogram_of(&[("outcome", word)]))
+            let answer = match word {
+                NOT_READ => Histogram::noop(),
+                read => CALLBACK_ANSWER_SECONDS.histogram_of(&[("outcome", read)]),
+            };
+            (outcome, counter, answer)
         })
         .collect(),
     signature_remaining: SIGNATURE_REMAINING_SECONDS.histogram_of(&[]),
@@ -81,6 +99,11 @@ pub(super) fn count(outcome: Outcome, began: Instant) {
         counter.increment(1);
         answer.record(began.elapsed());
     }
+}
+
+/// Counts a request that was not read as a message.
+pub(super) fn count_unread(cause: RejectionCause) {
+    count(Outcome::Rejected(cause), Instant::now());
 }
 
 /// Notes how long the signature of a message had yet to go when it was received, if it was verified.

@@ -1,6 +1,5 @@
 //! Receiving: the provider's callbacks.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -11,8 +10,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::callback_meters::{Outcome, count, note_remaining};
+use super::callback_rejections::note_unread;
 use super::client_address::source_address;
-use super::content_encoding::{self, DecodeError};
+use super::content_encoding;
 use super::extract::{MAX_BODY_BYTES, RawBody};
 use super::problem::ApiError;
 use super::refusals::CallbackRefusals;
@@ -22,6 +22,7 @@ use crate::clock;
 use crate::event_log::receive::Arrival;
 use crate::huawei::admission::{self, Verdict};
 use crate::huawei::notification;
+use crate::huawei::rejection_cause::RejectionCause;
 
 /// What the provider takes for a confirmation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -92,18 +93,18 @@ pub struct NotificationBody {
 pub async fn receive_notification(
     state: Data<AppState>,
     request: HttpRequest,
-    RawBody(body): RawBody,
+    body: Result<RawBody, ApiError>,
 ) -> Result<HttpResponse, ApiError> {
-    receive(&state, &request, None, &body).await
+    receive(&state, &request, None, body).await
 }
 
 /// Both paths with a slash at the end, which consoles and proxies append. Not in the document: it says so of the paths.
 pub fn routes_with_a_slash(config: &mut ServiceConfig) -> &mut ServiceConfig {
-    let open = |state: Data<AppState>, request: HttpRequest, RawBody(body): RawBody| async move {
-        receive(&state, &request, None, &body).await
+    let open = |state: Data<AppState>, request: HttpRequest, body: Result<RawBody, ApiError>| async move {
+        receive(&state, &request, None, body).await
     };
-    let secret = |state: Data<AppState>, request: HttpRequest, token: Path<String>, RawBody(body): RawBody| async move {
-        receive(&state, &request, Some(&token.into_inner().into()), &body).await
+    let secret = |state: Data<AppState>, request: HttpRequest, token: Path<String>, body: Result<RawBody, ApiError>| async move {
+        receive(&state, &request, Some(&token.into_inner().into()), body).await
     };
     config
         .service(resource("/callbacks/huawei/").guard(guard::Post()).to(open))
@@ -128,21 +129,22 @@ pub async fn receive_notification_by_secret_path(
     state: Data<AppState>,
     request: HttpRequest,
     callback_token: Path<String>,
-    RawBody(body): RawBody,
+    body: Result<RawBody, ApiError>,
 ) -> Result<HttpResponse, ApiError> {
     let callback_token = SecretString::from(callback_token.into_inner());
-    receive(&state, &request, Some(&callback_token), &body).await
+    receive(&state, &request, Some(&callback_token), body).await
 }
 
 async fn receive(
     state: &AppState,
     request: &HttpRequest,
     callback_token: Option<&SecretString>,
-    body: &[u8],
+    body: Result<RawBody, ApiError>,
 ) -> Result<HttpResponse, ApiError> {
+    let body = body.and_then(|RawBody(body)| content_encoding::decode(request.headers(), body, MAX_BODY_BYTES));
+    let body = body.inspect_err(|error| note_unread(state, request, error))?;
     let source_ip = source_address(request);
-    let body = content_encoding::decode(request.headers(), body, MAX_BODY_BYTES);
-    match take(state, source_ip, callback_token, body).await? {
+    match take(state, source_ip, callback_token, &body).await? {
         Verdict::Refuse(_) => Err(ApiError::NotVerified),
         Verdict::Accept(_) | Verdict::Quarantine(..) => {
             Ok(HttpResponse::Ok().json(Confirmation { status: 1, result: "success" }))
@@ -158,22 +160,17 @@ pub(super) async fn take(
     state: &AppState,
     source_ip: Option<IpAddr>,
     callback_token: Option<&SecretString>,
-    body: Result<Cow<'_, [u8]>, DecodeError>,
+    body: &[u8],
 ) -> Result<Verdict, ApiError> {
     let (received_at, began) = (clock::now(), Instant::now());
-    let body = body.or_else(|error| match error {
-        DecodeError::Unsupported => Err(ApiError::UnsupportedEncoding),
-        DecodeError::TooLarge => Err(ApiError::TooLarge(MAX_BODY_BYTES)),
-        // Is no notification either.
-        DecodeError::Corrupt => Ok(Cow::default()),
-    })?;
     let registry = state.registry.current();
-    let message = match notification::parse(&body) {
+    let message = match notification::parse(body) {
         Ok(message) => message,
         Err(error) => {
-            count(Outcome::Malformed, began);
+            let cause = RejectionCause::from(&error.problem);
+            count(Outcome::Rejected(cause), began);
             let registered = error.claimed_domain.as_deref().is_some_and(|name| registry.domain(name).is_some());
-            state.rejections.count_malformed(&error, registered, received_at, source_ip);
+            state.rejections.count_malformed(cause, &error, registered, received_at, source_ip);
             return Err(error.problem.into());
         }
     };

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod broadcasts;
 pub mod caching;
 pub mod callback_meters;
+mod callback_rejections;
 pub mod callbacks;
 pub mod client_address;
 mod compression;
@@ -67,10 +68,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// THE route table: what receives, with nothing around it that it can do without.
 fn receiving_routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
     if roles.contains(&Role::Receiver) {
+        let all_else = web::resource(["/callbacks", "/callbacks/{_:.*}"]).to(callback_rejections::reject_unanswered);
         config
             .service(callbacks::receive_notification)
             .service(callbacks::receive_notification_by_secret_path)
-            .map(callbacks::routes_with_a_slash);
+            .map(callbacks::routes_with_a_slash)
+            .map(|config| config.service(all_else));
     }
 }
 
@@ -194,12 +197,18 @@ async fn answer_in_time<Body: MessageBody>(request: ServiceRequest, next: Next<B
     timeout(PATIENCE, next.call(request)).await.map_err(|elapsed| ApiError::Unavailable(elapsed.into()))?
 }
 
-/// 405 on a path that answers other methods, else 404.
 async fn refuse_unknown_path(request: HttpRequest) -> actix_web::HttpResponse {
-    let methods = request.match_pattern().map(|pattern| document::methods_of(&pattern)).unwrap_or_default();
+    unanswered(&request).error_response()
+}
+
+/// 405 on a path that answers other methods, else 404.
+fn unanswered(request: &HttpRequest) -> ApiError {
+    // By the path alone: what catches the rest has a pattern, too.
+    let pattern = request.resource_map().match_pattern(request.path());
+    let methods = pattern.map(|pattern| document::methods_of(&pattern)).unwrap_or_default();
     if methods.is_empty() || methods.iter().any(|method| *method == request.method().as_str()) {
-        ApiError::NotFound("path").error_response()
+        ApiError::NotFound("path")
     } else {
-        ApiError::MethodNotAllowed(methods).error_response()
+        ApiError::MethodNotAllowed(methods)
     }
 }

@@ -1,4 +1,5 @@
-//! `/v1/rejections`: messages that were refused, for support to see that a key is wrong.
+//! `/v1/rejections`: requests to the callback addresses that were rejected, for support to see that a key or a callback
+//! URL is wrong.
 
 use actix_web::get;
 use actix_web::web::{Data, Json};
@@ -14,21 +15,21 @@ use super::refusals::Refusals;
 use super::state::AppState;
 use super::words::{RejectionCauseWord, SampleSignature};
 use crate::access::{Principal, Scope};
-use crate::huawei::admission::RefusalCause;
 use crate::huawei::advice;
+use crate::huawei::rejection_cause::RejectionCause;
 use crate::query;
-use crate::rejection::{NOT_A_NOTIFICATION, Sample};
+use crate::rejection::Sample;
 use crate::store::rejection::{RejectionFilter, RejectionRow};
 
-/// The refused messages of one claimed domain, cause and minute.
+/// The rejected requests of one claimed domain, cause and minute.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Rejection)]
 pub struct RejectionView {
-    /// The domain that they claim to be of. Null for what is not a notification, and for domains that are not
+    /// The domain that they claim to be of. Null for what was not read as a notification, and for domains that are not
     /// registered when there are many of them in a minute.
     #[schema(required, example = "push.example.com")]
     domain: Option<String>,
-    /// Why they are refused.
+    /// Why they are rejected.
     #[schema(value_type = RejectionCauseWord, example = "signature_mismatch")]
     cause: String,
     /// What the cause means, and what to do about it.
@@ -50,14 +51,14 @@ pub struct RejectionView {
     sample: Option<SampleView>,
 }
 
-/// A refused message, credentials masked.
+/// A rejected request, credentials masked.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RejectionSample)]
 pub struct SampleView {
     /// When it arrived.
     #[schema(value_type = String, format = DateTime)]
     pub received_at: DateTime<Utc>,
-    /// What is wrong with it, if it is not a notification; else null.
+    /// What is wrong with it, if it was not read as a notification; else null.
     #[schema(required)]
     pub problem: Option<String>,
     /// The provider's word.
@@ -174,8 +175,7 @@ pub struct ListRejectionsQuery {
 impl FromQuery for ListRejectionsQuery {
     fn from_query(query: &mut QueryReader) -> Self {
         let page = PageRequest::from_query(query);
-        let causes = RefusalCause::ALL.map(RefusalCause::as_str).into_iter().chain([NOT_A_NOTIFICATION]);
-        let causes: Vec<_> = causes.map(|cause| (cause, cause)).collect();
+        let causes: Vec<_> = RejectionCause::all().map(|cause| (cause.as_str(), cause.as_str())).collect();
         let filter = RejectionFilter {
             visible_domains: None,
             domain: query.text("domain"),
@@ -190,10 +190,11 @@ impl FromQuery for ListRejectionsQuery {
     }
 }
 
-/// List refused messages
+/// List rejected requests
 ///
-/// Messages that were answered 401 or 400, counted by claimed domain, cause and minute, newest minute first. Seen
-/// here within some seconds; kept for 7 days, and less when there are very many.
+/// Counted by claimed domain, cause and minute, newest minute first: messages that were not shown to be genuine (answered
+/// 401) or could not be read (400, 408, 413, 415), and requests with a wrong method (405) or a wrong path below
+/// `/callbacks` (404). Seen here within some seconds; kept for 7 days, and less when there are very many.
 #[utoipa::path(
     tag = "support",
     params(RejectionParameters, PageParameters),

@@ -66,7 +66,7 @@ impl RootSpanBuilder for RequestSpan {
 }
 
 /// A method that is known, else the word that OpenTelemetry has for others: they may be anything.
-fn method_of(method: &Method) -> &'static str {
+pub(super) fn method_of(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

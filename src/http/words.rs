@@ -209,7 +209,7 @@ pub enum AlteredMemberWord {
     Undocumented,
 }
 
-/// Why a message is refused.
+/// Why a request to the callback addresses is rejected.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum RejectionCauseWord {
@@ -224,6 +224,13 @@ pub enum RejectionCauseWord {
     ExpiryTooFar,
     SignatureMismatch,
     NotANotification,
+    Milliseconds,
+    OtherCallback,
+    WrongPath,
+    WrongMethod,
+    TooLarge,
+    TooSlow,
+    UnsupportedEncoding,
 }
 
 /// The signature of a refused message.
@@ -259,9 +266,9 @@ mod tests {
     use super::*;
     use crate::access::Scope;
     use crate::access::audit::Act;
-    use crate::huawei::admission::{QuarantineReason, RefusalCause};
+    use crate::huawei::admission::QuarantineReason;
     use crate::huawei::notification::AlteredMember;
-    use crate::rejection::NOT_A_NOTIFICATION;
+    use crate::huawei::rejection_cause::RejectionCause;
     use crate::session::lifecycle::{EndSource, Flag};
 
     /// That the document has exactly these words for something.
@@ -278,8 +285,7 @@ mod tests {
         assert_words::<ActWord>(Act::ALL.map(Act::as_str));
         assert_words::<AlteredMemberWord>(AlteredMember::ALL.map(AlteredMember::as_str));
         assert_words::<QuarantineReasonWord>(QuarantineReason::ALL.map(QuarantineReason::as_str));
-        let causes = RefusalCause::ALL.map(RefusalCause::as_str).into_iter();
-        assert_words::<RejectionCauseWord>(causes.chain([NOT_A_NOTIFICATION]));
+        assert_words::<RejectionCauseWord>(RejectionCause::all().map(RejectionCause::as_str));
         assert_words::<JoinerWord>(["", "+"]);
     }
 }

@@ -4,42 +4,63 @@
 //! of the message.
 
 use super::admission::{QuarantineReason, RefusalCause};
-use super::notification::ParseError;
+use super::rejection_cause::RejectionCause;
 
 /// What the body's being no notification means.
 pub const NOT_A_NOTIFICATION: &str = "The body cannot be read as a notification, so that no key and no setting will make it one; it is answered 400. \
      Check that it was captured whole and unchanged, and that it came from the provider.";
 
-/// What a time in milliseconds means.
-pub const MILLISECONDS: &str = "A timestamp is in milliseconds, where the provider sends seconds; the callback is answered 400. Something between \
-     the provider and this service rewrites it, or it is not the provider's.";
-
-/// What one of the provider's other callbacks means.
-pub const OTHER_CALLBACK: &str = "The body is a recording or snapshot callback (it has publish_domain or event_type). The recording callback at the \
-     provider points to this address by mistake: set it to the address of whatever handles recordings, and leave this \
-     one to stream status notifications.";
-
-/// What to tell about a body that is not a notification.
-#[must_use]
-pub fn of_problem(problem: &ParseError) -> &'static str {
-    match problem {
-        ParseError::NotReadable(_) | ParseError::Missing(_) | ParseError::Malformed { .. } => NOT_A_NOTIFICATION,
-        ParseError::Milliseconds(_) => MILLISECONDS,
-        ParseError::OtherCallback => OTHER_CALLBACK,
-    }
-}
-
 /// What a body that is too long means.
 pub const TOO_LONG: &str = "The body has more than 64 KiB, which no notification needs; it is answered 413. Check that it is one body, without \
      anything else that was captured.";
 
-/// What to tell about a cause by the word that is kept and shown for it: of a refusal, of a quarantine, or of what is no
-/// notification at all.
+/// What to tell about a cause by the word that is kept and shown for it: of a rejection, or of a quarantine.
 #[must_use]
 pub fn of_word(word: &str) -> &'static str {
-    let cause = RefusalCause::ALL.into_iter().find(|cause| cause.as_str() == word).map(of_cause);
+    let cause = RejectionCause::all().find(|cause| cause.as_str() == word).map(of_rejection);
     let reason = || QuarantineReason::ALL.into_iter().find(|reason| reason.as_str() == word).map(of_reason);
     cause.or_else(reason).unwrap_or(NOT_A_NOTIFICATION)
+}
+
+/// What a rejection means and what to do about it.
+#[must_use]
+pub fn of_rejection(cause: RejectionCause) -> &'static str {
+    match cause {
+        RejectionCause::Refused(cause) => of_cause(cause),
+        RejectionCause::NotANotification => NOT_A_NOTIFICATION,
+        RejectionCause::Milliseconds => {
+            "publish_timestamp is in milliseconds, where the provider sends seconds; it is answered 400. Something between \
+             the provider and this service rewrites callbacks, or it is not from the provider."
+        }
+        RejectionCause::OtherCallback => {
+            "The body is a recording or snapshot callback (it has publish_domain or event_type); it is answered 400. The \
+             recording callback at the provider points to this address by mistake: point it to what handles recordings, and \
+             leave this address to stream status notifications."
+        }
+        RejectionCause::WrongPath => {
+            "No callback address has this path; it is answered 404. Compare the callback URL that is set at the provider \
+             with the one of the domain: its path is /callbacks/huawei, or that and the domain's secret part, and nothing \
+             after it."
+        }
+        RejectionCause::WrongMethod => {
+            "Callbacks are sent by POST; every other method is answered 405. A console's test button, a browser or a \
+             health check sends GET or HEAD, which only shows that the address can be reached. The provider itself posts: \
+             send a test callback, or push, to see one arrive."
+        }
+        RejectionCause::TooLarge => {
+            "The body has more than 64 KiB, which no stream status notification needs; it is answered 413. Something else \
+             is set to send to this address: find out what it is, and give it an address of its own."
+        }
+        RejectionCause::TooSlow => {
+            "The body did not arrive within 10 seconds; it is answered 408. Check the network between the provider and \
+             this service, and the proxy if there is one. If the provider sent it, the message is lost unless it is sent \
+             again."
+        }
+        RejectionCause::UnsupportedEncoding => {
+            "The body's Content-Encoding is not one that the service decodes; it is answered 415. Set the relay or CDN \
+             that compresses it to gzip or deflate, or to leave bodies as they are."
+        }
+    }
 }
 
 /// What a refusal means and what to do about it.
@@ -74,9 +95,10 @@ pub fn of_cause(cause: RefusalCause) -> &'static str {
              or masked; if the provider really sends it so, report it."
         }
         RefusalCause::ExpiryMalformed => {
-            "auth_timestamp does not have exactly ten digits; with 13 it is in milliseconds, where seconds are documented. The signature joins it to the stream's name without a \
-             separator, so that another number of digits may mean that digits of a captured message were moved between \
-             the two: treat it as forged, unless the provider itself sends it so."
+            "auth_timestamp does not have exactly ten digits; with 13 it is in milliseconds, where seconds are documented. The \
+             signature joins it to the stream's name without a separator, so that another number of digits may mean that \
+             digits of a captured message were moved between the two: treat it as forged, unless the provider itself \
+             sends it so."
         }
         RefusalCause::ExpiryTooFar => {
             "The signature is genuine, but expires further in the future than the service allows. Check the clock of \
@@ -133,8 +155,8 @@ mod tests {
 
     #[test]
     fn every_sentence_is_its_own_and_in_one_piece() {
-        let mut sentences = vec![NOT_A_NOTIFICATION, MILLISECONDS, OTHER_CALLBACK, TOO_LONG];
-        sentences.extend(RefusalCause::ALL.map(of_cause));
+        let mut sentences = vec![TOO_LONG];
+        sentences.extend(RejectionCause::all().map(of_rejection));
         sentences.extend(QuarantineReason::ALL.map(of_reason));
         for sentence in &sentences {
             assert!(sentence.ends_with('.') && !sentence.contains("  ") && !sentence.contains('\n'), "{sentence}");

@@ -1,4 +1,5 @@
-//! Refused messages: nothing of them is believed, but support needs to see that a key is wrong.
+//! Rejected requests to the callback addresses: nothing of them is believed, but support needs to see that a key or a
+//! callback URL is wrong.
 //!
 //! They are counted by claimed domain, cause and minute, with the first of each as a sample, and written down each
 //! second. Anyone can send them, so all of it is bounded: of domains that are not registered only the first few of a
@@ -9,6 +10,3 @@ mod tally;
 
 pub use sample::Sample;
 pub use tally::Rejections;
-
-/// The cause of what is not a notification at all.
-pub const NOT_A_NOTIFICATION: &str = "not_a_notification";

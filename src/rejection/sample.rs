@@ -1,5 +1,6 @@
 //! One refused message, as support sees it: enough to tell what is wrong, and no credential.
 
+use std::fmt::Display;
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
@@ -7,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::event_log::receive::Arrival;
 use crate::huawei::masking::Masker;
-use crate::huawei::notification::ParseError;
 use crate::huawei::{admission, signature};
 
 /// The first of some refused messages.
@@ -15,7 +15,7 @@ use crate::huawei::{admission, signature};
 pub struct Sample {
     /// When it arrived.
     pub received_at: DateTime<Utc>,
-    /// What is wrong with it, if it is not a notification. Never quotes it.
+    /// What is wrong with it, if it was not read as a notification. Never quotes it.
     pub problem: Option<String>,
     /// The provider's word.
     pub event: Option<String>,
@@ -67,8 +67,8 @@ impl Sample {
         }
     }
 
-    /// Of something that is not a notification.
-    pub(super) fn of_malformed(problem: &ParseError, received_at: DateTime<Utc>, source_ip: Option<IpAddr>) -> Self {
+    /// Of something that was not read as a notification.
+    pub(super) fn of_unread(problem: &impl Display, received_at: DateTime<Utc>, source_ip: Option<IpAddr>) -> Self {
         Self {
             received_at,
             problem: Some(problem.to_string()),

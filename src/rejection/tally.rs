@@ -1,6 +1,7 @@
 //! Counting in bounded space.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,11 +9,12 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::PgPool;
 
-use super::{NOT_A_NOTIFICATION, Sample};
+use super::Sample;
 use crate::event_log::receive::Arrival;
 use crate::huawei::admission::RefusalCause;
 use crate::huawei::masking::Masker;
 use crate::huawei::notification::NotANotification;
+use crate::huawei::rejection_cause::RejectionCause;
 use crate::request_id;
 use crate::store;
 use crate::store::rejection::RejectionRow;
@@ -32,10 +34,10 @@ const MOST_KEPT: i64 = 20_000;
 /// A refused message, as far as counting cares.
 #[derive(Debug, Clone, Copy)]
 struct Refused<'a> {
-    /// `None` when it is not a notification.
+    /// `None` when it was not read as a notification.
     claimed_domain: Option<&'a str>,
     registered: bool,
-    cause: &'static str,
+    cause: RejectionCause,
     received_at: DateTime<Utc>,
 }
 
@@ -85,7 +87,7 @@ impl Rejections {
         let refused = Refused {
             claimed_domain: Some(&arrival.message.domain),
             registered,
-            cause: cause.as_str(),
+            cause: RejectionCause::Refused(cause),
             received_at: arrival.received_at,
         };
         self.count(refused, || Sample::of(arrival, masker));
@@ -94,19 +96,32 @@ impl Rejections {
     /// Counts something that is not a notification. `registered` tells whether the domain that it claims is.
     pub fn count_malformed(
         &self,
+        cause: RejectionCause,
         error: &NotANotification,
         registered: bool,
         received_at: DateTime<Utc>,
         source_ip: Option<IpAddr>,
     ) {
-        let cause = NOT_A_NOTIFICATION;
         let refused = Refused { claimed_domain: error.claimed_domain.as_deref(), registered, cause, received_at };
-        self.count(refused, || Sample::of_malformed(&error.problem, received_at, source_ip));
+        self.count(refused, || Sample::of_unread(&error.problem, received_at, source_ip));
+    }
+
+    /// Counts a request that was not read as a notification. `problem` says why, and quotes nothing of it.
+    pub fn count_unread(
+        &self,
+        cause: RejectionCause,
+        problem: &impl Display,
+        received_at: DateTime<Utc>,
+        source_ip: Option<IpAddr>,
+    ) {
+        let refused = Refused { claimed_domain: None, registered: false, cause, received_at };
+        self.count(refused, || Sample::of_unread(problem, received_at, source_ip));
     }
 
     /// `sample` is made if the message is the first of its kind in this minute.
     fn count(&self, refused: Refused<'_>, sample: impl FnOnce() -> Sample) {
         let Refused { claimed_domain, registered, cause, received_at } = refused;
+        let cause = cause.as_str();
         let mut by_minute = self.lock();
         let minute = minute_of(received_at);
         if by_minute.len() >= MOST_MINUTES && !by_minute.contains_key(&minute) {
@@ -205,11 +220,11 @@ mod tests {
     }
 
     fn sample() -> Sample {
-        Sample::of_malformed(&ParseError::Missing("domain"), at(0), None)
+        Sample::of_unread(&ParseError::Missing("domain"), at(0), None)
     }
 
     fn count(rejections: &Rejections, domain: &str, registered: bool, seconds: i64) {
-        let cause = "unknown_domain";
+        let cause = RejectionCause::Refused(RefusalCause::UnknownDomain);
         rejections.count(Refused { claimed_domain: Some(domain), registered, cause, received_at: at(seconds) }, sample);
     }
 

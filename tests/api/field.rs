@@ -461,14 +461,14 @@ async fn a_signature_is_shared_only_at_once_and_only_where_that_is_plausible() {
 #[tokio::test]
 async fn an_end_reaches_far_back_only_if_its_start_was_received() {
     let app = TestApp::start_with(&["--roles", "receiver,api", "--start-window-before", "100d"]).await;
-    let days = |days: i64| Push::of(&format!("room{days}"), days * 86_400);
-    app.receive(&[days(29).end(), days(31).end(), days(40).start(), days(40).end()]).await;
+    let [near, far, known] = [29, 31, 40].map(|days: i64| Push::of(&format!("room{days}"), days * 86_400));
+    app.receive(&[near.end(), far.end(), known.start(), known.end()]).await;
     assert_eq!(reasons(&app).await, ["end_of_unknown_push"]);
-    assert_eq!(session_of(&app, &days(29)).await["flags"], json!(["start_missing"]));
-    assert_eq!(session_of(&app, &days(40)).await["status"], "ended");
+    assert_eq!(session_of(&app, &near).await["flags"], json!(["start_missing"]));
+    assert_eq!(session_of(&app, &known).await["status"], "ended");
     let quarantined = &app.list("/v1/events?reason=end_of_unknown_push").await[0];
     app.post(&format!("/v1/events/{}/release", quarantined["event_id"].as_str().unwrap()), &json!({}), 200).await;
-    assert_eq!(session_of(&app, &days(31)).await["status"], "ended");
+    assert_eq!(session_of(&app, &far).await["status"], "ended");
     assert_rebuilt(&app).await;
 
     app.put(DOMAIN_PATH, &json!({ "signature": "none" }), 200).await;

@@ -1,8 +1,9 @@
 //! Refused messages: what support sees of them.
 
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::helpers::TestApp;
+use crate::helpers::{TestApp, answer};
 use crate::messages::{DOMAIN, Push};
 
 #[tokio::test]
@@ -78,7 +79,7 @@ async fn each_cause_is_told_apart() {
     app.callback_to("/callbacks/huawei", "{\"domain\":\"s3cret\"}", 400).await;
     app.rejections(|rows| rows.iter().any(|row| row["cause"] == "not_a_notification")).await;
     let malformed = app.list("/v1/rejections?cause=not_a_notification").await;
-    assert_eq!(malformed[0]["domain"], Value::Null);
+    assert_eq!(malformed[0]["domain"], "s3cret");
     assert_eq!(malformed[0]["sample"]["problem"], "the member `app` is missing");
 }
 
@@ -105,4 +106,80 @@ async fn rejections_are_filtered_and_paged() {
     for filter in ["cause=none", "from=yesterday", "colour=red", "limit=0", "cursor=x"] {
         app.get(&format!("/v1/rejections?{filter}"), 400).await;
     }
+}
+
+/// Sends what is no message to the callback addresses or near them.
+async fn ask(app: &TestApp, method: &Method, path: &str, body: &str) -> Response {
+    let request = app.client.request(method.clone(), format!("{}{path}", app.address));
+    request.body(body.to_owned()).send().await.unwrap()
+}
+
+fn count_of(rows: &[Value], cause: &str) -> i64 {
+    rows.iter().filter(|row| row["cause"] == cause).map(|row| row["count"].as_i64().unwrap()).sum()
+}
+
+#[tokio::test]
+async fn nothing_near_the_callback_address_goes_unseen() {
+    let app = TestApp::start().await;
+    for (method, path) in [
+        (Method::GET, "/callbacks/huawei"),
+        (Method::HEAD, "/callbacks/huawei"),
+        (Method::PUT, "/callbacks/huawei"),
+        (Method::OPTIONS, "/callbacks/huawei"),
+        (Method::DELETE, "/callbacks/huawei/s3cret"),
+        (Method::from_bytes(b"BREW").unwrap(), "/callbacks/huawei"),
+    ] {
+        let response = ask(&app, &method, path, "").await;
+        assert_eq!(response.headers()["allow"], "POST", "{method} {path}");
+        answer(&method, path, response, 405).await;
+    }
+    for (method, path) in [
+        (Method::POST, "/callbacks"),
+        (Method::POST, "/callbacks/hauwei"),
+        (Method::POST, "/callbacks/huawei/s3cret/b?c=d"),
+        (Method::GET, "/callbacks/"),
+    ] {
+        answer(&method, path, ask(&app, &method, path, "{}").await, 404).await;
+    }
+    let long = "x".repeat(70_000);
+    for path in ["/callbacks/huawei", "/callbacks/huawei/s3cret"] {
+        answer(&Method::POST, path, ask(&app, &Method::POST, path, &long).await, 413).await;
+    }
+    // What is not near it is nobody's callback.
+    for path in ["/", "/callback/huawei", "/callbacksx", "/v1/nothing"] {
+        answer(&Method::POST, path, ask(&app, &Method::POST, path, "{}").await, 404).await;
+    }
+
+    let expected = [("wrong_method", 6), ("wrong_path", 4), ("too_large", 2)];
+    let rejections = app.rejections(|rows| expected.iter().all(|(cause, count)| count_of(rows, cause) == *count)).await;
+    assert_eq!(rejections.iter().map(|row| row["count"].as_i64().unwrap()).sum::<i64>(), 12);
+    for row in &rejections {
+        assert_eq!(row["domain"], Value::Null, "{row}");
+        assert_eq!(row["sample"]["source_ip"], "127.0.0.1", "{row}");
+        assert!(!row.to_string().contains("s3cret"), "{row}");
+    }
+    for (cause, problem, words) in [
+        ("wrong_method", "GET: this path does not answer that method", "test button"),
+        ("wrong_path", "POST: there is no such path", "Compare the callback URL"),
+        ("too_large", "POST: the body is longer than 65536 bytes", "64 KiB"),
+    ] {
+        let rows = app.list(&format!("/v1/rejections?cause={cause}")).await;
+        assert_eq!(rows.last().unwrap()["sample"]["problem"], problem);
+        assert!(rows.iter().all(|row| row["cause"] == cause && row["advice"].as_str().unwrap().contains(words)));
+    }
+    let bound = app.make_token(&["read"], Some(&[DOMAIN])).await;
+    assert_eq!(app.with_token(&bound).get("/v1/rejections", 200).await["data"], json!([]));
+}
+
+#[tokio::test]
+async fn a_flood_beside_the_callback_address_is_one_row_a_minute_and_cause() {
+    let app = TestApp::start().await;
+    for number in 0..500 {
+        ask(&app, &Method::GET, "/callbacks/huawei", "").await;
+        ask(&app, &Method::POST, &format!("/callbacks/guess{number}"), "{}").await;
+    }
+    let all = |rows: &[Value]| count_of(rows, "wrong_method") == 500 && count_of(rows, "wrong_path") == 500;
+    let rows = app.rejections(all).await;
+    let minutes: std::collections::BTreeSet<_> = rows.iter().map(|row| row["minute_at"].to_string()).collect();
+    assert!(rows.len() <= 2 * minutes.len(), "{rows:?}");
 }

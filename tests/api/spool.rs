@@ -95,7 +95,10 @@ async fn a_signature_that_was_used_is_found_when_the_spool_is_drained() {
 
     app.database.bring_back().await;
     until_drained(&app).await;
-    assert_eq!(column(&app, "disposition").await, ["accepted", "accepted", "quarantined"]);
+    let mut dispositions = column(&app, "disposition").await;
+    // In whichever order: the replay is judged when the log can tell, which is later where they are drained together.
+    dispositions.sort();
+    assert_eq!(dispositions, ["accepted", "accepted", "quarantined"]);
     let quarantined = app.list("/v1/events?disposition=quarantined").await;
     assert_eq!(quarantined[0]["reason"], "signature_of_another_push");
     app.fold().await;

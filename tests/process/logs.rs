@@ -77,3 +77,18 @@ fn every_warning_and_error_is_documented_and_nothing_that_is_not_there() {
         assert!(documented.iter().any(|words| message.starts_with(words)), "docs/logs.md lacks: {message}");
     }
 }
+
+#[test]
+fn a_flood_beside_the_callback_address_is_one_line_a_minute() {
+    let home = Home::new(User::Ourselves);
+    let service = home.serve();
+    let lines = |service: &crate::service::Service| service.stderr().lines().count();
+    let before = lines(&service);
+    for _ in 0..300 {
+        assert!(service.ask("GET", "/callbacks/huawei", "").starts_with("HTTP/1.1 405 "));
+    }
+    wait_for("a line about it", || service.stderr().contains("wrong_method"));
+    // Two, if a minute begins in between.
+    assert!(lines(&service) - before <= 2, "{}", service.stderr());
+    service.stop();
+}

@@ -106,7 +106,7 @@ impl DiagnoseCommand {
         let message = match notification::parse(body) {
             Ok(message) => message,
             Err(error) => {
-                report.add_refusal(&error.problem.to_string(), advice::of_problem(&error.problem));
+                report.add_refusal(&error.problem.to_string(), advice::of_rejection((&error.problem).into()));
                 return Ok((report, false));
             }
         };

@@ -112,7 +112,7 @@ fn refusals(refused: &Rows<RejectionRow>) -> Markup {
     html! {
         h2 { "Refused in the last 24 hours" }
         @if refused.rows.is_empty() {
-            p.hint { "None. A message is refused when it is not shown to be the provider's." }
+            p.hint { "None: whatever came to a callback address was the provider's." }
         } @else {
             @if refused.more { p.hint { "The latest " (MOST) "; the API has the others." } }
             table {

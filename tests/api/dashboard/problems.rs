@@ -18,10 +18,12 @@ async fn a_wrong_key_is_named_with_its_domain_its_cause_and_what_to_do() {
         app.callback(&wrong.start(), 401).await;
     }
     app.callback_to("/callbacks/huawei", "nonsense", 400).await;
-    app.rejections(|rows| rows.iter().map(|row| row["count"].as_i64().unwrap()).sum::<i64>() == 4).await;
+    app.callback_to("/callbacks/hauwei", "nonsense", 404).await;
+    app.rejections(|rows| rows.iter().map(|row| row["count"].as_i64().unwrap()).sum::<i64>() == 5).await;
     let page = Browser::signed_in(&app, ADMIN_TOKEN).await.page("/dashboard/problems").await;
     assert!(page.contains("signature mismatch") && page.contains("another key is set at the provider"), "{page}");
     assert!(page.contains("&lt;b&gt;room&lt;/b&gt;") && page.contains("not a notification"), "{page}");
+    assert!(page.contains("wrong path") && page.contains("Compare the callback URL"), "{page}");
     assert!(page.contains("Waiting to be folded") && page.contains("answers"), "{page}");
 
     let bound = app.make_token(&["read"], Some(&["push.other.example.com"])).await;

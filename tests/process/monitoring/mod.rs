@@ -32,7 +32,7 @@ struct Served {
     /// When it has started, with a push that is live and a message that waits in quarantine.
     at_start: Scrape,
     /// After one of each: a message that counts, that waits, that is not the provider's, that expires too late, that is none
-    /// at all, and a report.
+    /// at all, requests that are no message, and a report.
     at_end: Scrape,
 }
 
@@ -53,6 +53,10 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
     assert_eq!(post(&service, "0123456789abcdef0123456789abcdef", "forged", 60), 401);
     assert_eq!(post(&service, &key, "far", 2 * 86_400), 401);
     assert!(service.ask("POST", "/callbacks/huawei", "not JSON").starts_with("HTTP/1.1 400 "));
+    for method in ["GET", "HEAD"] {
+        assert!(service.ask(method, "/callbacks/huawei", "").starts_with("HTTP/1.1 405 "));
+    }
+    assert!(service.ask("POST", "/callbacks/hauwei", "{}").starts_with("HTTP/1.1 404 "));
     let token = fs::read_to_string(home.data_dir().join("admin-token")).expect("a token");
     let report = ["report", "push-duration", "--from", "2026-01-01", "--to", "2099-01-01", "--url", &service.url()];
     let (status, printed) = home.run(&[&report[..], &["--token", token.trim()]].concat());
@@ -212,6 +216,9 @@ fn what_happens_is_counted_and_timed_from_nothing() {
         ("callbacks_total", &[("outcome", "refused"), ("cause", "expiry_too_far")], 1.0),
         ("callbacks_total", &[("outcome", "refused"), ("cause", "unknown_domain")], 0.0),
         ("callbacks_total", &[("outcome", "malformed"), ("cause", "not_a_notification")], 1.0),
+        ("callbacks_total", &[("outcome", "not_read"), ("cause", "wrong_method")], 2.0),
+        ("callbacks_total", &[("outcome", "not_read"), ("cause", "wrong_path")], 1.0),
+        ("callbacks_total", &[("outcome", "not_read"), ("cause", "too_large")], 0.0),
         ("callbacks_total", &[("outcome", "not_stored"), ("cause", "queue_full")], 0.0),
         ("callback_answer_seconds_count", &[("outcome", "accepted")], 1.0),
         ("callback_answer_seconds_count", &[("outcome", "refused")], 2.0),

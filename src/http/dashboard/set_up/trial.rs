@@ -82,7 +82,7 @@ pub async fn send_trial(
         };
         let signing = Signing { key: &key, joiner, auth_timestamp: now + VALID_SECONDS };
         let body = compose(&message, Some(signing));
-        verdicts.push((event, callbacks::take(&state, source_ip, None, Ok(body.as_bytes().into())).await?));
+        verdicts.push((event, callbacks::take(&state, source_ip, None, body.as_bytes()).await?));
     }
     let stream = StreamKey { domain: row.domain.clone(), app: app.to_owned(), stream: STREAM.to_owned() };
     let session_id = SessionKey { stream, publish_timestamp: now }.id().0;
