@@ -1,10 +1,11 @@
 //! The standby file of the data folder: what a receiver needs while the database is away. See [`crate::store::standby`].
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
@@ -75,13 +76,45 @@ impl Standby {
     }
 }
 
-/// Makes the file unless it is there.
+/// Makes the file unless it is there, and closes it to all but its owner. A link in its place is rejected: `SQLite` would
+/// follow it.
 fn make(data_dir: &Path, path: &Path) -> io::Result<()> {
     fs::create_dir_all(data_dir)?;
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        made => made?,
-    };
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    options.open(path)?.set_permissions(Permissions::from_mode(0o600))?;
     // The name itself is to survive a power cut too.
     fs::File::open(data_dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_link_in_the_place_of_the_file_is_rejected() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = folder.path().join("elsewhere");
+        symlink(&elsewhere, folder.path().join(FILE)).unwrap();
+        assert!(matches!(Standby::open(folder.path()).await, Err(StandbyError::Unusable { .. })));
+        assert!(!elsewhere.exists());
+    }
+
+    #[tokio::test]
+    async fn the_file_and_what_sqlite_keeps_beside_it_are_closed_to_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        let standby = Standby::open(folder.path()).await.unwrap();
+        let modes = fs::read_dir(folder.path()).unwrap().map(|entry| {
+            let entry = entry.unwrap();
+            (entry.file_name(), entry.metadata().unwrap().permissions().mode() & 0o777)
+        });
+        let modes: Vec<_> = modes.collect();
+        assert!(modes.len() > 1 && modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
+        standby.close().await.unwrap();
+    }
 }

@@ -45,7 +45,7 @@ pub struct SpooledTotalsRow {
     pub refused_messages: i64,
 }
 
-/// Opens the file, or makes it. It is this process's alone until it is closed.
+/// Opens the file, which may be empty. It is this process's alone until it is closed.
 ///
 /// Every commit is synced.
 ///
@@ -54,7 +54,6 @@ pub struct SpooledTotalsRow {
 pub async fn open(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
         .locking_mode(SqliteLockingMode::Exclusive)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)

@@ -29,6 +29,7 @@ for process in "$(show MainPID)" "$(server)"; do
   grep -Eq '^NoNewPrivs:\s+1$' "/proc/$process/status"
   grep -Eq '^Seccomp:\s+2$' "/proc/$process/status"
   grep -Eq "^Max open files +$files +$files " "/proc/$process/limits"
+  grep -Eq '^Max core file size +0 +0 ' "/proc/$process/limits"
 done
 inside() { nsenter --target "$(show MainPID)" --mount -- "$@"; }
 inside touch /var/lib/streamtally/probe && rm /var/lib/streamtally/probe
