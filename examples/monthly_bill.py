@@ -45,7 +45,7 @@ def ask(path, parameters=None, body=None):
                 return answer.read()
         except urllib.error.HTTPError as error:
             retry_after = error.headers.get("Retry-After", "")
-            if error.code != 503 or not retry_after.isdecimal() or attempts_left == 0:
+            if error.code not in (429, 503) or not retry_after.isdecimal() or attempts_left == 0:
                 sys.exit(f"{describe(error)} (status {error.code})")
             time.sleep(int(retry_after))
         except OSError as error:
@@ -92,6 +92,12 @@ def doubts(report):
 def seal(asked):
     """Has the report sealed: what is kept of it, as CSV."""
     sealed = ask_json("/v1/sealed-reports", body=asked)
+    # A long report is sealed in the background.
+    while sealed["status"] == "sealing":
+        time.sleep(5)
+        sealed = ask_json(f"/v1/sealed-reports/{sealed['sealed_report_id']}")
+    if sealed["status"] != "sealed":
+        sys.exit("the report could not be sealed: try again")
     text = ask(f"/v1/sealed-reports/{sealed['sealed_report_id']}", {"format": "csv"})
     if hashlib.sha256(text).hexdigest() != sealed["sha256"]:
         sys.exit("what was sealed arrived damaged")
@@ -102,8 +108,8 @@ def seal(asked):
 def corrections(report):
     """Each row that is not as it was sealed, old and new, as CSV."""
     same = {**report["parameters"], "as_of": None}
-    sealed = (one for one in pages("/v1/sealed-reports", {}) if {**one["parameters"], "as_of": None} == same)
-    newest = next(sealed, None)
+    sealed = (one for one in pages("/v1/sealed-reports", {}) if one["status"] == "sealed")
+    newest = next((one for one in sealed if {**one["parameters"], "as_of": None} == same), None)
     if newest is None:
         sys.exit("this month was not sealed with these parameters")
     print(f"since {newest['sealed_report_id']} was sealed as of {newest['as_of']}", file=sys.stderr)

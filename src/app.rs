@@ -42,6 +42,7 @@ use crate::registry::master_key::MasterKey;
 use crate::registry::start::{Start, prepare_until_done, start};
 use crate::registry::watch::LiveRegistry;
 use crate::rejection::Rejections;
+use crate::report::sealed;
 use crate::sampling::Sampler;
 use crate::standby::Standby;
 use crate::store::installation::InstallationRow;
@@ -59,6 +60,10 @@ const NOTES_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often metrics are tidied: until then, each time that was measured is kept by itself.
 const METRICS: Duration = Duration::from_secs(1);
+
+/// How many reports may be sealed at a time, with one token and in all.
+const MAX_SEALINGS_PER_TOKEN: usize = 4;
+const MAX_SEALINGS: usize = 8;
 
 /// What an application is made of, beside its settings.
 pub struct Ingredients {
@@ -154,6 +159,7 @@ impl Application {
             folding: Arc::new(AtomicBool::new(true)),
             feed: feed.clone(),
             listeners: listener_quota(&options.limits)?,
+            sealings: Quota::new("reports being sealed", MAX_SEALINGS_PER_TOKEN, MAX_SEALINGS),
             sealer,
             metrics: metrics.clone(),
         });
@@ -230,6 +236,9 @@ impl Application {
         tasks.spawn(on_database.run(self.registry.run(stopped.clone())));
         tasks.spawn(on_database.run(make_partitions(pool.clone(), stopped.clone())));
         tasks.spawn(on_database.run(self.notes.write_until_stopped(pool.clone(), stopped.clone())));
+        if self.state.roles.contains(&Role::Api) {
+            tasks.spawn(on_database.run(sealed::fail_abandoned_until_stopped(pool.clone(), stopped.clone())));
+        }
         if let Some(drain) = self.drain {
             tasks.spawn(on_database.run(drain.run(stopped.clone())));
         }

@@ -35,11 +35,13 @@ pub enum Act {
     SessionEnded,
     /// An operator took that back.
     SessionEndWithdrawn,
+    /// A sealed report was deleted.
+    SealedReportDeleted,
 }
 
 impl Act {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::DomainRegistered,
         Self::DomainChanged,
         Self::DomainRemoved,
@@ -51,6 +53,7 @@ impl Act {
         Self::EventReleased,
         Self::SessionEnded,
         Self::SessionEndWithdrawn,
+        Self::SealedReportDeleted,
     ];
 
     /// The word that is stored and shown.
@@ -68,6 +71,7 @@ impl Act {
             Self::EventReleased => "event_released",
             Self::SessionEnded => "session_ended",
             Self::SessionEndWithdrawn => "session_end_withdrawn",
+            Self::SealedReportDeleted => "sealed_report_deleted",
         }
     }
 }
@@ -77,7 +81,7 @@ impl Act {
 pub struct Subject<'a> {
     /// The domain that it is about.
     pub domain: Option<&'a str>,
-    /// The key, token or log entry.
+    /// The key, token, log entry or sealed report.
     pub id: Option<Uuid>,
     /// What else there is to say; never a secret.
     pub details: Option<Value>,

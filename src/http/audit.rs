@@ -40,7 +40,7 @@ pub struct AuditView {
     /// The domain that it is about; null when it is about none.
     #[schema(required)]
     domain: Option<String>,
-    /// The key, token or event that it was done to; null when it was done to the domain.
+    /// The key, token, event or sealed report that it was done to; null when it was done to the domain.
     #[schema(required)]
     subject_id: Option<Uuid>,
     /// What else there is to say, such as settings before and after; never a secret.

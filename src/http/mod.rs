@@ -100,6 +100,7 @@ fn other_routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
             .service(reports::sealed::seal_report)
             .service(reports::sealed::list_sealed_reports)
             .service(reports::sealed::get_sealed_report)
+            .service(reports::sealed::delete_sealed_report)
             .service(reports::sealed::list_sealed_report_differences)
             .service(domains::list_domains)
             .service(domains::get_domain)

@@ -56,6 +56,8 @@ pub struct AppState {
     pub feed: Feed,
     /// How many may listen to it.
     pub listeners: Quota,
+    /// How many reports may be sealed at a time.
+    pub sealings: Quota,
     /// Seals what callers hold for us.
     pub sealer: Sealer,
     /// Renders the metrics.

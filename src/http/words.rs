@@ -257,6 +257,16 @@ pub enum ActWord {
     EventReleased,
     SessionEnded,
     SessionEndWithdrawn,
+    SealedReportDeleted,
+}
+
+/// How far the sealing of a report is.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum SealedReportStatusWord {
+    Sealing,
+    Sealed,
+    Failed,
 }
 
 #[cfg(test)]
@@ -270,6 +280,7 @@ mod tests {
     use crate::huawei::notification::AlteredMember;
     use crate::huawei::rejection_cause::RejectionCause;
     use crate::session::lifecycle::{EndSource, Flag};
+    use crate::store::sealed_report::SealedReportStatus;
 
     /// That the document has exactly these words for something.
     fn assert_words<T: PartialSchema>(words: impl IntoIterator<Item = &'static str>) {
@@ -284,6 +295,7 @@ mod tests {
         assert_words::<ScopeWord>(Scope::ALL.map(Scope::as_str));
         assert_words::<ActWord>(Act::ALL.map(Act::as_str));
         assert_words::<AlteredMemberWord>(AlteredMember::ALL.map(AlteredMember::as_str));
+        assert_words::<SealedReportStatusWord>(SealedReportStatus::ALL.map(SealedReportStatus::as_str));
         assert_words::<QuarantineReasonWord>(QuarantineReason::ALL.map(QuarantineReason::as_str));
         assert_words::<RejectionCauseWord>(RejectionCause::all().map(RejectionCause::as_str));
         assert_words::<JoinerWord>(["", "+"]);

@@ -35,6 +35,9 @@ pub enum ReportError {
     /// Folding does not get on.
     #[error("the log is not folded up to the report's moment yet")]
     NotFolded,
+    /// A report that was being sealed is not to be made any more.
+    #[error("the report was deleted, or given up, while it was being sealed")]
+    Withdrawn,
     /// The database failed.
     #[error("the database cannot tell of the pushes")]
     Database(#[from] sqlx::Error),

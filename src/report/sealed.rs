@@ -1,11 +1,14 @@
 //! Sealed reports: kept byte for byte, and compared with what the log says today.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::ReportError;
@@ -13,11 +16,22 @@ use super::csv;
 use super::parameters::GroupName;
 use super::push_duration::{NamedRow, PushDuration, RowPlace};
 use super::sweep::Counts;
+use crate::access::Actor;
+use crate::access::audit::{self, Act, Subject};
 use crate::store;
-use crate::store::sealed_report::SealedReportRow;
+use crate::store::sealed_report::{NewSealedReportRow, SealedContentRow, SealedReportRow};
 
 /// About how many bytes a part has.
 const PART: usize = 512 * 1024;
+
+/// How often the process that seals a report shows that it is at it.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(20);
+
+/// How long a process may show no sign of life until what it was sealing is given up.
+const LEASE_SECONDS: f64 = 120.0;
+
+/// How often abandoned reports are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What a report is sealed with.
 #[derive(Debug)]
@@ -32,25 +46,39 @@ pub struct Label {
     pub parameters: Value,
 }
 
-/// Takes down a report as it is made, and keeps it. `totals` shows what is counted of the whole.
-///
-/// Its parts are written one by one, and nobody knows of them before the report itself is: no transaction waits for what is
-/// read in between.
+/// Begins to seal a report: from now on it is listed. To be followed by [`seal`].
 ///
 /// # Errors
-/// [`ReportError`]; then nothing is kept.
+/// Those of the database.
+pub async fn begin(pool: &PgPool, label: Label, now: DateTime<Utc>) -> Result<SealedReportRow, sqlx::Error> {
+    let Label { as_of, actor, visible_domains, parameters } = label;
+    let sealed_report_id = Uuid::new_v4();
+    let new = NewSealedReportRow { sealed_report_id, sealed_at: now, as_of, actor, visible_domains, parameters };
+    store::sealed_report::insert_sealed_report(pool, &new).await
+}
+
+/// Takes down a report as it is made, and keeps it. `totals` shows what is counted of the whole. To be run in a task of its
+/// own: whoever waits for it may leave.
+///
+/// Its parts are written one by one, so that no transaction waits for what is read in between. Should this process end
+/// before, [`fail_abandoned_until_stopped`] of any process takes them away.
+///
+/// # Errors
+/// [`ReportError`]; then the report has failed, and nothing but that is kept of it.
 pub async fn seal(
     pool: &PgPool,
+    sealed_report_id: Uuid,
     report: PushDuration,
-    label: Label,
     totals: impl FnOnce(Counts) -> Value,
-    now: DateTime<Utc>,
 ) -> Result<SealedReportRow, ReportError> {
-    let sealed_report_id = Uuid::new_v4();
-    let sealed = write(pool, sealed_report_id, report, label, totals, now).await;
+    let sealed = tokio::select! {
+        written = write(pool, sealed_report_id, report, totals) => written,
+        () = renew_until_withdrawn(pool, sealed_report_id) => Err(ReportError::Withdrawn),
+    };
     if sealed.is_err() {
-        // If this fails as well, they stay, and nobody knows of them.
-        let _ = store::sealed_report::delete_parts(pool, sealed_report_id).await;
+        // If this fails as well, the report is abandoned.
+        let _ = store::sealed_report::fail_sealing(pool, sealed_report_id).await;
+        let _ = store::sealed_report::delete_parts(pool, &[sealed_report_id]).await;
     }
     sealed
 }
@@ -59,9 +87,7 @@ async fn write(
     pool: &PgPool,
     sealed_report_id: Uuid,
     mut report: PushDuration,
-    label: Label,
     totals: impl FnOnce(Counts) -> Value,
-    now: DateTime<Utc>,
 ) -> Result<SealedReportRow, ReportError> {
     let (mut digest, mut number, mut row_count, mut byte_count) = (Sha256::new(), 0, 0, 0);
     let mut part = csv::header();
@@ -74,7 +100,9 @@ async fn write(
         if part.len() >= PART || row.is_none() {
             digest.update(&part);
             byte_count += i64::try_from(part.len()).unwrap_or(i64::MAX);
-            store::sealed_report::insert_part(pool, sealed_report_id, number, &part).await?;
+            if !store::sealed_report::insert_part(pool, sealed_report_id, number, &part).await? {
+                return Err(ReportError::Withdrawn);
+            }
             number += 1;
             part.clear();
         }
@@ -82,21 +110,67 @@ async fn write(
             break;
         }
     }
-    let Label { as_of, actor, visible_domains, parameters } = label;
-    let sealed = SealedReportRow {
-        sealed_report_id,
-        sealed_at: now,
-        as_of,
-        actor,
-        visible_domains,
-        parameters,
-        totals: totals(report.finish().await?),
-        row_count,
-        byte_count,
-        sha256: digest.finalize().to_vec(),
-    };
-    store::sealed_report::insert_sealed_report(pool, &sealed).await?;
-    Ok(sealed)
+    let totals = totals(report.finish().await?);
+    let content = SealedContentRow { totals, row_count, byte_count, sha256: digest.finalize().to_vec() };
+    store::sealed_report::update_sealed(pool, sealed_report_id, &content).await?.ok_or(ReportError::Withdrawn)
+}
+
+/// Done when the report is no longer to be made.
+async fn renew_until_withdrawn(pool: &PgPool, sealed_report_id: Uuid) {
+    loop {
+        sleep(RENEWAL_INTERVAL).await;
+        // What writes the report notices by itself when the database fails.
+        if let Ok(false) = store::sealed_report::renew_sealing(pool, sealed_report_id).await {
+            return;
+        }
+    }
+}
+
+/// Gives up what no process is sealing any more, at once and each minute until stopped.
+pub async fn fail_abandoned_until_stopped(pool: PgPool, stopped: CancellationToken) {
+    // Where this fails, the next time does as well.
+    while let Some(failed) = stopped.run_until_cancelled(fail_abandoned(&pool)).await {
+        if let Ok(reports @ 1..) = failed {
+            tracing::warn!(
+                reports,
+                "the process that sealed a report has ended before it was done: the report failed; seal it again"
+            );
+        }
+        stopped.run_until_cancelled(sleep(SWEEP_INTERVAL)).await;
+    }
+}
+
+async fn fail_abandoned(pool: &PgPool) -> Result<usize, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    let failed = store::sealed_report::fail_abandoned(&mut *transaction, LEASE_SECONDS).await?;
+    store::sealed_report::delete_parts(&mut *transaction, &failed).await?;
+    transaction.commit().await?;
+    Ok(failed.len())
+}
+
+/// Deletes a report. False when there is no such report.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete(
+    pool: &PgPool,
+    actor: &Actor,
+    sealed_report_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    let deleted = store::sealed_report::delete_sealed_report(&mut *transaction, sealed_report_id).await?;
+    if let Some(report) = &deleted {
+        let details = json!({
+            "status": report.status.as_str(), "sealed_at": report.sealed_at, "sealed_by": report.actor,
+            "as_of": report.as_of, "sha256": report.sha256.as_ref().map(hex::encode), "rows": report.row_count,
+            "bytes": report.byte_count, "totals": report.totals, "parameters": report.parameters,
+        });
+        let subject = Subject { id: Some(sealed_report_id), details: Some(details), ..Subject::default() };
+        audit::record(&mut *transaction, actor, now, Act::SealedReportDeleted, subject).await?;
+    }
+    transaction.commit().await?;
+    Ok(deleted.is_some())
 }
 
 /// The rows of a sealed report, read part by part.

@@ -5,12 +5,41 @@ use serde_json::Value;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
+/// How far sealing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum SealedReportStatus {
+    /// It is being made.
+    Sealing,
+    /// It is kept.
+    Sealed,
+    /// It could not be made.
+    Failed,
+}
+
+impl SealedReportStatus {
+    /// Every status.
+    pub const ALL: [Self; 3] = [Self::Sealing, Self::Sealed, Self::Failed];
+
+    /// The word that is stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sealing => "sealing",
+            Self::Sealed => "sealed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// What is kept of a report beside its bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SealedReportRow {
     /// Its id.
     pub sealed_report_id: Uuid,
-    /// When it was sealed.
+    /// How far sealing is.
+    pub status: SealedReportStatus,
+    /// When sealing began.
     pub sealed_at: DateTime<Utc>,
     /// The moment that it is as of.
     pub as_of: DateTime<Utc>,
@@ -20,6 +49,19 @@ pub struct SealedReportRow {
     pub visible_domains: Option<Vec<String>>,
     /// What it was asked for.
     pub parameters: Value,
+    /// What is counted of the whole. Like all below, of a report that is sealed.
+    pub totals: Option<Value>,
+    /// How many rows it has.
+    pub row_count: Option<i64>,
+    /// How many bytes it has.
+    pub byte_count: Option<i64>,
+    /// SHA-256 of these.
+    pub sha256: Option<Vec<u8>>,
+}
+
+/// What is known of a report when all of it was made.
+#[derive(Debug, Clone)]
+pub struct SealedContentRow {
     /// What is counted of the whole.
     pub totals: Value,
     /// How many rows it has.
@@ -30,7 +72,64 @@ pub struct SealedReportRow {
     pub sha256: Vec<u8>,
 }
 
-/// Adds a part of a report's bytes.
+/// What a report that is about to be made is known by.
+#[derive(Debug, Clone)]
+pub struct NewSealedReportRow {
+    /// Its id.
+    pub sealed_report_id: Uuid,
+    /// When sealing begins.
+    pub sealed_at: DateTime<Utc>,
+    /// The moment that it is as of.
+    pub as_of: DateTime<Utc>,
+    /// Who seals it.
+    pub actor: String,
+    /// The domains that exist for them; all when `None`.
+    pub visible_domains: Option<Vec<String>>,
+    /// What it is asked for.
+    pub parameters: Value,
+}
+
+/// Adds a report that is about to be made.
+///
+/// # Errors
+/// Those of the database.
+pub async fn insert_sealed_report(
+    executor: impl PgExecutor<'_>,
+    report: &NewSealedReportRow,
+) -> Result<SealedReportRow, sqlx::Error> {
+    sqlx::query_as!(
+        SealedReportRow,
+        r#"insert into sealed_report (
+             sealed_report_id, status, sealed_at, renewed_at, as_of, actor, visible_domains, parameters
+         ) values ($1, 'sealing', $2, now(), $3, $4, $5, $6)
+         returning sealed_report_id, status as "status: SealedReportStatus", sealed_at, as_of, actor, visible_domains,
+             parameters, totals, row_count, byte_count, sha256"#,
+        report.sealed_report_id,
+        report.sealed_at,
+        report.as_of,
+        report.actor,
+        report.visible_domains.as_deref(),
+        report.parameters,
+    )
+    .fetch_one(executor)
+    .await
+}
+
+/// Shows that a report is still being made. False when it is not to be made any more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn renew_sealing(executor: impl PgExecutor<'_>, sealed_report_id: Uuid) -> Result<bool, sqlx::Error> {
+    let renewed = sqlx::query!(
+        "update sealed_report set renewed_at = now() where sealed_report_id = $1 and status = 'sealing'",
+        sealed_report_id
+    )
+    .execute(executor)
+    .await?;
+    Ok(renewed.rows_affected() > 0)
+}
+
+/// Adds a part of a report's bytes. False when the report is not to be made any more.
 ///
 /// # Errors
 /// Those of the database.
@@ -39,52 +138,103 @@ pub async fn insert_part(
     sealed_report_id: Uuid,
     number: i32,
     content: &[u8],
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "insert into sealed_report_part (sealed_report_id, number, content) values ($1, $2, $3)",
+) -> Result<bool, sqlx::Error> {
+    // With a lock, so that no part is added while another process gives the report up.
+    let inserted = sqlx::query!(
+        "insert into sealed_report_part (sealed_report_id, number, content)
+         select sealed_report_id, $2, $3 from sealed_report where sealed_report_id = $1 and status = 'sealing' for share",
         sealed_report_id,
         number,
         content
     )
     .execute(executor)
     .await?;
-    Ok(())
+    Ok(inserted.rows_affected() > 0)
 }
 
-/// Takes away the parts of a report that is not there.
+/// Completes a report whose parts are all there. `None` when the report is not to be made any more.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn delete_parts(executor: impl PgExecutor<'_>, sealed_report_id: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!("delete from sealed_report_part where sealed_report_id = $1", sealed_report_id)
+pub async fn update_sealed(
+    executor: impl PgExecutor<'_>,
+    sealed_report_id: Uuid,
+    content: &SealedContentRow,
+) -> Result<Option<SealedReportRow>, sqlx::Error> {
+    sqlx::query_as!(
+        SealedReportRow,
+        r#"update sealed_report set status = 'sealed', totals = $2, row_count = $3, byte_count = $4, sha256 = $5
+         where sealed_report_id = $1 and status = 'sealing'
+         returning sealed_report_id, status as "status: SealedReportStatus", sealed_at, as_of, actor, visible_domains,
+             parameters, totals, row_count, byte_count, sha256"#,
+        sealed_report_id,
+        content.totals,
+        content.row_count,
+        content.byte_count,
+        content.sha256
+    )
+    .fetch_optional(executor)
+    .await
+}
+
+/// Gives up a report that is being made. To be followed by [`delete_parts`].
+///
+/// # Errors
+/// Those of the database.
+pub async fn fail_sealing(executor: impl PgExecutor<'_>, sealed_report_id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update sealed_report set status = 'failed' where sealed_report_id = $1 and status = 'sealing'",
+        sealed_report_id
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Gives up the reports whose process has shown no sign of life for so many seconds: their ids. To be followed by
+/// [`delete_parts`].
+///
+/// # Errors
+/// Those of the database.
+pub async fn fail_abandoned(executor: impl PgExecutor<'_>, seconds: f64) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "update sealed_report set status = 'failed'
+         where status = 'sealing' and renewed_at < now() - make_interval(secs => $1)
+         returning sealed_report_id",
+        seconds
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// Takes away the parts of reports that were given up.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_parts(executor: impl PgExecutor<'_>, sealed_report_ids: &[Uuid]) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from sealed_report_part where sealed_report_id = any ($1)", sealed_report_ids)
         .execute(executor)
         .await?;
     Ok(())
 }
 
-/// Adds a report.
+/// Takes away a report with its parts: what it was, if it was there.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn insert_sealed_report(executor: impl PgExecutor<'_>, report: &SealedReportRow) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "insert into sealed_report (
-             sealed_report_id, sealed_at, as_of, actor, visible_domains, parameters, totals, row_count, byte_count, sha256
-         ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        report.sealed_report_id,
-        report.sealed_at,
-        report.as_of,
-        report.actor,
-        report.visible_domains.as_deref(),
-        report.parameters,
-        report.totals,
-        report.row_count,
-        report.byte_count,
-        report.sha256
+pub async fn delete_sealed_report(
+    executor: impl PgExecutor<'_>,
+    sealed_report_id: Uuid,
+) -> Result<Option<SealedReportRow>, sqlx::Error> {
+    sqlx::query_as!(
+        SealedReportRow,
+        r#"delete from sealed_report where sealed_report_id = $1
+         returning sealed_report_id, status as "status: SealedReportStatus", sealed_at, as_of, actor, visible_domains,
+             parameters, totals, row_count, byte_count, sha256"#,
+        sealed_report_id
     )
-    .execute(executor)
-    .await?;
-    Ok(())
+    .fetch_optional(executor)
+    .await
 }
 
 /// The reports that exist for a caller, newest first, after a place, at most `limit`: those that were made of no other
@@ -101,13 +251,13 @@ pub async fn list_sealed_reports(
     let (sealed_at, sealed_report_id) = after.unzip();
     sqlx::query_as!(
         SealedReportRow,
-        "select sealed_report_id, sealed_at, as_of, actor, visible_domains, parameters, totals, row_count, byte_count,
-             sha256
+        r#"select sealed_report_id, status as "status: SealedReportStatus", sealed_at, as_of, actor, visible_domains,
+             parameters, totals, row_count, byte_count, sha256
          from sealed_report
          where ($1::text[] is null or visible_domains <@ $1)
            and ($2::timestamptz is null or (sealed_at, sealed_report_id) < ($2, $3::uuid))
          order by sealed_at desc, sealed_report_id desc
-         limit $4",
+         limit $4"#,
         visible_domains,
         sealed_at,
         sealed_report_id,
@@ -128,10 +278,10 @@ pub async fn get_sealed_report(
 ) -> Result<Option<SealedReportRow>, sqlx::Error> {
     sqlx::query_as!(
         SealedReportRow,
-        "select sealed_report_id, sealed_at, as_of, actor, visible_domains, parameters, totals, row_count, byte_count,
-             sha256
+        r#"select sealed_report_id, status as "status: SealedReportStatus", sealed_at, as_of, actor, visible_domains,
+             parameters, totals, row_count, byte_count, sha256
          from sealed_report
-         where sealed_report_id = $2 and ($1::text[] is null or visible_domains <@ $1)",
+         where sealed_report_id = $2 and ($1::text[] is null or visible_domains <@ $1)"#,
         visible_domains,
         sealed_report_id
     )

@@ -24,7 +24,7 @@ use crate::report::concurrency_report;
 use crate::report::push_duration::{NamedRow, PushDuration};
 use crate::report::sweep::Counts;
 use crate::store;
-use crate::store::sealed_report::SealedReportRow;
+use crate::store::sealed_report::{SealedReportRow, SealedReportStatus};
 
 /// The most rows that are shown: CSV has them all.
 const MOST: usize = 500;
@@ -294,16 +294,32 @@ fn sealed_list(sealed: &[SealedReportRow]) -> Markup {
                     td { bdi { (row.actor) } }
                     td { (day(of(row, "from"))) " – " (day(of(row, "to"))) " " (of(row, "time_zone")) }
                     td { (of(row, "group_by")) }
-                    td.number data-label="rows" { (row.row_count) }
-                    td.number { (words::in_words(row.totals.get("push_seconds").and_then(Value::as_i64).unwrap_or_default())) }
-                    td { code title=(hex::encode(&row.sha256)) { (hex::encode(&row.sha256).get(..12).unwrap_or_default()) "…" } }
-                    td {
+                    td.number data-label="rows" { @if let Some(rows) = row.row_count { (rows) } }
+                    td.number { @if let Some(seconds) = push_seconds(row) { (words::in_words(seconds)) } }
+                    td { (seal_state(row)) }
+                    td { @if row.status == SealedReportStatus::Sealed {
                         a href=(format!("/v1/sealed-reports/{}?format=csv", row.sealed_report_id)) { "CSV" } " "
                         a href=(format!("{ROOT}/reports/sealed/{}", row.sealed_report_id)) { "what changed" }
-                    }
+                    } }
                 } } }
             }
         }
+    }
+}
+
+fn push_seconds(row: &SealedReportRow) -> Option<i64> {
+    row.totals.as_ref()?.get("push_seconds")?.as_i64()
+}
+
+/// The hash of what is sealed, else how far sealing is.
+fn seal_state(row: &SealedReportRow) -> Markup {
+    let sha256 = row.sha256.as_ref().map(hex::encode).unwrap_or_default();
+    match row.status {
+        SealedReportStatus::Sealing => html! { "being sealed: reload this page later" },
+        SealedReportStatus::Sealed => {
+            html! { code title=(sha256) { (sha256.get(..12).unwrap_or_default()) "…" } }
+        }
+        SealedReportStatus::Failed => html! { "failed: seal it again" },
     }
 }
 

@@ -27,6 +27,7 @@ impl From<ReportError> for ApiError {
             ReportError::Future => Self::invalid("as_of", "must not lie in the future"),
             ReportError::WrongClock(clock) => Self::WrongClock(clock),
             ReportError::NotFolded => Self::Unavailable(error.into()),
+            ReportError::Withdrawn => Self::Conflict(error.to_string()),
             ReportError::Database(error) => error.into(),
         }
     }

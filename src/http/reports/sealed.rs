@@ -1,12 +1,18 @@
 //! `/v1/sealed-reports`: reports that are kept byte for byte.
+//!
+//! A report is made in a task of its own, so that it does not matter whether its caller stays.
+
+use std::time::Duration;
 
 use actix_web::http::header::{self, CONTENT_DISPOSITION};
 use actix_web::web::{Bytes, Data, Json, Path};
-use actix_web::{HttpRequest, HttpResponse, get, post};
+use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -17,18 +23,24 @@ use super::push_duration::{
 use super::timing::{Kind, Timing};
 use crate::access::Principal;
 use crate::clock;
-use crate::http::extract::{Access, Billing, Body};
+use crate::http::extract::{Access, Admin, Billing, Body};
 use crate::http::page::{PageParameters, PageRequest};
 use crate::http::problem::ApiError;
 use crate::http::query_string::{FromQuery, NoParameters, Query, QueryReader};
-use crate::http::refusals::{NotThere, Refusals, TooLong};
+use crate::http::refusals::{Clash, Limited, NotThere, Refusals, TooLong};
 use crate::http::state::AppState;
-use crate::http::words::RenditionsWanted;
+use crate::http::words::{RenditionsWanted, SealedReportStatusWord};
 use crate::query::Rows;
 use crate::report::push_duration::{PushDuration, RowPlace};
 use crate::report::sealed::{self, Difference, Label};
 use crate::store;
-use crate::store::sealed_report::SealedReportRow;
+use crate::store::sealed_report::{SealedReportRow, SealedReportStatus};
+
+/// How long sealing is waited for, from the arrival of the request. Shorter than an answer may take to begin.
+const SEALING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many seconds to wait before looking whether a report is sealed.
+const LOOK_AGAIN_SECONDS: &str = "5";
 
 /// What a report is asked for: the parameters of `/v1/reports/push-duration`.
 #[derive(Deserialize, ToSchema)]
@@ -74,7 +86,10 @@ pub struct SealBody {
 pub struct SealedReportView {
     /// Its id.
     sealed_report_id: Uuid,
-    /// When it was sealed.
+    /// How far sealing is.
+    #[schema(value_type = SealedReportStatusWord)]
+    status: &'static str,
+    /// When sealing began.
     #[schema(value_type = String, format = DateTime)]
     sealed_at: DateTime<Utc>,
     /// Who sealed it: the token's name.
@@ -82,18 +97,18 @@ pub struct SealedReportView {
     /// The moment that it is as of.
     #[schema(value_type = String, format = DateTime)]
     as_of: DateTime<Utc>,
-    /// SHA-256 of its bytes as CSV, in hexadecimal digits.
-    #[schema(min_length = 64, max_length = 64, pattern = "^[0-9a-f]{64}$")]
-    sha256: String,
-    /// How many rows it has.
-    #[schema(minimum = 0)]
-    rows: i64,
-    /// How many bytes it has as CSV.
-    #[schema(minimum = 0)]
-    bytes: i64,
-    /// What is counted of the whole.
-    #[schema(value_type = CountsView)]
-    totals: Value,
+    /// SHA-256 of its bytes as CSV, in hexadecimal digits; null unless it is sealed.
+    #[schema(required, min_length = 64, max_length = 64, pattern = "^[0-9a-f]{64}$")]
+    sha256: Option<String>,
+    /// How many rows it has; null unless it is sealed.
+    #[schema(required, minimum = 0)]
+    rows: Option<i64>,
+    /// How many bytes it has as CSV; null unless it is sealed.
+    #[schema(required, minimum = 0)]
+    bytes: Option<i64>,
+    /// What is counted of the whole; null unless it is sealed.
+    #[schema(required, value_type = Option<CountsView>)]
+    totals: Option<Value>,
     /// What it was asked for, with all that was left out.
     #[schema(value_type = ParametersView)]
     parameters: Value,
@@ -103,10 +118,11 @@ impl From<SealedReportRow> for SealedReportView {
     fn from(row: SealedReportRow) -> Self {
         Self {
             sealed_report_id: row.sealed_report_id,
+            status: row.status.as_str(),
             sealed_at: row.sealed_at,
             sealed_by: row.actor,
             as_of: row.as_of,
-            sha256: hex::encode(row.sha256),
+            sha256: row.sha256.map(hex::encode),
             rows: row.row_count,
             bytes: row.byte_count,
             totals: row.totals,
@@ -130,6 +146,9 @@ pub struct SealedReportPageView {
 ///
 /// Makes a report of push duration and keeps it byte for byte, as CSV, with its SHA-256: what was billed by can be shown
 /// whatever the log says later.
+///
+/// A report that takes longer than 10 seconds is answered 202 with the status `sealing`, and sealed in the background, also
+/// when its caller leaves: ask for it by its id until its status is `sealed` or `failed`.
 #[utoipa::path(
     tag = "billing",
     request_body = SealBody,
@@ -140,8 +159,19 @@ pub struct SealedReportPageView {
             body = SealedReportView,
             headers(("Location" = String, description = "Where it is")),
         ),
+        (
+            status = 202,
+            description = "It is being sealed",
+            body = SealedReportView,
+            headers(
+                ("Location" = String, description = "Where it will be"),
+                ("Retry-After" = u32, description = "Seconds to wait before looking"),
+            ),
+        ),
         Refusals,
         TooLong,
+        Clash,
+        Limited,
     ),
 )]
 #[post("/v1/sealed-reports")]
@@ -153,10 +183,19 @@ pub async fn seal_report(
 ) -> Result<HttpResponse, ApiError> {
     let sealed = seal(&state, &principal, members).await?;
     let location = (header::LOCATION, format!("/v1/sealed-reports/{}", sealed.sealed_report_id));
-    Ok(HttpResponse::Created().insert_header(location).json(SealedReportView::from(sealed)))
+    let mut answer = match sealed.status {
+        SealedReportStatus::Sealed => HttpResponse::Created(),
+        SealedReportStatus::Sealing | SealedReportStatus::Failed => {
+            let mut answer = HttpResponse::Accepted();
+            answer.insert_header((header::RETRY_AFTER, LOOK_AGAIN_SECONDS));
+            answer
+        }
+    };
+    Ok(answer.insert_header(location).json(SealedReportView::from(sealed)))
 }
 
-/// Makes the report that these members ask for, and keeps it.
+/// Makes the report that these members ask for, and keeps it. If that takes long, it goes on in the background, and the report
+/// is given as it is until then.
 ///
 /// # Errors
 /// When they cannot be understood, or the report cannot be made.
@@ -168,7 +207,8 @@ pub async fn seal(
     let mut reader = QueryReader::of_members("/v1/sealed-reports", members, state.sealer.clone());
     let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
     reader.finish()?;
-    let _timing = Timing::begin(Kind::SealedReport);
+    let (timing, answer_at) = (Timing::begin(Kind::SealedReport), Instant::now() + SEALING_TIMEOUT);
+    let share = state.sealings.try_take(principal)?;
     asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
     let moment = super::close(state, asked.as_of).await?;
     let as_of = moment.at;
@@ -179,9 +219,23 @@ pub async fn seal(
         visible_domains: asked.scope.visible_domains.clone(),
         parameters: json(&parameters),
     };
+    let begun = sealed::begin(&state.work_pool, label, clock::now()).await?;
     let report = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, &moment, None);
-    let totals = |counts| json(&CountsView::from(counts));
-    Ok(sealed::seal(&state.work_pool, report, label, totals, clock::now()).await?)
+    let (pool, sealed_report_id) = (state.work_pool.clone(), begun.sealed_report_id);
+    let (done, sealed) = oneshot::channel();
+    tokio::spawn(async move {
+        let totals = |counts| json(&CountsView::from(counts));
+        let sealed = sealed::seal(&pool, sealed_report_id, report, totals).await;
+        drop((timing, share));
+        if let Err(Err(error)) = done.send(sealed) {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, %sealed_report_id, "a report could not be sealed in the background: seal it again");
+        }
+    });
+    match timeout_at(answer_at, sealed).await {
+        Ok(sealed) => Ok(sealed.unwrap_or(Err(sqlx::Error::WorkerCrashed.into()))?),
+        Err(_) => Ok(begun),
+    }
 }
 
 /// What has no text of its own that JSON could not hold.
@@ -202,7 +256,8 @@ impl FromQuery for ListSealedQuery {
 
 /// List sealed reports
 ///
-/// Newest first. For a token that is bound to domains, those exist that were made of no others.
+/// Newest first, also those that are being sealed or have failed. For a token that is bound to domains, those exist that
+/// were made of no others.
 #[utoipa::path(
     tag = "billing",
     params(PageParameters),
@@ -237,7 +292,8 @@ impl FromQuery for GetSealedQuery {
 
 /// Get a sealed report
 ///
-/// What is kept of it, or, with `format=csv` or `Accept: text/csv`, the report itself, of which `sha256` is.
+/// What is kept of it, or, with `format=csv` or `Accept: text/csv`, the report itself, of which `sha256` is: 409 unless it
+/// is sealed.
 #[utoipa::path(
     tag = "billing",
     params(
@@ -252,6 +308,7 @@ impl FromQuery for GetSealedQuery {
         ),
         Refusals,
         NotThere,
+        Clash,
     ),
 )]
 #[get("/v1/sealed-reports/{sealed_report_id}")]
@@ -266,6 +323,7 @@ pub async fn get_sealed_report(
     if format.unwrap_or_else(|| preferred_format(&request)) == Format::Json {
         return Ok(HttpResponse::Ok().json(SealedReportView::from(report)));
     }
+    demand_sealed(&report)?;
     let name = format!("attachment; filename=\"sealed-report-{}.csv\"", report.sealed_report_id);
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"))
@@ -292,6 +350,40 @@ async fn find(state: &AppState, principal: &Principal, id: &str) -> Result<Seale
     let id = Uuid::try_parse(id).map_err(|_| missing())?;
     let report = store::sealed_report::get_sealed_report(&state.work_pool, principal.visible_domains(), id).await?;
     report.ok_or_else(missing)
+}
+
+fn demand_sealed(report: &SealedReportRow) -> Result<(), ApiError> {
+    let refusal = match report.status {
+        SealedReportStatus::Sealed => return Ok(()),
+        SealedReportStatus::Sealing => "the report is still being sealed",
+        SealedReportStatus::Failed => "the report could not be sealed: seal it again",
+    };
+    Err(ApiError::Conflict(refusal.to_owned()))
+}
+
+/// Delete a sealed report
+///
+/// Also one that is being sealed, or has failed. The audit log keeps what it was, with its SHA-256, and who deleted it.
+#[utoipa::path(
+    tag = "administration",
+    params(("sealed_report_id" = Uuid, Path, description = "The report's id")),
+    responses(
+        (status = 204, description = "Deleted"),
+        Refusals,
+        NotThere,
+    ),
+)]
+#[delete("/v1/sealed-reports/{sealed_report_id}")]
+pub async fn delete_sealed_report(
+    Access { principal, .. }: Access<Admin>,
+    state: Data<AppState>,
+    sealed_report_id: Path<String>,
+    _: Query<NoParameters>,
+) -> Result<HttpResponse, ApiError> {
+    let missing = || ApiError::NotFound("sealed report");
+    let id = Uuid::try_parse(&sealed_report_id).map_err(|_| missing())?;
+    let deleted = sealed::delete(&state.work_pool, &principal.actor, id, clock::now()).await?;
+    if deleted { Ok(HttpResponse::NoContent().finish()) } else { Err(missing()) }
 }
 
 /// A row that is otherwise today.
@@ -381,6 +473,7 @@ impl FromQuery for DifferenceQuery {
         (status = 200, description = "A page of differences", body = DifferencePageView),
         Refusals,
         NotThere,
+        Clash,
     ),
 )]
 #[get("/v1/sealed-reports/{sealed_report_id}/difference")]
@@ -400,7 +493,7 @@ pub async fn list_sealed_report_differences(
 /// A sealed report, one more than `limit` of the rows that it would have otherwise, and the moment that it is compared with.
 ///
 /// # Errors
-/// When it does not exist for the caller, or cannot be compared.
+/// When it does not exist for the caller, is not sealed, or cannot be compared.
 pub async fn differences(
     state: &AppState,
     principal: &Principal,
@@ -409,6 +502,7 @@ pub async fn differences(
     limit: u16,
 ) -> Result<(SealedReportRow, Vec<Difference>, DateTime<Utc>), ApiError> {
     let sealed = find(state, principal, sealed_report_id).await?;
+    demand_sealed(&sealed)?;
     let _timing = Timing::begin(Kind::Difference);
     let Value::Object(mut members) = sealed.parameters.clone() else {
         return Err(ApiError::Internal("a sealed report has parameters".into()));

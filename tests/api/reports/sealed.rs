@@ -1,10 +1,12 @@
 //! Reports that are kept byte for byte.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use sqlx::PgTransaction;
 
 use super::ledger::{Ledger, Say, push};
-use crate::helpers::TestApp;
+use crate::helpers::{ADMIN_TOKEN, TestApp, answer, until};
 use crate::messages::DOMAIN;
 
 /// 2026-01-10, at noon.
@@ -15,7 +17,7 @@ fn period() -> Value {
 }
 
 async fn csv(app: &TestApp, path: &str) -> String {
-    let request = app.client.get(format!("{}{path}", app.address)).bearer_auth(crate::helpers::ADMIN_TOKEN);
+    let request = app.client.get(format!("{}{path}", app.address)).bearer_auth(ADMIN_TOKEN);
     let response = request.header("accept", "text/csv").send().await.unwrap();
     assert_eq!(response.status(), 200);
     response.text().await.unwrap()
@@ -46,6 +48,127 @@ async fn a_sealed_report_is_what_was_reported_with_its_hash() {
     assert_eq!(app.get(&path, 200).await, sealed);
     assert_eq!(app.list("/v1/sealed-reports").await, std::slice::from_ref(&sealed));
     assert_eq!(app.list(&format!("{path}/difference")).await, [] as [Value; 0]);
+}
+
+/// Keeps reports from being made until it is dropped.
+async fn hold_reports(app: &TestApp) -> PgTransaction<'static> {
+    let mut held = app.pool.begin().await.unwrap();
+    let hold = "set local idle_in_transaction_session_timeout = 0; lock table stream_session in access exclusive mode";
+    sqlx::raw_sql(hold).execute(&mut *held).await.unwrap();
+    held
+}
+
+/// The reports that have parts.
+async fn reports_with_parts(app: &TestApp) -> Vec<String> {
+    let ids = "select distinct sealed_report_id::text from sealed_report_part";
+    sqlx::query_scalar(ids).fetch_all(&app.pool).await.unwrap()
+}
+
+/// A report whose process has shown no sign of life for so long, with a part.
+async fn insert_sealing(app: &TestApp, id: &str, idle: &str) {
+    let report = format!(
+        "insert into sealed_report (sealed_report_id, status, sealed_at, renewed_at, as_of, actor, parameters)
+             values ('{id}', 'sealing', now(), now() - interval '{idle}', now(), 'gone', '{}');
+         insert into sealed_report_part (sealed_report_id, number, content) values ('{id}', 0, 'x')",
+        app.get("/v1/reports/push-duration?from=2026-01-01&to=2026-02-01", 200).await["parameters"]
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(report)).execute(&app.pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_takes_long_is_sealed_in_the_background() {
+    let app = TestApp::start().await;
+    let held = hold_reports(&app).await;
+    let request = app.client.post(format!("{}/v1/sealed-reports", app.address)).bearer_auth(ADMIN_TOKEN);
+    let accepted = request.body(period().to_string()).send().await.unwrap();
+    let location = accepted.headers()["location"].to_str().unwrap().to_owned();
+    assert!(accepted.headers().contains_key("retry-after"));
+    let sealing = answer(&Method::POST, "/v1/sealed-reports", accepted, 202).await;
+    assert_eq!((&sealing["status"], &sealing["sha256"]), (&json!("sealing"), &Value::Null));
+    assert_eq!(app.get(&location, 200).await, sealing);
+    app.get(&format!("{location}?format=csv"), 409).await;
+    app.get(&format!("{location}/difference"), 409).await;
+
+    drop(held);
+    until(async || app.get(&location, 200).await["status"] == "sealed").await;
+    let sealed = app.get(&location, 200).await;
+    assert_eq!(hex::encode(Sha256::digest(csv(&app, &location).await)), sealed["sha256"].as_str().unwrap());
+    assert_eq!(app.list(&format!("{location}/difference")).await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn what_is_being_sealed_is_finished_when_its_caller_leaves() {
+    let (app, period) = (TestApp::start().await, period());
+    let held = hold_reports(&app).await;
+    tokio::select! {
+        _ = app.post("/v1/sealed-reports", &period, 201) => unreachable!("reports are held"),
+        () = until(async || app.list("/v1/sealed-reports").await.len() == 1) => {}
+    }
+    drop(held);
+    until(async || app.list("/v1/sealed-reports").await[0]["status"] == "sealed").await;
+    assert_eq!(reports_with_parts(&app).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_process_left_behind_fails_when_another_starts_and_what_one_is_sealing_does_not() {
+    let app = TestApp::start().await;
+    let [left, sealing] = ["00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"];
+    insert_sealing(&app, left, "3 minutes").await;
+    insert_sealing(&app, sealing, "1 minute").await;
+    let _other = app.start_another(&["--roles", "api"]).await;
+    until(async || app.get(&format!("/v1/sealed-reports/{left}"), 200).await["status"] == "failed").await;
+    assert_eq!(app.get(&format!("/v1/sealed-reports/{sealing}"), 200).await["status"], "sealing");
+    assert_eq!(reports_with_parts(&app).await, [sealing]);
+    app.get(&format!("/v1/sealed-reports/{left}?format=csv"), 409).await;
+}
+
+#[tokio::test]
+async fn an_administrator_deletes_a_sealed_report_and_the_audit_log_keeps_what_it_was() {
+    let app = TestApp::start().await;
+    let sealed = app.post("/v1/sealed-reports", &period(), 201).await;
+    let path = format!("/v1/sealed-reports/{}", sealed["sealed_report_id"].as_str().unwrap());
+    let billing = app.make_token(&["billing"], None).await;
+    app.with_token(&billing).send(Method::DELETE, &path, None, 403).await;
+    app.delete(&path, 204).await;
+    app.get(&path, 404).await;
+    app.delete(&path, 404).await;
+    assert_eq!(reports_with_parts(&app).await, [] as [String; 0]);
+    let entry = &app.list("/v1/audit").await[0];
+    assert_eq!((&entry["act"], &entry["subject_id"]), (&json!("sealed_report_deleted"), &sealed["sealed_report_id"]));
+    for member in ["sha256", "as_of", "rows", "bytes", "totals", "parameters", "sealed_by"] {
+        assert_eq!(entry["details"][member], sealed[member], "{member}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_deleted_while_it_is_sealed_leaves_nothing() {
+    let (app, period) = (TestApp::start().await, period());
+    let held = hold_reports(&app).await;
+    let delete = async {
+        until(async || app.list("/v1/sealed-reports").await.len() == 1).await;
+        let id = app.list("/v1/sealed-reports").await[0]["sealed_report_id"].clone();
+        app.delete(&format!("/v1/sealed-reports/{}", id.as_str().unwrap()), 204).await;
+        drop(held);
+    };
+    tokio::join!(app.post("/v1/sealed-reports", &period, 409), delete);
+    assert_eq!(app.list("/v1/sealed-reports").await, [] as [Value; 0]);
+    assert_eq!(reports_with_parts(&app).await, [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn a_token_seals_only_so_many_reports_at_a_time() {
+    let (app, period) = (TestApp::start().await, period());
+    let token = app.make_token(&["billing"], None).await;
+    let token = app.with_token(&token);
+    let seal = |expected| token.send(Method::POST, "/v1/sealed-reports", Some(&period), expected);
+    let held = hold_reports(&app).await;
+    let refuse = async {
+        until(async || app.list("/v1/sealed-reports").await.len() == 4).await;
+        assert_eq!(seal(429).await["detail"], "the token has reached its limit of 4 reports being sealed");
+        drop(held);
+    };
+    tokio::join!(seal(201), seal(201), seal(201), seal(201), refuse);
+    seal(201).await;
 }
 
 #[tokio::test]
@@ -106,7 +229,7 @@ async fn a_bound_token_sees_the_reports_of_its_domains_alone() {
     let own = app.make_token(&["billing"], Some(&[DOMAIN])).await;
     let own = app.with_token(&own);
     let both = app.make_token(&["billing"], Some(&[DOMAIN, "push.other.example"])).await;
-    let sealed = own.send(reqwest::Method::POST, "/v1/sealed-reports", Some(&period()), 201).await;
+    let sealed = own.send(Method::POST, "/v1/sealed-reports", Some(&period()), 201).await;
     let path = |sealed: &Value| format!("/v1/sealed-reports/{}", sealed["sealed_report_id"].as_str().unwrap());
     assert_eq!(own.get("/v1/sealed-reports", 200).await["data"], json!([sealed]));
     own.get(&path(&sealed), 200).await;
