@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 
 use crate::clock;
 use crate::store;
@@ -46,9 +46,9 @@ impl ClockReading {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn take(pool: &PgPool) -> Result<Self, sqlx::Error> {
+    pub async fn take(executor: impl PgExecutor<'_>) -> Result<Self, sqlx::Error> {
         let sent_at = clock::now();
-        let LogTimesRow { database_time, recorded_to } = store::moment::get_log_times(pool).await?;
+        let LogTimesRow { database_time, recorded_to } = store::moment::get_log_times(executor).await?;
         let answered_at = clock::now();
         let offset = offset_of(database_time, sent_at, answered_at);
         Ok(Self { service_time: answered_at, database_time, recorded_to, offset })

@@ -37,11 +37,13 @@ pub enum Act {
     SessionEndWithdrawn,
     /// A sealed report was deleted.
     SealedReportDeleted,
+    /// Events that a wrong clock recorded in the future were moved to the present.
+    ClockRepaired,
 }
 
 impl Act {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::DomainRegistered,
         Self::DomainChanged,
         Self::DomainRemoved,
@@ -54,6 +56,7 @@ impl Act {
         Self::SessionEnded,
         Self::SessionEndWithdrawn,
         Self::SealedReportDeleted,
+        Self::ClockRepaired,
     ];
 
     /// The word that is stored and shown.
@@ -72,6 +75,7 @@ impl Act {
             Self::SessionEnded => "session_ended",
             Self::SessionEndWithdrawn => "session_end_withdrawn",
             Self::SealedReportDeleted => "sealed_report_deleted",
+            Self::ClockRepaired => "clock_repaired",
         }
     }
 }

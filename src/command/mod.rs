@@ -13,6 +13,7 @@ mod openapi;
 mod output;
 mod progress;
 mod rebuild;
+mod repair_clock;
 mod report;
 mod send;
 mod sender;
@@ -83,6 +84,7 @@ enum Command {
     Simulate(Box<simulate::SimulateCommand>),
     Diagnose(Box<diagnose::DiagnoseCommand>),
     Rebuild(rebuild::RebuildCommand),
+    RepairClock(repair_clock::RepairClockCommand),
     Export(transfer::ExportCommand),
     Import(transfer::ImportCommand),
     Database(with_database::DatabaseCommand),
@@ -131,6 +133,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Simulate(command) => command.run().await,
         Command::Diagnose(command) => command.run().await,
         Command::Rebuild(command) => command.run().await,
+        Command::RepairClock(command) => command.run().await,
         Command::Export(command) => command.run().await,
         Command::Import(command) => command.run().await,
         Command::Database(command) => command.run().await,

@@ -258,6 +258,7 @@ pub enum ActWord {
     SessionEnded,
     SessionEndWithdrawn,
     SealedReportDeleted,
+    ClockRepaired,
 }
 
 /// How far the sealing of a report is.

@@ -13,6 +13,7 @@
 //! [`step()`] is what tests drive; [`run`] is what drives it in life.
 
 pub mod as_of;
+pub mod clock_repair;
 pub mod entry;
 pub mod infer;
 pub mod push;

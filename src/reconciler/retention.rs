@@ -13,6 +13,7 @@ use sqlx::error::DatabaseError;
 use sqlx::{PgConnection, PgPool};
 
 use crate::database_clock::ClockError;
+use crate::registry::installation::months_ahead;
 use crate::store;
 use crate::store::retention::EntryRange;
 
@@ -158,6 +159,25 @@ async fn drop_months(pool: &PgPool, until: DateTime<Utc>, retained: &mut Retaine
         }
     }
     Ok(())
+}
+
+/// Drops the months in the future that are not made ahead and hold nothing, newest first: a clock that was ahead has left
+/// them. One that is in use stays.
+///
+/// # Errors
+/// Those of the database.
+pub async fn drop_unused_months(pool: &PgPool, now: DateTime<Utc>) -> Result<Vec<NaiveDate>, sqlx::Error> {
+    let last = months_ahead(now).last().unwrap_or_default();
+    let mut dropped = Vec::new();
+    for month in store::partition::list_log_months(pool).await?.into_iter().rev().take_while(|month| *month > last) {
+        // Entries of the future are not blanked, so that a month with any of them stays.
+        match drop_month(pool, month).await {
+            Ok(_) => dropped.push(month),
+            Err(Stays::Left(_)) => {}
+            Err(Stays::Failed(error)) => return Err(error),
+        }
+    }
+    Ok(dropped)
 }
 
 /// Why a month was not dropped.

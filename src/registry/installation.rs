@@ -123,9 +123,13 @@ async fn bring_up_to_date(pool: &PgPool) -> Result<(), InstallationError> {
 /// Those of the database.
 pub async fn make_partitions_ahead(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     let heads = store::partition::list_heads_after(&mut *connection, now).await?;
-    let ahead = (0..=MONTHS_AHEAD).map(|ahead| month_of(now) + Months::new(ahead));
-    let months: BTreeSet<NaiveDate> = ahead.chain(heads.into_iter().map(month_of)).collect();
+    let months: BTreeSet<NaiveDate> = months_ahead(now).chain(heads.into_iter().map(month_of)).collect();
     make_partitions(connection, months).await
+}
+
+/// The months that have a partition made ahead, this one first, each as its first day.
+pub fn months_ahead(now: DateTime<Utc>) -> impl Iterator<Item = NaiveDate> {
+    (0..=MONTHS_AHEAD).map(move |ahead| month_of(now) + Months::new(ahead))
 }
 
 /// Makes the log's partitions for months, each told by its first day, where they are not there.

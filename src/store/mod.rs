@@ -11,6 +11,7 @@ pub mod audit;
 pub mod broadcast;
 pub mod change;
 pub mod channel;
+pub mod clock_repair;
 pub mod domain;
 pub mod event;
 pub mod event_list;

@@ -3,15 +3,19 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use streamtally::access::Actor;
 use streamtally::clock;
+use streamtally::reconciler::clock_repair::{RepairError, find_ahead, repair};
 use streamtally::reconciler::infer::Rules;
-use streamtally::reconciler::retention::{self, Left};
+use streamtally::reconciler::rebuild::Purpose;
+use streamtally::reconciler::retention::{self, Left, drop_unused_months};
 use streamtally::reconciler::run::{infer_now, retain_now};
 use streamtally::store;
 use streamtally::store::inference::HeadsRow;
 
 use crate::helpers::{TestApp, until};
 use crate::messages::{DOMAIN, KEY, Push};
+use crate::rebuild::{differences, eventful};
 use crate::server::{TestDatabase, skipped_on_citus};
 
 const NO_CLUSTER: &str = "an append reads the clock of its node";
@@ -163,6 +167,110 @@ async fn heads_that_a_wrong_clock_left_in_a_month_without_a_partition_do_not_sto
     assert!(state.starts_with("the log reaches to 1year") && state.contains("repair-clock"), "{state}");
     assert_nothing_goes_on(&app).await;
     assert_eq!(app.list("/v1/sessions?limit=500").await.len(), 20);
+
+    repair_clock(&app).await;
+    assert_eq!(partitions(&app).await, before, "the empty month is dropped");
+    assert_eq!(readiness(&app).await.0, 200);
+}
+
+/// Repairs as the command does; how many events were moved.
+async fn repair_clock(app: &TestApp) -> i64 {
+    let actor = Actor { name: "an operator".to_owned(), token_id: None };
+    let ahead = repair(&app.pool, &actor, tolerance()).await.unwrap().expect("something lies ahead");
+    drop_unused_months(&app.pool, clock::now()).await.unwrap();
+    app.fold().await;
+    differences(app, Purpose::Replace).await;
+    let acts = app.list("/v1/audit").await;
+    assert_eq!((&acts[0]["act"], &acts[0]["actor"]), (&json!("clock_repaired"), &json!("an operator")));
+    assert_eq!(acts[0]["details"]["events"], ahead.events.events);
+    ahead.events.events
+}
+
+/// Each event by its place in the log.
+async fn places(app: &TestApp) -> Vec<(i16, i64, uuid::Uuid)> {
+    let select = "select shard, position, event_id from log_entry order by shard, position";
+    sqlx::query_as(select).fetch_all(&app.pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_a_clock_that_was_ahead_recorded_is_moved_to_the_present() {
+    if skipped_on_citus(NO_CLUSTER) {
+        return;
+    }
+    let app = start().await;
+    eventful(&app).await;
+    let [kept, ended] = [("kept", 700), ("ended", 650)].map(|(stream, ago)| Push::of(stream, ago));
+    app.receive(&[kept.start(), ended.start()]).await;
+    let earlier = report(&app, None, 200).await;
+
+    move_clock(&app, 40).await;
+    // Every kind of event again, about sessions that are there and new ones.
+    app.receive(&[ended.end(), Push::of("new", 600).start(), ended.end()]).await;
+    app.callback(&Push::of("late", 500).message("PUBLISH", clock::now().timestamp() - 700), 200).await;
+    let session = app.session("stream=kept").await["session_id"].as_str().unwrap().to_owned();
+    let end = json!({ "ended_at": app.session("stream=kept").await["started_at"], "reason": "seen" });
+    app.post(&format!("/v1/sessions/{session}/end"), &end, 200).await;
+    let mut connection = app.pool.acquire().await.unwrap();
+    let differs = find_ahead(&mut connection, tolerance()).await;
+    assert!(matches!(differs, Err(RepairError::WrongClock(_))), "the present is not known");
+
+    move_clock(&app, 0).await;
+    app.receive(&[Push::of("kept", 100).start()]).await;
+    assert_nothing_goes_on(&app).await;
+    assert_eq!(report(&app, Some(&earlier["as_of"]), 200).await, earlier);
+    // Not all of it is folded.
+    app.callback(&Push::of("ended", 90).start(), 200).await;
+    let before = places(&app).await;
+    let ahead = find_ahead(&mut connection, tolerance()).await.unwrap().unwrap();
+    assert_eq!(ahead.events.events, count(&app.pool, "log_entry where recorded_at > now()").await);
+
+    assert!(repair_clock(&app).await >= 5);
+    assert_eq!(find_ahead(&mut connection, tolerance()).await.unwrap(), None);
+    assert_eq!(places(&app).await, before);
+    for ahead in [
+        "log_entry where recorded_at > now()",
+        "shard_head where recorded_at > now()",
+        "fold_progress where recorded_at > now()",
+        "stream_session where greatest(seen_at, outcome_at, last_recorded_at) > now()",
+        "session_outcome where known_until > now()",
+        "(select recorded_at < lag(recorded_at) over (partition by shard order by position) as back from log_entry) steps
+         where back",
+    ] {
+        assert_eq!(count(&app.pool, ahead).await, 0, "{ahead}");
+    }
+    assert_eq!(differences(&app, Purpose::Verify).await, []);
+    assert_eq!(readiness(&app).await.0, 200);
+    assert_eq!(report(&app, Some(&earlier["as_of"]), 200).await, earlier);
+
+    // And all goes on.
+    app.receive(&[Push::of("after", 60).start(), Push::of("new", 600).end()]).await;
+    assert_eq!(differences(&app, Purpose::Verify).await, []);
+    let counted = report(&app, None, 200).await;
+    let most = counted["data"].as_array().unwrap().iter().map(|row| row["push_seconds"].as_i64().unwrap()).max();
+    assert!(most < Some(3_000), "{counted}");
+    assert_eq!(paged_sessions(&app).await, app.list("/v1/sessions?limit=500").await.len());
+}
+
+/// How many sessions there are when they are listed one a page.
+async fn paged_sessions(app: &TestApp) -> usize {
+    let (mut sessions, mut cursor) = (0, String::new());
+    loop {
+        let page = app.get(&format!("/v1/sessions?limit=1{cursor}"), 200).await;
+        sessions += page["data"].as_array().unwrap().len();
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return sessions,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_right_leaves_nothing_to_repair() {
+    let app = TestApp::start().await;
+    app.receive(&[Push::of("room", 600).start()]).await;
+    let actor = Actor { name: "an operator".to_owned(), token_id: None };
+    assert_eq!(repair(&app.pool, &actor, tolerance()).await.unwrap(), None);
+    assert!(app.list("/v1/audit").await.iter().all(|act| act["act"] != "clock_repaired"));
 }
 
 #[tokio::test]

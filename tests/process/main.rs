@@ -23,6 +23,7 @@ mod open_files;
 mod privileges;
 mod rebuild;
 mod refusal;
+mod repair_clock;
 mod replica;
 mod report;
 mod secrets;
