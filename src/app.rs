@@ -34,6 +34,7 @@ use crate::http::sealer::Sealer;
 use crate::http::server;
 use crate::http::state::AppState;
 use crate::huawei::masking::Masker;
+use crate::local_store::LocalStore;
 use crate::reconciler::infer::Rules;
 use crate::reconciler::retention;
 use crate::reconciler::run::{fold_until_stopped, infer_until_stopped, retain_until_stopped, tell_until_stopped};
@@ -44,7 +45,6 @@ use crate::registry::watch::LiveRegistry;
 use crate::rejection::Rejections;
 use crate::report::sealed;
 use crate::sampling::Sampler;
-use crate::standby::Standby;
 use crate::store::installation::InstallationRow;
 use crate::store::pool::{self, Use};
 use crate::tls::Certificate;
@@ -96,7 +96,7 @@ pub struct Application {
     installation: InstallationRow,
     master_key: Arc<MasterKey>,
     prepared: watch::Sender<bool>,
-    standby: Option<Arc<Standby>>,
+    store: Option<Arc<LocalStore>>,
     appended: Arc<Notify>,
     work_pool: PgPool,
     feed: Feed,
@@ -119,14 +119,14 @@ impl Application {
         let Ingredients { data_dir, database, read_database, master_key, admin_token, certificate, metrics } =
             ingredients;
         let (retention_rules, work_pool) = (options.retention_rules()?, pool::open(&database, Use::Work, false));
-        let OnDisk { standby, spool } = OnDisk::open(options, &data_dir).await?;
+        let OnDisk { store, spool } = OnDisk::open(options, &data_dir).await?;
         let waiting = spool.as_ref().is_some_and(|spool| !spool.is_empty());
-        let Start { registry: rows, prepared } = start(&work_pool, &master_key, standby.as_deref(), waiting).await?;
+        let Start { registry: rows, prepared } = start(&work_pool, &master_key, store.as_deref(), waiting).await?;
         let fingerprints = master_key.derive("streamtally: fingerprints of credentials");
         let sealer = Sealer::new(&master_key.derive("streamtally: cursors"));
         let (master_key, admin_token) = (Arc::new(master_key), Arc::new(admin_token));
         let registry =
-            LiveRegistry::new(work_pool.clone(), Arc::clone(&master_key), admin_token, standby.clone(), &rows).await;
+            LiveRegistry::new(work_pool.clone(), Arc::clone(&master_key), admin_token, store.clone(), &rows).await;
         let (stopping, prepared) = (CancellationToken::new(), watch::Sender::new(prepared));
         let (limits, appended) = (options.admission.limits(), Arc::<Notify>::default());
         let (folds, distributed) = (options.roles.contains(&Role::Reconciler), rows.installation.distributed);
@@ -176,7 +176,7 @@ impl Application {
             installation: rows.installation,
             master_key,
             prepared,
-            standby,
+            store,
             appended,
             work_pool,
             feed,
@@ -281,8 +281,8 @@ impl Application {
         while let Some(task) = tasks.join_next().await {
             task.context("a task of the service failed")?;
         }
-        if let Some(standby) = self.standby {
-            standby.close().await.context("the standby file could not be closed")?;
+        if let Some(store) = self.store {
+            store.close().await;
         }
         ended
     }
@@ -293,21 +293,21 @@ fn listener_quota(limits: &LimitOptions) -> anyhow::Result<Quota> {
     Ok(Quota::new("listeners to changes", usize::try_from(per_token)?, usize::try_from(in_all)?))
 }
 
-/// What a process that receives has on disk: the standby file, and the spool in it.
+/// What a process that receives has on disk: the local store, and the spool in it.
 struct OnDisk {
-    standby: Option<Arc<Standby>>,
+    store: Option<Arc<LocalStore>>,
     spool: Option<Arc<Spool>>,
 }
 
 impl OnDisk {
     async fn open(options: &ServeOptions, data_dir: &Path) -> anyhow::Result<Self> {
         if !options.roles.contains(&Role::Receiver) {
-            return Ok(Self { standby: None, spool: None });
+            return Ok(Self { store: None, spool: None });
         }
-        let standby = Arc::new(Standby::open(data_dir).await?);
+        let store = Arc::new(LocalStore::open(data_dir)?);
         let capacity_bytes = u64::from(options.spool_capacity) << 20;
-        let spool = Spool::open(Arc::clone(&standby), capacity_bytes).await?;
-        Ok(Self { standby: Some(standby), spool: Some(Arc::new(spool)) })
+        let spool = Spool::open(Arc::clone(&store), capacity_bytes).await?;
+        Ok(Self { store: Some(store), spool: Some(Arc::new(spool)) })
     }
 }
 

@@ -19,8 +19,9 @@
 //! Imports run one way: [`http`] and [`command`] use [`query`], [`report`], [`reconciler`], [`event_log`], [`rejection`],
 //! [`registry`] and [`access`]; those use [`store`]; that and all of them use the pure rooms [`session`] and [`huawei`],
 //! which know no I/O and no clock. [`simulation`] is a pure room, too, for [`command`] and the [`demo`]. [`app`]
-//! puts the service together; [`sampling`] looks at it for the metrics, which [`telemetry`] names. [`database_clock`] says whether the log's
-//! times can be relied on.
+//! puts the service together; [`sampling`] looks at it for the metrics, which [`telemetry`] names. [`database_clock`] says
+//! whether the log's times can be relied on. [`local_store`] is what a receiver keeps on disk for the time when the database
+//! is unreachable.
 
 pub mod access;
 pub mod app;
@@ -33,6 +34,7 @@ pub mod demo;
 pub mod event_log;
 pub mod http;
 pub mod huawei;
+pub mod local_store;
 pub mod open_files;
 pub mod postgres;
 pub mod privileges;
@@ -45,7 +47,6 @@ pub mod request_id;
 pub mod sampling;
 pub mod session;
 pub mod simulation;
-pub mod standby;
 pub mod store;
 pub mod telemetry;
 pub mod tls;

@@ -9,10 +9,10 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarms;
-use super::append::{Log, MOST_AT_ONCE};
+use super::append::{Log, MOST_AT_ONCE, Settled};
 use super::group_commit::AppendError;
 use super::incoming::Incoming;
-use super::spool::{Portion, Spool, SpoolError};
+use super::spool::{Portion, Queue, Spool, SpoolError};
 use crate::clock;
 use crate::huawei::admission::QuarantineReason;
 use crate::telemetry::metrics::DRAINED_MESSAGES;
@@ -36,23 +36,44 @@ pub struct Drain {
     portion: Option<Portion>,
     /// How many messages are appended in one commit: fewer when the database does not get done with more.
     at_once: usize,
+    /// What was drained, and is not in the log.
+    missing: Missing,
+}
+
+/// Messages that were drained since the spool was empty, and are not in the log.
+#[derive(Default, Clone, Copy)]
+struct Missing {
+    kept_aside: u64,
+    lost: u64,
 }
 
 impl Drain {
     /// Drains a spool into a log. `appended` is told of every commit.
     #[must_use]
     pub fn new(spool: Arc<Spool>, log: Log, alarms: Arc<Alarms>, appended: Arc<Notify>) -> Self {
-        Self { spool, log, alarms, appended, portion: None, at_once: MOST_AT_ONCE }
+        Self { spool, log, alarms, appended, portion: None, at_once: MOST_AT_ONCE, missing: Missing::default() }
     }
 
     /// Drains whatever comes until stopped.
     pub async fn run(mut self, stopped: CancellationToken) {
-        while stopped.run_until_cancelled(self.spool.until_filled()).await.is_some() {
-            let began = Instant::now();
-            if stopped.run_until_cancelled(self.drain_all()).await.is_none() {
-                return;
-            }
-            tracing::info!(seconds = began.elapsed().as_secs(), "the spool is drained: all of it is in the log");
+        while stopped.run_until_cancelled(self.take_turn()).await.is_some() {}
+    }
+
+    async fn take_turn(&mut self) {
+        self.spool.until_filled().await;
+        let began = Instant::now();
+        self.drain_all().await;
+        let (seconds, Missing { kept_aside, lost }) = (began.elapsed().as_secs(), std::mem::take(&mut self.missing));
+        if kept_aside == 0 && lost == 0 {
+            tracing::info!(seconds, "the spool is drained: all of it is in the log");
+        } else {
+            tracing::error!(
+                seconds,
+                kept_aside,
+                lost,
+                "the spool is drained, but not all of it is in the log: some messages are kept aside or lost, as said \
+                 above and by /readyz"
+            );
         }
     }
 
@@ -62,11 +83,7 @@ impl Drain {
         while !self.spool.is_clean() {
             let went_on = self.drain_some().await;
             if let (Err(error), false) = (&went_on, was_failing) {
-                tracing::error!(
-                    error = error as &dyn std::error::Error,
-                    "the spool cannot be read or written: see to the data folder's disk; messages wait there that are \
-                     nowhere else"
-                );
+                tell_of_disk(error);
             }
             was_failing = went_on.is_err();
             if !went_on.unwrap_or(false) {
@@ -88,55 +105,76 @@ impl Drain {
     /// Drains what comes next; false when the database does not take it.
     async fn drain_some(&mut self) -> Result<bool, SpoolError> {
         if self.portion.is_none() {
-            self.portion = self.spool.next().await?;
+            self.portion = self.spool.next(Queue::Spool, u64::MAX).await?;
         }
         if let Some(mut portion) = self.portion.take() {
-            let appended = self.append(&mut portion.left).await;
-            if !portion.left.is_empty() {
+            let went_on = self.append(&mut portion).await;
+            let settled = if portion.left.is_empty() { self.settle(&portion).await } else { Ok(()) };
+            if !portion.left.is_empty() || settled.is_err() {
                 self.portion = Some(portion);
-                return appended;
+                return settled.map(|()| went_on);
             }
-            self.spool.settle(&portion);
         }
         self.spool.remove_drained().await?;
         Ok(true)
     }
 
-    /// Appends the first of these messages, and leaves those that are not in the log; false when some of the first are
-    /// among these.
-    async fn append(&mut self, left: &mut Vec<Incoming>) -> Result<bool, SpoolError> {
-        let later = left.split_off(left.len().min(self.at_once));
-        let first = std::mem::take(left);
-        let domains: Vec<_> = first.iter().map(|message| message.row.domain.clone()).collect();
-        let settled = self.log.append(first, PATIENCE).await;
-        let all_settled = settled.unconfirmed.is_empty();
+    /// Appends the first messages of a portion, and leaves those that are not in the log; false when some of the first
+    /// are among these.
+    async fn append(&mut self, portion: &mut Portion) -> bool {
+        let later = portion.left.split_off(portion.left.len().min(self.at_once));
+        let Settled { unconfirmed, refused, .. } = self.log_some(std::mem::take(&mut portion.left)).await;
+        let all_settled = unconfirmed.is_empty();
         self.at_once = if all_settled { MOST_AT_ONCE.min(self.at_once * 2) } else { 1.max(self.at_once / 2) };
-        left.extend(settled.unconfirmed.into_iter().map(|(_, message)| message));
-        left.extend(later);
+        portion.left.extend(unconfirmed.into_iter().map(|(_, message)| message));
+        portion.left.extend(later);
+        portion.refused.extend(refused.into_iter().map(|(_, message)| message));
+        all_settled
+    }
+
+    /// Is done with a portion, of which nothing is left.
+    async fn settle(&mut self, portion: &Portion) -> Result<(), SpoolError> {
+        self.missing.lost += self.spool.settle(portion).await?;
+        let (refused, unreadable) = (portion.refused.len(), portion.unreadable.len());
+        if refused + unreadable > 0 {
+            tracing::error!(
+                refused,
+                unreadable,
+                "the database refuses spooled messages, or this version cannot read them: they are kept aside in the \
+                 folder local-store/refused, and counted by /readyz; report this as a defect"
+            );
+            let kept_aside = (refused + unreadable) as u64;
+            drained("refused", AppendError::Refused.as_str()).increment(kept_aside);
+            self.missing.kept_aside += kept_aside;
+        }
+        Ok(())
+    }
+
+    /// Appends messages, and counts those that are in the log now.
+    async fn log_some(&mut self, messages: Vec<Incoming>) -> Settled {
+        if messages.is_empty() {
+            return Settled::default();
+        }
+        let domains: Vec<_> = messages.iter().map(|message| message.row.domain.clone()).collect();
+        let settled = self.log.append(messages, PATIENCE).await;
         let as_received = settled.logged.iter().filter(|(_, quarantined)| quarantined.is_none()).count();
         drained("logged", "").increment(as_received as u64);
-        for (place, quarantined) in settled.logged {
-            if let Some((reason, domain)) = quarantined.zip(domains.get(place)) {
+        for (place, quarantined) in &settled.logged {
+            if let Some((reason, domain)) = quarantined.zip(domains.get(*place)) {
                 drained("quarantined", reason.as_str()).increment(1);
                 self.alarms.quarantined(domain, reason, clock::now());
             }
         }
         self.appended.notify_one();
-        let mut kept = Ok(all_settled);
-        for (_, message) in settled.refused {
-            tracing::error!(
-                "the database refuses a spooled message: it is kept aside, and /readyz counts it; keep the file \
-                 standby.sqlite (and standby.sqlite-wal) and report this as a defect"
-            );
-            if let Err(error) = self.spool.keep_aside(&message).await {
-                left.push(message);
-                kept = Err(error);
-            } else {
-                drained("refused", AppendError::Refused.as_str()).increment(1);
-            }
-        }
-        kept
+        settled
     }
+}
+
+fn tell_of_disk(error: &SpoolError) {
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "the spool cannot be read or written: see to the data folder's disk; messages wait there that are nowhere else"
+    );
 }
 
 /// Counts messages that do not wait any more.

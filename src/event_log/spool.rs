@@ -1,19 +1,23 @@
-//! The spool: messages that are durable on this machine's disk while the database is away.
+//! The spool: messages that are durable on this machine's disk while the database is unreachable.
 //!
-//! Batches go in at one end, synced before anyone is told, and are drained at the other, in their order. While one is
+//! They go in at one end, synced before anyone is told, and are drained at the other, in their order. While one is
 //! left, whatever is received goes behind it, so that the log keeps the order of receipt. Draining does not depend on a
 //! disk that can be written: what cannot be removed is remembered as drained, and removed when that is possible.
+//!
+//! What the database rejects when it is drained goes to a second queue, from where it is tried again.
 
+use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::append::MOST_AT_ONCE;
 use super::incoming::Incoming;
-use crate::standby::Standby;
-use crate::store::standby as file;
-use crate::telemetry::metrics::{SPOOL_BYTES, SPOOL_CAPACITY_BYTES, SPOOL_MESSAGES, SPOOL_REFUSED_MESSAGES};
+use crate::local_store::{Chunk, Files, Journal, LocalStore, Loss};
+use crate::telemetry::metrics::{
+    SPOOL_BYTES, SPOOL_CAPACITY_BYTES, SPOOL_DAMAGED_FILES, SPOOL_LOST_MESSAGES, SPOOL_MESSAGES, SPOOL_REFUSED_MESSAGES,
+};
 
 /// What one message takes at most: a body of 64 KiB, of which each byte may need six to be written as JSON.
 const LARGEST_MESSAGE_BYTES: u64 = 6 * 64 * 1024;
@@ -26,7 +30,7 @@ pub enum SpoolError {
     Full,
     /// The disk is full, or does not work.
     #[error("the spool cannot be used")]
-    File(#[from] sqlx::Error),
+    File(#[from] io::Error),
     /// A message cannot be put into words.
     #[error("a message cannot be put into words")]
     Words(#[from] serde_json::Error),
@@ -43,6 +47,10 @@ pub struct Fill {
     pub capacity_bytes: u64,
     /// Messages that the database refused when they were drained, and that are kept aside.
     pub refused_messages: u64,
+    /// Damaged files that were set aside.
+    pub damaged_files: u64,
+    /// Confirmed messages that damage took.
+    pub lost_messages: u64,
     /// Whether the last message that was to be spooled could not be.
     pub failing: bool,
 }
@@ -55,72 +63,86 @@ impl Fill {
     }
 }
 
+/// Where a message can wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queue {
+    /// For the database.
+    Spool,
+    /// After the database refused it.
+    Refused,
+}
+
+impl Queue {
+    fn of(self, files: &mut Files) -> &mut Journal {
+        match self {
+            Self::Spool => &mut files.spool,
+            Self::Refused => &mut files.refused,
+        }
+    }
+}
+
 /// The messages that come next.
 pub struct Portion {
-    last_batch: i64,
-    taken_messages: u64,
-    taken_bytes: u64,
+    queue: Queue,
+    chunk: Arc<Chunk>,
     /// Those that are not in the log yet, in their order.
     pub left: Vec<Incoming>,
+    /// Those that the database does not take.
+    pub refused: Vec<Incoming>,
+    /// Texts that this version does not understand.
+    pub unreadable: Vec<String>,
 }
 
 /// Messages that wait for the database.
 pub struct Spool {
-    standby: Arc<Standby>,
-    capacity_bytes: u64,
-    messages: AtomicU64,
-    bytes: AtomicU64,
-    refused_messages: AtomicU64,
+    store: Arc<LocalStore>,
+    counts: Arc<Counts>,
     failing: AtomicBool,
-    drained: Mutex<Drained>,
     filled: Notify,
 }
 
-/// What is in the log, and not removed yet.
-#[derive(Default, Clone, Copy)]
-struct Drained {
-    /// The last batch that was drained.
-    to: i64,
-    /// The room that is not given back.
-    bytes: u64,
+/// What the files hold, for those who cannot wait for them.
+#[derive(Default)]
+struct Counts {
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    capacity_bytes: u64,
+    untidy: AtomicBool,
+    refused_messages: AtomicU64,
+    damaged_files: AtomicU64,
+    lost_messages: AtomicU64,
 }
 
 impl Spool {
-    /// The spool of a standby file, with what an earlier process left in it.
+    /// The spool of a local store, with what an earlier process left in it.
     ///
     /// # Errors
     /// [`SpoolError::File`].
-    pub async fn open(standby: Arc<Standby>, capacity_bytes: u64) -> Result<Self, SpoolError> {
-        let totals = file::get_totals(&mut *standby.file().await?).await?;
-        let count = |number: i64| AtomicU64::new(u64::try_from(number).unwrap_or_default());
-        let spool = Self {
-            standby,
-            capacity_bytes,
-            messages: count(totals.messages),
-            bytes: count(totals.bytes),
-            refused_messages: count(totals.refused_messages),
-            failing: AtomicBool::new(false),
-            drained: Mutex::default(),
-            filled: Notify::new(),
-        };
-        spool.show();
+    pub async fn open(store: Arc<LocalStore>, capacity_bytes: u64) -> Result<Self, SpoolError> {
+        let counts = Arc::new(Counts { capacity_bytes, ..Counts::default() });
+        let spool = Self { store, counts, failing: AtomicBool::new(false), filled: Notify::new() };
+        spool.look_for_damage().await?;
         Ok(spool)
     }
 
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.messages.load(Ordering::Acquire) == 0
+        self.counts.messages.load(Ordering::Acquire) == 0
     }
 
     /// How much waits.
     #[must_use]
     pub fn fill(&self) -> Fill {
+        let Counts { messages, bytes, capacity_bytes, refused_messages, damaged_files, lost_messages, .. } =
+            &*self.counts;
         Fill {
-            messages: self.messages.load(Ordering::Acquire),
-            bytes: self.bytes.load(Ordering::Acquire),
-            capacity_bytes: self.capacity_bytes,
-            refused_messages: self.refused_messages.load(Ordering::Acquire),
+            messages: messages.load(Ordering::Acquire),
+            bytes: bytes.load(Ordering::Acquire),
+            capacity_bytes: *capacity_bytes,
+            refused_messages: refused_messages.load(Ordering::Acquire),
+            damaged_files: damaged_files.load(Ordering::Acquire),
+            lost_messages: lost_messages.load(Ordering::Acquire),
             failing: self.failing.load(Ordering::Relaxed),
         }
     }
@@ -128,7 +150,7 @@ impl Spool {
     /// Whether nothing waits, and nothing is left to be removed.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.is_empty() && self.drained().bytes == 0
+        self.is_empty() && !self.counts.untidy.load(Ordering::Acquire)
     }
 
     /// Waits until something waits.
@@ -136,10 +158,6 @@ impl Spool {
         while self.is_clean() {
             self.filled.notified().await;
         }
-    }
-
-    fn drained(&self) -> MutexGuard<'_, Drained> {
-        self.drained.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts messages behind all others; returns when they are durable.
@@ -153,58 +171,72 @@ impl Spool {
     }
 
     async fn try_add(&self, messages: &[&Incoming]) -> Result<(), SpoolError> {
-        let body = serde_json::to_string(messages)?;
-        let (count, bytes) = (messages.len() as u64, body.len() as u64);
-        if self.bytes.load(Ordering::Acquire) + bytes > self.capacity_bytes {
+        let texts = messages.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
+        let bytes: usize = texts.iter().map(String::len).sum();
+        if self.counts.bytes.load(Ordering::Acquire) + bytes as u64 > self.counts.capacity_bytes {
             return Err(SpoolError::Full);
         }
-        let rows = i64::try_from(count).unwrap_or(i64::MAX);
-        let mut file = self.standby.file().await?;
-        file::insert_batch(&mut *file, rows, &body).await?;
-        // Before anyone can take them out again.
-        self.bytes.fetch_add(bytes, Ordering::AcqRel);
-        self.messages.fetch_add(count, Ordering::AcqRel);
-        drop(file);
+        self.with(move |files| files.spool.append(&texts)).await?;
         self.filled.notify_one();
-        self.show();
         Ok(())
     }
 
-    /// The messages that come next, about as many as go into the log in one commit.
+    /// The messages of a queue that come next, about as many as go into the log in one commit; none behind the number
+    /// `through`.
     ///
     /// # Errors
     /// [`SpoolError::File`].
-    pub async fn next(&self) -> Result<Option<Portion>, SpoolError> {
-        let drained_to = self.drained().to;
-        let mut portion = Portion { last_batch: drained_to, taken_messages: 0, taken_bytes: 0, left: Vec::new() };
-        let mut file = self.standby.file().await?;
-        while portion.left.len() < MOST_AT_ONCE {
-            let Some(batch) = file::get_batch_after(&mut *file, portion.last_batch).await? else { break };
-            portion.last_batch = batch.batch_id;
-            portion.taken_bytes += batch.body.len() as u64;
-            portion.taken_messages += u64::try_from(batch.messages).unwrap_or_default();
-            if let Ok(messages) = serde_json::from_str::<Vec<Incoming>>(&batch.body) {
-                portion.left.extend(messages);
-            } else {
-                tracing::error!(
-                    messages = batch.messages,
-                    "spooled messages cannot be read: they are kept aside, and /readyz counts them; keep the file \
-                     standby.sqlite (and standby.sqlite-wal) and see to the disk"
-                );
-                self.put_aside(&mut file, &batch.body).await?;
+    pub async fn next(&self, queue: Queue, through: u64) -> Result<Option<Portion>, SpoolError> {
+        let Some(chunk) = self.with(move |files| queue.of(files).next(MOST_AT_ONCE, through)).await? else {
+            return Ok(None);
+        };
+        let (mut left, mut unreadable) = (Vec::with_capacity(chunk.texts.len()), Vec::new());
+        for text in &chunk.texts {
+            match serde_json::from_str(text) {
+                Ok(message) => left.push(message),
+                Err(_) => unreadable.push(text.clone()),
             }
         }
-        Ok((portion.last_batch > drained_to).then_some(portion))
+        Ok(Some(Portion { queue, chunk: Arc::new(chunk), left, refused: Vec::new(), unreadable }))
     }
 
-    /// Takes note that a portion is in the log: its messages wait no more.
-    pub fn settle(&self, portion: &Portion) {
-        let mut drained = self.drained();
-        drained.to = portion.last_batch;
-        drained.bytes += portion.taken_bytes;
-        drop(drained);
-        self.messages.fetch_sub(portion.taken_messages, Ordering::AcqRel);
-        self.show();
+    /// The number of the last message of a queue.
+    ///
+    /// # Errors
+    /// [`SpoolError::File`].
+    pub async fn end(&self, queue: Queue) -> Result<u64, SpoolError> {
+        Ok(self.with(move |files| Ok(queue.of(files).end())).await?)
+    }
+
+    /// Takes note that a portion is in the log, and keeps aside what is not to be there, so that it is in no other's way.
+    /// Gives how many messages were lost before or among those of the portion.
+    ///
+    /// # Errors
+    /// [`SpoolError`]; then nothing has changed.
+    pub async fn settle(&self, portion: &Portion) -> Result<u64, SpoolError> {
+        let mut aside = portion.unreadable.clone();
+        for message in &portion.refused {
+            aside.push(serde_json::to_string(message)?);
+        }
+        let (queue, chunk) = (portion.queue, Arc::clone(&portion.chunk));
+        self.with(move |files| {
+            if !aside.is_empty() {
+                files.refused.append(&aside)?;
+            }
+            queue.of(files).take(&chunk);
+            Ok(())
+        })
+        .await?;
+        for Loss { from, through, messages, .. } in &portion.chunk.losses {
+            tracing::error!(
+                messages,
+                from,
+                through,
+                "confirmed messages are missing in the spool, altered or gone: their files are kept in the folder \
+                 local-store/damaged, and /readyz counts them; check the data folder's disk"
+            );
+        }
+        Ok(portion.chunk.losses.iter().map(|loss| loss.messages).sum())
     }
 
     /// Removes what is in the log.
@@ -212,36 +244,46 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::File`]; then it is still there.
     pub async fn remove_drained(&self) -> Result<(), SpoolError> {
-        let Drained { to, bytes } = *self.drained();
-        let mut file = self.standby.file().await?;
-        file::delete_batches_through(&mut *file, to).await?;
-        self.drained().bytes -= bytes;
-        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
-        if self.is_clean() {
+        let removed = self.with(|files| files.spool.remove_taken().and(files.refused.remove_taken())).await;
+        if removed.is_ok() && self.is_clean() {
             self.failing.store(false, Ordering::Relaxed);
-            if let Err(error) = file::shrink(&mut *file).await {
-                tracing::debug!(error = &error as &dyn std::error::Error, "the spool's file does not get smaller");
-            }
         }
-        drop(file);
-        self.show();
-        Ok(())
+        self.look_for_damage().await?;
+        Ok(removed?)
     }
 
-    /// Keeps a message aside that the database refuses, so that it is in no other's way.
+    /// Looks which damaged files are set aside.
     ///
     /// # Errors
-    /// [`SpoolError`].
-    pub async fn keep_aside(&self, message: &Incoming) -> Result<(), SpoolError> {
-        let body = serde_json::to_string(message)?;
-        self.put_aside(&mut *self.standby.file().await?, &body).await
+    /// [`SpoolError::File`].
+    pub async fn look_for_damage(&self) -> Result<(), SpoolError> {
+        let counts = Arc::clone(&self.counts);
+        let look = move |files: &mut Files| {
+            let damage = files.damage()?;
+            counts.damaged_files.store(damage.files, Ordering::Release);
+            counts.lost_messages.store(damage.lost_messages, Ordering::Release);
+            Ok(())
+        };
+        Ok(self.with(look).await?)
     }
 
-    async fn put_aside(&self, file: &mut sqlx::SqliteConnection, body: &str) -> Result<(), SpoolError> {
-        file::insert_refused_message(file, body).await?;
-        self.refused_messages.fetch_add(1, Ordering::AcqRel);
+    /// Uses the files, and takes note of what they hold then, before anyone else can change it.
+    async fn with<T: Send + 'static>(
+        &self,
+        action: impl FnOnce(&mut Files) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let counts = Arc::clone(&self.counts);
+        let done = self.store.with(move |files| {
+            let done = action(files);
+            counts.messages.store(files.spool.messages(), Ordering::Release);
+            counts.bytes.store(files.spool.bytes(), Ordering::Release);
+            counts.untidy.store(!files.spool.is_tidy(), Ordering::Release);
+            counts.refused_messages.store(files.refused.messages(), Ordering::Release);
+            done
+        });
+        let done = done.await;
         self.show();
-        Ok(())
+        done
     }
 
     #[expect(clippy::cast_precision_loss, reason = "gauges are approximate")]
@@ -251,5 +293,7 @@ impl Spool {
         SPOOL_BYTES.gauge_of(&[]).set(fill.bytes as f64);
         SPOOL_CAPACITY_BYTES.gauge_of(&[]).set(fill.capacity_bytes as f64);
         SPOOL_REFUSED_MESSAGES.gauge_of(&[]).set(fill.refused_messages as f64);
+        SPOOL_DAMAGED_FILES.gauge_of(&[]).set(fill.damaged_files as f64);
+        SPOOL_LOST_MESSAGES.gauge_of(&[]).set(fill.lost_messages as f64);
     }
 }

@@ -127,6 +127,10 @@ fn of_spool(fill: Fill, database_answers: bool) -> Part {
     if fill.refused_messages > 0 {
         words.push(format!("{} messages kept aside that the database refuses", fill.refused_messages));
     }
+    if fill.damaged_files > 0 {
+        let Fill { damaged_files, lost_messages, .. } = fill;
+        words.push(format!("damaged: {lost_messages} messages lost, {damaged_files} files set aside"));
+    }
     Part { name: "spool", ready: fill.has_room() && !fails, state: words.join("; ") }
 }
 

@@ -1,16 +1,17 @@
 //! The copy of the registry on this machine's disk, from which a process can receive that starts while the database is
 //! away. Keys in it are sealed and tokens hashed, as in the database.
 
+use std::io;
+
 use super::RegistryRows;
-use crate::standby::Standby;
-use crate::store::standby;
+use crate::local_store::LocalStore;
 
 /// Why the copy cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// The standby file cannot be read or written.
-    #[error("the standby file cannot be used")]
-    File(#[from] sqlx::Error),
+    /// The local store cannot be read or written.
+    #[error("the local store cannot be used")]
+    File(#[from] io::Error),
     /// The copy was made by another version.
     #[error("the copy of the registry cannot be understood")]
     Words(#[from] serde_json::Error),
@@ -20,17 +21,16 @@ pub enum CopyError {
 ///
 /// # Errors
 /// [`CopyError`]; then the older one stays.
-pub async fn put(standby: &Standby, rows: &RegistryRows) -> Result<(), CopyError> {
+pub async fn put(store: &LocalStore, rows: &RegistryRows) -> Result<(), CopyError> {
     let body = serde_json::to_string(rows)?;
-    standby::put_registry_copy(&mut *standby.file().await?, &body).await?;
-    Ok(())
+    Ok(store.with(move |files| files.put_registry(&body)).await?)
 }
 
-/// The copy, if there is one.
+/// The copy, if there is one that is not damaged.
 ///
 /// # Errors
 /// [`CopyError`].
-pub async fn get(standby: &Standby) -> Result<Option<RegistryRows>, CopyError> {
-    let body = standby::get_registry_copy(&mut *standby.file().await?).await?;
+pub async fn get(store: &LocalStore) -> Result<Option<RegistryRows>, CopyError> {
+    let body = store.with(|files| files.get_registry()).await?;
     Ok(body.map(|body| serde_json::from_str(&body)).transpose()?)
 }

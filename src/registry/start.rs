@@ -11,7 +11,7 @@ use super::copy::{self, CopyError};
 use super::installation::{self, InstallationError, SHARDS};
 use super::master_key::{MasterKey, MasterKeyError};
 use crate::clock;
-use crate::standby::Standby;
+use crate::local_store::LocalStore;
 use crate::store::installation::InstallationRow;
 
 /// How long to wait before the database is tried again.
@@ -29,7 +29,7 @@ pub enum StartError {
     /// The registry cannot be read.
     #[error("the registry cannot be read")]
     Registry(#[from] sqlx::Error),
-    /// The standby file cannot be read.
+    /// The local store cannot be read.
     #[error(transparent)]
     Copy(#[from] CopyError),
     /// The master key is not the installation's.
@@ -60,11 +60,11 @@ pub struct Start {
 pub async fn start(
     pool: &PgPool,
     master_key: &MasterKey,
-    standby: Option<&Standby>,
+    local_store: Option<&LocalStore>,
     waiting: bool,
 ) -> Result<Start, StartError> {
-    let copy = match standby {
-        Some(standby) => copy::get(standby).await.or_else(|error| forget_unless(waiting, error))?,
+    let copy = match local_store {
+        Some(local_store) => copy::get(local_store).await.or_else(forget)?,
         None => None,
     };
     match installation::prepare(pool, master_key, SHARDS, clock::now()).await {
@@ -74,7 +74,7 @@ pub async fn start(
             }
             Ok(Start { registry: RegistryRows::read(pool).await?, prepared: true })
         }
-        Err(error) if error.is_passing() && standby.is_some() => {
+        Err(error) if error.is_passing() && local_store.is_some() => {
             let Some(registry) = copy else { return Err(StartError::NoCopy(error)) };
             installation::check_master_key(&registry.installation, master_key)?;
             let error = &error as &dyn std::error::Error;
@@ -125,10 +125,14 @@ fn is_same(one: &InstallationRow, other: &InstallationRow) -> bool {
     one.installation_id == other.installation_id
 }
 
-/// A copy that another version made is of no use, and of no harm unless messages wait that need it.
-fn forget_unless(waiting: bool, error: CopyError) -> Result<Option<RegistryRows>, CopyError> {
+/// A copy that another version made is of no use. It does not keep a process from starting: messages that wait are
+/// drained into the database that is there.
+fn forget(error: CopyError) -> Result<Option<RegistryRows>, CopyError> {
     match error {
-        CopyError::Words(_) if !waiting => Ok(None),
-        error => Err(error),
+        CopyError::Words(_) => {
+            tracing::warn!("the cached registry is of another version: it is made anew when the database is reachable");
+            Ok(None)
+        }
+        CopyError::File(_) => Err(error),
     }
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::master_key::MasterKey;
 use super::{Registry, RegistryRows, copy};
-use crate::standby::Standby;
+use crate::local_store::LocalStore;
 use crate::store;
 use crate::store::channel::{REGISTRY, listen_until_stopped};
 
@@ -28,21 +28,22 @@ pub struct LiveRegistry {
     pool: PgPool,
     master_key: Arc<MasterKey>,
     admin_token: Arc<SecretString>,
-    standby: Option<Arc<Standby>>,
+    local_store: Option<Arc<LocalStore>>,
     current: Arc<watch::Sender<Registry>>,
 }
 
 impl LiveRegistry {
-    /// A registry that holds these rows to begin with. A copy of it is kept on standby, if that is wanted.
+    /// A registry that holds these rows to begin with. It is cached in the local store, if there is one.
     pub async fn new(
         pool: PgPool,
         master_key: Arc<MasterKey>,
         admin_token: Arc<SecretString>,
-        standby: Option<Arc<Standby>>,
+        local_store: Option<Arc<LocalStore>>,
         rows: &RegistryRows,
     ) -> Self {
         let registry = Registry::of(rows, &master_key, &admin_token);
-        let registry = Self { pool, master_key, admin_token, standby, current: Arc::new(watch::Sender::new(registry)) };
+        let registry =
+            Self { pool, master_key, admin_token, local_store, current: Arc::new(watch::Sender::new(registry)) };
         registry.keep_copy(rows).await;
         registry
     }
@@ -85,8 +86,8 @@ impl LiveRegistry {
     }
 
     async fn keep_copy(&self, rows: &RegistryRows) {
-        let Some(standby) = &self.standby else { return };
-        if let Err(error) = copy::put(standby, rows).await {
+        let Some(local_store) = &self.local_store else { return };
+        if let Err(error) = copy::put(local_store, rows).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(
                 error,

@@ -35,7 +35,6 @@ pub mod session_list;
 pub mod signing_key;
 pub mod silence;
 pub mod snapshot;
-pub mod standby;
 pub mod stream;
 pub mod transfer;
 

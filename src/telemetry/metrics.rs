@@ -121,6 +121,20 @@ pub const SPOOL_CAPACITY_BYTES: Metric =
 pub const SPOOL_REFUSED_MESSAGES: Metric =
     Metric::gauge("streamtally_spool_refused_messages", Unit::Count, "Messages kept aside that the database refused");
 
+/// What damage was found.
+pub const SPOOL_DAMAGED_FILES: Metric = Metric::gauge(
+    "streamtally_spool_damaged_files",
+    Unit::Count,
+    "Damaged files of the local store that were set aside",
+);
+
+/// What it cost.
+pub const SPOOL_LOST_MESSAGES: Metric = Metric::gauge(
+    "streamtally_spool_lost_messages",
+    Unit::Count,
+    "Confirmed messages that are missing in the damaged files that were set aside",
+);
+
 /// What waited and does not wait any more.
 pub const DRAINED_MESSAGES: Metric = Metric::counter(
     "streamtally_drained_messages_total",
@@ -189,6 +203,8 @@ pub const ALL: [&Metric; 24] = [
     &SPOOL_BYTES,
     &SPOOL_CAPACITY_BYTES,
     &SPOOL_REFUSED_MESSAGES,
+    &SPOOL_DAMAGED_FILES,
+    &SPOOL_LOST_MESSAGES,
     &DRAINED_MESSAGES,
     &FOLD_LAG_ENTRIES,
     &FOLD_LAG_SECONDS,

@@ -104,6 +104,11 @@ impl TestApp {
     /// Stops the service, and starts another on the same database and in the same data folder.
     pub async fn restart(&mut self, settings: &[&str]) {
         self.stop().await;
+        self.start_again(settings).await;
+    }
+
+    /// Starts another service after this one was stopped, on the same database and in the same data folder.
+    pub async fn start_again(&mut self, settings: &[&str]) {
         let (address, connections, stop, running) =
             serve(&self.database, self.data_dir.path(), settings).await.unwrap();
         (self.address, self.connections) = (address, connections);

@@ -1,5 +1,8 @@
 //! While the database is away: what is received is durable on this machine's disk, and goes into the log when it is back.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use reqwest::Method;
 use serde_json::Value;
 use streamtally::clock;
@@ -95,9 +98,9 @@ async fn a_signature_that_was_used_is_found_when_the_spool_is_drained() {
 
     app.database.bring_back().await;
     until_drained(&app).await;
+    // The replayed message comes before or behind the repeat, by how many are drained at once.
     let mut dispositions = column(&app, "disposition").await;
-    // In whichever order: the replay is judged when the log can tell, which is later where they are drained together.
-    dispositions.sort();
+    dispositions.sort_unstable();
     assert_eq!(dispositions, ["accepted", "accepted", "quarantined"]);
     let quarantined = app.list("/v1/events?disposition=quarantined").await;
     assert_eq!(quarantined[0]["reason"], "signature_of_another_push");
@@ -195,17 +198,15 @@ async fn a_data_folder_is_of_one_receiving_process() {
 }
 
 #[tokio::test]
-async fn the_standby_file_holds_no_secret() {
+async fn the_local_store_holds_no_secret() {
     let app = TestApp::start().await;
     let token = app.make_token(&["read"], None).await;
     app.database.take_away().await;
     let mut message = Push::of("room", 60).start();
     message["user_args"] = "auth_key=of-the-encoder&cdn=hw".into();
     app.callback(&message, 200).await;
-    let mut held = Vec::new();
-    for file in std::fs::read_dir(app.data_dir.path()).unwrap() {
-        held.extend(std::fs::read(file.unwrap().path()).unwrap());
-    }
+    let files = files_under(&app.data_dir.path().join("local-store"));
+    let held: Vec<u8> = files.iter().flat_map(|file| fs::read(file).unwrap()).collect();
     let held = String::from_utf8_lossy(&held);
     assert!(held.contains("room") && held.contains(DOMAIN));
     for secret in [KEY, token.as_str(), "of-the-encoder"] {
@@ -213,18 +214,143 @@ async fn the_standby_file_holds_no_secret() {
     }
 }
 
-#[tokio::test]
-async fn what_the_database_refuses_when_it_is_drained_is_kept_aside() {
+/// Lets the database refuse a message, and one of the others not; true is when it is kept aside.
+async fn app_with_a_refused_message() -> TestApp {
     let app = TestApp::start().await;
-    let refuse = "alter table log_entry add constraint of_the_test check (stream <> 'hall')";
+    let refuse = "alter table log_entry add constraint of_the_test check (stream not in ('hall', 'attic'))";
     sqlx::query(refuse).execute(&app.pool).await.unwrap();
     app.database.take_away().await;
-    for stream in ["room", "hall", "yard"] {
+    for stream in ["room", "hall", "yard", "attic"] {
         app.callback(&Push::of(stream, 60).start(), 200).await;
     }
     app.database.bring_back().await;
-    until(async || spool_state(&app).await == "empty; 1 messages kept aside that the database refuses").await;
-    let mut streams = column(&app, "stream").await;
-    streams.sort_unstable();
-    assert_eq!(streams, ["room", "yard"]);
+    until(async || spool_state(&app).await == "empty; 2 messages kept aside that the database refuses").await;
+    app
+}
+
+async fn streams(app: &TestApp) -> Vec<String> {
+    let select = "select stream from log_entry order by recorded_at, shard, position";
+    sqlx::query_scalar(select).fetch_all(&app.pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_when_it_is_drained_is_kept_aside() {
+    let app = app_with_a_refused_message().await;
+    let mut logged = streams(&app).await;
+    logged.sort_unstable();
+    assert_eq!(logged, ["room", "yard"]);
+}
+
+fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(files_under(&path)) } else { files.push(path) }
+    }
+    files.sort();
+    files
+}
+
+/// What happens to a file of the local store while no process runs.
+#[derive(Debug, Clone, Copy)]
+enum Damage {
+    Flip,
+    Zero,
+    Truncate,
+    Remove,
+}
+
+fn damage(file: &Path, kind: Damage) {
+    let mut content = fs::read(file).unwrap();
+    let middle = content.len() / 2;
+    match kind {
+        Damage::Flip => content[middle] ^= 4,
+        Damage::Zero => content[middle..].fill(0),
+        Damage::Truncate => content.truncate(middle),
+        Damage::Remove => return fs::remove_file(file).unwrap(),
+    }
+    fs::write(file, content).unwrap();
+}
+
+/// Spools some messages, damages the files that fit, starts with the database there, and drains. Whatever the damage:
+/// the process starts and receives, and what is not in the log is told. Gives the streams that are missing.
+async fn drain_damaged(of: &str, kind: Damage) -> Vec<String> {
+    let mut app = TestApp::start().await;
+    app.database.take_away().await;
+    let sent: Vec<_> = (0..8).map(|number| format!("room{number}")).collect();
+    for stream in &sent {
+        app.callback(&Push::of(stream, 60).start(), 200).await;
+    }
+    app.stop().await;
+    let mut files = files_under(&app.data_dir.path().join("local-store"));
+    files.retain(|file| file.to_string_lossy().contains(of));
+    assert_eq!(files.len(), 1, "{files:?}");
+    damage(&files[0], kind);
+    app.database.bring_back().await;
+    app.start_again(&ROLES).await;
+    app.callback(&Push::of("afterwards", 60).start(), 200).await;
+    until(async || spool_state(&app).await.starts_with("empty")).await;
+    assert_eq!(readiness(&app).await.0, 200, "{of} {kind:?}");
+    let logged = column(&app, "stream").await;
+    assert!(logged.contains(&"afterwards".to_owned()));
+    assert!(logged.iter().all(|stream| stream == "afterwards" || sent.contains(stream)), "{of} {kind:?}: {logged:?}");
+    let missing: Vec<_> = sent.into_iter().filter(|stream| !logged.contains(stream)).collect();
+    let told = format!("empty; damaged: {} messages lost, 1 files set aside", missing.len());
+    assert_eq!(spool_state(&app).await, told, "{of} {kind:?}");
+    let set_aside = files_under(&app.data_dir.path().join("local-store/damaged"));
+    assert_eq!(set_aside.len(), 1, "{of} {kind:?}");
+    // The next process tells it too, until somebody has cleared it away.
+    app.restart(&ROLES).await;
+    assert_eq!(spool_state(&app).await, told, "{of} {kind:?}");
+    fs::remove_file(&set_aside[0]).unwrap();
+    app.restart(&ROLES).await;
+    assert_eq!(spool_state(&app).await, "empty", "{of} {kind:?}");
+    missing
+}
+
+#[tokio::test]
+async fn damage_to_spooled_messages_is_told_and_costs_no_others() {
+    assert_eq!(drain_damaged("spool/0", Damage::Flip).await.len(), 1);
+    for kind in [Damage::Zero, Damage::Truncate] {
+        // The middle may lie within a message.
+        let missing = drain_damaged("spool/0", kind).await;
+        assert!(missing.ends_with(&["room4", "room5", "room6", "room7"].map(str::to_owned)), "{missing:?}");
+        assert!(missing.len() <= 5, "{missing:?}");
+    }
+    assert_eq!(drain_damaged("spool/0", Damage::Remove).await.len(), 8);
+}
+
+#[tokio::test]
+async fn damage_to_what_is_known_of_them_is_told_and_costs_nothing() {
+    for kind in [Damage::Flip, Damage::Zero, Damage::Truncate, Damage::Remove] {
+        assert!(drain_damaged("spool/mark", kind).await.is_empty(), "{kind:?}");
+    }
+    for kind in [Damage::Flip, Damage::Zero, Damage::Truncate] {
+        assert!(drain_damaged("local-store/registry", kind).await.is_empty(), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_copy_of_the_registry_is_not_used() {
+    let mut app = TestApp::start().await;
+    app.database.take_away().await;
+    app.stop().await;
+    damage(&app.data_dir.path().join("local-store/registry"), Damage::Flip);
+    let error = serve(&app.database, app.data_dir.path(), &ROLES).await.err().unwrap();
+    assert!(format!("{error:#}").contains("no copy of its registry"), "{error:#}");
+
+    app.database.bring_back().await;
+    app.start_again(&ROLES).await;
+    app.database.take_away().await;
+    app.restart(&ROLES).await;
+    app.callback(&Push::of("room", 60).start(), 200).await;
+}
+
+#[tokio::test]
+async fn a_file_of_an_earlier_version_does_not_keep_a_process_from_starting() {
+    let mut app = TestApp::start().await;
+    app.stop().await;
+    fs::write(app.data_dir.path().join("standby.sqlite"), "SQLite format 3\0").unwrap();
+    app.start_again(&ROLES).await;
+    app.callback(&Push::of("room", 60).start(), 200).await;
 }

@@ -41,7 +41,7 @@ fn the_program_serves_from_a_root_that_is_read_only_and_holds_the_c_library_alon
     assert_eq!(status, 0, "{printed}");
     let (status, printed) = finish(image.container(&sockets, port).args(["domain", "list"]));
     assert_eq!(status, 0, "{printed}");
-    assert!(image.data.join("admin-token").is_file() && image.data.join("standby.sqlite").is_file());
+    assert!(image.data.join("admin-token").is_file() && image.data.join("local-store").is_dir());
     // The container's own process is the child of what made the container.
     let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", service.pid())).unwrap();
     send(children.trim().parse().unwrap(), Signal::TERM);

@@ -8,6 +8,7 @@ mod certificates;
 mod collector;
 mod command_line;
 mod crash;
+mod damage;
 mod demo;
 mod diagnose;
 mod documents;
