@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use metrics::Counter;
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarms;
@@ -26,6 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the log says that the spool is in use.
 const REPORT: Duration = Duration::from_mins(1);
 
+/// How soon what the database refused is tried again, and how rarely at last.
+const FIRST_RETRY: Duration = Duration::from_mins(1);
+const LAST_RETRY: Duration = Duration::from_hours(1);
+
 /// Drains the spool.
 pub struct Drain {
     spool: Arc<Spool>,
@@ -38,6 +42,7 @@ pub struct Drain {
     at_once: usize,
     /// What was drained, and is not in the log.
     missing: Missing,
+    retry: Retry,
 }
 
 /// Messages that were drained since the spool was empty, and are not in the log.
@@ -47,20 +52,30 @@ struct Missing {
     lost: u64,
 }
 
+/// When what the database refused is tried again.
+struct Retry {
+    due: tokio::time::Instant,
+    pause: Duration,
+}
+
 impl Drain {
     /// Drains a spool into a log. `appended` is told of every commit.
     #[must_use]
     pub fn new(spool: Arc<Spool>, log: Log, alarms: Arc<Alarms>, appended: Arc<Notify>) -> Self {
-        Self { spool, log, alarms, appended, portion: None, at_once: MOST_AT_ONCE, missing: Missing::default() }
+        let retry = Retry { due: tokio::time::Instant::now(), pause: FIRST_RETRY };
+        Self { spool, log, alarms, appended, portion: None, at_once: MOST_AT_ONCE, missing: Missing::default(), retry }
     }
 
-    /// Drains whatever comes until stopped.
+    /// Drains whatever comes until stopped, and tries now and then what the database refused before.
     pub async fn run(mut self, stopped: CancellationToken) {
         while stopped.run_until_cancelled(self.take_turn()).await.is_some() {}
     }
 
     async fn take_turn(&mut self) {
-        self.spool.until_filled().await;
+        if timeout_at(self.retry.due, self.spool.until_filled()).await.is_err() {
+            self.retry_refused().await;
+            return;
+        }
         let began = Instant::now();
         self.drain_all().await;
         let (seconds, Missing { kept_aside, lost }) = (began.elapsed().as_secs(), std::mem::take(&mut self.missing));
@@ -141,11 +156,13 @@ impl Drain {
                 refused,
                 unreadable,
                 "the database refuses spooled messages, or this version cannot read them: they are kept aside in the \
-                 folder local-store/refused, and counted by /readyz; report this as a defect"
+                 folder local-store/refused, tried again now and then, and counted by /readyz; if they stay there, \
+                 report this as a defect"
             );
             let kept_aside = (refused + unreadable) as u64;
             drained("refused", AppendError::Refused.as_str()).increment(kept_aside);
             self.missing.kept_aside += kept_aside;
+            self.retry.soon();
         }
         Ok(())
     }
@@ -167,6 +184,55 @@ impl Drain {
         }
         self.appended.notify_one();
         settled
+    }
+
+    /// Offers the database what it refused before.
+    async fn retry_refused(&mut self) {
+        let before = self.spool.fill().refused_messages;
+        let logged = if before == 0 { self.spool.look_for_damage().await.map(|()| 0) } else { self.try_again().await };
+        match logged {
+            Ok(0) => {}
+            Ok(logged) => tracing::info!(
+                logged,
+                left = self.spool.fill().refused_messages,
+                "messages that the database refused before are in the log now"
+            ),
+            Err(ref error) => tell_of_disk(error),
+        }
+        self.retry.after(logged.is_ok_and(|logged| logged > 0));
+    }
+
+    /// Offers each of the refused messages to the database once, in their order; puts those that do not go into the log
+    /// at the end again. Gives how many went.
+    async fn try_again(&mut self) -> Result<u64, SpoolError> {
+        let (end, mut logged) = (self.spool.end(Queue::Refused).await?, 0);
+        while let Some(mut portion) = self.spool.next(Queue::Refused, end).await? {
+            let Settled { logged: now, unconfirmed, refused } = self.log_some(std::mem::take(&mut portion.left)).await;
+            logged += now.len() as u64;
+            let has_to_stop = !unconfirmed.is_empty() || !self.spool.is_empty();
+            let mut others: Vec<_> = refused.into_iter().chain(unconfirmed).collect();
+            others.sort_unstable_by_key(|(place, _)| *place);
+            portion.refused = others.into_iter().map(|(_, message)| message).collect();
+            self.spool.settle(&portion).await?;
+            self.spool.remove_drained().await?;
+            if has_to_stop {
+                break;
+            }
+        }
+        Ok(logged)
+    }
+}
+
+impl Retry {
+    /// Something was refused just now.
+    fn soon(&mut self) {
+        *self = Self { due: tokio::time::Instant::now() + FIRST_RETRY, pause: FIRST_RETRY };
+    }
+
+    /// It was tried: each time that it was in vain, the next is put off for longer.
+    fn after(&mut self, was_of_use: bool) {
+        let pause = if was_of_use { FIRST_RETRY } else { self.pause };
+        *self = Self { due: tokio::time::Instant::now() + pause, pause: LAST_RETRY.min(pause * 2) };
     }
 }
 
@@ -193,4 +259,26 @@ pub fn register_meters() {
         let _ = drained("quarantined", reason.as_str());
     }
     let _ = drained("refused", AppendError::Refused.as_str());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_refused_is_tried_again_less_and_less_often_until_that_is_of_use() {
+        let mut retry = Retry { due: tokio::time::Instant::now(), pause: FIRST_RETRY };
+        let mut pause_after = |was_of_use| {
+            retry.after(was_of_use);
+            retry.due.duration_since(tokio::time::Instant::now()).as_secs_f64() / 60.0
+        };
+        for minutes in [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] {
+            let pause = pause_after(false);
+            assert!((minutes - 1.0..=minutes).contains(&pause), "{pause} minutes, not {minutes}");
+        }
+        assert!(pause_after(true) <= 1.0);
+        assert!(pause_after(false) > 1.0);
+        retry.soon();
+        assert!(retry.due <= tokio::time::Instant::now() + FIRST_RETRY);
+    }
 }

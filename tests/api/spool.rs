@@ -235,10 +235,31 @@ async fn streams(app: &TestApp) -> Vec<String> {
 
 #[tokio::test]
 async fn what_the_database_refuses_when_it_is_drained_is_kept_aside() {
-    let app = app_with_a_refused_message().await;
+    let mut app = app_with_a_refused_message().await;
     let mut logged = streams(&app).await;
     logged.sort_unstable();
     assert_eq!(logged, ["room", "yard"]);
+    // Tried again in vain, it is kept still: in another file.
+    let folder = app.data_dir.path().join("local-store/refused");
+    let before = files_under(&folder);
+    app.restart(&ROLES).await;
+    until(async || files_under(&folder) != before).await;
+    assert_eq!(spool_state(&app).await, "empty; 2 messages kept aside that the database refuses");
+    assert_eq!(streams(&app).await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_the_database_refused_goes_into_the_log_when_it_does_not_refuse_it_any_longer() {
+    let mut app = app_with_a_refused_message().await;
+    sqlx::query("alter table log_entry drop constraint of_the_test").execute(&app.pool).await.unwrap();
+    app.restart(&ROLES).await;
+    until_drained(&app).await;
+    let mut logged = streams(&app).await;
+    assert_eq!(logged.split_off(2).len(), 2);
+    app.fold().await;
+    for stream in ["room", "hall", "yard", "attic"] {
+        assert_eq!(app.session(&format!("stream={stream}")).await["start_deliveries"], 1);
+    }
 }
 
 fn files_under(folder: &Path) -> Vec<PathBuf> {
