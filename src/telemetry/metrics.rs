@@ -187,7 +187,7 @@ pub const REPORT_SECONDS_BY_KIND: Metric = Metric::histogram(
 );
 
 /// Every metric.
-pub const ALL: [&Metric; 24] = [
+pub const ALL: [&Metric; 26] = [
     &BUILD_INFO,
     &PART_READY,
     &POOL_CONNECTIONS,
