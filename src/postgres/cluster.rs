@@ -27,7 +27,7 @@ use super::{
     pid_file::PidFile,
     process::{self, Servers},
     server::{FAST_STOP, IMMEDIATE_STOP, Server},
-    settings::{self, DATABASE, ROLE},
+    settings::{self, DATABASE, ROLE, SUPERUSER},
     socket::SocketFolder,
     wait,
 };
@@ -101,12 +101,12 @@ impl Cluster {
                 .map_err(PostgresError::io("hand over", &new))?;
         }
         let mut initdb = self.command("initdb", Signal::KILL);
-        initdb.arg("-D").arg(&new).args(["-U", ROLE, "--encoding=UTF8", "--locale=C", "--data-checksums"]);
+        initdb.arg("-D").arg(&new).args(["-U", SUPERUSER, "--encoding=UTF8", "--locale=C", "--data-checksums"]);
         initdb.args(["--auth-local=peer", "--auth-host=reject", "--no-instructions"]);
         run(initdb, "")?;
         let mut single = self.command("postgres", Signal::KILL);
         single.arg("--single").arg("-D").arg(&new).args(["-c", "exit_on_error=on", "postgres"]);
-        run(single, &format!("create database {DATABASE}\n"))?;
+        run(single, &format!("create role {ROLE} login\ncreate database {DATABASE} owner {ROLE}\n"))?;
         fs::rename(&new, &pgdata).map_err(PostgresError::io("put in place", &pgdata))?;
         let data_dir = self.folder.path();
         File::open(data_dir).and_then(|folder| folder.sync_all()).map_err(PostgresError::io("sync", data_dir))

@@ -12,9 +12,13 @@ use std::{
 
 use super::{folder::Folder, socket::PORT};
 
-/// The role and the database, both made for the service.
+/// The role and the database, both made for the service. The role owns the database and is no superuser, so that SQL
+/// reads no files, such as the master key, and runs no programs.
 pub(super) const ROLE: &str = "streamtally";
 pub(super) const DATABASE: &str = "streamtally";
+
+/// The superuser that each server must have. Nobody may connect as it: no user of the machine is mapped to it.
+pub(super) const SUPERUSER: &str = "postgres";
 
 /// Below this many bytes of `/dev/shm` (containers have 64 MiB) a parallel query can run out of it.
 const ENOUGH_SHARED_MEMORY: u64 = 256 << 20;

@@ -1,13 +1,15 @@
 //! The `PostgreSQL` that the tests share: the service's own private server, in a folder that runs use again. It ends with
-//! the test process.
+//! the test process. Databases are made by its superuser, and belong to the service's role, which tests connect as.
 //!
 //! With `STREAMTALLY_TEST_CITUS_URL`, the URL of a coordinator for a superuser, it is that Citus cluster instead: each test's
 //! database is made on all of its nodes. One run at a time.
 //!
 //! What a killed run left behind is dropped by the next one.
 
+use std::fs::Permissions;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,6 +25,9 @@ const TEMPLATE: &str = "test_template";
 
 /// Names the cluster to test on.
 const CLUSTER: &str = "STREAMTALLY_TEST_CITUS_URL";
+
+/// The service's role, as in any data folder of its own.
+const ROLE: &str = "streamtally";
 
 /// Where databases are made: the server; of a cluster the coordinator, then its workers. Each as a superuser, and its
 /// name.
@@ -41,8 +46,8 @@ impl TestDatabase {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let (server, _) = &NODES.get_or_init(prepare).await[0];
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        on_each_node(&format!("create database {name} template {TEMPLATE}")).await;
-        Self { options: server.clone().database(&name), name }
+        on_each_node(&format!("create database {name} template {TEMPLATE} {}", owned())).await;
+        Self { options: of_service(server).database(&name), name }
     }
 }
 
@@ -73,6 +78,16 @@ impl Drop for TestDatabase {
 /// Whether the tests' databases are those of a cluster.
 pub fn on_citus() -> bool {
     std::env::var_os(CLUSTER).is_some()
+}
+
+/// The same server, as the service connects: on a cluster, whose URL has no other role, as that superuser.
+fn of_service(node: &PgConnectOptions) -> PgConnectOptions {
+    if on_citus() { node.clone() } else { node.clone().username(ROLE) }
+}
+
+/// Whose a database is.
+fn owned() -> String {
+    if on_citus() { String::new() } else { format!("owner {ROLE}") }
 }
 
 /// The most shards that are folded in one transaction.
@@ -110,8 +125,8 @@ async fn prepare() -> Vec<Node> {
             drop_database(std::slice::from_ref(node), &name).await;
         }
     }
-    on_each(&nodes, &format!("create database {TEMPLATE}")).await;
-    let mut template = PgConnection::connect_with(&nodes[0].0.clone().database(TEMPLATE)).await.unwrap();
+    on_each(&nodes, &format!("create database {TEMPLATE} {}", owned())).await;
+    let mut template = PgConnection::connect_with(&of_service(&nodes[0].0).database(TEMPLATE)).await.unwrap();
     if nodes.len() > 1 {
         join_cluster(&mut template, &nodes).await;
     }
@@ -185,7 +200,12 @@ fn private_server() -> PgConnectOptions {
     let server = SERVER.get_or_init(|| {
         let mut hasher = DefaultHasher::new();
         env!("CARGO_MANIFEST_DIR").hash(&mut hasher);
-        let data_dir: PathBuf = std::env::temp_dir().join(format!("streamtally-tests-{:016x}", hasher.finish()));
+        let name = format!("streamtally-databases-of-tests-{:016x}", hasher.finish());
+        let data_dir: PathBuf = std::env::temp_dir().join(&name);
+        // Whoever gets to the socket may be any role.
+        let rules = std::env::temp_dir().join(format!("{name}.pg_hba.conf"));
+        std::fs::write(&rules, "local all all trust\n").unwrap();
+        std::fs::set_permissions(&rules, Permissions::from_mode(0o644)).unwrap();
         // These tests are not about durability: those that are start the service itself.
         let quick = [
             ("fsync", "off"),
@@ -193,6 +213,7 @@ fn private_server() -> PgConnectOptions {
             ("full_page_writes", "off"),
             ("max_connections", "400"),
             ("shared_buffers", "256MB"),
+            ("hba_file", rules.to_str().unwrap()),
         ];
         PrivatePostgres::open(&Options {
             data_dir,
@@ -205,6 +226,6 @@ fn private_server() -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .socket(server.socket_dir())
         .port(server.port())
-        .username(server.user())
+        .username("postgres")
         .database(server.database())
 }

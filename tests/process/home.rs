@@ -146,6 +146,14 @@ impl Home {
         finish(&mut command)
     }
 
+    /// Another program, run by the service's user.
+    pub fn as_user(&self, program: PathBuf) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir("/").stdin(Stdio::null());
+        run_as(&mut command, self.user.id());
+        command
+    }
+
     /// The program, run by the service's user with none of our settings.
     pub fn program(&self) -> Command {
         let mut command = Command::new(&self.binary);

@@ -11,7 +11,7 @@ use std::{
 
 use rustix::process::Signal;
 
-use crate::home::{Home, User, finish, free_port, is_root, run_as, send, set_mode, wait_for};
+use crate::home::{Home, User, finish, free_port, is_root, run_as, send, set_mode};
 use crate::service::Service;
 
 /// The user of the image.
@@ -28,8 +28,9 @@ fn the_program_serves_from_a_root_that_is_read_only_and_holds_the_c_library_alon
         return;
     }
     let database = home.serve();
-    database.sql("create database image");
     let sockets = open_to_everybody(&home, &database);
+    let create = "create database image owner streamtally";
+    assert!(database.psql_as("postgres", create).status().unwrap().success());
     let port = free_port();
     let stderr = home.path().join("stderr-image");
     let mut serve = image.container(&sockets, port);
@@ -122,10 +123,7 @@ impl Image {
 
 /// Lets every user of the machine use a service's private database, which else is for its own; the folder of its socket.
 fn open_to_everybody(home: &Home, service: &Service) -> PathBuf {
-    fs::write(service.sql("show hba_file"), "local all all trust\n").unwrap();
-    let rules_since = service.sql("select pg_conf_load_time()");
-    service.sql("select pg_reload_conf()");
-    wait_for("the new rules", || service.sql("select pg_conf_load_time()") != rules_since);
+    service.let_be_any_role();
     let sockets = service.socket_dir();
     set_mode(&home.data_dir(), 0o711);
     set_mode(&sockets, 0o711);

@@ -7,6 +7,7 @@
 mod certificates;
 mod collector;
 mod command_line;
+mod compose;
 mod crash;
 mod damage;
 mod demo;

@@ -17,17 +17,14 @@ struct Replica {
 impl Replica {
     fn of(home: &Home, service: &Service) -> Self {
         let (pgdata, owner) = (service.pgdata(), owner_of(&service.pgdata()));
-        let hba = service.sql("show hba_file");
-        fs::write(&hba, fs::read_to_string(&hba).unwrap() + "local replication all trust\n").unwrap();
-        service.sql("select pg_reload_conf()");
+        service.let_be_any_role();
         let folder = home.path().join("replica");
         fs::create_dir(&folder).unwrap();
         std::os::unix::fs::chown(&folder, Some(owner), Some(owner)).unwrap();
         set_mode(&folder, 0o755);
         let data = folder.join("data");
         let mut copy = Command::new(program("pg_basebackup"));
-        copy.args(["--username", "streamtally", "--checkpoint", "fast", "--write-recovery-conf", "--pgdata"])
-            .arg(&data);
+        copy.args(["--username", "postgres", "--checkpoint", "fast", "--write-recovery-conf", "--pgdata"]).arg(&data);
         copy.env("PGHOST", service.socket_dir()).current_dir("/");
         assert!(run_as(&mut copy, Some(owner)).status().unwrap().success());
         let mut server = Command::new(program("postgres"));
@@ -37,8 +34,8 @@ impl Replica {
             "-c",
             "max_connections=100",
         ]);
-        for file in ["hba_file", "ident_file"] {
-            server.arg("-c").arg(format!("{file}={}", service.sql(&format!("show {file}"))));
+        for (setting, file) in [("hba_file", "pg_hba.conf"), ("ident_file", "pg_ident.conf")] {
+            server.arg("-c").arg(format!("{setting}={}", home.data_dir().join(file).display()));
         }
         let server = Bystander::spawn(run_as(server.current_dir("/"), Some(owner)));
         let replica = Self { sockets: folder.display().to_string(), _server: server };
@@ -50,7 +47,7 @@ impl Replica {
     fn try_sql(&self, statement: &str) -> Option<String> {
         let mut psql = Command::new(program("psql"));
         psql.env_clear().env("PGHOST", &self.sockets);
-        let output = psql.args(["-XAtq", "-U", "streamtally", "-d", "streamtally", "-c", statement]).output().unwrap();
+        let output = psql.args(["-XAtq", "-U", "postgres", "-d", "streamtally", "-c", statement]).output().unwrap();
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     }
 }

@@ -158,11 +158,25 @@ impl Service {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
+    /// Lets whoever gets to the socket be any role, the superuser `postgres` too.
+    pub fn let_be_any_role(&self) {
+        let rules = "local all all trust\nlocal replication all trust\n";
+        fs::write(self.data_dir.join("pg_hba.conf"), rules).expect("the server's rules");
+        send(self.running_server(), Signal::HUP);
+        let is_let = || self.psql_as("postgres", "select 1").output().expect("psql").status.success();
+        wait_for("the new rules", is_let);
+    }
+
     /// A client for one statement.
     pub fn psql(&self, statement: &str) -> Command {
+        self.psql_as("streamtally", statement)
+    }
+
+    /// A client of this role for one statement.
+    pub fn psql_as(&self, role: &str, statement: &str) -> Command {
         let mut psql = Command::new(program("psql"));
         psql.env_clear().env("PGHOST", self.socket_dir()).stdin(Stdio::null());
-        psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "streamtally", "-d", "streamtally"]);
+        psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", role, "-d", "streamtally"]);
         psql.args(["-c", statement]);
         psql
     }

@@ -35,6 +35,20 @@ fn check_first_start(user: User) {
     let locale = "select datcollate, datctype from pg_database where datname = current_database()";
     assert_eq!(service.sql(locale), "C|C");
     assert_eq!(service.sql("select current_user, current_database()"), "streamtally|streamtally");
+    let rights = "select rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls from pg_roles";
+    assert_eq!(service.sql(&format!("{rights} where rolname = current_user")), "f|f|f|f|f");
+    let master_key = home.data_dir().join("master-key");
+    for statement in [
+        format!("select pg_read_file('{}')", master_key.display()),
+        "copy (select 1) to program 'true'".to_owned(),
+        "set role postgres".to_owned(),
+    ] {
+        let output = service.psql(&statement).output().expect("psql");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("permission denied") || told.contains("must be superuser"), "{statement}: {output:?}");
+    }
+    let as_superuser = service.psql_as("postgres", "select 1").output().expect("psql");
+    assert!(String::from_utf8_lossy(&as_superuser.stderr).contains("authentication failed"), "{as_superuser:?}");
 
     let data_dir = home.data_dir();
     assert_eq!(fs::read_to_string(data_dir.join("lock")).expect("a lock file"), format!("{} serve\n", service.pid()));
