@@ -291,21 +291,29 @@ begin
 end
 $$;
 
--- Closes a moment, once what is being appended is. It takes the head rows in the order of their shards, as an append does,
--- and one by one, as a cluster wants it.
-create function close_moment(moment timestamptz) returns table (shard smallint, "position" bigint)
+-- Closes a moment, or the latest there is, once what is being appended is. It takes the head rows in the order of their
+-- shards, as an append does, and one by one, as a cluster wants it; and it reads the clock after that. The latest is not
+-- after `not_after`, should the clock leap just then.
+create function close_moment(asked timestamptz, not_after timestamptz)
+    returns table (closed_at timestamptz, shard smallint, "position" bigint)
     language plpgsql volatile
 as $$
 #variable_conflict use_column
 declare
     shards constant smallint[] := (select array_agg(shard order by shard) from shard_head);
     taken  smallint;
+    latest timestamptz;
+    moment timestamptz;
 begin
+    foreach taken in array shards loop
+        select greatest(latest, recorded_at) into latest from shard_head where shard = taken for update;
+    end loop;
+    moment := coalesce(asked, least(greatest(clock_timestamp(), latest), not_after));
     foreach taken in array shards loop
         return query
         update shard_head set recorded_at = greatest(recorded_at, moment + interval '1 microsecond')
         where shard = taken
-        returning shard, position;
+        returning moment, shard, position;
     end loop;
 end
 $$;

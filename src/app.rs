@@ -134,7 +134,7 @@ impl Application {
         let capacity = usize::try_from(options.queue_capacity)?;
         let (queue, writer) =
             group_commit::open(capacity, log(Use::Append), spool.clone(), prepared.subscribe(), Arc::clone(&appended));
-        let (alarms, notes) = (Arc::<Alarms>::default(), Notes::default());
+        let (alarms, notes, connections) = (Arc::<Alarms>::default(), Notes::default(), Connections::default());
         let drain =
             spool.clone().map(|spool| Drain::new(spool, log(Use::Drain), Arc::clone(&alarms), Arc::clone(&appended)));
         let [query_pool, report_pool] = [Use::Query, Use::Report]
@@ -163,7 +163,6 @@ impl Application {
             sealer,
             metrics: metrics.clone(),
         });
-        let connections = Connections::default();
         let (server, address) = server::bind(options, state.clone(), certificate.as_ref(), connections.clone())?;
         Ok(Self {
             server,

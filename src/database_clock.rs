@@ -91,9 +91,14 @@ struct Distance(TimeDelta);
 
 impl fmt::Display for Distance {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let distance = Duration::from_secs(self.0.num_seconds().unsigned_abs());
-        let direction = if self.0 < TimeDelta::zero() { "behind" } else { "ahead of" };
-        write!(formatter, "{} {direction}", humantime::format_duration(distance))
+        match self.0.num_days().unsigned_abs() {
+            0 | 1 => {
+                let distance = Duration::from_secs(self.0.num_seconds().unsigned_abs());
+                humantime::format_duration(distance).fmt(formatter)?;
+            }
+            days => write!(formatter, "{days} days")?,
+        }
+        formatter.write_str(if self.0 < TimeDelta::zero() { " behind" } else { " ahead of" })
     }
 }
 
@@ -126,7 +131,7 @@ mod tests {
         }
         let words = |offset, recorded_to| reading(offset, recorded_to).check(tolerance).unwrap_err().to_string();
         assert!(words(61, 0).starts_with("the database's clock is 1m 1s ahead of the service's"));
-        assert!(words(-8_640_000, 0).starts_with("the database's clock is 3months 8days"));
+        assert!(words(-8_640_000, 0).starts_with("the database's clock is 100 days behind"));
         assert!(words(-61, 61).starts_with("the database's clock is 1m 1s behind the service's"));
         assert!(words(0, 61).starts_with("the log reaches to 1m 1s ahead of the clock"));
     }

@@ -29,8 +29,8 @@ use crate::store::release::WaitingRow;
 use crate::store::session_list::Renditions;
 use crate::telemetry::metrics::{
     BUILD_INFO, DATABASE_CLOCK_OFFSET_SECONDS, FOLD_LAG_ENTRIES, FOLD_LAG_SECONDS, LIVE_SESSIONS, LIVE_STREAMS,
-    LOG_AHEAD_SECONDS, PART_READY, POOL_CONNECTIONS, POOL_CONNECTIONS_MAX, QUARANTINE_WAITING_MESSAGES,
-    UNCONFIRMED_SESSIONS,
+    LOG_AHEAD_SECONDS, NEVER_HEARD_DOMAINS, PART_READY, POOL_CONNECTIONS, POOL_CONNECTIONS_MAX,
+    QUARANTINE_WAITING_MESSAGES, UNCONFIRMED_SESSIONS,
 };
 
 /// How often. Less often than Prometheus asks would be of little use.
@@ -44,6 +44,9 @@ const QUARANTINED_SINCE: TimeDelta = TimeDelta::days(7);
 
 /// How many of them are counted: with more, it does not matter how many there are.
 const QUARANTINED_MOST: i64 = 1_000;
+
+/// How long after its registration a domain is expected to send something.
+const HEARD_WITHIN: TimeDelta = TimeDelta::hours(1);
 
 /// Looks at a process.
 pub struct Sampler {
@@ -78,12 +81,13 @@ impl Sampler {
             show_lag(within_patience(store::fold::get_lag(&self.state.work_pool)).await);
             show_live(within_patience(self.count_live()).await);
             show_waiting(within_patience(self.count_waiting()).await.as_deref());
+            show_never_heard(within_patience(self.count_never_heard()).await);
         }
     }
 
     async fn show_clocks(&mut self) {
         let clocks = within_patience(ClockReading::take(&self.state.work_pool)).await;
-        let seconds = |time: Option<TimeDelta>| time.map_or(f64::NAN, |time| time.as_seconds_f64());
+        let seconds = |time: Option<TimeDelta>| time.map_or(f64::NAN, TimeDelta::as_seconds_f64);
         DATABASE_CLOCK_OFFSET_SECONDS.gauge_of(&[]).set(seconds(clocks.map(|clocks| clocks.offset)));
         LOG_AHEAD_SECONDS.gauge_of(&[]).set(seconds(clocks.map(|clocks| clocks.log_ahead())));
         let Some(clocks) = clocks else { return };
@@ -133,6 +137,10 @@ impl Sampler {
     async fn count_waiting(&self) -> Result<Vec<WaitingRow>, sqlx::Error> {
         let since = clock::now() - QUARANTINED_SINCE;
         store::release::count_waiting(&self.state.query_pool, since, QUARANTINED_MOST).await
+    }
+
+    async fn count_never_heard(&self) -> Result<usize, sqlx::Error> {
+        query::silence::count_never_heard(&self.state.query_pool, clock::now() - HEARD_WITHIN).await
     }
 }
 
@@ -189,6 +197,11 @@ fn show_waiting(waiting: Option<&[WaitingRow]>) {
         let messages = waiting.and_then(|rows| of_reason(rows).or_else(|| or_none(rows)));
         QUARANTINE_WAITING_MESSAGES.gauge_of(&[("reason", reason)]).set(number(messages));
     }
+}
+
+fn show_never_heard(domains: Option<usize>) {
+    let domains = domains.and_then(|domains| i64::try_from(domains).ok());
+    NEVER_HEARD_DOMAINS.gauge_of(&[]).set(number(domains));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are approximate")]

@@ -313,10 +313,10 @@ pub async fn list_sessions(
         parameters.include_total == Some(true),
     )
     .await?;
-    let as_of = list.as_of;
+    let (moment, as_of) = (list.moment, list.moment.as_of);
     let (data, next_cursor) = parameters.page.page(
         list.page,
-        |row| (row.started_at, row.session_id, as_of),
+        |row| (row.started_at, row.session_id, moment),
         |row| SessionView::new(row, principal.may(Scope::Personal), as_of, unconfirmed_after),
     );
     Ok(Json(SessionPageView { data, next_cursor, total: list.total, as_of }))

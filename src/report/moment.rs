@@ -62,21 +62,25 @@ pub async fn close(
 ) -> Result<Moment, ReportError> {
     let clocks = ClockReading::take(primary).await?;
     let check = || clocks.check(tolerance).map_err(ReportError::WrongClock);
-    // Not read again when the moment is closed: the clock may leap in between.
-    let at = as_of.unwrap_or(clocks.latest());
-    if as_of.is_none() || at > clocks.service_time.min(clocks.latest()) {
+    if let Some(as_of) = as_of
+        && as_of > clocks.latest()
+    {
         check()?;
-    }
-    if at > clocks.latest() {
         return Err(ReportError::Future);
     }
-    let reaches = match store::moment::list_closed_reaches(primary, at).await? {
-        Some(reaches) => reaches,
-        None => {
-            check()?;
-            store::moment::close(primary, at).await?
+    let closed = match as_of {
+        Some(as_of) if as_of <= clocks.service_time || check().is_ok() => {
+            store::moment::list_closed_reaches(primary, as_of).await?
         }
+        Some(_) | None => None,
     };
+    let reaches = if let Some(reaches) = closed {
+        reaches
+    } else {
+        check()?;
+        store::moment::close(primary, as_of, clocks.latest() + tolerance).await?
+    };
+    let at = reaches.first().map(|reach| reach.at).ok_or(sqlx::Error::RowNotFound)?;
     let moment = Moment { at, reaches };
     let patience = Instant::now() + PATIENCE;
     loop {

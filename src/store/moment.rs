@@ -6,6 +6,8 @@ use sqlx::PgExecutor;
 /// How far a shard's log reached when a moment was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReachRow {
+    /// The moment.
+    pub at: DateTime<Utc>,
     /// The shard.
     pub shard: i16,
     /// Position of its last entry.
@@ -47,19 +49,29 @@ pub async fn list_closed_reaches(
             .fetch_all(executor)
             .await?;
     let closed = rows.iter().all(|row| row.closed);
-    Ok(closed.then(|| rows.iter().map(|row| ReachRow { shard: row.shard, position: row.position }).collect()))
+    Ok(closed.then(|| rows.iter().map(|row| ReachRow { at, shard: row.shard, position: row.position }).collect()))
 }
 
-/// Closes a moment: whatever is appended later is recorded later, whatever the clock does.
+/// Closes a moment, or the latest there is: whatever is appended later is recorded later, whatever the clock does.
 ///
-/// Waits for what is being appended. As an append does, it takes the head rows in the order of their shards.
+/// Waits for what is being appended. As an append does, it takes the head rows in the order of their shards, and reads the
+/// clock after that. The latest moment is not after `not_after`, should the clock leap just then.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn close(executor: impl PgExecutor<'_>, at: DateTime<Utc>) -> Result<Vec<ReachRow>, sqlx::Error> {
-    sqlx::query_as!(ReachRow, r#"select shard as "shard!", position as "position!" from close_moment($1)"#, at)
-        .fetch_all(executor)
-        .await
+pub async fn close(
+    executor: impl PgExecutor<'_>,
+    at: Option<DateTime<Utc>>,
+    not_after: DateTime<Utc>,
+) -> Result<Vec<ReachRow>, sqlx::Error> {
+    sqlx::query_as!(
+        ReachRow,
+        r#"select closed_at as "at!", shard as "shard!", position as "position!" from close_moment($1, $2)"#,
+        at,
+        not_after
+    )
+    .fetch_all(executor)
+    .await
 }
 
 /// Whether entries up to a moment are not folded yet, by how far each shard's log reached then.

@@ -144,8 +144,8 @@ pub async fn list_sessions(
     query.build_query_as().fetch_all(executor).await
 }
 
-/// The sessions that fit by their names, and that have changed since `filter.as_of`: of the stretch of a list after a
-/// place, up to another if there is one.
+/// The sessions that fit by their names, and about which something was recorded after `recorded_to`: of the stretch of a
+/// list after a place, up to another if there is one.
 ///
 /// # Errors
 /// Those of the database.
@@ -155,6 +155,7 @@ pub async fn list_changed_sessions(
     newest_first: bool,
     after: (DateTime<Utc>, Uuid),
     up_to: Option<(DateTime<Utc>, Uuid)>,
+    recorded_to: DateTime<Utc>,
 ) -> Result<Vec<SessionRow>, sqlx::Error> {
     let mut query = QueryBuilder::new("select * from stream_session where status <> 'unseen'");
     push_names(&mut query, filter);
@@ -166,7 +167,7 @@ pub async fn list_changed_sessions(
         }
     }
     query.push(" and session_id in (select session_id from log_entry where recorded_at > ");
-    query.push_bind(filter.as_of).push(")");
+    query.push_bind(recorded_to).push(")");
     query.build_query_as().fetch_all(executor).await
 }
 

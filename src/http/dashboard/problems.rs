@@ -61,7 +61,7 @@ pub async fn show_problems(
         (silence(&silent, now))
         (refusals(&refused))
         (quarantine(&visitor, &waiting))
-        (unconfirmed_sessions(&unconfirmed.page, unconfirmed.as_of, state.unconfirmed_after))
+        (unconfirmed_sessions(&unconfirmed.page, unconfirmed.moment.as_of, state.unconfirmed_after))
     };
     Ok(frame::page(&visitor, Place::Problems, "Problems", &content))
 }

@@ -63,7 +63,7 @@ pub async fn show_stream(
         ..SessionFilter::all(visitor.principal.visible_domains(), as_of, state.unconfirmed_after)
     };
     let list = query::sessions::list_sessions(&state.query_pool, filter, true, after, limit, false).await?;
-    let as_of = list.as_of;
+    let (moment, as_of) = (list.moment, list.moment.as_of);
     let picture = if after.is_none() {
         picture(&visitor, &state, stream_id).await?
     } else {
@@ -79,7 +79,7 @@ pub async fn show_stream(
     );
     let broadcasts = broadcasts.await?.page;
     let totals = totals(&state, &stream, as_of).await;
-    let place = |row: &SessionRow| (row.started_at, row.session_id, as_of);
+    let place = |row: &SessionRow| (row.started_at, row.session_id, moment);
     let (rows, next) = page.page(list.page, place, |row| row);
     let earlier = next.map(|next| words::path(&page_of(&stream), &[("cursor", Some(&next))]));
     let content = html! {
@@ -105,7 +105,7 @@ async fn picture(visitor: &Visitor, state: &AppState, stream_id: Uuid) -> Result
         ..SessionFilter::all(visitor.principal.visible_domains(), as_of, state.unconfirmed_after)
     };
     let list = query::sessions::list_sessions(&state.query_pool, filter, true, None, timeline::MOST, false).await?;
-    Ok(timeline::timeline(&list.page, list.as_of))
+    Ok(timeline::timeline(&list.page, list.moment.as_of))
 }
 
 fn page_of(stream: &StreamRow) -> String {
