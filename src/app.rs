@@ -128,10 +128,10 @@ impl Application {
         let registry =
             LiveRegistry::new(work_pool.clone(), Arc::clone(&master_key), admin_token, store.clone(), &rows).await;
         let (stopping, prepared) = (CancellationToken::new(), watch::Sender::new(prepared));
-        let (limits, appended) = (options.admission.limits(), Arc::<Notify>::default());
+        let (limits, capacity) = (options.admission.limits(), usize::try_from(options.queue_capacity)?);
+        let appended = Arc::<Notify>::default();
         let (folds, distributed) = (options.roles.contains(&Role::Reconciler), rows.installation.distributed);
         let log = |purpose| Log::new(&database, purpose, limits, distributed);
-        let capacity = usize::try_from(options.queue_capacity)?;
         let (queue, writer) =
             group_commit::open(capacity, log(Use::Append), spool.clone(), prepared.subscribe(), Arc::clone(&appended));
         let (alarms, notes, connections) = (Arc::<Alarms>::default(), Notes::default(), Connections::default());

@@ -1,10 +1,11 @@
-//! Domains that have fallen silent, against their own habit.
+//! Domains that have fallen silent, against their own habit, and those that were never heard from.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 
 use crate::access::Principal;
 use crate::store;
+use crate::store::domain::DomainRow;
 
 /// How far back a habit reaches: two weeks have in them every night, and every weekend twice.
 pub const HABIT: TimeDelta = TimeDelta::days(14);
@@ -49,4 +50,41 @@ pub async fn list_silent_domains(
         }
     }
     Ok(silent)
+}
+
+/// The registered domains that exist for the caller and from which nothing ever arrived, by name.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_never_heard(pool: &PgPool, principal: &Principal) -> Result<Vec<DomainRow>, sqlx::Error> {
+    let domains = store::domain::list_domains(pool).await?;
+    keep_never_heard(pool, domains.into_iter().filter(|row| principal.sees(&row.domain))).await
+}
+
+/// How many domains were registered before a moment, and nothing ever arrived from them.
+///
+/// # Errors
+/// Those of the database.
+pub async fn count_never_heard(pool: &PgPool, registered_before: DateTime<Utc>) -> Result<usize, sqlx::Error> {
+    let domains = store::domain::list_domains(pool).await?;
+    let domains = domains.into_iter().filter(|row| row.created_at < registered_before);
+    Ok(keep_never_heard(pool, domains).await?.len())
+}
+
+/// Those of which the log has nothing. What was rejected does not count: it may be anyone's.
+///
+/// One or two probes of an index a domain, however long its history is.
+async fn keep_never_heard(
+    pool: &PgPool,
+    domains: impl Iterator<Item = DomainRow>,
+) -> Result<Vec<DomainRow>, sqlx::Error> {
+    let mut never_heard = Vec::new();
+    for row in domains {
+        let is_heard = store::silence::get_last_start(pool, &row.domain).await?.is_some()
+            || store::silence::has_unseen_session(pool, &row.domain).await?;
+        if !is_heard {
+            never_heard.push(row);
+        }
+    }
+    Ok(never_heard)
 }

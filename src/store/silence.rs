@@ -1,4 +1,4 @@
-//! Domains of which nothing is heard any more.
+//! Domains from which nothing arrives, any longer or at all.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
@@ -11,6 +11,19 @@ pub async fn get_last_start(executor: impl PgExecutor<'_>, domain: &str) -> Resu
     sqlx::query_scalar!("select max(started_at) from stream_session where domain = $1 and status <> 'unseen'", domain)
         .fetch_one(executor)
         .await
+}
+
+/// Whether the log has messages of a domain whose pushes are in no list of sessions: quarantined ones, and unknown events.
+///
+/// # Errors
+/// Those of the database.
+pub async fn has_unseen_session(executor: impl PgExecutor<'_>, domain: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from stream_session where domain = $1 and status = 'unseen') as "exists!""#,
+        domain
+    )
+    .fetch_one(executor)
+    .await
 }
 
 /// How a domain began pushes in a period.

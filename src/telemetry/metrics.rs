@@ -178,6 +178,13 @@ pub const QUARANTINE_WAITING_MESSAGES: Metric = Metric::gauge(
     "Quarantined messages of the last 7 days that nobody has released, by reason; counted up to 1000 in all",
 );
 
+/// What may be set up wrongly at the provider.
+pub const NEVER_HEARD_DOMAINS: Metric = Metric::gauge(
+    "streamtally_never_heard_domains",
+    Unit::Count,
+    "Domains that were registered more than an hour ago, and of which the log has nothing",
+);
+
 /// How long reports took.
 pub const REPORT_SECONDS_BY_KIND: Metric = Metric::histogram(
     "streamtally_report_seconds",
@@ -187,7 +194,7 @@ pub const REPORT_SECONDS_BY_KIND: Metric = Metric::histogram(
 );
 
 /// Every metric.
-pub const ALL: [&Metric; 26] = [
+pub const ALL: [&Metric; 27] = [
     &BUILD_INFO,
     &PART_READY,
     &POOL_CONNECTIONS,
@@ -213,6 +220,7 @@ pub const ALL: [&Metric; 26] = [
     &UNCONFIRMED_SESSIONS,
     &INFERRED_ENDS,
     &QUARANTINE_WAITING_MESSAGES,
+    &NEVER_HEARD_DOMAINS,
     &REPORT_SECONDS_BY_KIND,
 ];
 

@@ -1,5 +1,5 @@
 //! What is wrong, and what to do about it: refused messages, quarantined ones, sessions that may have lost their end, how
-//! the service does, and domains that have fallen silent.
+//! the service does, and domains that have fallen silent or were never heard from.
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use super::error::PageError;
 use super::frame::{self, Place};
 use super::visitor::Visitor;
-use super::{ROOT, words};
+use super::{ROOT, set_up, words};
 use crate::access::Scope;
 use crate::clock;
 use crate::http::health::{self, Part};
@@ -23,6 +23,7 @@ use crate::query::silence::HABIT;
 use crate::query::silence::Silence;
 use crate::rejection::Sample;
 use crate::store;
+use crate::store::domain::DomainRow;
 use crate::store::event::EventRow;
 use crate::store::event_list::EventFilter;
 use crate::store::fold::LagRow;
@@ -47,6 +48,7 @@ pub async fn show_problems(
     let parts = health::inspect(&state).await;
     let lag = store::fold::get_lag(&state.work_pool).await?;
     let silent = query::silence::list_silent_domains(pool, principal, now).await?;
+    let never_heard = query::silence::list_never_heard(pool, principal).await?;
     let refused = query::rejections::sum_rejections(pool, principal, now - REFUSED, MOST).await?;
     let waiting = EventFilter { waiting: true, ..EventFilter::default() };
     let waiting = query::events::list_events(pool, principal, waiting, None, MOST).await?;
@@ -59,6 +61,7 @@ pub async fn show_problems(
         h1 { "Problems" }
         (service(&parts, lag, now))
         (silence(&silent, now))
+        (never_heard_from(&visitor, &never_heard))
         (refusals(&refused))
         (quarantine(&visitor, &waiting))
         (unconfirmed_sessions(&unconfirmed.page, unconfirmed.moment.as_of, state.unconfirmed_after))
@@ -102,6 +105,30 @@ fn silence(silent: &[Silence], now: DateTime<Utc>) -> Markup {
                     td { (words::time(row.last_started_at)) }
                     td.number data-label="silent for" { (words::duration((now - row.last_started_at).num_seconds(), Some(row.last_started_at))) }
                     td.number data-label="at most before" { (words::in_words(row.habit_seconds)) }
+                } } }
+            }
+        }
+    }
+}
+
+fn never_heard_from(visitor: &Visitor, domains: &[DomainRow]) -> Markup {
+    html! {
+        h2 { "Never heard from" }
+        @if domains.is_empty() {
+            p.hint { "None: something has arrived from every registered domain." }
+        } @else {
+            p.hint {
+                "Registered, but none of their messages was ever accepted or quarantined. Check at the provider that the \
+                 callback URL is the one of the domain and that the key is one of the domain's keys. What was rejected is \
+                 listed below."
+            }
+            table {
+                thead { tr { th { "Domain" } th { "Registered" } } }
+                tbody { @for row in domains { tr {
+                    td.name {
+                        @if visitor.principal.may(Scope::Admin) { a href=(set_up::page_of(&row.domain)) { (row.domain) } } @else { (row.domain) }
+                    }
+                    td data-label="registered" { (words::time(row.created_at)) }
                 } } }
             }
         }

@@ -1,7 +1,9 @@
 //! The page of problems.
 
+use chrono::TimeDelta;
 use serde_json::json;
 use streamtally::clock;
+use streamtally::query::silence::count_never_heard;
 
 use super::browser::Browser;
 use crate::helpers::{ADMIN_TOKEN, TestApp};
@@ -73,4 +75,42 @@ async fn a_domain_is_silent_when_nothing_begins_for_longer_than_ever_of_late() {
     begin_pushes(&app, busy, std::iter::once(60)).await;
     let page = Browser::signed_in(&app, ADMIN_TOKEN).await.page("/dashboard/problems").await;
     assert!(page.contains("No domain is silent"), "{page}");
+}
+
+/// The part of the page that lists domains from which nothing ever arrived, as the holder of a token sees it.
+async fn never_heard(app: &TestApp, token: &str) -> String {
+    let page = Browser::signed_in(app, token).await.page("/dashboard/problems").await;
+    page.split_once("Never heard from").unwrap().1.split_once("Refused in").unwrap().0.to_owned()
+}
+
+#[tokio::test]
+async fn a_domain_from_which_nothing_ever_arrived_is_listed_with_the_date_of_its_registration() {
+    let app = TestApp::start().await;
+    let (silent, forged, suspicious) = ("silent.example.com", "forged.example.com", "suspicious.example.com");
+    for domain in [silent, forged, suspicious] {
+        app.put(&format!("/v1/domains/{domain}"), &json!({}), 201).await;
+    }
+    app.receive(&[Push::of("room", 5).start()]).await;
+    app.callback(&Push { domain: forged.to_owned(), ..Push::of("room", 5) }.start(), 401).await;
+    let now = clock::now().timestamp();
+    Ledger::new(&app).say_each(&[(push(suspicious, "live", "room", now), Say::Quarantined)]).await;
+    let registered = "update ingest_domain set created_at = '2026-01-02T03:04:05Z' where domain = $1";
+    sqlx::query(registered).bind(silent).execute(&app.pool).await.unwrap();
+
+    let listed = never_heard(&app, ADMIN_TOKEN).await;
+    assert!(listed.contains(silent) && listed.contains("2026-01-02 03:04:05 UTC"), "{listed}");
+    assert!(listed.contains(forged) && listed.contains("/dashboard/set-up/domains/forged%2Eexample%2Ecom"), "{listed}");
+    assert!(!listed.contains(DOMAIN) && !listed.contains(suspicious), "{listed}");
+    let bound = app.make_token(&["read"], Some(&[forged])).await;
+    let listed = never_heard(&app, &bound).await;
+    assert!(listed.contains(forged) && !listed.contains(silent) && !listed.contains("set-up"), "{listed}");
+
+    // The metric leaves out what was registered just now.
+    for (ago, expected) in [(TimeDelta::hours(1), 1), (TimeDelta::zero(), 2)] {
+        assert_eq!(count_never_heard(&app.pool, clock::now() - ago).await.unwrap(), expected);
+    }
+    begin_pushes(&app, silent, std::iter::once(60)).await;
+    assert_eq!(count_never_heard(&app.pool, clock::now()).await.unwrap(), 1);
+    app.delete(&format!("/v1/domains/{forged}"), 204).await;
+    assert!(never_heard(&app, ADMIN_TOKEN).await.contains("something has arrived from every registered domain"));
 }

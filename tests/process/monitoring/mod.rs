@@ -46,7 +46,8 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
     service.stop();
 
     let service = home.serve();
-    wait_for("a look at the service", || scrape(&service).names().contains("streamtally_quarantine_waiting_messages"));
+    // What is looked at last.
+    wait_for("a look at the service", || scrape(&service).names().contains("streamtally_never_heard_domains"));
     let at_start = scrape(&service);
     assert_eq!(post(&service, &key, "other", 60), 200);
     assert_eq!(post(&service, &key, "late too", -700), 200);
@@ -187,6 +188,7 @@ fn what_is_known_at_the_start_is_served_then() {
         ("live_streams", &[][..], 1.0),
         ("live_sessions", &[], 1.0),
         ("unconfirmed_sessions", &[], 0.0),
+        ("never_heard_domains", &[], 0.0),
         ("quarantine_waiting_messages", &[("reason", "expired")], 1.0),
         ("quarantine_waiting_messages", &[("reason", "start_outside_window")], 0.0),
         ("part_ready", &[("part", "database")], 1.0),
@@ -245,6 +247,17 @@ fn ends_that_are_found_without_a_message_are_counted_by_kind() {
     let found = |kind: &str| service.metric(&format!("streamtally_inferred_ends_total{{kind=\"{kind}\"}}"));
     wait_for("an end that is found", || found("superseded") == Some(1.0));
     assert_eq!(found("timed_out"), Some(0.0));
+    service.stop();
+}
+
+#[test]
+fn a_domain_from_which_nothing_came_is_counted_an_hour_after_its_registration() {
+    let home = Home::new(User::Ourselves);
+    register(&home);
+    assert_eq!(home.run(&["domain", "add", "new.example.com"]).0, 0);
+    let service = home.serve();
+    service.sql(&format!("update ingest_domain set created_at = now() - interval '1 hour' where domain = '{DOMAIN}'"));
+    wait_for("a look at the domains", || service.metric("streamtally_never_heard_domains") == Some(1.0));
     service.stop();
 }
 

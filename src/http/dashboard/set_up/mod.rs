@@ -119,7 +119,7 @@ pub async fn add_domain(posted: Posted, state: Data<AppState>) -> Result<HttpRes
 }
 
 /// Where a domain's page is.
-fn page_of(domain: &str) -> String {
+pub(super) fn page_of(domain: &str) -> String {
     let name = percent_encoding::utf8_percent_encode(domain, percent_encoding::NON_ALPHANUMERIC);
     format!("{ROOT}/set-up/domains/{name}")
 }
