@@ -115,6 +115,7 @@ impl Application {
     ///
     /// # Errors
     /// When the database cannot be made ready, the master key is not its own, or the address is taken.
+    #[expect(clippy::too_many_lines, reason = "an outline: a line for each part of the service")]
     pub async fn build(options: &ServeOptions, ingredients: Ingredients) -> anyhow::Result<Self> {
         let Ingredients { data_dir, database, read_database, master_key, admin_token, certificate, metrics } =
             ingredients;
@@ -158,7 +159,7 @@ impl Application {
             clock_tolerance: options.clock.clock_tolerance,
             folding: Arc::new(AtomicBool::new(true)),
             feed: feed.clone(),
-            listeners: listener_quota(&options.limits)?,
+            listeners: listener_quota(options.limits)?,
             sealings: Quota::new("reports being sealed", MAX_SEALINGS_PER_TOKEN, MAX_SEALINGS),
             sealer,
             metrics: metrics.clone(),
@@ -287,7 +288,7 @@ impl Application {
     }
 }
 
-fn listener_quota(limits: &LimitOptions) -> anyhow::Result<Quota> {
+fn listener_quota(limits: LimitOptions) -> anyhow::Result<Quota> {
     let (per_token, in_all) = (limits.max_listeners_per_token, limits.max_listeners);
     Ok(Quota::new("listeners to changes", usize::try_from(per_token)?, usize::try_from(in_all)?))
 }

@@ -2,7 +2,7 @@
 //!
 //! The owner of a folder can replace anything in it, and any folder below, by a link to any file of the machine, at any
 //! time. Root would follow the link: read what only root may read, overwrite it, or change its owner. The flags of `open`
-//! prevent that for the last component of one path, but not for the folders above it, and not in SQLite, PostgreSQL or
+//! prevent that for the last component of one path, but not for the folders above it, and not in `PostgreSQL` or
 //! code that is added later. A process with the owner's privileges can follow any link safely: it reaches nothing that the
 //! owner could not reach anyway.
 

@@ -150,7 +150,7 @@ mod tests {
 
     const PROXY: &str = "10.0.0.1";
 
-    /// The source of a request from [`PROXY`], where 10.0.0.0/8, 192.0.2.0/24 and 2001:db8:1::/48 are trusted.
+    /// The source of a request from [`PROXY`], where `10.0.0.0/8`, `192.0.2.0/24` and `2001:db8:1::/48` are trusted.
     fn source(lines: &[(HeaderName, &[u8])]) -> String {
         let networks = ["10.0.0.0/8", "192.0.2.0/24", "2001:db8:1::/48"].map(|network| network.parse().unwrap());
         let mut headers = HeaderMap::new();

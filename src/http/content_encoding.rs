@@ -42,10 +42,10 @@ fn has_zlib_header(body: &[u8]) -> bool {
 }
 
 fn read(decoder: impl Read, most: usize) -> Result<Bytes, ApiError> {
-    let mut decoded = Vec::new();
+    let mut body = Vec::new();
     let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    decoder.take(limit).read_to_end(&mut decoded).map_err(|_| {
+    decoder.take(limit).read_to_end(&mut body).map_err(|_| {
         ApiError::NotANotification(ParseError::NotReadable("it is not what its Content-Encoding says".to_owned()))
     })?;
-    if decoded.len() > most { Err(ApiError::TooLarge(most)) } else { Ok(decoded.into()) }
+    if body.len() > most { Err(ApiError::TooLarge(most)) } else { Ok(body.into()) }
 }

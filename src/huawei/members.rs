@@ -208,11 +208,15 @@ fn escaped(text: &str) -> (Cow<'_, str>, bool) {
     if !text.chars().any(char::is_control) {
         return (text.into(), false);
     }
-    let escape = |character: char| match character.is_control() {
-        true => character.escape_default().to_string(),
-        false => character.to_string(),
-    };
-    (text.chars().map(escape).collect(), true)
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if character.is_control() {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    (escaped.into(), true)
 }
 
 /// Any JSON value. Notes whether something in it had to be altered: a control character, or a member named twice, the

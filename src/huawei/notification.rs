@@ -174,7 +174,7 @@ pub fn parse(body: &[u8]) -> Result<Notification, NotANotification> {
     match body.members() {
         Ok(members) => read(&members),
         Err(_) if !body.is_repaired() => {
-            body.repair().members().map_err(|broken| broken.into()).and_then(|members| read(&members))
+            body.repair().members().map_err(NotANotification::from).and_then(|members| read(&members))
         }
         Err(broken) => Err(broken.into()),
     }

@@ -64,8 +64,8 @@ impl Cluster {
         let socket = SocketFolder::prepare(folder.path(), &identity, &server_user)?;
         let mut users = vec!["root"];
         users.extend(Some(ourselves.name.as_str()).filter(|name| *name != "root"));
-        folder.write_file(&folder.hba(), &settings::access_rules())?;
-        folder.write_file(&folder.ident(), &settings::access_map(&users))?;
+        Folder::write_file(&folder.hba(), &settings::access_rules())?;
+        Folder::write_file(&folder.ident(), &settings::access_map(&users))?;
         Ok(Self {
             servers: Servers::of(&pgdata, server_user.uid),
             change_user: ourselves.is_root(),

@@ -81,7 +81,7 @@ impl Folder {
     }
 
     /// Writes a small file that anybody may read, whole or not at all, unless it is there already.
-    pub(super) fn write_file(&self, path: &Path, content: &str) -> Result<(), PostgresError> {
+    pub(super) fn write_file(path: &Path, content: &str) -> Result<(), PostgresError> {
         if fs::read_to_string(path).is_ok_and(|present| present == content) {
             return Ok(());
         }

@@ -74,27 +74,24 @@ impl Address {
         }
         if host.contains('.') {
             let host = host.split_once(':').map_or(host, |(host, _)| host);
-            let parts: Vec<_> = host.split('.').map(|part| masked_part(part, str::parse)).collect::<Option<_>>()?;
+            let parts = masked_parts(host, '.', str::parse)?;
             return Some(Self::V4(parts.try_into().ok()?));
         }
         if !host.contains(':') {
             return None;
         }
         let hexadecimal = |part: &str| u16::from_str_radix(part, 16);
-        let parts: Vec<_> = host.split(':').map(|part| masked_part(part, hexadecimal)).collect::<Option<_>>()?;
+        let parts = masked_parts(host, ':', hexadecimal)?;
         let mut known = [None; 8];
         known.get_mut(..parts.len())?.copy_from_slice(&parts);
         Some(Self::V6(known))
     }
 }
 
-/// A part of a masked address. `None` when it is none.
-fn masked_part<T, E>(part: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<Option<T>> {
-    if part.starts_with('*') {
-        part.bytes().all(|byte| byte == b'*').then_some(None)
-    } else {
-        parse(part).ok().map(Some)
-    }
+/// The parts of a masked address, a masked one as `None`. `None` when one of them is no part.
+fn masked_parts<T, E>(host: &str, separator: char, parse: impl Fn(&str) -> Result<T, E>) -> Option<Vec<Option<T>>> {
+    let is_masked = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte == b'*');
+    host.split(separator).map(|part| if is_masked(part) { Some(None) } else { parse(part).ok().map(Some) }).collect()
 }
 
 impl From<IpAddr> for Address {

@@ -9,6 +9,7 @@ use super::column;
 /// Everything that is kept of a session: the table's row, whose columns have this order.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, sqlx::Type)]
 #[sqlx(type_name = "stream_session")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column")]
 pub struct SessionRow {
     /// The stream's shard.
     pub shard: i16,

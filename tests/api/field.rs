@@ -60,7 +60,7 @@ async fn assert_rebuilt(app: &TestApp) {
 /// One situation of the fixture.
 struct Case {
     about: Value,
-    case: Value,
+    told: Value,
     now: i64,
 }
 
@@ -68,11 +68,11 @@ impl Case {
     fn all() -> Vec<Self> {
         let fixture: Value = serde_json::from_str(include_str!("../fixtures/field.json")).unwrap();
         let cases = fixture["cases"].as_array().unwrap();
-        cases.iter().map(|case| Self { about: fixture.clone(), case: case.clone(), now: now() }).collect()
+        cases.iter().map(|case| Self { about: fixture.clone(), told: case.clone(), now: now() }).collect()
     }
 
     fn name(&self) -> &str {
-        self.case["name"].as_str().unwrap()
+        self.told["name"].as_str().unwrap()
     }
 
     /// The push that a message names.
@@ -81,9 +81,9 @@ impl Case {
     }
 
     fn bodies(&self) -> Vec<Vec<u8>> {
-        let prefix = hex::decode(self.case["body_prefix_hex"].as_str().unwrap_or_default()).unwrap();
+        let prefix = hex::decode(self.told["body_prefix_hex"].as_str().unwrap_or_default()).unwrap();
         let mut bodies = Vec::new();
-        for message in self.case["messages"].as_array().unwrap_or(&Vec::new()) {
+        for message in self.told["messages"].as_array().unwrap_or(&Vec::new()) {
             let push = self.push(message["start"].as_i64().unwrap_or_default());
             let mut body =
                 push.message(message["event"].as_str().unwrap(), self.now + message["expires"].as_i64().unwrap());
@@ -97,7 +97,7 @@ impl Case {
             }
             bodies.push([&prefix, body.to_string().as_bytes()].concat());
         }
-        if let Some(mut body) = self.case.get("body").cloned() {
+        if let Some(mut body) = self.told.get("body").cloned() {
             body["auth_timestamp"] = (self.now + 60).into();
             bodies.push(body.to_string().into_bytes());
         }
@@ -106,8 +106,8 @@ impl Case {
 
     /// Sends all of it, and folds: the statuses.
     async fn send(&self, app: &TestApp) -> Vec<u16> {
-        let path = self.case["path"].as_str().unwrap_or(PATH);
-        let encoding = self.case["headers"]["Content-Encoding"].as_str();
+        let path = self.told["path"].as_str().unwrap_or(PATH);
+        let encoding = self.told["headers"]["Content-Encoding"].as_str();
         let mut statuses = Vec::new();
         for body in self.bodies() {
             let response = match encoding {
@@ -205,7 +205,7 @@ fn deflate(body: &[u8]) -> Vec<u8> {
 async fn every_situation_of_the_field_ends_as_users_expect() {
     for case in Case::all() {
         let app = TestApp::start().await;
-        if let Some(settings) = case.case.get("domain") {
+        if let Some(settings) = case.told.get("domain") {
             app.put(DOMAIN_PATH, settings, 200).await;
         }
         // Shown when the test fails.

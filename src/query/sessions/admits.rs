@@ -32,8 +32,8 @@ fn has_state(filter: &SessionFilter, session: &SessionRow) -> bool {
     let unconfirmed = is_unconfirmed(session.started_at, session.ended_at, filter.as_of, filter.unconfirmed_after);
     is(&filter.status, Some(&session.status))
         && is(&filter.ended_at_source, session.ended_at_source.as_ref())
-        && has_address(&filter.client_ip, session.client_address.as_ref().or(session.client_ip.as_ref()))
-        && has_address(&filter.node_ip, session.node_address.as_ref().or(session.node_ip.as_ref()))
+        && has_address(filter.client_ip.as_ref(), session.client_address.as_ref().or(session.client_ip.as_ref()))
+        && has_address(filter.node_ip.as_ref(), session.node_address.as_ref().or(session.node_ip.as_ref()))
         && filter.flag.as_ref().is_none_or(|flag| session.flags.contains(flag))
         && filter.unconfirmed.is_none_or(|wanted| wanted == unconfirmed)
         && match filter.renditions {
@@ -43,8 +43,8 @@ fn has_state(filter: &SessionFilter, session: &SessionRow) -> bool {
         }
 }
 
-fn has_address(wanted: &Option<String>, address: Option<&String>) -> bool {
-    wanted.as_ref().is_none_or(|wanted| address.is_some_and(|address| *address == canonical(wanted)))
+fn has_address(wanted: Option<&String>, address: Option<&String>) -> bool {
+    wanted.is_none_or(|wanted| address.is_some_and(|address| *address == canonical(wanted)))
 }
 
 fn has_duration(filter: &SessionFilter, session: &SessionRow) -> bool {

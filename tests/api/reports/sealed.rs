@@ -53,8 +53,9 @@ async fn a_sealed_report_is_what_was_reported_with_its_hash() {
 /// Keeps reports from being made until it is dropped.
 async fn hold_reports(app: &TestApp) -> PgTransaction<'static> {
     let mut held = app.pool.begin().await.unwrap();
-    let hold = "set local idle_in_transaction_session_timeout = 0; lock table stream_session in access exclusive mode";
-    sqlx::raw_sql(hold).execute(&mut *held).await.unwrap();
+    let lock_sessions =
+        "set local idle_in_transaction_session_timeout = 0; lock table stream_session in access exclusive mode";
+    sqlx::raw_sql(lock_sessions).execute(&mut *held).await.unwrap();
     held
 }
 
