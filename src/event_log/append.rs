@@ -184,8 +184,8 @@ impl LogWriter {
         committed.await.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
     }
 
-    /// Appends entries, each judged by what the log says. Ends: whoever uses a signature when it is looked at is among
-    /// those that an entry shares it with, or the entry does not count by it any more.
+    /// Appends entries, each reviewed by what the log says. The loop ends: a review makes an entry share its signature with
+    /// the one other push that uses it, or gives up the signature, and at most one more push can come to use it meanwhile.
     async fn append_reviewed(&self, connection: &mut PgConnection, turn: &mut [Placed]) -> Result<(), sqlx::Error> {
         for placed in turn.iter_mut().filter(|placed| placed.entry.needs_start(&self.limits)) {
             self.review(connection, placed, &[]).await?;

@@ -13,7 +13,7 @@
 //!
 //! Three closes cannot be announced, because the server has no setting for them. It answers a malformed head on a used
 //! connection with 400 or 431 and closes at once, without `Connection: close`. When it stops, it closes idle connections
-//! without reading them, after [`ANNOUNCEMENT`]. And an answer whose head was sent before the service stops keeps its
+//! without reading them, after `ANNOUNCEMENT`. And an answer whose head was sent before the service stops keeps its
 //! head.
 
 use std::any::Any;
