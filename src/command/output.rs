@@ -97,9 +97,27 @@ impl Column {
     fn text_in_table(&self, row: &Map<String, Value>) -> String {
         match row.get(self.name) {
             None | Some(Value::Null) => self.absent.to_owned(),
-            Some(value) => text(value),
+            Some(value) => visible(text(value)),
         }
     }
+}
+
+/// A text without characters that turn the direction of writing: by them a name could show others than it has, or turn
+/// the rest of its line around. They are escaped.
+fn visible(text: String) -> String {
+    let turns = |character: char| matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(turns) {
+        return text;
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if turns(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// Prints rows, as they come where that is possible.
@@ -223,4 +241,15 @@ pub(super) fn text(value: &Value) -> String {
 fn csv_cell(value: Option<&Value>) -> String {
     let Some(value) = value else { return String::new() };
     if value.is_number() { text(value) } else { csv::guarded(&text(value)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_that_turn_the_direction_of_writing_are_visible_in_tables() {
+        assert_eq!(visible("room\u{202e}1\u{2066}".to_owned()), "room\\u{202e}1\\u{2066}");
+        assert_eq!(visible("مرحبا 名前".to_owned()), "مرحبا 名前");
+    }
 }

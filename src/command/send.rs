@@ -56,7 +56,13 @@ pub(super) struct SendCommand {
     #[arg(long, value_name = "SECONDS")]
     publish_timestamp: Option<i64>,
     /// Send without a signature, through this secret path
-    #[arg(long, value_name = "/callbacks/huawei/…", conflicts_with = "key_stdin")]
+    #[arg(
+        long,
+        env = "STREAMTALLY_CALLBACK_PATH",
+        hide_env_values = true,
+        value_name = "/callbacks/huawei/…",
+        conflicts_with = "key_stdin"
+    )]
     callback_path: Option<String>,
     /// Wait for the session that comes of it, for 10 s at most, and print it
     #[arg(long)]

@@ -1,7 +1,7 @@
 //! Reports as RFC 4180 has it, with the same columns whatever is asked for.
 //!
-//! Names come from outside, and spreadsheets take a cell for a formula that begins with one of some signs: an apostrophe is
-//! put before these, and before an apostrophe, so that it can be taken away again. Other cells are numbers and times.
+//! Names come from outside, and spreadsheets take a cell for a formula that begins with one of some signs, full-width ones
+//! included: an apostrophe is put before these, and before an apostrophe, so that it can be taken away again. Other cells are numbers and times.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use csv::{Terminator, WriterBuilder};
@@ -89,10 +89,13 @@ fn named((domain, app, stream, window_start, window_end, numbers): Cells) -> Nam
     NamedRow { name, window_start, window_end, counts }
 }
 
+/// What a cell must not begin with.
+const FORMULA_SIGNS: [char; 11] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\''];
+
 /// A text that no spreadsheet takes for a formula.
 #[must_use]
 pub fn guarded(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']) { format!("'{text}") } else { text.to_owned() }
+    if text.starts_with(FORMULA_SIGNS) { format!("'{text}") } else { text.to_owned() }
 }
 
 /// A time, in UTC, to the second.
@@ -122,6 +125,7 @@ mod tests {
             ("+1", "'+1\r\n"),
             ("-1", "'-1\r\n"),
             ("@sum", "'@sum\r\n"),
+            ("＝1", "'＝1\r\n"),
             ("'=1", "''=1\r\n"),
             ("room=1", "room=1\r\n"),
             ("a,b", "\"a,b\"\r\n"),

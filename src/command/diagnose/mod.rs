@@ -39,7 +39,13 @@ pub(super) struct DiagnoseCommand {
     #[command(flatten)]
     given: GivenKeyOptions,
     /// Judge a message that came in through this secret path
-    #[arg(long, value_name = "/callbacks/huawei/…", conflicts_with = "key")]
+    #[arg(
+        long,
+        env = "STREAMTALLY_CALLBACK_PATH",
+        hide_env_values = true,
+        value_name = "/callbacks/huawei/…",
+        conflicts_with = "key"
+    )]
     callback_path: Option<String>,
     /// When it was received, as an RFC 3339 time; now when left out
     #[arg(long, value_name = "TIME", value_parser = moment)]
