@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use secrecy::SecretString;
 use tempfile::NamedTempFile;
@@ -44,17 +45,9 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError::Unknown`] when nothing says where an ordinary user's data belong.
     pub fn place(named: Option<&Path>) -> Result<PathBuf, DataDirError> {
-        if let Some(path) = named {
-            return Ok(path.to_owned());
-        }
-        if rustix::process::geteuid().is_root() {
-            return Ok(PathBuf::from("/var/lib/streamtally"));
-        }
-        let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        absolute("XDG_DATA_HOME")
-            .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
-            .map(|base| base.join("streamtally"))
-            .ok_or(DataDirError::Unknown)
+        // Once, since root may have become another user when it is asked for again.
+        static DEFAULT: LazyLock<Option<PathBuf>> = LazyLock::new(default_place);
+        named.map(Path::to_owned).or_else(|| DEFAULT.clone()).ok_or(DataDirError::Unknown)
     }
 
     /// The same folder, to be used: root permanently becomes the user who owns it, or a folder above it.
@@ -130,6 +123,15 @@ impl DataDir {
         let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
         fs::set_permissions(&self.0, fs::Permissions::from_mode(mode))
     }
+}
+
+fn default_place() -> Option<PathBuf> {
+    if rustix::process::geteuid().is_root() {
+        return Some(PathBuf::from("/var/lib/streamtally"));
+    }
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")));
+    base.map(|base| base.join("streamtally"))
 }
 
 #[cfg(test)]

@@ -15,12 +15,13 @@ const PAST: &str = "
     from generate_series(1, 1000) as n;
     insert into stream_session (
         shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at, start_received_at,
-        start_deliveries, end_received_at, end_deliveries, end_noticed_at, quarantined_messages, key_conflict, blanked,
+        start_deliveries, end_received_at, end_deliveries, end_noticed_at, quarantined_messages, key_conflict,
+        shared_signature, blanked,
         status, ended_at, ended_at_source, flags, seen_at, outcome_at, revised, first_position, last_position,
         last_recorded_at)
     select 0, gen_random_uuid(), ('00000000-0000-4000-8000-' || lpad((n % 1000 + 1)::text, 12, '0'))::uuid,
         'push.example.com', 'live', 'past' || n % 1000 + 1, extract(epoch from began), began, began, 1,
-        began + interval '50 s', 1, began + interval '50 s', 0, false, false, 'ended', began + interval '50 s',
+        began + interval '50 s', 1, began + interval '50 s', 0, false, false, false, 'ended', began + interval '50 s',
         'notification', '{}', began, began + interval '50 s', false, 1, 1, began + interval '50 s'
     from generate_series(1, 100000) as n,
         lateral (select date_trunc('second', now() - interval '300 days' + n * interval '200 s') as began) as past";

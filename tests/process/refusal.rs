@@ -55,7 +55,7 @@ fn a_file_is_no_folder() {
     let home = Home::new(User::Ourselves);
     let file = home.path().join("work/file");
     fs::write(&file, "precious").unwrap();
-    let words = [&*file.to_string_lossy(), "not a folder"];
+    let words = [&*file.to_string_lossy(), "Not a directory"];
     home.assert_refused(&file, &words);
     home.assert_refused(&file.join("data"), &words);
     assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
