@@ -25,6 +25,21 @@ fn commands_of(document: &str, from: &str) -> String {
     commands
 }
 
+/// A reader types the next command when a change of domains and tokens is in effect, which the service promises within 2
+/// seconds: it has cached the registry then.
+const AT_A_READERS_PACE: &str = r#"
+cached() { cksum "$STREAMTALLY_DATA_DIR/local-store/registry" 2>&1 || true; }
+streamtally() {
+  local before deadline=$((SECONDS + 3))
+  before=$(cached)
+  command streamtally "$@" || return
+  case "$*" in
+    'domain add '* | 'domain set '* | 'domain key '* | 'domain remove '* | 'token create '* | 'token revoke '*)
+      until [[ "$(cached)" != "$before" || $SECONDS -ge $deadline ]]; do :; done ;;
+  esac
+}
+"#;
+
 /// A reader at a terminal, with a service that runs.
 struct Reader {
     home: Home,
@@ -64,7 +79,7 @@ impl Reader {
             std::env::join_paths(folders.into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())));
         let token = std::fs::read_to_string(data_dir.join("admin-token")).unwrap();
         let mut shell = Command::new("bash");
-        shell.args(["-euo", "pipefail", "-c", &commands]).current_dir(self.home.path());
+        shell.args(["-euo", "pipefail", "-c", &format!("{AT_A_READERS_PACE}{commands}")]).current_dir(self.home.path());
         shell.env("PATH", path.unwrap()).env("TOKEN", token.trim()).env_remove("DATABASE_URL");
         shell.env("STREAMTALLY_DATA_DIR", &data_dir).env("STREAMTALLY_LISTEN", &address);
         let (status, printed) = finish(&mut shell);
