@@ -36,6 +36,9 @@ def breaks_a_rule_beyond_schemas(invalid):
 
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
+    # The document has a stream of events as the text that it is; schemathesis holds each event against that.
+    if failure.code == "ST108":
+        return False
     if failure.code != "ST202" or response.status_code != 400:
         return True
     return not all(breaks_a_rule_beyond_schemas(invalid) for invalid in response.json()["invalid_parameters"])
