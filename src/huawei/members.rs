@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt::Write;
 
+use indexmap::IndexMap;
+use indexmap::map::Entry;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
@@ -16,7 +18,7 @@ pub const CUT: &str = "…";
 
 /// The members of a body in their order, each as it is written.
 pub(super) struct Members<'a> {
-    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    members: IndexMap<Cow<'a, str>, &'a RawValue>,
     /// Bytes that JSON does not allow were replaced. Then U+FFFD may stand for some of them.
     repaired: bool,
 }
@@ -61,7 +63,7 @@ impl<'a> Body<'a> {
     /// # Errors
     /// [`Broken`] when the body is not one JSON object, or names a member twice.
     pub(super) fn members(&self) -> Result<Members<'_>, Box<Broken<'_>>> {
-        let mut members = Vec::with_capacity(12);
+        let mut members = IndexMap::with_capacity(12);
         let mut deserializer = serde_json::Deserializer::from_str(&self.text);
         let read = deserializer.deserialize_map(MembersVisitor(&mut members)).and_then(|()| deserializer.end());
         let read_members = Members { members, repaired: self.repaired };
@@ -75,8 +77,7 @@ impl<'a> Body<'a> {
 impl<'a> Members<'a> {
     /// The value of a member; `null` is as good as none.
     pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        let (_, value) = self.members.iter().find(|(known, _)| known == name)?;
-        (value.get() != "null").then_some(*value)
+        self.members.get(name).copied().filter(|value| value.get() != "null")
     }
 
     /// A text exactly as it was sent.
@@ -129,7 +130,8 @@ impl<'a> Members<'a> {
     }
 }
 
-struct MembersVisitor<'v, 'a>(&'v mut Vec<(Cow<'a, str>, &'a RawValue)>);
+/// By a hash, since a body that nobody has verified yet may have thousands of members.
+struct MembersVisitor<'v, 'a>(&'v mut IndexMap<Cow<'a, str>, &'a RawValue>);
 
 impl<'a> Visitor<'a> for MembersVisitor<'_, 'a> {
     type Value = ();
@@ -140,10 +142,10 @@ impl<'a> Visitor<'a> for MembersVisitor<'_, 'a> {
 
     fn visit_map<A: MapAccess<'a>>(self, mut members: A) -> Result<(), A::Error> {
         while let Some(name) = members.next_key_seed(NameSeed)? {
-            if self.0.iter().any(|(known, _)| *known == name) {
+            let Entry::Vacant(place) = self.0.entry(name) else {
                 return Err(A::Error::custom("a member is named twice"));
-            }
-            self.0.push((name, members.next_value()?));
+            };
+            place.insert(members.next_value()?);
         }
         Ok(())
     }
