@@ -13,7 +13,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -60,6 +60,10 @@ const NOTES_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often metrics are tidied: until then, each time that was measured is kept by itself.
 const METRICS: Duration = Duration::from_secs(1);
+
+/// How many requests a token may have under way: half of the connections for queries, so that slow ones of one token
+/// leave as many to all others. How many there are in all is limited by the connections.
+const MAX_REQUESTS_PER_TOKEN: usize = 6;
 
 /// How many reports may be sealed at a time, with one token and in all.
 const MAX_SEALINGS_PER_TOKEN: usize = 4;
@@ -159,6 +163,7 @@ impl Application {
             clock_tolerance: options.clock.clock_tolerance,
             folding: Arc::new(AtomicBool::new(true)),
             feed: feed.clone(),
+            requests: Quota::new("requests at a time", MAX_REQUESTS_PER_TOKEN, Semaphore::MAX_PERMITS),
             listeners: listener_quota(options.limits)?,
             sealings: Quota::new("reports being sealed", MAX_SEALINGS_PER_TOKEN, MAX_SEALINGS),
             sealer,

@@ -192,7 +192,7 @@ fn name_code(status: &str, response: &mut Response, receives: bool) {
         ("409", _) => ApiError::Conflict("this was done before".to_owned()),
         ("413", _) => ApiError::TooLarge(MAX_BODY_BYTES),
         ("415", _) => ApiError::UnsupportedEncoding,
-        ("429", _) => QuotaError::OfToken { what: "listeners to changes", limit: 1_000 }.into(),
+        ("429", _) => QuotaError::OfToken { what: "requests at a time", limit: 6 }.into(),
         ("503", _) => ApiError::Unavailable("".into()),
         _ => ApiError::Internal("".into()),
     };

@@ -1,6 +1,5 @@
 //! What handlers are given: who asks, and the body of the request.
 
-use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
@@ -28,6 +27,9 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// How long a body may take to arrive.
 const BODY: Duration = Duration::from_secs(10);
+
+/// How long a request waits for others with its token: as long as for a connection to the database.
+const TURN: Duration = Duration::from_secs(3);
 
 /// A scope that an operation asks for.
 pub trait Needs {
@@ -74,18 +76,33 @@ pub struct Access<N> {
 
 impl<N: Needs> FromRequest for Access<N> {
     type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(authenticate(request).and_then(|principal| {
-            if principal.may(N::SCOPE) {
-                request.extensions_mut().insert(ForCaller::new(&principal, N::SCOPE, N::PERSONAL));
-                Ok(Self { principal, scope: PhantomData })
-            } else {
-                Err(ApiError::Forbidden(N::SCOPE))
+        let request = request.clone();
+        Box::pin(async move {
+            let principal = authenticate(&request)?;
+            if !principal.may(N::SCOPE) {
+                return Err(ApiError::Forbidden(N::SCOPE));
             }
-        }))
+            take_turn(&request, &principal).await?;
+            request.extensions_mut().insert(ForCaller::new(&principal, N::SCOPE, N::PERSONAL));
+            Ok(Self { principal, scope: PhantomData })
+        })
     }
+}
+
+/// Waits until the caller's token has fewer than its limit of requests under way, of which this one is one until its answer
+/// begins.
+///
+/// # Errors
+/// When that takes too long.
+pub(super) async fn take_turn(request: &HttpRequest, principal: &Principal) -> Result<(), ApiError> {
+    if let Some(state) = request.app_data::<Data<AppState>>() {
+        let share = state.requests.take_within(TURN, principal).await?;
+        request.extensions_mut().insert(share);
+    }
+    Ok(())
 }
 
 fn authenticate(request: &HttpRequest) -> Result<Principal, ApiError> {

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::access::{Principal, TokenHash};
 
@@ -59,7 +61,20 @@ impl Quota {
     /// [`QuotaError`] names the limit that is reached.
     pub fn try_take(&self, principal: &Principal) -> Result<Share, QuotaError> {
         let of_token = self.left_of(principal).try_acquire_owned();
-        let of_token = of_token.map_err(|_| QuotaError::OfToken { what: self.what, limit: self.per_token })?;
+        self.share(of_token.ok())
+    }
+
+    /// The same, after others with the same token are done, if they are within `patience`.
+    ///
+    /// # Errors
+    /// [`QuotaError`] names the limit that is reached.
+    pub async fn take_within(&self, patience: Duration, principal: &Principal) -> Result<Share, QuotaError> {
+        let of_token = timeout(patience, self.left_of(principal).acquire_owned()).await;
+        self.share(of_token.ok().and_then(Result::ok))
+    }
+
+    fn share(&self, of_token: Option<OwnedSemaphorePermit>) -> Result<Share, QuotaError> {
+        let of_token = of_token.ok_or(QuotaError::OfToken { what: self.what, limit: self.per_token })?;
         let in_all = Arc::clone(&self.left_in_all).try_acquire_owned();
         let in_all = in_all.map_err(|_| QuotaError::InAll { what: self.what, limit: self.in_all })?;
         Ok(Share { _of_token: of_token, _in_all: in_all })

@@ -19,6 +19,13 @@ pub enum Refusals {
     /// The token lacks a scope.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
+    /// The token, or the service, has reached a limit on what is under way, which `detail` names.
+    #[response(
+        status = 429,
+        content_type = "application/problem+json",
+        headers(("Retry-After" = u32, description = "Seconds to wait"))
+    )]
+    TooManyRequests(Problem),
     /// A defect of the service.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
@@ -53,18 +60,6 @@ pub enum Clash {
     /// It clashes with what is there.
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(Problem),
-}
-
-/// Of operations that a caller may have only so many of under way.
-#[derive(IntoResponses)]
-pub enum Limited {
-    /// The token, or the service, has reached a limit, which `detail` names.
-    #[response(
-        status = 429,
-        content_type = "application/problem+json",
-        headers(("Retry-After" = u32, description = "Seconds to wait"))
-    )]
-    TooManyRequests(Problem),
 }
 
 /// Of operations with a body.

@@ -52,6 +52,8 @@ pub struct AppState {
     pub clock_tolerance: TimeDelta,
     /// Whether folding goes on, where this process folds.
     pub folding: Arc<AtomicBool>,
+    /// How many requests each token may have under way.
+    pub requests: Quota,
     /// Tells what changes.
     pub feed: Feed,
     /// How many may listen to it.

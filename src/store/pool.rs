@@ -86,8 +86,13 @@ pub fn options(options: &PgConnectOptions, purpose: Use, distributed: bool) -> P
         // As disks without moving parts are.
         ("random_page_cost", "1.1"),
     ]);
-    // What a crash takes of folding is folded again from the log, whose own commits do wait.
-    if purpose == Use::Fold { options.options([("synchronous_commit", "off")]) } else { options }
+    match purpose {
+        // What a crash takes of folding is folded again from the log, whose own commits do wait.
+        Use::Fold => options.options([("synchronous_commit", "off")]),
+        // A statement whose caller has left is given up by closing its connection. The server notices that only if it looks.
+        Use::Query | Use::Report => options.options([("client_connection_check_interval", "1s")]),
+        Use::Append | Use::Drain | Use::Work => options,
+    }
 }
 
 /// A pool that connects when it is first needed, made as [`options`] says.

@@ -9,7 +9,7 @@ use clap::Parser;
 use metrics_exporter_prometheus::PrometheusHandle;
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
-use sqlx::{Acquire, AssertSqlSafe, PgPool, Postgres};
+use sqlx::{Acquire, AssertSqlSafe, PgPool, PgTransaction, Postgres};
 use streamtally::app::{Application, Ingredients};
 use streamtally::config::ServeOptions;
 use streamtally::http::api_document;
@@ -21,6 +21,8 @@ use streamtally::store::log::{NewEntryRow, SignatureUseRow};
 use streamtally::store::pool::{self, Use};
 use streamtally::telemetry;
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -129,6 +131,27 @@ impl TestApp {
             format!("{blocked} or (select bool_or(result::boolean) from run_command_on_workers($${blocked}$$))");
         let query = if on_citus() { anywhere.as_str() } else { blocked };
         until(async || sqlx::query_scalar(AssertSqlSafe(query)).fetch_one(&self.pool).await.unwrap()).await;
+    }
+
+    /// Keeps every query of a table waiting until what this gives is dropped.
+    pub async fn hold_table(&self, table: &str) -> PgTransaction<'static> {
+        let mut held = self.pool.begin().await.unwrap();
+        let hold = format!("set local idle_in_transaction_session_timeout = 0; lock table {table}");
+        sqlx::raw_sql(AssertSqlSafe(hold)).execute(&mut *held).await.unwrap();
+        held
+    }
+
+    /// Sends an administrator's request, and cuts its connection when `noticed` is done.
+    pub async fn send_and_leave(&self, method: Method, path: &str, body: &str, noticed: impl Future<Output = ()>) {
+        let host = self.address.trim_start_matches("http://");
+        let mut connection = TcpStream::connect(host).await.unwrap();
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\n");
+        let request = format!("{head}Content-Length: {length}\r\n\r\n{body}");
+        connection.write_all(request.as_bytes()).await.unwrap();
+        noticed.await;
+        // Closed as if the client had crashed: one that only closes its side may still want the answer.
+        connection.set_zero_linger().unwrap();
     }
 
     /// Folds all that is in the log.
@@ -310,12 +333,17 @@ pub async fn append_entries(
 
 /// Waits until a condition holds; fails after a while.
 pub async fn until(condition: impl AsyncFn() -> bool) {
+    until_within(PATIENCE, condition).await;
+}
+
+/// The same with a while of the test's choice.
+pub async fn until_within(patience: Duration, condition: impl AsyncFn() -> bool) {
     let holds = async {
         while !condition().await {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, holds).await.expect("what is waited for comes about");
+    tokio::time::timeout(patience, holds).await.expect("what is waited for comes about");
 }
 
 type Serving = (String, Connections, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>);

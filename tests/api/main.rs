@@ -28,6 +28,7 @@ mod operator_ends;
 mod paging;
 mod problems;
 mod quarantine;
+mod quotas;
 mod rebuild;
 mod receiving;
 mod reconciler;

@@ -3,7 +3,7 @@
 //! The cookie is for this service alone (`HttpOnly`, `SameSite=Strict`) and ends after a while. The token is looked up at
 //! every request, so that what is revoked is out at once.
 
-use std::future::{Ready, ready};
+use std::pin::Pin;
 
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
@@ -18,6 +18,7 @@ use super::error::PageError;
 use crate::access::{Principal, Scope};
 use crate::clock;
 use crate::http::caching::ForCaller;
+use crate::http::extract::take_turn;
 use crate::http::problem::ApiError;
 use crate::http::state::AppState;
 
@@ -91,10 +92,15 @@ impl Visitor {
 
 impl FromRequest for Visitor {
     type Error = PageError;
-    type Future = Ready<Result<Self, PageError>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, PageError>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(find(request))
+        let request = request.clone();
+        Box::pin(async move {
+            let visitor = find(&request)?;
+            take_turn(&request, &visitor.principal).await?;
+            Ok(visitor)
+        })
     }
 }
 

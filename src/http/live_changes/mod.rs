@@ -19,7 +19,7 @@ use super::extract::{Access, Read};
 use super::problem::ApiError;
 use super::query_string::{FromQuery, Query, QueryReader};
 use super::quota::Share;
-use super::refusals::{Limited, Refusals};
+use super::refusals::Refusals;
 use super::state::AppState;
 use super::streams::read_renditions;
 use super::words::RenditionsWanted;
@@ -98,7 +98,6 @@ impl ListenQuery {
             example = ": still here\nevent: position\nid: q83v…\ndata:\n\nevent: session\nid: r94w…\ndata: {\"session_id\":\"5708bd73-…\",…}\n\n",
         ),
         Refusals,
-        Limited,
     ),
 )]
 #[get("/v1/live/changes")]

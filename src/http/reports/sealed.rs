@@ -27,7 +27,7 @@ use crate::http::extract::{Access, Admin, Billing, Body};
 use crate::http::page::{PageParameters, PageRequest};
 use crate::http::problem::ApiError;
 use crate::http::query_string::{FromQuery, NoParameters, Query, QueryReader};
-use crate::http::refusals::{Clash, Limited, NotThere, Refusals, TooLong};
+use crate::http::refusals::{Clash, NotThere, Refusals, TooLong};
 use crate::http::state::AppState;
 use crate::http::words::{RenditionsWanted, SealedReportStatusWord};
 use crate::query::Rows;
@@ -171,7 +171,6 @@ pub struct SealedReportPageView {
         Refusals,
         TooLong,
         Clash,
-        Limited,
     ),
 )]
 #[post("/v1/sealed-reports")]

@@ -1,13 +1,17 @@
 //! Reports that are kept byte for byte.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use sqlx::PgTransaction;
 
 use super::ledger::{Ledger, Say, push};
-use crate::helpers::{ADMIN_TOKEN, TestApp, answer, until};
+use crate::helpers::{ADMIN_TOKEN, TestApp, answer, until, until_within};
 use crate::messages::DOMAIN;
+
+/// How long a report may take: it is made when nothing else wants to be done.
+const MAKING: Duration = Duration::from_mins(1);
 
 /// 2026-01-10, at noon.
 const NOON: i64 = 1_768_046_400;
@@ -50,15 +54,6 @@ async fn a_sealed_report_is_what_was_reported_with_its_hash() {
     assert_eq!(app.list(&format!("{path}/difference")).await, [] as [Value; 0]);
 }
 
-/// Keeps reports from being made until it is dropped.
-async fn hold_reports(app: &TestApp) -> PgTransaction<'static> {
-    let mut held = app.pool.begin().await.unwrap();
-    let lock_sessions =
-        "set local idle_in_transaction_session_timeout = 0; lock table stream_session in access exclusive mode";
-    sqlx::raw_sql(lock_sessions).execute(&mut *held).await.unwrap();
-    held
-}
-
 /// The reports that have parts.
 async fn reports_with_parts(app: &TestApp) -> Vec<String> {
     let ids = "select distinct sealed_report_id::text from sealed_report_part";
@@ -79,7 +74,7 @@ async fn insert_sealing(app: &TestApp, id: &str, idle: &str) {
 #[tokio::test]
 async fn what_takes_long_is_sealed_in_the_background() {
     let app = TestApp::start().await;
-    let held = hold_reports(&app).await;
+    let held = app.hold_table("stream_session").await;
     let request = app.client.post(format!("{}/v1/sealed-reports", app.address)).bearer_auth(ADMIN_TOKEN);
     let accepted = request.body(period().to_string()).send().await.unwrap();
     let location = accepted.headers()["location"].to_str().unwrap().to_owned();
@@ -91,7 +86,7 @@ async fn what_takes_long_is_sealed_in_the_background() {
     app.get(&format!("{location}/difference"), 409).await;
 
     drop(held);
-    until(async || app.get(&location, 200).await["status"] == "sealed").await;
+    until_within(MAKING, async || app.get(&location, 200).await["status"] == "sealed").await;
     let sealed = app.get(&location, 200).await;
     assert_eq!(hex::encode(Sha256::digest(csv(&app, &location).await)), sealed["sha256"].as_str().unwrap());
     assert_eq!(app.list(&format!("{location}/difference")).await, [] as [Value; 0]);
@@ -100,13 +95,11 @@ async fn what_takes_long_is_sealed_in_the_background() {
 #[tokio::test]
 async fn what_is_being_sealed_is_finished_when_its_caller_leaves() {
     let (app, period) = (TestApp::start().await, period());
-    let held = hold_reports(&app).await;
-    tokio::select! {
-        _ = app.post("/v1/sealed-reports", &period, 201) => unreachable!("reports are held"),
-        () = until(async || app.list("/v1/sealed-reports").await.len() == 1) => {}
-    }
+    let held = app.hold_table("stream_session").await;
+    let begun = until(async || app.list("/v1/sealed-reports").await.len() == 1);
+    app.send_and_leave(Method::POST, "/v1/sealed-reports", &period.to_string(), begun).await;
     drop(held);
-    until(async || app.list("/v1/sealed-reports").await[0]["status"] == "sealed").await;
+    until_within(MAKING, async || app.list("/v1/sealed-reports").await[0]["status"] == "sealed").await;
     assert_eq!(reports_with_parts(&app).await.len(), 1);
 }
 
@@ -144,7 +137,7 @@ async fn an_administrator_deletes_a_sealed_report_and_the_audit_log_keeps_what_i
 #[tokio::test]
 async fn what_is_deleted_while_it_is_sealed_leaves_nothing() {
     let (app, period) = (TestApp::start().await, period());
-    let held = hold_reports(&app).await;
+    let held = app.hold_table("stream_session").await;
     let delete = async {
         until(async || app.list("/v1/sealed-reports").await.len() == 1).await;
         let id = app.list("/v1/sealed-reports").await[0]["sealed_report_id"].clone();
@@ -162,7 +155,7 @@ async fn a_token_seals_only_so_many_reports_at_a_time() {
     let token = app.make_token(&["billing"], None).await;
     let token = app.with_token(&token);
     let seal = |expected| token.send(Method::POST, "/v1/sealed-reports", Some(&period), expected);
-    let held = hold_reports(&app).await;
+    let held = app.hold_table("stream_session").await;
     let refuse = async {
         until(async || app.list("/v1/sealed-reports").await.len() == 4).await;
         assert_eq!(seal(429).await["detail"], "the token has reached its limit of 4 reports being sealed");
