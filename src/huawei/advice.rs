@@ -124,7 +124,8 @@ pub fn of_reason(reason: QuarantineReason) -> &'static str {
         QuarantineReason::StartOutsideWindow => {
             "The message is genuine, but the push that it announces started too long before or after the signature's \
              expiry. The start is not signed, so that a changed one would make up a session. If the provider itself \
-             sends it so, raise --start-window-before or --start-window-after."
+             sends it so, raise --start-window-before or --start-window-after. Of an unsigned domain: it started before \
+             2015, or later than the message came by more than --start-window-after; see who else knows the secret path."
         }
         QuarantineReason::EndPredatesSession => {
             "The message is genuine, but the push that it ends began after the signature had expired. The start is not \

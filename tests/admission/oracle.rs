@@ -22,6 +22,7 @@ pub const KEYS: [&str; 2] = ["0123456789abcdef0123456789abcdef", "the-newer-key-
 /// Unix second at which everything is received.
 pub const NOW: i64 = 1_700_000_000;
 
+const YEAR_2015: i64 = 1_420_070_400;
 const GRACE: i64 = 600;
 const MOST_FUTURE: i64 = 86_400;
 const BEFORE: i64 = 86_400;
@@ -117,7 +118,7 @@ fn assert_justified(message: &Notification, path: Path, policy: &DomainPolicy, v
     match proof {
         Proof::Unsigned => {
             assert_eq!((policy.signature, path), (SignatureRule::None, Path::Secret), "believed without a signature");
-            assert_eq!(reason, None, "there is nothing to hold against what is not signed");
+            assert_eq!(reason, doubt_unsigned(message));
         }
         Proof::Verified { key_id, auth_timestamp, .. } => {
             assert_eq!(policy.signature, SignatureRule::Required);
@@ -145,6 +146,16 @@ fn doubt(message: &Notification, expiry: i64) -> Option<QuarantineReason> {
         return Some(QuarantineReason::EndPredatesSession);
     }
     None
+}
+
+/// Why an unsigned message does not count by itself: nothing is held against it but what cannot be.
+fn doubt_unsigned(message: &Notification) -> Option<QuarantineReason> {
+    let start = message.publish_timestamp;
+    match message.event.word() {
+        "PUBLISH" if start < YEAR_2015 || start > NOW + AFTER => Some(QuarantineReason::StartOutsideWindow),
+        "PUBLISH_DONE" if start > NOW + AFTER => Some(QuarantineReason::EndPredatesSession),
+        _ => None,
+    }
 }
 
 /// The signature of a message's fields, in lower case.

@@ -113,6 +113,9 @@ pub struct Claim<'a> {
     pub received_at: DateTime<Utc>,
 }
 
+/// Unix second before which no push can have begun: 2015-01-01. The provider's cloud is younger.
+const EARLIEST_START: i64 = 1_420_070_400;
+
 /// How far apart, in seconds, two pushes may begin whose starts share a signature: a second has the same for all.
 const SHARED_STARTS_APART_SECONDS: u64 = 2;
 
@@ -250,9 +253,9 @@ fn expiry_of(auth_timestamp: i64) -> Option<DateTime<Utc>> {
 }
 
 fn doubt(message: &Notification, proof: &Proof, limits: &Limits, now: DateTime<Utc>) -> Option<QuarantineReason> {
-    let Proof::Verified { auth_timestamp, .. } = proof else { return None };
-    let expiry = expiry_of(*auth_timestamp)?;
     let started_at = DateTime::from_timestamp(message.publish_timestamp, 0)?;
+    let Proof::Verified { auth_timestamp, .. } = proof else { return doubt_unsigned(message, started_at, limits, now) };
+    let expiry = expiry_of(*auth_timestamp)?;
     let in_window =
         started_at >= expiry - limits.start_window_before && started_at <= expiry + limits.start_window_after;
     if now > expiry + limits.signature_grace {
@@ -263,6 +266,23 @@ fn doubt(message: &Notification, proof: &Proof, limits: &Limits, now: DateTime<U
         Some(QuarantineReason::EndPredatesSession)
     } else {
         None
+    }
+}
+
+/// An unsigned message may be as late as it likes, but not tell of what cannot be.
+fn doubt_unsigned(
+    message: &Notification,
+    started_at: DateTime<Utc>,
+    limits: &Limits,
+    now: DateTime<Utc>,
+) -> Option<QuarantineReason> {
+    let is_future = started_at > now + limits.start_window_after;
+    match message.event {
+        Event::Publish if is_future || started_at.timestamp() < EARLIEST_START => {
+            Some(QuarantineReason::StartOutsideWindow)
+        }
+        Event::PublishDone if is_future => Some(QuarantineReason::EndPredatesSession),
+        Event::Publish | Event::PublishDone | Event::Other(_) => None,
     }
 }
 

@@ -188,11 +188,31 @@ fn only_listed_apps_are_let_in() {
 #[test]
 fn an_unsigned_domain_is_open_only_through_its_secret_path() {
     let unsigned = DomainPolicy { signature: SignatureRule::None, keys: vec![], ..policy() };
-    let message = Notification { auth_sign: Some("never checked".into()), ..signed(Event::Publish, 0, NOW) };
+    let message = Notification { auth_sign: Some("never checked".into()), ..signed(Event::Publish, NOW, NOW) };
     for (path, expected) in
         [(Path::Secret, "accepted"), (Path::Open, "secret_path_missing"), (Path::WrongSecret, "secret_path_wrong")]
     {
         assert_eq!(word(&judge(&message, path, Some(&unsigned), &limits(), at(NOW))), expected);
+    }
+}
+
+#[test]
+fn an_unsigned_message_that_tells_of_what_cannot_be_is_quarantined() {
+    let unsigned = DomainPolicy { signature: SignatureRule::None, keys: vec![], ..policy() };
+    for (event, publish_timestamp, expected) in [
+        (Event::Publish, EARLIEST_START, "accepted"),
+        (Event::Publish, EARLIEST_START - 1, "start_outside_window"),
+        (Event::Publish, 0, "start_outside_window"),
+        (Event::Publish, NOW + 300, "accepted"),
+        (Event::Publish, NOW + 301, "start_outside_window"),
+        (Event::PublishDone, EARLIEST_START - 1, "accepted"),
+        (Event::PublishDone, NOW + 300, "accepted"),
+        (Event::PublishDone, NOW + 301, "end_predates_session"),
+        (Event::Other("RECORD".into()), 0, "accepted"),
+    ] {
+        let message = signed(event.clone(), publish_timestamp, NOW);
+        let verdict = judge(&message, Path::Secret, Some(&unsigned), &limits(), at(NOW));
+        assert_eq!(word(&verdict), expected, "{event:?} {publish_timestamp}");
     }
 }
 
