@@ -27,9 +27,11 @@ use crate::event_log::drain::Drain;
 use crate::event_log::group_commit::{self, Writer};
 use crate::event_log::receive::Receiver;
 use crate::event_log::spool::Spool;
+use crate::http::client_address::TrustedProxies;
 use crate::http::connections::Connections;
 use crate::http::live_changes::Feed;
 use crate::http::quota::Quota;
+use crate::http::room::Room;
 use crate::http::sealer::Sealer;
 use crate::http::server;
 use crate::http::state::AppState;
@@ -139,7 +141,9 @@ impl Application {
         let log = |purpose| Log::new(&database, purpose, limits, distributed);
         let (queue, writer) =
             group_commit::open(capacity, log(Use::Append), spool.clone(), prepared.subscribe(), Arc::clone(&appended));
-        let (alarms, notes, connections) = (Arc::<Alarms>::default(), Notes::default(), Connections::default());
+        let (alarms, notes) = (Arc::<Alarms>::default(), Notes::default());
+        let trusted_proxies = TrustedProxies::from(options.trusted_proxies.clone());
+        let connections = Connections::new(room(options.limits, trusted_proxies.clone())?);
         let drain =
             spool.clone().map(|spool| Drain::new(spool, log(Use::Drain), Arc::clone(&alarms), Arc::clone(&appended)));
         let [query_pool, report_pool] = [Use::Query, Use::Report]
@@ -155,7 +159,8 @@ impl Application {
             receiver: Receiver { log: queue, limits, masker, shards: rows.installation.shards },
             spool,
             roles: options.roles.clone(),
-            trusted_proxies: options.trusted_proxies.clone().into(),
+            trusted_proxies,
+            certificate: certificate.as_ref().map(Certificate::validity),
             query_pool,
             report_pool,
             work_pool: work_pool.clone(),
@@ -230,7 +235,7 @@ impl Application {
         let mut tasks = JoinSet::new();
         let (pool, stopped) = (self.work_pool, stop_working.clone());
         tasks.spawn(tidy_metrics(self.metrics, stopped.clone()));
-        tasks.spawn(Sampler::new(self.state.clone(), self.fold_pool.clone()).run(stopped.clone()));
+        tasks.spawn(Sampler::new(self.state.clone(), self.fold_pool.clone(), connections.clone()).run(stopped.clone()));
         tasks.spawn(self.connections.sweep_until_stopped(stopped.clone()));
         if let Some(certificate) = self.certificate {
             tasks.spawn(certificate.watch(stopped.clone()));
@@ -291,6 +296,11 @@ impl Application {
         }
         ended
     }
+}
+
+fn room(limits: LimitOptions, trusted_proxies: TrustedProxies) -> anyhow::Result<Room> {
+    let (in_all, per_address) = (limits.max_connections, limits.max_connections_per_address);
+    Ok(Room::new(usize::try_from(in_all)?, usize::try_from(per_address)?, trusted_proxies))
 }
 
 fn listener_quota(limits: LimitOptions) -> anyhow::Result<Quota> {

@@ -129,10 +129,6 @@ pub struct ServeOptions {
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
-    /// Connections that may be open at one time, shared evenly by as many workers as there are processors; others wait
-    #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_MAX_CONNECTIONS", default_value = "20000", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "CONNECTIONS")]
-    pub max_connections: u32,
-
     /// Limits on callers.
     #[command(flatten)]
     pub limits: LimitOptions,

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::config::Role;
 use crate::database_clock::{ClockError, ClockReading};
 use crate::event_log::{append, drain};
+use crate::http::connections::Connections;
 use crate::http::health;
 use crate::http::state::AppState;
 use crate::http::{callback_meters, reports};
@@ -28,10 +29,11 @@ use crate::store::live::LiveFilter;
 use crate::store::release::WaitingRow;
 use crate::store::session_list::Renditions;
 use crate::telemetry::metrics::{
-    BUILD_INFO, DATABASE_CLOCK_OFFSET_SECONDS, FOLD_LAG_ENTRIES, FOLD_LAG_SECONDS, LIVE_SESSIONS, LIVE_STREAMS,
-    LOG_AHEAD_SECONDS, NEVER_HEARD_DOMAINS, PART_READY, POOL_CONNECTIONS, POOL_CONNECTIONS_MAX,
-    QUARANTINE_WAITING_MESSAGES, UNCONFIRMED_SESSIONS,
+    BUILD_INFO, CERTIFICATE_EXPIRY, CERTIFICATE_RENEWAL_OVERDUE, DATABASE_CLOCK_OFFSET_SECONDS, FOLD_LAG_ENTRIES,
+    FOLD_LAG_SECONDS, LIVE_SESSIONS, LIVE_STREAMS, LOG_AHEAD_SECONDS, NEVER_HEARD_DOMAINS, PART_READY,
+    POOL_CONNECTIONS, POOL_CONNECTIONS_MAX, QUARANTINE_WAITING_MESSAGES, UNCONFIRMED_SESSIONS,
 };
+use crate::tls::{Expiry, Validity, ValidityOfServed};
 
 /// How often. Less often than Prometheus asks would be of little use.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -52,6 +54,7 @@ const HEARD_WITHIN: TimeDelta = TimeDelta::hours(1);
 pub struct Sampler {
     state: Data<AppState>,
     fold_pool: Option<PgPool>,
+    connections: Connections,
     /// Why the times of the log cannot be relied on, if so, when the clocks were compared last.
     wrong_clock: Option<ClockError>,
 }
@@ -59,9 +62,9 @@ pub struct Sampler {
 impl Sampler {
     /// Looks at the process with this state. `fold_pool` is there where it folds.
     #[must_use]
-    pub fn new(state: Data<AppState>, fold_pool: Option<PgPool>) -> Self {
+    pub fn new(state: Data<AppState>, fold_pool: Option<PgPool>, connections: Connections) -> Self {
         register_meters(&state.roles);
-        Self { state, fold_pool, wrong_clock: None }
+        Self { state, fold_pool, connections, wrong_clock: None }
     }
 
     /// Looks now and then until stopped.
@@ -72,7 +75,9 @@ impl Sampler {
     }
 
     async fn sample(&mut self) {
+        self.connections.room().show();
         self.show_pools();
+        show_certificate(self.state.certificate.as_ref().and_then(ValidityOfServed::get));
         self.show_clocks().await;
         for part in health::inspect(&self.state).await {
             PART_READY.gauge_of(&[("part", part.name)]).set(f64::from(u8::from(part.ready)));
@@ -171,6 +176,12 @@ async fn within_patience<T>(told: impl Future<Output = Result<T, sqlx::Error>>) 
             None
         }
     }
+}
+
+fn show_certificate(validity: Option<Validity>) {
+    CERTIFICATE_EXPIRY.gauge_of(&[]).set(number(validity.map(|validity| validity.ends_at.timestamp())));
+    let is_overdue = validity.is_some_and(|validity| validity.expiry(clock::now()) != Expiry::Far);
+    CERTIFICATE_RENEWAL_OVERDUE.gauge_of(&[]).set(f64::from(u8::from(is_overdue)));
 }
 
 fn show_lag(lag: Option<LagRow>) {

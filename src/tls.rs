@@ -3,6 +3,8 @@
 //! Both files are read whole and by their paths, each time, so that a renewal that swaps symbolic links is seen. What
 //! cannot be used never takes the place of what can. Nothing of a key is ever logged.
 
+mod validity;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +20,10 @@ use secrecy::{ExposeSecret, SecretSlice};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use validity::Reminder;
+pub use validity::{Expiry, Validity};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -115,13 +121,40 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })
 }
 
+/// What is served.
+#[derive(Debug)]
+struct Served {
+    key: Arc<CertifiedKey>,
+    /// Not known of a certificate whose dates cannot be read.
+    validity: Option<Validity>,
+}
+
+impl Served {
+    fn new(key: CertifiedKey) -> Arc<Self> {
+        let validity = key.cert.first().and_then(|certificate| Validity::of(certificate));
+        Arc::new(Self { key: Arc::new(key), validity })
+    }
+}
+
+/// Tells when the certificate that is served expires.
+#[derive(Debug, Clone)]
+pub struct ValidityOfServed(watch::Receiver<Arc<Served>>);
+
+impl ValidityOfServed {
+    /// When the certificate of now is valid.
+    #[must_use]
+    pub fn get(&self) -> Option<Validity> {
+        self.0.borrow().validity
+    }
+}
+
 /// The certificate that is served, and its files.
 pub struct Certificate {
     files: TlsFiles,
     provider: Arc<CryptoProvider>,
     /// What the files held at the last look; nothing when they could not be read.
     seen: Option<[u8; 32]>,
-    served: watch::Sender<Arc<CertifiedKey>>,
+    served: watch::Sender<Arc<Served>>,
 }
 
 impl Certificate {
@@ -134,7 +167,7 @@ impl Certificate {
         let contents = Contents::read(&files)?;
         let key = contents.certified_key(&files, &provider)?;
         let seen = Some(contents.fingerprint());
-        Ok(Self { files, provider, seen, served: watch::Sender::new(Arc::new(key)) })
+        Ok(Self { files, provider, seen, served: watch::Sender::new(Served::new(key)) })
     }
 
     /// Settings of a server that serves whatever is the certificate at the time: TLS 1.2 and 1.3, no clients'
@@ -145,7 +178,7 @@ impl Certificate {
     pub fn server_config(&self) -> Result<ServerConfig, rustls::Error> {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider));
         let builder = builder.with_safe_default_protocol_versions()?.with_no_client_auth();
-        Ok(builder.with_cert_resolver(Arc::new(Served(self.served.subscribe()))))
+        Ok(builder.with_cert_resolver(Arc::new(Resolver(self.served.subscribe()))))
     }
 
     /// Looks at the files once, and serves what they hold if that has changed and can be used.
@@ -158,15 +191,24 @@ impl Certificate {
         self.seen = found;
         match read.and_then(|contents| contents.certified_key(&self.files, &self.provider)) {
             Ok(key) => {
-                self.served.send_replace(Arc::new(key));
+                self.served.send_replace(Served::new(key));
                 Look::Replaced
             }
             Err(error) => Look::Refused(error),
         }
     }
 
-    /// Looks at the files every second until stopped, and logs what has changed, once.
+    /// Tells when what is served expires.
+    #[must_use]
+    pub fn validity(&self) -> ValidityOfServed {
+        ValidityOfServed(self.served.subscribe())
+    }
+
+    /// Looks at the files every second until stopped, and logs what has changed, once. What is about to expire, or has,
+    /// is logged daily.
     pub async fn watch(mut self, stopped: CancellationToken) {
+        let mut reminder = Reminder::default();
+        reminder.look(self.validity().get(), clock::now());
         while stopped.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
             match self.look() {
                 Look::Unchanged => {}
@@ -180,17 +222,18 @@ impl Certificate {
                     );
                 }
             }
+            reminder.look(self.validity().get(), clock::now());
         }
     }
 }
 
 /// Gives each connection what is served when it begins.
 #[derive(Debug)]
-struct Served(watch::Receiver<Arc<CertifiedKey>>);
+struct Resolver(watch::Receiver<Arc<Served>>);
 
-impl ResolvesServerCert for Served {
+impl ResolvesServerCert for Resolver {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.borrow()))
+        Some(Arc::clone(&self.0.borrow().key))
     }
 }
 
@@ -232,7 +275,7 @@ mod tests {
     }
 
     fn served(certificate: &Certificate) -> Vec<u8> {
-        certificate.served.borrow().end_entity_cert().unwrap().to_vec()
+        certificate.served.borrow().key.end_entity_cert().unwrap().to_vec()
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl ServeCommand {
 
     async fn serve(self) -> anyhow::Result<()> {
         let metrics = telemetry::start_metrics()?;
-        open_files::raise_limit(self.serve.max_connections);
+        open_files::raise_limit(self.serve.limits.max_connections);
         let data_dir = self.find_data_dir()?;
         // With the privileges that renewed certificates are read with, and before a database is started.
         let certificate = self.serve.certificate()?;

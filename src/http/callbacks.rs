@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::callback_meters::{Outcome, count, note_remaining};
 use super::callback_rejections::note_unread;
 use super::client_address::source_address;
+use super::connections::note_callback;
 use super::content_encoding;
 use super::extract::{MAX_BODY_BYTES, RawBody};
 use super::problem::ApiError;
@@ -147,6 +148,7 @@ async fn receive(
     match take(state, source_ip, callback_token, &body).await? {
         Verdict::Refuse(_) => Err(ApiError::NotVerified),
         Verdict::Accept(_) | Verdict::Quarantine(..) => {
+            note_callback(request);
             Ok(HttpResponse::Ok().json(Confirmation { status: 1, result: "success" }))
         }
     }

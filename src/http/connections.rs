@@ -11,6 +11,8 @@
 //!   the head of a request, or does not take its answer. A connection with unread data is left to the server for another
 //!   sweep. A request that is still on its way through the network cannot be seen.
 //!
+//! Which connections are closed after an answer because there is little room is said in [`super::room`].
+//!
 //! Three closes cannot be announced, because the server has no setting for them. It answers a malformed head on a used
 //! connection with 400 or 431 and closes at once, without `Connection: close`. When it stops, it closes idle connections
 //! without reading them, after `ANNOUNCEMENT`. And an answer whose head was sent before the service stops keeps its
@@ -38,6 +40,8 @@ use pin_project_lite::pin_project;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::room::{Place, Room};
+
 /// The time between two sweeps.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -58,8 +62,9 @@ const ANNOUNCEMENT: Duration = Duration::from_secs(1);
 const ANNOUNCEMENT_CHECK: Duration = Duration::from_millis(10);
 
 /// The open connections of all workers.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Connections {
+    room: Arc<Room>,
     open: Arc<Mutex<Vec<Weak<Connection>>>>,
     stopping: Arc<AtomicBool>,
 }
@@ -68,6 +73,7 @@ pub struct Connections {
 struct Connection {
     /// The server's socket once more: what it owns itself cannot be had.
     socket: net::TcpStream,
+    place: Place,
     /// How many sweeps have passed since the client's turn began, or [`BUSY`].
     sweeps: AtomicU32,
     /// Whether the service stops.
@@ -76,8 +82,12 @@ struct Connection {
 
 impl Connection {
     /// A new connection waits for its first request, for which the server has a timer.
-    fn new(socket: net::TcpStream, stopping: Arc<AtomicBool>) -> Self {
-        Self { socket, sweeps: AtomicU32::new(BUSY), stopping }
+    fn new(socket: net::TcpStream, place: Place, stopping: Arc<AtomicBool>) -> Self {
+        Self { socket, place, sweeps: AtomicU32::new(BUSY), stopping }
+    }
+
+    fn is_kept(&self) -> bool {
+        !self.stopping.load(Ordering::Relaxed) && !self.place.gives_way()
     }
 
     fn begin_service_turn(&self) {
@@ -147,14 +157,39 @@ impl<B: MessageBody> MessageBody for Answering<B> {
     }
 }
 
+/// Takes note that a callback came on the request's connection and was stored.
+pub(super) fn note_callback(request: &HttpRequest) {
+    if let Some(connection) = request.conn_data::<Arc<Connection>>() {
+        connection.place.note_callback();
+    }
+}
+
 impl Connections {
-    /// Takes note of a connection that was just opened. Without a second handle of its socket it could not be swept, and
-    /// is closed after its first answer.
+    /// No connections yet, and room for some.
+    #[must_use]
+    pub fn new(room: Room) -> Self {
+        Self { room: Arc::new(room), open: Arc::default(), stopping: Arc::default() }
+    }
+
+    /// The room that they take.
+    #[must_use]
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Takes note of a connection that was just opened, or closes it if its address has too many. Without a second handle
+    /// of its socket it could not be swept, and is closed after its first answer.
     pub(super) fn add(&self, stream: &dyn Any, of_connection: &mut Extensions) {
         let plain = stream.downcast_ref::<TcpStream>();
         let stream = plain.or_else(|| stream.downcast_ref::<TlsStream<TcpStream>>().map(|stream| stream.get_ref().0));
         let Some(Ok(socket)) = stream.map(|stream| stream.as_fd().try_clone_to_owned()) else { return };
-        let connection = Arc::new(Connection::new(socket.into(), Arc::clone(&self.stopping)));
+        let socket = net::TcpStream::from(socket);
+        let Ok(peer) = socket.peer_addr() else { return };
+        let Some(place) = self.room.enter(peer.ip()) else {
+            let _ = socket.shutdown(Shutdown::Both);
+            return;
+        };
+        let connection = Arc::new(Connection::new(socket, place, Arc::clone(&self.stopping)));
         let mut open = self.open();
         if open.len() == open.capacity() {
             open.retain(|connection| connection.strong_count() > 0);
@@ -230,7 +265,7 @@ pub(super) async fn note_activity(
         });
         error
     })?;
-    let is_kept = connection.as_ref().is_some_and(|connection| !connection.stopping.load(Ordering::Relaxed));
+    let is_kept = connection.as_ref().is_some_and(|connection| connection.is_kept());
     let head = answer.response_mut().head_mut();
     if is_kept && !offers_upgrade {
         let (name, value) = KEEP_ALIVE;
@@ -248,13 +283,16 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
 
-    use super::{Connection, MAX_SWEEPS};
+    use super::{Connection, MAX_SWEEPS, Room};
+    use crate::http::client_address::TrustedProxies;
 
     /// A client and its connection, which may survive no further sweep.
     fn idle() -> (TcpStream, Connection) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let connection = Connection::new(listener.accept().unwrap().0, Arc::default());
+        let (socket, peer) = listener.accept().unwrap();
+        let place = Arc::new(Room::new(10, 10, TrustedProxies::default())).enter(peer.ip()).unwrap();
+        let connection = Connection::new(socket, place, Arc::default());
         connection.begin_client_turn();
         assert!((0..MAX_SWEEPS).all(|_| !connection.is_overdue()));
         (client, connection)

@@ -30,6 +30,7 @@ pub mod quota;
 mod refusals;
 pub mod rejections;
 pub mod reports;
+pub mod room;
 pub mod sealer;
 mod security_headers;
 pub mod server;

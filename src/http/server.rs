@@ -50,7 +50,7 @@ pub fn bind(
     if roles.is_empty() {
         bail!("--roles must name at least one role");
     }
-    let (workers, connections) = divide(usize::try_from(options.max_connections)?);
+    let (workers, connections) = divide(usize::try_from(options.limits.max_connections)?);
     let server = HttpServer::new(move || build_app(state.clone(), &roles, &cors_origins))
         .disable_signals()
         .shutdown_timeout(SHUTDOWN_SECONDS)

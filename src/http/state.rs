@@ -19,6 +19,7 @@ use crate::event_log::receive::Receiver;
 use crate::event_log::spool::Spool;
 use crate::registry::watch::LiveRegistry;
 use crate::rejection::Rejections;
+use crate::tls::ValidityOfServed;
 
 /// What handlers share. Made once, read by all.
 pub struct AppState {
@@ -30,6 +31,8 @@ pub struct AppState {
     pub spool: Option<Arc<Spool>>,
     /// What this process does.
     pub roles: Vec<Role>,
+    /// Tells when the certificate expires, where one is served.
+    pub certificate: Option<ValidityOfServed>,
     /// Whose word counts on where a request comes from.
     pub trusted_proxies: TrustedProxies,
     /// Told when the log has grown.

@@ -51,6 +51,35 @@ pub const BUILD_INFO: Metric = Metric::gauge("streamtally_build_info", Unit::Cou
 pub const PART_READY: Metric =
     Metric::gauge("streamtally_part_ready", Unit::Count, "Whether a part of this process can do its work");
 
+/// When the certificate expires.
+pub const CERTIFICATE_EXPIRY: Metric = Metric::gauge(
+    "streamtally_certificate_expiry_timestamp_seconds",
+    Unit::Seconds,
+    "Unix second at which the certificate that is served expires",
+);
+
+/// Whether that is near.
+pub const CERTIFICATE_RENEWAL_OVERDUE: Metric = Metric::gauge(
+    "streamtally_certificate_renewal_overdue",
+    Unit::Count,
+    "Whether the certificate that is served has expired or will soon",
+);
+
+/// Connections of callers that are open.
+pub const CONNECTIONS: Metric =
+    Metric::gauge("streamtally_connections", Unit::Count, "Connections that callers have open");
+
+/// How many there may be.
+pub const CONNECTIONS_MAX: Metric =
+    Metric::gauge("streamtally_connections_max", Unit::Count, "How many connections callers may have open");
+
+/// Those that were closed unread.
+pub const REFUSED_CONNECTIONS: Metric = Metric::counter(
+    "streamtally_refused_connections_total",
+    Unit::Count,
+    "Connections closed unread because their address had too many",
+);
+
 /// Connections to the database that are open.
 pub const POOL_CONNECTIONS: Metric =
     Metric::gauge("streamtally_pool_connections", Unit::Count, "Open connections to the database, by pool and state");
@@ -194,9 +223,14 @@ pub const REPORT_SECONDS_BY_KIND: Metric = Metric::histogram(
 );
 
 /// Every metric.
-pub const ALL: [&Metric; 27] = [
+pub const ALL: [&Metric; 32] = [
     &BUILD_INFO,
     &PART_READY,
+    &CERTIFICATE_EXPIRY,
+    &CERTIFICATE_RENEWAL_OVERDUE,
+    &CONNECTIONS,
+    &CONNECTIONS_MAX,
+    &REFUSED_CONNECTIONS,
     &POOL_CONNECTIONS,
     &POOL_CONNECTIONS_MAX,
     &DATABASE_CLOCK_OFFSET_SECONDS,

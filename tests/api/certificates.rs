@@ -18,8 +18,14 @@ impl Authority {
 
     /// A certificate for 127.0.0.1 and its key, in PEM.
     pub fn issue(&self) -> (String, String) {
+        self.issue_with(|_| {})
+    }
+
+    /// The same, changed.
+    pub fn issue_with(&self, change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        change(&mut params);
         (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
     }
 

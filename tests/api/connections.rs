@@ -2,13 +2,14 @@
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use reqwest::Body;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 
 use crate::certificates::{Authority, Files};
@@ -42,7 +43,13 @@ impl Answer {
 
 impl Connection {
     async fn open(app: &TestApp) -> Self {
-        Self(TcpStream::connect(app.address.trim_start_matches("http://")).await.unwrap())
+        Self::open_from("127.0.0.1", app).await
+    }
+
+    async fn open_from(ip: &str, app: &TestApp) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(ip.parse().unwrap(), 0)).unwrap();
+        Self(socket.connect(app.address.trim_start_matches("http://").parse().unwrap()).await.unwrap())
     }
 
     async fn write(&mut self, bytes: impl AsRef<[u8]>) {
@@ -331,6 +338,39 @@ async fn connections_beyond_the_limit_wait_until_another_is_closed() {
     assert!(second.0.try_read(&mut [0; 1]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock));
     drop(first);
     assert!(second.rest(5).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn strangers_who_hold_connections_leave_room_for_callbacks() {
+    let app = TestApp::start_with(&["--roles", "receiver,api", "--max-connections", "20"]).await;
+    let mut strangers = join_all((0..20).map(|_| Connection::open(&app))).await;
+    let answers = join_all(strangers.iter_mut().map(Connection::ask)).await;
+    assert!(answers.iter().any(Answer::announces_close));
+    // Whatever they open again, they are asked to leave.
+    let mut provider = Connection::open_from("127.0.0.2", &app).await;
+    for _ in 0..3 {
+        let message = Push::of("room", 60).start().to_string();
+        provider.begin_callback_of(message.len()).await;
+        provider.write(&message).await;
+        let answer = provider.answer().await;
+        assert!(answer.status == 200 && !answer.announces_close(), "{}", answer.head);
+    }
+}
+
+#[tokio::test]
+async fn an_address_has_only_so_many_connections() {
+    let app = TestApp::start_with(&["--roles", "receiver,api", "--max-connections-per-address", "3"]).await;
+    let mut kept = Vec::new();
+    for _ in 0..3 {
+        let mut connection = Connection::open_from("127.0.0.3", &app).await;
+        connection.ask().await;
+        kept.push(connection);
+    }
+    assert_eq!(Connection::open_from("127.0.0.3", &app).await.rest(5).await, "");
+    Connection::open_from("127.0.0.2", &app).await.ask().await;
+    for mut connection in kept {
+        connection.ask().await;
+    }
 }
 
 #[tokio::test]

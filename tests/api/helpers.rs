@@ -136,8 +136,8 @@ impl TestApp {
     /// Keeps every query of a table waiting until what this gives is dropped.
     pub async fn hold_table(&self, table: &str) -> PgTransaction<'static> {
         let mut held = self.pool.begin().await.unwrap();
-        let hold = format!("set local idle_in_transaction_session_timeout = 0; lock table {table}");
-        sqlx::raw_sql(AssertSqlSafe(hold)).execute(&mut *held).await.unwrap();
+        let lock = format!("set local idle_in_transaction_session_timeout = 0; lock table {table}");
+        sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *held).await.unwrap();
         held
     }
 

@@ -1,6 +1,7 @@
 //! HTTPS: certificates that will not do, at the start and later.
 
 use std::fs;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::certificates::{Authority, Files};
 use crate::home::{Home, User, finish, wait_for};
@@ -61,6 +62,36 @@ fn a_renewal_that_cannot_be_served_is_told_once_and_the_old_certificate_served_o
     assert!(is_served(&new) && !is_served(&old));
     assert_eq!(refusals(), 2);
     assert!(!service.stderr().contains(key.lines().nth(1).expect("a line of the key")));
+    service.signal(rustix::process::Signal::TERM);
+    assert_eq!(service.wait_exit().code(), Some(0), "{}", service.stderr());
+}
+
+#[test]
+fn a_certificate_that_expires_soon_or_has_is_told_of_in_the_log_and_the_metrics_until_it_is_renewed() {
+    let (home, authority) = (Home::new(User::Ourselves), Authority::new());
+    let expiring = |when: SystemTime| authority.issue_with(|params| params.not_after = when.into());
+    let files = Files::with(expiring(UNIX_EPOCH + Duration::from_secs(1_769_817_600)));
+    let mut service = home.launch(&home.data_dir(), |command| {
+        command.args(files.settings());
+    });
+    wait_for("a service that listens", || service.stderr().contains("listening"));
+    let url = format!("{}/metrics", service.url().replace("http", "https"));
+    let client = authority.client_with(|builder| builder.tls_danger_accept_invalid_certs(true));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let metrics = || runtime.block_on(async { client.get(&url).send().await.expect("an answer").text().await });
+    let serves = |line: &str| metrics().expect("a text").lines().any(|served| served == line);
+    wait_for("the expiry", || serves("streamtally_certificate_expiry_timestamp_seconds 1769817600"));
+    assert!(serves("streamtally_certificate_renewal_overdue 1"));
+    assert!(service.stderr().contains("the certificate has expired"));
+
+    let in_days = |days: u64| SystemTime::now() + Duration::from_hours(24 * days);
+    files.put(expiring(in_days(2)));
+    wait_for("a warning", || service.stderr().contains("the certificate expires soon"));
+    files.put(expiring(in_days(60)));
+    wait_for("a renewal", || serves("streamtally_certificate_renewal_overdue 0"));
+    let told = service.stderr();
+    assert_eq!(told.matches("the certificate expires soon").count(), 1);
+    assert_eq!(told.matches("the certificate has expired").count(), 1);
     service.signal(rustix::process::Signal::TERM);
     assert_eq!(service.wait_exit().code(), Some(0), "{}", service.stderr());
 }

@@ -30,6 +30,7 @@ use crate::store::fold::LagRow;
 use crate::store::rejection::RejectionRow;
 use crate::store::session::SessionRow;
 use crate::store::session_list::SessionFilter;
+use crate::tls::{Expiry, Validity, ValidityOfServed};
 
 /// The most of each kind that are shown.
 const MOST: u16 = 50;
@@ -59,7 +60,7 @@ pub async fn show_problems(
     let unconfirmed = query::sessions::list_sessions(pool, unconfirmed, false, None, MOST, false).await?;
     let content = html! {
         h1 { "Problems" }
-        (service(&parts, lag, now))
+        (service(&parts, state.certificate.as_ref().and_then(ValidityOfServed::get), lag, now))
         (silence(&silent, now))
         (never_heard_from(&visitor, &never_heard))
         (refusals(&refused))
@@ -69,13 +70,23 @@ pub async fn show_problems(
     Ok(frame::page(&visitor, Place::Problems, "Problems", &content))
 }
 
-fn service(parts: &[Part], lag: LagRow, now: DateTime<Utc>) -> Markup {
+fn service(parts: &[Part], certificate: Option<Validity>, lag: LagRow, now: DateTime<Utc>) -> Markup {
     html! {
         h2 { "This service" }
         dl.facts {
             @for part in parts {
                 dt { (part.name) }
                 dd { @if part.ready { (part.state) } @else { span.wrong { (part.state) } } }
+            }
+            @if let Some(certificate) = certificate {
+                dt { "Certificate" }
+                dd {
+                    @match certificate.expiry(now) {
+                        Expiry::Far => { "valid until " (words::time(certificate.ends_at)) }
+                        Expiry::Near => span.wrong { "expires soon, at " (words::time(certificate.ends_at)) ": renew it" }
+                        Expiry::Past => span.wrong { "expired at " (words::time(certificate.ends_at)) ": callbacks no longer arrive" }
+                    }
+                }
             }
             dt { "Waiting to be folded" }
             dd {

@@ -14,7 +14,8 @@ pub struct Browser<'a> {
 
 impl<'a> Browser<'a> {
     pub fn new(app: &'a TestApp) -> Self {
-        Self { app, client: Client::builder().redirect(Policy::none()).build().unwrap(), cookie: None }
+        let client = Client::builder().redirect(Policy::none()).tls_danger_accept_invalid_certs(true).build().unwrap();
+        Self { app, client, cookie: None }
     }
 
     pub async fn signed_in(app: &'a TestApp, token: &str) -> Self {

@@ -6,9 +6,11 @@ use streamtally::clock;
 use streamtally::query::silence::count_never_heard;
 
 use super::browser::Browser;
+use crate::certificates::{Authority, Files};
 use crate::helpers::{ADMIN_TOKEN, TestApp};
 use crate::messages::{DOMAIN, Push};
 use crate::reports::ledger::{Ledger, Say, push};
+use crate::tls;
 
 const HOUR: i64 = 3_600;
 
@@ -31,6 +33,16 @@ async fn a_wrong_key_is_named_with_its_domain_its_cause_and_what_to_do() {
     let bound = app.make_token(&["read"], Some(&["push.other.example.com"])).await;
     let page = Browser::signed_in(&app, &bound).await.page("/dashboard/problems").await;
     assert!(!page.contains(DOMAIN) && !page.contains("room"), "{page}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_is_a_problem() {
+    let authority = Authority::new();
+    let client = authority.client_with(|builder| builder.tls_danger_accept_invalid_certs(true));
+    let files = Files::with(authority.issue_with(|params| params.not_after = rcgen::date_time_ymd(2026, 1, 31)));
+    let app = tls::start(&files, client).await;
+    let page = Browser::signed_in(&app, ADMIN_TOKEN).await.page("/dashboard/problems").await;
+    assert!(page.contains("expired at ") && page.contains("callbacks no longer arrive"), "{page}");
 }
 
 #[tokio::test]
