@@ -152,7 +152,7 @@ fn doubt(message: &Notification, expiry: i64) -> Option<QuarantineReason> {
 fn doubt_unsigned(message: &Notification) -> Option<QuarantineReason> {
     let start = message.publish_timestamp;
     match message.event.word() {
-        "PUBLISH" if start < YEAR_2015 || start > NOW + AFTER => Some(QuarantineReason::StartOutsideWindow),
+        "PUBLISH" if !(YEAR_2015..=NOW + AFTER).contains(&start) => Some(QuarantineReason::StartOutsideWindow),
         "PUBLISH_DONE" if start > NOW + AFTER => Some(QuarantineReason::EndPredatesSession),
         _ => None,
     }

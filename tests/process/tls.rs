@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use streamtally::clock;
+
 use crate::certificates::{Authority, Files};
 use crate::home::{Home, User, finish, wait_for};
 
@@ -70,7 +72,7 @@ fn a_renewal_that_cannot_be_served_is_told_once_and_the_old_certificate_served_o
 fn a_certificate_that_expires_soon_or_has_is_told_of_in_the_log_and_the_metrics_until_it_is_renewed() {
     let (home, authority) = (Home::new(User::Ourselves), Authority::new());
     let expiring = |when: SystemTime| authority.issue_with(|params| params.not_after = when.into());
-    let files = Files::with(expiring(UNIX_EPOCH + Duration::from_secs(1_769_817_600)));
+    let files = Files::with(expiring(UNIX_EPOCH + Duration::from_hours(491_616)));
     let mut service = home.launch(&home.data_dir(), |command| {
         command.args(files.settings());
     });
@@ -84,7 +86,7 @@ fn a_certificate_that_expires_soon_or_has_is_told_of_in_the_log_and_the_metrics_
     assert!(serves("streamtally_certificate_renewal_overdue 1"));
     assert!(service.stderr().contains("the certificate has expired"));
 
-    let in_days = |days: u64| SystemTime::now() + Duration::from_hours(24 * days);
+    let in_days = |days: u64| SystemTime::from(clock::now()) + Duration::from_hours(24 * days);
     files.put(expiring(in_days(2)));
     wait_for("a warning", || service.stderr().contains("the certificate expires soon"));
     files.put(expiring(in_days(60)));
