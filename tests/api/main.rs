@@ -20,6 +20,7 @@ mod event_log;
 mod field;
 mod forgeries;
 mod helpers;
+mod hostile_requests;
 mod inference;
 mod live;
 mod live_changes;
