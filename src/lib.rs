@@ -35,6 +35,7 @@ pub mod event_log;
 pub mod http;
 pub mod huawei;
 pub mod local_store;
+pub mod model;
 pub mod open_files;
 pub mod postgres;
 pub mod privileges;

@@ -3,6 +3,8 @@
 //!
 //! What cannot be found out is not a number until it can be: an old value would look like a new one.
 
+use crate::model::event::QuarantineReason;
+use crate::model::session::Renditions;
 use std::time::Duration;
 
 use actix_web::web::Data;
@@ -19,7 +21,6 @@ use crate::http::connections::Connections;
 use crate::http::health;
 use crate::http::state::AppState;
 use crate::http::{callback_meters, reports};
-use crate::huawei::admission::QuarantineReason;
 use crate::query;
 use crate::query::live::{Counts, Grouping};
 use crate::reconciler::infer;
@@ -27,7 +28,6 @@ use crate::store;
 use crate::store::fold::LagRow;
 use crate::store::live::LiveFilter;
 use crate::store::release::WaitingRow;
-use crate::store::session_list::Renditions;
 use crate::telemetry::metrics::{
     BUILD_INFO, CERTIFICATE_EXPIRY, CERTIFICATE_RENEWAL_OVERDUE, DATABASE_CLOCK_OFFSET_SECONDS, FOLD_LAG_ENTRIES,
     FOLD_LAG_SECONDS, LIVE_SESSIONS, LIVE_STREAMS, LOG_AHEAD_SECONDS, NEVER_HEARD_DOMAINS, PART_READY,
@@ -200,13 +200,13 @@ fn show_live(counts: Option<Counts>) {
 }
 
 fn show_waiting(waiting: Option<&[WaitingRow]>) {
-    for reason in QuarantineReason::ALL.map(QuarantineReason::as_str) {
+    for &reason in QuarantineReason::ALL {
         let of_reason = |rows: &[WaitingRow]| rows.iter().find(|row| row.reason == reason).map(|row| row.messages);
         // Where counting stopped, there may be some of those that it did not come to.
         let or_none =
             |rows: &[WaitingRow]| (rows.iter().map(|row| row.messages).sum::<i64>() < QUARANTINED_MOST).then_some(0);
         let messages = waiting.and_then(|rows| of_reason(rows).or_else(|| or_none(rows)));
-        QUARANTINE_WAITING_MESSAGES.gauge_of(&[("reason", reason)]).set(number(messages));
+        QUARANTINE_WAITING_MESSAGES.gauge_of(&[("reason", reason.as_str())]).set(number(messages));
     }
 }
 

@@ -5,8 +5,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
+use streamtally::model::session::{EndSource, Flag, Status};
 use streamtally::session::entry::Receipt;
-use streamtally::session::lifecycle::{self, EndSource, Flag, Status};
+use streamtally::session::lifecycle;
 use streamtally::session::outcome::{EarlierOutcome, Outcome, Outcomes};
 use streamtally::session::{Details, Entry, Fact, Session, fold};
 

@@ -3,8 +3,9 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use streamtally::model::report::Certainty;
 
-use streamtally::report::push::{Certainty, Push};
+use streamtally::report::push::Push;
 use streamtally::report::sweep::{Counts, Row, Sweep};
 
 const PERIOD: (i64, i64) = (100, 400);

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use streamtally::model::event::{Disposition, Origin, Signature};
+use streamtally::model::session::{EndSource, Flag, Status};
 use tokio::sync::mpsc::{Sender, channel};
 use uuid::Uuid;
 
@@ -82,6 +84,11 @@ column!(bool, value => [u8::from(*value)]);
 column!(&str, value => value);
 column!(String, value => value);
 column!(Vec<u8>, value => value);
+column!(Disposition, value => value.as_str());
+column!(EndSource, value => value.as_str());
+column!(Origin, value => value.as_str());
+column!(Signature, value => value.as_str());
+column!(Status, value => value.as_str());
 column!(Uuid, value => value);
 // Microseconds since 2000.
 column!(DateTime<Utc>, value => (value.timestamp_micros() - 946_684_800_000_000).to_be_bytes());
@@ -96,7 +103,7 @@ impl<T: Column> Column for Option<T> {
 }
 
 /// An array of texts.
-impl Column for Vec<String> {
+impl Column for Vec<Flag> {
     fn write(&self, buffer: &mut Vec<u8>) {
         const TEXT: i32 = 25;
         let mut array = Vec::new();
@@ -109,7 +116,7 @@ impl Column for Vec<String> {
             array.extend(1_i32.to_be_bytes());
         }
         for text in self {
-            text.write(&mut array);
+            text.as_str().write(&mut array);
         }
         write_bytes(buffer, &array);
     }

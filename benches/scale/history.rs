@@ -1,6 +1,7 @@
 //! What the log has of a population: which entries, when and at which position, and what they say.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use streamtally::model::event::{Disposition, Origin, Signature};
 use streamtally::reconciler::entry::entry_of;
 use streamtally::reconciler::row::{self, Written};
 use streamtally::session::{SessionId, SessionKey, fold};
@@ -135,12 +136,12 @@ impl History {
                 Uuid::from_u64_pair(noise(thing, 21), noise(thing, 22)).into_bytes(),
             )
             .into_uuid(),
-            reason: (entry.disposition == "quarantined").then_some("expired"),
+            reason: (entry.disposition == Disposition::Quarantined).then_some("expired"),
             key_id: stream.key_id.filter(|_| message),
             auth_sign: message.then(|| tag.to_be_bytes().repeat(4)),
             signature_tag: (message && is_first).then_some(tag.cast_signed()),
-            source_ip: (entry.origin == "provider").then(|| "198.51.100.7".to_owned()),
-            actor: (entry.origin == "operator").then_some("support"),
+            source_ip: (entry.origin == Origin::Provider).then(|| "198.51.100.7".to_owned()),
+            actor: (entry.origin == Origin::Operator).then_some("support"),
             entry,
         }
     }
@@ -151,7 +152,7 @@ impl History {
         let key = SessionKey { stream: stream.key.clone(), publish_timestamp: i64::from(push.started) };
         let SessionId(session_id) = key.id();
         let (origin, event) = what.words();
-        let is_message = origin == "provider";
+        let is_message = origin == Origin::Provider;
         let ended_at = DateTime::from_timestamp(i64::from(push.ended), 0).filter(|_| !is_message);
         let verified = is_message && stream.key_id.is_some();
         // What is no longer kept was blanked before.
@@ -166,10 +167,10 @@ impl History {
             received_at: DateTime::from_timestamp_millis(occurrence.received_ms).unwrap_or_default(),
             session_id,
             publish_timestamp: key.publish_timestamp,
-            origin: origin.to_owned(),
+            origin,
             event: event.to_owned(),
-            disposition: if what == What::Quarantined { "quarantined" } else { "accepted" }.to_owned(),
-            signature: is_message.then(|| if verified { "verified" } else { "unsigned" }.to_owned()),
+            disposition: if what == What::Quarantined { Disposition::Quarantined } else { Disposition::Accepted },
+            signature: is_message.then_some(if verified { Signature::Verified } else { Signature::Unsigned }),
             auth_timestamp: verified.then(|| occurrence.received_ms / 1_000 + 300),
             signature_shared_with: None,
             client_ip: shown(format!("10.{}.{}.{}", thing >> 16 & 255, thing >> 8 & 255, thing & 255)),
@@ -195,13 +196,13 @@ impl Occurrence {
 
 impl What {
     /// Who says it, and what.
-    fn words(self) -> (&'static str, &'static str) {
+    fn words(self) -> (Origin, &'static str) {
         match self {
-            Self::Start | Self::StartAgain | Self::StartElsewhere | Self::Quarantined => ("provider", "PUBLISH"),
-            Self::End | Self::EndAgain => ("provider", "PUBLISH_DONE"),
-            Self::Superseded => ("inference", "SUPERSEDED"),
-            Self::TimedOut => ("inference", "TIMED_OUT"),
-            Self::OperatorEnd => ("operator", "OPERATOR_END"),
+            Self::Start | Self::StartAgain | Self::StartElsewhere | Self::Quarantined => (Origin::Provider, "PUBLISH"),
+            Self::End | Self::EndAgain => (Origin::Provider, "PUBLISH_DONE"),
+            Self::Superseded => (Origin::Inference, "SUPERSEDED"),
+            Self::TimedOut => (Origin::Inference, "TIMED_OUT"),
+            Self::OperatorEnd => (Origin::Operator, "OPERATOR_END"),
         }
     }
 }

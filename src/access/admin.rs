@@ -1,13 +1,14 @@
 //! Making and revoking tokens.
 
+use crate::model::access::{Act, Scope};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::audit::{self, Act, Subject};
-use super::{Actor, Scope, generate_token, hash_token};
+use super::audit::{self, Subject};
+use super::{Actor, generate_token, hash_token};
 use crate::store;
 use crate::store::access_token::AccessTokenRow;
 
@@ -52,12 +53,12 @@ pub async fn create_token(
 ) -> Result<(AccessTokenRow, SecretString), NewTokenError> {
     check(&new, now)?;
     let token = generate_token();
-    let scopes = Scope::ALL.into_iter().filter(|scope| new.scopes.contains(scope));
+    let scopes = Scope::ALL.iter().copied().filter(|scope| new.scopes.contains(scope));
     let row = AccessTokenRow {
         token_id: Uuid::new_v4(),
         name: new.name,
         token_hash: hash_token(token.expose_secret()).to_vec(),
-        scopes: scopes.map(|scope| scope.as_str().to_owned()).collect(),
+        scopes: scopes.collect(),
         domains: new.domains,
         created_at: now,
         expires_at: new.expires_at,

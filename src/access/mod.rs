@@ -7,6 +7,7 @@ pub mod admin;
 pub mod audit;
 pub mod last_use;
 
+use crate::model::access::Scope;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -17,41 +18,6 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
-
-/// What a token may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// Sessions, streams, live counts, events.
-    Read,
-    /// Adds addresses and `user_args` to what `Read` shows.
-    Personal,
-    /// Reports.
-    Billing,
-    /// Everything.
-    Admin,
-}
-
-impl Scope {
-    /// Every scope.
-    pub const ALL: [Self; 4] = [Self::Read, Self::Personal, Self::Billing, Self::Admin];
-
-    /// The word that is stored and shown.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Personal => "personal",
-            Self::Billing => "billing",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// The scope that is written so, if there is one.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == word)
-    }
-}
 
 /// Who does something, as logs and the audit trail name them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,7 +130,7 @@ impl Tokens {
 fn principal_of(row: &AccessTokenRow) -> Option<Principal> {
     Some(Principal {
         actor: Actor { name: row.name.clone(), token_id: Some(row.token_id) },
-        scopes: row.scopes.iter().filter_map(|word| Scope::from_word(word)).collect(),
+        scopes: row.scopes.clone(),
         domains: row.domains.clone(),
         expires_at: row.expires_at,
         token_hash: row.token_hash.as_slice().try_into().ok()?,
@@ -184,7 +150,7 @@ mod tests {
             token_id: Uuid::nil(),
             name: "wall".into(),
             token_hash: hash_token("stt_wall").to_vec(),
-            scopes: vec!["read".into()],
+            scopes: vec![Scope::Read],
             domains: Some(vec!["push.example.com".into()]),
             created_at: at(0),
             expires_at,
@@ -199,7 +165,7 @@ mod tests {
         assert!(wall.may(Scope::Read) && !wall.may(Scope::Personal) && !wall.may(Scope::Admin));
         assert!(wall.sees("push.example.com") && !wall.sees("push.example.co"));
         let admin = tokens(None).authenticate("the administrator's own token", at(0)).expect("valid");
-        assert!(Scope::ALL.into_iter().all(|scope| admin.may(scope)) && admin.sees("any"));
+        assert!(Scope::ALL.iter().all(|scope| admin.may(*scope)) && admin.sees("any"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! `token`: who may read.
 
+use crate::model::access::Scope;
 use chrono::{DateTime, Utc};
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -9,7 +10,6 @@ use uuid::Uuid;
 
 use super::database::{Access, Installation, MAKE, with_installation};
 use super::output::{Column, Output, OutputOptions, Printer, say};
-use crate::access::Scope;
 use crate::access::admin::{self, NewToken};
 use crate::clock;
 use crate::config::InstallationOptions;
@@ -72,8 +72,8 @@ pub(super) struct CreateToken {
     name: String,
     /// What it may do, separated by commas
     #[arg(long = "scopes", default_value = "read", value_delimiter = ',',
-          value_parser = PossibleValuesParser::new(Scope::ALL.map(Scope::as_str)))]
-    scopes: Vec<String>,
+          value_parser = PossibleValuesParser::new(Scope::ALL.iter().map(|scope| scope.as_str())).try_map(|scope| scope.parse::<Scope>()))]
+    scopes: Vec<Scope>,
     /// A domain that exists for it; all do when none is named. May be repeated
     #[arg(long = "domain", value_name = "DOMAIN")]
     domains: Vec<String>,
@@ -118,7 +118,7 @@ impl CreateToken {
     async fn run(self) -> anyhow::Result<()> {
         let new = NewToken {
             name: self.name,
-            scopes: self.scopes.iter().filter_map(|word| Scope::from_word(word)).collect(),
+            scopes: self.scopes,
             domains: (!self.domains.is_empty()).then_some(self.domains),
             expires_at: self.expires_at,
         };

@@ -1,5 +1,6 @@
 //! Appending a batch of received messages, and telling the truth about each.
 
+use crate::model::event::QuarantineReason;
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::incoming::Incoming;
 use crate::clock;
-use crate::huawei::admission::{Limits, QuarantineReason};
+use crate::huawei::admission::Limits;
 use crate::reconciler::push::get_push_state;
 use crate::registry::installation::make_partitions_ahead;
 use crate::store;

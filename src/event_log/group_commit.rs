@@ -6,6 +6,7 @@
 //!
 //! What the database does not confirm goes to the spool, and so does all that comes after it until that is drained.
 
+use crate::model::event::QuarantineReason;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,6 @@ use super::append::{Log, MOST_AT_ONCE};
 use super::incoming::Incoming;
 use super::spool::Spool;
 use crate::clock;
-use crate::huawei::admission::QuarantineReason;
 use crate::telemetry::OnceASecond;
 
 /// How long a busy service waits for messages that go well into one commit.

@@ -1,12 +1,13 @@
 //! A received message on its way into the log.
 
+use crate::model::event::QuarantineReason;
 use std::borrow::Borrow;
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::huawei::admission::{self, Claim, Known, Limits, PushState, QuarantineReason, SignatureUse};
+use crate::huawei::admission::{self, Claim, Known, Limits, PushState, SignatureUse};
 use crate::huawei::notification::{Event, Notification};
 use crate::huawei::signature::{self, Signature};
 use crate::reconciler::push::get_push_state;

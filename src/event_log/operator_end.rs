@@ -1,12 +1,13 @@
 //! When a session ended, by an operator's word; and taking that back.
 
+use crate::model::access::Act;
 use chrono::{DateTime, Timelike, Utc};
 use serde_json::json;
 use sqlx::{Connection, PgPool};
 use uuid::Uuid;
 
 use crate::access::Actor;
-use crate::access::audit::{self, Act, Subject};
+use crate::access::audit::{self, Subject};
 use crate::session::StreamKey;
 use crate::store;
 use crate::store::event::EventRow;

@@ -1,5 +1,6 @@
 //! Receiving a message: judged, and appended if it is to be kept.
 
+use crate::model::event::{AlteredMember, QuarantineReason};
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
@@ -7,9 +8,9 @@ use uuid::Uuid;
 
 use super::group_commit::{AppendError, Appender, Stored};
 use super::incoming::{Incoming, stream_of, tag_of};
-use crate::huawei::admission::{self, DomainPolicy, Limits, Path, Proof, QuarantineReason, Verdict};
+use crate::huawei::admission::{self, DomainPolicy, Limits, Path, Proof, Verdict};
 use crate::huawei::masking::Masker;
-use crate::huawei::notification::{AlteredMember, Notification};
+use crate::huawei::notification::Notification;
 use crate::huawei::rendition;
 use crate::session::{SessionKey, StreamKey};
 use crate::store::log::NewEntryRow;

@@ -1,5 +1,6 @@
 //! `/v1/audit`: who did what.
 
+use crate::model::access::Act;
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
@@ -14,7 +15,6 @@ use super::problem::ApiError;
 use super::query_string::{FromQuery, Query, QueryReader};
 use super::refusals::Refusals;
 use super::state::AppState;
-use super::words::ActWord;
 use crate::query::Rows;
 use crate::store;
 use crate::store::audit::AuditRow;
@@ -29,8 +29,7 @@ pub struct AuditView {
     #[schema(value_type = String, format = DateTime)]
     done_at: DateTime<Utc>,
     /// What was done.
-    #[schema(value_type = ActWord)]
-    act: String,
+    act: Act,
     /// Who did it: the token's name then, `administrator`, or the account that ran a command.
     #[schema(example = "administrator")]
     actor: String,

@@ -1,5 +1,6 @@
 //! `/v1/broadcasts`: sessions of one stream, merged over short gaps.
 
+use crate::model::session::SessionStatus;
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
@@ -13,7 +14,6 @@ use super::problem::ApiError;
 use super::query_string::{FromQuery, Query, QueryReader};
 use super::refusals::Refusals;
 use super::state::AppState;
-use super::words::SessionStatus;
 use crate::query;
 use crate::session::StreamKey;
 use crate::store::broadcast::BroadcastRow;
@@ -36,8 +36,7 @@ pub struct BroadcastView {
     #[schema(required, value_type = Option<String>, format = DateTime)]
     ended_at: Option<DateTime<Utc>>,
     /// Whether one of its sessions is on air.
-    #[schema(value_type = SessionStatus)]
-    status: &'static str,
+    status: SessionStatus,
     /// Whole seconds during which at least one of its sessions was on air, up to the moment of the answer.
     #[schema(minimum = 0)]
     on_air_seconds: i64,
@@ -54,7 +53,7 @@ impl BroadcastView {
             stream_id,
             started_at: row.started_at,
             ended_at: row.ended_at,
-            status: if row.ended_at.is_none() { "live" } else { "ended" },
+            status: SessionStatus::of(row.ended_at),
             on_air_seconds: row.on_air_seconds,
             interruptions: row.interruptions,
             session_ids: row.session_ids,

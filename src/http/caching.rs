@@ -3,6 +3,7 @@
 //! A caller's access decides how its answers may be kept (`ForCaller`); whatever nobody decided about is not to be
 //! kept at all (see `security_headers`). An answer that is [`Tagged`] is left out when its caller has it.
 
+use crate::model::access::Scope;
 use actix_web::body::BoxBody;
 use actix_web::http::header::{ETag, EntityTag, HeaderValue, IfNoneMatch};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, Responder, ResponseError};
@@ -14,7 +15,7 @@ use sha2::{Digest, Sha256};
 use utoipa::IntoParams;
 
 use super::problem::ApiError;
-use crate::access::{Principal, Scope};
+use crate::access::Principal;
 
 /// No copy at all.
 pub(super) const NO_COPY: HeaderValue = HeaderValue::from_static("no-store");

@@ -1,5 +1,7 @@
 //! Counts and times of callbacks. All of them are registered once, so that a callback costs a few atomic operations.
 
+use crate::model::event::QuarantineReason;
+use crate::model::rejection::RejectionReason;
 use std::sync::LazyLock;
 use std::time::Instant;
 
@@ -7,9 +9,8 @@ use chrono::{DateTime, Utc};
 use metrics::{Counter, Histogram};
 
 use crate::event_log::group_commit::AppendError;
-use crate::huawei::admission::{Proof, QuarantineReason, RefusalCause, Verdict};
+use crate::huawei::admission::{Proof, Verdict};
 use crate::huawei::notification::Notification;
-use crate::huawei::rejection_cause::RejectionCause;
 use crate::telemetry::metrics::{CALLBACK_ANSWER_SECONDS, CALLBACKS, SIGNATURE_REMAINING_SECONDS};
 
 /// The outcome of what is never read as a message, and is not timed either.
@@ -20,7 +21,7 @@ const NOT_READ: &str = "not_read";
 pub(super) enum Outcome {
     Accepted,
     Quarantined(QuarantineReason),
-    Rejected(RejectionCause),
+    Rejected(RejectionReason),
     NotStored(AppendError),
 }
 
@@ -29,8 +30,8 @@ impl Outcome {
     fn all() -> impl Iterator<Item = Self> {
         [Self::Accepted]
             .into_iter()
-            .chain(QuarantineReason::ALL.map(Self::Quarantined))
-            .chain(RejectionCause::all().map(Self::Rejected))
+            .chain(QuarantineReason::ALL.iter().copied().map(Self::Quarantined))
+            .chain(RejectionReason::ALL.iter().copied().map(Self::Rejected))
             .chain(AppendError::ALL.map(Self::NotStored))
     }
 
@@ -41,15 +42,24 @@ impl Outcome {
             Self::Quarantined(reason) => ("quarantined", reason.as_str()),
             Self::Rejected(cause) => {
                 let word = match cause {
-                    RejectionCause::Refused(_) => "refused",
-                    RejectionCause::NotANotification | RejectionCause::Milliseconds | RejectionCause::OtherCallback => {
-                        "malformed"
-                    }
-                    RejectionCause::WrongPath
-                    | RejectionCause::WrongMethod
-                    | RejectionCause::TooLarge
-                    | RejectionCause::TooSlow
-                    | RejectionCause::UnsupportedEncoding => NOT_READ,
+                    RejectionReason::UnknownDomain
+                    | RejectionReason::AppNotAllowed
+                    | RejectionReason::SecretPathMissing
+                    | RejectionReason::SecretPathWrong
+                    | RejectionReason::NoKey
+                    | RejectionReason::SignatureMissing
+                    | RejectionReason::SignatureMalformed
+                    | RejectionReason::ExpiryMalformed
+                    | RejectionReason::ExpiryTooFar
+                    | RejectionReason::SignatureMismatch => "refused",
+                    RejectionReason::NotANotification
+                    | RejectionReason::Milliseconds
+                    | RejectionReason::OtherCallback => "malformed",
+                    RejectionReason::WrongPath
+                    | RejectionReason::WrongMethod
+                    | RejectionReason::TooLarge
+                    | RejectionReason::TooSlow
+                    | RejectionReason::UnsupportedEncoding => NOT_READ,
                 };
                 (word, cause.as_str())
             }
@@ -63,7 +73,7 @@ impl From<&Verdict> for Outcome {
         match verdict {
             Verdict::Accept(_) => Self::Accepted,
             Verdict::Quarantine(_, reason) => Self::Quarantined(*reason),
-            Verdict::Refuse(cause) => Self::Rejected(RejectionCause::Refused(*cause)),
+            Verdict::Refuse(cause) => Self::Rejected(*cause),
         }
     }
 }
@@ -102,7 +112,7 @@ pub(super) fn count(outcome: Outcome, began: Instant) {
 }
 
 /// Counts a request that was not read as a message.
-pub(super) fn count_unread(cause: RejectionCause) {
+pub(super) fn count_unread(cause: RejectionReason) {
     count(Outcome::Rejected(cause), Instant::now());
 }
 
@@ -121,7 +131,7 @@ fn verified_expiry(message: &Notification, verdict: &Verdict) -> Option<i64> {
             Proof::Unsigned => None,
         },
         // Is said of none but those whose signature fits.
-        Verdict::Refuse(RefusalCause::ExpiryTooFar) => message.auth_timestamp,
+        Verdict::Refuse(RejectionReason::ExpiryTooFar) => message.auth_timestamp,
         Verdict::Refuse(_) => None,
     }
 }

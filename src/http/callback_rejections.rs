@@ -1,6 +1,7 @@
 //! Requests to the callback addresses that are not read as a message: counted, so that a console that is set up wrongly
 //! is seen. The paths are the receiver's; elsewhere nobody counts.
 
+use crate::model::rejection::RejectionReason;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -11,7 +12,6 @@ use super::state::AppState;
 use super::trace::method_of;
 use super::unanswered;
 use crate::clock;
-use crate::huawei::rejection_cause::RejectionCause;
 
 /// Answers what is near the callback addresses and no message: another method, or another path.
 pub(super) async fn reject_unanswered(state: Data<AppState>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
@@ -30,15 +30,15 @@ pub(super) fn note_unread(state: &AppState, request: &HttpRequest, error: &ApiEr
 }
 
 /// Why a request is rejected; `None` where the service is to blame, or admission has the cause.
-fn cause_of(error: &ApiError) -> Option<RejectionCause> {
+fn cause_of(error: &ApiError) -> Option<RejectionReason> {
     match error {
-        ApiError::Invalid(_) => Some(RejectionCause::NotANotification),
+        ApiError::Invalid(_) => Some(RejectionReason::NotANotification),
         ApiError::NotANotification(problem) => Some(problem.into()),
-        ApiError::NotFound(_) => Some(RejectionCause::WrongPath),
-        ApiError::MethodNotAllowed(_) => Some(RejectionCause::WrongMethod),
-        ApiError::TooLarge(_) => Some(RejectionCause::TooLarge),
-        ApiError::TooSlow => Some(RejectionCause::TooSlow),
-        ApiError::UnsupportedEncoding => Some(RejectionCause::UnsupportedEncoding),
+        ApiError::NotFound(_) => Some(RejectionReason::WrongPath),
+        ApiError::MethodNotAllowed(_) => Some(RejectionReason::WrongMethod),
+        ApiError::TooLarge(_) => Some(RejectionReason::TooLarge),
+        ApiError::TooSlow => Some(RejectionReason::TooSlow),
+        ApiError::UnsupportedEncoding => Some(RejectionReason::UnsupportedEncoding),
         ApiError::NotVerified
         | ApiError::Unauthenticated
         | ApiError::Forbidden(_)

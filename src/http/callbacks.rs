@@ -1,5 +1,6 @@
 //! Receiving: the provider's callbacks.
 
+use crate::model::rejection::RejectionReason;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -23,7 +24,6 @@ use crate::clock;
 use crate::event_log::receive::Arrival;
 use crate::huawei::admission::{self, Verdict};
 use crate::huawei::notification;
-use crate::huawei::rejection_cause::RejectionCause;
 
 /// What the provider takes for a confirmation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -169,7 +169,7 @@ pub(super) async fn take(
     let message = match notification::parse(body) {
         Ok(message) => message,
         Err(error) => {
-            let cause = RejectionCause::from(&error.problem);
+            let cause = RejectionReason::from(&error.problem);
             count(Outcome::Rejected(cause), began);
             let registered = error.claimed_domain.as_deref().is_some_and(|name| registry.domain(name).is_some());
             state.rejections.count_malformed(cause, &error, registered, received_at, source_ip);

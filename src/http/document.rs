@@ -1,5 +1,6 @@
 //! What the document of the API says beside its operations, and of all of them alike.
 
+use crate::model::access::Scope;
 use std::sync::LazyLock;
 
 use serde_json::Value;
@@ -14,7 +15,6 @@ use super::extract::MAX_BODY_BYTES;
 use super::problem::ApiError;
 use super::query_string;
 use super::quota::QuotaError;
-use crate::access::Scope;
 use crate::huawei::notification::ParseError;
 
 #[derive(utoipa::OpenApi)]
@@ -64,9 +64,9 @@ use crate::huawei::notification::ParseError;
         super::reports::WindowWord,
         super::words::GroupBy,
         super::words::RegisteredName,
-        super::words::RenditionsWanted,
         super::words::SortWord,
-        super::words::TimeFieldWord,
+        crate::model::session::Renditions,
+        crate::model::session::TimeField,
     )),
     security(("token" = [])),
     modifiers(&Token, &NoLicence),

@@ -1,5 +1,7 @@
 //! `/v1/events`: the event log, and letting quarantined messages count.
 
+use crate::model::access::Scope;
+use crate::model::event::{AlteredMember, Disposition, QuarantineReason, Signature};
 use actix_web::web::{Data, Json, Path};
 use actix_web::{get, post};
 use chrono::{DateTime, Utc};
@@ -14,11 +16,9 @@ use super::problem::ApiError;
 use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
 use super::refusals::{Clash, NotThere, Refusals, TooLong};
 use super::state::AppState;
-use super::words::{AlteredMemberWord, Disposition, QuarantineReasonWord, SignatureKind};
-use crate::access::{Principal, Scope};
+use crate::access::Principal;
 use crate::clock;
 use crate::event_log::release;
-use crate::huawei::admission::QuarantineReason;
 use crate::query;
 use crate::session::StreamKey;
 use crate::store::event::EventRow;
@@ -57,11 +57,10 @@ pub struct EventView {
     #[schema(value_type = String, format = DateTime)]
     pub recorded_at: DateTime<Utc>,
     /// Whether it counts.
-    #[schema(value_type = Disposition)]
-    pub disposition: String,
+    pub disposition: Disposition,
     /// Why it does not count, or, of a release, why it did not; null when it counts by itself.
-    #[schema(required, value_type = Option<QuarantineReasonWord>)]
-    pub reason: Option<String>,
+    #[schema(required)]
+    pub reason: Option<QuarantineReason>,
     /// Of a quarantined message: when an operator let it count; null before that.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     pub released_at: Option<DateTime<Utc>>,
@@ -69,8 +68,8 @@ pub struct EventView {
     #[schema(required)]
     pub original_event_id: Option<Uuid>,
     /// How it was signed; null for what is not from the provider.
-    #[schema(required, value_type = Option<SignatureKind>)]
-    pub signature: Option<String>,
+    #[schema(required)]
+    pub signature: Option<Signature>,
     /// The key that the signature fits.
     #[schema(required)]
     pub key_id: Option<Uuid>,
@@ -83,8 +82,7 @@ pub struct EventView {
     /// The unsigned members of the callback that could not be kept as they were sent: control characters are escaped, bytes
     /// that are no text replaced, long texts cut with `…`, and what cannot be read is dropped. `undocumented` stands for
     /// members that are not documented.
-    #[schema(value_type = Vec<AlteredMemberWord>)]
-    pub altered_members: Vec<String>,
+    pub altered_members: Vec<AlteredMember>,
     /// The operator who did it; null for what is not an operator's act.
     #[schema(required)]
     pub actor: Option<String>,
@@ -171,11 +169,9 @@ pub struct EventParameters {
     /// Exact word: the provider's, or one of ours.
     event: Option<String>,
     /// Whether it counts.
-    #[param(value_type = Option<Disposition>)]
-    disposition: Option<String>,
+    disposition: Option<Disposition>,
     /// Why it does not count, or did not.
-    #[param(value_type = Option<QuarantineReasonWord>)]
-    reason: Option<String>,
+    reason: Option<QuarantineReason>,
     /// Begin of the period of receipt, inclusive.
     #[param(value_type = Option<String>, format = DateTime)]
     from: Option<DateTime<Utc>>,
@@ -193,16 +189,14 @@ pub struct ListEventsQuery {
 impl FromQuery for ListEventsQuery {
     fn from_query(query: &mut QueryReader) -> Self {
         let page = PageRequest::from_query(query);
-        let dispositions = ["accepted", "quarantined", "released"].map(|word| (word, word));
-        let reasons = QuarantineReason::ALL.map(|reason| (reason.as_str(), reason.as_str()));
         let filter = EventFilter {
             visible_domains: None,
             domain: query.text("domain"),
             app: query.text("app"),
             stream: query.text("stream"),
             event: query.text("event"),
-            disposition: query.word("disposition", &dispositions).map(str::to_owned),
-            reason: query.word("reason", &reasons).map(str::to_owned),
+            disposition: query.one_of("disposition"),
+            reason: query.one_of("reason"),
             waiting: false,
             from: query.time("from"),
             to: query.time("to"),

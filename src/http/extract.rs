@@ -1,5 +1,6 @@
 //! What handlers are given: who asks, and the body of the request.
 
+use crate::model::access::Scope;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use super::connections::leave_unread;
 use super::dashboard;
 use super::problem::ApiError;
 use super::state::AppState;
-use crate::access::{Principal, Scope};
+use crate::access::Principal;
 use crate::clock;
 
 /// The longest body that is read.

@@ -1,5 +1,6 @@
 //! `/v1/live`: what is on air now, counted.
 
+use crate::model::session::Renditions;
 use actix_web::get;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
@@ -13,11 +14,10 @@ use super::query_string::{FromQuery, Query, QueryReader};
 use super::refusals::{Refusals, Unchanged};
 use super::state::AppState;
 use super::streams::read_renditions;
-use super::words::{GroupBy, RenditionsWanted};
+use crate::http::words::GroupBy;
 use crate::query;
 use crate::query::live::{GroupCounts, Grouping};
 use crate::store::live::LiveFilter;
-use crate::store::session_list::Renditions;
 
 /// What is on air now.
 #[derive(Debug, Serialize, ToSchema)]
@@ -81,7 +81,7 @@ pub struct GetLiveQuery {
     /// Exact application.
     app: Option<String>,
     /// Whether transcoded renditions are counted.
-    #[param(value_type = Option<RenditionsWanted>, default = "include")]
+    #[param(value_type = Option<Renditions>, default = "include")]
     renditions: Renditions,
     /// Adds the counts by group.
     #[param(value_type = Option<GroupBy>)]

@@ -1,5 +1,6 @@
 //! Every error that callers see: one type, one shape (`application/problem+json`, RFC 9457), one table of codes.
 
+use crate::model::access::Scope;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
@@ -7,7 +8,6 @@ use utoipa::ToSchema;
 
 use super::content_encoding::ACCEPTED;
 use super::quota::QuotaError;
-use crate::access::Scope;
 use crate::access::admin::NewTokenError;
 use crate::clock;
 use crate::database_clock::ClockError;

@@ -1,5 +1,6 @@
 //! Query strings, read strictly: every parameter that is unknown, repeated or wrong is named in one answer.
 
+use crate::model::ClosedSet;
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
@@ -171,6 +172,12 @@ impl QueryReader {
         self.value(name, &format!("one of {expected}"), |text| {
             words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
         })
+    }
+
+    /// One of a closed set.
+    pub fn one_of<T: ClosedSet>(&mut self, name: &str) -> Option<T> {
+        let words: Vec<_> = T::ALL.iter().map(|variant| (variant.as_str(), *variant)).collect();
+        self.word(name, &words)
     }
 
     /// `true` or `false`.

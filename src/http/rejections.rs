@@ -1,6 +1,8 @@
 //! `/v1/rejections`: requests to the callback addresses that were rejected, for support to see that a key or a callback
 //! URL is wrong.
 
+use crate::model::access::Scope;
+use crate::model::rejection::{RejectionReason, SampleSignature};
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
@@ -13,10 +15,8 @@ use super::problem::ApiError;
 use super::query_string::{FromQuery, Query, QueryReader};
 use super::refusals::Refusals;
 use super::state::AppState;
-use super::words::{RejectionCauseWord, SampleSignature};
-use crate::access::{Principal, Scope};
+use crate::access::Principal;
 use crate::huawei::advice;
-use crate::huawei::rejection_cause::RejectionCause;
 use crate::query;
 use crate::rejection::Sample;
 use crate::store::rejection::{RejectionFilter, RejectionRow};
@@ -30,8 +30,8 @@ pub struct RejectionView {
     #[schema(required, example = "push.example.com")]
     domain: Option<String>,
     /// Why they are rejected.
-    #[schema(value_type = RejectionCauseWord, example = "signature_mismatch")]
-    cause: String,
+    #[schema(example = "signature_mismatch")]
+    cause: RejectionReason,
     /// What the cause means, and what to do about it.
     advice: &'static str,
     /// Begin of the minute.
@@ -77,8 +77,8 @@ pub struct SampleView {
     #[schema(required)]
     pub auth_timestamp: Option<i64>,
     /// Its signature, by its looks.
-    #[schema(required, value_type = Option<SampleSignature>)]
-    pub signature: Option<String>,
+    #[schema(required)]
+    pub signature: Option<SampleSignature>,
     /// Whether it came through a secret path, right or wrong.
     #[schema(required)]
     pub secret_path: Option<bool>,
@@ -126,7 +126,7 @@ impl RejectionView {
         let sample = serde_json::from_value(row.sample).ok();
         Self {
             domain: (!row.claimed_domain.is_empty()).then_some(row.claimed_domain),
-            advice: advice::of_word(&row.cause),
+            advice: advice::of_rejection(row.cause),
             cause: row.cause,
             minute_at: row.minute_at,
             count: row.count,
@@ -156,8 +156,7 @@ pub struct RejectionParameters {
     /// Exact claimed domain.
     domain: Option<String>,
     /// Exact cause.
-    #[param(value_type = Option<RejectionCauseWord>)]
-    cause: Option<String>,
+    cause: Option<RejectionReason>,
     /// Begin of a period of receipt, inclusive.
     #[param(value_type = Option<String>, format = DateTime)]
     from: Option<DateTime<Utc>>,
@@ -169,17 +168,16 @@ pub struct RejectionParameters {
 /// Which rejections are wanted, and which page of them.
 pub struct ListRejectionsQuery {
     filter: RejectionFilter,
-    page: PageRequest<(DateTime<Utc>, String, String)>,
+    page: PageRequest<(DateTime<Utc>, String, RejectionReason)>,
 }
 
 impl FromQuery for ListRejectionsQuery {
     fn from_query(query: &mut QueryReader) -> Self {
         let page = PageRequest::from_query(query);
-        let causes: Vec<_> = RejectionCause::all().map(|cause| (cause.as_str(), cause.as_str())).collect();
         let filter = RejectionFilter {
             visible_domains: None,
             domain: query.text("domain"),
-            cause: query.word("cause", &causes).map(str::to_owned),
+            cause: query.one_of("cause"),
             from: query.time("from"),
             to: query.time("to"),
         };
@@ -214,7 +212,7 @@ pub async fn list_rejections(
     let rows = query::rejections::list_rejections(&state.query_pool, &principal, filter, after, page.limit).await?;
     let (data, next_cursor) = page.page(
         rows,
-        |row| (row.minute_at, row.claimed_domain.clone(), row.cause.clone()),
+        |row| (row.minute_at, row.claimed_domain.clone(), row.cause),
         |row| RejectionView::new(row, &principal),
     );
     Ok(Json(RejectionPageView { data, next_cursor }))

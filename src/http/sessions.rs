@@ -1,5 +1,7 @@
 //! `/v1/sessions`: pushes, live and past.
 
+use crate::model::access::Scope;
+use crate::model::session::{EndSource, Flag, Renditions, SessionStatus, TimeField};
 use actix_web::get;
 use actix_web::web::{Data, Json, Path};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,13 +17,13 @@ use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
 use super::refusals::{NotThere, Refusals};
 use super::state::AppState;
 use super::streams::{RenditionView, read_renditions};
-use super::words::{EndedAtSource, RenditionsWanted, SessionFlag, SessionStatus, SortWord, TimeFieldWord};
-use crate::access::{Principal, Scope};
+use crate::access::Principal;
+use crate::http::words::SortWord;
 use crate::query;
 use crate::query::sessions::SessionPlace;
-use crate::session::lifecycle::{self, Flag};
+use crate::session::lifecycle;
 use crate::store::session::SessionRow;
-use crate::store::session_list::{Renditions, SessionFilter, TimeField};
+use crate::store::session_list::SessionFilter;
 
 /// One push of a stream.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,8 +46,7 @@ pub struct SessionView {
     #[schema(example = 1_587_954_134)]
     pub publish_timestamp: i64,
     /// Whether it is on air.
-    #[schema(value_type = SessionStatus)]
-    pub status: String,
+    pub status: SessionStatus,
     /// Live, and for longer than the service believes without a word.
     pub unconfirmed: bool,
     /// `publish_timestamp` as a time.
@@ -55,8 +56,8 @@ pub struct SessionView {
     #[schema(required, value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<DateTime<Utc>>,
     /// Who says so; null while it is live.
-    #[schema(required, value_type = Option<EndedAtSource>)]
-    pub ended_at_source: Option<String>,
+    #[schema(required)]
+    pub ended_at_source: Option<EndSource>,
     /// Whole seconds from its start to its end, or to the moment of the answer while it is live.
     #[schema(minimum = 0)]
     pub duration_seconds: i64,
@@ -76,8 +77,7 @@ pub struct SessionView {
     #[schema(required)]
     pub rendition_of: Option<RenditionView>,
     /// What a reader should know.
-    #[schema(value_type = Vec<SessionFlag>)]
-    pub flags: Vec<String>,
+    pub flags: Vec<Flag>,
     /// The encoder's address. Only with scope `personal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -111,7 +111,7 @@ impl SessionView {
             app: row.app,
             stream: row.stream,
             publish_timestamp: row.publish_timestamp,
-            status: row.status,
+            status: SessionStatus::of(row.ended_at),
             started_at: row.started_at,
             ended_at: row.ended_at,
             ended_at_source: row.ended_at_source,
@@ -159,16 +159,13 @@ pub struct ListSessionsQuery {
     #[param(minimum = 0, maximum = 9_999_999_999_i64)]
     publish_timestamp: Option<i64>,
     /// On air or over.
-    #[param(value_type = Option<SessionStatus>)]
-    status: Option<String>,
+    status: Option<SessionStatus>,
     /// Live for longer than the service believes without a word, or not.
     unconfirmed: Option<bool>,
     /// Who says that it ended.
-    #[param(value_type = Option<EndedAtSource>)]
-    ended_at_source: Option<String>,
+    ended_at_source: Option<EndSource>,
     /// A flag that is set.
-    #[param(value_type = Option<SessionFlag>)]
-    flag: Option<String>,
+    flag: Option<Flag>,
     /// Exact address of the encoder. Needs scope `personal`.
     client_ip: Option<String>,
     /// Exact address of the receiving node. Needs scope `personal`.
@@ -180,7 +177,7 @@ pub struct ListSessionsQuery {
     #[param(minimum = 0, maximum = 9_999_999_999_i64)]
     max_duration_seconds: Option<i64>,
     /// Whether transcoded renditions are wanted.
-    #[param(value_type = Option<RenditionsWanted>, default = "include")]
+    #[param(value_type = Option<Renditions>, default = "include")]
     renditions: Renditions,
     /// Begin of a period, inclusive.
     #[param(value_type = Option<String>, format = DateTime)]
@@ -189,7 +186,7 @@ pub struct ListSessionsQuery {
     #[param(value_type = Option<String>, format = DateTime)]
     to: Option<DateTime<Utc>>,
     /// What the period is compared with: being on air at some moment of it, the start, or the end.
-    #[param(value_type = Option<TimeFieldWord>, default = "overlap")]
+    #[param(value_type = Option<TimeField>, default = "overlap")]
     time_field: TimeField,
     /// Live at this instant.
     #[param(value_type = Option<String>, format = DateTime)]
@@ -209,7 +206,6 @@ type NewestFirst = bool;
 impl FromQuery for ListSessionsQuery {
     fn from_query(query: &mut QueryReader) -> Self {
         let page = PageRequest::from_query(query);
-        let word = |words: &[&'static str]| words.iter().map(|word| (*word, *word)).collect::<Vec<_>>();
         let seconds = 0..=9_999_999_999;
         let parameters = Self {
             domain: query.text("domain"),
@@ -218,12 +214,10 @@ impl FromQuery for ListSessionsQuery {
             stream_prefix: query.text("stream_prefix"),
             stream_id: query.id("stream_id"),
             publish_timestamp: query.integer("publish_timestamp", seconds.clone()),
-            status: query.word("status", &word(&["live", "ended"])).map(str::to_owned),
+            status: query.one_of("status"),
             unconfirmed: query.flag("unconfirmed"),
-            ended_at_source: query
-                .word("ended_at_source", &word(&["notification", "superseded", "timed_out", "operator"]))
-                .map(str::to_owned),
-            flag: query.word("flag", &word(&Flag::ALL.map(Flag::as_str))).map(str::to_owned),
+            ended_at_source: query.one_of("ended_at_source"),
+            flag: query.one_of("flag"),
             client_ip: query.text("client_ip"),
             node_ip: query.text("node_ip"),
             min_duration_seconds: query.integer("min_duration_seconds", seconds.clone()),
@@ -231,16 +225,7 @@ impl FromQuery for ListSessionsQuery {
             renditions: read_renditions(query).unwrap_or(Renditions::Include),
             from: query.time("from"),
             to: query.time("to"),
-            time_field: query
-                .word(
-                    "time_field",
-                    &[
-                        ("overlap", TimeField::Overlap),
-                        ("started_at", TimeField::StartedAt),
-                        ("ended_at", TimeField::EndedAt),
-                    ],
-                )
-                .unwrap_or(TimeField::Overlap),
+            time_field: query.one_of("time_field").unwrap_or(TimeField::Overlap),
             at: query.time("at"),
             sort: query.word("sort", &[("-started_at", true), ("started_at", false)]).unwrap_or(true),
             include_total: query.flag("include_total"),
@@ -263,11 +248,11 @@ impl ListSessionsQuery {
             stream_prefix: self.stream_prefix.clone(),
             stream_id: self.stream_id,
             publish_timestamp: self.publish_timestamp,
-            status: self.status.clone(),
+            status: self.status,
             unconfirmed: self.unconfirmed,
             unconfirmed_after,
-            ended_at_source: self.ended_at_source.clone(),
-            flag: self.flag.clone(),
+            ended_at_source: self.ended_at_source,
+            flag: self.flag,
             client_ip: self.client_ip.clone(),
             node_ip: self.node_ip.clone(),
             min_duration_seconds: self.min_duration_seconds,

@@ -1,5 +1,6 @@
 //! `/v1/streams`: what can be pushed to, and whether it is on air.
 
+use crate::model::session::{Renditions, StreamStatus};
 use actix_web::get;
 use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
@@ -14,12 +15,10 @@ use super::problem::ApiError;
 use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
 use super::refusals::{NotThere, Refusals, Unchanged};
 use super::state::AppState;
-use super::words::{RenditionsWanted, StreamStatus};
 use crate::access::Principal;
 use crate::huawei::rendition;
 use crate::query;
 use crate::session::StreamKey;
-use crate::store::session_list::Renditions;
 use crate::store::stream::{AfterStream, StreamFilter, StreamRow};
 
 /// The stream that a rendition was made from.
@@ -48,8 +47,7 @@ impl RenditionView {
 
 /// The parameter `renditions`, if it is given.
 pub fn read_renditions(query: &mut QueryReader) -> Option<Renditions> {
-    let words = [("include", Renditions::Include), ("exclude", Renditions::Exclude), ("only", Renditions::Only)];
-    query.word("renditions", &words)
+    query.one_of("renditions")
 }
 
 /// What an encoder can push to. It is live while at least one of its sessions is.
@@ -68,8 +66,7 @@ pub struct StreamView {
     #[schema(example = "example_stream")]
     stream: String,
     /// Whether it is on air.
-    #[schema(value_type = StreamStatus)]
-    status: &'static str,
+    status: StreamStatus,
     /// How many of its sessions are live.
     #[schema(minimum = 0)]
     live_sessions: i64,
@@ -106,7 +103,7 @@ impl From<StreamRow> for StreamView {
             domain: row.domain,
             app: row.app,
             stream: row.stream,
-            status: if row.live_sessions > 0 { "live" } else { "offline" },
+            status: StreamStatus::of(row.live_sessions),
             live_sessions: row.live_sessions,
             live_since: row.live_since,
             last_started_at: row.last_started_at,
@@ -130,10 +127,9 @@ pub struct ListStreamsQuery {
     /// What the stream's name contains; case matters.
     search: Option<String>,
     /// On air or not.
-    #[param(value_type = Option<StreamStatus>)]
-    status: Option<bool>,
+    status: Option<StreamStatus>,
     /// Whether transcoded renditions are wanted.
-    #[param(value_type = Option<RenditionsWanted>, default = "include")]
+    #[param(value_type = Option<Renditions>, default = "include")]
     renditions: Renditions,
     #[param(ignore)]
     page: PageRequest<AfterStream>,
@@ -148,7 +144,7 @@ impl FromQuery for ListStreamsQuery {
             stream: query.text("stream"),
             stream_prefix: query.text("stream_prefix"),
             search: query.text("search"),
-            status: query.word("status", &[("live", true), ("offline", false)]),
+            status: query.one_of("status"),
             renditions: read_renditions(query).unwrap_or(Renditions::Include),
             page,
         }
@@ -163,7 +159,7 @@ impl ListStreamsQuery {
             stream: self.stream.clone(),
             stream_prefix: self.stream_prefix.clone(),
             search: self.search.clone(),
-            live: self.status,
+            status: self.status,
             renditions: self.renditions,
             ..StreamFilter::all(principal.visible_domains())
         }

@@ -1,5 +1,6 @@
 //! `/v1/tokens`: who may read.
 
+use crate::model::access::Scope;
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
@@ -14,10 +15,9 @@ use super::problem::ApiError;
 use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
 use super::refusals::{NotThere, Refusals, TooLong};
 use super::state::AppState;
-use super::words::{DomainName, ScopeWord};
-use crate::access::Scope;
 use crate::access::admin::{self, NewToken};
 use crate::clock;
+use crate::http::words::DomainName;
 use crate::store;
 use crate::store::access_token::AccessTokenRow;
 
@@ -30,7 +30,7 @@ pub struct CreateTokenBody {
     #[schema(min_length = 1, max_length = 200, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "wall display")]
     name: String,
     /// What it may do.
-    #[schema(value_type = Vec<ScopeWord>, min_items = 1)]
+    #[schema(value_type = Vec<Scope>, min_items = 1)]
     scopes: Vec<String>,
     /// The domains that exist for it; all when null. Null for a token with scope `admin`.
     #[schema(value_type = Option<Vec<DomainName>>, min_items = 1)]
@@ -49,8 +49,7 @@ pub struct TokenView {
     /// What it is for.
     name: String,
     /// What it may do.
-    #[schema(value_type = Vec<ScopeWord>)]
-    scopes: Vec<String>,
+    scopes: Vec<Scope>,
     /// The domains that exist for it; all when null.
     #[schema(required)]
     domains: Option<Vec<String>>,
@@ -153,10 +152,10 @@ pub async fn create_token(
     _: Query<NoParameters>,
     Body(body): Body<CreateTokenBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let scopes = body.scopes.iter().map(|word| Scope::from_word(word)).collect::<Option<Vec<_>>>();
+    let scopes = body.scopes.iter().map(|scope| scope.parse::<Scope>()).collect::<Result<Vec<_>, _>>();
     let new = NewToken {
         name: body.name,
-        scopes: scopes.ok_or_else(|| ApiError::invalid("scopes", "must be of read, personal, billing, admin"))?,
+        scopes: scopes.map_err(|_| ApiError::invalid("scopes", "must be of read, personal, billing, admin"))?,
         domains: body.domains,
         expires_at: body.expires_at,
     };

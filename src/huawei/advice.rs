@@ -3,8 +3,8 @@
 //! The one place for these sentences; the command line, the API and the dashboard show them alike. They hold nothing
 //! of the message.
 
-use super::admission::{QuarantineReason, RefusalCause};
-use super::rejection_cause::RejectionCause;
+use crate::model::event::QuarantineReason;
+use crate::model::rejection::RejectionReason;
 
 /// What the body's being no notification means.
 pub const NOT_A_NOTIFICATION: &str = "The body cannot be read as a notification, so that no key and no setting will make it one; it is answered 400. \
@@ -14,97 +14,82 @@ pub const NOT_A_NOTIFICATION: &str = "The body cannot be read as a notification,
 pub const TOO_LONG: &str = "The body has more than 64 KiB, which no notification needs; it is answered 413. Check that it is one body, without \
      anything else that was captured.";
 
-/// What to tell about a cause by the word that is kept and shown for it: of a rejection, or of a quarantine.
-#[must_use]
-pub fn of_word(word: &str) -> &'static str {
-    let cause = RejectionCause::all().find(|cause| cause.as_str() == word).map(of_rejection);
-    let reason = || QuarantineReason::ALL.into_iter().find(|reason| reason.as_str() == word).map(of_reason);
-    cause.or_else(reason).unwrap_or(NOT_A_NOTIFICATION)
-}
-
 /// What a rejection means and what to do about it.
 #[must_use]
-pub fn of_rejection(cause: RejectionCause) -> &'static str {
+#[expect(clippy::too_many_lines, reason = "one text a reason")]
+pub fn of_rejection(cause: RejectionReason) -> &'static str {
     match cause {
-        RejectionCause::Refused(cause) => of_cause(cause),
-        RejectionCause::NotANotification => NOT_A_NOTIFICATION,
-        RejectionCause::Milliseconds => {
+        RejectionReason::NotANotification => NOT_A_NOTIFICATION,
+        RejectionReason::Milliseconds => {
             "publish_timestamp is in milliseconds, where the provider sends seconds; it is answered 400. Something between \
              the provider and this service rewrites callbacks, or it is not from the provider."
         }
-        RejectionCause::OtherCallback => {
+        RejectionReason::OtherCallback => {
             "The body is a recording or snapshot callback (it has publish_domain or event_type); it is answered 400. The \
              recording callback at the provider points to this address by mistake: point it to what handles recordings, and \
              leave this address to stream status notifications."
         }
-        RejectionCause::WrongPath => {
+        RejectionReason::WrongPath => {
             "No callback address has this path; it is answered 404. Compare the callback URL that is set at the provider \
              with the one of the domain: its path is /callbacks/huawei, or that and the domain's secret part, and nothing \
              after it."
         }
-        RejectionCause::WrongMethod => {
+        RejectionReason::WrongMethod => {
             "Callbacks are sent by POST; every other method is answered 405. A console's test button, a browser or a \
              health check sends GET or HEAD, which only shows that the address can be reached. The provider itself posts: \
              send a test callback, or push, to see one arrive."
         }
-        RejectionCause::TooLarge => {
+        RejectionReason::TooLarge => {
             "The body has more than 64 KiB, which no stream status notification needs; it is answered 413. Something else \
              is set to send to this address: find out what it is, and give it an address of its own."
         }
-        RejectionCause::TooSlow => {
+        RejectionReason::TooSlow => {
             "The body did not arrive within 10 seconds; it is answered 408. Check the network between the provider and \
              this service, and the proxy if there is one. If the provider sent it, the message is lost unless it is sent \
              again."
         }
-        RejectionCause::UnsupportedEncoding => {
+        RejectionReason::UnsupportedEncoding => {
             "The body's Content-Encoding is not one that the service decodes; it is answered 415. Set the relay or CDN \
              that compresses it to gzip or deflate, or to leave bodies as they are."
         }
-    }
-}
-
-/// What a refusal means and what to do about it.
-#[must_use]
-pub fn of_cause(cause: RefusalCause) -> &'static str {
-    match cause {
-        RefusalCause::UnknownDomain => {
+        RejectionReason::UnknownDomain => {
             "No domain of exactly this name is registered; upper and lower case, dots and blanks count. Register it as \
              the provider sends it, or correct the notification URL that is set for it at the provider."
         }
-        RefusalCause::AppNotAllowed => {
+        RejectionReason::AppNotAllowed => {
             "The domain lists the applications that may send, and this one is not listed. Add it to the list if it is \
              yours."
         }
-        RefusalCause::SecretPathMissing => {
+        RejectionReason::SecretPathMissing => {
             "The domain's messages are not signed, so that only its secret path shows them to be genuine. Set the URL \
              with the secret path at the provider, or register a key and require signatures."
         }
-        RefusalCause::SecretPathWrong => {
+        RejectionReason::SecretPathWrong => {
             "It came through a secret path that is not, or no longer, this domain's. Make a new secret path, and set \
              the whole URL at the provider."
         }
-        RefusalCause::NoKey => {
+        RejectionReason::NoKey => {
             "The domain requires signatures and has no key that can be used. Add the key that is set at the provider."
         }
-        RefusalCause::SignatureMissing => {
+        RejectionReason::SignatureMissing => {
             "auth_sign or auth_timestamp is not there, and the domain requires them. Set a key for the domain at the \
              provider; without one it does not sign."
         }
-        RefusalCause::SignatureMalformed => {
+        RejectionReason::SignatureMalformed => {
             "auth_sign is not 64 hexadecimal digits, which an HMAC-SHA256 has. Capture the message again if it was cut \
              or masked; if the provider really sends it so, report it."
         }
-        RefusalCause::ExpiryMalformed => {
+        RejectionReason::ExpiryMalformed => {
             "auth_timestamp does not have exactly ten digits; with 13 it is in milliseconds, where seconds are documented. The \
              signature joins it to the stream's name without a separator, so that another number of digits may mean that \
              digits of a captured message were moved between the two: treat it as forged, unless the provider itself \
              sends it so."
         }
-        RefusalCause::ExpiryTooFar => {
+        RejectionReason::ExpiryTooFar => {
             "The signature is genuine, but expires further in the future than the service allows. Check the clock of \
              this machine; if the provider signs for that long, raise --signature-max-future."
         }
-        RefusalCause::SignatureMismatch => {
+        RejectionReason::SignatureMismatch => {
             "No key of the domain makes this signature. Most often another key is set at the provider: add it here. If the \
              key fits in another way of signing, the domain's joiner or the key as it is registered is wrong; if it fits \
              in none, the message was changed on its way, or is forged."
@@ -157,8 +142,8 @@ mod tests {
     #[test]
     fn every_sentence_is_its_own_and_in_one_piece() {
         let mut sentences = vec![TOO_LONG];
-        sentences.extend(RejectionCause::all().map(of_rejection));
-        sentences.extend(QuarantineReason::ALL.map(of_reason));
+        sentences.extend(RejectionReason::ALL.iter().copied().map(of_rejection));
+        sentences.extend(QuarantineReason::ALL.iter().copied().map(of_reason));
         for sentence in &sentences {
             assert!(sentence.ends_with('.') && !sentence.contains("  ") && !sentence.contains('\n'), "{sentence}");
         }

@@ -11,7 +11,6 @@
 //! - [`capture`]: what can be seen of a captured message without any key.
 //! - [`diagnosis`]: which way of signing a captured message fits.
 //! - [`masking`]: credentials in `user_args` never leave the receiving path.
-//! - [`rejection_cause`]: why a request to the callback addresses is rejected.
 //! - [`rendition`]: which stream names are transcoded renditions of which.
 
 pub mod admission;
@@ -22,6 +21,5 @@ pub mod diagnosis;
 pub mod masking;
 mod members;
 pub mod notification;
-pub mod rejection_cause;
 pub mod rendition;
 pub mod signature;

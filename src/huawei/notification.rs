@@ -3,6 +3,8 @@
 //! The only place that knows the provider's field names and limits. What is accepted here is well-formed; whether it
 //! is true is for [`super::admission`] to say. Error texts never quote a value: the message may hold credentials.
 
+use crate::model::event::AlteredMember;
+use crate::model::rejection::RejectionReason;
 use serde_json::{Map, Value};
 
 use super::members::{Body, Broken, Members};
@@ -96,35 +98,6 @@ pub struct Notification {
     pub extra: Map<String, Value>,
     /// The unsigned members that are not quite as they were sent.
     pub altered: Vec<AlteredMember>,
-}
-
-/// An unsigned member that could not be kept as it was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AlteredMember {
-    /// `user_args`.
-    UserArgs,
-    /// `client_ip`.
-    ClientIp,
-    /// `node_ip`.
-    NodeIp,
-    /// Some of the members that are not documented.
-    Undocumented,
-}
-
-impl AlteredMember {
-    /// Every such member.
-    pub const ALL: [Self; 4] = [Self::UserArgs, Self::ClientIp, Self::NodeIp, Self::Undocumented];
-
-    /// The word that stands in the log and in answers.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::UserArgs => "user_args",
-            Self::ClientIp => "client_ip",
-            Self::NodeIp => "node_ip",
-            Self::Undocumented => "undocumented",
-        }
-    }
 }
 
 /// What is wrong with a body that is not a notification. Never quotes it.
@@ -319,6 +292,18 @@ pub fn is_app_name(text: &str) -> bool {
 
 fn malformed(name: &'static str, problem: impl Into<String>) -> ParseError {
     ParseError::Malformed { name, problem: problem.into() }
+}
+
+impl From<&ParseError> for RejectionReason {
+    fn from(problem: &ParseError) -> Self {
+        match problem {
+            ParseError::NotReadable(_) | ParseError::Missing(_) | ParseError::Malformed { .. } => {
+                Self::NotANotification
+            }
+            ParseError::Milliseconds(_) => Self::Milliseconds,
+            ParseError::OtherCallback => Self::OtherCallback,
+        }
+    }
 }
 
 #[cfg(test)]

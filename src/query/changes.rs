@@ -1,5 +1,6 @@
 //! What has changed since a moment that a reader remembers: one position of the log a shard.
 
+use crate::model::session::Status;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
@@ -106,7 +107,7 @@ async fn read_changed(snapshot: &mut PgConnection, sessions: &[ChangedSessionRow
     let as_of = store::snapshot::get_transaction_time(&mut *snapshot).await?;
     let ids: Vec<_> = sessions.iter().map(|session| (session.shard, session.session_id)).collect();
     let mut sessions = store::session::list_sessions_by_id(&mut *snapshot, &ids).await?;
-    sessions.retain(|session| session.status != "unseen");
+    sessions.retain(|session| session.status != Status::Unseen);
     sessions.sort_by_key(|session| (session.last_recorded_at, session.shard, session.last_position));
     Ok(Changes { sessions, as_of })
 }

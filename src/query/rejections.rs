@@ -1,5 +1,6 @@
 //! Refused messages as support reads them.
 
+use crate::model::rejection::RejectionReason;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
@@ -16,7 +17,7 @@ pub async fn list_rejections(
     pool: &PgPool,
     principal: &Principal,
     filter: RejectionFilter,
-    after: Option<&(DateTime<Utc>, String, String)>,
+    after: Option<&(DateTime<Utc>, String, RejectionReason)>,
     limit: u16,
 ) -> Result<Rows<RejectionRow>, sqlx::Error> {
     let filter = RejectionFilter { visible_domains: principal.visible_domains().map(<[String]>::to_vec), ..filter };

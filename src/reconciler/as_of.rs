@@ -1,5 +1,6 @@
 //! Sessions as they were at an earlier moment: their entries up to it, folded again.
 
+use crate::model::session::Status;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
@@ -7,7 +8,6 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::row;
-use crate::session::lifecycle::Status;
 use crate::store;
 use crate::store::log::EntryRow;
 use crate::store::session::SessionRow;
@@ -45,7 +45,7 @@ pub async fn sessions_as_of(
             return Some(session);
         }
         let earlier = row::fold_anew(entries.remove(&session.session_id)?)?;
-        (earlier.status != Status::Unseen.as_str()).then_some(earlier)
+        (earlier.status != Status::Unseen).then_some(earlier)
     };
     Ok(sessions.into_iter().filter_map(earlier).collect())
 }

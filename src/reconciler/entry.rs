@@ -1,5 +1,6 @@
 //! What folding makes of a row of the log.
 
+use crate::model::event::{Disposition, Origin, Signature};
 use chrono::DateTime;
 
 use crate::session::entry::{Details, Entry, Fact, Receipt};
@@ -15,23 +16,23 @@ pub fn entry_of(row: EntryRow) -> Entry {
 }
 
 fn fact_of(row: EntryRow) -> Fact {
-    match row.disposition.as_str() {
-        "quarantined" => Fact::Quarantined,
-        "released" => Fact::Released(Box::new(said_by_provider(released(row)))),
-        _ => accepted_fact_of(row),
+    match row.disposition {
+        Disposition::Quarantined => Fact::Quarantined,
+        Disposition::Released => Fact::Released(Box::new(said_by_provider(released(row)))),
+        Disposition::Accepted => accepted_fact_of(row),
     }
 }
 
 fn accepted_fact_of(row: EntryRow) -> Fact {
     let ended_at = row.ended_at;
     let needs_end = || ended_at.unwrap_or_else(|| unreachable!("an entry that ends a session says when"));
-    match (row.origin.as_str(), row.event.as_str()) {
-        ("provider", _) => said_by_provider(row),
-        ("inference", "SUPERSEDED") => Fact::Superseded { ended_at: needs_end() },
-        ("inference", "TIMED_OUT") => Fact::TimedOut { ended_at: needs_end() },
-        ("operator", "OPERATOR_END") => Fact::OperatorEnd { ended_at: needs_end() },
-        ("operator", "OPERATOR_END_WITHDRAWN") => Fact::OperatorEndWithdrawn,
-        _ => Fact::Unknown,
+    match (row.origin, row.event.as_str()) {
+        (Origin::Provider, _) => said_by_provider(row),
+        (Origin::Inference, "SUPERSEDED") => Fact::Superseded { ended_at: needs_end() },
+        (Origin::Inference, "TIMED_OUT") => Fact::TimedOut { ended_at: needs_end() },
+        (Origin::Operator, "OPERATOR_END") => Fact::OperatorEnd { ended_at: needs_end() },
+        (Origin::Operator, "OPERATOR_END_WITHDRAWN") => Fact::OperatorEndWithdrawn,
+        (Origin::Inference | Origin::Operator, _) => Fact::Unknown,
     }
 }
 
@@ -52,7 +53,7 @@ fn released(release: EntryRow) -> EntryRow {
 }
 
 fn receipt_of(row: EntryRow) -> Receipt {
-    let verified = row.signature.as_deref() == Some("verified");
+    let verified = row.signature == Some(Signature::Verified);
     Receipt {
         received_at: row.received_at,
         signature_expires_at: row

@@ -1,12 +1,13 @@
 //! A session's state to and from its row.
 
+use crate::model::session::Status;
 use uuid::Uuid;
 
 use super::entry::entry_of;
 use crate::session::entry::Details;
 use crate::session::fold::Addresses;
 use crate::session::key::started_at;
-use crate::session::lifecycle::{self, Flag, Status};
+use crate::session::lifecycle;
 use crate::session::outcome::{EarlierOutcome, Outcomes};
 use crate::session::{Session, SessionId, SessionKey, StreamKey, fold};
 use crate::store::log::EntryRow;
@@ -46,7 +47,7 @@ pub fn load(row: SessionRow) -> Touched {
         shard: row.shard,
         session_id: row.session_id,
         key: SessionKey { stream, publish_timestamp: row.publish_timestamp },
-        was_seen: row.status != Status::Unseen.as_str(),
+        was_seen: row.status != Status::Unseen,
         state: Session {
             start_received_at: row.start_received_at,
             start_deliveries: row.start_deliveries,
@@ -101,7 +102,7 @@ pub fn store(touched: impl Iterator<Item = Touched>) -> Written {
         let was_seen = session.was_seen;
         let earlier = std::mem::take(&mut session.state.outcomes.earlier);
         let row = row_of(session);
-        if !was_seen && row.status != Status::Unseen.as_str() {
+        if !was_seen && row.status != Status::Unseen {
             written.new_streams.push(StreamNameRow {
                 shard: row.shard,
                 stream_id: row.stream_id,
@@ -125,7 +126,7 @@ fn earlier_row(session: &SessionRow, earlier: EarlierOutcome) -> EarlierOutcomeR
         known_until,
         started_at: session.started_at,
         ended_at: outcome.end.map(|(ended_at, _)| ended_at.max(session.started_at)),
-        ended_at_source: outcome.end.map(|(_, source)| source.as_str().to_owned()),
+        ended_at_source: outcome.end.map(|(_, source)| source),
         rendition_template: outcome.rendition_template,
     }
 }
@@ -154,10 +155,10 @@ fn row_of(session: Touched) -> SessionRow {
         stream,
         publish_timestamp: key.publish_timestamp,
         started_at,
-        status: lifecycle::status(&state, started_at).as_str().to_owned(),
+        status: lifecycle::status(&state, started_at),
         ended_at: end.map(|(ended_at, _)| ended_at),
-        ended_at_source: end.map(|(_, source)| source.as_str().to_owned()),
-        flags: lifecycle::flags(&state, started_at).into_iter().map(Flag::as_str).map(str::to_owned).collect(),
+        ended_at_source: end.map(|(_, source)| source),
+        flags: lifecycle::flags(&state, started_at),
         start_received_at: state.start_received_at,
         start_deliveries: state.start_deliveries,
         end_received_at: state.end_received_at,

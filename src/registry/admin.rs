@@ -1,5 +1,6 @@
 //! Changing what is registered. Used alike by the API and by commands.
 
+use crate::model::access::Act;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use super::master_key::MasterKey;
 use super::{hash_callback_token, open_key};
 use crate::access::Actor;
-use crate::access::audit::{self, Act, Subject};
+use crate::access::audit::{self, Subject};
 use crate::huawei::admission::SignatureRule;
 use crate::huawei::notification::is_app_name;
 use crate::huawei::signature::{Joiner, could_be_confused};

@@ -1,5 +1,6 @@
 //! One refused message, as support sees it: enough to tell what is wrong, and no credential.
 
+use crate::model::rejection::SampleSignature;
 use std::fmt::Display;
 use std::net::IpAddr;
 
@@ -27,8 +28,7 @@ pub struct Sample {
     pub publish_timestamp: Option<i64>,
     /// Unix second at which its signature expires.
     pub auth_timestamp: Option<i64>,
-    /// `missing`, `malformed`, or `well_formed`.
-    pub signature: Option<String>,
+    pub signature: Option<SampleSignature>,
     /// Whether it came through a secret path, right or wrong.
     pub secret_path: Option<bool>,
     /// The address that it came from.
@@ -46,9 +46,9 @@ impl Sample {
     pub(super) fn of(arrival: &Arrival, masker: &Masker) -> Self {
         let message = &arrival.message;
         let signature = match message.auth_sign.as_deref() {
-            None => "missing",
-            Some(text) if signature::from_hex(text).is_none() => "malformed",
-            Some(_) => "well_formed",
+            None => SampleSignature::Missing,
+            Some(text) if signature::from_hex(text).is_none() => SampleSignature::Malformed,
+            Some(_) => SampleSignature::WellFormed,
         };
         Self {
             received_at: arrival.received_at,
@@ -58,7 +58,7 @@ impl Sample {
             stream: Some(message.stream.clone()),
             publish_timestamp: Some(message.publish_timestamp),
             auth_timestamp: message.auth_timestamp,
-            signature: Some(signature.to_owned()),
+            signature: Some(signature),
             secret_path: Some(arrival.path != admission::Path::Open),
             source_ip: arrival.source_ip.map(|address| address.to_string()),
             client_ip: message.client_ip.clone(),

@@ -1,5 +1,6 @@
 //! Counting in bounded space.
 
+use crate::model::rejection::RejectionReason;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -11,10 +12,8 @@ use sqlx::PgPool;
 
 use super::Sample;
 use crate::event_log::receive::Arrival;
-use crate::huawei::admission::RefusalCause;
 use crate::huawei::masking::Masker;
 use crate::huawei::notification::NotANotification;
-use crate::huawei::rejection_cause::RejectionCause;
 use crate::request_id;
 use crate::store;
 use crate::store::rejection::RejectionRow;
@@ -37,7 +36,7 @@ struct Refused<'a> {
     /// `None` when it was not read as a notification.
     claimed_domain: Option<&'a str>,
     registered: bool,
-    cause: RejectionCause,
+    cause: RejectionReason,
     received_at: DateTime<Utc>,
 }
 
@@ -73,7 +72,7 @@ impl Tallies {
     }
 }
 
-type ByMinute = BTreeMap<DateTime<Utc>, HashMap<&'static str, Tallies>>;
+type ByMinute = BTreeMap<DateTime<Utc>, HashMap<RejectionReason, Tallies>>;
 
 /// The refused messages of this minute, and those that are not written down yet.
 #[derive(Debug, Default)]
@@ -83,11 +82,11 @@ pub struct Rejections {
 
 impl Rejections {
     /// Counts a notification that was refused. `registered` tells whether the domain that it claims is.
-    pub fn count_refused(&self, arrival: &Arrival, registered: bool, cause: RefusalCause, masker: &Masker) {
+    pub fn count_refused(&self, arrival: &Arrival, registered: bool, cause: RejectionReason, masker: &Masker) {
         let refused = Refused {
             claimed_domain: Some(&arrival.message.domain),
             registered,
-            cause: RejectionCause::Refused(cause),
+            cause,
             received_at: arrival.received_at,
         };
         self.count(refused, || Sample::of(arrival, masker));
@@ -96,7 +95,7 @@ impl Rejections {
     /// Counts something that is not a notification. `registered` tells whether the domain that it claims is.
     pub fn count_malformed(
         &self,
-        cause: RejectionCause,
+        cause: RejectionReason,
         error: &NotANotification,
         registered: bool,
         received_at: DateTime<Utc>,
@@ -109,7 +108,7 @@ impl Rejections {
     /// Counts a request that was not read as a notification. `problem` says why, and quotes nothing of it.
     pub fn count_unread(
         &self,
-        cause: RejectionCause,
+        cause: RejectionReason,
         problem: &impl Display,
         received_at: DateTime<Utc>,
         source_ip: Option<IpAddr>,
@@ -121,7 +120,6 @@ impl Rejections {
     /// `sample` is made if the message is the first of its kind in this minute.
     fn count(&self, refused: Refused<'_>, sample: impl FnOnce() -> Sample) {
         let Refused { claimed_domain, registered, cause, received_at } = refused;
-        let cause = cause.as_str();
         let mut by_minute = self.lock();
         let minute = minute_of(received_at);
         if by_minute.len() >= MOST_MINUTES && !by_minute.contains_key(&minute) {
@@ -142,7 +140,7 @@ impl Rejections {
         tracing::warn!(
             request_id,
             claimed_domain = ?name,
-            cause,
+            cause = cause.as_str(),
             "messages are refused; /v1/rejections counts them, and says what to do if they are the provider's"
         );
     }
@@ -165,7 +163,7 @@ impl Rejections {
     fn mark_written(&self, rows: &[RejectionRow]) {
         let mut by_minute = self.lock();
         for row in rows {
-            let tallies = by_minute.get_mut(&row.minute_at).and_then(|causes| causes.get_mut(row.cause.as_str()));
+            let tallies = by_minute.get_mut(&row.minute_at).and_then(|causes| causes.get_mut(&row.cause));
             if let Some(tally) = tallies.and_then(|tallies| tallies.by_domain.get_mut(&row.claimed_domain)) {
                 tally.unwritten -= row.count;
             }
@@ -194,7 +192,7 @@ fn rows_of(by_minute: &ByMinute) -> Vec<RejectionRow> {
                 rows.push(RejectionRow {
                     minute_at: *minute,
                     claimed_domain: name.clone(),
-                    cause: (*cause).to_owned(),
+                    cause: *cause,
                     count: tally.unwritten,
                     first_at: tally.first_at,
                     last_at: tally.last_at,
@@ -205,7 +203,7 @@ fn rows_of(by_minute: &ByMinute) -> Vec<RejectionRow> {
     }
     // Two processes that write the same rows do so in one order, so that neither waits for the other.
     rows.sort_by(|one, other| {
-        (one.minute_at, &one.claimed_domain, &one.cause).cmp(&(other.minute_at, &other.claimed_domain, &other.cause))
+        (one.minute_at, &one.claimed_domain, one.cause).cmp(&(other.minute_at, &other.claimed_domain, other.cause))
     });
     rows
 }
@@ -224,7 +222,7 @@ mod tests {
     }
 
     fn count(rejections: &Rejections, domain: &str, registered: bool, seconds: i64) {
-        let cause = RejectionCause::Refused(RefusalCause::UnknownDomain);
+        let cause = RejectionReason::UnknownDomain;
         rejections.count(Refused { claimed_domain: Some(domain), registered, cause, received_at: at(seconds) }, sample);
     }
 

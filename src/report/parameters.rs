@@ -1,12 +1,12 @@
 //! What a report is asked for, and that it says so.
 
+use crate::model::session::Renditions;
 use chrono::{DateTime, SubsecRound, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::window::Division;
 use crate::store::report::ReportFilter;
-use crate::store::session_list::Renditions;
 
 /// Which pushes, of which period.
 #[derive(Debug, Clone)]

@@ -1,15 +1,6 @@
 //! What a report knows of a push.
 
-/// Who says how long a push lasted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Certainty {
-    /// The provider, or an operator.
-    Confirmed,
-    /// Its end is inferred.
-    Estimated,
-    /// No end is known.
-    Open,
-}
+use crate::model::report::Certainty;
 
 /// A push as the log told of it at the moment that a report is of. In Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

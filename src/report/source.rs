@@ -2,6 +2,7 @@
 //!
 //! They are read by stretches of time in which about as many began; the next is read while the one before is counted.
 
+use crate::model::report::Certainty;
 use std::hash::Hash;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use super::moment::Moment;
 use super::parameters::{GroupBy, GroupName};
-use super::push::{Certainty, Push};
+use super::push::Push;
 use super::{ReportError, background};
 use crate::store;
 use crate::store::report::{Begun, PushesRow, ReportFilter};

@@ -7,91 +7,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::fold::Session;
-
-/// Whether a session is on air.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// Only quarantined messages so far: no session to a caller.
-    Unseen,
-    /// No end is known.
-    Live,
-    /// An end is known.
-    Ended,
-}
-
-impl Status {
-    /// The word that is stored and shown.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unseen => "unseen",
-            Self::Live => "live",
-            Self::Ended => "ended",
-        }
-    }
-}
-
-/// Who says that a session has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EndSource {
-    /// The provider's `PUBLISH_DONE`.
-    Notification,
-    /// A later push of the same stream.
-    Superseded,
-    /// Long silence.
-    TimedOut,
-    /// An operator.
-    Operator,
-}
-
-impl EndSource {
-    /// Every source.
-    pub const ALL: [Self; 4] = [Self::Notification, Self::Superseded, Self::TimedOut, Self::Operator];
-
-    /// The word that is stored and shown.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Notification => "notification",
-            Self::Superseded => "superseded",
-            Self::TimedOut => "timed_out",
-            Self::Operator => "operator",
-        }
-    }
-}
-
-/// Something about a session that a reader should know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flag {
-    /// The end was received, the start never.
-    StartMissing,
-    /// The end was noticed before the start by our clock; the session counts as zero seconds.
-    EndBeforeStart,
-    /// Two pushes of this stream began in the same second and cannot be told apart.
-    KeyConflict,
-    /// Messages about this session wait in quarantine.
-    QuarantinedMessages,
-    /// A message that counts carried a signature that another push had used before: both came within a second.
-    SharedSignature,
-}
-
-impl Flag {
-    /// Every flag, in the order in which they are shown.
-    pub const ALL: [Self; 5] =
-        [Self::StartMissing, Self::EndBeforeStart, Self::KeyConflict, Self::QuarantinedMessages, Self::SharedSignature];
-
-    /// The word that is stored and shown.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::StartMissing => "start_missing",
-            Self::EndBeforeStart => "end_before_start",
-            Self::KeyConflict => "key_conflict",
-            Self::QuarantinedMessages => "quarantined_messages",
-            Self::SharedSignature => "shared_signature",
-        }
-    }
-}
+use crate::model::session::{EndSource, Flag, Status};
 
 /// Whether the session is on air.
 #[must_use]
@@ -143,7 +59,7 @@ pub fn flags(session: &Session, started_at: DateTime<Utc>) -> Vec<Flag> {
         Flag::QuarantinedMessages => session.quarantined_messages > 0,
         Flag::SharedSignature => session.shared_signature,
     };
-    Flag::ALL.into_iter().filter(is_set).collect()
+    Flag::ALL.iter().copied().filter(is_set).collect()
 }
 
 /// Whole seconds that a session has lasted, at `as_of` if it is live; never negative.

@@ -1,5 +1,6 @@
 //! Tokens of the API: only their hashes are kept.
 
+use crate::model::access::Scope;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
@@ -15,7 +16,7 @@ pub struct AccessTokenRow {
     /// SHA-256 of the token.
     pub token_hash: Vec<u8>,
     /// What it may do.
-    pub scopes: Vec<String>,
+    pub scopes: Vec<Scope>,
     /// The domains that exist for it; all when `None`.
     pub domains: Option<Vec<String>>,
     /// When it was made.
@@ -51,7 +52,7 @@ pub async fn insert_access_token(executor: impl PgExecutor<'_>, row: &AccessToke
         row.token_id,
         row.name,
         row.token_hash,
-        &row.scopes,
+        &row.scopes as _,
         row.domains.as_deref(),
         row.created_at,
         row.expires_at

@@ -1,5 +1,6 @@
 //! The audit trail: administrative acts.
 
+use crate::model::access::Act;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgExecutor;
@@ -17,7 +18,7 @@ pub struct AuditRow {
     /// The token that did it; `None` for the administrator's own, and for commands.
     pub token_id: Option<Uuid>,
     /// What was done.
-    pub act: String,
+    pub act: Act,
     /// The domain that it is about.
     pub domain: Option<String>,
     /// The key, token or log entry that it was done to.
@@ -38,7 +39,7 @@ pub async fn insert_audit_entry(executor: impl PgExecutor<'_>, row: &AuditRow) -
         row.done_at,
         row.actor,
         row.token_id,
-        row.act,
+        row.act.as_str(),
         row.domain,
         row.subject_id,
         row.details

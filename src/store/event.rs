@@ -1,5 +1,6 @@
 //! Entries of the log as callers read them.
 
+use crate::model::event::{AlteredMember, Disposition, QuarantineReason, Signature};
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
@@ -30,15 +31,15 @@ pub struct EventRow {
     /// When it was appended.
     pub recorded_at: DateTime<Utc>,
     /// Whether it counts.
-    pub disposition: String,
+    pub disposition: Disposition,
     /// Why it does not, or did not.
-    pub reason: Option<String>,
+    pub reason: Option<QuarantineReason>,
     /// When an operator let it count, if it was quarantined.
     pub released_at: Option<DateTime<Utc>>,
     /// The quarantined entry that this one lets count.
     pub original_event_id: Option<Uuid>,
     /// How it was signed.
-    pub signature: Option<String>,
+    pub signature: Option<Signature>,
     /// The key that the signature fits.
     pub key_id: Option<Uuid>,
     /// When its signature expires, in Unix seconds.
@@ -46,7 +47,7 @@ pub struct EventRow {
     /// The session that used the signature first, if this entry counts all the same.
     pub signature_shared_with: Option<Uuid>,
     /// The unsigned members that are not quite as they were sent.
-    pub altered: Option<Vec<String>>,
+    pub altered: Option<Vec<AlteredMember>>,
     /// The operator.
     pub actor: Option<String>,
     /// The operator's reason.

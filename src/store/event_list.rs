@@ -1,5 +1,6 @@
 //! Lists of log entries: one builder for every combination of filters.
 
+use crate::model::event::{Disposition, QuarantineReason};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 
@@ -18,10 +19,9 @@ pub struct EventFilter {
     pub stream: Option<String>,
     /// The provider's word, or one of ours.
     pub event: Option<String>,
-    /// `accepted`, `quarantined` or `released`.
-    pub disposition: Option<String>,
+    pub disposition: Option<Disposition>,
     /// Why it does not count, or did not.
-    pub reason: Option<String>,
+    pub reason: Option<QuarantineReason>,
     /// Only what is quarantined and not released.
     pub waiting: bool,
     /// Begin of the period of receipt, inclusive.
@@ -147,7 +147,6 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {
         (" and app = ", &filter.app),
         (" and stream = ", &filter.stream),
         (" and event = ", &filter.event),
-        (" and reason = ", &filter.reason),
     ] {
         if let Some(value) = value {
             query.push(column).push_bind(value.clone());
@@ -166,20 +165,15 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {
     if filter.event.as_deref().is_some_and(|event| event != "PUBLISH" && event != "PUBLISH_DONE") {
         query.push(" and event not in ('PUBLISH', 'PUBLISH_DONE')");
     }
-    if filter.reason.is_some() {
+    if let Some(reason) = filter.reason {
+        query.push(" and reason = ").push_bind(reason);
         query.push(" and (disposition = 'quarantined' or original_event_id is not null)");
     }
-    match filter.disposition.as_deref() {
-        Some("quarantined") => {
-            query.push(" and disposition = 'quarantined'");
+    if let Some(disposition) = filter.disposition {
+        query.push(" and disposition = '").push(disposition).push("'");
+        if disposition == Disposition::Released {
+            query.push(" and original_event_id is not null");
         }
-        Some("released") => {
-            query.push(" and disposition = 'released' and original_event_id is not null");
-        }
-        Some(disposition) => {
-            query.push(" and disposition = ").push_bind(disposition.to_owned());
-        }
-        None => {}
     }
     if filter.waiting {
         query.push(

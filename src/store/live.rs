@@ -1,9 +1,8 @@
 //! Counts of what is live.
 
+use crate::model::session::Renditions;
 use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
-
-use super::session_list::Renditions;
 
 /// Which sessions are counted.
 #[derive(Debug, Clone)]

@@ -1,5 +1,6 @@
 //! The event log: appending to it, and reading it for folding.
 
+use crate::model::event::{Disposition, Origin, Signature};
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -233,13 +234,13 @@ pub struct EntryRow {
     /// Unix seconds.
     pub publish_timestamp: i64,
     /// Who says it.
-    pub origin: String,
+    pub origin: Origin,
     /// What they say.
     pub event: String,
     /// Whether it counts.
-    pub disposition: String,
+    pub disposition: Disposition,
     /// How it was signed.
-    pub signature: Option<String>,
+    pub signature: Option<Signature>,
     /// When its signature expires, in Unix seconds.
     pub auth_timestamp: Option<i64>,
     /// The session that used the signature first, if this entry counts all the same.

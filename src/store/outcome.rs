@@ -1,5 +1,6 @@
 //! What sessions were before: outcomes that hold no longer.
 
+use crate::model::session::EndSource;
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
@@ -22,7 +23,7 @@ pub struct EarlierOutcomeRow {
     /// When it had ended; `None` when it was live.
     pub ended_at: Option<DateTime<Utc>>,
     /// Who said so.
-    pub ended_at_source: Option<String>,
+    pub ended_at_source: Option<EndSource>,
     /// The template that had made it.
     pub rendition_template: Option<String>,
 }
@@ -48,7 +49,7 @@ pub async fn insert_earlier_outcomes(
         &column(outcomes, |outcome| outcome.known_until),
         &column(outcomes, |outcome| outcome.started_at),
         &column(outcomes, |outcome| outcome.ended_at) as _,
-        &column(outcomes, |outcome| outcome.ended_at_source.as_deref()) as _,
+        &column(outcomes, |outcome| outcome.ended_at_source) as _,
         &column(outcomes, |outcome| outcome.rendition_template.as_deref()) as _,
     )
     .execute(executor)

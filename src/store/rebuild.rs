@@ -6,14 +6,13 @@
 //! A connection that looks into that schema first folds into these tables with the very statements that fold into the
 //! live ones.
 
+use crate::model::session::Flag;
 use std::str::FromStr;
 
 use futures_util::TryStreamExt;
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, PgExecutor};
-
-use crate::session::lifecycle::Flag;
 
 /// The schema of the tables beside.
 const BESIDE: &str = "streamtally_rebuild";
@@ -238,7 +237,7 @@ pub async fn update_blanked_sessions_beside(connection: &mut PgConnection) -> Re
                is distinct from (live.client_ip, live.node_ip, live.client_address, live.node_address, live.user_args,
                 live.blanked, live.key_conflict)"
     );
-    let flags: Vec<&str> = Flag::ALL.into_iter().map(Flag::as_str).collect();
+    let flags: Vec<&str> = Flag::ALL.iter().map(|flag| flag.as_str()).collect();
     sqlx::query(AssertSqlSafe(update)).bind(flags).bind(Flag::KeyConflict.as_str()).execute(connection).await?;
     Ok(())
 }

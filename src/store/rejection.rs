@@ -1,5 +1,6 @@
 //! Refused messages, counted.
 
+use crate::model::rejection::RejectionReason;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgExecutor;
@@ -14,7 +15,7 @@ pub struct RejectionRow {
     /// The domain that they claim; empty when they are counted with others.
     pub claimed_domain: String,
     /// Why they are refused.
-    pub cause: String,
+    pub cause: RejectionReason,
     /// How many there were.
     pub count: i64,
     /// When the first arrived.
@@ -80,7 +81,7 @@ pub struct RejectionFilter {
     /// Exact claimed domain.
     pub domain: Option<String>,
     /// Exact cause.
-    pub cause: Option<String>,
+    pub cause: Option<RejectionReason>,
     /// Begin of the period, inclusive.
     pub from: Option<DateTime<Utc>>,
     /// End of the period, exclusive.
@@ -94,7 +95,7 @@ pub struct RejectionFilter {
 pub async fn list_rejections(
     executor: impl PgExecutor<'_>,
     filter: &RejectionFilter,
-    after: Option<&(DateTime<Utc>, String, String)>,
+    after: Option<&(DateTime<Utc>, String, RejectionReason)>,
     limit: i64,
 ) -> Result<Vec<RejectionRow>, sqlx::Error> {
     sqlx::query_as!(
@@ -111,12 +112,12 @@ pub async fn list_rejections(
          limit $9",
         filter.visible_domains.as_deref(),
         filter.domain,
-        filter.cause,
+        filter.cause.map(RejectionReason::as_str),
         filter.from,
         filter.to,
         after.map(|(minute_at, _, _)| minute_at),
         after.map(|(_, domain, _)| domain),
-        after.map(|(_, _, cause)| cause),
+        after.map(|(_, _, cause)| cause.as_str()),
         limit
     )
     .fetch_all(executor)

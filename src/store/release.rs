@@ -1,5 +1,6 @@
 //! Releases: entries of the log that let quarantined ones count, and what waits for one.
 
+use crate::model::event::QuarantineReason;
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
@@ -45,7 +46,7 @@ pub async fn insert_release(executor: impl PgExecutor<'_>, release: &ReleaseRow)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingRow {
     /// Why they do not count.
-    pub reason: String,
+    pub reason: QuarantineReason,
     /// How many there are.
     pub messages: i64,
 }
@@ -61,7 +62,7 @@ pub async fn count_waiting(
 ) -> Result<Vec<WaitingRow>, sqlx::Error> {
     sqlx::query_as!(
         WaitingRow,
-        r#"select reason as "reason!", count(*) as "messages!"
+        r#"select reason as "reason!: QuarantineReason", count(*) as "messages!"
          from (
              select reason from log_entry entry
              where disposition = 'quarantined' and recorded_at >= $1

@@ -3,11 +3,11 @@
 //! A row that has not changed since tells it itself: the push had not been seen, was live, or was as it is now. What it was
 //! beside that is in `session_outcome`.
 
+use crate::model::session::EndSource;
+use crate::model::session::Renditions;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
-
-use super::session_list::Renditions;
 
 /// Which pushes count, and when they were told of.
 #[derive(Debug, Clone)]
@@ -96,7 +96,7 @@ pub struct CountedRow {
     /// When it ended; `None` while it was live.
     pub ended_at: Option<DateTime<Utc>>,
     /// Who said so.
-    pub ended_at_source: Option<String>,
+    pub ended_at_source: Option<EndSource>,
     /// The template that made this rendition.
     pub rendition_template: Option<String>,
 }

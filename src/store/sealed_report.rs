@@ -1,36 +1,10 @@
 //! Reports that are kept byte for byte.
 
+use crate::model::report::SealedReportStatus;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgExecutor;
 use uuid::Uuid;
-
-/// How far sealing is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-pub enum SealedReportStatus {
-    /// It is being made.
-    Sealing,
-    /// It is kept.
-    Sealed,
-    /// It could not be made.
-    Failed,
-}
-
-impl SealedReportStatus {
-    /// Every status.
-    pub const ALL: [Self; 3] = [Self::Sealing, Self::Sealed, Self::Failed];
-
-    /// The word that is stored and shown.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sealing => "sealing",
-            Self::Sealed => "sealed",
-            Self::Failed => "failed",
-        }
-    }
-}
 
 /// What is kept of a report beside its bytes.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,5 +1,6 @@
 //! Sessions as folding reads and writes them, and one session as callers read it.
 
+use crate::model::session::{EndSource, Flag, Status};
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
@@ -64,13 +65,13 @@ pub struct SessionRow {
     /// The template that made this rendition.
     pub rendition_template: Option<String>,
     /// `unseen`, `live` or `ended`.
-    pub status: String,
+    pub status: Status,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
     /// Who says so.
-    pub ended_at_source: Option<String>,
+    pub ended_at_source: Option<EndSource>,
     /// What a reader should know.
-    pub flags: Vec<String>,
+    pub flags: Vec<Flag>,
     /// When the first message that counts was recorded.
     pub seen_at: Option<DateTime<Utc>>,
     /// When the entry was recorded that made status, end and rendition what they are.

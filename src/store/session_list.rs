@@ -1,5 +1,6 @@
 //! Lists of sessions: one builder for every combination of filters.
 
+use crate::model::session::{EndSource, Flag, Renditions, SessionStatus, TimeField};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
@@ -7,29 +8,6 @@ use uuid::Uuid;
 use super::session::SessionRow;
 use crate::session::address;
 use crate::session::key;
-use crate::session::lifecycle::EndSource;
-
-/// Which time of a session a period is compared with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TimeField {
-    /// The session was on air at some moment of the period.
-    Overlap,
-    /// It started in the period.
-    StartedAt,
-    /// It ended in the period.
-    EndedAt,
-}
-
-/// Whether renditions are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Renditions {
-    /// Sources and renditions alike.
-    Include,
-    /// Sources only.
-    Exclude,
-    /// Renditions only.
-    Only,
-}
 
 /// What is wanted of the sessions. Every member narrows; `None` does not.
 #[derive(Debug, Clone)]
@@ -48,16 +26,15 @@ pub struct SessionFilter {
     pub stream_id: Option<Uuid>,
     /// Exact start, in Unix seconds.
     pub publish_timestamp: Option<i64>,
-    /// `live` or `ended`.
-    pub status: Option<String>,
+    pub status: Option<SessionStatus>,
     /// Live for longer than this allows, or not.
     pub unconfirmed: Option<bool>,
     /// How long a session may be live before it is unconfirmed.
     pub unconfirmed_after: TimeDelta,
     /// Who says that it ended.
-    pub ended_at_source: Option<String>,
+    pub ended_at_source: Option<EndSource>,
     /// A flag that is set.
-    pub flag: Option<String>,
+    pub flag: Option<Flag>,
     /// Address of the encoder, in any spelling.
     pub client_ip: Option<String>,
     /// Address of the receiving node, in any spelling.
@@ -267,15 +244,9 @@ fn push_state(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
             query.push(column).push_bind(address::canonical(value).into_owned());
         }
     }
-    match filter.status.as_deref() {
-        // Written out, so that the planner sees that the index of live sessions is enough.
-        Some("live") => {
-            query.push(" and status = 'live'");
-        }
-        Some(status) => {
-            query.push(" and status = ").push_bind(status.to_owned());
-        }
-        None => {}
+    if let Some(status) = filter.status {
+        // Not bound, so that the planner sees that the index of live sessions is enough.
+        query.push(" and status = '").push(status).push("'");
     }
     if let Some(unconfirmed) = filter.unconfirmed {
         query.push(if unconfirmed { " and (" } else { " and not (" });
@@ -283,12 +254,12 @@ fn push_state(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
         query.push(")");
     }
     // What the filter implies is written out for both of these, as above.
-    if let Some(flag) = &filter.flag {
-        query.push(" and flags <> '{}' and ").push_bind(flag.clone()).push(" = any (flags)");
+    if let Some(flag) = filter.flag {
+        query.push(" and flags <> '{}' and ").push_bind(flag).push(" = any (flags)");
     }
-    if let Some(source) = &filter.ended_at_source {
-        query.push(" and ended_at_source = ").push_bind(source.clone());
-        if source != EndSource::Notification.as_str() {
+    if let Some(source) = filter.ended_at_source {
+        query.push(" and ended_at_source = ").push_bind(source);
+        if source != EndSource::Notification {
             query.push(" and ended_at_source <> 'notification'");
         }
     }

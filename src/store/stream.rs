@@ -1,11 +1,11 @@
 //! Streams: their names as folding finds them, and their state as callers read it.
 
+use crate::model::session::{Renditions, StreamStatus};
 use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::column;
-use super::session_list::Renditions;
 
 /// The name of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -90,8 +90,7 @@ pub struct StreamFilter {
     pub stream_prefix: Option<String>,
     /// What the stream's name contains.
     pub search: Option<String>,
-    /// At least one session live, or none.
-    pub live: Option<bool>,
+    pub status: Option<StreamStatus>,
     /// Whether renditions are wanted.
     pub renditions: Renditions,
 }
@@ -108,7 +107,7 @@ impl StreamFilter {
             stream: None,
             stream_prefix: None,
             search: None,
-            live: None,
+            status: None,
             renditions: Renditions::Include,
         }
     }
@@ -179,8 +178,8 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &StreamFilter) {
     if let Some(part) = &filter.search {
         query.push(" and strpos(stream.stream, ").push_bind(part.clone()).push(") > 0");
     }
-    match filter.live {
-        Some(true) => {
+    match filter.status {
+        Some(StreamStatus::Live) => {
             // That one is there is found out by the index of what is live, however few these are.
             query.push(
                 " and exists (
@@ -190,7 +189,7 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &StreamFilter) {
                  )",
             );
         }
-        Some(false) => {
+        Some(StreamStatus::Offline) => {
             query.push(" and live.live_sessions = 0");
         }
         None => {}

@@ -1,5 +1,6 @@
 //! Entries of the log as they are, out of one installation and into another.
 
+use crate::model::event::{AlteredMember, Disposition, Origin, QuarantineReason, Signature};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,15 +35,15 @@ pub struct RecordedEntryRow {
     /// Unix seconds.
     pub publish_timestamp: i64,
     /// `provider`, `inference` or `operator`.
-    pub origin: String,
+    pub origin: Origin,
     /// The provider's word, or one of ours.
     pub event: String,
     /// `accepted`, `quarantined` or `released`.
-    pub disposition: String,
+    pub disposition: Disposition,
     /// Why it is quarantined.
-    pub reason: Option<String>,
+    pub reason: Option<QuarantineReason>,
     /// `verified`, `unsigned`, or none for what is not from the provider.
-    pub signature: Option<String>,
+    pub signature: Option<Signature>,
     /// The key that the signature fits.
     pub key_id: Option<Uuid>,
     /// Unix second at which the signature expires.
@@ -67,7 +68,7 @@ pub struct RecordedEntryRow {
     /// Members that are not documented.
     pub extra: Option<Value>,
     /// The unsigned members that are not quite as they were sent.
-    pub altered: Option<Vec<String>>,
+    pub altered: Option<Vec<AlteredMember>>,
     /// Addresses or `user_args` were there, and are no longer kept.
     #[serde(default)]
     pub blanked: bool,

@@ -6,11 +6,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 use streamtally::huawei::admission::{
-    Claim, DomainPolicy, Known, Limits, Path, Proof, PushState, QuarantineReason, SignatureRule, SignatureUse, Verdict,
-    judge, review,
+    Claim, DomainPolicy, Known, Limits, Path, Proof, PushState, SignatureRule, SignatureUse, Verdict, judge, review,
 };
 use streamtally::huawei::notification::{self, Notification};
 use streamtally::huawei::signature::{Joiner, SigningKey};
+use streamtally::model::event::QuarantineReason;
 use uuid::Uuid;
 
 /// The domain that is registered, where one is.

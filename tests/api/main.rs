@@ -10,6 +10,7 @@ mod caching;
 mod certificates;
 mod client_address;
 mod clocks;
+mod closed_sets;
 mod compression;
 mod connections;
 mod cross_origin;

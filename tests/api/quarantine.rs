@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use streamtally::clock;
+use streamtally::model::event::QuarantineReason::{Expired, StartOutsideWindow};
 use streamtally::store;
 
 use crate::helpers::TestApp;
@@ -94,13 +95,12 @@ async fn what_waits_is_counted_by_reason_until_it_is_released_or_old() {
         counts.sort();
         counts
     };
-    let counted = |reason: &str, messages| (reason.to_owned(), messages);
-    assert_eq!(waiting(7, 100).await, [counted("expired", 2), counted("start_outside_window", 1)]);
+    assert_eq!(waiting(7, 100).await, [(Expired, 2), (StartOutsideWindow, 1)]);
     assert_eq!(waiting(7, 2).await.iter().map(|(_, messages)| messages).sum::<i64>(), 2);
     assert_eq!(waiting(-1, 100).await, []);
     let late = app.list("/v1/events?reason=expired").await;
     app.post(&release_path(&late[0]), &json!({}), 200).await;
-    assert_eq!(waiting(7, 100).await, [counted("expired", 1), counted("start_outside_window", 1)]);
+    assert_eq!(waiting(7, 100).await, [(Expired, 1), (StartOutsideWindow, 1)]);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! One box for all that somebody may look for: a name or a part of one, an id, an address, or the URL that an encoder
 //! pushes to.
 
+use crate::model::access::Scope;
 use std::cmp::Reverse;
 use std::net::IpAddr;
 
@@ -13,7 +14,6 @@ use super::error::PageError;
 use super::frame::{self, Place};
 use super::visitor::Visitor;
 use super::{ROOT, words};
-use crate::access::Scope;
 use crate::http::problem::ApiError;
 use crate::http::query_string::{FromQuery, Query, QueryReader};
 use crate::http::state::AppState;

@@ -1,5 +1,6 @@
 //! What forms send: whose they are, and what stands in them.
 
+use crate::model::access::Scope;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -10,7 +11,6 @@ use maud::{Markup, html};
 
 use super::error::PageError;
 use super::visitor::Visitor;
-use crate::access::Scope;
 use crate::http::problem::ApiError;
 
 /// A form that a visitor sent from one of their pages.

@@ -1,5 +1,6 @@
 //! What all pages have in common.
 
+use crate::model::access::Scope;
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
 use maud::{DOCTYPE, Markup, html};
@@ -7,7 +8,6 @@ use maud::{DOCTYPE, Markup, html};
 use super::ROOT;
 use super::form::form;
 use super::visitor::Visitor;
-use crate::access::Scope;
 
 /// Which page it is, in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

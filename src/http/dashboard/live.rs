@@ -1,5 +1,7 @@
 //! What is live: counts, the streams on air with running clocks, and the last 24 hours.
 
+use crate::model::session::Renditions;
+use crate::model::session::StreamStatus;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
@@ -20,7 +22,6 @@ use crate::report::concurrency_report;
 use crate::report::moment::Moment;
 use crate::report::parameters::Scope;
 use crate::store::live::LiveFilter;
-use crate::store::session_list::Renditions;
 use crate::store::stream::{AfterStream, StreamFilter, StreamRow};
 
 /// One point of the picture of the last 24 hours, in seconds.
@@ -62,7 +63,7 @@ pub async fn show_live(
         domain: asked.domain.clone(),
         app: asked.app.clone(),
         search: asked.search.clone(),
-        live: Some(true),
+        status: Some(StreamStatus::Live),
         ..StreamFilter::all(visitor.principal.visible_domains())
     };
     let after = asked.page.after.clone();

@@ -1,5 +1,7 @@
 //! What operators do, with their reasons: say when a session ended, take that back, let a quarantined message count.
 
+use crate::model::access::Scope;
+use crate::model::session::EndSource;
 use std::time::Duration;
 
 use actix_web::web::{Data, Path};
@@ -14,7 +16,6 @@ use super::form::{self, Posted};
 use super::frame::{self, Place};
 use super::visitor::Visitor;
 use super::{ROOT, words};
-use crate::access::Scope;
 use crate::clock;
 use crate::event_log::{operator_end, release};
 use crate::http::operator_ends::check_reason;
@@ -22,7 +23,6 @@ use crate::http::problem::ApiError;
 use crate::http::state::AppState;
 use crate::huawei::advice;
 use crate::query;
-use crate::session::lifecycle::EndSource;
 use crate::store;
 use crate::store::event::EventRow;
 use crate::store::session::SessionRow;
@@ -38,11 +38,11 @@ pub async fn show_end(
 ) -> Result<HttpResponse, PageError> {
     visitor.demand(Scope::Admin)?;
     let session = find_session(&visitor, &state, &session_id).await?;
-    let ended_by_operator = session.ended_at_source.as_deref() == Some(EndSource::Operator.as_str());
+    let ended_by_operator = session.ended_at_source == Some(EndSource::Operator);
     let content = html! {
         h1 { "When did the push of " bdi { (session.stream) } " end?" }
         p.path { (session.domain) " / " (session.app) " · began " (words::time(session.started_at)) }
-        p { "Now: " (words::maybe_time(session.ended_at)) " (" (words::end_source(session.ended_at_source.as_deref())) ")" }
+        p { "Now: " (words::maybe_time(session.ended_at)) " (" (words::end_source(session.ended_at_source)) ")" }
         (end_form(&visitor, &session))
         @if ended_by_operator { (withdrawal_form(&visitor, &session)) }
         p { a href=(page_of(&session)) { "Back to the session" } }
@@ -139,7 +139,6 @@ pub async fn show_release(
 ) -> Result<HttpResponse, PageError> {
     visitor.demand(Scope::Admin)?;
     let event = find_quarantined(&visitor, &state, &event_id).await?;
-    let reason = event.reason.as_deref().unwrap_or_default();
     let fields = html! {
         (reason_field(false))
         p.hint { "The message then counts exactly as if it had been accepted when it arrived." }
@@ -152,7 +151,9 @@ pub async fn show_release(
             dt { "Message" } dd { code { (event.event) } " of " a href=(format!("{ROOT}/sessions/{}", event.session_id)) { bdi { (event.stream) } } ", " (event.domain) " / " (event.app) }
             dt { "Received" } dd { (words::time(event.received_at)) }
             dt { "Push began" } dd { (event.publish_timestamp) " (" code { "publish_timestamp" } ")" }
-            dt { "Set aside" } dd { strong { (reason.replace('_', " ")) } p.advice { (advice::of_word(reason)) } }
+            @if let Some(reason) = event.reason {
+                dt { "Quarantined" } dd { strong { (words::readable(reason.as_str())) } p.advice { (advice::of_reason(reason)) } }
+            }
         }
         @if let Some(released_at) = event.released_at {
             div.card role="status" { p { "It was let count before, at " (words::time(released_at)) "." } }

@@ -1,6 +1,7 @@
 //! What is wrong, and what to do about it: refused messages, quarantined ones, sessions that may have lost their end, how
 //! the service does, and domains that have fallen silent or were never heard from.
 
+use crate::model::access::Scope;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,7 +11,6 @@ use super::error::PageError;
 use super::frame::{self, Place};
 use super::visitor::Visitor;
 use super::{ROOT, set_up, words};
-use crate::access::Scope;
 use crate::clock;
 use crate::http::health::{self, Part};
 use crate::http::problem::ApiError;
@@ -158,8 +158,8 @@ fn refusals(refused: &Rows<RejectionRow>) -> Markup {
                 tbody { @for row in &refused.rows { tr {
                     td.name { @if row.claimed_domain.is_empty() { "–" } @else { bdi { (row.claimed_domain) } } }
                     td {
-                        strong { (row.cause.replace('_', " ")) }
-                        p.advice { (advice::of_word(&row.cause)) }
+                        strong { (words::readable(row.cause.as_str())) }
+                        p.advice { (advice::of_rejection(row.cause)) }
                         (sample(row))
                     }
                     td.number data-label="messages" { (row.count) }
@@ -184,7 +184,7 @@ fn sample(row: &RejectionRow) -> Markup {
                 @for (name, label) in names.iter().zip(["Event ", "application ", "stream "]) {
                     @if let Some(name) = name { (label) bdi { code { (name) } } "; " }
                 }
-                @if let Some(signature) = &sample.signature { "signature " (signature.replace('_', " ")) "." }
+                @if let Some(signature) = sample.signature { "signature " (words::readable(signature.as_str())) "." }
             }
         }
     }
@@ -208,9 +208,10 @@ fn quarantine(visitor: &Visitor, waiting: &Rows<EventRow>) -> Markup {
                         p.advice { (row.domain) " / " (row.app) }
                     }
                     td {
-                        @let reason = row.reason.as_deref().unwrap_or_default();
-                        strong { (reason.replace('_', " ")) }
-                        p.advice { (advice::of_word(reason)) }
+                        @if let Some(reason) = row.reason {
+                            strong { (words::readable(reason.as_str())) }
+                            p.advice { (advice::of_reason(reason)) }
+                        }
                     }
                     @if admin { td { a.button href=(format!("{ROOT}/events/{}/release", row.event_id)) { "Let it count" } } }
                 } } }

@@ -1,5 +1,7 @@
 //! Reports of a month: a table with bars, CSV, sealing, and how much was on air at most.
 
+use crate::model::access::Scope;
+use crate::model::report::SealedReportStatus;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
@@ -11,7 +13,6 @@ use super::form::{self, Posted};
 use super::frame::{self, Place};
 use super::visitor::Visitor;
 use super::{ROOT, words};
-use crate::access::Scope;
 use crate::clock;
 use crate::http::problem::ApiError;
 use crate::http::query_string::{FromQuery, Query, QueryReader};
@@ -24,7 +25,7 @@ use crate::report::concurrency_report;
 use crate::report::push_duration::{NamedRow, PushDuration};
 use crate::report::sweep::Counts;
 use crate::store;
-use crate::store::sealed_report::{SealedReportRow, SealedReportStatus};
+use crate::store::sealed_report::SealedReportRow;
 
 /// The most rows that are shown: CSV has them all.
 const MOST: usize = 500;

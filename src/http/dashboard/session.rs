@@ -1,5 +1,7 @@
 //! A session: every fact with its source, and its entries of the log.
 
+use crate::model::access::Scope;
+use crate::model::event::{Disposition, Signature};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,7 +12,6 @@ use super::error::PageError;
 use super::frame::{self, Place};
 use super::visitor::Visitor;
 use super::{ROOT, words};
-use crate::access::Scope;
 use crate::http::problem::ApiError;
 use crate::http::state::AppState;
 use crate::huawei::advice;
@@ -63,7 +64,7 @@ fn facts(session: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelt
             dt { "Began" }
             dd { (words::time(session.started_at)) " (by the provider's " code { "publish_timestamp" } " " (session.publish_timestamp) ")" }
             dt { "Ended" }
-            dd { (words::maybe_time(session.ended_at)) " (" (words::end_source(session.ended_at_source.as_deref())) ")" }
+            dd { (words::maybe_time(session.ended_at)) " (" (words::end_source(session.ended_at_source)) ")" }
             dt { "Lasted" }
             dd { (words::duration(duration_seconds(session.started_at, session.ended_at, as_of), live.then_some(session.started_at))) }
             dt { "Start heard" }
@@ -71,7 +72,7 @@ fn facts(session: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelt
             dt { "End heard" }
             dd { (words::maybe_time(session.end_received_at)) @if session.end_deliveries > 1 { ", " (session.end_deliveries) " times" } }
             @for flag in &session.flags {
-                dt { span.flag { (flag.replace('_', " ")) } } dd { (words::flag(flag)) }
+                dt { span.flag { (words::readable(flag.as_str())) } } dd { (words::flag(*flag)) }
             }
             @if personal {
                 dt { "Encoder" } dd { (session.shown_client_ip().unwrap_or("–")) }
@@ -93,7 +94,7 @@ fn entries(rows: &[EventRow], visitor: &Visitor) -> Markup {
                         td { (words::time(row.received_at)) }
                         td { code { (row.event) } }
                         td { (disposition(row, visitor)) }
-                        td data-label="signature" { (row.signature.as_deref().unwrap_or("–")) }
+                        td data-label="signature" { (row.signature.map_or("–", Signature::as_str)) }
                         @if personal { td data-label="from" { (row.source_ip.as_deref().unwrap_or("–")) } }
                         td data-label="by" { bdi { (row.actor.as_deref().unwrap_or("–")) } @if let Some(note) = &row.note { ": " bdi { (note) } } }
                     }
@@ -105,14 +106,14 @@ fn entries(rows: &[EventRow], visitor: &Visitor) -> Markup {
 
 /// Whether an entry counts, why not, and what can be done about it.
 fn disposition(row: &EventRow, visitor: &Visitor) -> Markup {
-    let waits = row.disposition == "quarantined" && row.released_at.is_none();
+    let waits = row.disposition == Disposition::Quarantined && row.released_at.is_none();
     html! {
         (row.disposition)
-        @if let Some(reason) = &row.reason { ": " (reason.replace('_', " ")) }
+        @if let Some(reason) = row.reason { ": " (words::readable(reason.as_str())) }
         @if let Some(released_at) = row.released_at { ", released " (words::time(released_at)) }
         @if row.signature_shared_with.is_some() { p.advice { "Its signature was used by another push before." } }
-        @if let Some(altered) = &row.altered { p.advice { "Not kept exactly as sent: " (altered.join(", ")) "." } }
-        @if let (true, Some(reason)) = (waits, &row.reason) { p.advice { (advice::of_word(reason)) } }
+        @if let Some(altered) = &row.altered { p.advice { "Not kept exactly as sent: " (words::list(altered)) "." } }
+        @if let (true, Some(reason)) = (waits, row.reason) { p.advice { (advice::of_reason(reason)) } }
         @if waits && visitor.principal.may(Scope::Admin) {
             p { a.button href=(format!("{ROOT}/events/{}/release", row.event_id)) { "Let it count" } }
         }

@@ -1,5 +1,6 @@
 //! A stream: whether it is on air, its last days as a picture, and its sessions.
 
+use crate::model::session::Renditions;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
@@ -25,7 +26,7 @@ use crate::report::window::Division;
 use crate::session::lifecycle::{duration_seconds, is_unconfirmed};
 use crate::store::broadcast::BroadcastRow;
 use crate::store::session::SessionRow;
-use crate::store::session_list::{Renditions, SessionFilter};
+use crate::store::session_list::SessionFilter;
 use crate::store::stream::StreamRow;
 
 /// The periods that totals are of, in days.
@@ -200,10 +201,10 @@ fn session_row(row: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDe
     html! {
         tr class=[unconfirmed.then_some("stale")] {
             td { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { (words::time(row.started_at)) } }
-            td { (words::state(live, unconfirmed)) @for flag in &row.flags { " " span.flag title=(words::flag(flag)) { (flag.replace('_', " ")) } } }
+            td { (words::state(live, unconfirmed)) @for flag in &row.flags { " " span.flag title=(words::flag(*flag)) { (words::readable(flag.as_str())) } } }
             td data-label="ended" { (words::maybe_time(row.ended_at)) }
             td.number data-label="lasted" { (words::duration(duration_seconds(row.started_at, row.ended_at, as_of), live.then_some(row.started_at))) }
-            td { (words::end_source(row.ended_at_source.as_deref())) }
+            td { (words::end_source(row.ended_at_source)) }
         }
     }
 }

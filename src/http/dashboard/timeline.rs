@@ -62,18 +62,18 @@ pub fn timeline(sessions: &Rows<SessionRow>, as_of: DateTime<Utc>) -> Markup {
 }
 
 fn bar_class(row: &SessionRow) -> &'static str {
-    match row.ended_at_source.as_deref() {
+    match row.ended_at_source {
         None => "live",
-        Some("superseded" | "timed_out") => "inferred",
-        Some(_) => "ended",
+        Some(source) if source.is_confirmed() => "ended",
+        Some(_) => "inferred",
     }
 }
 
 /// What a bar says to who cannot see it, or points at it.
 fn in_words(row: &SessionRow) -> String {
     let began = row.started_at.format("%Y-%m-%d %H:%M:%S UTC");
-    let source = row.ended_at_source.as_deref();
-    let flags = row.flags.join(", ").replace('_', " ");
+    let source = row.ended_at_source;
+    let flags = words::list(&row.flags);
     let separator = if flags.is_empty() { "" } else { "; " };
     format!("Began {began}; {}{separator}{flags}", words::end_source(source))
 }

@@ -3,6 +3,7 @@
 //! The cookie is for this service alone (`HttpOnly`, `SameSite=Strict`) and ends after a while. The token is looked up at
 //! every request, so that what is revoked is out at once.
 
+use crate::model::access::Scope;
 use std::pin::Pin;
 
 use actix_web::cookie::time::Duration;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::error::PageError;
-use crate::access::{Principal, Scope};
+use crate::access::Principal;
 use crate::clock;
 use crate::http::caching::ForCaller;
 use crate::http::extract::take_turn;

@@ -1,5 +1,7 @@
 //! Times, durations and states in words.
 
+use crate::model::ClosedSet;
+use crate::model::session::{EndSource, Flag};
 use chrono::{DateTime, SecondsFormat, Utc};
 use maud::{Markup, html};
 
@@ -45,25 +47,35 @@ pub fn state(live: bool, unconfirmed: bool) -> Markup {
 }
 
 /// Why a session ended, in words.
-pub fn end_source(source: Option<&str>) -> &'static str {
+pub fn end_source(source: Option<EndSource>) -> &'static str {
     match source {
-        Some("notification") => "the provider notified it",
-        Some("operator") => "an operator set it",
-        Some("superseded") => "inferred: the next push of the stream that lasted began",
-        Some("timed_out") => "inferred: no end came for very long",
-        _ => "no end is known",
+        Some(EndSource::Notification) => "reported by the provider",
+        Some(EndSource::Operator) => "set by an operator",
+        Some(EndSource::Superseded) => "inferred: the next push of the stream began",
+        Some(EndSource::TimedOut) => "inferred: no end arrived for too long",
+        None => "no end known",
     }
 }
 
+pub fn list<T: ClosedSet>(values: &[T]) -> String {
+    values.iter().map(|value| readable(value.as_str())).collect::<Vec<_>>().join(", ")
+}
+
+/// A value of a closed set in plain text.
+pub fn readable(value: &str) -> String {
+    value.replace('_', " ")
+}
+
 /// What a flag says.
-pub fn flag(flag: &str) -> &'static str {
+pub fn flag(flag: Flag) -> &'static str {
     match flag {
-        "start_missing" => "Its end was received, its start never.",
-        "end_before_start" => "By our clock it ended before it began: it counts as zero seconds.",
-        "key_conflict" => "Two pushes of the stream began in the same second, and cannot be told apart.",
-        "quarantined_messages" => "Verified messages about it were set aside: its events give the reason.",
-        "shared_signature" => "A callback counted by a signature that another push of the stream had used just before.",
-        _ => "",
+        Flag::StartMissing => "Its end was received, its start never.",
+        Flag::EndBeforeStart => "By our clock it ended before it began: it counts as zero seconds.",
+        Flag::KeyConflict => "Two pushes of the stream began in the same second, and cannot be told apart.",
+        Flag::QuarantinedMessages => "Verified messages about it were set aside: its events give the reason.",
+        Flag::SharedSignature => {
+            "A callback counted by a signature that another push of the stream had used just before."
+        }
     }
 }
 

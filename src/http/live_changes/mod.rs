@@ -3,6 +3,8 @@
 mod feed;
 mod text;
 
+use crate::model::access::Scope;
+use crate::model::session::Renditions;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,12 +24,10 @@ use super::quota::Share;
 use super::refusals::Refusals;
 use super::state::AppState;
 use super::streams::read_renditions;
-use super::words::RenditionsWanted;
-use crate::access::{Principal, Scope};
+use crate::access::Principal;
 use crate::clock;
 use crate::query::changes::{Changed, Positions};
 use crate::store::session::SessionRow;
-use crate::store::session_list::Renditions;
 pub use feed::Feed;
 use text::{Stretch, Telling, Wanted, position_event, read_resume_point, resume_point};
 
@@ -45,7 +45,7 @@ pub struct ListenQuery {
     /// Exact application.
     app: Option<String>,
     /// Whether transcoded renditions are wanted.
-    #[param(value_type = Option<RenditionsWanted>, default = "include")]
+    #[param(value_type = Option<Renditions>, default = "include")]
     renditions: Renditions,
 }
 

@@ -1,5 +1,6 @@
 //! `/v1/reports/concurrency`: how much was on air, and at most.
 
+use crate::model::session::Renditions;
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
@@ -13,7 +14,6 @@ use crate::http::problem::ApiError;
 use crate::http::query_string::{FromQuery, Query, QueryReader};
 use crate::http::refusals::Refusals;
 use crate::http::state::AppState;
-use crate::http::words::RenditionsWanted;
 use crate::report::concurrency::Point;
 use crate::report::concurrency_report;
 
@@ -90,7 +90,7 @@ pub struct ConcurrencyParameters {
     /// The only stream name that counts.
     stream: Option<String>,
     /// Whether transcoded renditions count.
-    #[param(value_type = Option<RenditionsWanted>, default = "exclude")]
+    #[param(value_type = Option<Renditions>, default = "exclude")]
     renditions: Option<String>,
     /// The moment: what was recorded later does not count. Now when left out; not in the future.
     #[param(value_type = Option<String>, format = DateTime)]

@@ -1,5 +1,7 @@
 //! `/v1/reports/push-duration/sessions`: the sessions that make up a report, one by one.
 
+use crate::model::report::Certainty;
+use crate::model::session::EndSource;
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
@@ -17,7 +19,6 @@ use crate::http::query_string::{FromQuery, Query, QueryReader};
 use crate::http::refusals::Refusals;
 use crate::http::state::AppState;
 use crate::http::streams::RenditionView;
-use crate::http::words::EndedAtSource;
 use crate::query::Rows;
 use crate::report::counted::{self, Counted};
 
@@ -42,11 +43,10 @@ pub struct CountedView {
     #[schema(required, value_type = Option<String>, format = DateTime)]
     ended_at: Option<DateTime<Utc>>,
     /// Who said so; null if it was live.
-    #[schema(required, value_type = Option<EndedAtSource>)]
-    ended_at_source: Option<String>,
+    #[schema(required)]
+    ended_at_source: Option<EndSource>,
     /// How sure its seconds are.
-    #[schema(value_type = CertaintyWord)]
-    counted_as: &'static str,
+    counted_as: Certainty,
     /// The whole seconds of it that lie in the period.
     #[schema(minimum = 0)]
     counted_seconds: i64,
@@ -57,22 +57,9 @@ pub struct CountedView {
     rendition_of: Option<RenditionView>,
 }
 
-/// How sure seconds are.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum CertaintyWord {
-    /// The provider or an operator gave the end.
-    Confirmed,
-    /// The end is inferred.
-    Estimated,
-    /// No end was known.
-    Open,
-}
-
 impl From<Counted> for CountedView {
     fn from(counted: Counted) -> Self {
         let Counted { push, seconds } = counted;
-        let (counted_as, explanation) = explain(push.ended_at_source.as_deref());
         Self {
             rendition_of: RenditionView::new(&push.domain, &push.app, &push.stream, push.rendition_template),
             session_id: push.session_id,
@@ -83,25 +70,24 @@ impl From<Counted> for CountedView {
             started_at: push.started_at,
             ended_at: push.ended_at,
             ended_at_source: push.ended_at_source,
-            counted_as,
+            counted_as: Certainty::of(push.ended_at_source),
             counted_seconds: seconds,
-            explanation,
+            explanation: explain(push.ended_at_source),
         }
     }
 }
 
-fn explain(source: Option<&str>) -> (&'static str, &'static str) {
+fn explain(source: Option<EndSource>) -> &'static str {
     match source {
-        Some("notification") => (
-            "confirmed",
-            "The provider notified the end: it is when that was first received, or when its signature expired, whichever is earlier.",
-        ),
-        Some("operator") => ("confirmed", "An operator set the end: the session's events say who did, and why."),
-        Some("superseded") => {
-            ("estimated", "No end was notified: it is taken to be when the next push of the stream began.")
+        Some(EndSource::Notification) => {
+            "The provider notified the end: it is when that was first received, or when its signature expired, whichever is earlier."
         }
-        Some(_) => ("estimated", "No end was notified for so long that it is taken to be that long after the start."),
-        None => ("open", "No end was known at as_of: it counts until then, or until the period ends."),
+        Some(EndSource::Operator) => "An operator set the end: the session's events say who did, and why.",
+        Some(EndSource::Superseded) => "No end was notified: it is taken to be when the next push of the stream began.",
+        Some(EndSource::TimedOut) => {
+            "No end was notified for so long that it is taken to be that long after the start."
+        }
+        None => "No end was known at as_of: it counts until then, or until the period ends.",
     }
 }
 

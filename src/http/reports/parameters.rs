@@ -1,5 +1,6 @@
 //! The parameters that reports have in common: read, documented, and echoed.
 
+use crate::model::session::Renditions;
 use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use chrono_tz::Tz;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -10,10 +11,8 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::http::query_string::{QueryReader, read_time};
-use crate::http::words::RenditionsWanted;
 use crate::report::parameters::{GroupBy, Layout, Scope};
 use crate::report::window::{Division, begin_of_date};
-use crate::store::session_list::Renditions;
 
 /// The seconds that periods may lie between: nothing was pushed before, nothing needs to be asked of what is later. A day
 /// more on either side leaves room for every offset.
@@ -168,8 +167,7 @@ pub struct ParametersView {
     #[schema(required)]
     stream: Option<String>,
     /// Whether transcoded renditions count.
-    #[schema(value_type = RenditionsWanted)]
-    renditions: &'static str,
+    renditions: Renditions,
     /// The moment: what was recorded later does not count.
     #[schema(value_type = String, format = DateTime)]
     as_of: DateTime<Utc>,
@@ -204,11 +202,7 @@ impl ParametersView {
             domain: scope.domain.clone(),
             app: scope.app.clone(),
             stream: scope.stream.clone(),
-            renditions: match scope.renditions {
-                Renditions::Include => "include",
-                Renditions::Exclude => "exclude",
-                Renditions::Only => "only",
-            },
+            renditions: scope.renditions,
             as_of,
         }
     }

@@ -1,5 +1,6 @@
 //! `/v1/reports/push-duration`: how long pushes lasted.
 
+use crate::model::session::Renditions;
 use actix_web::http::header::{self, ACCEPT, CONTENT_DISPOSITION, CONTENT_LOCATION};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
@@ -17,7 +18,6 @@ use crate::http::problem::ApiError;
 use crate::http::query_string::{FromQuery, Query, QueryReader};
 use crate::http::refusals::Refusals;
 use crate::http::state::AppState;
-use crate::http::words::RenditionsWanted;
 use crate::query::Rows;
 use crate::report::moment::Moment;
 use crate::report::parameters::{Layout, Scope};
@@ -211,7 +211,7 @@ pub struct PushDurationParameters {
     /// The only stream name that counts.
     stream: Option<String>,
     /// Whether transcoded renditions count.
-    #[param(value_type = Option<RenditionsWanted>, default = "exclude")]
+    #[param(value_type = Option<Renditions>, default = "exclude")]
     renditions: Option<String>,
     /// The moment: what was recorded later does not count. Now when left out; not in the future.
     #[param(value_type = Option<String>, format = DateTime)]

@@ -2,6 +2,8 @@
 //!
 //! A report is made in a task of its own, so that it does not matter whether its caller stays.
 
+use crate::model::report::SealedReportStatus;
+use crate::model::session::Renditions;
 use std::time::Duration;
 
 use actix_web::http::header::{self, CONTENT_DISPOSITION};
@@ -29,12 +31,11 @@ use crate::http::problem::ApiError;
 use crate::http::query_string::{FromQuery, NoParameters, Query, QueryReader};
 use crate::http::refusals::{Clash, NotThere, Refusals, TooLong};
 use crate::http::state::AppState;
-use crate::http::words::{RenditionsWanted, SealedReportStatusWord};
 use crate::query::Rows;
 use crate::report::push_duration::{PushDuration, RowPlace};
 use crate::report::sealed::{self, Difference, Label};
 use crate::store;
-use crate::store::sealed_report::{SealedReportRow, SealedReportStatus};
+use crate::store::sealed_report::SealedReportRow;
 
 /// How long sealing is waited for, from the arrival of the request. Shorter than an answer may take to begin.
 const SEALING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -73,7 +74,7 @@ pub struct SealBody {
     #[schema(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     stream: Option<String>,
     /// Whether transcoded renditions count.
-    #[schema(value_type = Option<RenditionsWanted>, default = "exclude")]
+    #[schema(value_type = Option<Renditions>, default = "exclude")]
     renditions: Option<String>,
     /// The moment: what was recorded later does not count. Now when left out; not in the future.
     #[schema(value_type = Option<Moment>)]
@@ -87,8 +88,7 @@ pub struct SealedReportView {
     /// Its id.
     sealed_report_id: Uuid,
     /// How far sealing is.
-    #[schema(value_type = SealedReportStatusWord)]
-    status: &'static str,
+    status: SealedReportStatus,
     /// When sealing began.
     #[schema(value_type = String, format = DateTime)]
     sealed_at: DateTime<Utc>,
@@ -118,7 +118,7 @@ impl From<SealedReportRow> for SealedReportView {
     fn from(row: SealedReportRow) -> Self {
         Self {
             sealed_report_id: row.sealed_report_id,
-            status: row.status.as_str(),
+            status: row.status,
             sealed_at: row.sealed_at,
             sealed_by: row.actor,
             as_of: row.as_of,

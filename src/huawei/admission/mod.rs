@@ -12,7 +12,9 @@ use uuid::Uuid;
 use crate::huawei::notification::{Event, Notification};
 use crate::huawei::signature::{self, Joiner, SignedFields, SigningKey};
 
-pub use verdict::{Proof, QuarantineReason, RefusalCause, Verdict};
+use crate::model::event::QuarantineReason;
+use crate::model::rejection::RejectionReason;
+pub use verdict::{Proof, Verdict};
 
 /// What a domain asks of its messages.
 #[derive(Debug, Clone, PartialEq, Eq, Copy)]
@@ -131,7 +133,8 @@ pub fn judge(
     limits: &Limits,
     now: DateTime<Utc>,
 ) -> Verdict {
-    let proof = policy.ok_or(RefusalCause::UnknownDomain).and_then(|policy| prove(message, path, policy, limits, now));
+    let proof =
+        policy.ok_or(RejectionReason::UnknownDomain).and_then(|policy| prove(message, path, policy, limits, now));
     match proof {
         Err(cause) => Verdict::Refuse(cause),
         Ok(proof) => match doubt(message, &proof, limits, now) {
@@ -199,15 +202,15 @@ fn prove(
     policy: &DomainPolicy,
     limits: &Limits,
     now: DateTime<Utc>,
-) -> Result<Proof, RefusalCause> {
+) -> Result<Proof, RejectionReason> {
     if path == Path::WrongSecret {
-        return Err(RefusalCause::SecretPathWrong);
+        return Err(RejectionReason::SecretPathWrong);
     }
     if policy.apps.as_ref().is_some_and(|apps| !apps.contains(&message.app)) {
-        return Err(RefusalCause::AppNotAllowed);
+        return Err(RejectionReason::AppNotAllowed);
     }
     match policy.signature {
-        SignatureRule::None if path == Path::Open => Err(RefusalCause::SecretPathMissing),
+        SignatureRule::None if path == Path::Open => Err(RejectionReason::SecretPathMissing),
         SignatureRule::None => Ok(Proof::Unsigned),
         SignatureRule::Required => verify_signature(message, policy, limits, now),
     }
@@ -218,11 +221,11 @@ fn verify_signature(
     policy: &DomainPolicy,
     limits: &Limits,
     now: DateTime<Utc>,
-) -> Result<Proof, RefusalCause> {
-    let auth_sign = message.auth_sign.as_deref().ok_or(RefusalCause::SignatureMissing)?;
-    let auth_timestamp = message.auth_timestamp.ok_or(RefusalCause::SignatureMissing)?;
-    let auth_sign = signature::from_hex(auth_sign).ok_or(RefusalCause::SignatureMalformed)?;
-    let expiry = expiry_of(auth_timestamp).ok_or(RefusalCause::ExpiryMalformed)?;
+) -> Result<Proof, RejectionReason> {
+    let auth_sign = message.auth_sign.as_deref().ok_or(RejectionReason::SignatureMissing)?;
+    let auth_timestamp = message.auth_timestamp.ok_or(RejectionReason::SignatureMissing)?;
+    let auth_sign = signature::from_hex(auth_sign).ok_or(RejectionReason::SignatureMalformed)?;
+    let expiry = expiry_of(auth_timestamp).ok_or(RejectionReason::ExpiryMalformed)?;
     let fields = SignedFields {
         event: message.event.word(),
         domain: &message.domain,
@@ -231,15 +234,15 @@ fn verify_signature(
         auth_timestamp,
     };
     if policy.keys.is_empty() {
-        return Err(RefusalCause::NoKey);
+        return Err(RejectionReason::NoKey);
     }
     let (key_id, _) = policy
         .keys
         .iter()
         .find(|(_, key)| signature::verify(key, policy.joiner, &fields, &auth_sign))
-        .ok_or(RefusalCause::SignatureMismatch)?;
+        .ok_or(RejectionReason::SignatureMismatch)?;
     if expiry > now + limits.signature_max_future {
-        return Err(RefusalCause::ExpiryTooFar);
+        return Err(RejectionReason::ExpiryTooFar);
     }
     Ok(Proof::Verified { key_id: *key_id, auth_timestamp, auth_sign })
 }

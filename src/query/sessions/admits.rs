@@ -1,10 +1,11 @@
 //! What a filter asks of a session beside its names, as [`store::session_list`](crate::store::session_list) asks the
 //! database: for sessions that are not in it as they were.
 
+use crate::model::session::{Renditions, SessionStatus, TimeField};
 use crate::session::address::canonical;
 use crate::session::lifecycle::{duration_seconds, is_unconfirmed};
 use crate::store::session::SessionRow;
-use crate::store::session_list::{Renditions, SessionFilter, TimeField};
+use crate::store::session_list::SessionFilter;
 
 /// Whether a session may fit at one time and not at another.
 pub(super) fn can_change(filter: &SessionFilter) -> bool {
@@ -28,10 +29,10 @@ pub(super) fn admits(filter: &SessionFilter, session: &SessionRow) -> bool {
 }
 
 fn has_state(filter: &SessionFilter, session: &SessionRow) -> bool {
-    let is = |wanted: &Option<String>, value: Option<&String>| wanted.is_none() || wanted.as_ref() == value;
     let unconfirmed = is_unconfirmed(session.started_at, session.ended_at, filter.as_of, filter.unconfirmed_after);
-    is(&filter.status, Some(&session.status))
-        && is(&filter.ended_at_source, session.ended_at_source.as_ref())
+    let is_live = session.ended_at.is_none();
+    filter.status.is_none_or(|status| (status == SessionStatus::Live) == is_live)
+        && filter.ended_at_source.is_none_or(|source| session.ended_at_source == Some(source))
         && has_address(filter.client_ip.as_ref(), session.client_address.as_ref().or(session.client_ip.as_ref()))
         && has_address(filter.node_ip.as_ref(), session.node_address.as_ref().or(session.node_ip.as_ref()))
         && filter.flag.as_ref().is_none_or(|flag| session.flags.contains(flag))

@@ -1,5 +1,6 @@
 //! A domain's keys and its secret path: made, shown once, replaced, removed.
 
+use crate::model::access::Scope;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use chrono::{DateTime, Utc};
@@ -13,7 +14,6 @@ use super::super::frame;
 use super::super::visitor::Visitor;
 use super::super::words;
 use super::{address_of, find_domain, once, page_of, question};
-use crate::access::Scope;
 use crate::clock;
 use crate::http::problem::ApiError;
 use crate::http::state::AppState;

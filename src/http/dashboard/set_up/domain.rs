@@ -1,5 +1,6 @@
 //! A domain: what to set at the provider, its keys, and its settings.
 
+use crate::model::access::Scope;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use chrono::{DateTime, Utc};
@@ -11,7 +12,6 @@ use super::super::frame::{self, Place};
 use super::super::visitor::Visitor;
 use super::super::{ROOT, words};
 use super::{address_of, credentials, find_domain, page_of, question, trial};
-use crate::access::Scope;
 use crate::clock;
 use crate::http::problem::ApiError;
 use crate::http::state::AppState;

@@ -10,6 +10,7 @@ mod domain;
 mod tokens;
 mod trial;
 
+use crate::model::access::Scope;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, get, post};
@@ -21,7 +22,6 @@ use super::form::{self, Posted};
 use super::frame::{self, Place};
 use super::visitor::Visitor;
 use super::{ROOT, words};
-use crate::access::Scope;
 use crate::clock;
 use crate::http::problem::ApiError;
 use crate::http::state::AppState;

@@ -1,5 +1,6 @@
 //! Tokens: who may look, and at what.
 
+use crate::model::access::Scope;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -12,7 +13,6 @@ use super::super::frame;
 use super::super::visitor::Visitor;
 use super::super::{ROOT, words};
 use super::{once, question};
-use crate::access::Scope;
 use crate::access::admin::{self, NewToken};
 use crate::clock;
 use crate::http::problem::ApiError;
@@ -41,7 +41,7 @@ pub fn section(visitor: &Visitor, tokens: &[AccessTokenRow]) -> Markup {
                 thead { tr { th { "Name" } th { "May" } th { "Sees" } th { "Last used" } th { "Expires" } th { "Do" } } }
                 tbody { @for row in tokens { tr {
                     td.name { bdi { (row.name) } }
-                    td { (row.scopes.join(", ")) }
+                    td { (words::list(&row.scopes)) }
                     td { (row.domains.as_ref().map_or_else(|| "all domains".to_owned(), |domains| domains.join(", "))) }
                     td data-label="last used" { (words::maybe_time(row.last_used_at)) }
                     td data-label="expires" { @match row.expires_at { Some(at) => (words::time(at)), None => "never" } }
@@ -55,7 +55,7 @@ pub fn section(visitor: &Visitor, tokens: &[AccessTokenRow]) -> Markup {
                 label { "What it is for" input type="text" name="name" required maxlength="200"; }
                 fieldset {
                     legend { "May see" }
-                    @for scope in Scope::ALL {
+                    @for &scope in Scope::ALL {
                         label.tick {
                             input type="checkbox" name="scopes" value=(scope.as_str()) checked[scope == Scope::Read];
                             " " (scope.as_str()) ": " (meaning(scope))
@@ -77,11 +77,11 @@ fn revocation_of(row: &AccessTokenRow) -> String {
 #[post("/set-up/tokens")]
 pub async fn create_token(posted: Posted, state: Data<AppState>) -> Result<HttpResponse, PageError> {
     posted.demand(Scope::Admin)?;
-    let scopes = posted.all("scopes").iter().map(|word| Scope::from_word(word)).collect::<Option<Vec<_>>>();
+    let scopes = posted.all("scopes").iter().map(|scope| scope.parse::<Scope>()).collect::<Result<Vec<_>, _>>();
     let domains = posted.words("domains");
     let new = NewToken {
         name: posted.text("name").unwrap_or_default(),
-        scopes: scopes.ok_or_else(|| ApiError::invalid("scopes", "must be of read, personal, billing, admin"))?,
+        scopes: scopes.map_err(|_| ApiError::invalid("scopes", "must be of read, personal, billing, admin"))?,
         domains: (!domains.is_empty()).then_some(domains),
         expires_at: posted.text("expires_on").map(|day| read_day(&day)).transpose()?,
     };
@@ -112,7 +112,7 @@ pub async fn show_revocation(
     let token = tokens.iter().find(|token| token.token_id.to_string() == *token_id);
     let token = token.ok_or(ApiError::NotFound("token"))?;
     let what = html! {
-        p { "The token " bdi { strong { (token.name) } } " (" (token.scopes.join(", ")) "), last used " (words::maybe_time(token.last_used_at)) }
+        p { "The token " bdi { strong { (token.name) } } " (" (words::list(&token.scopes)) "), last used " (words::maybe_time(token.last_used_at)) }
         (form::confirmation("Whoever uses it is to be out at once."))
     };
     let back = format!("{ROOT}/set-up#tokens");

@@ -1,5 +1,6 @@
 //! A test callback: signed with the domain's newest key, and judged, stored and folded as any other.
 
+use crate::model::access::Scope;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
 use maud::{Markup, html};
@@ -11,7 +12,6 @@ use super::super::form::{self, Posted};
 use super::super::frame::{self, Place};
 use super::super::visitor::Visitor;
 use super::{find_domain, page_of};
-use crate::access::Scope;
 use crate::clock;
 use crate::config::Role;
 use crate::http::callbacks;
@@ -103,6 +103,6 @@ fn in_words(verdict: &Verdict) -> Markup {
         Verdict::Quarantine(_, reason) => {
             html! { span.state.unconfirmed { "quarantined" } " " (advice::of_reason(*reason)) }
         }
-        Verdict::Refuse(cause) => html! { span.wrong { "refused" } " " (advice::of_cause(*cause)) },
+        Verdict::Refuse(cause) => html! { span.wrong { "refused" } " " (advice::of_rejection(*cause)) },
     }
 }

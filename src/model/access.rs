@@ -1,0 +1,52 @@
+//! Closed sets about tokens and administration.
+
+use super::closed_set;
+
+closed_set! {
+    /// What a token may do.
+    #[schema(as = ScopeWord)]
+    pub enum Scope {
+        /// Sessions, streams, live counts, events.
+        Read,
+        /// Adds addresses and `user_args` to what `Read` shows.
+        Personal,
+        /// Reports.
+        Billing,
+        /// Everything.
+        Admin,
+    }
+}
+
+closed_set! {
+    /// A kind of administrative action, as the audit log names it.
+    #[schema(as = ActWord)]
+    pub enum Act {
+        DomainRegistered,
+        DomainChanged,
+        /// With its keys.
+        DomainRemoved,
+        KeyAdded,
+        KeyRemoved,
+        /// A domain got a new secret path.
+        CallbackPathReplaced,
+        TokenCreated,
+        TokenRevoked,
+        EventReleased,
+        SessionEnded,
+        SessionEndWithdrawn,
+        SealedReportDeleted,
+        /// Events that a wrong clock recorded in the future were moved to the present.
+        ClockRepaired,
+    }
+}
+
+closed_set! {
+    /// Whether the callbacks of a domain are signed.
+    #[schema(as = SignatureRuleWord)]
+    pub enum SignatureRule {
+        /// Every callback is signed with one of the domain's keys.
+        Required,
+        /// Callbacks are unsigned and come through the domain's secret path.
+        None,
+    }
+}

@@ -1,0 +1,63 @@
+//! Closed sets about events of the log.
+
+use super::closed_set;
+
+closed_set! {
+    /// Where an event comes from.
+    pub enum Origin {
+        Provider,
+        Inference,
+        Operator,
+    }
+}
+
+closed_set! {
+    /// Whether an event counts.
+    pub enum Disposition {
+        Accepted,
+        Quarantined,
+        /// Counts in the place of a quarantined event.
+        Released,
+    }
+}
+
+closed_set! {
+    /// How a callback was authenticated.
+    #[schema(as = SignatureKind)]
+    pub enum Signature {
+        Verified,
+        /// By the secret path alone.
+        Unsigned,
+    }
+}
+
+closed_set! {
+    /// Why an authenticated callback does not count by itself.
+    #[schema(as = QuarantineReasonWord)]
+    pub enum QuarantineReason {
+        /// The signature expired longer ago than the grace period.
+        Expired,
+        /// The push started too long before or after the signature's expiry.
+        StartOutsideWindow,
+        /// It ends a push that began after the signature had expired.
+        EndPredatesSession,
+        /// Its signature came before, with another stream: the fields that it covers were split in another way.
+        SignatureOfAnotherStream,
+        /// Its signature came before, with another push of the stream.
+        SignatureOfAnotherPush,
+        /// It ends a push whose start was never received, and lies too long ago.
+        EndOfUnknownPush,
+    }
+}
+
+closed_set! {
+    /// An unsigned member of a callback that could not be kept as it was sent.
+    #[schema(as = AlteredMemberWord)]
+    pub enum AlteredMember {
+        UserArgs,
+        ClientIp,
+        NodeIp,
+        /// Some of the members that are not documented.
+        Undocumented,
+    }
+}

@@ -1,0 +1,91 @@
+//! The vocabulary: every closed set, once. Pure, and imports nothing of ours.
+//!
+//! A closed set is an enum with one spelling per variant, in snake case, which the database, the API, the command line,
+//! metrics and logs share. Rows hold these types (`sqlx.toml` names the columns), so that a new variant makes the compiler
+//! name every place that must decide about it: match without a catch-all arm. What remains is a migration of the CHECK
+//! constraint, which a test compares with the enum.
+
+pub mod access;
+pub mod event;
+pub mod rejection;
+pub mod report;
+pub mod session;
+
+use std::str::FromStr;
+
+/// An enum whose variants each have one spelling.
+pub trait ClosedSet: Copy + FromStr + 'static {
+    /// Every variant, in the order in which the API document lists them.
+    const ALL: &'static [Self];
+
+    fn as_str(self) -> &'static str;
+}
+
+/// Declares a [`ClosedSet`] that is read and written as text by the database, in JSON and in the API document.
+macro_rules! closed_set {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident),+ $(,)? }) => {
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::EnumString, strum::IntoStaticStr,
+            serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+        )]
+        #[strum(serialize_all = "snake_case")]
+        #[serde(rename_all = "snake_case")]
+        $(#[$meta])*
+        pub enum $name { $($(#[$variant_meta])* $variant),+ }
+
+        impl $name {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                self.into()
+            }
+        }
+
+        impl $crate::model::ClosedSet for $name {
+            const ALL: &'static [Self] = Self::ALL;
+
+            fn as_str(self) -> &'static str {
+                self.into()
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str(self.as_str())
+            }
+        }
+
+        impl sqlx::Type<sqlx::Postgres> for $name {
+            fn type_info() -> sqlx::postgres::PgTypeInfo {
+                <&str as sqlx::Type<sqlx::Postgres>>::type_info()
+            }
+
+            fn compatible(column: &sqlx::postgres::PgTypeInfo) -> bool {
+                <&str as sqlx::Type<sqlx::Postgres>>::compatible(column)
+            }
+        }
+
+        impl sqlx::postgres::PgHasArrayType for $name {
+            fn array_type_info() -> sqlx::postgres::PgTypeInfo {
+                <&str as sqlx::postgres::PgHasArrayType>::array_type_info()
+            }
+        }
+
+        impl sqlx::Encode<'_, sqlx::Postgres> for $name {
+            fn encode_by_ref(
+                &self,
+                buffer: &mut sqlx::postgres::PgArgumentBuffer,
+            ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+                sqlx::Encode::<sqlx::Postgres>::encode_by_ref(&self.as_str(), buffer)
+            }
+        }
+
+        impl<'r> sqlx::Decode<'r, sqlx::Postgres> for $name {
+            fn decode(value: sqlx::postgres::PgValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+                Ok(<&str as sqlx::Decode<sqlx::Postgres>>::decode(value)?.parse()?)
+            }
+        }
+    };
+}
+pub(crate) use closed_set;

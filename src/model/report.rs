@@ -1,0 +1,38 @@
+//! Closed sets about reports.
+
+use super::closed_set;
+use super::session::EndSource;
+
+closed_set! {
+    /// How sure the seconds of a session are.
+    #[schema(as = CertaintyWord)]
+    pub enum Certainty {
+        /// The provider or an operator gave the end.
+        Confirmed,
+        /// The end is inferred.
+        Estimated,
+        /// No end was known.
+        Open,
+    }
+}
+
+impl Certainty {
+    #[must_use]
+    pub fn of(end: Option<EndSource>) -> Self {
+        match end {
+            Some(source) if source.is_confirmed() => Self::Confirmed,
+            Some(_) => Self::Estimated,
+            None => Self::Open,
+        }
+    }
+}
+
+closed_set! {
+    /// How far the sealing of a report is.
+    #[schema(as = SealedReportStatusWord)]
+    pub enum SealedReportStatus {
+        Sealing,
+        Sealed,
+        Failed,
+    }
+}
