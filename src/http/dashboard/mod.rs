@@ -10,6 +10,7 @@ mod form;
 mod frame;
 mod live;
 mod operator;
+mod origin;
 mod problems;
 mod reports;
 mod session;
@@ -20,6 +21,7 @@ mod timeline;
 mod visitor;
 mod words;
 
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, FormConfig, QueryConfig, ServiceConfig};
 
 use super::problem::ApiError;
@@ -54,7 +56,8 @@ pub fn routes(config: &mut ServiceConfig) {
             .service(operator::show_release)
             .service(operator::release_event)
             .configure(set_up::routes)
-            .default_service(web::to(error::show_nothing)),
+            .default_service(web::to(error::show_nothing))
+            .wrap(from_fn(origin::refuse_other_origins)),
     );
 }
 
