@@ -22,7 +22,7 @@ mod visitor;
 mod words;
 
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, FormConfig, QueryConfig, ServiceConfig};
+use actix_web::web::{self, QueryConfig, ServiceConfig};
 
 use super::problem::ApiError;
 use error::PageError;
@@ -35,8 +35,7 @@ pub const ROOT: &str = "/dashboard";
 pub fn routes(config: &mut ServiceConfig) {
     config.service(
         web::scope(ROOT)
-            .app_data(FormConfig::default().error_handler(|error, _| refusal("form", &error).into()))
-            .app_data(QueryConfig::default().error_handler(|error, _| refusal("query", &error).into()))
+            .app_data(QueryConfig::default().error_handler(|error, _| refusal(&error).into()))
             .service(sign_in::show_sign_in)
             .service(sign_in::sign_in)
             .service(sign_in::sign_out)
@@ -62,6 +61,6 @@ pub fn routes(config: &mut ServiceConfig) {
 }
 
 /// What cannot be read is refused as a page, too.
-fn refusal(what: &str, error: &impl ToString) -> PageError {
-    ApiError::invalid(what, format!("cannot be read: {}", error.to_string())).into()
+fn refusal(error: &impl ToString) -> PageError {
+    ApiError::invalid("query", format!("cannot be read: {}", error.to_string())).into()
 }

@@ -1,6 +1,13 @@
 //! Signing in and out: from where, for how long, and over what.
 
-use super::browser::Browser;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use reqwest::Body;
+use tokio::time::timeout;
+
+use super::browser::{Browser, between};
 use crate::helpers::{ADMIN_TOKEN, TestApp};
 
 const SIGN_IN: &str = "/dashboard/sign-in";
@@ -89,5 +96,23 @@ async fn pages_let_browsers_say_where_a_form_comes_from() {
     let browser = Browser::new(&app);
     for path in [SIGN_IN, "/dashboard", "/dashboard/elsewhere"] {
         assert_eq!(browser.get(path).await.headers()["referrer-policy"], "same-origin", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_does_not_arrive_or_is_too_long_is_refused_as_a_page() {
+    let app = TestApp::start().await;
+    let (stranger, known) = (Browser::new(&app), Browser::signed_in(&app, ADMIN_TOKEN).await);
+    let stuck = || Body::wrap_stream(stream::iter([Ok::<_, Infallible>("token=")]).chain(stream::pending()));
+    let slow = async |browser: &Browser, path| {
+        timeout(Duration::from_secs(14), browser.post_body(path, stuck())).await.expect("it is answered")
+    };
+    let long = async |browser: &Browser, path| browser.post_body(path, "x".repeat(70_000)).await;
+    let (one, other) = tokio::join!(slow(&stranger, SIGN_IN), slow(&known, SIGN_OUT));
+    let answers =
+        [(408, one), (408, other), (413, long(&stranger, SIGN_IN).await), (413, long(&known, SIGN_OUT).await)];
+    for (expected, answer) in answers {
+        assert_eq!(answer.status(), expected);
+        assert!(between(&answer.text().await.unwrap(), "<p>", "</p>").starts_with("the body "));
     }
 }
