@@ -26,7 +26,7 @@ use actix_web::web::{self, QueryConfig, ServiceConfig};
 
 use super::problem::ApiError;
 use error::PageError;
-pub use visitor::token_of_cookie;
+pub use visitor::signed_in;
 
 /// Where pages are.
 pub const ROOT: &str = "/dashboard";

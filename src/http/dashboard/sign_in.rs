@@ -10,6 +10,7 @@ use super::error::PageError;
 use super::form::{Fields, Posted};
 use super::visitor;
 use super::{ROOT, frame};
+use crate::access;
 use crate::clock;
 use crate::http::state::AppState;
 
@@ -30,7 +31,7 @@ pub async fn sign_in(request: HttpRequest, state: Data<AppState>, fields: Fields
     let [token, to] = ["token", "to"].map(|name| fields.text(name).unwrap_or_default());
     let now = clock::now();
     let authenticated = state.registry.current().tokens.authenticate(&token, now);
-    match authenticated.and_then(|_| visitor::sign_in(&state, &token, now, request.app_config().secure())) {
+    match authenticated.and_then(|_| visitor::sign_in(&request, &state, &token, now)) {
         Some(cookie) => {
             let to = if is_ours(&to) { &to } else { ROOT };
             HttpResponse::SeeOther().cookie(cookie).insert_header((LOCATION, to)).finish()
@@ -40,8 +41,10 @@ pub async fn sign_in(request: HttpRequest, state: Data<AppState>, fields: Fields
 }
 
 #[post("/sign-out")]
-pub async fn sign_out(_: Posted, request: HttpRequest) -> Result<HttpResponse, PageError> {
-    let cookie = visitor::sign_out(request.app_config().secure());
+pub async fn sign_out(posted: Posted, request: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, PageError> {
+    access::sign_in::sign_out(&state.work_pool, posted.visitor.sign_in, clock::now()).await?;
+    state.registry.refresh_after_change().await;
+    let cookie = visitor::sign_out(&request);
     Ok(HttpResponse::SeeOther().cookie(cookie).insert_header((LOCATION, format!("{ROOT}/sign-in"))).finish())
 }
 

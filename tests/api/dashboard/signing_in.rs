@@ -4,14 +4,18 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use reqwest::Body;
+use reqwest::{Body, Client, Response};
 use tokio::time::timeout;
 
-use super::browser::{Browser, between};
-use crate::helpers::{ADMIN_TOKEN, TestApp};
+use super::browser::{Browser, between, staying};
+use crate::certificates::{Authority, Files};
+use crate::helpers::{ADMIN_TOKEN, TestApp, until};
+use crate::messages::Push;
+use crate::tls;
 
 const SIGN_IN: &str = "/dashboard/sign-in";
 const SIGN_OUT: &str = "/dashboard/sign-out";
+const HSTS: &str = "strict-transport-security";
 
 /// Signs in with these headers: the status.
 async fn sign_in_with(app: &TestApp, path: &str, headers: &[(&'static str, &str)]) -> u16 {
@@ -97,6 +101,148 @@ async fn pages_let_browsers_say_where_a_form_comes_from() {
     for path in [SIGN_IN, "/dashboard", "/dashboard/elsewhere"] {
         assert_eq!(browser.get(path).await.headers()["referrer-policy"], "same-origin", "{path}");
     }
+}
+
+/// What a cookie is called, and whether it is for HTTPS alone.
+fn name_of(cookie: &str) -> (&str, bool) {
+    (cookie.split_once('=').unwrap().0, cookie.contains("; Secure"))
+}
+
+/// The cookie of this browser under another name.
+fn renamed(browser: &Browser, name: &str) -> String {
+    format!("{name}={}", browser.cookie.as_ref().unwrap().split_once('=').unwrap().1)
+}
+
+#[tokio::test]
+async fn over_https_the_cookie_is_bound_to_its_host_by_its_name() {
+    let authority = Authority::new();
+    let files = Files::with(authority.issue());
+    let app = tls::start(&files, authority.client()).await;
+    let mut browser = Browser::at(&app.address, authority.client_with(staying));
+    let cookie = browser.sign_in(ADMIN_TOKEN).await;
+    assert_eq!(name_of(&cookie), ("__Host-streamtally", true));
+    assert!(cookie.contains("; Path=/") && !cookie.contains("Domain"), "{cookie}");
+    let form_token = browser.form_token().await;
+    browser.cookie = Some(renamed(&browser, "streamtally"));
+    assert_eq!(browser.get("/dashboard").await.status(), 303, "anyone on a sibling host could have set it");
+    browser.cookie = Some(renamed(&browser, "__Host-streamtally"));
+    let out = browser.post(SIGN_OUT, &[("form_token", &form_token)]).await;
+    let removal = out.headers()["set-cookie"].to_str().unwrap();
+    assert!(name_of(removal) == ("__Host-streamtally", true) && removal.contains("Max-Age=0"), "{removal}");
+}
+
+#[tokio::test]
+async fn over_plain_http_the_cookie_has_a_name_that_browsers_take_there() {
+    let app = TestApp::start().await;
+    let mut browser = Browser::new(&app);
+    assert_eq!(name_of(&browser.sign_in(ADMIN_TOKEN).await), ("streamtally", false));
+    browser.page("/dashboard").await;
+    browser.cookie = Some(renamed(&browser, "__Host-streamtally"));
+    assert_eq!(browser.get("/dashboard").await.status(), 303);
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_says_whether_a_request_came_over_https() {
+    let trusting = TestApp::start_with(&["--roles", "receiver,api", "--trusted-proxies", "127.0.0.0/8"]).await;
+    let wary = TestApp::start_with(&["--roles", "receiver,api", "--trusted-proxies", "10.0.0.0/8"]).await;
+    for (header, expected) in [
+        (("x-forwarded-proto", "https"), true),
+        (("x-forwarded-proto", "HTTPS"), true),
+        (("x-forwarded-proto", "http"), false),
+        (("x-forwarded-proto", "https, http"), false),
+        (("x-forwarded-proto", "http, https"), true),
+        (("forwarded", "for=203.0.113.7;proto=https"), true),
+        (("forwarded", "proto=https, proto=http"), false),
+    ] {
+        for (app, expected) in [(&trusting, expected), (&wary, false)] {
+            let mut browser = Browser::new(app);
+            browser.headers = vec![(header.0, header.1.to_owned())];
+            let name = if expected { "__Host-streamtally" } else { "streamtally" };
+            assert_eq!(name_of(&browser.sign_in(ADMIN_TOKEN).await), (name, expected), "{header:?}");
+            let answer = browser.get("/dashboard").await;
+            assert_eq!(answer.status(), 200, "{header:?}");
+            assert_eq!(answer.headers().contains_key(HSTS), expected, "{header:?}");
+        }
+    }
+    let mut browser = Browser::new(&trusting);
+    browser.headers = vec![("forwarded", "proto=http".to_owned()), ("x-forwarded-proto", "https".to_owned())];
+    assert_eq!(name_of(&browser.sign_in(ADMIN_TOKEN).await).0, "streamtally");
+}
+
+/// Signs out: the answer.
+async fn sign_out(browser: &Browser) -> Response {
+    let form_token = browser.form_token().await;
+    let answer = browser.post(SIGN_OUT, &[("form_token", &form_token)]).await;
+    assert_eq!(answer.headers()["location"], SIGN_IN);
+    answer
+}
+
+/// Whether pages are shown for the cookie, and the API answers it.
+async fn is_signed_in(browser: &Browser) -> bool {
+    let (page, api) = (browser.get("/dashboard").await.status(), browser.get("/v1/live").await.status());
+    assert!([(200, 200), (303, 401)].contains(&(page.as_u16(), api.as_u16())), "{page} {api}");
+    page == 200
+}
+
+#[tokio::test]
+async fn who_has_signed_out_is_out_in_every_process_and_nobody_else_is() {
+    let mut app = TestApp::start().await;
+    let (here, other) = (Browser::signed_in(&app, ADMIN_TOKEN).await, Browser::signed_in(&app, ADMIN_TOKEN).await);
+    let (address, _another) = app.start_another(&["--roles", "api"]).await;
+    let mut there = Browser::at(&address, staying(Client::builder()).build().unwrap());
+    there.cookie.clone_from(&here.cookie);
+    assert!(is_signed_in(&there).await);
+
+    let removal = sign_out(&here).await.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(removal.contains("Max-Age=0"), "{removal}");
+    assert!(!is_signed_in(&here).await && is_signed_in(&other).await);
+    until(async || !is_signed_in(&there).await).await;
+
+    app.restart(&["--roles", "receiver,api"]).await;
+    for (browser, expected) in [(&here, false), (&other, true)] {
+        let mut again = Browser::new(&app);
+        again.cookie.clone_from(&browser.cookie);
+        assert_eq!(is_signed_in(&again).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_signs_nobody_out() {
+    let app = TestApp::start().await;
+    let (one, other) = (Browser::signed_in(&app, ADMIN_TOKEN).await, Browser::signed_in(&app, ADMIN_TOKEN).await);
+    // With the same token, but signed in by themselves.
+    let form_token = one.form_token().await;
+    assert_eq!(other.post(SIGN_OUT, &[("form_token", &form_token)]).await.status(), 400);
+    assert_eq!(Browser::new(&app).post(SIGN_OUT, &[("form_token", &form_token)]).await.status(), 303);
+    assert!(is_signed_in(&one).await && is_signed_in(&other).await);
+    let signed_out: i64 = sqlx::query_scalar("select count(*) from signed_out").fetch_one(&app.pool).await.unwrap();
+    assert_eq!(signed_out, 0);
+}
+
+#[tokio::test]
+async fn who_has_signed_out_hears_of_no_more_changes() {
+    let app = TestApp::start().await;
+    let (one, other) = (Browser::signed_in(&app, ADMIN_TOKEN).await, Browser::signed_in(&app, ADMIN_TOKEN).await);
+    let (mut heard, mut goes_on) = (one.get("/v1/live/changes").await, other.get("/v1/live/changes").await);
+    for changes in [&mut heard, &mut goes_on] {
+        assert!(changes.chunk().await.unwrap().is_some());
+    }
+    sign_out(&one).await;
+    app.receive(&[Push::of("room", 60).start()]).await;
+    let rest = timeout(Duration::from_secs(20), heard.text()).await.expect("it ends").unwrap();
+    assert!(!rest.contains("event: session"), "{rest}");
+    while !goes_on.chunk().await.unwrap().expect("changes").starts_with(b"event: session") {}
+}
+
+#[tokio::test]
+async fn sign_ins_that_would_have_ended_are_forgotten_with_the_next_sign_out() {
+    let app = TestApp::start().await;
+    sign_out(&Browser::signed_in(&app, ADMIN_TOKEN).await).await;
+    sqlx::query("update signed_out set until = now() - interval '1 second'").execute(&app.pool).await.unwrap();
+    sign_out(&Browser::signed_in(&app, ADMIN_TOKEN).await).await;
+    let left: Vec<bool> =
+        sqlx::query_scalar("select until > now() from signed_out").fetch_all(&app.pool).await.unwrap();
+    assert_eq!(left, [true]);
 }
 
 #[tokio::test]
