@@ -75,6 +75,14 @@ create table access_token (
     constraint access_token_admin_is_unbound check (domains is null or not scopes @> array ['admin'])
 );
 
+-- Sign-ins to the dashboard that were ended before their time, which they are kept for.
+create table signed_out (
+    sign_in_id uuid        not null,
+    -- When it would have ended by itself.
+    until      timestamptz not null,
+    constraint signed_out_pkey primary key (sign_in_id)
+);
+
 -- Every administrative act, written in the transaction that does it or just before. The actor's name is kept as it was then: tokens
 -- are removed when they are revoked.
 create table audit_entry (

@@ -137,8 +137,8 @@ pub struct ServeOptions {
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_CORS_ORIGINS", value_delimiter = ',', value_parser = origin, value_name = "ORIGINS")]
     pub cors_origins: Vec<String>,
 
-    /// Proxies that may say by Forwarded or X-Forwarded-For where a callback comes from: addresses or networks such as
-    /// 10.0.0.0/8, separated by commas; none when unset
+    /// Proxies that may say by Forwarded or X-Forwarded-For, -Proto and -Host where a request comes from, and by which URL:
+    /// addresses or networks such as 10.0.0.0/8, separated by commas; none when unset
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, value_name = "NETWORKS")]
     pub trusted_proxies: Vec<IpNet>,
 

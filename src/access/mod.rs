@@ -6,9 +6,10 @@
 pub mod admin;
 pub mod audit;
 pub mod last_use;
+pub mod sign_in;
 
 use crate::model::access::Scope;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::store::access_token::AccessTokenRow;
@@ -17,6 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use sign_in::SignIn;
 use uuid::Uuid;
 
 /// Who does something, as logs and the audit trail name them.
@@ -41,6 +43,8 @@ impl Actor {
 pub struct Principal {
     /// Who it is.
     pub actor: Actor,
+    /// How they signed in to the dashboard; `None` of who shows the token with each request.
+    pub sign_in: Option<SignIn>,
     scopes: Vec<Scope>,
     domains: Option<Vec<String>>,
     expires_at: Option<DateTime<Utc>>,
@@ -88,25 +92,30 @@ pub fn generate_token() -> SecretString {
     format!("stt_{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())).into()
 }
 
-/// Every token that is valid, by its hash.
+/// Every token that is valid, by its hash, and the sign-ins that were ended.
 #[derive(Clone, Default)]
 pub struct Tokens {
     by_hash: Arc<HashMap<TokenHash, Principal>>,
+    signed_out: Arc<HashSet<Uuid>>,
 }
 
 impl Tokens {
-    /// The tokens of the database, and the administrator's own from the settings.
+    /// The tokens and sign-outs of the database, and the administrator's own token from the settings.
     #[must_use]
-    pub fn new(rows: &[AccessTokenRow], admin_token: &SecretString) -> Self {
+    pub fn new(rows: &[AccessTokenRow], signed_out: &[Uuid], admin_token: &SecretString) -> Self {
         let administrator = Principal {
             actor: Actor::administrator(),
+            sign_in: None,
             scopes: vec![Scope::Admin],
             domains: None,
             expires_at: None,
             token_hash: hash_token(admin_token.expose_secret()),
         };
         let principals = rows.iter().filter_map(principal_of).chain([administrator]);
-        Self { by_hash: Arc::new(principals.map(|principal| (principal.token_hash, principal)).collect()) }
+        Self {
+            by_hash: Arc::new(principals.map(|principal| (principal.token_hash, principal)).collect()),
+            signed_out: Arc::new(signed_out.iter().copied().collect()),
+        }
     }
 
     /// Who holds this token, if it is valid at `now`.
@@ -115,10 +124,21 @@ impl Tokens {
         self.valid(&hash_token(token), now)
     }
 
-    /// The same holder as they are now, if their token is still valid at `now`.
+    /// Who signed in with this token, if both are still good at `now`.
+    #[must_use]
+    pub fn authenticate_sign_in(&self, token: &str, sign_in: SignIn, now: DateTime<Utc>) -> Option<Principal> {
+        let principal = Principal { sign_in: Some(sign_in), ..self.authenticate(token, now)? };
+        self.renew(&principal, now)
+    }
+
+    /// The same holder as they are now, if their token is still valid at `now`, and they have not signed out.
     #[must_use]
     pub fn renew(&self, principal: &Principal, now: DateTime<Utc>) -> Option<Principal> {
-        self.valid(&principal.token_hash, now)
+        let has_ended = |sign_in: SignIn| sign_in.until <= now || self.signed_out.contains(&sign_in.id);
+        if principal.sign_in.is_some_and(has_ended) {
+            return None;
+        }
+        Some(Principal { sign_in: principal.sign_in, ..self.valid(&principal.token_hash, now)? })
     }
 
     fn valid(&self, token_hash: &TokenHash, now: DateTime<Utc>) -> Option<Principal> {
@@ -130,6 +150,7 @@ impl Tokens {
 fn principal_of(row: &AccessTokenRow) -> Option<Principal> {
     Some(Principal {
         actor: Actor { name: row.name.clone(), token_id: Some(row.token_id) },
+        sign_in: None,
         scopes: row.scopes.clone(),
         domains: row.domains.clone(),
         expires_at: row.expires_at,
@@ -156,7 +177,7 @@ mod tests {
             expires_at,
             last_used_at: None,
         };
-        Tokens::new(&[row], &"the administrator's own token".into())
+        Tokens::new(&[row], &[Uuid::nil()], &"the administrator's own token".into())
     }
 
     #[test]
@@ -174,5 +195,19 @@ mod tests {
         assert!(tokens.authenticate("stt_wal", at(0)).is_none());
         assert!(tokens.authenticate("stt_wall", at(9)).is_some());
         assert!(tokens.authenticate("stt_wall", at(10)).is_none());
+    }
+
+    #[test]
+    fn a_sign_in_is_good_until_its_time_is_over_its_holder_signs_out_or_the_token_is_invalid() {
+        let sign_in = |id: u128, until| SignIn { id: Uuid::from_u128(id), until: at(until) };
+        let is_good = |sign_in, now| {
+            let tokens = tokens(Some(at(10)));
+            let wall = tokens.authenticate_sign_in("stt_wall", sign_in, at(0));
+            wall.is_some_and(|wall| tokens.renew(&wall, at(now)).is_some_and(|wall| wall.sign_in == Some(sign_in)))
+        };
+        assert!(is_good(sign_in(1, 5), 4));
+        assert!(!is_good(sign_in(1, 5), 5));
+        assert!(!is_good(sign_in(1, 50), 10));
+        assert!(!is_good(sign_in(0, 5), 4));
     }
 }

@@ -30,6 +30,15 @@ pub(super) fn source_address(request: &HttpRequest) -> Option<IpAddr> {
     Some(trusted_by(request, peer).map_or(peer, |trusted| trusted.source_behind(peer, request.headers())))
 }
 
+/// What the trusted proxy that passed a request on says about it: a parameter of its entry of `Forwarded`, else its entry
+/// of another header. `None` where the peer is not trusted, or says nothing.
+pub(super) fn said_by_proxy<'a>(request: &'a HttpRequest, parameter: &str, header: &HeaderName) -> Option<&'a str> {
+    trusted_by(request, peer_address(request)?)?;
+    let forwarded = entries(request.headers(), &FORWARDED).next().and_then(|entry| parameter_of(entry, parameter));
+    let said = forwarded.or_else(|| entries(request.headers(), header).next())?;
+    str::from_utf8(said).ok()
+}
+
 /// The proxies that are trusted, if the peer is one of them.
 fn trusted_by(request: &HttpRequest, peer: IpAddr) -> Option<&TrustedProxies> {
     let trusted = &request.app_data::<Data<AppState>>()?.trusted_proxies;
@@ -109,17 +118,22 @@ fn is_escaped(list: &[u8], at: usize) -> bool {
     list.iter().take(at).rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
-/// The node that an entry of `Forwarded` names by `for`, without its quotes; `None` of an entry that cannot be read.
+/// The node that an entry of `Forwarded` names.
 fn node_of(entry: &[u8]) -> Option<&[u8]> {
-    let mut node = None;
+    parameter_of(entry, "for")
+}
+
+/// A parameter of an entry of `Forwarded`, without its quotes; `None` of an entry that cannot be read.
+fn parameter_of<'a>(entry: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
+    let mut found = None;
     for pair in parts_from_right(entry, b';') {
         let equals = pair.iter().position(|byte| *byte == b'=')?;
         let (name, value) = (pair.get(..equals)?, pair.get(equals + 1..)?);
-        if name.eq_ignore_ascii_case(b"for") && node.replace(unquoted(value)).is_some() {
+        if name.eq_ignore_ascii_case(wanted.as_bytes()) && found.replace(unquoted(value)).is_some() {
             return None;
         }
     }
-    node
+    found
 }
 
 /// An address has nothing to escape, so that what is escaped in quotes stays so, and is none.

@@ -4,14 +4,14 @@
 //! asked for. Receiving, and what only machines ask, is for no page.
 
 use actix_cors::{Cors, CorsError};
-use actix_web::Error;
-use actix_web::ResponseError;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse as Answer};
 use actix_web::http::header::{
-    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, ORIGIN, RETRY_AFTER,
+    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, ORIGIN,
+    RETRY_AFTER,
 };
 use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
 
 use super::problem::ApiError;
 use super::trace::REQUEST_ID;
@@ -39,14 +39,25 @@ pub(super) fn allow(origins: &[String]) -> Cors {
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
 
-/// Around that: beyond the query API no request has an origin, and what is wrong with a preflight is said in the shape
+/// The origin of a request beyond the query API.
+struct OriginBeyond(HeaderValue);
+
+/// The origin of the page that sends a request beyond the query API, as far as its browser says.
+pub(super) fn origin_beyond(request: &HttpRequest) -> Option<HeaderValue> {
+    request.extensions().get::<OriginBeyond>().map(|OriginBeyond(origin)| origin.clone())
+}
+
+/// Around that: beyond the query API CORS sees no request's origin, and what is wrong with a preflight is said in the shape
 /// of a problem.
 pub(super) async fn confine(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<Answer<impl MessageBody>, Error> {
     if !(request.path().starts_with("/v1/") || request.path() == "/openapi.json") {
-        request.headers_mut().remove(ORIGIN);
+        let origin = request.headers_mut().remove(ORIGIN).next();
+        if let Some(origin) = origin {
+            request.extensions_mut().insert(OriginBeyond(origin));
+        }
         request.headers_mut().remove(ACCESS_CONTROL_REQUEST_METHOD);
     }
     let answer = next.call(request).await?;

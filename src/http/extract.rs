@@ -108,9 +108,12 @@ pub(super) async fn take_turn(request: &HttpRequest, principal: &Principal) -> R
 
 fn authenticate(request: &HttpRequest) -> Result<Principal, ApiError> {
     let state = request.app_data::<Data<AppState>>().ok_or(ApiError::Unauthenticated)?;
-    let token = bearer_token(request).or_else(|| signed_in_token(request, state)).ok_or(ApiError::Unauthenticated)?;
     let now = clock::now();
-    let principal = state.registry.current().tokens.authenticate(token.trim(), now).ok_or(ApiError::Unauthenticated)?;
+    let principal = match bearer_token(request) {
+        Some(token) => state.registry.current().tokens.authenticate(token.trim(), now),
+        None => signed_in(request, state),
+    }
+    .ok_or(ApiError::Unauthenticated)?;
     if let Some(token_id) = principal.actor.token_id {
         state.last_uses.note(token_id, now);
     }
@@ -145,11 +148,11 @@ fn bearer_token(request: &HttpRequest) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.to_owned())
 }
 
-/// The token of whoever is signed in to the dashboard, for what its pages read: they cannot show a header. Only where a
-/// request shows none, and changes nothing.
-fn signed_in_token(request: &HttpRequest, state: &AppState) -> Option<String> {
+/// Whoever is signed in to the dashboard, for what its pages read: they cannot show a header. Only where a request shows
+/// none, and changes nothing.
+fn signed_in(request: &HttpRequest, state: &AppState) -> Option<Principal> {
     let shows_none = !request.headers().contains_key(header::AUTHORIZATION);
-    if shows_none && request.method() == Method::GET { dashboard::token_of_cookie(request, state) } else { None }
+    if shows_none && request.method() == Method::GET { dashboard::signed_in(request, state) } else { None }
 }
 
 /// Where a body ends at the latest. The server finds the end by itself, except for a request that offers an upgrade to

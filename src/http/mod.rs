@@ -18,6 +18,7 @@ mod dashboard;
 mod document;
 pub mod domains;
 pub mod events;
+mod external_url;
 pub mod extract;
 pub mod health;
 pub mod live;

@@ -14,12 +14,11 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 
 use super::caching::{ForCaller, NO_COPY};
-use super::dashboard;
+use super::{dashboard, external_url};
 
 /// The same for every answer.
-const ALWAYS: [(HeaderName, HeaderValue); 4] = [
+const ALWAYS: [(HeaderName, HeaderValue); 3] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
@@ -41,15 +40,24 @@ const DASHBOARD: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 );
 
-/// What a path may do in a browser.
-fn policy_of(path: &str) -> HeaderValue {
-    if path.starts_with("/docs/") {
-        OWN_PAGE
+/// Nobody is told where a request comes from.
+const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+
+/// Nobody else is. A browser that tells nobody sends forms with `Origin: null`, which are not taken.
+const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
+
+/// What a path may do in a browser, and tell.
+type Policies = [(HeaderName, HeaderValue); 2];
+
+fn policies_of(path: &str) -> Policies {
+    let (content, referrer) = if path.starts_with("/docs/") {
+        (OWN_PAGE, NO_REFERRER)
     } else if path == dashboard::ROOT || path.starts_with("/dashboard/") {
-        DASHBOARD
+        (DASHBOARD, SAME_ORIGIN)
     } else {
-        NOTHING
-    }
+        (NOTHING, NO_REFERRER)
+    };
+    [(CONTENT_SECURITY_POLICY, content), (REFERRER_POLICY, referrer)]
 }
 
 /// For a year, over HTTPS alone.
@@ -62,14 +70,14 @@ pub(super) async fn add_security_headers(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<Answer<impl MessageBody>, Error> {
     let is_page = request.path().starts_with("/docs/");
-    let policy = policy_of(request.path());
-    let policy_of_error = policy.clone();
-    let is_https = request.app_config().secure();
+    let policies = policies_of(request.path());
+    let policies_of_error = policies.clone();
+    let is_https = external_url::is_https(request.request());
     let mut answer = match next.call(request).await {
         Ok(answer) => answer,
         Err(mut error) => {
             error.add_response_mapper(move |mut response| {
-                add_to(response.headers_mut(), policy_of_error.clone(), is_page, is_https, NO_COPY);
+                add_to(response.headers_mut(), policies_of_error.clone(), is_page, is_https, NO_COPY);
                 response
             });
             return Err(error);
@@ -77,15 +85,14 @@ pub(super) async fn add_security_headers(
     };
     let succeeds = answer.status().is_success() || answer.status() == StatusCode::NOT_MODIFIED;
     let caller = answer.request().extensions().get::<ForCaller>().filter(|_| succeeds).cloned();
-    add_to(answer.headers_mut(), policy, is_page, is_https, caller.map_or(NO_COPY, |caller| caller.keeping));
+    add_to(answer.headers_mut(), policies, is_page, is_https, caller.map_or(NO_COPY, |caller| caller.keeping));
     Ok(answer)
 }
 
-fn add_to(headers: &mut HeaderMap, policy: HeaderValue, is_page: bool, is_https: bool, keeping: HeaderValue) {
-    for (name, value) in ALWAYS {
+fn add_to(headers: &mut HeaderMap, policies: Policies, is_page: bool, is_https: bool, keeping: HeaderValue) {
+    for (name, value) in ALWAYS.into_iter().chain(policies) {
         headers.insert(name, value);
     }
-    headers.insert(CONTENT_SECURITY_POLICY, policy);
     if is_https {
         headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_ALONE);
     }

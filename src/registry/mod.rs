@@ -23,6 +23,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
+use uuid::Uuid;
 
 use crate::access::Tokens;
 use crate::huawei::admission::{DomainPolicy, Path, SignatureRule};
@@ -60,6 +61,7 @@ pub struct RegistryRows {
     domains: Vec<DomainRow>,
     keys: Vec<SigningKeyRow>,
     tokens: Vec<AccessTokenRow>,
+    signed_out: Vec<Uuid>,
 }
 
 impl RegistryRows {
@@ -75,6 +77,7 @@ impl RegistryRows {
             domains: store::domain::list_domains(&mut *snapshot).await?,
             keys: store::signing_key::list_signing_keys(&mut *snapshot).await?,
             tokens: store::access_token::list_access_tokens(&mut *snapshot).await?,
+            signed_out: store::signed_out::list_signed_out(&mut *snapshot).await?,
         };
         snapshot.commit().await?;
         Ok(rows)
@@ -89,7 +92,7 @@ impl Registry {
         Self {
             version: rows.installation.registry_version,
             domains: Arc::new(rows.domains.iter().filter_map(opened).collect()),
-            tokens: Tokens::new(&rows.tokens, admin_token),
+            tokens: Tokens::new(&rows.tokens, &rows.signed_out, admin_token),
         }
     }
 

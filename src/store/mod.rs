@@ -32,6 +32,7 @@ pub mod retention;
 pub mod sealed_report;
 pub mod session;
 pub mod session_list;
+pub mod signed_out;
 pub mod signing_key;
 pub mod silence;
 pub mod snapshot;

@@ -48,6 +48,8 @@ impl Browser {
             "--disable-dev-shm-usage",
             "--disable-quic",
             "--no-first-run",
+            // A host that is not this machine, as far as the browser knows.
+            "--host-resolver-rules=MAP dashboard.test 127.0.0.1",
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",

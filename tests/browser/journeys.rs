@@ -43,7 +43,11 @@ fn send_to_quarantine(home: &Home, service: &Service, stream: &str) {
 }
 
 async fn sign_in(browser: &Browser, service: &Service, path: &str, token: &str) {
-    browser.client.goto(&format!("{}{path}", service.url())).await.unwrap();
+    sign_in_at(browser, &service.url(), path, token).await;
+}
+
+async fn sign_in_at(browser: &Browser, url: &str, path: &str, token: &str) {
+    browser.client.goto(&format!("{url}{path}")).await.unwrap();
     browser.fill("#token", token).await;
     browser.press("Sign in").await;
     browser.wait_for("header.bar").await;
@@ -82,6 +86,21 @@ async fn a_stream_goes_live_and_ends_without_a_reload_and_is_found_and_looked_in
     browser.wait_for("tbody tr td a").await.click().await.unwrap();
     browser.wait_for_text("the provider notified it").await;
     browser.wait_for_text("PUBLISH_DONE").await;
+}
+
+#[tokio::test]
+async fn somebody_signs_in_and_out_over_plain_http_from_another_machine() {
+    let home = Home::new(User::Ourselves);
+    let (service, token) = serve(&home);
+    let browser = Browser::start().await;
+    // To such a host browsers do not send `Sec-Fetch-Site`: forms are known by their `Origin`.
+    let url = format!("http://dashboard.test:{}", service.port());
+    sign_in_at(&browser, &url, "/dashboard/find", &token).await;
+    assert_eq!(browser.path().await, "/dashboard/find");
+    browser.press("Sign out").await;
+    browser.wait_for("#token").await;
+    browser.client.goto(&format!("{url}/dashboard")).await.unwrap();
+    browser.wait_for("#token").await;
 }
 
 #[tokio::test]

@@ -22,6 +22,9 @@ pub enum PageError {
     /// The token may not read.
     #[error("the token does not have the scope `read`")]
     MayNotRead,
+    /// A form of another origin, or so it seems.
+    #[error("the form is not of a page of this service")]
+    OtherOrigin,
     /// What the API would answer.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -43,7 +46,7 @@ impl ResponseError for PageError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::NotSignedIn { .. } => StatusCode::SEE_OTHER,
-            Self::MayNotRead => StatusCode::FORBIDDEN,
+            Self::MayNotRead | Self::OtherOrigin => StatusCode::FORBIDDEN,
             Self::Api(error) => error.status_code(),
         }
     }
@@ -59,6 +62,12 @@ impl ResponseError for PageError {
             Self::MayNotRead => (
                 "This token may not look",
                 "It lacks the scope read. Sign out, and in again with another one.".to_owned(),
+            ),
+            Self::OtherOrigin => (
+                "This form came from another site",
+                "Nothing was done: forms are taken from the pages of this service alone. If it was one of them, a proxy \
+                 changes the header Host, which it must pass on as it is."
+                    .to_owned(),
             ),
             Self::Api(error) => {
                 // It says what failed to the log.

@@ -5,19 +5,47 @@ use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::web::Form;
 use actix_web::{FromRequest, HttpRequest};
 use maud::{Markup, html};
 
 use super::error::PageError;
 use super::visitor::Visitor;
+use crate::http::extract::RawBody;
 use crate::http::problem::ApiError;
+
+/// What stands in the fields of a form, whoever sent it.
+pub struct Fields(Vec<(String, String)>);
 
 /// A form that a visitor sent from one of their pages.
 pub struct Posted {
     /// Who sent it.
     pub visitor: Visitor,
-    fields: Vec<(String, String)>,
+    fields: Fields,
+}
+
+impl Fields {
+    /// What stands in a field, without blanks around it; `None` when that is nothing.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.all(name).into_iter().next()
+    }
+
+    fn all(&self, name: &str) -> Vec<String> {
+        let fields = self.0.iter().filter(|(field, _)| field == name);
+        fields.map(|(_, value)| value.trim().to_owned()).filter(|value| !value.is_empty()).collect()
+    }
+}
+
+impl FromRequest for Fields {
+    type Error = PageError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, PageError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = RawBody::from_request(request, payload);
+        Box::pin(async move {
+            let RawBody(body) = body.await?;
+            Ok(Self(form_urlencoded::parse(&body).into_owned().collect()))
+        })
+    }
 }
 
 impl Posted {
@@ -31,13 +59,12 @@ impl Posted {
 
     /// What stands in a field, without blanks around it; `None` when that is nothing.
     pub fn text(&self, name: &str) -> Option<String> {
-        self.all(name).into_iter().next()
+        self.fields.text(name)
     }
 
     /// What stands in each of the fields of this name.
     pub fn all(&self, name: &str) -> Vec<String> {
-        let fields = self.fields.iter().filter(|(field, _)| field == name);
-        fields.map(|(_, value)| value.trim().to_owned()).filter(|value| !value.is_empty()).collect()
+        self.fields.all(name)
     }
 
     /// The words of a field, as people list them: with commas or blanks between them.
@@ -64,7 +91,7 @@ impl Posted {
     /// Every field, as members of a request to the API.
     pub fn members(&self) -> impl Iterator<Item = (&str, &str)> {
         let own = |name: &str| name == FORM_TOKEN;
-        self.fields.iter().filter(move |(name, _)| !own(name)).map(|(name, value)| (name.as_str(), value.as_str()))
+        self.fields.0.iter().filter(move |(name, _)| !own(name)).map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
@@ -76,11 +103,10 @@ impl FromRequest for Posted {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let visitor = Visitor::from_request(request, payload);
-        let form = Form::<Vec<(String, String)>>::from_request(request, payload);
+        let fields = Fields::from_request(request, payload);
         Box::pin(async move {
             let visitor = visitor.await?;
-            let fields = form.await.map_err(|error| super::refusal("form", &error))?.into_inner();
-            let posted = Self { visitor, fields };
+            let posted = Self { visitor, fields: fields.await? };
             posted.visitor.check(&posted.text(FORM_TOKEN).unwrap_or_default())?;
             Ok(posted)
         })

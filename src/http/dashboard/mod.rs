@@ -10,6 +10,7 @@ mod form;
 mod frame;
 mod live;
 mod operator;
+mod origin;
 mod problems;
 mod reports;
 mod session;
@@ -20,11 +21,12 @@ mod timeline;
 mod visitor;
 mod words;
 
-use actix_web::web::{self, FormConfig, QueryConfig, ServiceConfig};
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, QueryConfig, ServiceConfig};
 
 use super::problem::ApiError;
 use error::PageError;
-pub use visitor::token_of_cookie;
+pub use visitor::signed_in;
 
 /// Where pages are.
 pub const ROOT: &str = "/dashboard";
@@ -33,8 +35,7 @@ pub const ROOT: &str = "/dashboard";
 pub fn routes(config: &mut ServiceConfig) {
     config.service(
         web::scope(ROOT)
-            .app_data(FormConfig::default().error_handler(|error, _| refusal("form", &error).into()))
-            .app_data(QueryConfig::default().error_handler(|error, _| refusal("query", &error).into()))
+            .app_data(QueryConfig::default().error_handler(|error, _| refusal(&error).into()))
             .service(sign_in::show_sign_in)
             .service(sign_in::sign_in)
             .service(sign_in::sign_out)
@@ -54,11 +55,12 @@ pub fn routes(config: &mut ServiceConfig) {
             .service(operator::show_release)
             .service(operator::release_event)
             .configure(set_up::routes)
-            .default_service(web::to(error::show_nothing)),
+            .default_service(web::to(error::show_nothing))
+            .wrap(from_fn(origin::refuse_other_origins)),
     );
 }
 
 /// What cannot be read is refused as a page, too.
-fn refusal(what: &str, error: &impl ToString) -> PageError {
-    ApiError::invalid(what, format!("cannot be read: {}", error.to_string())).into()
+fn refusal(error: &impl ToString) -> PageError {
+    ApiError::invalid("query", format!("cannot be read: {}", error.to_string())).into()
 }

@@ -1,15 +1,16 @@
 //! Signing in with a token, and out.
 
 use actix_web::http::header::LOCATION;
-use actix_web::web::{Data, Form, Query};
+use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::error::PageError;
-use super::form::Posted;
+use super::form::{Fields, Posted};
 use super::visitor;
 use super::{ROOT, frame};
+use crate::access;
 use crate::clock;
 use crate::http::state::AppState;
 
@@ -20,39 +21,30 @@ pub struct Wanted {
     to: String,
 }
 
-/// What the form sends.
-#[derive(Deserialize)]
-pub struct SignInForm {
-    token: String,
-    #[serde(default)]
-    to: String,
-}
-
 #[get("/sign-in")]
 pub async fn show_sign_in(Query(wanted): Query<Wanted>) -> HttpResponse {
     html_answer(HttpResponse::Ok(), &form(&wanted.to, false))
 }
 
 #[post("/sign-in")]
-pub async fn sign_in(request: HttpRequest, state: Data<AppState>, Form(form_sent): Form<SignInForm>) -> HttpResponse {
-    let token = form_sent.token.trim();
+pub async fn sign_in(request: HttpRequest, state: Data<AppState>, fields: Fields) -> HttpResponse {
+    let [token, to] = ["token", "to"].map(|name| fields.text(name).unwrap_or_default());
     let now = clock::now();
-    let cookie = state.registry.current().tokens.authenticate(token, now).and_then(|_| {
-        let secure = request.app_config().secure();
-        visitor::sign_in(&state, token, now, secure)
-    });
-    match cookie {
+    let authenticated = state.registry.current().tokens.authenticate(&token, now);
+    match authenticated.and_then(|_| visitor::sign_in(&request, &state, &token, now)) {
         Some(cookie) => {
-            let to = Some(form_sent.to).filter(|to| is_ours(to)).unwrap_or_else(|| ROOT.to_owned());
+            let to = if is_ours(&to) { &to } else { ROOT };
             HttpResponse::SeeOther().cookie(cookie).insert_header((LOCATION, to)).finish()
         }
-        None => html_answer(HttpResponse::Unauthorized(), &form(&form_sent.to, true)),
+        None => html_answer(HttpResponse::Unauthorized(), &form(&to, true)),
     }
 }
 
 #[post("/sign-out")]
-pub async fn sign_out(_: Posted, request: HttpRequest) -> Result<HttpResponse, PageError> {
-    let cookie = visitor::sign_out(request.app_config().secure());
+pub async fn sign_out(posted: Posted, request: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, PageError> {
+    access::sign_in::sign_out(&state.work_pool, posted.visitor.sign_in, clock::now()).await?;
+    state.registry.refresh_after_change().await;
+    let cookie = visitor::sign_out(&request);
     Ok(HttpResponse::SeeOther().cookie(cookie).insert_header((LOCATION, format!("{ROOT}/sign-in"))).finish())
 }
 

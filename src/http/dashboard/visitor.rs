@@ -1,7 +1,8 @@
 //! Who looks: the token that somebody signed in with, sealed in a cookie.
 //!
-//! The cookie is for this service alone (`HttpOnly`, `SameSite=Strict`) and ends after a while. The token is looked up at
-//! every request, so that what is revoked is out at once.
+//! The cookie is for this service alone (`HttpOnly`, `SameSite=Strict`, over HTTPS also `Secure` and `__Host-`) and ends
+//! after a while. The token is looked up at every request, so that what is revoked is out at once, and so is the sign-in,
+//! which signing out ends.
 
 use crate::model::access::Scope;
 use std::pin::Pin;
@@ -14,16 +15,23 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
+use uuid::Uuid;
 
 use super::error::PageError;
 use crate::access::Principal;
+use crate::access::sign_in::SignIn;
 use crate::clock;
 use crate::http::caching::ForCaller;
+use crate::http::external_url;
 use crate::http::extract::take_turn;
 use crate::http::problem::ApiError;
 use crate::http::state::AppState;
 
 const COOKIE: &str = "streamtally";
+
+/// Browsers take a cookie of such a name from this very host over HTTPS alone, so that no other host can set it.
+const HTTPS_COOKIE: &str = "__Host-streamtally";
+
 const BOUND_TO: &str = "dashboard";
 const FORMS: &str = "forms of the dashboard";
 
@@ -33,42 +41,50 @@ const HOURS: i64 = 12;
 #[derive(Serialize, Deserialize)]
 struct SignedIn {
     token: String,
-    until: DateTime<Utc>,
+    sign_in: SignIn,
 }
 
 /// Whoever is signed in, and may read.
 pub struct Visitor {
     /// Who it is.
     pub principal: Principal,
+    /// How they signed in.
+    pub sign_in: SignIn,
     /// What their forms carry, so that nobody else's are taken for theirs.
     pub form_token: String,
 }
 
 /// The cookie that somebody gets who signs in.
-pub fn sign_in(state: &AppState, token: &str, now: DateTime<Utc>, secure: bool) -> Option<Cookie<'static>> {
-    let signed_in = SignedIn { token: token.to_owned(), until: now + TimeDelta::hours(HOURS) };
-    let mut cookie = empty_cookie(secure);
+pub fn sign_in(request: &HttpRequest, state: &AppState, token: &str, now: DateTime<Utc>) -> Option<Cookie<'static>> {
+    let sign_in = SignIn { id: Uuid::new_v4(), until: now + TimeDelta::hours(HOURS) };
+    let signed_in = SignedIn { token: token.to_owned(), sign_in };
+    let mut cookie = empty_cookie(request);
     cookie.set_value(state.sealer.seal(BOUND_TO, &signed_in)?);
     cookie.set_max_age(Duration::hours(HOURS));
     Some(cookie)
 }
 
 /// The cookie that takes the other away.
-pub fn sign_out(secure: bool) -> Cookie<'static> {
-    let mut cookie = empty_cookie(secure);
+pub fn sign_out(request: &HttpRequest) -> Cookie<'static> {
+    let mut cookie = empty_cookie(request);
     cookie.make_removal();
     cookie
 }
 
-fn empty_cookie(secure: bool) -> Cookie<'static> {
-    Cookie::build(COOKIE, "").path("/").http_only(true).same_site(SameSite::Strict).secure(secure).finish()
+fn empty_cookie(request: &HttpRequest) -> Cookie<'static> {
+    let secure = external_url::is_https(request);
+    Cookie::build(name(secure), "").path("/").http_only(true).same_site(SameSite::Strict).secure(secure).finish()
 }
 
-/// The token of whoever is signed in.
-pub fn token_of_cookie(request: &HttpRequest, state: &AppState) -> Option<String> {
-    let cookie = request.cookie(COOKIE)?;
-    let signed_in: SignedIn = state.sealer.open(BOUND_TO, cookie.value())?;
-    (clock::now() < signed_in.until).then_some(signed_in.token)
+fn name(secure: bool) -> &'static str {
+    if secure { HTTPS_COOKIE } else { COOKIE }
+}
+
+/// Whoever is signed in.
+pub fn signed_in(request: &HttpRequest, state: &AppState) -> Option<Principal> {
+    let cookie = request.cookie(name(external_url::is_https(request)))?;
+    let SignedIn { token, sign_in } = state.sealer.open(BOUND_TO, cookie.value())?;
+    state.registry.current().tokens.authenticate_sign_in(&token, sign_in, clock::now())
 }
 
 impl Visitor {
@@ -108,8 +124,8 @@ impl FromRequest for Visitor {
 fn find(request: &HttpRequest) -> Result<Visitor, PageError> {
     let not_signed_in = || PageError::NotSignedIn { wanted: request.uri().to_string() };
     let state = request.app_data::<Data<AppState>>().ok_or_else(not_signed_in)?;
-    let token = token_of_cookie(request, state).ok_or_else(not_signed_in)?;
-    let principal = state.registry.current().tokens.authenticate(&token, clock::now()).ok_or_else(not_signed_in)?;
+    let principal = signed_in(request, state).ok_or_else(not_signed_in)?;
+    let sign_in = principal.sign_in.ok_or_else(not_signed_in)?;
     if !principal.may(Scope::Read) {
         return Err(PageError::MayNotRead);
     }
@@ -117,6 +133,6 @@ fn find(request: &HttpRequest) -> Result<Visitor, PageError> {
         state.last_uses.note(token_id, clock::now());
     }
     request.extensions_mut().insert(ForCaller::new(&principal, Scope::Read, true));
-    let form_token = state.sealer.seal(FORMS, &token).ok_or_else(not_signed_in)?;
-    Ok(Visitor { principal, form_token })
+    let form_token = state.sealer.seal(FORMS, &sign_in.id).ok_or_else(not_signed_in)?;
+    Ok(Visitor { principal, sign_in, form_token })
 }

@@ -1,38 +1,61 @@
 //! A browser without a script.
 
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::{Body, Client, ClientBuilder, Method, RequestBuilder, Response};
 
 use crate::helpers::TestApp;
 
 /// Somebody with a browser that follows nothing by itself.
-pub struct Browser<'a> {
-    app: &'a TestApp,
+pub struct Browser {
+    address: String,
     client: Client,
     pub cookie: Option<String>,
+    /// What the browser, or a proxy behind it, adds to each request.
+    pub headers: Vec<(&'static str, String)>,
 }
 
-impl<'a> Browser<'a> {
-    pub fn new(app: &'a TestApp) -> Self {
-        let client = Client::builder().redirect(Policy::none()).tls_danger_accept_invalid_certs(true).build().unwrap();
-        Self { app, client, cookie: None }
+/// A client that follows nothing.
+pub fn staying(builder: ClientBuilder) -> ClientBuilder {
+    builder.redirect(Policy::none()).tls_danger_accept_invalid_certs(true)
+}
+
+impl Browser {
+    pub fn new(app: &TestApp) -> Self {
+        Self::at(&app.address, staying(Client::builder()).build().unwrap())
     }
 
-    pub async fn signed_in(app: &'a TestApp, token: &str) -> Self {
+    pub fn at(address: &str, client: Client) -> Self {
+        Self { address: address.to_owned(), client, cookie: None, headers: Vec::new() }
+    }
+
+    pub async fn signed_in(app: &TestApp, token: &str) -> Self {
         let mut browser = Self::new(app);
-        let answer = browser.post("/dashboard/sign-in", &[("token", token)]).await;
-        assert_eq!(answer.status(), 303);
-        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
-        browser.cookie = Some(cookie.split(';').next().unwrap().to_owned());
+        browser.sign_in(token).await;
         browser
     }
 
-    pub async fn get(&self, path: &str) -> Response {
-        let mut request = self.client.get(format!("{}{path}", self.app.address));
+    /// Signs in, and keeps the cookie. The header that sets it.
+    pub async fn sign_in(&mut self, token: &str) -> String {
+        let answer = self.post("/dashboard/sign-in", &[("token", token)]).await;
+        assert_eq!(answer.status(), 303);
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
+        self.cookie = Some(cookie.split(';').next().unwrap().to_owned());
+        cookie
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let mut request = self.client.request(method, format!("{}{path}", self.address));
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", cookie);
         }
-        request.send().await.unwrap()
+        request
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.request(Method::GET, path).send().await.unwrap()
     }
 
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {
@@ -42,12 +65,12 @@ impl<'a> Browser<'a> {
                 format!("{name}={}", percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC))
             })
             .collect();
-        let request = self.client.post(format!("{}{path}", self.app.address)).body(encoded.join("&"));
-        let mut request = request.header("content-type", "application/x-www-form-urlencoded");
-        if let Some(cookie) = &self.cookie {
-            request = request.header("cookie", cookie);
-        }
-        request.send().await.unwrap()
+        self.post_body(path, encoded.join("&")).await
+    }
+
+    pub async fn post_body(&self, path: &str, body: impl Into<Body>) -> Response {
+        let request = self.request(Method::POST, path).body(body);
+        request.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap()
     }
 
     /// What every form of theirs carries.

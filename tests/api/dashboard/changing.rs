@@ -9,7 +9,7 @@ use crate::helpers::{ADMIN_TOKEN, TestApp, until};
 use crate::messages::{DOMAIN, Push};
 
 /// Sends a form that appends to the log; gives the page that it leads to once that is folded.
-async fn act(app: &TestApp, browser: &Browser<'_>, path: &str, fields: &[(&str, &str)]) -> String {
+async fn act(app: &TestApp, browser: &Browser, path: &str, fields: &[(&str, &str)]) -> String {
     let folding = until(async || app.fold().await > 0);
     tokio::join!(browser.send(path, fields), folding).0
 }

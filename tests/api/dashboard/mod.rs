@@ -4,3 +4,4 @@ mod browser;
 mod changing;
 mod looking;
 mod problems;
+mod signing_in;

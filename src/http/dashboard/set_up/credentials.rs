@@ -13,8 +13,9 @@ use super::super::form::{self, Posted};
 use super::super::frame;
 use super::super::visitor::Visitor;
 use super::super::words;
-use super::{address_of, find_domain, once, page_of, question};
+use super::{find_domain, once, page_of, question};
 use crate::clock;
+use crate::http::external_url::url_of;
 use crate::http::problem::ApiError;
 use crate::http::state::AppState;
 use crate::registry::admin;
@@ -181,7 +182,7 @@ pub async fn replace_path(
     let replaced = admin::replace_callback_token(&state.work_pool, actor, &row.domain, clock::now()).await;
     let token = replaced.map_err(ApiError::from)?;
     state.registry.refresh_after_change().await;
-    let url = address_of(&request, &format!("/callbacks/huawei/{}", token.expose_secret()));
+    let url = url_of(&request, &format!("/callbacks/huawei/{}", token.expose_secret()));
     let next = html! {
         p { "Set it at the provider as the notification URL of " (row.domain) "." }
         p { a.button href=(page_of(&row.domain)) { "Done" } }

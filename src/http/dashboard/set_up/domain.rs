@@ -11,8 +11,9 @@ use super::super::form::{self, Posted};
 use super::super::frame::{self, Place};
 use super::super::visitor::Visitor;
 use super::super::{ROOT, words};
-use super::{address_of, credentials, find_domain, page_of, question, trial};
+use super::{credentials, find_domain, page_of, question, trial};
 use crate::clock;
+use crate::http::external_url::url_of;
 use crate::http::problem::ApiError;
 use crate::http::state::AppState;
 use crate::huawei::signature::Joiner;
@@ -39,7 +40,7 @@ pub async fn show_domain(
         dl.facts {
             dt { "Notification URL to set at the provider" }
             dd {
-                @if signed { code data-copy="" { (address_of(&request, "/callbacks/huawei")) } }
+                @if signed { code data-copy="" { (url_of(&request, "/callbacks/huawei")) } }
                 @else if row.callback_token_hash.is_some() { "the one with the secret path, which was shown when it was made" }
                 @else { "none yet: make a secret path" }
                 @if signed { p.hint { "As you reach this service now; the provider must reach it by this name, too." } }

@@ -13,7 +13,7 @@ mod trial;
 use crate::model::access::Scope;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::{Data, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, get, post};
+use actix_web::{HttpResponse, get, post};
 use maud::{Markup, html};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -131,12 +131,6 @@ async fn find_domain(state: &AppState, domain: &str) -> Result<DomainRow, PageEr
         return Err(missing().into());
     }
     Ok(store::domain::get_domain(&state.work_pool, domain).await?.ok_or_else(missing)?)
-}
-
-/// The address of this service and a path of it, as the visitor reaches it.
-fn address_of(request: &HttpRequest, path: &str) -> String {
-    let connection = request.connection_info();
-    format!("{}://{}{path}", connection.scheme(), connection.host())
 }
 
 /// A page that shows something secret, this once.

@@ -1,0 +1,29 @@
+//! Signing in to the dashboard with a token, and out.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::store;
+
+/// A token is good in a browser for a while, or until its holder signs out there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignIn {
+    /// A random id.
+    pub id: Uuid,
+    /// When it ends by itself.
+    pub until: DateTime<Utc>,
+}
+
+/// Ends it before its time, in every process. What has ended by itself since is forgotten.
+///
+/// # Errors
+/// Those of the database.
+pub async fn sign_out(pool: &PgPool, sign_in: SignIn, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    store::installation::lock_registry(&mut *transaction).await?;
+    store::signed_out::delete_ended(&mut *transaction, now).await?;
+    store::signed_out::insert_signed_out(&mut *transaction, sign_in.id, sign_in.until).await?;
+    transaction.commit().await
+}
