@@ -39,11 +39,13 @@ pub enum Act {
     SealedReportDeleted,
     /// Events that a wrong clock recorded in the future were moved to the present.
     ClockRepaired,
+    /// The callback keys were sealed under another master key.
+    MasterKeyRotated,
 }
 
 impl Act {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::DomainRegistered,
         Self::DomainChanged,
         Self::DomainRemoved,
@@ -57,6 +59,7 @@ impl Act {
         Self::SessionEndWithdrawn,
         Self::SealedReportDeleted,
         Self::ClockRepaired,
+        Self::MasterKeyRotated,
     ];
 
     /// The word that is stored and shown.
@@ -76,6 +79,7 @@ impl Act {
             Self::SessionEndWithdrawn => "session_end_withdrawn",
             Self::SealedReportDeleted => "sealed_report_deleted",
             Self::ClockRepaired => "clock_repaired",
+            Self::MasterKeyRotated => "master_key_rotated",
         }
     }
 }

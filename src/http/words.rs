@@ -259,6 +259,7 @@ pub enum ActWord {
     SessionEndWithdrawn,
     SealedReportDeleted,
     ClockRepaired,
+    MasterKeyRotated,
 }
 
 /// How far the sealing of a report is.
