@@ -41,7 +41,7 @@ use crate::reconciler::infer::Rules;
 use crate::reconciler::retention;
 use crate::reconciler::run::{fold_until_stopped, infer_until_stopped, retain_until_stopped, tell_until_stopped};
 use crate::registry::installation;
-use crate::registry::master_key::MasterKey;
+use crate::registry::master_keys::MasterKeys;
 use crate::registry::start::{Start, prepare_until_done, start};
 use crate::registry::watch::LiveRegistry;
 use crate::rejection::Rejections;
@@ -79,8 +79,8 @@ pub struct Ingredients {
     pub database: PgConnectOptions,
     /// Where queries go; to the same database when `None`.
     pub read_database: Option<PgConnectOptions>,
-    /// What callback keys are sealed under.
-    pub master_key: MasterKey,
+    /// The master keys that are known.
+    pub master_keys: MasterKeys,
     /// The administrator's token.
     pub admin_token: SecretString,
     /// What HTTPS is served with; plain HTTP when `None`.
@@ -100,7 +100,7 @@ pub struct Application {
     drain: Option<Drain>,
     registry: LiveRegistry,
     installation: InstallationRow,
-    master_key: Arc<MasterKey>,
+    master_keys: MasterKeys,
     prepared: watch::Sender<bool>,
     store: Option<Arc<LocalStore>>,
     appended: Arc<Notify>,
@@ -123,17 +123,17 @@ impl Application {
     /// When the database cannot be made ready, the master key is not its own, or the address is taken.
     #[expect(clippy::too_many_lines, reason = "an outline: a line for each part of the service")]
     pub async fn build(options: &ServeOptions, ingredients: Ingredients) -> anyhow::Result<Self> {
-        let Ingredients { data_dir, database, read_database, master_key, admin_token, certificate, metrics } =
+        let Ingredients { data_dir, database, read_database, master_keys, admin_token, certificate, metrics } =
             ingredients;
         let (retention_rules, work_pool) = (options.retention_rules()?, pool::open(&database, Use::Work, false));
         let OnDisk { store, spool } = OnDisk::open(options, &data_dir).await?;
         let waiting = spool.as_ref().is_some_and(|spool| !spool.is_empty());
-        let Start { registry: rows, prepared } = start(&work_pool, &master_key, store.as_deref(), waiting).await?;
+        let start = start(&work_pool, &master_keys, store.as_deref(), waiting).await?;
+        let registry =
+            LiveRegistry::new(work_pool.clone(), master_keys.clone(), admin_token.into(), store.clone(), &start).await;
+        let Start { registry: rows, master_key, prepared } = start;
         let fingerprints = master_key.derive("streamtally: fingerprints of credentials");
         let sealer = Sealer::new(&master_key.derive("streamtally: cursors"));
-        let (master_key, admin_token) = (Arc::new(master_key), Arc::new(admin_token));
-        let registry =
-            LiveRegistry::new(work_pool.clone(), Arc::clone(&master_key), admin_token, store.clone(), &rows).await;
         let (stopping, prepared) = (CancellationToken::new(), watch::Sender::new(prepared));
         let (limits, capacity) = (options.admission.limits(), usize::try_from(options.queue_capacity)?);
         let appended = Arc::<Notify>::default();
@@ -184,7 +184,7 @@ impl Application {
             drain,
             registry,
             installation: rows.installation,
-            master_key,
+            master_keys,
             prepared,
             store,
             appended,
@@ -241,7 +241,7 @@ impl Application {
             tasks.spawn(certificate.watch(stopped.clone()));
         }
         let on_database = OnDatabase { prepared: self.prepared.subscribe(), stopped: stopped.clone() };
-        tasks.spawn(prepare(pool.clone(), self.master_key, self.installation, self.prepared, stopped.clone()));
+        tasks.spawn(prepare(pool.clone(), self.master_keys, self.installation, self.prepared, stopped.clone()));
         tasks.spawn(self.feed.run());
         tasks.spawn(on_database.run(self.registry.run(stopped.clone())));
         tasks.spawn(on_database.run(make_partitions(pool.clone(), stopped.clone())));
@@ -329,12 +329,12 @@ impl OnDisk {
 /// Makes the database ready if it was not, and then rests.
 async fn prepare(
     pool: PgPool,
-    master_key: Arc<MasterKey>,
+    master_keys: MasterKeys,
     expected: InstallationRow,
     prepared: watch::Sender<bool>,
     stopped: CancellationToken,
 ) {
-    stopped.run_until_cancelled(prepare_until_done(&pool, &master_key, &expected, &prepared)).await;
+    stopped.run_until_cancelled(prepare_until_done(&pool, &master_keys, &expected, &prepared)).await;
     stopped.cancelled().await;
 }
 

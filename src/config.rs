@@ -10,6 +10,7 @@ mod listening;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -26,15 +27,13 @@ use crate::huawei::admission::Limits;
 use crate::reconciler::infer::Rules;
 use crate::reconciler::retention;
 use crate::registry::master_key::MasterKey;
+use crate::registry::master_keys::MasterKeys;
 use crate::tls::{Certificate, TlsFiles};
 
 pub use file::with_file;
 
 /// The file of the data folder that keeps the administrator's token.
 pub const ADMIN_TOKEN_FILE: &str = "admin-token";
-
-/// The file of the data folder that keeps the master key.
-pub const MASTER_KEY_FILE: &str = "master-key";
 
 /// A part of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -335,28 +334,27 @@ fn network(text: &str) -> Result<IpNet, String> {
     Ok(network)
 }
 
-/// The master key, if there is one: from the environment, else from the data folder.
+/// Where the master keys are: in the environment, else in the data folder.
 ///
 /// # Errors
-/// When it is not 32 bytes in base64, or the data folder cannot be read.
-pub fn master_key(data_dir: &DataDir) -> anyhow::Result<Option<MasterKey>> {
-    if let Ok(text) = std::env::var("STREAMTALLY_MASTER_KEY") {
-        return MasterKey::from_base64(&text.into()).map(Some).context("STREAMTALLY_MASTER_KEY cannot be used");
+/// When one that is there is not 32 bytes in base64, or the data folder cannot be read.
+pub fn master_keys(data_dir: &DataDir) -> anyhow::Result<MasterKeys> {
+    let [present, next] = ["STREAMTALLY_MASTER_KEY", "STREAMTALLY_NEXT_MASTER_KEY"].map(|name| {
+        let key = std::env::var(name).ok().map(|text| MasterKey::from_base64(&text.into()).map(Arc::new));
+        key.transpose().with_context(|| format!("{name} cannot be used"))
+    });
+    match (present?, next?) {
+        (Some(present), next) => Ok(MasterKeys::Given { present, next }),
+        (None, Some(_)) => {
+            bail!("STREAMTALLY_NEXT_MASTER_KEY is set, but STREAMTALLY_MASTER_KEY is not: set both, or use the files")
+        }
+        (None, None) => {
+            let keys = MasterKeys::Files(data_dir.clone());
+            // What is wrong with it is told before a database is started.
+            keys.present()?;
+            Ok(keys)
+        }
     }
-    let Some(text) = data_dir.read_secret(MASTER_KEY_FILE)? else { return Ok(None) };
-    MasterKey::from_base64(&text)
-        .map(Some)
-        .with_context(|| format!("{} cannot be used", data_dir.path().join(MASTER_KEY_FILE).display()))
-}
-
-/// A new master key, kept in the data folder. For a database without an installation: another key does not fit it.
-///
-/// # Errors
-/// When the data folder cannot be used.
-pub fn make_master_key(data_dir: &DataDir) -> anyhow::Result<MasterKey> {
-    let key = MasterKey::generate();
-    data_dir.write_secret(MASTER_KEY_FILE, key.to_base64().expose_secret())?;
-    Ok(key)
 }
 
 /// The administrator's token, if there is one: from the environment, else from the data folder.

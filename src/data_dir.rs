@@ -114,6 +114,16 @@ impl DataDir {
         fs::File::open(&self.0)?.sync_all()
     }
 
+    /// Puts a secret in the place of another one, of which nothing is left.
+    ///
+    /// # Errors
+    /// [`DataDirError::Unusable`] when it cannot be moved.
+    pub fn rename_secret(&self, from: &str, to: &str) -> Result<(), DataDirError> {
+        let path = self.0.join(from);
+        let renamed = fs::rename(&path, self.0.join(to)).and_then(|()| fs::File::open(&self.0)?.sync_all());
+        renamed.map_err(|source| DataDirError::Unusable { path, source })
+    }
+
     /// Makes the folder. Root's can be passed through, since its private database runs as another user.
     fn create(&self) -> io::Result<()> {
         if self.0.is_dir() {

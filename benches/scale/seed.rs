@@ -44,7 +44,9 @@ pub(super) async fn seed(folder: &Path, ended: u32) -> anyhow::Result<()> {
     })?;
     let options = options_of(&private);
     let pool = pool::open(&options, Use::Work, false);
-    installation::prepare(&pool, &config::make_master_key(&data_dir)?, installation::SHARDS, clock::now()).await?;
+    let master_keys = config::master_keys(&data_dir)?;
+    master_keys.make_present()?;
+    installation::prepare(&pool, &master_keys, installation::SHARDS, clock::now()).await?;
     config::make_admin_token(&data_dir)?;
     pool.close().await;
     let mut connection = PgConnection::connect_with(&options).await?;

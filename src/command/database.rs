@@ -1,6 +1,7 @@
 //! The database that a command works on: the one that is named, or the private one.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -17,7 +18,8 @@ use crate::config::{self, InstallationOptions};
 use crate::data_dir::DataDir;
 use crate::postgres::{self, PrivatePostgres, Purpose};
 use crate::registry::installation::{self, SHARDS};
-use crate::registry::master_key::MasterKey;
+use crate::registry::master_key::{MasterKey, MasterKeyError};
+use crate::registry::master_keys::MasterKeys;
 use crate::store::pool::{self, Use};
 
 /// How long a database may take to let us in.
@@ -25,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a service has to know besides its settings.
 pub(super) struct Secrets {
-    pub(super) master_key: MasterKey,
+    pub(super) master_keys: MasterKeys,
     pub(super) admin_token: SecretString,
     /// Made just now, so that somebody has to be told.
     pub(super) new_admin_token: bool,
@@ -117,7 +119,9 @@ pub(super) struct Installation {
     pub(super) pool: PgPool,
     /// How the pool's connections are made.
     pub(super) database: PgConnectOptions,
-    pub(super) master_key: MasterKey,
+    pub(super) master_keys: MasterKeys,
+    /// The one that callback keys are sealed under.
+    pub(super) master_key: Arc<MasterKey>,
     /// Whoever runs the command.
     pub(super) actor: Actor,
 }
@@ -155,7 +159,7 @@ pub(super) async fn with_installation<T>(
     if options.database_url.is_none() && !makes && !PrivatePostgres::exists_in(data_dir.path()) {
         bail!("{place} holds no installation; `serve` makes one, --data-dir or --database-url names another");
     }
-    let master_key = config::master_key(&data_dir)?;
+    let master_keys = config::master_keys(&data_dir)?;
     let Database { options: mut database, private } = open(options, &data_dir, Purpose::Command)?;
     let worked = async {
         try_connecting(&database).await?;
@@ -163,13 +167,16 @@ pub(super) async fn with_installation<T>(
             database = database.options([("default_transaction_read_only", "on")]);
         }
         let pool = pool::open(&database, Use::Work, false);
-        let exists = installation::exists(&pool, master_key.as_ref()).await?;
+        let exists = installation::find_master_key(&pool, &master_keys).await?.is_some();
         if !exists && !makes {
             bail!("the database holds no installation; `serve` makes one, --data-dir or --database-url names another");
         }
-        let master_key = master_key.map_or_else(|| config::make_master_key(&data_dir), Ok)?;
-        prepare(&pool, &master_key, access).await?;
-        let installation = Installation { pool, database, master_key, actor };
+        if !exists && master_keys.present()?.is_none() {
+            master_keys.make_present()?;
+        }
+        prepare(&pool, &master_keys, access).await?;
+        let master_key = installation::find_master_key(&pool, &master_keys).await?.ok_or(MasterKeyError::Missing)?;
+        let installation = Installation { pool, database, master_keys, master_key, actor };
         let worked = work(&installation).await;
         installation.pool.close().await;
         worked
@@ -179,7 +186,7 @@ pub(super) async fn with_installation<T>(
     worked
 }
 
-async fn prepare(pool: &PgPool, master_key: &MasterKey, access: Access) -> anyhow::Result<()> {
+async fn prepare(pool: &PgPool, master_keys: &MasterKeys, access: Access) -> anyhow::Result<()> {
     let shards = match access {
         Access::Read if installation::is_up_to_date(pool).await? => return Ok(()),
         Access::Read => {
@@ -188,7 +195,7 @@ async fn prepare(pool: &PgPool, master_key: &MasterKey, access: Access) -> anyho
         Access::Change => SHARDS,
         Access::Make { shards } => shards,
     };
-    installation::prepare(pool, master_key, shards, clock::now()).await?;
+    installation::prepare(pool, master_keys, shards, clock::now()).await?;
     Ok(())
 }
 
@@ -199,20 +206,21 @@ async fn prepare(pool: &PgPool, master_key: &MasterKey, access: Access) -> anyho
 pub(super) async fn find_or_make_secrets(
     database: &PgConnectOptions,
     data_dir: &DataDir,
-    known: (Option<MasterKey>, Option<SecretString>),
+    (master_keys, admin_token): (MasterKeys, Option<SecretString>),
 ) -> anyhow::Result<Secrets> {
-    let (master_key, admin_token) = match known {
-        (Some(master_key), Some(admin_token)) => {
-            return Ok(Secrets { master_key, admin_token, new_admin_token: false });
-        }
-        others => others,
-    };
+    let has_key = master_keys.present()?.is_some();
+    if let (true, Some(admin_token)) = (has_key, &admin_token) {
+        return Ok(Secrets { master_keys, admin_token: admin_token.clone(), new_admin_token: false });
+    }
     try_connecting(database).await?;
     let pool = pool::open(database, Use::Work, false);
-    installation::exists(&pool, master_key.as_ref()).await?;
+    let exists = installation::find_master_key(&pool, &master_keys).await?.is_some();
     pool.close().await;
+    if !exists && !has_key {
+        master_keys.make_present()?;
+    }
     Ok(Secrets {
-        master_key: master_key.map_or_else(|| config::make_master_key(data_dir), Ok)?,
+        master_keys,
         new_admin_token: admin_token.is_none(),
         admin_token: admin_token.map_or_else(|| config::make_admin_token(data_dir), Ok)?,
     })

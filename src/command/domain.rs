@@ -328,7 +328,7 @@ async fn add(
 async fn print_new_key(on: &Installation, domain: &str, key: Option<SecretString>) -> anyhow::Result<()> {
     let generated = key.is_none();
     get(on, domain).await?;
-    let (row, key) = admin::add_key(&on.pool, &on.actor, &on.master_key, domain, key, clock::now()).await?;
+    let (row, key) = admin::add_key(&on.pool, &on.actor, &on.master_keys, domain, key, clock::now()).await?;
     say!("Key id: {}", row.key_id)?;
     if generated {
         say!("Key to set at the provider, shown this once: {}", key.expose_secret())?;

@@ -8,6 +8,7 @@ mod diagnose;
 mod domain;
 mod health;
 mod man;
+mod master_key;
 mod migrate;
 mod openapi;
 mod output;
@@ -58,10 +59,11 @@ Examples:
 Exits with 0 when all is done, with 1 when something went wrong, with 2 on bad usage, with 141 when
 whoever reads what is printed has gone.
 
-Secrets are read from the environment, or else from files of the data folder, where they are made at
-first start:
-  STREAMTALLY_ADMIN_TOKEN  (admin-token)  the administrator's API token, at least 32 characters
-  STREAMTALLY_MASTER_KEY   (master-key)   encrypts callback keys at rest: 32 bytes in base64";
+Secrets are read from the environment, or else from files of the data folder; the first two are made
+there at first start:
+  STREAMTALLY_ADMIN_TOKEN      (admin-token)      administrator's API token, at least 32 characters
+  STREAMTALLY_MASTER_KEY       (master-key)       encrypts callback keys at rest: 32 bytes in base64
+  STREAMTALLY_NEXT_MASTER_KEY  (master-key.next)  the next master key, while that is rotated";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -80,6 +82,9 @@ enum Command {
     /// do less, for some domains only, and until a time, if you like.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Rotate the master key, which encrypts the callback keys in the database
+    #[command(subcommand)]
+    MasterKey(master_key::MasterKeyCommand),
     Send(Box<send::SendCommand>),
     Simulate(Box<simulate::SimulateCommand>),
     Diagnose(Box<diagnose::DiagnoseCommand>),
@@ -129,6 +134,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate(command) => command.run().await,
         Command::Domain(command) => command.run().await,
         Command::Token(command) => command.run().await,
+        Command::MasterKey(command) => command.run().await,
         Command::Send(command) => command.run().await,
         Command::Simulate(command) => command.run().await,
         Command::Diagnose(command) => command.run().await,

@@ -79,10 +79,10 @@ impl ServeCommand {
         // With the privileges that renewed certificates are read with, and before a database is started.
         let certificate = self.serve.certificate()?;
         self.serve.retention_rules()?;
-        let known = (config::master_key(&data_dir)?, config::admin_token(&data_dir)?);
+        let known = (config::master_keys(&data_dir)?, config::admin_token(&data_dir)?);
         let mut database = database::open(&self.installation, &data_dir, Purpose::Serve)?;
         let served = async {
-            let Secrets { master_key, admin_token, new_admin_token } =
+            let Secrets { master_keys, admin_token, new_admin_token } =
                 database::find_or_make_secrets(&database.options, &data_dir, known).await?;
             if new_admin_token {
                 let file = data_dir.path().join(config::ADMIN_TOKEN_FILE);
@@ -99,7 +99,7 @@ impl ServeCommand {
                 data_dir: data_dir.path().to_owned(),
                 database: database.options.clone(),
                 read_database,
-                master_key,
+                master_keys,
                 admin_token: admin_token.clone(),
                 certificate,
                 metrics,

@@ -139,10 +139,9 @@ async fn register(state: &AppState) -> anyhow::Result<(Arc<SigningKey>, DateTime
         admin::put_domain(pool, &actor, DOMAIN, settings, now).await?.0.created_at
     };
     let keys = store::signing_key::list_signing_keys(pool).await?;
-    let master_key = state.registry.master_key();
     let key = match keys.iter().find(|key| key.domain == DOMAIN) {
-        Some(row) => open_key(row, master_key)?,
-        None => admin::add_key(pool, &actor, master_key, DOMAIN, None, now).await?.1,
+        Some(row) => open_key(row, &state.registry.current().master_key)?,
+        None => admin::add_key(pool, &actor, state.registry.master_keys(), DOMAIN, None, now).await?.1,
     };
     state.registry.refresh().await?;
     Ok((Arc::new(SigningKey::new(key.expose_secret())), registered_at))

@@ -302,10 +302,10 @@ pub async fn add_key(
     Body(body): Body<AddKeyBody>,
 ) -> Result<HttpResponse, ApiError> {
     let generated = body.key.is_none();
-    let master_key = state.registry.master_key();
+    let master_keys = state.registry.master_keys();
     let domain = named(&domain)?;
     let (row, key) =
-        admin::add_key(&state.work_pool, &principal.actor, master_key, domain, body.key, clock::now()).await?;
+        admin::add_key(&state.work_pool, &principal.actor, master_keys, domain, body.key, clock::now()).await?;
     state.registry.refresh_after_change().await;
     Ok(HttpResponse::Created().json(AddedKey {
         key_id: row.key_id,

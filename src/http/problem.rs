@@ -277,6 +277,7 @@ impl From<AdminError> for ApiError {
             AdminError::Invalid { name, reason } => Self::invalid(name, reason),
             AdminError::NotFound(what) => Self::NotFound(what),
             AdminError::KeyExists | AdminError::KeyShared(_) => Self::Conflict(error.to_string()),
+            AdminError::MasterKey(error) => Self::Unavailable(error.into()),
             AdminError::Database(error) => error.into(),
         }
     }

@@ -37,6 +37,7 @@ closed_set! {
         SealedReportDeleted,
         /// Events that a wrong clock recorded in the future were moved to the present.
         ClockRepaired,
+        MasterKeyRotated,
     }
 }
 

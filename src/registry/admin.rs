@@ -10,7 +10,8 @@ use sqlx::{PgConnection, PgPool};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use super::master_key::MasterKey;
+use super::master_key::{MasterKey, MasterKeyError};
+use super::master_keys::MasterKeys;
 use super::{hash_callback_token, open_key};
 use crate::access::Actor;
 use crate::access::audit::{self, Subject};
@@ -58,6 +59,9 @@ pub enum AdminError {
         "{0} has this key, and their names are such that a message signed for one could be turned into one for the other"
     )]
     KeyShared(String),
+    /// The installation's master key is not known.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
     /// The database failed.
     #[error("the database cannot keep the change")]
     Database(#[from] sqlx::Error),
@@ -134,12 +138,13 @@ pub async fn remove_domain(pool: &PgPool, actor: &Actor, domain: &str, now: Date
 /// Adds a key to a domain: the given one, or a new random one of 32 characters. Gives its id and the key.
 ///
 /// # Errors
-/// [`AdminError::Invalid`] when the key has not 32-128 characters, [`AdminError::KeyExists`], and
-/// [`AdminError::KeyShared`] when a domain with which this one could be confused has it.
+/// [`AdminError::Invalid`] when the key has not 32-128 characters, [`AdminError::KeyExists`],
+/// [`AdminError::KeyShared`] when a domain with which this one could be confused has it, and [`AdminError::MasterKey`]
+/// when another process has rotated the master key, and this one does not know the new one.
 pub async fn add_key(
     pool: &PgPool,
     actor: &Actor,
-    master_key: &MasterKey,
+    master_keys: &MasterKeys,
     domain: &str,
     given: Option<SecretString>,
     now: DateTime<Utc>,
@@ -151,7 +156,10 @@ pub async fn add_key(
     if store::domain::get_domain(&mut *transaction, domain).await?.is_none() {
         return Err(AdminError::NotFound("domain"));
     }
-    refuse_shared_key(&mut transaction, master_key, domain, &key).await?;
+    // Under the lock, so that no rotation comes in between.
+    let check = store::installation::get_master_key_check(&mut *transaction).await?;
+    let master_key = master_keys.find(&check.unwrap_or_default())?;
+    refuse_shared_key(&mut transaction, &master_key, domain, &key).await?;
     let key_id = Uuid::new_v4();
     let row = SigningKeyRow {
         key_id,

@@ -1,6 +1,7 @@
 //! Making the database ready: schema, shards, the check of the master key, partitions of the log.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use sqlx::migrate::{Migrate, MigrateError};
@@ -8,6 +9,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::master_key::{MasterKey, MasterKeyError};
+use super::master_keys::MasterKeys;
 use crate::store;
 use crate::store::installation::InstallationRow;
 
@@ -45,14 +47,14 @@ impl InstallationError {
     }
 }
 
-/// Whether the database has an installation. Changes nothing, and reads a schema of any version.
+/// The installation's master key; `None` when the database has no installation. Changes nothing, and reads a schema of
+/// any version.
 ///
 /// # Errors
-/// [`MasterKeyError`] when it has one, and this is not its master key, or there is no key.
-pub async fn exists(pool: &PgPool, master_key: Option<&MasterKey>) -> Result<bool, InstallationError> {
-    let Some(check) = store::installation::get_master_key_check(pool).await? else { return Ok(false) };
-    let master_key = master_key.ok_or(MasterKeyError::Missing)?;
-    if check == check_of(master_key) { Ok(true) } else { Err(MasterKeyError::Wrong.into()) }
+/// [`MasterKeyError`] when it is not among the keys that are known.
+pub async fn find_master_key(pool: &PgPool, keys: &MasterKeys) -> Result<Option<Arc<MasterKey>>, InstallationError> {
+    let check = store::installation::get_master_key_check(pool).await?;
+    Ok(check.map(|check| keys.find(&check)).transpose()?)
 }
 
 /// Whether the schema is that of this version.
@@ -70,38 +72,30 @@ pub async fn is_up_to_date(pool: &PgPool) -> Result<bool, InstallationError> {
 /// `shards` says how many a new installation has; one that is there keeps those that it was made with.
 ///
 /// # Errors
-/// [`InstallationError`]; [`MasterKeyError::Wrong`] in it when the installation was made with another master key.
+/// [`InstallationError`]; [`MasterKeyError`] in it, before anything has changed, when the key of an installation that is
+/// there is not known.
 pub async fn prepare(
     pool: &PgPool,
-    master_key: &MasterKey,
+    keys: &MasterKeys,
     shards: i16,
     now: DateTime<Utc>,
 ) -> Result<InstallationRow, InstallationError> {
-    // Before anything is written.
-    exists(pool, Some(master_key)).await?;
+    let master_key = match find_master_key(pool, keys).await? {
+        Some(master_key) => master_key,
+        None => keys.present()?.ok_or(MasterKeyError::Missing)?,
+    };
     bring_up_to_date(pool).await?;
     let mut transaction = pool.begin().await?;
-    let check = check_of(master_key);
+    let check = master_key.check();
     store::installation::insert_installation(&mut *transaction, Uuid::new_v4(), shards, &check, now).await?;
     let installation =
         store::installation::get_installation(&mut *transaction).await?.ok_or(sqlx::Error::RowNotFound)?;
-    check_master_key(&installation, master_key)?;
+    // Another process may have made the installation meanwhile.
+    keys.find(&installation.master_key_check)?;
     store::installation::insert_shards(&mut *transaction, installation.shards).await?;
     transaction.commit().await?;
     make_partitions_ahead(&mut *pool.acquire().await?, now).await?;
     Ok(installation)
-}
-
-/// Whether an installation was made with this master key.
-///
-/// # Errors
-/// [`MasterKeyError::Wrong`] when it was not.
-pub fn check_master_key(installation: &InstallationRow, master_key: &MasterKey) -> Result<(), MasterKeyError> {
-    if installation.master_key_check == check_of(master_key) { Ok(()) } else { Err(MasterKeyError::Wrong) }
-}
-
-fn check_of(master_key: &MasterKey) -> [u8; 32] {
-    master_key.derive("streamtally: check of the master key")
 }
 
 /// Migrations may take as long as they need, unlike the service's other work.

@@ -2,6 +2,8 @@
 //!
 //! The master key never leaves this module but as keys derived from it for other purposes.
 
+use std::path::PathBuf;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, Payload};
@@ -11,21 +13,26 @@ use secrecy::{ExposeSecret, SecretBox, SecretString};
 use sha2::Sha256;
 use uuid::Uuid;
 
+use crate::data_dir::DataDirError;
+
 const NONCE_BYTES: usize = 24;
 
 /// The master key of an installation.
 pub struct MasterKey(SecretBox<[u8; 32]>);
 
 /// Why a master key, or something sealed under it, cannot be used.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum MasterKeyError {
     /// It is not 32 bytes in base64.
     #[error("the master key must be 32 bytes in base64, as `openssl rand -base64 32` prints them")]
     Malformed,
-    /// It is not the key that the installation was made with.
+    /// A file holds something else.
+    #[error("{0} must hold 32 bytes in base64, as `openssl rand -base64 32` prints them")]
+    MalformedFile(PathBuf),
+    /// It is not the installation's.
     #[error(
-        "this is not the master key that the installation was made with, so its callback keys cannot be opened: \
-         set STREAMTALLY_MASTER_KEY to the old key, or bring back the file master-key of the data folder"
+        "this is not the master key of the installation, so its callback keys cannot be opened: set \
+         STREAMTALLY_MASTER_KEY to that key, or bring back the file master-key of the data folder"
     )]
     Wrong,
     /// There is none, but an installation.
@@ -34,6 +41,15 @@ pub enum MasterKeyError {
          STREAMTALLY_MASTER_KEY, or bring back the file master-key of the data folder"
     )]
     Missing,
+    /// The environment gives the present key, so that no next one is made.
+    #[error(
+        "the environment gives the master key: set STREAMTALLY_NEXT_MASTER_KEY to the next one, for this command and \
+         for every process of the service"
+    )]
+    NextMissing,
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
 }
 
 impl MasterKey {
@@ -57,6 +73,12 @@ impl MasterKey {
     #[must_use]
     pub fn to_base64(&self) -> SecretString {
         STANDARD.encode(self.0.expose_secret()).into()
+    }
+
+    /// A code by which an installation knows its master key, without telling it.
+    #[must_use]
+    pub fn check(&self) -> [u8; 32] {
+        self.derive("streamtally: check of the master key")
     }
 
     /// A key for another purpose, from which this one cannot be told.

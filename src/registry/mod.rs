@@ -1,6 +1,6 @@
 //! Who may send: ingest domains, their keys and secret paths. And the copy of all that each process keeps in memory.
 //!
-//! - [`master_key`]: keys at rest.
+//! - [`master_key`]: keys at rest; [`master_keys`]: where the master key is; [`rotation`]: changing it.
 //! - [`admin`]: changing what is registered.
 //! - [`installation`]: making the database ready.
 //! - [`watch`]: keeping the copy in memory true.
@@ -13,6 +13,8 @@ pub mod admin;
 pub mod copy;
 pub mod installation;
 pub mod master_key;
+pub mod master_keys;
+pub mod rotation;
 pub mod start;
 pub mod watch;
 
@@ -45,9 +47,11 @@ pub struct Domain {
 }
 
 /// Everything that is registered, at one moment.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Registry {
     version: i64,
+    /// What the callback keys are sealed under.
+    pub master_key: Arc<MasterKey>,
     domains: Arc<HashMap<String, Domain>>,
     /// Who may read.
     pub tokens: Tokens,
@@ -87,12 +91,13 @@ impl RegistryRows {
 impl Registry {
     /// What these rows register, ready for use.
     #[must_use]
-    pub fn of(rows: &RegistryRows, master_key: &MasterKey, admin_token: &SecretString) -> Self {
-        let opened = |row: &DomainRow| Some((row.domain.clone(), domain_of(row.clone(), &rows.keys, master_key)?));
+    pub fn of(rows: &RegistryRows, master_key: Arc<MasterKey>, admin_token: &SecretString) -> Self {
+        let opened = |row: &DomainRow| Some((row.domain.clone(), domain_of(row.clone(), &rows.keys, &master_key)?));
         Self {
             version: rows.installation.registry_version,
             domains: Arc::new(rows.domains.iter().filter_map(opened).collect()),
             tokens: Tokens::new(&rows.tokens, &rows.signed_out, admin_token),
+            master_key,
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a process starts with: the database made ready and read, or, while it is away, the copy of the registry.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -10,6 +11,7 @@ use super::RegistryRows;
 use super::copy::{self, CopyError};
 use super::installation::{self, InstallationError, SHARDS};
 use super::master_key::{MasterKey, MasterKeyError};
+use super::master_keys::MasterKeys;
 use crate::clock;
 use crate::local_store::LocalStore;
 use crate::store::installation::InstallationRow;
@@ -47,6 +49,8 @@ pub enum StartError {
 pub struct Start {
     /// What is registered.
     pub registry: RegistryRows,
+    /// What its callback keys are sealed under.
+    pub master_key: Arc<MasterKey>,
     /// Whether the database is ready; else [`prepare_until_done`] makes it.
     pub prepared: bool,
 }
@@ -59,7 +63,7 @@ pub struct Start {
 /// [`StartError`].
 pub async fn start(
     pool: &PgPool,
-    master_key: &MasterKey,
+    master_keys: &MasterKeys,
     local_store: Option<&LocalStore>,
     waiting: bool,
 ) -> Result<Start, StartError> {
@@ -67,22 +71,24 @@ pub async fn start(
         Some(local_store) => copy::get(local_store).await.or_else(forget)?,
         None => None,
     };
-    match installation::prepare(pool, master_key, SHARDS, clock::now()).await {
+    match installation::prepare(pool, master_keys, SHARDS, clock::now()).await {
         Ok(found) => {
             if waiting && copy.is_some_and(|copy| !is_same(&copy.installation, &found)) {
                 return Err(StartError::OtherInstallation);
             }
-            Ok(Start { registry: RegistryRows::read(pool).await?, prepared: true })
+            let registry = RegistryRows::read(pool).await?;
+            let master_key = master_keys.find(&registry.installation.master_key_check)?;
+            Ok(Start { registry, master_key, prepared: true })
         }
         Err(error) if error.is_passing() && local_store.is_some() => {
             let Some(registry) = copy else { return Err(StartError::NoCopy(error)) };
-            installation::check_master_key(&registry.installation, master_key)?;
+            let master_key = master_keys.find(&registry.installation.master_key_check)?;
             let error = &error as &dyn std::error::Error;
             tracing::warn!(
                 error,
                 "the database cannot be reached: receiving with the copy of its registry; see to the database"
             );
-            Ok(Start { registry, prepared: false })
+            Ok(Start { registry, master_key, prepared: false })
         }
         Err(error) => Err(error.into()),
     }
@@ -91,14 +97,14 @@ pub async fn start(
 /// Makes the database ready as soon as it is back, and says so.
 pub async fn prepare_until_done(
     pool: &PgPool,
-    master_key: &MasterKey,
+    master_keys: &MasterKeys,
     expected: &InstallationRow,
     prepared: &watch::Sender<bool>,
 ) {
     let mut failing = false;
     while !*prepared.borrow() {
         sleep(PAUSE).await;
-        let found = installation::prepare(pool, master_key, SHARDS, clock::now()).await.map_err(StartError::from);
+        let found = installation::prepare(pool, master_keys, SHARDS, clock::now()).await.map_err(StartError::from);
         match found {
             Ok(found) if is_same(&found, expected) => {
                 tracing::info!("the database is ready");

@@ -1,6 +1,7 @@
 //! Keeping the copy of the registry in memory true: reloaded at once where the change was made, and within a second
 //! everywhere else.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,11 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::master_key::MasterKey;
+use super::master_key::MasterKeyError;
+use super::master_keys::MasterKeys;
+use super::start::Start;
 use super::{Registry, RegistryRows, copy};
+use crate::access::Tokens;
 use crate::local_store::LocalStore;
 use crate::store;
 use crate::store::channel::{REGISTRY, listen_until_stopped};
@@ -22,29 +26,63 @@ const POLL: Duration = Duration::from_secs(1);
 /// How long looking may take: a connection may have died without a word.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Why a change of the registry does not take effect. What was known stays.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// The database failed.
+    #[error("the registry cannot be read")]
+    Database(#[from] sqlx::Error),
+    /// The master key was rotated, and the new one is not known here.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+}
+
+impl RefreshError {
+    fn log(&self) {
+        match self {
+            Self::Database(error) => {
+                let error = error as &dyn std::error::Error;
+                tracing::warn!(
+                    error,
+                    "the registry cannot be read; going on with what is known: changes take effect when the database is \
+                     back"
+                );
+            }
+            Self::MasterKey(error) => {
+                let error = error as &dyn std::error::Error;
+                tracing::error!(
+                    error,
+                    "the master key was rotated, and this process does not have the new one: it goes on with the \
+                     domains and callback keys that it knows; give it the new key"
+                );
+            }
+        }
+    }
+}
+
 /// The registry as this process knows it.
 #[derive(Clone)]
 pub struct LiveRegistry {
     pool: PgPool,
-    master_key: Arc<MasterKey>,
+    master_keys: MasterKeys,
     admin_token: Arc<SecretString>,
     local_store: Option<Arc<LocalStore>>,
     current: Arc<watch::Sender<Registry>>,
 }
 
 impl LiveRegistry {
-    /// A registry that holds these rows to begin with. It is cached in the local store, if there is one.
+    /// A registry that holds to begin with what the process starts with. It is cached in the local store, if there is one.
     pub async fn new(
         pool: PgPool,
-        master_key: Arc<MasterKey>,
+        master_keys: MasterKeys,
         admin_token: Arc<SecretString>,
         local_store: Option<Arc<LocalStore>>,
-        rows: &RegistryRows,
+        start: &Start,
     ) -> Self {
-        let registry = Registry::of(rows, &master_key, &admin_token);
+        let registry = Registry::of(&start.registry, Arc::clone(&start.master_key), &admin_token);
         let registry =
-            Self { pool, master_key, admin_token, local_store, current: Arc::new(watch::Sender::new(registry)) };
-        registry.keep_copy(rows).await;
+            Self { pool, master_keys, admin_token, local_store, current: Arc::new(watch::Sender::new(registry)) };
+        registry.keep_copy(&start.registry).await;
         registry
     }
 
@@ -54,23 +92,32 @@ impl LiveRegistry {
         self.current.borrow().clone()
     }
 
-    /// The key that callback keys are sealed under.
+    /// The master keys that this process knows.
     #[must_use]
-    pub fn master_key(&self) -> &MasterKey {
-        &self.master_key
+    pub fn master_keys(&self) -> &MasterKeys {
+        &self.master_keys
     }
 
     /// Loads it again if it has changed.
     ///
     /// # Errors
-    /// Those of the database; what was known stays.
-    pub async fn refresh(&self) -> Result<(), sqlx::Error> {
+    /// [`RefreshError`]; what was known stays.
+    pub async fn refresh(&self) -> Result<(), RefreshError> {
         let installation = store::installation::get_installation(&self.pool).await?;
         if installation.is_some_and(|row| row.registry_version == self.current.borrow().version) {
             return Ok(());
         }
         let rows = RegistryRows::read(&self.pool).await?;
-        let registry = Registry::of(&rows, &self.master_key, &self.admin_token);
+        let master_key = match self.master_keys.find(&rows.installation.master_key_check) {
+            Ok(master_key) => master_key,
+            Err(error) => {
+                // Tokens need no key: a revoked one stops working here, too.
+                let tokens = Tokens::new(&rows.tokens, &rows.signed_out, &self.admin_token);
+                self.current.send_modify(|current| current.tokens = tokens);
+                return Err(error.into());
+            }
+        };
+        let registry = Registry::of(&rows, master_key, &self.admin_token);
         // Of two loads at the same time, the one that read later stays.
         let changed = self.current.send_if_modified(|current| {
             let newer = registry.version > current.version;
@@ -112,23 +159,16 @@ impl LiveRegistry {
     pub async fn run(self, stopped: CancellationToken) {
         let told = Notify::new();
         tokio::join!(listen_until_stopped(&self.pool, REGISTRY, &told, &stopped), async {
-            let mut failing = false;
+            let mut failure = None;
             while stopped.run_until_cancelled(timeout(POLL, told.notified())).await.is_some() {
                 let refreshed = timeout(PATIENCE, self.refresh()).await;
-                match refreshed.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
-                    Ok(()) => failing = false,
-                    Err(error) => {
-                        if !failing {
-                            let error = &error as &dyn std::error::Error;
-                            tracing::warn!(
-                                error,
-                                "the registry cannot be read; going on with what is known: changes take effect when \
-                                 the database is back"
-                            );
-                        }
-                        failing = true;
-                    }
+                let error = refreshed.unwrap_or(Err(sqlx::Error::PoolTimedOut.into())).err();
+                let kind = error.as_ref().map(mem::discriminant);
+                // Once, and not every second.
+                if let Some(error) = error.filter(|_| kind != failure) {
+                    error.log();
                 }
+                failure = kind;
             }
         });
     }

@@ -97,6 +97,15 @@ pub async fn get_master_key_check(executor: impl PgExecutor<'_>) -> Result<Optio
     }
 }
 
+/// Says that the installation has another master key.
+///
+/// # Errors
+/// Those of the database.
+pub async fn update_master_key_check(executor: impl PgExecutor<'_>, check: &[u8]) -> Result<(), sqlx::Error> {
+    sqlx::query!("update installation set master_key_check = $1", check).execute(executor).await?;
+    Ok(())
+}
+
 /// Says that the registry changes in this transaction, and makes other changes of it wait. Processes that listen hear
 /// of it when it commits.
 ///

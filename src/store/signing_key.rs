@@ -48,6 +48,21 @@ pub async fn insert_signing_key(executor: impl PgExecutor<'_>, row: &SigningKeyR
     Ok(())
 }
 
+/// Replaces a key by itself, sealed anew.
+///
+/// # Errors
+/// Those of the database.
+pub async fn update_sealed_key(
+    executor: impl PgExecutor<'_>,
+    key_id: Uuid,
+    sealed_key: &[u8],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("update signing_key set sealed_key = $2 where key_id = $1", key_id, sealed_key)
+        .execute(executor)
+        .await?;
+    Ok(())
+}
+
 /// Removes a key of a domain. False when it has no such key.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! A service under test: its own database, its own port, and a client that knows which status it expects.
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -16,6 +16,7 @@ use streamtally::http::api_document;
 use streamtally::http::connections::Connections;
 use streamtally::reconciler;
 use streamtally::registry::master_key::MasterKey;
+use streamtally::registry::master_keys::MasterKeys;
 use streamtally::store;
 use streamtally::store::log::{NewEntryRow, SignatureUseRow};
 use streamtally::store::pool::{self, Use};
@@ -356,7 +357,7 @@ pub async fn serve(database: &TestDatabase, data_dir: &Path, settings: &[&str]) 
         data_dir: data_dir.to_owned(),
         database: database.options.clone(),
         read_database: None,
-        master_key: master_key(),
+        master_keys: master_keys(),
         admin_token: ADMIN_TOKEN.to_owned().into(),
         certificate: options.certificate().unwrap(),
         metrics: metrics(),
@@ -372,8 +373,11 @@ pub async fn serve(database: &TestDatabase, data_dir: &Path, settings: &[&str]) 
 }
 
 /// The master key of all these services.
-pub fn master_key() -> MasterKey {
-    MasterKey::from_base64(&"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned().into()).unwrap()
+pub const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+pub fn master_keys() -> MasterKeys {
+    let key = MasterKey::from_base64(&MASTER_KEY.to_owned().into()).unwrap();
+    MasterKeys::Given { present: Arc::new(key), next: None }
 }
 
 fn metrics() -> PrometheusHandle {

@@ -1,12 +1,22 @@
-//! Changing a key at the provider, and revoking a token: two processes on one database, and what each knows of it.
+//! Changing a key at the provider, revoking a token, and rotating the master key: several processes on one database, and
+//! what each knows of it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::json;
+use streamtally::access::Actor;
+use streamtally::clock;
+use streamtally::data_dir::DataDir;
+use streamtally::registry::installation::find_master_key;
+use streamtally::registry::master_keys::MasterKeys;
+use streamtally::registry::open_key;
+use streamtally::registry::rotation::rotate;
+use streamtally::store::signing_key::list_signing_keys;
 use tokio::time::timeout;
 
-use crate::helpers::{TestApp, until};
+use crate::helpers::{MASTER_KEY, TestApp, until};
 use crate::messages::{KEY, Push};
 
 const KEYS: &str = "/v1/domains/push.example.com/keys";
@@ -106,4 +116,22 @@ async fn a_revoked_token_is_of_no_more_use_anywhere() {
     everywhere(200).await;
     app.delete(&format!("/v1/tokens/{}", made["token_id"].as_str().unwrap()), 204).await;
     everywhere(401).await;
+}
+
+#[tokio::test]
+async fn rotations_of_the_master_key_that_run_at_once_do_not_mix_up_their_keys() {
+    let app = TestApp::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("master-key"), MASTER_KEY).unwrap();
+    let keys = MasterKeys::Files(DataDir::find(Some(folder.path())).unwrap());
+    let actor = Actor { name: "an operator".to_owned(), token_id: None };
+    let before = keys.present().unwrap().unwrap().check();
+    for done in join_all((0..4).map(|_| rotate(&app.pool, &keys, &actor, clock::now()))).await {
+        done.unwrap();
+    }
+    assert!(keys.next().unwrap().is_none());
+    let master_key = find_master_key(&app.pool, &keys).await.unwrap().unwrap();
+    assert_ne!(master_key.check(), before);
+    let rows = list_signing_keys(&app.pool).await.unwrap();
+    assert!(!rows.is_empty() && rows.iter().all(|row| open_key(row, &master_key).is_ok()));
 }

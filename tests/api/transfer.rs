@@ -7,7 +7,7 @@ use streamtally::event_log::transfer::{ImportError, Imported, Lines, LinesError,
 use streamtally::reconciler::rebuild::Purpose;
 use streamtally::registry::installation;
 
-use crate::helpers::{TestApp, master_key};
+use crate::helpers::{TestApp, master_keys};
 use crate::messages::{DOMAIN, Push};
 use crate::rebuild::{differences, eventful, sql};
 use crate::server::{TestDatabase, on_citus};
@@ -22,7 +22,7 @@ async fn empty() -> TestApp {
 async fn empty_of(shards: i16) -> TestApp {
     let database = TestDatabase::create().await;
     let pool = PgPool::connect_lazy_with(database.options.clone());
-    installation::prepare(&pool, &master_key(), shards, clock::now()).await.unwrap();
+    installation::prepare(&pool, &master_keys(), shards, clock::now()).await.unwrap();
     pool.close().await;
     TestApp::start_empty(database, &ROLES).await
 }

@@ -113,8 +113,12 @@ fn the_chapter_on_bills_closes_a_month() {
 }
 
 #[test]
-fn the_chapter_on_security_changes_a_key_and_releases_a_message() {
-    let reader = Reader::with_a_stream();
+fn the_chapter_on_security_changes_every_secret_and_releases_a_message() {
+    let mut reader = Reader::with_a_stream();
+    let secrets = |reader: &Reader| {
+        ["master-key", "admin-token"].map(|name| std::fs::read_to_string(reader.home.data_dir().join(name)).unwrap())
+    };
+    let [old_key, old_token] = secrets(&reader);
     let long_ago = streamtally::clock::now().timestamp() - 3 * 86_400;
     let send = "send start --domain push.example.com --stream room2 --url http://127.0.0.1:8080 --publish-timestamp";
     reader.run(&format!("{send} {long_ago}"));
@@ -122,6 +126,16 @@ fn the_chapter_on_security_changes_a_key_and_releases_a_message() {
     reader.read("docs/security.md", "# Who may send");
     let after = reader.run("domain show push.example.com");
     assert!(before != after, "{after}");
+    let [new_key, new_token] = secrets(&reader);
+    assert!(old_key != new_key && old_token != new_token);
+    let copied = ["master-key.old", "master-key.new"].map(|name| reader.home.path().join(name));
+    assert_eq!(copied.map(|path| std::fs::read_to_string(path).unwrap()), [old_key, new_key]);
+    reader.service.stop();
+    reader.service = reader.home.serve();
+    let url = format!("{}/v1/live", reader.service.url());
+    let ask =
+        format!("curl --silent --output /dev/null --write-out '%{{http_code}}' {url} --header 'Authorization: Bearer");
+    assert_eq!([old_token, new_token].map(|token| reader.type_in(&format!("{ask} {}'", token.trim()))), ["401", "200"]);
     let commands = commands_of("docs/security.md", "## Secrets");
     let ask: Vec<_> = commands.lines().take(2).chain(["get '/v1/live'"]).collect();
     let live = reader.type_in(&ask.join("\n"));

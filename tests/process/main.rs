@@ -20,6 +20,7 @@ mod home;
 mod image;
 mod logs;
 mod main_job;
+mod master_key;
 mod monitoring;
 mod open_files;
 mod privileges;

@@ -124,6 +124,9 @@ fn a_folder_below_one_of_another_user_is_that_users() {
     let (status, printed) = scene.run(&["domain", "add", "push.example.com"]);
     assert_eq!(status, 0, "{printed}");
     assert_eq!(owner_of(&scene.folder), owner_of(&theirs));
+    let (status, printed) = scene.run(&["master-key", "rotate"]);
+    assert_eq!(status, 0, "{printed}");
+    assert_eq!(owner_of(&scene.folder.join("master-key")), owner_of(&theirs));
 
     // Root's own is not safe there: its name can be made to lead elsewhere.
     scene.folder = theirs.join("of-root");

@@ -62,6 +62,12 @@ fn secrets_of_the_environment_must_be_good_ones_and_are_never_told() {
     for (name, value, words) in [
         ("STREAMTALLY_ADMIN_TOKEN", "too-short-a-secret", "at least 32"),
         ("STREAMTALLY_MASTER_KEY", "bm90IDMyIGJ5dGVz", "32 bytes in base64"),
+        ("STREAMTALLY_NEXT_MASTER_KEY", "bm90IDMyIGJ5dGVz", "32 bytes in base64"),
+        (
+            "STREAMTALLY_NEXT_MASTER_KEY",
+            "c2VjcmV0LWtleS1vZi10aGlydHktdHdvLWJ5dGVzISE=",
+            "STREAMTALLY_MASTER_KEY is not",
+        ),
         ("DATABASE_URL", "mysql://user:pa55word@host/x", "postgres://USER:PASSWORD@HOST"),
     ] {
         let mut command = home.program();
@@ -88,24 +94,32 @@ fn a_missing_or_wrong_master_key_is_told_before_anything_is_written() {
     let home = Home::new(User::Ourselves);
     let (status, printed) = home.run(&["domain", "add", "push.example.com"]);
     assert_eq!(status, 0, "{printed}");
-    let [master_key, admin_token] = ["master-key", "admin-token"].map(|name| home.data_dir().join(name));
+    let [master_key, next_key, admin_token] =
+        ["master-key", "master-key.next", "admin-token"].map(|name| home.data_dir().join(name));
     assert_eq!(mode_of(&master_key), 0o600);
     let kept = fs::read_to_string(&master_key).expect("a key");
     fs::remove_file(&master_key).expect("a lost key");
-    let writing: [&[&str]; 3] = [&["domain", "add", "live.example.com"], &["token", "create", "wall"], &["migrate"]];
+    let writing: [&[&str]; 4] =
+        [&["domain", "add", "live.example.com"], &["token", "create", "wall"], &["migrate"], &["master-key", "rotate"]];
     for arguments in READING.into_iter().chain(writing) {
         let (status, printed) = home.run(arguments);
         assert_eq!(status, 1, "{arguments:?}: {printed}");
         assert!(printed.contains("the master key is missing"), "{arguments:?}: {printed}");
-        assert!(!master_key.exists(), "{arguments:?} made a key");
+        assert!(!master_key.exists() && !next_key.exists(), "{arguments:?} made a key");
     }
     home.assert_refused(&home.data_dir(), &["the master key is missing"]);
     let another = |command: &mut std::process::Command| {
         command.env("STREAMTALLY_MASTER_KEY", "c2VjcmV0LWtleS1vZi10aGlydHktdHdvLWJ5dGVzISE=");
     };
-    let words = ["this is not the master key that the installation was made with"];
+    let words = ["this is not the master key of the installation"];
     home.assert_refused_with(&home.data_dir(), another, &words);
-    assert!(!master_key.exists() && !admin_token.exists());
+    let (status, printed) = {
+        let mut command = home.program();
+        another(&mut command);
+        finish(command.args(["master-key", "rotate", "--data-dir"]).arg(home.data_dir()))
+    };
+    assert!(status == 1 && printed.contains(words[0]), "{printed}");
+    assert!(!master_key.exists() && !next_key.exists() && !admin_token.exists());
 
     fs::write(&master_key, kept).expect("a key");
     let (status, printed) = home.run(&["domain", "list"]);

@@ -92,8 +92,8 @@ pub async fn add_key(posted: Posted, state: Data<AppState>, domain: Path<String>
     let row = find_domain(&state, &domain).await?;
     let given = posted.text("key").map(SecretString::from);
     let generated = given.is_none();
-    let (actor, master_key) = (&posted.visitor.principal.actor, state.registry.master_key());
-    let added = admin::add_key(&state.work_pool, actor, master_key, &row.domain, given, clock::now()).await;
+    let (actor, master_keys) = (&posted.visitor.principal.actor, state.registry.master_keys());
+    let added = admin::add_key(&state.work_pool, actor, master_keys, &row.domain, given, clock::now()).await;
     let (_, key) = added.map_err(ApiError::from)?;
     state.registry.refresh_after_change().await;
     if !generated {

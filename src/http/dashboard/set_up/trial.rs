@@ -62,7 +62,8 @@ pub async fn send_trial(
     let row = find_domain(&state, &domain).await?;
     let keys = store::signing_key::list_signing_keys(&state.work_pool).await?;
     let key = keys.iter().find(|key| key.domain == row.domain).ok_or(ApiError::NotFound("key"))?;
-    let key = open_key(key, state.registry.master_key()).map_err(|error| ApiError::Unavailable(error.into()))?;
+    let key =
+        open_key(key, &state.registry.current().master_key).map_err(|error| ApiError::Unavailable(error.into()))?;
     let key = SigningKey::new(key.expose_secret());
     let joiner = Joiner::from_text(&row.joiner).unwrap_or_default();
     let app = row.apps.as_ref().and_then(|apps| apps.first()).map_or("live", String::as_str);
