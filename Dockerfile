@@ -14,7 +14,7 @@ COPY . .
 # that are older than the cache look unchanged to cargo, whatever is in them: hence the touch.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target,sharing=locked \
-    touch src/lib.rs src/main.rs \
+    touch src/lib.rs src/main.rs crates/*/src/lib.rs \
     && cargo build --release --locked \
     && cp target/release/streamtally /usr/local/bin/
 

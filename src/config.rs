@@ -17,18 +17,20 @@ use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
+
 pub use limits::LimitOptions;
 pub use listening::ListenOptions;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::data_dir::DataDir;
 use crate::huawei::admission::Limits;
+use crate::platform::data_dir::DataDir;
+use crate::platform::tls::{Certificate, TlsFiles};
 use crate::reconciler::infer::Rules;
 use crate::reconciler::retention;
 use crate::registry::master_key::MasterKey;
 use crate::registry::master_keys::MasterKeys;
-use crate::tls::{Certificate, TlsFiles};
+use crate::telemetry::LogFormat;
 
 pub use file::with_file;
 
@@ -212,15 +214,6 @@ pub struct ServeOptions {
         value_name = "FILTER"
     )]
     pub log: String,
-}
-
-/// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Pretty,
-    /// One JSON object a line.
-    Json,
 }
 
 impl ServeOptions {

@@ -3,14 +3,14 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use streamtally::command;
+use streamtally::cli;
 
 /// Receiving makes and frees many small things on several threads, which this takes less of the processor for.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let cli = match command::parse(std::env::args_os().collect()) {
+    let arguments = match cli::parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(error) => return fail(&error),
     };
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };
-    match runtime.block_on(command::run(cli)) {
+    match runtime.block_on(cli::run(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
@@ -30,7 +30,7 @@ const NOBODY_READS: u8 = 128 + 13;
 /// Prints what went wrong and why; causes that the text before has told already are left out. When nobody reads what is
 /// printed, nothing is wrong.
 fn fail(error: &anyhow::Error) -> ExitCode {
-    if matches!(error.downcast_ref(), Some(command::PrintError::NobodyReads)) {
+    if matches!(error.downcast_ref(), Some(cli::PrintError::NobodyReads)) {
         return ExitCode::from(NOBODY_READS);
     }
     let mut told = error.to_string();
@@ -40,9 +40,9 @@ fn fail(error: &anyhow::Error) -> ExitCode {
         }
     }
     let _ = writeln!(std::io::stderr(), "streamtally: {told}");
-    if let Some(failed) = error.downcast_ref::<command::ProgramFailed>() {
+    if let Some(failed) = error.downcast_ref::<cli::ProgramFailed>() {
         return ExitCode::from(failed.exit_code());
     }
     // Bad usage, as clap has it too, is told apart from failure.
-    if error.is::<command::BadUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    if error.is::<cli::BadUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

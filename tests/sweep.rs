@@ -4,7 +4,6 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use streamtally::model::report::Certainty;
-
 use streamtally::report::push::Push;
 use streamtally::report::sweep::{Counts, Row, Sweep};
 

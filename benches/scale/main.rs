@@ -41,7 +41,7 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        if !streamtally::postgres::PrivatePostgres::exists_in(&arguments.data_dir) {
+        if !private_postgres::PrivatePostgres::exists_in(&arguments.data_dir) {
             seed::seed(&arguments.data_dir, arguments.sessions).await?;
         }
         if !arguments.only_seed {

@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use private_postgres::{LockHolder, Options, PrivatePostgres};
 use reqwest::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 use streamtally::config::ADMIN_TOKEN_FILE;
-use streamtally::data_dir::DataDir;
-use streamtally::postgres::{Options, PrivatePostgres, Purpose};
+use streamtally::platform::data_dir::DataDir;
 use tokio::task::JoinSet;
 
 use super::queries::{Question, Samples};
@@ -47,7 +47,7 @@ pub(super) async fn measure(folder: &Path, only: &str) -> anyhow::Result<()> {
     let private = PrivatePostgres::open(&Options {
         data_dir: folder.to_owned(),
         bin: None,
-        purpose: Purpose::Command,
+        holder: LockHolder::Command,
         parameters: Vec::new(),
     })?;
     let mut connection = PgConnection::connect_with(&options_of(&private)).await?;

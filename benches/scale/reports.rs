@@ -6,8 +6,7 @@ use anyhow::{Context, ensure};
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
-
-use streamtally::clock;
+use streamtally::platform::clock;
 
 use super::measure::Service;
 

@@ -5,15 +5,16 @@ use std::sync::{Arc, mpsc};
 
 use anyhow::Context;
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use private_postgres::{LockHolder, Options, PrivatePostgres};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use streamtally::data_dir::DataDir;
-use streamtally::postgres::{Options, PrivatePostgres, Purpose};
+use streamtally::platform::clock;
+use streamtally::platform::data_dir::DataDir;
 use streamtally::registry::installation;
 use streamtally::store::domain::DomainRow;
 use streamtally::store::pool::{self, Use};
 use streamtally::store::session::SessionRow;
-use streamtally::{clock, config, store};
+use streamtally::{config, store};
 
 use super::copy::{Rows, copy_in};
 use super::history::{History, LogRow, Place};
@@ -39,7 +40,7 @@ pub(super) async fn seed(folder: &Path, ended: u32) -> anyhow::Result<()> {
     let private = PrivatePostgres::open(&Options {
         data_dir: folder.to_owned(),
         bin: None,
-        purpose: Purpose::Serve,
+        holder: LockHolder::Serve,
         parameters,
     })?;
     let options = options_of(&private);

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use actix_web::web::{Bytes, Data};
 use actix_web::{App, HttpResponse, HttpServer, web};
+use private_postgres::{LockHolder, Options, PrivatePostgres};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use streamtally::huawei::notification::{self, Event};
 use streamtally::huawei::signature::{self, Joiner, SignedFields, SigningKey};
-use streamtally::postgres::{Options, PrivatePostgres, Purpose};
 
 use crate::service::KEY;
 
@@ -48,7 +48,7 @@ pub async fn serve(data_dir: &Path, listen: &str) -> anyhow::Result<()> {
     let private = PrivatePostgres::open(&Options {
         data_dir: data_dir.to_owned(),
         bin: None,
-        purpose: Purpose::Serve,
+        holder: LockHolder::Serve,
         parameters: Vec::new(),
     })?;
     let pool =

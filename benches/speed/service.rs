@@ -7,11 +7,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use private_postgres::{LockHolder, Options, PrivatePostgres};
 use reqwest::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
-use streamtally::postgres::{Options, PrivatePostgres, Purpose};
 use tempfile::TempDir;
 
 /// The domain that everything is about, and its key.
@@ -141,7 +141,7 @@ impl Served {
         let private = PrivatePostgres::open(&Options {
             data_dir: self.folder.path().to_owned(),
             bin: None,
-            purpose: Purpose::Command,
+            holder: LockHolder::Command,
             parameters: Vec::new(),
         })?;
         Ok(options_of(&private))

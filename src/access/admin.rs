@@ -1,6 +1,5 @@
 //! Making and revoking tokens.
 
-use crate::model::access::{Act, Scope};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -9,6 +8,7 @@ use uuid::Uuid;
 
 use super::audit::{self, Subject};
 use super::{Actor, generate_token, hash_token};
+use crate::model::access::{Act, Scope};
 use crate::store;
 use crate::store::access_token::AccessTokenRow;
 

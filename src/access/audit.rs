@@ -1,13 +1,13 @@
 //! Who did what: every administrative act is written down in the transaction that does it, or, if it goes into the
 //! event log, whose appends commit by themselves, just before.
 
-use crate::model::access::Act;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::Actor;
+use crate::model::access::Act;
 use crate::store;
 use crate::store::audit::AuditRow;
 

@@ -8,18 +8,19 @@ pub mod audit;
 pub mod last_use;
 pub mod sign_in;
 
-use crate::model::access::Scope;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::store::access_token::AccessTokenRow;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use sign_in::SignIn;
 use uuid::Uuid;
+
+use crate::model::access::Scope;
+use crate::store::access_token::AccessTokenRow;
+use sign_in::SignIn;
 
 /// Who does something, as logs and the audit trail name them.
 #[derive(Debug, Clone, PartialEq, Eq)]

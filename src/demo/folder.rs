@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::data_dir::{DataDir, DataDirError};
+use crate::platform::data_dir::{DataDir, DataDirError};
 
 /// The file that marks a folder as a demo's.
 const MARK: &str = "this-is-a-demo";

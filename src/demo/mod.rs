@@ -20,12 +20,12 @@ use secrecy::ExposeSecret;
 use tokio::time::sleep;
 
 use crate::access::Actor;
-use crate::clock;
+use crate::app::state::AppState;
 use crate::event_log::receive::Arrival;
-use crate::http::state::AppState;
 use crate::huawei::admission::{Path, SignatureRule};
 use crate::huawei::notification;
 use crate::huawei::signature::{Joiner, SigningKey};
+use crate::platform::clock;
 use crate::reconciler::infer::{Rules, infer};
 use crate::registry::admin::{self, DomainSettings};
 use crate::registry::open_key;

@@ -8,10 +8,10 @@ use reqwest::Client;
 use tokio::time::sleep;
 
 use super::{DOMAIN, scenery};
-use crate::clock;
 use crate::huawei::composing::{Message, Signing, compose};
 use crate::huawei::notification::Event;
 use crate::huawei::signature::{Joiner, SigningKey};
+use crate::platform::clock;
 use crate::simulation::life::{Telling, What};
 
 /// How long a signature is good for, in seconds.

@@ -1,12 +1,12 @@
 //! What an operator should look at: a signature that was used for more than it was made for.
 
-use crate::model::event::QuarantineReason;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::request_id;
+use crate::model::event::QuarantineReason;
+use crate::telemetry::request_id;
 
 /// How long nothing more is said about one domain and reason.
 const SILENCE: TimeDelta = TimeDelta::minutes(1);

@@ -1,6 +1,5 @@
 //! Appending a batch of received messages, and telling the truth about each.
 
-use crate::model::event::QuarantineReason;
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
@@ -12,8 +11,9 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, timeout_at};
 
 use super::incoming::Incoming;
-use crate::clock;
 use crate::huawei::admission::Limits;
+use crate::model::event::QuarantineReason;
+use crate::platform::clock;
 use crate::reconciler::push::get_push_state;
 use crate::registry::installation::make_partitions_ahead;
 use crate::store;

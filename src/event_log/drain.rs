@@ -1,6 +1,5 @@
 //! Draining the spool: what waits in it goes into the log, in its order, when the database is back.
 
-use crate::model::event::QuarantineReason;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,8 @@ use super::append::{Log, MOST_AT_ONCE, Settled};
 use super::group_commit::AppendError;
 use super::incoming::Incoming;
 use super::spool::{Portion, Queue, Spool, SpoolError};
-use crate::clock;
+use crate::model::event::QuarantineReason;
+use crate::platform::clock;
 use crate::telemetry::metrics::DRAINED_MESSAGES;
 
 /// How long to wait before the database is tried again.

@@ -6,7 +6,6 @@
 //!
 //! What the database does not confirm goes to the spool, and so does all that comes after it until that is drained.
 
-use crate::model::event::QuarantineReason;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::append::{Log, MOST_AT_ONCE};
 use super::incoming::Incoming;
 use super::spool::Spool;
-use crate::clock;
+use crate::model::event::QuarantineReason;
+use crate::platform::clock;
 use crate::telemetry::OnceASecond;
 
 /// How long a busy service waits for messages that go well into one commit.

@@ -1,6 +1,5 @@
 //! A received message on its way into the log.
 
-use crate::model::event::QuarantineReason;
 use std::borrow::Borrow;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +9,7 @@ use uuid::Uuid;
 use crate::huawei::admission::{self, Claim, Known, Limits, PushState, SignatureUse};
 use crate::huawei::notification::{Event, Notification};
 use crate::huawei::signature::{self, Signature};
+use crate::model::event::QuarantineReason;
 use crate::reconciler::push::get_push_state;
 use crate::session::{SessionKey, StreamKey};
 use crate::store;

@@ -1,6 +1,5 @@
 //! When a session ended, by an operator's word; and taking that back.
 
-use crate::model::access::Act;
 use chrono::{DateTime, Timelike, Utc};
 use serde_json::json;
 use sqlx::{Connection, PgPool};
@@ -8,6 +7,7 @@ use uuid::Uuid;
 
 use crate::access::Actor;
 use crate::access::audit::{self, Subject};
+use crate::model::access::Act;
 use crate::session::StreamKey;
 use crate::store;
 use crate::store::event::EventRow;

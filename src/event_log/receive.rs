@@ -1,6 +1,5 @@
 //! Receiving a message: judged, and appended if it is to be kept.
 
-use crate::model::event::{AlteredMember, QuarantineReason};
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +11,7 @@ use crate::huawei::admission::{self, DomainPolicy, Limits, Path, Proof, Verdict}
 use crate::huawei::masking::Masker;
 use crate::huawei::notification::Notification;
 use crate::huawei::rendition;
+use crate::model::event::{AlteredMember, QuarantineReason};
 use crate::session::{SessionKey, StreamKey};
 use crate::store::log::NewEntryRow;
 

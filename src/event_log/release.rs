@@ -3,13 +3,13 @@
 //! The log is only ever added to: a release is an entry of its own, which says again what the quarantined one said. It
 //! is folded exactly as if the message had been accepted when it arrived.
 
-use crate::model::access::Act;
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgPool};
 use uuid::Uuid;
 
 use crate::access::Actor;
 use crate::access::audit::{self, Subject};
+use crate::model::access::Act;
 use crate::store;
 use crate::store::event::EventRow;
 use crate::store::release::ReleaseRow;

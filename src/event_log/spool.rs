@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use super::append::MOST_AT_ONCE;
 use super::incoming::Incoming;
-use crate::local_store::{Chunk, Files, Journal, LocalStore, Loss};
+use crate::platform::local_store::{Chunk, Files, Journal, LocalStore, Loss};
 use crate::telemetry::metrics::{
     SPOOL_BYTES, SPOOL_CAPACITY_BYTES, SPOOL_DAMAGED_FILES, SPOOL_LOST_MESSAGES, SPOOL_MESSAGES, SPOOL_REFUSED_MESSAGES,
 };

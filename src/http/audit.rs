@@ -1,6 +1,5 @@
 //! `/v1/audit`: who did what.
 
-use crate::model::access::Act;
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
@@ -10,11 +9,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::extract::{Access, Admin};
-use super::page::{PageParameters, PageRequest};
-use super::problem::ApiError;
-use super::query_string::{FromQuery, Query, QueryReader};
-use super::refusals::Refusals;
-use super::state::AppState;
+use crate::api::error_responses::Refusals;
+use crate::api::page::{PageParameters, PageRequest};
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, QueryReader};
+use crate::app::state::AppState;
+use crate::http::extract::Query;
+use crate::model::access::Act;
 use crate::query::Rows;
 use crate::store;
 use crate::store::audit::AuditRow;

@@ -1,6 +1,5 @@
 //! `/v1/broadcasts`: sessions of one stream, merged over short gaps.
 
-use crate::model::session::SessionStatus;
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
@@ -9,11 +8,13 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::extract::{Access, ReadImpersonal};
-use super::page::{PageParameters, PageRequest};
-use super::problem::ApiError;
-use super::query_string::{FromQuery, Query, QueryReader};
-use super::refusals::Refusals;
-use super::state::AppState;
+use crate::api::error_responses::Refusals;
+use crate::api::page::{PageParameters, PageRequest};
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, QueryReader};
+use crate::app::state::AppState;
+use crate::http::extract::Query;
+use crate::model::session::SessionStatus;
 use crate::query;
 use crate::session::StreamKey;
 use crate::store::broadcast::BroadcastRow;

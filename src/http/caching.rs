@@ -3,7 +3,6 @@
 //! A caller's access decides how its answers may be kept (`ForCaller`); whatever nobody decided about is not to be
 //! kept at all (see `security_headers`). An answer that is [`Tagged`] is left out when its caller has it.
 
-use crate::model::access::Scope;
 use actix_web::body::BoxBody;
 use actix_web::http::header::{ETag, EntityTag, HeaderValue, IfNoneMatch};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, Responder, ResponseError};
@@ -14,18 +13,19 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use utoipa::IntoParams;
 
-use super::problem::ApiError;
 use crate::access::Principal;
+use crate::api::problem::ApiError;
+use crate::model::access::Scope;
 
 /// No copy at all.
-pub(super) const NO_COPY: HeaderValue = HeaderValue::from_static("no-store");
+pub(crate) const NO_COPY: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The caller's own copy, never shown again without asking first.
 const OWN_COPY: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// What is known of a request once its caller is. Kept with the request.
 #[derive(Clone)]
-pub(super) struct ForCaller {
+pub(crate) struct ForCaller {
     /// How an answer that succeeds may be kept.
     pub keeping: HeaderValue,
     /// What the caller may see.

@@ -1,7 +1,5 @@
 //! Counts and times of callbacks. All of them are registered once, so that a callback costs a few atomic operations.
 
-use crate::model::event::QuarantineReason;
-use crate::model::rejection::RejectionReason;
 use std::sync::LazyLock;
 use std::time::Instant;
 
@@ -11,6 +9,8 @@ use metrics::{Counter, Histogram};
 use crate::event_log::group_commit::AppendError;
 use crate::huawei::admission::{Proof, Verdict};
 use crate::huawei::notification::Notification;
+use crate::model::event::QuarantineReason;
+use crate::model::rejection::RejectionReason;
 use crate::telemetry::metrics::{CALLBACK_ANSWER_SECONDS, CALLBACKS, SIGNATURE_REMAINING_SECONDS};
 
 /// The outcome of what is never read as a message, and is not timed either.

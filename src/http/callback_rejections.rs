@@ -1,17 +1,17 @@
 //! Requests to the callback addresses that are not read as a message: counted, so that a console that is set up wrongly
 //! is seen. The paths are the receiver's; elsewhere nobody counts.
 
-use crate::model::rejection::RejectionReason;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::callback_meters::count_unread;
-use super::client_address::source_address;
-use super::problem::ApiError;
-use super::state::AppState;
 use super::trace::method_of;
 use super::unanswered;
-use crate::clock;
+use crate::api::problem::ApiError;
+use crate::app::client_address::source_address;
+use crate::app::state::AppState;
+use crate::model::rejection::RejectionReason;
+use crate::platform::clock;
 
 /// Answers what is near the callback addresses and no message: another method, or another path.
 pub(super) async fn reject_unanswered(state: Data<AppState>, request: HttpRequest) -> Result<HttpResponse, ApiError> {

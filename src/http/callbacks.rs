@@ -1,6 +1,5 @@
 //! Receiving: the provider's callbacks.
 
-use crate::model::rejection::RejectionReason;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -12,18 +11,19 @@ use utoipa::ToSchema;
 
 use super::callback_meters::{Outcome, count, note_remaining};
 use super::callback_rejections::note_unread;
-use super::client_address::source_address;
-use super::connections::note_callback;
 use super::content_encoding;
 use super::extract::{MAX_BODY_BYTES, RawBody};
-use super::problem::ApiError;
-use super::refusals::CallbackRefusals;
-use super::state::AppState;
-use super::words::{ExpirySeconds, StartSeconds};
-use crate::clock;
+use crate::api::error_responses::CallbackRefusals;
+use crate::api::problem::ApiError;
+use crate::api::schema::{ExpirySeconds, StartSeconds};
+use crate::app::client_address::source_address;
+use crate::app::connections::note_callback;
+use crate::app::state::AppState;
 use crate::event_log::receive::Arrival;
 use crate::huawei::admission::{self, Verdict};
 use crate::huawei::notification;
+use crate::model::rejection::RejectionReason;
+use crate::platform::clock;
 
 /// What the provider takes for a confirmation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -158,7 +158,7 @@ async fn receive(
 ///
 /// # Errors
 /// When it is no notification, and when it is to be kept and is not known to be stored.
-pub(super) async fn take(
+pub(crate) async fn take(
     state: &AppState,
     source_ip: Option<IpAddr>,
     callback_token: Option<&SecretString>,

@@ -6,17 +6,14 @@ use actix_web::http::header::{CONTENT_ENCODING, HeaderMap};
 use actix_web::web::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-use super::problem::ApiError;
+use crate::api::problem::ApiError;
 use crate::huawei::notification::ParseError;
-
-/// What is decoded, as `Accept-Encoding` says it.
-pub(super) const ACCEPTED: &str = "gzip, deflate";
 
 /// The body that these headers describe, of at most `most` bytes.
 ///
 /// # Errors
 /// When it is encoded in another way, longer than that when it is decoded, or not what its encoding says.
-pub(super) fn decode(headers: &HeaderMap, body: Bytes, most: usize) -> Result<Bytes, ApiError> {
+pub(crate) fn decode(headers: &HeaderMap, body: Bytes, most: usize) -> Result<Bytes, ApiError> {
     let mut decoded = body;
     let mut lines = Vec::new();
     for line in headers.get_all(CONTENT_ENCODING) {

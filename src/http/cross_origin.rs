@@ -13,8 +13,8 @@ use actix_web::http::header::{
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
 
-use super::problem::ApiError;
 use super::trace::REQUEST_ID;
+use crate::api::problem::ApiError;
 
 /// For every origin.
 pub const ANY: &str = "*";
@@ -25,7 +25,7 @@ const REMEMBERED: usize = 3600;
 const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "PUT", "DELETE"];
 
 /// Tells browsers that pages of these origins may ask.
-pub(super) fn allow(origins: &[String]) -> Cors {
+pub(crate) fn allow(origins: &[String]) -> Cors {
     let last_event_id = HeaderName::from_static("last-event-id");
     let sent = [AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, last_event_id, REQUEST_ID];
     let cors = Cors::default()
@@ -43,13 +43,13 @@ pub(super) fn allow(origins: &[String]) -> Cors {
 struct OriginBeyond(HeaderValue);
 
 /// The origin of the page that sends a request beyond the query API, as far as its browser says.
-pub(super) fn origin_beyond(request: &HttpRequest) -> Option<HeaderValue> {
+pub(crate) fn origin_beyond(request: &HttpRequest) -> Option<HeaderValue> {
     request.extensions().get::<OriginBeyond>().map(|OriginBeyond(origin)| origin.clone())
 }
 
 /// Around that: beyond the query API CORS sees no request's origin, and what is wrong with a preflight is said in the shape
 /// of a problem.
-pub(super) async fn confine(
+pub(crate) async fn confine(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<Answer<impl MessageBody>, Error> {

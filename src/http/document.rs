@@ -1,6 +1,5 @@
 //! What the document of the API says beside its operations, and of all of them alike.
 
-use crate::model::access::Scope;
 use std::sync::LazyLock;
 
 use serde_json::Value;
@@ -12,10 +11,11 @@ use utoipa::{Modify, OpenApi as _};
 use utoipa_swagger_ui::Config;
 
 use super::extract::MAX_BODY_BYTES;
-use super::problem::ApiError;
-use super::query_string;
-use super::quota::QuotaError;
+use crate::api::problem::ApiError;
+use crate::api::problem::QuotaError;
+use crate::api::query_reader;
 use crate::huawei::notification::ParseError;
+use crate::model::access::Scope;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -55,16 +55,16 @@ use crate::huawei::notification::ParseError;
     ),
     // Those that only parameters or errors refer to: the others are found by themselves.
     components(schemas(
-        super::problem::Problem,
-        super::problem::InvalidParameter,
+        crate::api::problem::Problem,
+        crate::api::problem::InvalidParameter,
         super::reports::FormatWord,
         super::reports::PeriodBound,
         super::reports::ReportGroupBy,
         super::reports::TimeZoneWord,
         super::reports::WindowWord,
-        super::words::GroupBy,
-        super::words::RegisteredName,
-        super::words::SortWord,
+        crate::api::schema::GroupBy,
+        crate::api::schema::RegisteredName,
+        crate::api::schema::SortWord,
         crate::model::session::Renditions,
         crate::model::session::TimeField,
     )),
@@ -146,8 +146,8 @@ fn bound_text(parameter: &mut RefOr<Parameter>) {
     let free = text.enum_values.is_none() && text.format.is_none() && text.pattern.is_none();
     if free && text.schema_type == SchemaType::Type(Type::String) {
         text.min_length = Some(1);
-        text.max_length = Some(query_string::MAX_TEXT);
-        text.pattern = Some(query_string::TEXT_PATTERN.to_owned());
+        text.max_length = Some(query_reader::MAX_TEXT);
+        text.pattern = Some(query_reader::TEXT_PATTERN.to_owned());
     }
 }
 

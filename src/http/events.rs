@@ -1,7 +1,5 @@
 //! `/v1/events`: the event log, and letting quarantined messages count.
 
-use crate::model::access::Scope;
-use crate::model::event::{AlteredMember, Disposition, QuarantineReason, Signature};
 use actix_web::web::{Data, Json, Path};
 use actix_web::{get, post};
 use chrono::{DateTime, Utc};
@@ -11,14 +9,17 @@ use uuid::Uuid;
 
 use super::extract::{Access, Admin, Body, Read};
 use super::operator_ends::check_reason;
-use super::page::{PageParameters, PageRequest};
-use super::problem::ApiError;
-use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
-use super::refusals::{Clash, NotThere, Refusals, TooLong};
-use super::state::AppState;
 use crate::access::Principal;
-use crate::clock;
+use crate::api::error_responses::{Clash, NotThere, Refusals, TooLong};
+use crate::api::page::{PageParameters, PageRequest};
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
+use crate::app::state::AppState;
 use crate::event_log::release;
+use crate::http::extract::Query;
+use crate::model::access::Scope;
+use crate::model::event::{AlteredMember, Disposition, QuarantineReason, Signature};
+use crate::platform::clock;
 use crate::query;
 use crate::session::StreamKey;
 use crate::store::event::EventRow;

@@ -1,6 +1,6 @@
 //! What handlers are given: who asks, and the body of the request.
 
-use crate::model::access::Scope;
+use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
@@ -16,12 +16,14 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::caching::ForCaller;
-use super::connections::leave_unread;
-use super::dashboard;
-use super::problem::ApiError;
-use super::state::AppState;
+use super::sign_in_cookie;
 use crate::access::Principal;
-use crate::clock;
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, QueryReader};
+use crate::app::connections::leave_unread;
+use crate::app::state::AppState;
+use crate::model::access::Scope;
+use crate::platform::clock;
 
 /// The longest body that is read.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -98,7 +100,7 @@ impl<N: Needs> FromRequest for Access<N> {
 ///
 /// # Errors
 /// When that takes too long.
-pub(super) async fn take_turn(request: &HttpRequest, principal: &Principal) -> Result<(), ApiError> {
+pub(crate) async fn take_turn(request: &HttpRequest, principal: &Principal) -> Result<(), ApiError> {
     if let Some(state) = request.app_data::<Data<AppState>>() {
         let share = state.requests.take_within(TURN, principal).await?;
         request.extensions_mut().insert(share);
@@ -152,7 +154,7 @@ fn bearer_token(request: &HttpRequest) -> Option<String> {
 /// none, and changes nothing.
 fn signed_in(request: &HttpRequest, state: &AppState) -> Option<Principal> {
     let shows_none = !request.headers().contains_key(header::AUTHORIZATION);
-    if shows_none && request.method() == Method::GET { dashboard::signed_in(request, state) } else { None }
+    if shows_none && request.method() == Method::GET { sign_in_cookie::signed_in(request, state) } else { None }
 }
 
 /// Where a body ends at the latest. The server finds the end by itself, except for a request that offers an upgrade to
@@ -209,5 +211,22 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             deserializer.end().map_err(|error| ApiError::invalid("body", error.to_string()))?;
             Ok(Self(value))
         })
+    }
+}
+
+/// Extracts parameters, or answers 400.
+pub struct Query<T>(pub T);
+
+impl<T: FromQuery> FromRequest for Query<T> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let Some(state) = request.app_data::<Data<AppState>>() else {
+            return ready(Err(ApiError::NotFound("path")));
+        };
+        let mut reader = QueryReader::new(request.path(), request.query_string(), state.sealer.clone());
+        let parameters = T::from_query(&mut reader);
+        ready(reader.finish().map(|()| Self(parameters)))
     }
 }

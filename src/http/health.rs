@@ -10,10 +10,10 @@ use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::state::AppState;
+use crate::app::state::AppState;
 use crate::config::Role;
-use crate::database_clock::ClockReading;
 use crate::event_log::spool::Fill;
+use crate::reconciler::database_clock::ClockReading;
 use crate::store;
 
 /// How long the database may take for a sign of life.

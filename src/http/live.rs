@@ -1,6 +1,5 @@
 //! `/v1/live`: what is on air now, counted.
 
-use crate::model::session::Renditions;
 use actix_web::get;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
@@ -9,12 +8,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::caching::{PollParameters, Tagged};
 use super::extract::{Access, ReadImpersonal};
-use super::problem::ApiError;
-use super::query_string::{FromQuery, Query, QueryReader};
-use super::refusals::{Refusals, Unchanged};
-use super::state::AppState;
 use super::streams::read_renditions;
-use crate::http::words::GroupBy;
+use crate::api::error_responses::{Refusals, Unchanged};
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, QueryReader};
+use crate::api::schema::GroupBy;
+use crate::app::state::AppState;
+use crate::http::extract::Query;
+use crate::model::session::Renditions;
 use crate::query;
 use crate::query::live::{GroupCounts, Grouping};
 use crate::store::live::LiveFilter;

@@ -9,38 +9,26 @@ pub mod caching;
 pub mod callback_meters;
 mod callback_rejections;
 pub mod callbacks;
-pub mod client_address;
 mod compression;
-pub mod connections;
-mod content_encoding;
-mod cross_origin;
-mod dashboard;
+pub mod content_encoding;
+pub mod cross_origin;
 mod document;
 pub mod domains;
 pub mod events;
-mod external_url;
+pub mod external_url;
 pub mod extract;
 pub mod health;
 pub mod live;
 pub mod live_changes;
 pub mod operator_ends;
-pub mod page;
-pub mod problem;
-pub mod query_string;
-pub mod quota;
-mod refusals;
 pub mod rejections;
 pub mod reports;
-pub mod room;
-pub mod sealer;
 mod security_headers;
-pub mod server;
 pub mod sessions;
-pub mod state;
+pub mod sign_in_cookie;
 pub mod streams;
 pub mod tokens;
 mod trace;
-mod words;
 
 use std::time::Duration;
 
@@ -58,11 +46,11 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_actix_web::{AppExt, scope};
 use utoipa_swagger_ui::SwaggerUi;
 
+use crate::api::problem::ApiError;
+use crate::app::connections::note_activity;
+use crate::app::state::AppState;
 use crate::config::Role;
-use connections::note_activity;
-use problem::ApiError;
 use security_headers::add_security_headers;
-use state::AppState;
 
 /// How long an answer may take to begin. Longer than the body of a request may take, and then the database.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -127,11 +115,12 @@ pub fn api_document() -> OpenApi {
     document::complete(document)
 }
 
-/// The application: everything that is served, without a socket.
+/// The application: everything that is served, without a socket. `pages` are those of the dashboard.
 pub fn build_app(
     state: Data<AppState>,
     roles: &[Role],
     cors_origins: &[String],
+    pages: fn(&mut web::ServiceConfig),
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -145,12 +134,8 @@ pub fn build_app(
     let others = scope("")
         .configure(|config| other_routes(config, roles))
         .map(|scope| {
-            let pages = |config: &mut web::ServiceConfig| {
-                if roles.contains(&Role::Api) {
-                    dashboard::routes(config);
-                }
-            };
-            scope.configure(pages).service(web::redirect("/docs", "/docs/")).service(docs)
+            let scope = if roles.contains(&Role::Api) { scope.configure(pages) } else { scope };
+            scope.service(web::redirect("/docs", "/docs/")).service(docs)
         })
         .default_service(web::to(refuse_unknown_path))
         .wrap(from_fn(compression::spare))

@@ -8,13 +8,14 @@ use utoipa::ToSchema;
 
 use super::events::EventView;
 use super::extract::{Access, Admin, Body};
-use super::problem::ApiError;
-use super::query_string::{NoParameters, Query};
-use super::refusals::{Clash, NotThere, Refusals, TooLong};
 use super::sessions::read_session_id;
-use super::state::AppState;
-use crate::clock;
+use crate::api::error_responses::{Clash, NotThere, Refusals, TooLong};
+use crate::api::problem::ApiError;
+use crate::api::query_reader::NoParameters;
+use crate::app::state::AppState;
 use crate::event_log::operator_end;
+use crate::http::extract::Query;
+use crate::platform::clock;
 
 /// The longest reason that an operator may give, in characters.
 const MAX_REASON: usize = 500;
@@ -74,7 +75,7 @@ pub async fn end_session(
 }
 
 /// Whether a reason can be kept.
-pub(super) fn check_reason(reason: &str) -> Result<(), ApiError> {
+pub(crate) fn check_reason(reason: &str) -> Result<(), ApiError> {
     if reason.chars().count() > MAX_REASON || reason.chars().any(char::is_control) {
         let reason = format!("must have at most {MAX_REASON} characters, no control characters");
         return Err(ApiError::invalid("reason", reason));

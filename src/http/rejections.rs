@@ -1,8 +1,6 @@
 //! `/v1/rejections`: requests to the callback addresses that were rejected, for support to see that a key or a callback
 //! URL is wrong.
 
-use crate::model::access::Scope;
-use crate::model::rejection::{RejectionReason, SampleSignature};
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
@@ -10,13 +8,16 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Access, Read};
-use super::page::{PageParameters, PageRequest};
-use super::problem::ApiError;
-use super::query_string::{FromQuery, Query, QueryReader};
-use super::refusals::Refusals;
-use super::state::AppState;
 use crate::access::Principal;
+use crate::api::error_responses::Refusals;
+use crate::api::page::{PageParameters, PageRequest};
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, QueryReader};
+use crate::app::state::AppState;
+use crate::http::extract::Query;
 use crate::huawei::advice;
+use crate::model::access::Scope;
+use crate::model::rejection::{RejectionReason, SampleSignature};
 use crate::query;
 use crate::rejection::Sample;
 use crate::store::rejection::{RejectionFilter, RejectionRow};

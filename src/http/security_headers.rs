@@ -14,7 +14,8 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 
 use super::caching::{ForCaller, NO_COPY};
-use super::{dashboard, external_url};
+use super::external_url;
+use crate::api;
 
 /// The same for every answer.
 const ALWAYS: [(HeaderName, HeaderValue); 3] = [
@@ -52,7 +53,7 @@ type Policies = [(HeaderName, HeaderValue); 2];
 fn policies_of(path: &str) -> Policies {
     let (content, referrer) = if path.starts_with("/docs/") {
         (OWN_PAGE, NO_REFERRER)
-    } else if path == dashboard::ROOT || path.starts_with("/dashboard/") {
+    } else if path == api::DASHBOARD || path.starts_with("/dashboard/") {
         (DASHBOARD, SAME_ORIGIN)
     } else {
         (NOTHING, NO_REFERRER)
@@ -65,7 +66,7 @@ const HTTPS_ALONE: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Adds them to an answer. What is not under `/docs/` is not to be kept, unless its handler says otherwise, or it
 /// succeeds and its caller may.
-pub(super) async fn add_security_headers(
+pub(crate) async fn add_security_headers(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<Answer<impl MessageBody>, Error> {

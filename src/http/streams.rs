@@ -1,6 +1,5 @@
 //! `/v1/streams`: what can be pushed to, and whether it is on air.
 
-use crate::model::session::{Renditions, StreamStatus};
 use actix_web::get;
 use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
@@ -10,40 +9,17 @@ use uuid::Uuid;
 
 use super::caching::{PollParameters, Tagged};
 use super::extract::{Access, ReadImpersonal};
-use super::page::{PageParameters, PageRequest};
-use super::problem::ApiError;
-use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
-use super::refusals::{NotThere, Refusals, Unchanged};
-use super::state::AppState;
 use crate::access::Principal;
-use crate::huawei::rendition;
+use crate::api::error_responses::{NotThere, Refusals, Unchanged};
+use crate::api::page::{PageParameters, PageRequest};
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
+use crate::api::views::RenditionView;
+use crate::app::state::AppState;
+use crate::http::extract::Query;
+use crate::model::session::{Renditions, StreamStatus};
 use crate::query;
-use crate::session::StreamKey;
 use crate::store::stream::{AfterStream, StreamFilter, StreamRow};
-
-/// The stream that a rendition was made from.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = RenditionOf)]
-pub struct RenditionView {
-    /// The source stream's id.
-    pub stream_id: Uuid,
-    /// The source stream's name.
-    pub stream: String,
-    /// The template that made the rendition.
-    #[schema(example = "lud")]
-    pub template: String,
-}
-
-impl RenditionView {
-    /// The source of a stream that `template` made; `None` for a source.
-    #[must_use]
-    pub fn new(domain: &str, app: &str, stream: &str, template: Option<String>) -> Option<Self> {
-        let template = template?;
-        let source = rendition::source_of(stream, &template)?.to_owned();
-        let key = StreamKey { domain: domain.to_owned(), app: app.to_owned(), stream: source };
-        Some(Self { stream_id: key.id().0, stream: key.stream, template })
-    }
-}
 
 /// The parameter `renditions`, if it is given.
 pub fn read_renditions(query: &mut QueryReader) -> Option<Renditions> {

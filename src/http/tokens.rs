@@ -1,6 +1,5 @@
 //! `/v1/tokens`: who may read.
 
-use crate::model::access::Scope;
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
@@ -10,14 +9,16 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::extract::{Access, Admin, Body};
-use super::page::{PageParameters, PageRequest};
-use super::problem::ApiError;
-use super::query_string::{FromQuery, NoParameters, Query, QueryReader};
-use super::refusals::{NotThere, Refusals, TooLong};
-use super::state::AppState;
 use crate::access::admin::{self, NewToken};
-use crate::clock;
-use crate::http::words::DomainName;
+use crate::api::error_responses::{NotThere, Refusals, TooLong};
+use crate::api::page::{PageParameters, PageRequest};
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
+use crate::api::schema::DomainName;
+use crate::app::state::AppState;
+use crate::http::extract::Query;
+use crate::model::access::Scope;
+use crate::platform::clock;
 use crate::store;
 use crate::store::access_token::AccessTokenRow;
 

@@ -11,7 +11,7 @@ use actix_web::middleware::Next;
 use tracing::Span;
 use tracing_actix_web::RootSpanBuilder;
 
-use crate::request_id::{self, RequestId};
+use crate::telemetry::request_id::{self, RequestId};
 use crate::telemetry::traces::{REQUEST, continue_trace};
 
 /// The header that an id comes in, and goes out in.

@@ -3,11 +3,11 @@
 //! The only place that knows the provider's field names and limits. What is accepted here is well-formed; whether it
 //! is true is for [`super::admission`] to say. Error texts never quote a value: the message may hold credentials.
 
-use crate::model::event::AlteredMember;
-use crate::model::rejection::RejectionReason;
 use serde_json::{Map, Value};
 
 use super::members::{Body, Broken, Members};
+use crate::model::event::AlteredMember;
+use crate::model::rejection::RejectionReason;
 
 /// The largest `publish_timestamp` or `auth_timestamp` that has ten digits: the year 2286.
 const MAX_TEN_DIGITS: i64 = 9_999_999_999;

@@ -1,9 +1,9 @@
 //! What has changed since a moment that a reader remembers: one position of the log a shard.
 
-use crate::model::session::Status;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
+use crate::model::session::Status;
 use crate::store;
 use crate::store::change::ChangedSessionRow;
 use crate::store::session::SessionRow;

@@ -1,11 +1,11 @@
 //! Refused messages as support reads them.
 
-use crate::model::rejection::RejectionReason;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use super::Rows;
 use crate::access::Principal;
+use crate::model::rejection::RejectionReason;
 use crate::store;
 use crate::store::rejection::{RejectionFilter, RejectionRow};
 

@@ -1,6 +1,5 @@
 //! Sessions as they were at an earlier moment: their entries up to it, folded again.
 
-use crate::model::session::Status;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
@@ -8,6 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::row;
+use crate::model::session::Status;
 use crate::store;
 use crate::store::log::EntryRow;
 use crate::store::session::SessionRow;

@@ -3,15 +3,15 @@
 //! Until then all that is appended to these shards is recorded in that future, and no moment can be closed. Positions do
 //! not change. Neither do reports of moments before the clock leaped: what they count was recorded before.
 
-use crate::model::access::Act;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use crate::access::Actor;
 use crate::access::audit::{self, Subject};
-use crate::clock;
-use crate::database_clock::{ClockError, ClockReading};
+use crate::model::access::Act;
+use crate::platform::clock;
+use crate::reconciler::database_clock::{ClockError, ClockReading};
 use crate::registry::installation::make_partitions_ahead;
 use crate::store;
 use crate::store::clock_repair::AheadRow;

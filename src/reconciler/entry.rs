@@ -1,8 +1,8 @@
 //! What folding makes of a row of the log.
 
-use crate::model::event::{Disposition, Origin, Signature};
 use chrono::DateTime;
 
+use crate::model::event::{Disposition, Origin, Signature};
 use crate::session::entry::{Details, Entry, Fact, Receipt};
 use crate::store::log::EntryRow;
 

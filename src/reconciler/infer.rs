@@ -3,11 +3,11 @@
 //! It never writes a session: what it finds goes into the log, is folded like everything else, and is overruled by a
 //! real end whenever that arrives. To find the same again does no harm, as the earliest end counts.
 
-use crate::model::session::EndSource;
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics::Counter;
 use sqlx::PgPool;
 
+use crate::model::session::EndSource;
 use crate::session::StreamKey;
 use crate::store;
 use crate::store::inference::FindingRow;

@@ -14,6 +14,7 @@
 
 pub mod as_of;
 pub mod clock_repair;
+pub mod database_clock;
 pub mod entry;
 pub mod infer;
 pub mod push;

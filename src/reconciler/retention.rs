@@ -12,7 +12,7 @@ use chrono::{DateTime, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 use sqlx::error::DatabaseError;
 use sqlx::{PgConnection, PgPool};
 
-use crate::database_clock::ClockError;
+use crate::reconciler::database_clock::ClockError;
 use crate::registry::installation::months_ahead;
 use crate::store;
 use crate::store::retention::EntryRange;

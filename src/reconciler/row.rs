@@ -1,9 +1,9 @@
 //! A session's state to and from its row.
 
-use crate::model::session::Status;
 use uuid::Uuid;
 
 use super::entry::entry_of;
+use crate::model::session::Status;
 use crate::session::entry::Details;
 use crate::session::fold::Addresses;
 use crate::session::key::started_at;

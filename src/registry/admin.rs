@@ -1,6 +1,5 @@
 //! Changing what is registered. Used alike by the API and by commands.
 
-use crate::model::access::Act;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -18,6 +17,7 @@ use crate::access::audit::{self, Subject};
 use crate::huawei::admission::SignatureRule;
 use crate::huawei::notification::is_app_name;
 use crate::huawei::signature::{Joiner, could_be_confused};
+use crate::model::access::Act;
 use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::signing_key::SigningKeyRow;

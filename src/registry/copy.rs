@@ -4,7 +4,7 @@
 use std::io;
 
 use super::RegistryRows;
-use crate::local_store::LocalStore;
+use crate::platform::local_store::LocalStore;
 
 /// Why the copy cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretBox, SecretString};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::data_dir::DataDirError;
+use crate::platform::data_dir::DataDirError;
 
 const NONCE_BYTES: usize = 24;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 
 use super::master_key::{MasterKey, MasterKeyError};
-use crate::data_dir::DataDir;
+use crate::platform::data_dir::DataDir;
 
 /// The file of the data folder that holds the present key.
 const PRESENT_FILE: &str = "master-key";

@@ -12,8 +12,8 @@ use super::copy::{self, CopyError};
 use super::installation::{self, InstallationError, SHARDS};
 use super::master_key::{MasterKey, MasterKeyError};
 use super::master_keys::MasterKeys;
-use crate::clock;
-use crate::local_store::LocalStore;
+use crate::platform::clock;
+use crate::platform::local_store::LocalStore;
 use crate::store::installation::InstallationRow;
 
 /// How long to wait before the database is tried again.

@@ -16,7 +16,7 @@ use super::master_keys::MasterKeys;
 use super::start::Start;
 use super::{Registry, RegistryRows, copy};
 use crate::access::Tokens;
-use crate::local_store::LocalStore;
+use crate::platform::local_store::LocalStore;
 use crate::store;
 use crate::store::channel::{REGISTRY, listen_until_stopped};
 

@@ -1,6 +1,5 @@
 //! One refused message, as support sees it: enough to tell what is wrong, and no credential.
 
-use crate::model::rejection::SampleSignature;
 use std::fmt::Display;
 use std::net::IpAddr;
 
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::event_log::receive::Arrival;
 use crate::huawei::masking::Masker;
 use crate::huawei::{admission, signature};
+use crate::model::rejection::SampleSignature;
 
 /// The first of some refused messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

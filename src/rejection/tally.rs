@@ -1,6 +1,5 @@
 //! Counting in bounded space.
 
-use crate::model::rejection::RejectionReason;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -14,9 +13,10 @@ use super::Sample;
 use crate::event_log::receive::Arrival;
 use crate::huawei::masking::Masker;
 use crate::huawei::notification::NotANotification;
-use crate::request_id;
+use crate::model::rejection::RejectionReason;
 use crate::store;
 use crate::store::rejection::RejectionRow;
+use crate::telemetry::request_id;
 
 /// How many domains that are not registered are counted by name in a minute, for each cause.
 const MOST_CLAIMED: usize = 10;

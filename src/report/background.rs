@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::LazyLock;
 
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+
 #[cfg(target_os = "linux")]
 use thread_priority::{
     NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,

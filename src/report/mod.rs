@@ -7,7 +7,7 @@
 //!
 //! Pure, without I/O and clock: [`push`], [`window`], [`sweep`], [`concurrency`], [`csv`].
 
-use crate::database_clock::ClockError;
+use crate::reconciler::database_clock::ClockError;
 
 pub mod background;
 pub mod concurrency;

@@ -7,7 +7,7 @@ use sqlx::{PgPool, PgTransaction};
 use tokio::time::{Instant, sleep};
 
 use super::ReportError;
-use crate::database_clock::ClockReading;
+use crate::reconciler::database_clock::ClockReading;
 use crate::store;
 use crate::store::moment::ReachRow;
 

@@ -1,11 +1,11 @@
 //! What a report is asked for, and that it says so.
 
-use crate::model::session::Renditions;
 use chrono::{DateTime, SubsecRound, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::window::Division;
+use crate::model::session::Renditions;
 use crate::store::report::ReportFilter;
 
 /// Which pushes, of which period.

@@ -1,6 +1,5 @@
 //! Sealed reports: kept byte for byte, and compared with what the log says today.
 
-use crate::model::access::Act;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use super::push_duration::{NamedRow, PushDuration, RowPlace};
 use super::sweep::Counts;
 use crate::access::Actor;
 use crate::access::audit::{self, Subject};
+use crate::model::access::Act;
 use crate::store;
 use crate::store::sealed_report::{NewSealedReportRow, SealedContentRow, SealedReportRow};
 

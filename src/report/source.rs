@@ -2,7 +2,6 @@
 //!
 //! They are read by stretches of time in which about as many began; the next is read while the one before is counted.
 
-use crate::model::report::Certainty;
 use std::hash::Hash;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,6 +14,7 @@ use super::moment::Moment;
 use super::parameters::{GroupBy, GroupName};
 use super::push::Push;
 use super::{ReportError, background};
+use crate::model::report::Certainty;
 use crate::store;
 use crate::store::report::{Begun, PushesRow, ReportFilter};
 

@@ -7,11 +7,11 @@
 //! A push is on air in `[started, ended)`, and counts for a window if it is on air in it, or began in it. Nothing counts that
 //! lies before the period, after it, or after the horizon: the whole second up to which the report knows anything.
 
-use crate::model::report::Certainty;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use super::push::Push;
+use crate::model::report::Certainty;
 
 /// What is counted of a group in a window, or of a whole report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -5,8 +5,9 @@
 //! first, and ended from some moment on: those two are told by two times. Whatever else an outcome was before is kept
 //! apart, once it no longer holds.
 
-use crate::model::session::EndSource;
 use chrono::{DateTime, Utc};
+
+use crate::model::session::EndSource;
 
 /// What seconds are counted by.
 #[derive(Debug, Clone, PartialEq, Eq)]

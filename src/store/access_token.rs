@@ -1,10 +1,11 @@
 //! Tokens of the API: only their hashes are kept.
 
-use crate::model::access::Scope;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 use uuid::Uuid;
+
+use crate::model::access::Scope;
 
 /// One token.
 #[derive(Clone, Serialize, Deserialize)]

@@ -1,10 +1,11 @@
 //! The audit trail: administrative acts.
 
-use crate::model::access::Act;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgExecutor;
 use uuid::Uuid;
+
+use crate::model::access::Act;
 
 /// One administrative act.
 #[derive(Debug, Clone)]

@@ -1,9 +1,10 @@
 //! Entries of the log as callers read them.
 
-use crate::model::event::{AlteredMember, Disposition, QuarantineReason, Signature};
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
+
+use crate::model::event::{AlteredMember, Disposition, QuarantineReason, Signature};
 
 /// One entry, as far as callers see it.
 #[derive(Debug, Clone, sqlx::FromRow)]

@@ -1,10 +1,10 @@
 //! Lists of log entries: one builder for every combination of filters.
 
-use crate::model::event::{Disposition, QuarantineReason};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 
 use super::event::EventRow;
+use crate::model::event::{Disposition, QuarantineReason};
 
 /// What is wanted of the log. Every member narrows; `None` does not.
 #[derive(Debug, Clone, Default)]

@@ -1,8 +1,9 @@
 //! Counts of what is live.
 
-use crate::model::session::Renditions;
 use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
+
+use crate::model::session::Renditions;
 
 /// Which sessions are counted.
 #[derive(Debug, Clone)]

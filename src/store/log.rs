@@ -1,6 +1,5 @@
 //! The event log: appending to it, and reading it for folding.
 
-use crate::model::event::{Disposition, Origin, Signature};
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -12,6 +11,7 @@ use uuid::Uuid;
 
 use super::column;
 use super::fold::ProgressRow;
+use crate::model::event::{Disposition, Origin, Signature};
 use crate::session::StreamKey;
 
 /// An entry that is to be appended: the database's type of that name, member by member.

@@ -1,11 +1,11 @@
 //! What sessions were before: outcomes that hold no longer.
 
-use crate::model::session::EndSource;
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::column;
+use crate::model::session::EndSource;
 
 /// An outcome of a session that holds no longer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,13 +6,14 @@
 //! A connection that looks into that schema first folds into these tables with the very statements that fold into the
 //! live ones.
 
-use crate::model::session::Flag;
 use std::str::FromStr;
 
 use futures_util::TryStreamExt;
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, PgExecutor};
+
+use crate::model::session::Flag;
 
 /// The schema of the tables beside.
 const BESIDE: &str = "streamtally_rebuild";

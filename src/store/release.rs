@@ -1,9 +1,10 @@
 //! Releases: entries of the log that let quarantined ones count, and what waits for one.
 
-use crate::model::event::QuarantineReason;
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
+
+use crate::model::event::QuarantineReason;
 
 /// A release that is to be appended.
 #[derive(Debug, Clone)]

@@ -3,11 +3,12 @@
 //! A row that has not changed since tells it itself: the push had not been seen, was live, or was as it is now. What it was
 //! beside that is in `session_outcome`.
 
-use crate::model::session::EndSource;
-use crate::model::session::Renditions;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
+
+use crate::model::session::EndSource;
+use crate::model::session::Renditions;
 
 /// Which pushes count, and when they were told of.
 #[derive(Debug, Clone)]

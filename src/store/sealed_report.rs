@@ -1,10 +1,11 @@
 //! Reports that are kept byte for byte.
 
-use crate::model::report::SealedReportStatus;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgExecutor;
 use uuid::Uuid;
+
+use crate::model::report::SealedReportStatus;
 
 /// What is kept of a report beside its bytes.
 #[derive(Debug, Clone, PartialEq)]

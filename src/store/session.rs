@@ -1,11 +1,11 @@
 //! Sessions as folding reads and writes them, and one session as callers read it.
 
-use crate::model::session::{EndSource, Flag, Status};
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::column;
+use crate::model::session::{EndSource, Flag, Status};
 
 /// Everything that is kept of a session: the table's row, whose columns have this order.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, sqlx::Type)]

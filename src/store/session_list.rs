@@ -1,11 +1,11 @@
 //! Lists of sessions: one builder for every combination of filters.
 
-use crate::model::session::{EndSource, Flag, Renditions, SessionStatus, TimeField};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::session::SessionRow;
+use crate::model::session::{EndSource, Flag, Renditions, SessionStatus, TimeField};
 use crate::session::address;
 use crate::session::key;
 

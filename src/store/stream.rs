@@ -1,11 +1,11 @@
 //! Streams: their names as folding finds them, and their state as callers read it.
 
-use crate::model::session::{Renditions, StreamStatus};
 use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::column;
+use crate::model::session::{Renditions, StreamStatus};
 
 /// The name of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

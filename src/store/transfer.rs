@@ -1,6 +1,5 @@
 //! Entries of the log as they are, out of one installation and into another.
 
-use crate::model::event::{AlteredMember, Disposition, Origin, QuarantineReason, Signature};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,6 +8,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::fold::ProgressRow;
+use crate::model::event::{AlteredMember, Disposition, Origin, QuarantineReason, Signature};
 
 /// An entry of the log with all that it says. As JSON it is a line of an export.
 #[derive(Clone, Serialize, Deserialize)]

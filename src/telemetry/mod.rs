@@ -1,6 +1,7 @@
 //! Log lines, metrics, and traces.
 
 pub mod metrics;
+pub mod request_id;
 pub mod traces;
 
 use std::io::IsTerminal;
@@ -9,7 +10,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use metrics_exporter_prometheus::PrometheusHandle;
-use traces::Traces;
 use tracing::{Metadata, Subscriber};
 use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
@@ -17,7 +17,16 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
-use crate::config::LogFormat;
+use traces::Traces;
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
 
 /// Starts logging to standard error, and tracing if traces go anywhere.
 ///

@@ -5,10 +5,11 @@ mod oracle;
 
 use std::path::Path;
 
-use oracle::{DOMAIN, NOW, body, check};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
+
+use oracle::{DOMAIN, NOW, body, check};
 
 /// A timestamp near one of the borders that admission draws, or anything at all, in one of the forms it may have.
 fn timestamp() -> impl Strategy<Value = Value> {

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use streamtally::clock;
+use streamtally::platform::clock;
 
 use crate::helpers::{TestApp, until};
 use crate::messages::{KEY, Push};

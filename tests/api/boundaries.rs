@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use streamtally::clock;
 use streamtally::http::api_document;
+use streamtally::platform::clock;
 
 use crate::helpers::TestApp;
 use crate::messages::{DOMAIN, Push};

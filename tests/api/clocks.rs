@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use streamtally::access::Actor;
-use streamtally::clock;
+use streamtally::platform::clock;
 use streamtally::reconciler::clock_repair::{RepairError, find_ahead, repair};
 use streamtally::reconciler::infer::Rules;
 use streamtally::reconciler::rebuild::Purpose;

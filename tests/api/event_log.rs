@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection, PgPool};
-use streamtally::clock;
+use streamtally::platform::clock;
 use streamtally::session::{SessionKey, StreamKey};
 use streamtally::store;
 use streamtally::store::log::NewEntryRow;

@@ -2,8 +2,8 @@
 //! what it could not change, and beside it sends the honest message that is nearest to it.
 
 use serde_json::{Value, json};
-use streamtally::clock;
 use streamtally::huawei::signature::{self, Joiner, SignedFields, SigningKey};
+use streamtally::platform::clock;
 
 use crate::helpers::TestApp;
 use crate::messages::{DOMAIN, KEY, Push};

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use streamtally::clock;
+use streamtally::platform::clock;
 use streamtally::reconciler::infer::{Rules, infer};
 use streamtally::reconciler::steady_clock::SteadyClock;
 

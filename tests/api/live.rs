@@ -1,7 +1,7 @@
 //! Counts of what is live.
 
 use serde_json::json;
-use streamtally::clock;
+use streamtally::platform::clock;
 
 use crate::helpers::TestApp;
 use crate::messages::{DOMAIN, Push};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use streamtally::clock;
+use streamtally::platform::clock;
 use streamtally::session::{SessionKey, StreamKey};
 use streamtally::store::log::NewEntryRow;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};

@@ -1,8 +1,8 @@
 //! Messages as the provider sends them.
 
 use serde_json::{Value, json};
-use streamtally::clock;
 use streamtally::huawei::signature::{self, Joiner, SignedFields, SigningKey};
+use streamtally::platform::clock;
 
 pub const DOMAIN: &str = "push.example.com";
 pub const KEY: &str = "0123456789abcdef0123456789abcdef";

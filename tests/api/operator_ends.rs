@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
-use streamtally::clock;
+use streamtally::platform::clock;
 
 use crate::helpers::TestApp;
 use crate::messages::Push;

@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use streamtally::clock;
 use streamtally::model::event::QuarantineReason::{Expired, StartOutsideWindow};
+use streamtally::platform::clock;
 use streamtally::store;
 
 use crate::helpers::TestApp;

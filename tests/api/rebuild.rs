@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
-use streamtally::clock;
+use streamtally::platform::clock;
 use streamtally::reconciler::infer::{Rules, infer};
 use streamtally::reconciler::rebuild::{Purpose, RebuildError, rebuild};
 use streamtally::store::rebuild::DifferenceRow;

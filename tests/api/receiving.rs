@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::Row;
-use streamtally::clock;
 use streamtally::huawei::signature::Joiner;
+use streamtally::platform::clock;
 
 use crate::helpers::{HOLD_LOG, TestApp, answer};
 use crate::messages::{DOCUMENTED_EXAMPLE, DOMAIN, Push};

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, FromRow};
-use streamtally::clock;
+use streamtally::platform::clock;
 use streamtally::reconciler::rebuild::Purpose;
 use streamtally::reconciler::retention::{Left, Retained, Rules, retain};
 use streamtally::reconciler::{self, Stepped};

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
-use streamtally::clock;
+use streamtally::platform::clock;
 use streamtally::reconciler;
 use streamtally::reconciler::infer::{self, infer};
 use streamtally::reconciler::rebuild::Purpose;

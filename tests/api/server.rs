@@ -15,9 +15,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::join_all;
+use private_postgres::{LockHolder, Options, PrivatePostgres};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection};
-use streamtally::postgres::{Options, PrivatePostgres, Purpose};
 use streamtally::store;
 use tokio::sync::OnceCell;
 
@@ -218,7 +218,7 @@ fn private_server() -> PgConnectOptions {
         PrivatePostgres::open(&Options {
             data_dir,
             bin: None,
-            purpose: Purpose::Serve,
+            holder: LockHolder::Serve,
             parameters: quick.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
         })
         .expect("the tests' PostgreSQL starts")

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Method;
 use serde_json::Value;
-use streamtally::clock;
+use streamtally::platform::clock;
 
 use crate::helpers::{HOLD_LOG, TestApp, answer, serve, until};
 use crate::messages::{DOMAIN, KEY, Push};

@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
-use streamtally::clock;
 use streamtally::http::api_document;
+use streamtally::platform::clock;
 
 use crate::helpers::{ADMIN_TOKEN, TestApp, answer};
 use crate::messages::{DOMAIN, KEY, Push};

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
-use streamtally::clock;
 use streamtally::event_log::transfer::{ImportError, Imported, Lines, LinesError, Unfit, export, import};
+use streamtally::platform::clock;
 use streamtally::reconciler::rebuild::Purpose;
 use streamtally::registry::installation;
 

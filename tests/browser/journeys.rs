@@ -3,7 +3,7 @@
 use std::fs;
 
 use fantoccini::Locator;
-use streamtally::clock;
+use streamtally::platform::clock;
 
 use crate::browser::Browser;
 use crate::home::{Home, User};

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use streamtally::postgres::{Options, PrivatePostgres, Purpose};
+use private_postgres::{LockHolder, Options, PrivatePostgres};
 
 use crate::home::{Home, finish, program, wait_for};
 use crate::load::key_in;
@@ -24,7 +24,7 @@ impl SharedDatabase {
         let data_dir = home.path().join("shared");
         // Processes die here, and no machine does: what was written stays, and nobody need wait for a disk.
         let parameters = vec![("fsync".to_owned(), "off".to_owned())];
-        let options = Options { data_dir, bin: None, purpose: Purpose::Serve, parameters };
+        let options = Options { data_dir, bin: None, holder: LockHolder::Serve, parameters };
         Self { server: PrivatePostgres::open(&options).unwrap() }
     }
 

@@ -37,7 +37,9 @@ fn a_heavy_report_does_not_slow_acknowledgements_by_more_than_half() {
     service.sql(PAST);
     // Else the server does so at some time, beside the messages or the reports.
     service.sql("vacuum analyze");
-    let day = |days: i64| (streamtally::clock::now() - chrono::TimeDelta::days(days)).format("%Y-%m-%d").to_string();
+    let day = |days: i64| {
+        (streamtally::platform::clock::now() - chrono::TimeDelta::days(days)).format("%Y-%m-%d").to_string()
+    };
     let url = format!(
         "{}/v1/reports/push-duration?from={}&to={}&group_by=domain,app,stream&window=day&format=csv",
         service.url(),

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use clap::CommandFactory;
 use serde_json::Value;
-use streamtally::command::Cli;
+use streamtally::cli::Cli;
 
 use crate::home::{Home, User, finish};
 

@@ -119,7 +119,7 @@ fn the_chapter_on_security_changes_every_secret_and_releases_a_message() {
         ["master-key", "admin-token"].map(|name| std::fs::read_to_string(reader.home.data_dir().join(name)).unwrap())
     };
     let [old_key, old_token] = secrets(&reader);
-    let long_ago = streamtally::clock::now().timestamp() - 3 * 86_400;
+    let long_ago = streamtally::platform::clock::now().timestamp() - 3 * 86_400;
     let send = "send start --domain push.example.com --stream room2 --url http://127.0.0.1:8080 --publish-timestamp";
     reader.run(&format!("{send} {long_ago}"));
     let before = reader.run("domain show push.example.com");

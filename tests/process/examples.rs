@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use chrono::{DateTime, Datelike, Utc};
-use streamtally::clock;
+use streamtally::platform::clock;
 
 use crate::home::{Bystander, Home, User, free_port, wait_for};
 use crate::service::Service;

@@ -50,7 +50,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 /// What each warning and error of the sources says.
 fn messages() -> Vec<String> {
     let mut messages = Vec::new();
-    for path in sources(Path::new("src")) {
+    for path in ["src", "crates"].into_iter().flat_map(|folder| sources(Path::new(folder))) {
         let source = fs::read_to_string(path).unwrap();
         let calls = source.split("tracing::").skip(1);
         for call in calls.filter(|call| call.starts_with("warn!(") || call.starts_with("error!(")) {

@@ -55,7 +55,7 @@ fn check_the_main_job(user: User) {
     let ended_at: chrono::DateTime<chrono::Utc> = ended["ended_at"].as_str().expect("a time").parse().expect("a time");
     let seconds = ended_at.timestamp() - live["publish_timestamp"].as_i64().expect("a number");
     assert_eq!(ended["duration_seconds"], seconds);
-    assert!((streamtally::clock::now() - ended_at).num_seconds() < 10, "{ended}");
+    assert!((streamtally::platform::clock::now() - ended_at).num_seconds() < 10, "{ended}");
     service.stop();
 }
 

@@ -8,10 +8,10 @@ use std::thread;
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use streamtally::clock;
 use streamtally::huawei::composing::{Message, Signing, compose};
 use streamtally::huawei::notification::Event;
 use streamtally::huawei::signature::{Joiner, SigningKey};
+use streamtally::platform::clock;
 
 use crate::home::{Home, User, finish, mode_of, wait_for};
 use crate::service::Service;

@@ -3,7 +3,7 @@
 use std::{fs, process::Command};
 
 use serde_json::Value;
-use streamtally::clock;
+use streamtally::platform::clock;
 
 use crate::home::{Bystander, Home, User, owner_of, program, run_as, set_mode, wait_for};
 use crate::service::Service;

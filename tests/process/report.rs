@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
-use streamtally::clock;
+use streamtally::platform::clock;
 
 use crate::home::{Home, User};
 

@@ -6,10 +6,10 @@ use std::process::Stdio;
 
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
-use streamtally::clock;
 use streamtally::huawei::composing::{Message, Signing, compose};
 use streamtally::huawei::notification::Event;
 use streamtally::huawei::signature::{Joiner, SigningKey};
+use streamtally::platform::clock;
 
 use crate::collector::Collector;
 use crate::home::{Home, User, wait_for};

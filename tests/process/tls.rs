@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use streamtally::clock;
+use streamtally::platform::clock;
 
 use crate::certificates::{Authority, Files};
 use crate::home::{Home, User, finish, wait_for};

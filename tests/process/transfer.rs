@@ -18,7 +18,7 @@ fn a_log_that_one_installation_exports_another_imports_and_bills_alike() {
     let service = home.serve();
     assert_eq!(home.run(&["domain", "add", "push.example.com"]).0, 0);
     let url = service.url();
-    let started = (streamtally::clock::now().timestamp() - 60).to_string();
+    let started = (streamtally::platform::clock::now().timestamp() - 60).to_string();
     for event in ["start", "end"] {
         let send = ["send", event, "--domain", "push.example.com", "--stream", "room", "--url", &url, "--wait"];
         assert_eq!(home.run(&[&send[..], &["--publish-timestamp", &started]].concat()).0, 0);
@@ -41,7 +41,7 @@ fn a_log_that_one_installation_exports_another_imports_and_bills_alike() {
         let period = ["--from", "2026-01-01", "--to", "2099-01-01", "--group-by", "stream", "--as-of", as_of];
         home.run(&[&["report", "push-duration"], &period[..]].concat())
     };
-    let as_of = streamtally::clock::now().to_rfc3339();
+    let as_of = streamtally::platform::clock::now().to_rfc3339();
     let (status, bill) = report(&home, &as_of);
     assert!(status == 0 && bill.contains("room"), "{bill}");
     assert_eq!(report(&other, &as_of), (status, bill));

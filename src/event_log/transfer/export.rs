@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::BATCH;
 use super::line::{Header, text_of};
-use crate::clock;
+use crate::platform::clock;
 use crate::store;
 use crate::store::fold::ProgressRow;
 use crate::store::pool::{self, Use};

@@ -1,6 +1,5 @@
 //! `/v1/reports/concurrency`: how much was on air, and at most.
 
-use crate::model::session::Renditions;
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
@@ -9,11 +8,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::parameters::{Asked, ParametersView, PeriodBound, TimeZoneWord, read_step};
 use super::timing::{Kind, Timing};
+use crate::api::error_responses::Refusals;
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, QueryReader};
+use crate::app::state::AppState;
+use crate::http::extract::Query;
 use crate::http::extract::{Access, Billing};
-use crate::http::problem::ApiError;
-use crate::http::query_string::{FromQuery, Query, QueryReader};
-use crate::http::refusals::Refusals;
-use crate::http::state::AppState;
+use crate::model::session::Renditions;
 use crate::report::concurrency::Point;
 use crate::report::concurrency_report;
 

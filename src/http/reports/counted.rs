@@ -1,7 +1,5 @@
 //! `/v1/reports/push-duration/sessions`: the sessions that make up a report, one by one.
 
-use crate::model::report::Certainty;
-use crate::model::session::EndSource;
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
@@ -12,13 +10,16 @@ use uuid::Uuid;
 use super::parameters::ParametersView;
 use super::push_duration::{PushDurationParameters, PushDurationQuery};
 use super::timing::{Kind, Timing};
+use crate::api::error_responses::Refusals;
+use crate::api::page::{PageParameters, PageRequest};
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, QueryReader};
+use crate::api::views::RenditionView;
+use crate::app::state::AppState;
+use crate::http::extract::Query;
 use crate::http::extract::{Access, Billing};
-use crate::http::page::{PageParameters, PageRequest};
-use crate::http::problem::ApiError;
-use crate::http::query_string::{FromQuery, Query, QueryReader};
-use crate::http::refusals::Refusals;
-use crate::http::state::AppState;
-use crate::http::streams::RenditionView;
+use crate::model::report::Certainty;
+use crate::model::session::EndSource;
 use crate::query::Rows;
 use crate::report::counted::{self, Counted};
 

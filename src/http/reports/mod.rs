@@ -8,16 +8,17 @@ pub mod sealed;
 pub mod timing;
 
 use chrono::{DateTime, Utc};
+
 pub use parameters::{Asked, ParametersView, PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord};
 pub use push_duration::FormatWord;
 
-use super::problem::ApiError;
-use super::state::AppState;
+use crate::api::problem::ApiError;
+use crate::app::state::AppState;
 use crate::report::moment::Moment;
 use crate::report::{ReportError, moment};
 
 /// Closes the moment that a report is of.
-pub(super) async fn close(state: &AppState, as_of: Option<DateTime<Utc>>) -> Result<Moment, ApiError> {
+pub(crate) async fn close(state: &AppState, as_of: Option<DateTime<Utc>>) -> Result<Moment, ApiError> {
     Ok(moment::close(&state.work_pool, &state.report_pool, as_of, state.clock_tolerance).await?)
 }
 

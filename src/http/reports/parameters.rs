@@ -1,6 +1,5 @@
 //! The parameters that reports have in common: read, documented, and echoed.
 
-use crate::model::session::Renditions;
 use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use chrono_tz::Tz;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -10,7 +9,8 @@ use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::http::query_string::{QueryReader, read_time};
+use crate::api::query_reader::{QueryReader, read_time};
+use crate::model::session::Renditions;
 use crate::report::parameters::{GroupBy, Layout, Scope};
 use crate::report::window::{Division, begin_of_date};
 
@@ -32,7 +32,7 @@ pub struct Asked {
 
 impl Asked {
     /// Reads what every report is asked for. With an empty period when that cannot be read, which is refused then.
-    pub(super) fn read(query: &mut QueryReader) -> Self {
+    pub(crate) fn read(query: &mut QueryReader) -> Self {
         let expected = "the name of a time zone in the IANA database, such as Europe/Berlin";
         let time_zone = query.value("time_zone", expected, |text| text.parse().ok()).unwrap_or(Tz::UTC);
         let (from, to) = (read_bound(query, "from", time_zone), read_bound(query, "to", time_zone));
@@ -77,7 +77,7 @@ fn read_bound(query: &mut QueryReader, name: &str, zone: Tz) -> Option<DateTime<
 }
 
 /// Reads how a report of push duration is laid out.
-pub(super) fn read_layout(query: &mut QueryReader, time_zone: Tz) -> Layout {
+pub(crate) fn read_layout(query: &mut QueryReader, time_zone: Tz) -> Layout {
     Layout {
         time_zone,
         window: query.word("window", &WINDOWS).unwrap_or(Division::Whole),
@@ -86,7 +86,7 @@ pub(super) fn read_layout(query: &mut QueryReader, time_zone: Tz) -> Layout {
 }
 
 /// Reads the seconds of a step.
-pub(super) fn read_step(query: &mut QueryReader) -> Option<i64> {
+pub(crate) fn read_step(query: &mut QueryReader) -> Option<i64> {
     let expected = "a duration from 1m to 1d, in whole minutes, such as 5m";
     let read = |text: &str| {
         let step = humantime::parse_duration(text).ok().and_then(|step| TimeDelta::from_std(step).ok())?;
@@ -208,7 +208,7 @@ impl ParametersView {
     }
 
     /// The same as the query of a request, which is answered the same for ever.
-    pub(super) fn to_query(&self) -> String {
+    pub(crate) fn to_query(&self) -> String {
         let members = serde_json::to_value(self).unwrap_or_default();
         let members = members.as_object().into_iter().flatten();
         let texts = members.filter_map(|(name, value)| Some((name, value.as_str()?)));

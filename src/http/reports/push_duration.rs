@@ -1,6 +1,5 @@
 //! `/v1/reports/push-duration`: how long pushes lasted.
 
-use crate::model::session::Renditions;
 use actix_web::http::header::{self, ACCEPT, CONTENT_DISPOSITION, CONTENT_LOCATION};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
@@ -12,12 +11,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::parameters::{Asked, ParametersView, PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord, read_layout};
 use super::timing::{Kind, Timing};
+use crate::api::error_responses::Refusals;
+use crate::api::page::{PageParameters, PageRequest};
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, QueryReader};
+use crate::app::state::AppState;
+use crate::http::extract::Query;
 use crate::http::extract::{Access, Billing};
-use crate::http::page::{PageParameters, PageRequest};
-use crate::http::problem::ApiError;
-use crate::http::query_string::{FromQuery, Query, QueryReader};
-use crate::http::refusals::Refusals;
-use crate::http::state::AppState;
+use crate::model::session::Renditions;
 use crate::query::Rows;
 use crate::report::moment::Moment;
 use crate::report::parameters::{Layout, Scope};
@@ -26,7 +27,7 @@ use crate::report::sweep::Counts;
 use crate::report::{ReportError, background, csv};
 
 /// A report as CSV.
-pub(super) const CSV_EXAMPLE: &str = "domain,app,stream,window_start,window_end,sessions,sessions_started,push_seconds,\
+pub(crate) const CSV_EXAMPLE: &str = "domain,app,stream,window_start,window_end,sessions,sessions_started,push_seconds,\
     confirmed_seconds,estimated_seconds,open_seconds,on_air_seconds,peak_live_sessions\r\n\
     push.example.com,,,2026-09-30T22:00:00Z,2026-10-31T23:00:00Z,31,30,302400,295200,7200,0,301860,2\r\n";
 
@@ -167,12 +168,12 @@ pub struct FormatParameters {
     format: Option<String>,
 }
 
-pub(super) fn read_format(query: &mut QueryReader) -> Option<Format> {
+pub(crate) fn read_format(query: &mut QueryReader) -> Option<Format> {
     query.word("format", &[("json", Format::Json), ("csv", Format::Csv)])
 }
 
 /// What a caller that names no format accepts best.
-pub(super) fn preferred_format(request: &HttpRequest) -> Format {
+pub(crate) fn preferred_format(request: &HttpRequest) -> Format {
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let quality = |part: &str| -> f32 {
         part.split(';').find_map(|parameter| parameter.trim().strip_prefix("q=")?.parse().ok()).unwrap_or(1.0)

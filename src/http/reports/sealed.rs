@@ -2,8 +2,6 @@
 //!
 //! A report is made in a task of its own, so that it does not matter whether its caller stays.
 
-use crate::model::report::SealedReportStatus;
-use crate::model::session::Renditions;
 use std::time::Duration;
 
 use actix_web::http::header::{self, CONTENT_DISPOSITION};
@@ -24,13 +22,16 @@ use super::push_duration::{
 };
 use super::timing::{Kind, Timing};
 use crate::access::Principal;
-use crate::clock;
+use crate::api::error_responses::{Clash, NotThere, Refusals, TooLong};
+use crate::api::page::{PageParameters, PageRequest};
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
+use crate::app::state::AppState;
+use crate::http::extract::Query;
 use crate::http::extract::{Access, Admin, Billing, Body};
-use crate::http::page::{PageParameters, PageRequest};
-use crate::http::problem::ApiError;
-use crate::http::query_string::{FromQuery, NoParameters, Query, QueryReader};
-use crate::http::refusals::{Clash, NotThere, Refusals, TooLong};
-use crate::http::state::AppState;
+use crate::model::report::SealedReportStatus;
+use crate::model::session::Renditions;
+use crate::platform::clock;
 use crate::query::Rows;
 use crate::report::push_duration::{PushDuration, RowPlace};
 use crate::report::sealed::{self, Difference, Label};
@@ -203,7 +204,7 @@ pub async fn seal(
     principal: &Principal,
     members: Map<String, Value>,
 ) -> Result<SealedReportRow, ApiError> {
-    let mut reader = QueryReader::of_members("/v1/sealed-reports", members, state.sealer.clone());
+    let mut reader = QueryReader::of_members("/v1/sealed-reports", members);
     let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
     reader.finish()?;
     let (timing, answer_at) = (Timing::begin(Kind::SealedReport), Instant::now() + SEALING_TIMEOUT);
@@ -507,7 +508,7 @@ pub async fn differences(
         return Err(ApiError::Internal("a sealed report has parameters".into()));
     };
     members.remove("as_of");
-    let mut reader = QueryReader::of_members("/v1/sealed-reports", members, state.sealer.clone());
+    let mut reader = QueryReader::of_members("/v1/sealed-reports", members);
     let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
     reader.finish()?;
     asked.scope.visible_domains.clone_from(&sealed.visible_domains);

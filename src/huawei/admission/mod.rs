@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use crate::huawei::notification::{Event, Notification};
 use crate::huawei::signature::{self, Joiner, SignedFields, SigningKey};
-
 use crate::model::event::QuarantineReason;
 use crate::model::rejection::RejectionReason;
+
 pub use verdict::{Proof, Verdict};
 
 /// What a domain asks of its messages.

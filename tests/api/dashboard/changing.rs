@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use streamtally::clock;
+use streamtally::platform::clock;
 
 use super::browser::{Browser, between};
 use crate::helpers::{ADMIN_TOKEN, TestApp, until};

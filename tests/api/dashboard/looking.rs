@@ -218,7 +218,7 @@ async fn an_address_is_found_by_who_may_see_addresses() {
 #[tokio::test]
 async fn a_stream_shows_its_last_days_its_totals_and_its_broadcasts() {
     let app = TestApp::start().await;
-    let now = streamtally::clock::now().timestamp();
+    let now = streamtally::platform::clock::now().timestamp();
     let key = |ago: i64| push(DOMAIN, "live", "room", now - ago);
     let mut ledger = Ledger::new(&app);
     let two_days = 2 * 86_400;

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::json;
-use streamtally::clock;
+use streamtally::platform::clock;
 use streamtally::query::silence::count_never_heard;
 
 use super::browser::Browser;

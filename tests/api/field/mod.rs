@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::Response;
 use serde_json::{Value, json};
-use streamtally::clock;
+use streamtally::platform::clock;
 use streamtally::reconciler::infer::{Rules, infer};
 use streamtally::reconciler::rebuild::Purpose;
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
-use streamtally::clock;
+use streamtally::platform::clock;
 use streamtally::session::SessionKey;
 
 use super::ledger::{Ledger, Say, push};

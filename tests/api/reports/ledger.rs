@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::FromRow;
-use streamtally::clock;
+use streamtally::platform::clock;
 use streamtally::session::{SessionKey, StreamKey};
 use streamtally::store::log::NewEntryRow;
 use uuid::Uuid;

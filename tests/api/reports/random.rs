@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
-use streamtally::clock;
+use streamtally::platform::clock;
 use streamtally::session::SessionKey;
 
 use super::ledger::{Ledger, Say, push};

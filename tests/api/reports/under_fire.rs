@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
-use streamtally::clock;
+use streamtally::platform::clock;
 use streamtally::store;
 
 use crate::helpers::{TestApp, append_entries, until};

@@ -10,14 +10,14 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::{fs, io};
 
-use scrape::Scrape;
-use streamtally::clock;
 use streamtally::huawei::composing::{Message, Signing, compose};
 use streamtally::huawei::notification::Event;
 use streamtally::huawei::signature::{Joiner, SigningKey};
+use streamtally::platform::clock;
 
 use crate::home::{Home, User, wait_for};
 use crate::service::Service;
+use scrape::Scrape;
 
 const DOMAIN: &str = "push.example.com";
 

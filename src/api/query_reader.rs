@@ -1,0 +1,215 @@
+//! Query strings, read strictly: every parameter that is unknown, repeated or wrong is named in one answer.
+
+use chrono::{DateTime, SubsecRound, Timelike, Utc};
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::api::cursor_cipher::Sealer;
+use crate::api::problem::{ApiError, InvalidParameter};
+use crate::model::ClosedSet;
+
+/// The most characters of a parameter's text: those of the longest name.
+pub const MAX_TEXT: usize = 512;
+
+/// The most characters of a cursor, which holds names of several bytes a character.
+pub const MAX_CURSOR: usize = 8192;
+
+/// What a text is of, for the document: no control characters.
+pub const TEXT_PATTERN: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
+
+/// Parameters that can be read from a query string.
+pub trait FromQuery: Sized {
+    /// Reads every parameter that there is. What cannot be read is noted by the reader, and refused after this returns.
+    fn from_query(query: &mut QueryReader) -> Self;
+}
+
+/// For operations that have no parameters.
+pub struct NoParameters;
+
+impl FromQuery for NoParameters {
+    fn from_query(_: &mut QueryReader) -> Self {
+        Self
+    }
+}
+
+/// Hands out the parameters of one query string, and notes what is wrong with them.
+pub struct QueryReader {
+    path: String,
+    /// Opens cursors; none where there are no pages.
+    sealer: Option<Sealer>,
+    parameters: Vec<(String, String)>,
+    invalid: Vec<InvalidParameter>,
+}
+
+impl QueryReader {
+    /// Hands out the parameters of a query string.
+    pub fn new(path: &str, query_string: &str, sealer: Sealer) -> Self {
+        let mut reader =
+            Self { path: path.to_owned(), sealer: Some(sealer), parameters: Vec::new(), invalid: Vec::new() };
+        for part in query_string.split('&').filter(|part| !part.is_empty()) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            match (decode(name), decode(value)) {
+                (Some(name), Some(value)) => reader.add(name, value),
+                (name, _) => reader.refuse(name.as_deref().unwrap_or("?"), "is not UTF-8, or holds control characters"),
+            }
+        }
+        reader
+    }
+
+    /// Hands out the members of a body as if they stood in a query string: texts, or lists of texts, which are joined by
+    /// commas. What is null is left out.
+    pub fn of_members(path: &str, members: Map<String, Value>) -> Self {
+        let mut reader = Self { path: path.to_owned(), sealer: None, parameters: Vec::new(), invalid: Vec::new() };
+        for (name, value) in members {
+            let text = match &value {
+                Value::Null => continue,
+                Value::String(text) => Some(text.clone()),
+                Value::Array(texts) => {
+                    texts.iter().map(Value::as_str).collect::<Option<Vec<_>>>().map(|texts| texts.join(","))
+                }
+                _ => None,
+            };
+            match text.filter(|text| !text.chars().chain(name.chars()).any(char::is_control)) {
+                Some(text) => reader.add(name, text),
+                None => reader.refuse(&name, "must be a text without control characters"),
+            }
+        }
+        reader
+    }
+
+    /// Leaves out parameters without a value: forms of pages send what nobody filled in.
+    pub(crate) fn forget_empty(&mut self) {
+        self.parameters.retain(|(_, value)| !value.is_empty());
+    }
+
+    /// Whether a parameter is given.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.parameters.iter().any(|(given, _)| given == name)
+    }
+
+    fn add(&mut self, name: String, value: String) {
+        if self.parameters.iter().any(|(known, _)| *known == name) {
+            self.refuse(&name, "is given more than once");
+        } else {
+            self.parameters.push((name, value));
+        }
+    }
+
+    /// The path of the request.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What seals cursors.
+    pub(crate) fn sealer(&self) -> Option<Sealer> {
+        self.sealer.clone()
+    }
+
+    /// Notes that a parameter cannot be used.
+    pub fn refuse(&mut self, name: &str, reason: impl Into<String>) {
+        let name: String = name.chars().take(100).collect();
+        self.invalid.push(InvalidParameter { name, reason: reason.into() });
+    }
+
+    /// A parameter's text, if it is given: 1 to [`MAX_TEXT`] characters.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        self.text_of_at_most(name, MAX_TEXT)
+    }
+
+    /// A cursor's text, if it is given: 1 to [`MAX_CURSOR`] characters.
+    pub(crate) fn cursor(&mut self) -> Option<String> {
+        self.text_of_at_most("cursor", MAX_CURSOR)
+    }
+
+    fn text_of_at_most(&mut self, name: &str, most: usize) -> Option<String> {
+        let at = self.parameters.iter().position(|(given, _)| given == name)?;
+        let (_, value) = self.parameters.swap_remove(at);
+        if value.is_empty() {
+            self.refuse(name, "is empty");
+            return None;
+        }
+        if value.chars().count() > most {
+            self.refuse(name, format!("has more than {most} characters"));
+            return None;
+        }
+        Some(value)
+    }
+
+    /// A parameter as `read` understands it, if it is given.
+    pub fn value<T>(&mut self, name: &str, expected: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let text = self.text(name)?;
+        let value = read(&text);
+        if value.is_none() {
+            self.refuse(name, format!("must be {expected}"));
+        }
+        value
+    }
+
+    /// One of a closed set of words.
+    pub fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
+        let expected = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+        self.value(name, &format!("one of {expected}"), |text| {
+            words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
+        })
+    }
+
+    /// One of a closed set.
+    pub fn one_of<T: ClosedSet>(&mut self, name: &str) -> Option<T> {
+        let words: Vec<_> = T::ALL.iter().map(|variant| (variant.as_str(), *variant)).collect();
+        self.word(name, &words)
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
+        self.word(name, &[("true", true), ("false", false)])
+    }
+
+    /// An integer in a range.
+    pub fn integer(&mut self, name: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
+        let expected = format!("an integer from {} to {}", range.start(), range.end());
+        self.value(name, &expected, |text| text.parse().ok().filter(|number| range.contains(number)))
+    }
+
+    /// An id.
+    pub fn id(&mut self, name: &str) -> Option<Uuid> {
+        self.value(name, "an id", |text| Uuid::try_parse(text).ok())
+    }
+
+    /// A time with an offset, to the microsecond.
+    pub fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
+        let expected = "an RFC 3339 time with an offset, such as 2026-01-31T08:00:00Z; write a plus sign as %2B";
+        self.value(name, expected, |text| read_time(text).map(|time| time.trunc_subsecs(6)))
+    }
+
+    /// The parameters that are left, in a fixed order: what a cursor is bound to.
+    #[must_use]
+    pub fn remaining(&self) -> String {
+        let mut left: Vec<String> = self.parameters.iter().map(|(name, value)| format!("{name}\0{value}")).collect();
+        left.sort_unstable();
+        left.join("\0\0")
+    }
+
+    /// Refuses what was wrong, and what nobody read.
+    ///
+    /// # Errors
+    /// [`ApiError::Invalid`], which names each of these.
+    pub fn finish(mut self) -> Result<(), ApiError> {
+        for (name, _) in std::mem::take(&mut self.parameters) {
+            self.refuse(&name, "is not a parameter of this operation");
+        }
+        if self.invalid.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.invalid)) }
+    }
+}
+
+/// A time with an offset. A sixtieth second is refused: it is one instant here, and another in the database.
+pub(crate) fn read_time(text: &str) -> Option<DateTime<Utc>> {
+    let time = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+    (time.nanosecond() < 1_000_000_000).then_some(time)
+}
+
+fn decode(text: &str) -> Option<String> {
+    let text = text.replace('+', " ");
+    let decoded = percent_decode_str(&text).decode_utf8().ok()?;
+    (!decoded.chars().any(char::is_control)).then(|| decoded.into_owned())
+}

@@ -1,0 +1,106 @@
+//! The closed sets of words that callers see, for the document of the API.
+#![allow(missing_docs, dead_code, reason = "the words only document, and are their own documentation")]
+
+use utoipa::openapi::schema::{Object, OneOf, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::api::query_reader;
+use crate::huawei::signature::Joiner;
+
+/// The order of sessions.
+#[derive(ToSchema)]
+pub enum SortWord {
+    #[schema(rename = "-started_at")]
+    NewestFirst,
+    #[schema(rename = "started_at")]
+    OldestFirst,
+}
+
+/// How counts are grouped.
+#[derive(ToSchema)]
+pub enum GroupBy {
+    #[schema(rename = "domain")]
+    Domain,
+    #[schema(rename = "domain,app")]
+    DomainAndApp,
+}
+
+/// Whether a domain's messages are signed.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum SignatureRuleWord {
+    Required,
+    None,
+}
+
+/// What stands between the signed fields. (An empty word cannot be derived.)
+pub struct JoinerWord;
+
+impl ToSchema for JoinerWord {}
+
+impl PartialSchema for JoinerWord {
+    fn schema() -> RefOr<Schema> {
+        let words = Joiner::ALL.map(Joiner::as_str);
+        Object::builder().schema_type(Type::String).enum_values(Some(words)).into()
+    }
+}
+
+/// The name of an application.
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_-]+$", example = "live")]
+pub struct AppName(String);
+
+/// The name of a transcoding template.
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "lud")]
+pub struct TemplateName(String);
+
+/// The name of an ingest domain, as a token is bound to it.
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 1, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "push.example.com")]
+pub struct DomainName(String);
+
+/// The name of an ingest domain that is registered, exactly as the provider sends it; of at most 255 bytes.
+#[derive(ToSchema)]
+#[schema(
+    value_type = String,
+    min_length = 1,
+    max_length = 255,
+    pattern = r"^[^\s/\x00-\x1f\x7f-\x9f\ufffd]+$",
+    example = "push.example.com"
+)]
+pub struct RegisteredName(String);
+
+/// Unix seconds as the provider writes them: a string or an integer of at most ten digits.
+pub struct StartSeconds;
+
+impl ToSchema for StartSeconds {}
+
+impl PartialSchema for StartSeconds {
+    fn schema() -> RefOr<Schema> {
+        text_or_integer("^(0|[1-9][0-9]{0,9})$", 9_999_999_999)
+    }
+}
+
+/// Unix seconds as the provider writes them: an integer or a string of at most 18 digits.
+pub struct ExpirySeconds;
+
+impl ToSchema for ExpirySeconds {}
+
+impl PartialSchema for ExpirySeconds {
+    fn schema() -> RefOr<Schema> {
+        text_or_integer("^(0|[1-9][0-9]{0,17})$", 999_999_999_999_999_999)
+    }
+}
+
+/// A text without control characters.
+pub fn plain_text() -> Object {
+    Object::builder().schema_type(Type::String).pattern(Some(query_reader::TEXT_PATTERN)).build()
+}
+
+fn text_or_integer(pattern: &str, maximum: i64) -> RefOr<Schema> {
+    let text = Object::builder().schema_type(Type::String).pattern(Some(pattern));
+    let integer = Object::builder().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(maximum));
+    OneOf::builder().item(text).item(integer).into()
+}

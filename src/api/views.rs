@@ -1,0 +1,134 @@
+//! What several operations answer with.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::huawei::rendition;
+use crate::model::session::{EndSource, Flag, SessionStatus};
+use crate::session::{StreamKey, lifecycle};
+use crate::store::session::SessionRow;
+
+/// The stream that a rendition was made from.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RenditionOf)]
+pub struct RenditionView {
+    /// The source stream's id.
+    pub stream_id: Uuid,
+    /// The source stream's name.
+    pub stream: String,
+    /// The template that made the rendition.
+    #[schema(example = "lud")]
+    pub template: String,
+}
+
+impl RenditionView {
+    /// The source of a stream that `template` made; `None` for a source.
+    #[must_use]
+    pub fn new(domain: &str, app: &str, stream: &str, template: Option<String>) -> Option<Self> {
+        let template = template?;
+        let source = rendition::source_of(stream, &template)?.to_owned();
+        let key = StreamKey { domain: domain.to_owned(), app: app.to_owned(), stream: source };
+        Some(Self { stream_id: key.id().0, stream: key.stream, template })
+    }
+}
+
+/// One push of a stream.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Session)]
+pub struct SessionView {
+    /// Opaque and stable.
+    pub session_id: Uuid,
+    /// The stream that was pushed.
+    pub stream_id: Uuid,
+    /// Ingest domain.
+    #[schema(example = "push.example.com")]
+    pub domain: String,
+    /// Application.
+    #[schema(example = "live")]
+    pub app: String,
+    /// Stream name.
+    #[schema(example = "example_stream")]
+    pub stream: String,
+    /// Unix seconds at which the push began.
+    #[schema(example = 1_587_954_134)]
+    pub publish_timestamp: i64,
+    /// Whether it is on air.
+    pub status: SessionStatus,
+    /// Live, and for longer than the service believes without a word.
+    pub unconfirmed: bool,
+    /// `publish_timestamp` as a time.
+    #[schema(value_type = String, format = DateTime)]
+    pub started_at: DateTime<Utc>,
+    /// When it ended; null while it is live.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Who says so; null while it is live.
+    #[schema(required)]
+    pub ended_at_source: Option<EndSource>,
+    /// Whole seconds from its start to its end, or to the moment of the answer while it is live.
+    #[schema(minimum = 0)]
+    pub duration_seconds: i64,
+    /// When a message about its start was first received.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    pub start_received_at: Option<DateTime<Utc>>,
+    /// When a message about its end was first received.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    pub end_received_at: Option<DateTime<Utc>>,
+    /// How often a message about its start was received.
+    #[schema(minimum = 0)]
+    pub start_deliveries: i32,
+    /// How often a message about its end was received.
+    #[schema(minimum = 0)]
+    pub end_deliveries: i32,
+    /// The stream that this is a transcoded rendition of; null for a source.
+    #[schema(required)]
+    pub rendition_of: Option<RenditionView>,
+    /// What a reader should know.
+    pub flags: Vec<Flag>,
+    /// The encoder's address. Only with scope `personal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub client_ip: Option<Option<String>>,
+    /// The receiving node's address. Only with scope `personal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub node_ip: Option<Option<String>>,
+    /// Query string of the push URL, credentials masked. Only with scope `personal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub user_args: Option<Option<String>>,
+}
+
+impl SessionView {
+    /// A session at `as_of`, with personal fields or without.
+    #[must_use]
+    pub fn new(row: SessionRow, personal: bool, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Self {
+        let client_ip = row.shown_client_ip().map(str::to_owned);
+        let node_ip = row.shown_node_ip().map(str::to_owned);
+        Self {
+            rendition_of: RenditionView::new(&row.domain, &row.app, &row.stream, row.rendition_template),
+            unconfirmed: lifecycle::is_unconfirmed(row.started_at, row.ended_at, as_of, unconfirmed_after),
+            duration_seconds: lifecycle::duration_seconds(row.started_at, row.ended_at, as_of),
+            client_ip: personal.then_some(client_ip),
+            node_ip: personal.then_some(node_ip),
+            user_args: personal.then_some(row.user_args),
+            session_id: row.session_id,
+            stream_id: row.stream_id,
+            domain: row.domain,
+            app: row.app,
+            stream: row.stream,
+            publish_timestamp: row.publish_timestamp,
+            status: SessionStatus::of(row.ended_at),
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+            ended_at_source: row.ended_at_source,
+            start_received_at: row.start_received_at,
+            end_received_at: row.end_received_at,
+            start_deliveries: row.start_deliveries,
+            end_deliveries: row.end_deliveries,
+            flags: row.flags,
+        }
+    }
+}

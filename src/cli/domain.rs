@@ -1,0 +1,381 @@
+//! `domain`: who may send.
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::database::{Access, Installation, MAKE, with_installation};
+use super::output::{Column, OneOutputOptions, Output, OutputOptions, Printer, say};
+use super::secret_from_stdin;
+use crate::config::InstallationOptions;
+use crate::http::domains::DomainView;
+use crate::huawei::admission::SignatureRule;
+use crate::huawei::signature::Joiner;
+use crate::platform::clock;
+use crate::registry::admin::{self, AdminError, DomainSettings};
+use crate::store;
+use crate::store::domain::DomainRow;
+use crate::store::signing_key::SigningKeyRow;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DomainCommand {
+    /// Register a domain, with a key (or, unsigned, with a secret path), and say what to set at the provider
+    ///
+    /// What is not registered is refused. Its callbacks are received by every process within 2 seconds from then.
+    #[command(after_help = ADD_EXAMPLES)]
+    Add(AddDomain),
+    /// Change a registered domain; what is not said takes its default
+    ///
+    /// The domain is as these options say from then on: repeat those that are to stay. `domain show` shows them.
+    #[command(after_help = SET_EXAMPLES)]
+    Set(SetDomain),
+    /// Show every domain
+    #[command(after_help = LIST_EXAMPLES)]
+    List(ListDomains),
+    /// Show a domain and its keys' ids; never the keys
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(ShowDomain),
+    /// Stop receiving for a domain and forget its keys; its history stays
+    #[command(after_help = REMOVE_EXAMPLES)]
+    Remove(OneDomain),
+    /// Add and remove a domain's keys
+    ///
+    /// The provider has one key a domain, this service as many as you like: to change one without losing a message, add
+    /// the new one here, set it at the provider, and remove the old one when nothing comes in with it any more.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Give a domain a new secret path; the old one stops working
+    ///
+    /// It takes effect within 2 seconds. Messages that the provider sends to the old path are refused until the new one
+    /// is set there.
+    #[command(after_help = TOKEN_EXAMPLES)]
+    CallbackToken(OneDomain),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Add a key, and print it if it was generated
+    #[command(after_help = ADD_KEY_EXAMPLES)]
+    Add(AddKey),
+    /// Remove a key: messages signed with it are refused from now on
+    #[command(after_help = REMOVE_KEY_EXAMPLES)]
+    Remove(RemoveKey),
+}
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  streamtally domain add push.example.com                        a key is made, printed this once
+  streamtally domain add push.example.com --key-stdin <key.txt   with the key that is set already
+  streamtally domain add push.example.com --unsigned             through a secret path alone";
+
+const SET_EXAMPLES: &str = "\
+Examples:
+  streamtally domain set push.example.com --app live --app vod   these two applications may send
+  streamtally domain set push.example.com                        everything as it is by default";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  streamtally domain list
+  streamtally domain list --output csv >domains.csv";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  streamtally domain show push.example.com
+  streamtally domain show push.example.com --output json   as GET /v1/domains/push.example.com";
+
+const REMOVE_EXAMPLES: &str = "\
+Examples:
+  streamtally domain remove push.example.com";
+
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  streamtally domain callback-token push.example.com";
+
+const ADD_KEY_EXAMPLES: &str = "\
+Examples:
+  streamtally domain key add push.example.com                    a key is made, printed this once
+  streamtally domain key add push.example.com --key-stdin <key.txt";
+
+const REMOVE_KEY_EXAMPLES: &str = "\
+Examples:
+  streamtally domain key remove push.example.com 85831e6a-774d-4391-b7fe-f34ec1b1d128";
+
+/// Of a table and CSV; JSON has everything.
+const COLUMNS: [Column; 6] = [
+    Column::new("domain"),
+    Column::new("signature"),
+    Column::or("apps", "all"),
+    Column::new("has_callback_token"),
+    Column::or("keys", "none"),
+    Column::new("created_at"),
+];
+
+#[derive(Debug, Args)]
+pub(super) struct ListDomains {
+    #[command(flatten)]
+    installation: InstallationOptions,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowDomain {
+    #[command(flatten)]
+    one: OneDomain,
+    #[command(flatten)]
+    output: OneOutputOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OneDomain {
+    #[command(flatten)]
+    installation: InstallationOptions,
+    /// The domain's name, exactly as the provider sends it
+    domain: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AddDomain {
+    #[command(flatten)]
+    one: OneDomain,
+    #[command(flatten)]
+    settings: SettingsOptions,
+    /// Read the key that is set at the provider from standard input; generated when left out
+    #[arg(long, conflicts_with = "unsigned")]
+    key_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SetDomain {
+    #[command(flatten)]
+    one: OneDomain,
+    #[command(flatten)]
+    settings: SettingsOptions,
+}
+
+#[derive(Debug, Args)]
+struct SettingsOptions {
+    /// Its messages are not signed: they come in through its secret path alone
+    #[arg(long)]
+    unsigned: bool,
+    /// An application that may send; all may when none is named. May be repeated
+    #[arg(long = "app", value_name = "APP")]
+    apps: Vec<String>,
+    /// What stands between the signed fields: nothing, or +
+    #[arg(long, default_value = "", value_parser = ["", "+"])]
+    joiner: String,
+    /// A transcoding template whose renditions are notified. May be repeated
+    #[arg(long = "rendition-template", value_name = "TEMPLATE")]
+    rendition_templates: Vec<String>,
+    /// Several pushers of one stream at once are normal
+    #[arg(long)]
+    concurrent_pushes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AddKey {
+    #[command(flatten)]
+    one: OneDomain,
+    /// Read the key that is set at the provider from standard input; generated when left out
+    #[arg(long)]
+    key_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RemoveKey {
+    #[command(flatten)]
+    one: OneDomain,
+    /// The key's id, as `domain show` prints it
+    key_id: Uuid,
+}
+
+impl From<SettingsOptions> for DomainSettings {
+    fn from(options: SettingsOptions) -> Self {
+        Self {
+            signature: if options.unsigned { SignatureRule::None } else { SignatureRule::Required },
+            apps: (!options.apps.is_empty()).then_some(options.apps),
+            joiner: Joiner::from_text(&options.joiner).unwrap_or_default(),
+            rendition_templates: options.rendition_templates,
+            concurrent_pushes: options.concurrent_pushes,
+        }
+    }
+}
+
+impl DomainCommand {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When the database cannot be used, or what is asked for is not possible.
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Add(AddDomain { one, settings, key_stdin }) => {
+                let key = if key_stdin { Some(secret_from_stdin()?) } else { None };
+                with_installation(&one.installation, MAKE, async |on| add(on, &one.domain, settings.into(), key).await)
+                    .await
+            }
+            Self::Set(SetDomain { one, settings }) => {
+                with_installation(&one.installation, Access::Change, async |on| {
+                    get(on, &one.domain).await?;
+                    let (row, _) =
+                        admin::put_domain(&on.pool, &on.actor, &one.domain, settings.into(), clock::now()).await?;
+                    print_domain(&row, &[])
+                })
+                .await
+            }
+            Self::List(ListDomains { installation, output }) => {
+                with_installation(&installation, Access::Read, async |on| list(on, output.output).await).await
+            }
+            Self::Show(ShowDomain { one, output }) => {
+                with_installation(&one.installation, Access::Read, async |on| {
+                    show(on, &one.domain, output.output).await
+                })
+                .await
+            }
+            Self::Remove(one) => {
+                with_installation(&one.installation, Access::Change, async |on| {
+                    get(on, &one.domain).await?;
+                    admin::remove_domain(&on.pool, &on.actor, &one.domain, clock::now()).await?;
+                    Ok(say!("{} is no longer received for; its history stays", one.domain)?)
+                })
+                .await
+            }
+            Self::Key(command) => command.run().await,
+            Self::CallbackToken(one) => {
+                with_installation(&one.installation, Access::Change, async |on| print_new_path(on, &one.domain).await)
+                    .await
+            }
+        }
+    }
+}
+
+impl KeyCommand {
+    async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Add(AddKey { one, key_stdin }) => {
+                let key = if key_stdin { Some(secret_from_stdin()?) } else { None };
+                with_installation(&one.installation, Access::Change, async |on| {
+                    print_new_key(on, &one.domain, key).await
+                })
+                .await
+            }
+            Self::Remove(RemoveKey { one, key_id }) => {
+                with_installation(&one.installation, Access::Change, async |on| {
+                    get(on, &one.domain).await?;
+                    match admin::remove_key(&on.pool, &on.actor, &one.domain, key_id, clock::now()).await {
+                        Err(AdminError::NotFound(_)) => bail!(
+                            "{domain} has no such key; `domain show {domain}` lists its keys",
+                            domain = one.domain
+                        ),
+                        removed => removed?,
+                    }
+                    Ok(say!("messages signed with {key_id} are refused from now on")?)
+                })
+                .await
+            }
+        }
+    }
+}
+
+async fn get(on: &Installation, domain: &str) -> anyhow::Result<DomainRow> {
+    match store::domain::get_domain(&on.pool, domain).await? {
+        Some(row) => Ok(row),
+        None => refuse_unknown(on, domain).await,
+    }
+}
+
+/// How alike two names are, of 1, so that one may have been meant for the other.
+const ALIKE: f64 = 0.85;
+
+/// Says that a domain is not registered, and which one may have been meant.
+///
+/// # Errors
+/// Always.
+pub(super) async fn refuse_unknown<T>(on: &Installation, domain: &str) -> anyhow::Result<T> {
+    let rows = store::domain::list_domains(&on.pool).await?;
+    let likeness = |row: &DomainRow| strsim::jaro_winkler(&row.domain.to_lowercase(), &domain.to_lowercase());
+    let likely = rows.into_iter().map(|row| (likeness(&row), row.domain)).filter(|(likeness, _)| *likeness > ALIKE);
+    match likely.max_by(|(one, _), (other, _)| one.total_cmp(other)) {
+        Some((_, meant)) => bail!("{domain} is not registered; is {meant} meant? `domain list` shows every domain"),
+        None => bail!("{domain} is not registered; `domain list` shows every domain, `domain add` registers one"),
+    }
+}
+
+async fn add(
+    on: &Installation,
+    domain: &str,
+    settings: DomainSettings,
+    key: Option<SecretString>,
+) -> anyhow::Result<()> {
+    if store::domain::get_domain(&on.pool, domain).await?.is_some() {
+        bail!("{domain} is registered already; `domain set` changes it, `domain key add` adds a key");
+    }
+    if let Some(key) = &key {
+        admin::check_key(key)?;
+    }
+    let unsigned = settings.signature == SignatureRule::None;
+    admin::put_domain(&on.pool, &on.actor, domain, settings, clock::now()).await?;
+    say!("{domain} is registered.")?;
+    if unsigned {
+        print_new_path(on, domain).await
+    } else {
+        say!("Notification URL to set at the provider: https://THIS-SERVICE/callbacks/huawei")?;
+        print_new_key(on, domain, key).await
+    }
+}
+
+async fn print_new_key(on: &Installation, domain: &str, key: Option<SecretString>) -> anyhow::Result<()> {
+    let generated = key.is_none();
+    get(on, domain).await?;
+    let (row, key) = admin::add_key(&on.pool, &on.actor, &on.master_keys, domain, key, clock::now()).await?;
+    say!("Key id: {}", row.key_id)?;
+    if generated {
+        say!("Key to set at the provider, shown this once: {}", key.expose_secret())?;
+    }
+    Ok(())
+}
+
+async fn print_new_path(on: &Installation, domain: &str) -> anyhow::Result<()> {
+    get(on, domain).await?;
+    let token = admin::replace_callback_token(&on.pool, &on.actor, domain, clock::now()).await?;
+    Ok(say!(
+        "Notification URL to set at the provider, shown this once: https://THIS-SERVICE/callbacks/huawei/{}",
+        token.expose_secret()
+    )?)
+}
+
+async fn list(on: &Installation, output: Output) -> anyhow::Result<()> {
+    let rows = store::domain::list_domains(&on.pool).await?;
+    let keys = store::signing_key::list_signing_keys(&on.pool).await?;
+    let none = rows.is_empty().then(|| "no domain is registered; `domain add NAME` registers one".to_owned());
+    let mut printer = Printer::new(output, COLUMNS);
+    for row in rows {
+        printer.row(&serde_json::to_value(DomainView::new(row, &keys))?)?;
+    }
+    Ok(printer.finish(&json!({}), none.as_slice())?)
+}
+
+async fn show(on: &Installation, domain: &str, output: Output) -> anyhow::Result<()> {
+    let row = get(on, domain).await?;
+    let keys = store::signing_key::list_signing_keys(&on.pool).await?;
+    match output {
+        Output::Json => Ok(say!("{}", serde_json::to_string_pretty(&DomainView::new(row, &keys))?)?),
+        Output::Table | Output::Csv => print_domain(&row, &keys),
+    }
+}
+
+fn print_domain(row: &DomainRow, keys: &[SigningKeyRow]) -> anyhow::Result<()> {
+    say!("domain               {}", row.domain)?;
+    say!("signature            {}", row.signature)?;
+    say!("apps                 {}", row.apps.as_ref().map_or("all".to_owned(), |apps| apps.join(", ")))?;
+    say!("joiner               {}", if row.joiner.is_empty() { "nothing" } else { &row.joiner })?;
+    let templates = row.rendition_templates.join(", ");
+    say!("rendition templates  {}", if templates.is_empty() { "none" } else { &templates })?;
+    say!("concurrent pushes    {}", row.concurrent_pushes)?;
+    say!("secret path          {}", if row.callback_token_hash.is_some() { "set" } else { "none" })?;
+    for key in keys.iter().filter(|key| key.domain == row.domain) {
+        say!("key                  {} added {}", key.key_id, key.created_at.format("%Y-%m-%dT%H:%M:%SZ"))?;
+    }
+    Ok(())
+}

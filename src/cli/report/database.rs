@@ -1,0 +1,103 @@
+//! Reports from the database, whether the service runs or not.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::{Asked, Kind, finish};
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, QueryReader};
+use crate::cli::BadUsage;
+use crate::cli::database::{Access, Installation, with_installation};
+use crate::cli::output::Printer;
+use crate::config::InstallationOptions;
+use crate::http::reports::ParametersView;
+use crate::http::reports::concurrency::{ConcurrencyQuery, PointView};
+use crate::http::reports::push_duration::{CountsView, PushDurationQuery, RowView};
+use crate::reconciler;
+use crate::report::push_duration::PushDuration;
+use crate::report::{concurrency_report, moment};
+
+/// Makes a report, and prints it.
+///
+/// # Errors
+/// When it is asked for wrongly, or the database cannot be used.
+pub(super) async fn print(
+    options: &InstallationOptions,
+    tolerance: TimeDelta,
+    asked: Asked,
+    printer: Printer,
+) -> anyhow::Result<()> {
+    // As the API reads them. No cursor is among them.
+    let mut reader = QueryReader::of_members(asked.kind.path(), asked.parameters);
+    match asked.kind {
+        Kind::PushDuration => {
+            let query = PushDurationQuery::read(&mut reader);
+            reader.finish().map_err(refusal_of)?;
+            with_installation(options, Access::Change, async |on| {
+                print_push_duration(on, query, tolerance, printer).await
+            })
+            .await
+        }
+        Kind::Concurrency => {
+            let query = ConcurrencyQuery::from_query(&mut reader);
+            reader.finish().map_err(refusal_of)?;
+            with_installation(options, Access::Change, async |on| {
+                print_concurrency(on, query, tolerance, printer).await
+            })
+            .await
+        }
+    }
+}
+
+async fn print_push_duration(
+    on: &Installation,
+    query: PushDurationQuery,
+    tolerance: TimeDelta,
+    mut printer: Printer,
+) -> anyhow::Result<()> {
+    let PushDurationQuery { asked, layout } = query;
+    // Nobody else may be there to do it.
+    reconciler::fold_to_end(&on.pool).await?;
+    let moment = moment::close(&on.pool, &on.pool, asked.as_of, tolerance).await?;
+    let as_of = moment.at;
+    let mut report = PushDuration::begin(on.pool.clone(), &asked.scope, layout, &moment, None);
+    while let Some(row) = report.next_row().await? {
+        printer.row(&serde_json::to_value(RowView::from(row))?)?;
+    }
+    let totals = CountsView::from(report.finish().await?);
+    let parameters = ParametersView::of_push_duration(&asked.scope, layout, as_of);
+    let report = json!({ "next_cursor": Value::Null, "totals": totals, "parameters": parameters, "as_of": as_of });
+    Ok(finish(printer, &report)?)
+}
+
+async fn print_concurrency(
+    on: &Installation,
+    query: ConcurrencyQuery,
+    tolerance: TimeDelta,
+    mut printer: Printer,
+) -> anyhow::Result<()> {
+    let ConcurrencyQuery { asked, step_seconds } = query;
+    reconciler::fold_to_end(&on.pool).await?;
+    let moment = moment::close(&on.pool, &on.pool, asked.as_of, tolerance).await?;
+    let as_of = moment.at;
+    let (points, peak) = concurrency_report::count(on.pool.clone(), &asked.scope, step_seconds, &moment).await?;
+    for point in points {
+        printer.row(&serde_json::to_value(PointView::from(point))?)?;
+    }
+    let parameters = ParametersView::of_concurrency(&asked.scope, asked.time_zone, step_seconds, as_of);
+    let report = json!({ "peak": peak.map(PointView::from), "parameters": parameters, "as_of": as_of });
+    Ok(finish(printer, &report)?)
+}
+
+/// What is wrong with each parameter.
+fn refusal_of(error: ApiError) -> BadUsage {
+    let words = match error {
+        ApiError::Invalid(invalid) => invalid
+            .into_iter()
+            .map(|invalid| format!("--{} {}", invalid.name.replace('_', "-"), invalid.reason))
+            .collect::<Vec<_>>()
+            .join("; "),
+        other => other.to_string(),
+    };
+    BadUsage(words)
+}

@@ -1,0 +1,194 @@
+//! `send`: one notification, signed and sent as the provider would, to see that everything fits together.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use reqwest::{Client, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::output::say;
+use super::sender::SenderOptions;
+use super::{BadUsage, unreachable_at};
+use crate::huawei::composing::{Message, Signing, compose};
+use crate::huawei::notification::Event;
+use crate::platform::clock;
+use crate::session::{SessionKey, StreamKey};
+
+/// How long `--wait` waits, at most.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the signature is good for.
+const VALID_SECONDS: i64 = 60;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Moment {
+    /// The push starts: PUBLISH
+    Start,
+    /// The push ends: PUBLISH_DONE
+    End,
+}
+
+impl Moment {
+    fn event(self) -> Event {
+        match self {
+            Self::Start => Event::Publish,
+            Self::End => Event::PublishDone,
+        }
+    }
+}
+
+/// Sign and send one notification, as the provider would
+///
+/// To see that the service, the domain and its key fit together. The session that comes of it stays in the history: take
+/// a domain that nobody is billed for.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct SendCommand {
+    /// What happens
+    moment: Moment,
+    /// Stream name
+    #[arg(long)]
+    stream: String,
+    /// Unix second at which the push began; for a start now, for an end that of the newest live session
+    #[arg(long, value_name = "SECONDS")]
+    publish_timestamp: Option<i64>,
+    /// Send without a signature, through this secret path
+    #[arg(
+        long,
+        env = "STREAMTALLY_CALLBACK_PATH",
+        hide_env_values = true,
+        value_name = "/callbacks/huawei/…",
+        conflicts_with = "key_stdin"
+    )]
+    callback_path: Option<String>,
+    /// Wait for the session that comes of it, for 10 s at most, and print it
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    sender: SenderOptions,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  streamtally send start --domain push.example.com --stream room1 --wait   a push begins now
+  streamtally send end --domain push.example.com --stream room1 --wait     and ends
+
+Exits with 0 when it is answered 200 and, with --wait, shows in its session, else with 1; with 2 on
+bad usage.";
+
+impl SendCommand {
+    /// Sends the notification; fails unless it is answered 200.
+    ///
+    /// # Errors
+    /// When there is no key, the service cannot be reached, or it does not answer 200.
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let api = Api { client: Client::builder().timeout(PATIENCE).build()?, url: self.sender.url.clone() };
+        let publish_timestamp = self.find_publish_timestamp(&api).await?;
+        let body = self.notification(publish_timestamp).await?;
+        let path = self.callback_path.as_deref().unwrap_or("/callbacks/huawei");
+        let url = api.at(path)?;
+        let response = api.client.post(url).body(body).send().await.map_err(reqwest::Error::without_url);
+        let response = response.with_context(|| unreachable_at(&api.url))?;
+        let status = response.status();
+        say!("{status}\n{}", response.text().await?)?;
+        if status == StatusCode::UNAUTHORIZED {
+            bail!("the notification was not accepted: does the domain have this key? `domain show` lists its keys");
+        }
+        if status != StatusCode::OK {
+            bail!("the notification was not accepted");
+        }
+        if self.wait { self.wait_for_session(&api, publish_timestamp).await } else { Ok(()) }
+    }
+
+    async fn find_publish_timestamp(&self, api: &Api) -> anyhow::Result<i64> {
+        match (self.publish_timestamp, self.moment) {
+            (Some(seconds @ 0..=9_999_999_999), _) => Ok(seconds),
+            (Some(_), _) => Err(BadUsage("--publish-timestamp must be Unix seconds".to_owned()).into()),
+            (None, Moment::Start) => Ok(clock::now().timestamp()),
+            (None, Moment::End) => self.newest_live_session(api).await,
+        }
+    }
+
+    async fn newest_live_session(&self, api: &Api) -> anyhow::Result<i64> {
+        let mut url = api.at("/v1/sessions")?;
+        url.query_pairs_mut().extend_pairs([
+            ("domain", self.sender.domain.as_str()),
+            ("app", &self.sender.app),
+            ("stream", &self.stream),
+            ("status", "live"),
+            ("limit", "1"),
+        ]);
+        let page = api.get(url, &self.sender.api_token()?).await?.context("the service has no /v1/sessions")?;
+        page.pointer("/data/0/publish_timestamp")
+            .and_then(Value::as_i64)
+            .context("no session of this stream is live; --publish-timestamp names another one")
+    }
+
+    async fn notification(&self, publish_timestamp: i64) -> anyhow::Result<String> {
+        let message = Message {
+            domain: &self.sender.domain,
+            app: &self.sender.app,
+            stream: &self.stream,
+            user_args: "",
+            client_ip: "127.0.0.1",
+            node_ip: "127.0.0.1",
+            publish_timestamp,
+            event: &self.moment.event(),
+        };
+        if self.callback_path.is_some() {
+            return Ok(compose(&message, None));
+        }
+        let (key, joiner) = self.sender.find_key().await?;
+        let auth_timestamp = clock::now().timestamp() + VALID_SECONDS;
+        Ok(compose(&message, Some(Signing { key: &key, joiner, auth_timestamp })))
+    }
+
+    async fn wait_for_session(&self, api: &Api, publish_timestamp: i64) -> anyhow::Result<()> {
+        let stream =
+            StreamKey { domain: self.sender.domain.clone(), app: self.sender.app.clone(), stream: self.stream.clone() };
+        let session_id = SessionKey { stream, publish_timestamp }.id().0;
+        let token = self.sender.api_token()?;
+        let received = match self.moment {
+            Moment::Start => "start_received_at",
+            Moment::End => "end_received_at",
+        };
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            let session = api.get(api.at(&format!("/v1/sessions/{session_id}"))?, &token).await?;
+            if let Some(session) = session.filter(|session| !session.get(received).is_none_or(Value::is_null)) {
+                say!("{}", serde_json::to_string_pretty(&session)?)?;
+                return Ok(());
+            }
+            if Instant::now() > patience {
+                bail!("the notification is stored, but after 10 s its session does not show it: was it quarantined?");
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+struct Api {
+    client: Client,
+    url: Url,
+}
+
+impl Api {
+    fn at(&self, path: &str) -> anyhow::Result<Url> {
+        self.url.join(path).context("--url and the path do not make an address")
+    }
+
+    /// What is there; `None` on 404.
+    async fn get(&self, url: Url, token: &SecretString) -> anyhow::Result<Option<Value>> {
+        let response =
+            self.client.get(url).bearer_auth(token.expose_secret()).send().await.map_err(reqwest::Error::without_url);
+        let response = response.with_context(|| unreachable_at(&self.url))?;
+        match response.status() {
+            StatusCode::OK => Ok(Some(response.json().await?)),
+            StatusCode::NOT_FOUND => Ok(None),
+            status => bail!("the API answers {status}: {}", response.text().await?),
+        }
+    }
+}

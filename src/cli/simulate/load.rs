@@ -1,0 +1,192 @@
+//! Sending: from many connections, each with one message under way at a time.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use indicatif::ProgressBar;
+use reqwest::Url;
+use secrecy::SecretString;
+use tokio::net::TcpStream;
+use tokio::task::{JoinSet, spawn_local};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::authority_of;
+use super::outcome::Outcome;
+use super::supply::{Prepared, Supply};
+use super::visibility::Watch;
+use crate::cli::unreachable_at;
+
+/// How often the progress is shown.
+const PROGRESS: Duration = Duration::from_millis(200);
+
+/// How long to wait before connecting again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What is to be sent, and where.
+pub struct Plan {
+    /// Where the service is.
+    pub url: Url,
+    /// Connections.
+    pub connections: u16,
+    /// Messages a second; as fast as they are answered when `None`.
+    pub rate: Option<u32>,
+    /// How long to send, at most.
+    pub duration: Duration,
+    /// How many, at most.
+    pub messages: Option<u64>,
+}
+
+/// What the connections share. All of it on one thread.
+struct Sending {
+    authority: String,
+    path: String,
+    begin: Instant,
+    until: Instant,
+    every: Option<Duration>,
+    most: u64,
+    number: Cell<u64>,
+    supply: RefCell<Supply>,
+    outcome: Rc<Outcome>,
+    watch: Option<Rc<Watch>>,
+}
+
+/// Sends until the plan is fulfilled, and everything that was sent is answered.
+///
+/// # Errors
+/// When the service cannot be reached at all.
+pub async fn send(
+    plan: &Plan,
+    supply: Supply,
+    visibility: Option<SecretString>,
+    outcome: Rc<Outcome>,
+    progress: &ProgressBar,
+) -> anyhow::Result<()> {
+    let authority = authority_of(&plan.url)?;
+    let mut connections = Vec::new();
+    for _ in 0..plan.connections {
+        connections.push(connect(&authority).await.with_context(|| unreachable_at(&plan.url))?);
+    }
+    let path = plan.url.join("/callbacks/huawei")?.path().to_owned();
+    let watch = visibility.map(|token| Rc::new(Watch::new(plan.url.clone(), token, Rc::clone(&outcome))));
+    let begin = Instant::now();
+    let sending = Rc::new(Sending {
+        authority,
+        path,
+        begin,
+        until: begin + plan.duration,
+        every: plan.rate.map(|rate| Duration::from_secs(1) / rate),
+        most: plan.messages.unwrap_or(u64::MAX),
+        number: Cell::new(0),
+        supply: RefCell::new(supply),
+        outcome: Rc::clone(&outcome),
+        watch,
+    });
+    let mut tasks = JoinSet::new();
+    for connection in connections {
+        tasks.spawn_local(Rc::clone(&sending).keep_sending(connection));
+    }
+    let shown = async {
+        loop {
+            progress.set_position(outcome.acknowledged.get());
+            sleep(PROGRESS).await;
+        }
+    };
+    tokio::select! {
+        _ = tasks.join_all() => {}
+        () = shown => {}
+    }
+    outcome.elapsed.set(begin.elapsed());
+    if let Some(watch) = &sending.watch {
+        watch.finish().await;
+    }
+    Ok(())
+}
+
+async fn connect(authority: &str) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+    let stream = TcpStream::connect(authority).await?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // It ends with the connection, and its error is that of the request.
+    spawn_local(async move {
+        let _ = connection.await;
+    });
+    Ok(sender)
+}
+
+impl Sending {
+    async fn keep_sending(self: Rc<Self>, mut connection: SendRequest<Full<Bytes>>) {
+        while let Some(due) = self.next_due() {
+            // A timer would wait for the next millisecond.
+            if due > Instant::now() {
+                sleep_until(due).await;
+            }
+            let prepared = self.supply.borrow_mut().take();
+            // At a rate, waiting for a connection that is free counts as well.
+            let asked_at = if self.every.is_some() { due } else { Instant::now() };
+            if let Ok(status) = self.ask(&mut connection, &prepared).await {
+                self.note(&prepared, status, asked_at);
+                continue;
+            }
+            self.outcome.failed.set(self.outcome.failed.get() + 1);
+            match self.connect_again().await {
+                Some(another) => connection = another,
+                None => return,
+            }
+        }
+    }
+
+    /// When the next message is due; `None` when there is none any more.
+    fn next_due(&self) -> Option<Instant> {
+        let number = self.number.get();
+        self.number.set(number + 1);
+        let due = match self.every {
+            Some(every) => self.begin + every.mul_f64(exact(number)),
+            None => Instant::now(),
+        };
+        (number < self.most && due < self.until).then_some(due)
+    }
+
+    async fn ask(&self, connection: &mut SendRequest<Full<Bytes>>, prepared: &Prepared) -> anyhow::Result<StatusCode> {
+        let request = Request::post(self.path.as_str())
+            .header("host", self.authority.as_str())
+            .header("content-type", "application/json")
+            .body(Full::new(prepared.body.clone()))?;
+        connection.ready().await?;
+        let answer = connection.send_request(request).await?;
+        let status = answer.status();
+        let mut body = answer.into_body();
+        while let Some(frame) = body.frame().await {
+            frame?;
+        }
+        Ok(status)
+    }
+
+    fn note(&self, prepared: &Prepared, status: StatusCode, asked_at: Instant) {
+        self.outcome.note(prepared, status, asked_at.elapsed());
+        if let Some(watch) = &self.watch {
+            watch.consider(prepared, status, asked_at);
+        }
+    }
+
+    async fn connect_again(&self) -> Option<SendRequest<Full<Bytes>>> {
+        while Instant::now() < self.until {
+            if let Ok(connection) = connect(&self.authority).await {
+                return Some(connection);
+            }
+            sleep(PAUSE).await;
+        }
+        None
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far fewer messages than that")]
+fn exact(number: u64) -> f64 {
+    number as f64
+}

@@ -1,0 +1,127 @@
+//! The messages, in the order in which they are sent; signed ahead, so that sending costs little.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::SimulateCommand;
+use crate::huawei::composing::{Message, Signing, compose};
+use crate::huawei::notification::Event;
+use crate::huawei::signature::{Joiner, SigningKey};
+use crate::platform::clock;
+use crate::session::{SessionKey, StreamKey};
+use crate::simulation::habits::USUAL;
+use crate::simulation::life::{Life, Telling, What};
+
+/// How far in the past pushes begin: a start is believed for a day.
+const PAST_MILLIS: i64 = 20 * 3_600_000;
+
+/// How much later than what it tells of a signature expires: in an hour at the earliest, within a day at the latest. So it is
+/// good now, and no two pushes of a stream have the same.
+const AHEAD_SECONDS: i64 = 21 * 3_600;
+
+/// How many messages are signed ahead when nobody says how many are sent.
+const AHEAD: u64 = 300_000;
+
+/// A message that is ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The session that it is about.
+    pub session_id: Uuid,
+    /// What it tells.
+    pub what: What,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Where messages come from. They never end.
+pub struct Supply {
+    domain: String,
+    app: String,
+    key: SigningKey,
+    joiner: Joiner,
+    streams: u32,
+    seed: u64,
+    prefix: String,
+    begin: i64,
+    life: Life,
+    /// How often the past was gone through.
+    round: u64,
+    ready: VecDeque<Prepared>,
+}
+
+impl Supply {
+    pub fn new(command: &SimulateCommand, key: SigningKey, joiner: Joiner) -> Self {
+        let begin = clock::now().timestamp_millis() - PAST_MILLIS;
+        let (streams, seed) = (command.streams, command.seed);
+        Self {
+            domain: command.sender.domain.clone(),
+            app: command.sender.app.clone(),
+            key,
+            joiner,
+            streams,
+            seed,
+            prefix: format!("sim-{}-", hex::encode(rand::random::<[u8; 4]>())),
+            begin,
+            life: Life::new(seed, begin, &[(streams, USUAL)]),
+            round: 0,
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// What the names of all its streams begin with.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Signs so many messages ahead, or some.
+    pub fn sign_ahead(&mut self, most: Option<u64>) {
+        for _ in 0..most.map_or(AHEAD, |most| most.min(2 * AHEAD)) {
+            let prepared = self.prepare();
+            self.ready.push_back(prepared);
+        }
+    }
+
+    /// The next message.
+    pub fn take(&mut self) -> Prepared {
+        self.ready.pop_front().unwrap_or_else(|| self.prepare())
+    }
+
+    fn prepare(&mut self) -> Prepared {
+        let telling = self.next_telling();
+        let stream = format!("{}{}-{}", self.prefix, self.round, telling.stream);
+        let event = match telling.what {
+            What::Start => Event::Publish,
+            What::End => Event::PublishDone,
+        };
+        let message = Message {
+            domain: &self.domain,
+            app: &self.app,
+            stream: &stream,
+            user_args: "",
+            client_ip: "203.0.113.1",
+            node_ip: "198.51.100.1",
+            publish_timestamp: telling.publish_timestamp,
+            event: &event,
+        };
+        let auth_timestamp = telling.happened_at.div_euclid(1_000) + AHEAD_SECONDS;
+        let body = compose(&message, Some(Signing { key: &self.key, joiner: self.joiner, auth_timestamp }));
+        let key = StreamKey { domain: self.domain.clone(), app: self.app.clone(), stream };
+        let session_id = SessionKey { stream: key, publish_timestamp: telling.publish_timestamp }.id().0;
+        Prepared { session_id, what: telling.what, body: body.into() }
+    }
+
+    /// The next message; when the past is gone through, that of other streams.
+    fn next_telling(&mut self) -> Telling {
+        loop {
+            match self.life.next() {
+                Some(telling) if telling.sent_at < self.begin + PAST_MILLIS => return telling,
+                _ => {
+                    self.round += 1;
+                    self.life = Life::new(self.seed + self.round, self.begin, &[(self.streams, USUAL)]);
+                }
+            }
+        }
+    }
+}

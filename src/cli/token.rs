@@ -1,0 +1,142 @@
+//! `token`: who may read.
+
+use chrono::{DateTime, Utc};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::database::{Access, Installation, MAKE, with_installation};
+use super::output::{Column, Output, OutputOptions, Printer, say};
+use crate::access::admin::{self, NewToken};
+use crate::config::InstallationOptions;
+use crate::http::tokens::TokenView;
+use crate::model::access::Scope;
+use crate::platform::clock;
+use crate::store;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make a token, and print it this once
+    ///
+    /// Give each caller one of its own, that may do no more than it has to: `read` sees sessions without addresses,
+    /// `personal` adds addresses and user arguments, `billing` makes reports, `admin` may do everything.
+    #[command(after_help = CREATE_EXAMPLES)]
+    Create(CreateToken),
+    /// Show every token, without the tokens themselves
+    #[command(after_help = LIST_EXAMPLES)]
+    List(ListTokens),
+    /// Revoke a token; takes effect everywhere within 2 seconds
+    #[command(after_help = REVOKE_EXAMPLES)]
+    Revoke(RevokeToken),
+}
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  streamtally token create \"wall display\" --scopes read --domain push.example.com
+  streamtally token create invoices --scopes read,billing --expires-at 2027-01-01T00:00:00Z";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  streamtally token list
+  streamtally token list --output json";
+
+const REVOKE_EXAMPLES: &str = "\
+Examples:
+  streamtally token revoke 0a6f6f0e-4c27-4b3c-9c8c-8f1d5b3e2a10";
+
+const COLUMNS: [Column; 7] = [
+    Column::new("token_id"),
+    Column::new("name"),
+    Column::new("scopes"),
+    Column::or("domains", "all"),
+    Column::new("created_at"),
+    Column::or("expires_at", "never"),
+    Column::or("last_used_at", "never"),
+];
+
+#[derive(Debug, Args)]
+pub(super) struct ListTokens {
+    #[command(flatten)]
+    installation: InstallationOptions,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CreateToken {
+    #[command(flatten)]
+    installation: InstallationOptions,
+    /// What it is for
+    name: String,
+    /// What it may do, separated by commas
+    #[arg(long = "scopes", default_value = "read", value_delimiter = ',',
+          value_parser = PossibleValuesParser::new(Scope::ALL.iter().map(|scope| scope.as_str())).try_map(|scope| scope.parse::<Scope>()))]
+    scopes: Vec<Scope>,
+    /// A domain that exists for it; all do when none is named. May be repeated
+    #[arg(long = "domain", value_name = "DOMAIN")]
+    domains: Vec<String>,
+    /// When it stops working, as an RFC 3339 time; never when left out
+    #[arg(long, value_name = "TIME")]
+    expires_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RevokeToken {
+    #[command(flatten)]
+    installation: InstallationOptions,
+    /// The token's id, as `token list` prints it
+    token_id: Uuid,
+}
+
+impl TokenCommand {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When the database cannot be used, or what is asked for is not possible.
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Create(command) => command.run().await,
+            Self::List(ListTokens { installation, output }) => {
+                with_installation(&installation, Access::Read, async |on| list(on, output.output).await).await
+            }
+            Self::Revoke(RevokeToken { installation, token_id }) => {
+                with_installation(&installation, Access::Change, async |on| {
+                    if !admin::revoke_token(&on.pool, &on.actor, token_id, clock::now()).await? {
+                        anyhow::bail!("there is no such token; `token list` shows them");
+                    }
+                    Ok(say!("{token_id} is revoked")?)
+                })
+                .await
+            }
+        }
+    }
+}
+
+impl CreateToken {
+    async fn run(self) -> anyhow::Result<()> {
+        let new = NewToken {
+            name: self.name,
+            scopes: self.scopes,
+            domains: (!self.domains.is_empty()).then_some(self.domains),
+            expires_at: self.expires_at,
+        };
+        with_installation(&self.installation, MAKE, async |on| {
+            let (row, token) = admin::create_token(&on.pool, &on.actor, new, clock::now()).await?;
+            say!("Token id: {}", row.token_id)?;
+            Ok(say!("Token, shown this once: {}", token.expose_secret())?)
+        })
+        .await
+    }
+}
+
+async fn list(on: &Installation, output: Output) -> anyhow::Result<()> {
+    let rows = store::access_token::list_access_tokens(&on.pool).await?;
+    let none = rows.is_empty().then(|| "no token was made; `token create NAME` makes one".to_owned());
+    let mut printer = Printer::new(output, COLUMNS);
+    for row in rows {
+        printer.row(&serde_json::to_value(TokenView::from(row))?)?;
+    }
+    Ok(printer.finish(&json!({}), none.as_slice())?)
+}

@@ -1,0 +1,192 @@
+//! One box for all that somebody may look for: a name or a part of one, an id, an address, or the URL that an encoder
+//! pushes to.
+
+use std::cmp::Reverse;
+use std::net::IpAddr;
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, get};
+use maud::{Markup, html};
+use uuid::Uuid;
+
+use super::error::PageError;
+use super::frame::{self, Place};
+use super::visitor::Visitor;
+use super::{ROOT, words};
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, QueryReader};
+use crate::app::state::AppState;
+use crate::http::extract::Query;
+use crate::model::access::Scope;
+use crate::query;
+use crate::store::session::SessionRow;
+use crate::store::session_list::SessionFilter;
+use crate::store::stream::{StreamFilter, StreamRow};
+
+/// The most streams that are shown.
+const MOST: u16 = 50;
+
+/// What somebody looks for.
+pub struct FindPage {
+    text: Option<String>,
+}
+
+impl FromQuery for FindPage {
+    fn from_query(query: &mut QueryReader) -> Self {
+        query.forget_empty();
+        Self { text: query.text("text") }
+    }
+}
+
+#[get("/find")]
+pub async fn find(
+    visitor: Visitor,
+    state: Data<AppState>,
+    asked: Result<Query<FindPage>, ApiError>,
+) -> Result<HttpResponse, PageError> {
+    let Query(FindPage { text }) = asked?;
+    let text = text.as_deref().map(str::trim).unwrap_or_default();
+    if let Ok(id) = Uuid::try_parse(text)
+        && let Some(page) = page_of_id(&visitor, &state, id).await?
+    {
+        return Ok(frame::led_to(&page));
+    }
+    let at_address = list_at_address(&visitor, &state, text).await?;
+    let mut found = Vec::new();
+    if !text.is_empty() && at_address.is_empty() {
+        for filter in filters(&visitor, text) {
+            found = query::streams::list_streams(&state.query_pool, &filter, None, MOST).await?.rows;
+            if !found.is_empty() {
+                break;
+            }
+        }
+    }
+    Ok(frame::page(&visitor, Place::Find, "Find", &content(&visitor, text, &found, &at_address)))
+}
+
+/// The page of what has an id, if that exists for the visitor.
+async fn page_of_id(visitor: &Visitor, state: &AppState, id: Uuid) -> Result<Option<String>, PageError> {
+    let pool = &state.query_pool;
+    if query::streams::get_stream(pool, &visitor.principal, id).await?.is_some() {
+        return Ok(Some(format!("{ROOT}/streams/{id}")));
+    }
+    let session = query::sessions::get_session(pool, &visitor.principal, id).await?;
+    Ok(session.map(|_| format!("{ROOT}/sessions/{id}")))
+}
+
+/// The newest sessions with an address, of the encoder or the node, if the visitor may see addresses.
+async fn list_at_address(visitor: &Visitor, state: &AppState, text: &str) -> Result<Vec<SessionRow>, PageError> {
+    if text.parse::<IpAddr>().is_err() || !visitor.principal.may(Scope::Personal) {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for node in [false, true] {
+        let filter = |as_of| SessionFilter {
+            client_ip: (!node).then(|| text.to_owned()),
+            node_ip: node.then(|| text.to_owned()),
+            ..SessionFilter::all(visitor.principal.visible_domains(), as_of, state.unconfirmed_after)
+        };
+        let list = query::sessions::list_sessions(&state.query_pool, filter, true, None, MOST, false).await?;
+        found.extend(list.page.rows);
+    }
+    found.sort_by_key(|row| Reverse((row.started_at, row.session_id)));
+    found.dedup_by_key(|row| row.session_id);
+    Ok(found)
+}
+
+/// What the text may mean, the most exact first.
+fn filters(visitor: &Visitor, text: &str) -> Vec<StreamFilter> {
+    let any = StreamFilter::all(visitor.principal.visible_domains());
+    let owned = |text: &str| Some(text.to_owned());
+    let mut filters = Vec::new();
+    if let Some((domain, app, stream)) = parts_of_push_url(text) {
+        filters.push(StreamFilter { domain: owned(domain), app: owned(app), stream: owned(stream), ..any.clone() });
+    }
+    filters.push(StreamFilter { stream: owned(text), ..any.clone() });
+    filters.push(StreamFilter { domain: owned(text), ..any.clone() });
+    filters.push(StreamFilter { search: owned(text), ..any });
+    filters
+}
+
+/// Domain, application and stream of an address such as `rtmp://push.example.com/live/room1?auth_info=…`, or of
+/// `push.example.com/live/room1`.
+fn parts_of_push_url(text: &str) -> Option<(&str, &str, &str)> {
+    let path = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    let (host, path) = path.split_once('/')?;
+    let (app, stream) = path.split_once('/')?;
+    let domain = host.split_once(':').map_or(host, |(domain, _)| domain);
+    (!domain.is_empty() && !app.is_empty() && !stream.is_empty()).then_some((domain, app, stream))
+}
+
+fn content(visitor: &Visitor, text: &str, found: &[StreamRow], at_address: &[SessionRow]) -> Markup {
+    let personal = visitor.principal.may(Scope::Personal);
+    html! {
+        h1 { "Find" }
+        form.filters method="get" action=(format!("{ROOT}/find")) role="search" {
+            label.wide { "Stream, part of its name, domain, id, " @if personal { "address, " } "or push URL"
+                input type="search" name="text" value=(text) maxlength="512" autofocus list="suggestions" autocomplete="off" autocapitalize="off" spellcheck="false";
+            }
+            datalist #suggestions {}
+            button { "Find" }
+        }
+        @if !text.is_empty() && found.is_empty() && at_address.is_empty() {
+            div.card role="status" {
+                p { "Nothing is known by that, or nothing that is yours to see." }
+                p.hint { "A part of a name is found in upper and lower case as it is written." }
+            }
+        }
+        @if !found.is_empty() { (stream_table(found)) }
+        @if !at_address.is_empty() { (session_table(at_address)) }
+    }
+}
+
+fn stream_table(found: &[StreamRow]) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "Stream" } th { "Domain" } th { "Application" } th { "State" } th { "Last began" } } }
+            tbody { @for row in found { tr {
+                td.name { a href=(format!("{ROOT}/streams/{}", row.stream_id)) { bdi { (row.stream) } } }
+                td { (row.domain) }
+                td { (row.app) }
+                td { (words::state(row.live_sessions > 0, false)) }
+                td data-label="last began" { (words::time(row.last_started_at)) }
+            } } }
+        }
+    }
+}
+
+fn session_table(sessions: &[SessionRow]) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "Push of" } th { "Domain" } th { "Application" } th { "Began" } th { "Encoder" } th { "Node" } } }
+            tbody { @for row in sessions { tr {
+                td.name { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { bdi { (row.stream) } } }
+                td { (row.domain) }
+                td { (row.app) }
+                td data-label="began" { (words::time(row.started_at)) }
+                td data-label="encoder" { (row.shown_client_ip().unwrap_or("–")) }
+                td data-label="node" { (row.node_ip.as_deref().unwrap_or("–")) }
+            } } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_push_url_is_taken_apart() {
+        for (text, parts) in [
+            ("rtmp://push.example.com/live/room1?auth_info=x", Some(("push.example.com", "live", "room1"))),
+            ("rtmps://push.example.com:443/live/a/b", Some(("push.example.com", "live", "a/b"))),
+            ("push.example.com/live/room1", Some(("push.example.com", "live", "room1"))),
+            ("room1", None),
+            ("a/b", None),
+            ("//", None),
+        ] {
+            assert_eq!(parts_of_push_url(text), parts, "{text}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What is live: counts, the streams on air with running clocks, and the last 24 hours.
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, get};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use maud::{Markup, html};
+
+use super::error::PageError;
+use super::frame::{self, Place};
+use super::visitor::Visitor;
+use super::{ROOT, words};
+use crate::api::page::PageRequest;
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, QueryReader};
+use crate::app::state::AppState;
+use crate::http::extract::Query;
+use crate::model::session::Renditions;
+use crate::model::session::StreamStatus;
+use crate::query;
+use crate::query::live::{Grouping, LiveCounts};
+use crate::report::concurrency::Point;
+use crate::report::concurrency_report;
+use crate::report::moment::Moment;
+use crate::report::parameters::Scope;
+use crate::store::live::LiveFilter;
+use crate::store::stream::{AfterStream, StreamFilter, StreamRow};
+
+/// One point of the picture of the last 24 hours, in seconds.
+const STEP: i64 = 900;
+
+/// Which streams.
+pub struct LivePage {
+    page: PageRequest<AfterStream>,
+    domain: Option<String>,
+    app: Option<String>,
+    search: Option<String>,
+}
+
+impl FromQuery for LivePage {
+    fn from_query(query: &mut QueryReader) -> Self {
+        query.forget_empty();
+        let page = PageRequest::from_query(query);
+        Self { page, domain: query.text("domain"), app: query.text("app"), search: query.text("search") }
+    }
+}
+
+#[get("")]
+pub async fn show_live(
+    visitor: Visitor,
+    state: Data<AppState>,
+    asked: Result<Query<LivePage>, ApiError>,
+) -> Result<HttpResponse, PageError> {
+    let Query(asked) = asked?;
+    let visible_domains = visitor.principal.visible_domains().map(<[String]>::to_vec);
+    let filter = |as_of| LiveFilter {
+        visible_domains: visible_domains.clone(),
+        domain: asked.domain.clone(),
+        app: asked.app.clone(),
+        renditions: Renditions::Include,
+        unconfirmed_before: as_of - state.unconfirmed_after,
+    };
+    let counts = query::live::count_live(&state.query_pool, filter, Grouping::DomainAndApp).await?;
+    let streams = StreamFilter {
+        domain: asked.domain.clone(),
+        app: asked.app.clone(),
+        search: asked.search.clone(),
+        status: Some(StreamStatus::Live),
+        ..StreamFilter::all(visitor.principal.visible_domains())
+    };
+    let after = asked.page.after.clone();
+    let rows = query::streams::list_streams(&state.query_pool, &streams, after, asked.page.limit).await?;
+    let name = |row: &StreamRow| (row.domain.clone(), row.app.clone(), row.stream.clone());
+    let (rows, next) = asked.page.page(rows, name, |row| row);
+    let day = last_day(&state, visible_domains, &asked, counts.as_of).await;
+    Ok(frame::page(&visitor, Place::Live, "Live", &content(&asked, &counts, &rows, next.as_deref(), &day, &state)))
+}
+
+/// How much was on air in the last 24 hours; nothing if that cannot be said now.
+async fn last_day(
+    state: &AppState,
+    visible_domains: Option<Vec<String>>,
+    asked: &LivePage,
+    now: DateTime<Utc>,
+) -> Vec<Point> {
+    let to = now.trunc_subsecs(0);
+    let scope = Scope {
+        from: to - TimeDelta::hours(24),
+        to,
+        visible_domains,
+        domain: asked.domain.clone(),
+        app: asked.app.clone(),
+        stream: None,
+        renditions: Renditions::Include,
+    };
+    let counted = concurrency_report::count(state.report_pool.clone(), &scope, STEP, &Moment::passing(now)).await;
+    counted.map(|(points, _)| points).unwrap_or_default()
+}
+
+fn content(
+    asked: &LivePage,
+    counts: &LiveCounts,
+    rows: &[StreamRow],
+    next: Option<&str>,
+    day: &[Point],
+    state: &AppState,
+) -> Markup {
+    let whole = &counts.whole;
+    html! {
+        h1 { "Live" }
+        div.figures #counts {
+            (figure(whole.live_streams, "streams on air"))
+            (figure(whole.live_sessions, "sessions"))
+            (figure(whole.unconfirmed_sessions, "unconfirmed"))
+            (sparkline(day))
+        }
+        (filters(asked))
+        @if counts.groups.len() > 1 {
+            details open[counts.groups.len() <= 8] {
+                summary { (counts.groups.len()) " applications" }
+                ul.groups {
+                    @for group in &counts.groups {
+                        li {
+                            a href=(link(&[("domain", Some(&group.domain)), ("app", group.app.as_deref())])) {
+                                (group.domain) " / " (group.app.as_deref().unwrap_or_default())
+                            }
+                            " " span.count { (group.counts.live_streams) }
+                        }
+                    }
+                }
+            }
+        }
+        p #news.hint role="status" aria-live="polite" {}
+        @if rows.is_empty() {
+            div.card #empty {
+                p { "Nothing is on air" @if asked.is_filtered() { " that fits" } "." }
+                @if asked.is_filtered() { p { a href=(ROOT) { "Show all" } } }
+                @else {
+                    p.hint {
+                        "When the provider notifies the start of a push, it stands here within a second. No domain yet? "
+                        code { "streamtally domain add DOMAIN" }
+                    }
+                }
+            }
+        }
+        @if !rows.is_empty() || asked.page.after.is_none() {
+            table #streams data-changes=(changes_path(asked)) data-unconfirmed-after=(state.unconfirmed_after.num_seconds()) {
+                thead { tr { th { "Stream" } th { "Domain" } th { "Application" } th { "On air since" } th.number { "For" } th.number { "Sessions" } } }
+                tbody {
+                    @for row in rows { (stream_row(row, counts.as_of, state.unconfirmed_after)) }
+                }
+            }
+        }
+        @if let Some(next) = next {
+            p { a href=(link(&[("domain", asked.domain.as_deref()), ("app", asked.app.as_deref()), ("search", asked.search.as_deref()), ("cursor", Some(next))])) { "More" } }
+        }
+    }
+}
+
+impl LivePage {
+    fn is_filtered(&self) -> bool {
+        self.domain.is_some() || self.app.is_some() || self.search.is_some()
+    }
+}
+
+fn figure(count: i64, name: &str) -> Markup {
+    html! { div.figure { strong { (count) } " " span { (name) } } }
+}
+
+fn filters(asked: &LivePage) -> Markup {
+    let field = |name: &str, label: &str, value: &Option<String>| {
+        html! {
+            label { (label) input type="text" name=(name) value=[value.as_deref()]; }
+        }
+    };
+    html! {
+        form.filters method="get" action=(ROOT) role="search" {
+            (field("domain", "Domain", &asked.domain))
+            (field("app", "Application", &asked.app))
+            (field("search", "Part of the name", &asked.search))
+            button { "Filter" }
+        }
+    }
+}
+
+fn stream_row(row: &StreamRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Markup {
+    let since = row.live_since.unwrap_or(as_of);
+    let unconfirmed = as_of - since > unconfirmed_after;
+    html! {
+        tr data-stream=(row.stream_id) class=[unconfirmed.then_some("stale")] {
+            td.name { a href=(format!("{ROOT}/streams/{}", row.stream_id)) { bdi { (row.stream) } } @if unconfirmed { " " (words::state(true, true)) } }
+            td { (row.domain) }
+            td { (row.app) }
+            td data-label="since" { (words::time(since)) }
+            td.number data-label="for" { (words::duration((as_of - since).num_seconds().max(0), Some(since))) }
+            td.number data-label="sessions" { (row.live_sessions) }
+        }
+    }
+}
+
+/// A picture of a day: how many sessions were on air, from zero up.
+fn sparkline(day: &[Point]) -> Markup {
+    const WIDTH: u32 = 240;
+    const HEIGHT: u32 = 48;
+    let most = day.iter().map(|point| point.live_sessions).max().unwrap_or_default();
+    if most == 0 {
+        return html! {};
+    }
+    let last = u32::try_from(day.len().saturating_sub(1)).unwrap_or(1).max(1);
+    let place = |(number, point): (u32, &Point)| {
+        let (x, y) = (number * WIDTH / last, HEIGHT - point.live_sessions * HEIGHT / most);
+        format!("{x},{y}")
+    };
+    let line: Vec<String> = (0..).zip(day).map(place).collect();
+    let label = format!("Sessions on air in the last 24 hours: {most} at most");
+    html! {
+        figure.sparkline {
+            svg viewBox=(format!("0 -2 {WIDTH} {}", HEIGHT + 4)) role="img" aria-label=(label) preserveAspectRatio="none" {
+                polyline points=(line.join(" ")) {}
+            }
+            figcaption { "24 hours, at most " (most) }
+        }
+    }
+}
+
+/// This page with these parameters.
+fn link(parameters: &[(&str, Option<&str>)]) -> String {
+    words::path(ROOT, parameters)
+}
+
+/// Where changes of what is shown are told.
+fn changes_path(asked: &LivePage) -> String {
+    words::path("/v1/live/changes", &[("domain", asked.domain.as_deref()), ("app", asked.app.as_deref())])
+}

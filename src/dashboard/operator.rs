@@ -1,0 +1,216 @@
+//! What operators do, with their reasons: say when a session ended, take that back, let a quarantined message count.
+
+use std::time::Duration;
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, get, post};
+use chrono::{DateTime, NaiveDateTime, Utc};
+use maud::{Markup, html};
+use tokio::time::{interval, timeout};
+use uuid::Uuid;
+
+use super::error::PageError;
+use super::form::{self, Posted};
+use super::frame::{self, Place};
+use super::visitor::Visitor;
+use super::{ROOT, words};
+use crate::api::problem::ApiError;
+use crate::app::state::AppState;
+use crate::event_log::{operator_end, release};
+use crate::http::operator_ends::check_reason;
+use crate::huawei::advice;
+use crate::model::access::Scope;
+use crate::model::session::EndSource;
+use crate::platform::clock;
+use crate::query;
+use crate::store;
+use crate::store::event::EventRow;
+use crate::store::session::SessionRow;
+
+/// How long a page waits for what was done to show.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[get("/sessions/{session_id}/end")]
+pub async fn show_end(
+    visitor: Visitor,
+    state: Data<AppState>,
+    session_id: Path<String>,
+) -> Result<HttpResponse, PageError> {
+    visitor.demand(Scope::Admin)?;
+    let session = find_session(&visitor, &state, &session_id).await?;
+    let ended_by_operator = session.ended_at_source == Some(EndSource::Operator);
+    let content = html! {
+        h1 { "When did the push of " bdi { (session.stream) } " end?" }
+        p.path { (session.domain) " / " (session.app) " · began " (words::time(session.started_at)) }
+        p { "Now: " (words::maybe_time(session.ended_at)) " (" (words::end_source(session.ended_at_source)) ")" }
+        (end_form(&visitor, &session))
+        @if ended_by_operator { (withdrawal_form(&visitor, &session)) }
+        p { a href=(page_of(&session)) { "Back to the session" } }
+    };
+    Ok(frame::page(&visitor, Place::Elsewhere, "Say when a push ended", &content))
+}
+
+fn end_form(visitor: &Visitor, session: &SessionRow) -> Markup {
+    let suggested = session.ended_at.unwrap_or_else(clock::now).format("%Y-%m-%dT%H:%M:%S").to_string();
+    let earliest = session.started_at.format("%Y-%m-%dT%H:%M:%S").to_string();
+    let fields = html! {
+        label { "It ended at, in UTC"
+            input type="datetime-local" name="ended_at" step="1" min=(earliest) value=(suggested) required;
+        }
+        (reason_field(true))
+        p.hint { "Your word beats every other, also a message of its end that arrives later. Reports count by it from now on; those of before stay as they are." }
+        (form::confirmation("It ended then, and may be billed so."))
+        button { "Say that it ended" }
+    };
+    form::form(visitor, "card", &format!("{}/end", page_of(session)), &fields)
+}
+
+fn withdrawal_form(visitor: &Visitor, session: &SessionRow) -> Markup {
+    let fields = html! {
+        h2 { "Take back what an operator said" }
+        (reason_field(true))
+        p.hint { "The end is then again what the messages say, or what is inferred from them." }
+        (form::confirmation("The operator's word is no longer to count."))
+        button { "Take it back" }
+    };
+    form::form(visitor, "card", &format!("{}/withdraw-end", page_of(session)), &fields)
+}
+
+fn reason_field(required: bool) -> Markup {
+    html! {
+        label { "Reason, kept in the log" @if !required { " (may be left out)" }
+            input type="text" name="reason" maxlength="500" required[required];
+        }
+    }
+}
+
+#[post("/sessions/{session_id}/end")]
+pub async fn end_session(
+    posted: Posted,
+    state: Data<AppState>,
+    session_id: Path<String>,
+) -> Result<HttpResponse, PageError> {
+    posted.demand(Scope::Admin)?;
+    let session = find_session(&posted.visitor, &state, &session_id).await?;
+    let ended_at = read_time(&posted.text("ended_at").unwrap_or_default());
+    let ended_at =
+        ended_at.ok_or_else(|| ApiError::invalid("ended_at", "is not a time such as 2026-10-31T23:59:59"))?;
+    say_end(&posted, &state, &session, Some(ended_at)).await
+}
+
+#[post("/sessions/{session_id}/withdraw-end")]
+pub async fn withdraw_end(
+    posted: Posted,
+    state: Data<AppState>,
+    session_id: Path<String>,
+) -> Result<HttpResponse, PageError> {
+    posted.demand(Scope::Admin)?;
+    let session = find_session(&posted.visitor, &state, &session_id).await?;
+    say_end(&posted, &state, &session, None).await
+}
+
+async fn say_end(
+    posted: &Posted,
+    state: &AppState,
+    session: &SessionRow,
+    ended_at: Option<DateTime<Utc>>,
+) -> Result<HttpResponse, PageError> {
+    posted.demand_confirmation()?;
+    let reason = posted.text("reason").ok_or_else(|| ApiError::invalid("reason", "is empty"))?;
+    check_reason(&reason)?;
+    let actor = &posted.visitor.principal.actor;
+    let entry = operator_end::set_end(&state.work_pool, actor, session.session_id, ended_at, reason, clock::now());
+    let entry = entry.await.map_err(ApiError::from)?;
+    await_folding(state, &entry).await;
+    Ok(frame::led_to(&page_of(session)))
+}
+
+/// A time of a form, in UTC: browsers leave out seconds that are zero.
+fn read_time(text: &str) -> Option<DateTime<Utc>> {
+    let formats = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"];
+    formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok()).map(|time| time.and_utc())
+}
+
+#[get("/events/{event_id}/release")]
+pub async fn show_release(
+    visitor: Visitor,
+    state: Data<AppState>,
+    event_id: Path<String>,
+) -> Result<HttpResponse, PageError> {
+    visitor.demand(Scope::Admin)?;
+    let event = find_quarantined(&visitor, &state, &event_id).await?;
+    let fields = html! {
+        (reason_field(false))
+        p.hint { "The message then counts exactly as if it had been accepted when it arrived." }
+        (form::confirmation("The message is true, and may be billed by."))
+        button { "Let it count" }
+    };
+    let content = html! {
+        h1 { "Let a message count" }
+        dl.facts {
+            dt { "Message" } dd { code { (event.event) } " of " a href=(format!("{ROOT}/sessions/{}", event.session_id)) { bdi { (event.stream) } } ", " (event.domain) " / " (event.app) }
+            dt { "Received" } dd { (words::time(event.received_at)) }
+            dt { "Push began" } dd { (event.publish_timestamp) " (" code { "publish_timestamp" } ")" }
+            @if let Some(reason) = event.reason {
+                dt { "Quarantined" } dd { strong { (words::readable(reason.as_str())) } p.advice { (advice::of_reason(reason)) } }
+            }
+        }
+        @if let Some(released_at) = event.released_at {
+            div.card role="status" { p { "It was let count before, at " (words::time(released_at)) "." } }
+        } @else {
+            (form::form(&visitor, "card", &format!("{ROOT}/events/{}/release", event.event_id), &fields))
+        }
+        p { a href=(format!("{ROOT}/problems")) { "Back to the problems" } }
+    };
+    Ok(frame::page(&visitor, Place::Problems, "Let a message count", &content))
+}
+
+#[post("/events/{event_id}/release")]
+pub async fn release_event(
+    posted: Posted,
+    state: Data<AppState>,
+    event_id: Path<String>,
+) -> Result<HttpResponse, PageError> {
+    posted.demand(Scope::Admin)?;
+    posted.demand_confirmation()?;
+    let event = find_quarantined(&posted.visitor, &state, &event_id).await?;
+    let reason = posted.text("reason");
+    reason.as_deref().map_or(Ok(()), check_reason)?;
+    let actor = &posted.visitor.principal.actor;
+    let entry = release::release(&state.work_pool, actor, event.event_id, reason, clock::now()).await;
+    await_folding(&state, &entry.map_err(ApiError::from)?).await;
+    Ok(frame::led_to(&format!("{ROOT}/sessions/{}", event.session_id)))
+}
+
+fn page_of(session: &SessionRow) -> String {
+    format!("{ROOT}/sessions/{}", session.session_id)
+}
+
+async fn find_session(visitor: &Visitor, state: &AppState, session_id: &str) -> Result<SessionRow, PageError> {
+    let missing = || ApiError::NotFound("session");
+    let session_id = Uuid::try_parse(session_id).map_err(|_| missing())?;
+    let found = query::sessions::get_session(&state.query_pool, &visitor.principal, session_id).await?;
+    Ok(found.ok_or_else(missing)?.0)
+}
+
+async fn find_quarantined(visitor: &Visitor, state: &AppState, event_id: &str) -> Result<EventRow, PageError> {
+    let missing = || ApiError::NotFound("quarantined event");
+    let event_id = Uuid::try_parse(event_id).map_err(|_| missing())?;
+    let event = store::event::get_quarantined_event(&state.work_pool, event_id).await?;
+    Ok(event.filter(|event| visitor.principal.sees(&event.domain)).ok_or_else(missing)?)
+}
+
+/// Waits until an entry is folded, so that the next page shows what it does; not for long, since it is kept anyway.
+async fn await_folding(state: &AppState, entry: &EventRow) {
+    state.appended.notify_one();
+    let folded = async {
+        let mut again = interval(Duration::from_millis(20));
+        loop {
+            again.tick().await;
+            if query::changes::is_folded(&state.work_pool, entry.shard, entry.position).await.unwrap_or(true) {
+                break;
+            }
+        }
+    };
+    let _ = timeout(PATIENCE, folded).await;
+}

@@ -1,0 +1,360 @@
+//! Reports of a month: a table with bars, CSV, sealing, and how much was on air at most.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, get, post};
+use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::error::PageError;
+use super::form::{self, Posted};
+use super::frame::{self, Place};
+use super::visitor::Visitor;
+use super::{ROOT, words};
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, QueryReader};
+use crate::app::state::AppState;
+use crate::http::extract::Query;
+use crate::http::reports::push_duration::PushDurationQuery;
+use crate::http::reports::timing::{Kind, Timing};
+use crate::http::reports::{self, sealed};
+use crate::model::access::Scope;
+use crate::model::report::SealedReportStatus;
+use crate::platform::clock;
+use crate::report::concurrency::Point;
+use crate::report::concurrency_report;
+use crate::report::push_duration::{NamedRow, PushDuration};
+use crate::report::sweep::Counts;
+use crate::store;
+use crate::store::sealed_report::SealedReportRow;
+
+/// The most rows that are shown: CSV has them all.
+const MOST: usize = 500;
+
+/// How many points the picture of concurrency has.
+const POINTS: i64 = 240;
+
+/// How many sealed reports are listed.
+const SEALED: i64 = 20;
+
+const GROUPS: [(&str, &str); 4] = [
+    ("domain", "domain"),
+    ("domain,app", "domain and application"),
+    ("domain,app,stream", "stream"),
+    ("app", "application"),
+];
+const WINDOWS: [(&str, &str); 2] = [("none", "the whole month"), ("day", "a day")];
+
+/// What is asked for: by month, or by nothing, which is this month.
+pub struct ReportsPage {
+    month: Option<NaiveDate>,
+    time_zone: String,
+    group_by: String,
+    window: String,
+    renditions: String,
+}
+
+impl FromQuery for ReportsPage {
+    fn from_query(query: &mut QueryReader) -> Self {
+        query.forget_empty();
+        let month = query.value("month", "a month such as 2026-10, of the years 1970 to 2099", |text| {
+            let month = NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok();
+            month.filter(|month| (1970..2100).contains(&month.year()))
+        });
+        let mut text = |name: &str, default: &str| query.text(name).unwrap_or_else(|| default.to_owned());
+        Self {
+            month,
+            time_zone: text("time_zone", "UTC"),
+            group_by: text("group_by", "domain"),
+            window: text("window", "none"),
+            renditions: text("renditions", "exclude"),
+        }
+    }
+}
+
+impl ReportsPage {
+    fn month(&self) -> NaiveDate {
+        let today = clock::now().date_naive();
+        self.month.or(today.with_day(1)).unwrap_or(today)
+    }
+
+    /// The same as parameters of the API.
+    fn parameters(&self) -> [(&'static str, String); 6] {
+        let month = self.month();
+        [
+            ("from", month.to_string()),
+            ("to", (month + Months::new(1)).to_string()),
+            ("time_zone", self.time_zone.clone()),
+            ("group_by", self.group_by.clone()),
+            ("window", self.window.clone()),
+            ("renditions", self.renditions.clone()),
+        ]
+    }
+
+    fn link(&self, path: &str, more: &[(&str, Option<&str>)]) -> String {
+        let parameters = self.parameters();
+        let own = parameters.iter().map(|(name, value)| (*name, Some(value.as_str())));
+        words::path(path, &own.chain(more.iter().copied()).collect::<Vec<_>>())
+    }
+}
+
+#[get("/reports")]
+pub async fn show_reports(
+    visitor: Visitor,
+    state: Data<AppState>,
+    asked: Result<Query<ReportsPage>, ApiError>,
+) -> Result<HttpResponse, PageError> {
+    let Query(page) = asked?;
+    visitor.demand(Scope::Billing)?;
+    let query = read(&page, &visitor)?;
+    let (scope, layout) = (&query.asked.scope, query.layout);
+    let _timing = Timing::begin(Kind::Dashboard);
+    let moment = reports::close(&state, None).await?;
+    let as_of = moment.at;
+    let mut report = PushDuration::begin(state.report_pool.clone(), scope, layout, &moment, None);
+    let mut rows = Vec::new();
+    while rows.len() <= MOST
+        && let Some(row) = report.next_row().await?
+    {
+        rows.push(row);
+    }
+    let totals = report.finish().await?;
+    let step = ((scope.to - scope.from).num_seconds() / POINTS).max(60);
+    let on_air = concurrency_report::count(state.report_pool.clone(), scope, step, &moment).await?;
+    let visible = visitor.principal.visible_domains();
+    let sealed = store::sealed_report::list_sealed_reports(&state.work_pool, visible, None, SEALED).await?;
+    let content = html! {
+        h1 { "Reports" }
+        (choices(&page))
+        @if rows.is_empty() {
+            div.card { p { "Nothing was on air in that month." } p.hint { "Choose another one, or another time zone." } }
+        } @else {
+            (table(&page, &rows, &totals))
+        }
+        p.hint { "As of " (words::time(as_of)) ": only what was known then counts." }
+        (actions(&visitor, &page))
+        (concurrency(&on_air))
+        (sealed_list(&sealed))
+    };
+    Ok(frame::page(&visitor, Place::Reports, "Reports", &content))
+}
+
+#[post("/reports/seal")]
+pub async fn seal_report(posted: Posted, state: Data<AppState>) -> Result<HttpResponse, PageError> {
+    posted.demand(Scope::Billing)?;
+    let parameters = posted.members().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+    sealed::seal(&state, &posted.visitor.principal, parameters).await?;
+    Ok(frame::led_to(&format!("{ROOT}/reports#sealed")))
+}
+
+/// As the API reads it.
+fn read(page: &ReportsPage, visitor: &Visitor) -> Result<PushDurationQuery, PageError> {
+    let members = page.parameters().into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect();
+    let mut reader = QueryReader::of_members(ROOT, members);
+    let mut query = PushDurationQuery::read(&mut reader);
+    reader.finish()?;
+    query.asked.scope.visible_domains = visitor.principal.visible_domains().map(<[String]>::to_vec);
+    Ok(query)
+}
+
+fn choices(page: &ReportsPage) -> Markup {
+    let choice = |name: &str, label: &str, words: &[(&str, &str)], chosen: &str| {
+        html! {
+            label { (label)
+                select name=(name) {
+                    @for (word, shown) in words { option value=(word) selected[*word == chosen] { (shown) } }
+                }
+            }
+        }
+    };
+    let renditions = [("exclude", "without renditions"), ("include", "with renditions"), ("only", "renditions only")];
+    html! {
+        form.filters method="get" action=(format!("{ROOT}/reports")) {
+            label { "Month" input type="month" name="month" value=(page.month().format("%Y-%m").to_string()); }
+            label { "Time zone" input type="text" name="time_zone" value=(page.time_zone) list="zones"; }
+            datalist #zones { @for zone in chrono_tz::TZ_VARIANTS { option value=(zone.name()) {} } }
+            (choice("group_by", "By", &GROUPS, &page.group_by))
+            (choice("window", "Each row", &WINDOWS, &page.window))
+            (choice("renditions", "Renditions", &renditions, &page.renditions))
+            button { "Show" }
+        }
+    }
+}
+
+fn table(page: &ReportsPage, rows: &[NamedRow], totals: &Counts) -> Markup {
+    let most = rows.iter().map(|row| row.counts.push_seconds()).max().unwrap_or(1).max(1);
+    let windows = page.window != "none";
+    html! {
+        @if rows.len() > MOST { p.hint { "The first " (MOST) " rows; the CSV has them all." } }
+        table.report {
+            thead { tr {
+                @if windows { th { "From" } }
+                th { "Of" } th.number { "Sessions" } th.number { "Push time" } th.chart { "Share" }
+                th.number { "Estimated" } th.number { "Open" } th.number { "On air" } th.number { "Peak" }
+            } }
+            tbody { @for row in rows.iter().take(MOST) {
+                tr {
+                    @if windows { td.when { (words::date(row.window_start, &page.time_zone)) } }
+                    td.name { (name(row)) }
+                    (counts(&row.counts, Some(most)))
+                }
+            } }
+            tfoot { tr { @if windows { td {} } td { "Total" } (counts(totals, None)) } }
+        }
+        p.hint.key { span.swatch.confirmed {} " confirmed " span.swatch.estimated {} " estimated " span.swatch.open {} " open: no end was known" }
+    }
+}
+
+fn name(row: &NamedRow) -> Markup {
+    let parts = [&row.name.domain, &row.name.app, &row.name.stream];
+    html! { @for (number, part) in parts.into_iter().flatten().enumerate() { @if number > 0 { " / " } bdi { (part) } } }
+}
+
+/// The cells of counts; with a bar as long as they are of the most.
+fn counts(counts: &Counts, most: Option<i64>) -> Markup {
+    html! {
+        td.number data-label="sessions" { (counts.sessions) }
+        td.number data-label="push time" title=(format!("{} seconds", counts.push_seconds())) { (words::in_words(counts.push_seconds())) }
+        td.chart { @if let Some(most) = most { (bar(counts, most)) } }
+        td.number data-label="estimated" { (words::in_words(counts.estimated_seconds)) }
+        td.number data-label="open" { (words::in_words(counts.open_seconds)) }
+        td.number data-label="on air" { (words::in_words(counts.on_air_seconds)) }
+        td.number data-label="peak" { (counts.peak_live_sessions) }
+    }
+}
+
+fn bar(counts: &Counts, most: i64) -> Markup {
+    const WIDTH: i64 = 200;
+    let mut from = 0;
+    let kinds = [
+        ("confirmed", counts.confirmed_seconds),
+        ("estimated", counts.estimated_seconds),
+        ("open", counts.open_seconds),
+    ];
+    let parts = kinds.map(|(class, seconds)| {
+        let begin = from;
+        from += seconds;
+        (class, begin * WIDTH / most, from * WIDTH / most)
+    });
+    html! {
+        svg viewBox=(format!("0 0 {WIDTH} 14")) aria-hidden="true" preserveAspectRatio="none" {
+            @for (class, begin, end) in parts {
+                @if end > begin { rect.(class) x=(begin) width=(end - begin) height="14" {} }
+            }
+        }
+    }
+}
+
+fn actions(visitor: &Visitor, page: &ReportsPage) -> Markup {
+    html! {
+        div.actions {
+            a.button href=(page.link("/v1/reports/push-duration", &[("format", Some("csv"))])) { "CSV" }
+            (form::form(visitor, "", &format!("{ROOT}/reports/seal"), &html! {
+                @for (name, value) in page.parameters() { input type="hidden" name=(name) value=(value); }
+                button title="Keep this report, byte for byte" { "Seal" }
+            }))
+        }
+    }
+}
+
+fn concurrency((points, peak): &(Vec<Point>, Option<Point>)) -> Markup {
+    const WIDTH: u64 = 1_000;
+    const HEIGHT: u64 = 160;
+    let Some(peak) = peak else { return html! {} };
+    let most = u64::from(peak.live_sessions.max(1));
+    let last = u64::try_from(points.len().saturating_sub(1)).unwrap_or(1).max(1);
+    let place = |(number, point): (u64, &Point)| {
+        format!("{},{}", number * WIDTH / last, HEIGHT - u64::from(point.live_sessions) * HEIGHT / most)
+    };
+    let line: Vec<String> = (0..).zip(points).map(place).collect();
+    let at = DateTime::<Utc>::from_timestamp(peak.at, 0).unwrap_or_default();
+    html! {
+        h2 { "On air at a time" }
+        figure.sparkline.wide {
+            svg viewBox=(format!("0 -4 {WIDTH} {}", HEIGHT + 8)) role="img" aria-label="Sessions on air over the month" preserveAspectRatio="none" {
+                polyline points=(line.join(" ")) {}
+            }
+            figcaption { "At most " (peak.live_sessions) " sessions of " (peak.live_streams) " streams, at " (words::time(at)) }
+        }
+    }
+}
+
+fn sealed_list(sealed: &[SealedReportRow]) -> Markup {
+    let of = |row: &SealedReportRow, member: &str| {
+        row.parameters.get(member).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let day = |time: String| time.split('T').next().unwrap_or_default().to_owned();
+    html! {
+        h2 #sealed { "Sealed" }
+        @if sealed.is_empty() {
+            p.hint { "None yet. A sealed report is kept byte for byte, with its SHA-256, whatever the log says later." }
+        } @else {
+            table {
+                thead { tr { th { "Sealed" } th { "By" } th { "Period" } th { "Grouped by" } th.number { "Rows" } th.number { "Push time" } th { "SHA-256" } th { "Open" } } }
+                tbody { @for row in sealed { tr {
+                    td { (words::time(row.sealed_at)) }
+                    td { bdi { (row.actor) } }
+                    td { (day(of(row, "from"))) " – " (day(of(row, "to"))) " " (of(row, "time_zone")) }
+                    td { (of(row, "group_by")) }
+                    td.number data-label="rows" { @if let Some(rows) = row.row_count { (rows) } }
+                    td.number { @if let Some(seconds) = push_seconds(row) { (words::in_words(seconds)) } }
+                    td { (seal_state(row)) }
+                    td { @if row.status == SealedReportStatus::Sealed {
+                        a href=(format!("/v1/sealed-reports/{}?format=csv", row.sealed_report_id)) { "CSV" } " "
+                        a href=(format!("{ROOT}/reports/sealed/{}", row.sealed_report_id)) { "what changed" }
+                    } }
+                } } }
+            }
+        }
+    }
+}
+
+fn push_seconds(row: &SealedReportRow) -> Option<i64> {
+    row.totals.as_ref()?.get("push_seconds")?.as_i64()
+}
+
+/// The hash of what is sealed, else how far sealing is.
+fn seal_state(row: &SealedReportRow) -> Markup {
+    let sha256 = row.sha256.as_ref().map(hex::encode).unwrap_or_default();
+    match row.status {
+        SealedReportStatus::Sealing => html! { "being sealed: reload this page later" },
+        SealedReportStatus::Sealed => {
+            html! { code title=(sha256) { (sha256.get(..12).unwrap_or_default()) "…" } }
+        }
+        SealedReportStatus::Failed => html! { "failed: seal it again" },
+    }
+}
+
+#[get("/reports/sealed/{sealed_report_id}")]
+pub async fn show_difference(
+    visitor: Visitor,
+    state: Data<AppState>,
+    sealed_report_id: Path<String>,
+) -> Result<HttpResponse, PageError> {
+    visitor.demand(Scope::Billing)?;
+    let limit = u16::try_from(MOST).unwrap_or(u16::MAX);
+    let (sealed, differences, as_of) =
+        sealed::differences(&state, &visitor.principal, &sealed_report_id, None, limit).await?;
+    let seconds = |counts: Option<Counts>| counts.map_or(0, |counts| counts.push_seconds());
+    let content = html! {
+        h1 { "What changed since it was sealed" }
+        p.path { "Sealed " (words::time(sealed.sealed_at)) " by " bdi { (sealed.actor) } ", compared with " (words::time(as_of)) }
+        @if differences.is_empty() {
+            div.card role="status" { p { "Nothing: the same report would have the same rows today." } }
+        } @else {
+            @if differences.len() > MOST { p.hint { "The first " (MOST) "; the API has the others." } }
+            table {
+                thead { tr { th { "From" } th { "Of" } th.number { "Sealed" } th.number { "Today" } th.number { "Difference" } } }
+                tbody { @for row in differences.iter().take(MOST) { tr {
+                    td { (words::time(row.window_start)) }
+                    td.name { @for (number, part) in [&row.name.domain, &row.name.app, &row.name.stream].into_iter().flatten().enumerate() { @if number > 0 { " / " } bdi { (part) } } }
+                    td.number data-label="sealed" { (words::in_words(seconds(row.sealed))) }
+                    td.number data-label="today" { (words::in_words(seconds(row.today))) }
+                    td.number data-label="seconds" { (seconds(row.today) - seconds(row.sealed)) " s" }
+                } } }
+            }
+        }
+        p { a href=(format!("{ROOT}/reports#sealed")) { "All reports" } }
+    };
+    Ok(frame::page(&visitor, Place::Reports, "What changed", &content))
+}

@@ -1,0 +1,211 @@
+//! A stream: whether it is on air, its last days as a picture, and its sessions.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, get};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use maud::{Markup, html};
+use uuid::Uuid;
+
+use super::error::PageError;
+use super::frame::{self, Place};
+use super::visitor::Visitor;
+use super::{ROOT, timeline, words};
+use crate::api::page::PageRequest;
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, QueryReader};
+use crate::app::state::AppState;
+use crate::http::extract::Query;
+use crate::model::session::Renditions;
+use crate::query;
+use crate::query::Rows;
+use crate::query::sessions::SessionPlace;
+use crate::report::moment::Moment;
+use crate::report::parameters::{GroupBy, Layout, Scope};
+use crate::report::push_duration::PushDuration;
+use crate::report::sweep::Counts;
+use crate::report::window::Division;
+use crate::session::lifecycle::{duration_seconds, is_unconfirmed};
+use crate::store::broadcast::BroadcastRow;
+use crate::store::session::SessionRow;
+use crate::store::session_list::SessionFilter;
+use crate::store::stream::StreamRow;
+
+/// The periods that totals are of, in days.
+const TOTALS: [i64; 3] = [1, 7, 30];
+
+/// How many broadcasts are shown, and the gap in seconds that does not end one.
+const BROADCASTS: u16 = 5;
+const MERGE_GAP_SECONDS: u32 = 60;
+
+/// Which page of the sessions.
+pub struct StreamPage {
+    page: PageRequest<SessionPlace>,
+}
+
+impl FromQuery for StreamPage {
+    fn from_query(query: &mut QueryReader) -> Self {
+        Self { page: PageRequest::from_query(query) }
+    }
+}
+
+#[get("/streams/{stream_id}")]
+pub async fn show_stream(
+    visitor: Visitor,
+    state: Data<AppState>,
+    stream_id: Path<String>,
+    asked: Result<Query<StreamPage>, ApiError>,
+) -> Result<HttpResponse, PageError> {
+    let Query(StreamPage { page }) = asked?;
+    let stream_id = Uuid::try_parse(&stream_id).map_err(|_| ApiError::NotFound("stream"))?;
+    let stream = query::streams::get_stream(&state.query_pool, &visitor.principal, stream_id).await?;
+    let stream = stream.ok_or(ApiError::NotFound("stream"))?;
+    let (after, limit) = (page.after, page.limit);
+    let filter = |as_of| SessionFilter {
+        stream_id: Some(stream_id),
+        ..SessionFilter::all(visitor.principal.visible_domains(), as_of, state.unconfirmed_after)
+    };
+    let list = query::sessions::list_sessions(&state.query_pool, filter, true, after, limit, false).await?;
+    let (moment, as_of) = (list.moment, list.moment.as_of);
+    let picture = if after.is_none() {
+        picture(&visitor, &state, stream_id).await?
+    } else {
+        html! {}
+    };
+    let broadcasts = query::broadcasts::list_broadcasts(
+        &state.query_pool,
+        &visitor.principal,
+        stream_id,
+        MERGE_GAP_SECONDS,
+        None,
+        BROADCASTS,
+    );
+    let broadcasts = broadcasts.await?.page;
+    let totals = totals(&state, &stream, as_of).await;
+    let place = |row: &SessionRow| (row.started_at, row.session_id, moment);
+    let (rows, next) = page.page(list.page, place, |row| row);
+    let earlier = next.map(|next| words::path(&page_of(&stream), &[("cursor", Some(&next))]));
+    let content = html! {
+        (facts(&stream, as_of, state.unconfirmed_after))
+        (picture)
+        @if after.is_none() { (totals_table(&totals)) (broadcast_table(&broadcasts)) }
+        h2 { "Sessions" }
+        table {
+            thead { tr { th { "Began" } th { "State" } th { "Ended" } th.number { "Lasted" } th { "Why it ended" } } }
+            tbody { @for row in &rows { (session_row(row, as_of, state.unconfirmed_after)) } }
+        }
+        @if let Some(earlier) = earlier { p { a href=(earlier) { "Earlier ones" } } }
+        @if after.is_some() { p { a href=(page_of(&stream)) { "The newest" } } }
+    };
+    Ok(frame::page(&visitor, Place::Elsewhere, &stream.stream, &content))
+}
+
+/// The sessions of the last days, as bars.
+async fn picture(visitor: &Visitor, state: &AppState, stream_id: Uuid) -> Result<Markup, PageError> {
+    let filter = |as_of: DateTime<Utc>| SessionFilter {
+        stream_id: Some(stream_id),
+        from: Some(as_of - TimeDelta::days(timeline::DAYS)),
+        ..SessionFilter::all(visitor.principal.visible_domains(), as_of, state.unconfirmed_after)
+    };
+    let list = query::sessions::list_sessions(&state.query_pool, filter, true, None, timeline::MOST, false).await?;
+    Ok(timeline::timeline(&list.page, list.moment.as_of))
+}
+
+fn page_of(stream: &StreamRow) -> String {
+    format!("{ROOT}/streams/{}", stream.stream_id)
+}
+
+fn facts(stream: &StreamRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Markup {
+    html! {
+        h1.name { bdi { (stream.stream) } }
+        p.path { (stream.domain) " / " (stream.app) @if let Some(template) = &stream.rendition_template { " · rendition " (template) } }
+        dl.facts {
+            dt { "State" }
+            dd {
+                @match stream.live_since {
+                    Some(since) => {
+                        (words::state(true, as_of - since > unconfirmed_after)) " since " (words::time(since)) ", "
+                        (words::duration((as_of - since).num_seconds().max(0), Some(since)))
+                        @if stream.live_sessions > 1 { ", by " (stream.live_sessions) " pushes" }
+                    }
+                    None => { "off air" @if let Some(ended) = stream.last_ended_at { " since " (words::time(ended)) } }
+                }
+            }
+            dt { "Last started" } dd { (words::time(stream.last_started_at)) }
+            dt { "Last ended" } dd { (words::maybe_time(stream.last_ended_at)) }
+        }
+    }
+}
+
+/// How long the stream was pushed in the last days; nothing where that cannot be said now.
+async fn totals(state: &AppState, stream: &StreamRow, as_of: DateTime<Utc>) -> Vec<(i64, Counts)> {
+    let to = as_of.trunc_subsecs(0);
+    let layout = Layout {
+        time_zone: chrono_tz::Tz::UTC,
+        window: Division::Whole,
+        group_by: GroupBy { domain: false, app: false, stream: false },
+    };
+    let mut totals = Vec::new();
+    for days in TOTALS {
+        let scope = Scope {
+            from: to - TimeDelta::days(days),
+            to,
+            visible_domains: None,
+            domain: Some(stream.domain.clone()),
+            app: Some(stream.app.clone()),
+            stream: Some(stream.stream.clone()),
+            renditions: Renditions::Include,
+        };
+        let report = PushDuration::begin(state.report_pool.clone(), &scope, layout, &Moment::passing(as_of), None);
+        totals.extend(report.finish().await.ok().map(|counts| (days, counts)));
+    }
+    totals
+}
+
+fn totals_table(totals: &[(i64, Counts)]) -> Markup {
+    html! {
+        @if !totals.is_empty() {
+            h2 { "Totals" }
+            table {
+                thead { tr { th { "In the last" } th.number { "Sessions" } th.number { "Push time" } th.number { "On air" } th.number { "Peak" } } }
+                tbody { @for (days, counts) in totals { tr {
+                    td { @if *days == 1 { "24 hours" } @else { (days) " days" } }
+                    td.number data-label="sessions" { (counts.sessions) }
+                    td.number data-label="push time" { (words::in_words(counts.push_seconds())) }
+                    td.number data-label="on air" { (words::in_words(counts.on_air_seconds)) }
+                    td.number data-label="peak" { (counts.peak_live_sessions) }
+                } } }
+            }
+        }
+    }
+}
+
+fn broadcast_table(broadcasts: &Rows<BroadcastRow>) -> Markup {
+    html! {
+        h2 { "Broadcasts" }
+        p.hint { "Sessions with gaps of at most " (MERGE_GAP_SECONDS) " seconds, taken together. The newest " (BROADCASTS) "; the API has all." }
+        table {
+            thead { tr { th { "Began" } th { "Ended" } th.number { "On air" } th.number { "Interruptions" } th.number { "Sessions" } } }
+            tbody { @for row in &broadcasts.rows { tr {
+                td { (words::time(row.started_at)) }
+                td data-label="ended" { @match row.ended_at { Some(ended_at) => (words::time(ended_at)), None => (words::state(true, false)) } }
+                td.number data-label="on air" { (words::in_words(row.on_air_seconds)) }
+                td.number data-label="interruptions" { (row.interruptions) }
+                td.number data-label="sessions" { (row.session_ids.len()) }
+            } } }
+        }
+    }
+}
+
+fn session_row(row: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Markup {
+    let live = row.ended_at.is_none();
+    let unconfirmed = is_unconfirmed(row.started_at, row.ended_at, as_of, unconfirmed_after);
+    html! {
+        tr class=[unconfirmed.then_some("stale")] {
+            td { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { (words::time(row.started_at)) } }
+            td { (words::state(live, unconfirmed)) @for flag in &row.flags { " " span.flag title=(words::flag(*flag)) { (words::readable(flag.as_str())) } } }
+            td data-label="ended" { (words::maybe_time(row.ended_at)) }
+            td.number data-label="lasted" { (words::duration(duration_seconds(row.started_at, row.ended_at, as_of), live.then_some(row.started_at))) }
+            td { (words::end_source(row.ended_at_source)) }
+        }
+    }
+}

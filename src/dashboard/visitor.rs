@@ -1,0 +1,81 @@
+//! Who looks: whoever is signed in, and may read.
+
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use subtle::ConstantTimeEq;
+
+use super::error::PageError;
+use crate::access::Principal;
+use crate::access::sign_in::SignIn;
+use crate::api::problem::ApiError;
+use crate::app::state::AppState;
+use crate::http::caching::ForCaller;
+use crate::http::extract::take_turn;
+use crate::http::sign_in_cookie::signed_in;
+use crate::model::access::Scope;
+use crate::platform::clock;
+
+const FORMS: &str = "forms of the dashboard";
+
+/// Whoever is signed in, and may read.
+pub struct Visitor {
+    /// Who it is.
+    pub principal: Principal,
+    /// How they signed in.
+    pub sign_in: SignIn,
+    /// What their forms carry, so that nobody else's are taken for theirs.
+    pub form_token: String,
+}
+
+impl Visitor {
+    /// Refuses who does not have a scope.
+    ///
+    /// # Errors
+    /// When the visitor does not.
+    pub fn demand(&self, scope: Scope) -> Result<(), ApiError> {
+        if self.principal.may(scope) { Ok(()) } else { Err(ApiError::Forbidden(scope)) }
+    }
+
+    /// Refuses a form that is not theirs.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn check(&self, form_token: &str) -> Result<(), ApiError> {
+        let theirs: bool = self.form_token.as_bytes().ct_eq(form_token.as_bytes()).into();
+        let refusal = || ApiError::invalid("form_token", "is not of this page: go back, reload it, and try again");
+        theirs.then_some(()).ok_or_else(refusal)
+    }
+}
+
+impl FromRequest for Visitor {
+    type Error = PageError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, PageError>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let visitor = find(&request)?;
+            take_turn(&request, &visitor.principal).await?;
+            Ok(visitor)
+        })
+    }
+}
+
+fn find(request: &HttpRequest) -> Result<Visitor, PageError> {
+    let not_signed_in = || PageError::NotSignedIn { wanted: request.uri().to_string() };
+    let state = request.app_data::<Data<AppState>>().ok_or_else(not_signed_in)?;
+    let principal = signed_in(request, state).ok_or_else(not_signed_in)?;
+    let sign_in = principal.sign_in.ok_or_else(not_signed_in)?;
+    if !principal.may(Scope::Read) {
+        return Err(PageError::MayNotRead);
+    }
+    if let Some(token_id) = principal.actor.token_id {
+        state.last_uses.note(token_id, clock::now());
+    }
+    request.extensions_mut().insert(ForCaller::new(&principal, Scope::Read, true));
+    let form_token = state.sealer.seal(FORMS, &sign_in.id).ok_or_else(not_signed_in)?;
+    Ok(Visitor { principal, sign_in, form_token })
+}

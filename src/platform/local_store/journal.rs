@@ -1,0 +1,347 @@
+//! A journal: numbered messages on disk, appended at one end and taken at the other, in their order.
+//!
+//! The messages are lines of segment files, a segment being named by the number of its first line. Apart from them, the
+//! `mark` says through which number messages were confirmed, and through which they were taken. Both are synced before
+//! an append returns. So every number between the two must be readable: one that is not was lost, whether its line was
+//! altered, cut off, or removed with its file, and is counted as lost. The segment is kept in the folder of damaged
+//! files then. What a crash left behind the last confirmed number was confirmed to nobody, and does not count.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+
+use super::folder::{Folder, is_damage};
+use super::line;
+use crate::platform::clock;
+
+/// From which size on a segment gets no more lines. Taken ones are removed segment by segment.
+const SEGMENT_BYTES: u64 = 8 << 20;
+
+/// The file of the mark.
+const MARK: &str = "mark";
+
+/// How segments' names end.
+const SEGMENT: &str = ".jsonl";
+
+/// What stands before the number of lost messages in the name of a damaged segment.
+const LOST: &str = "-lost-";
+
+/// Messages of a journal that were not taken when it was read.
+pub struct Chunk {
+    /// The messages, in their order.
+    pub texts: Vec<String>,
+    /// Those that are not there any more.
+    pub losses: Vec<Loss>,
+    end: Position,
+}
+
+/// Messages that cannot be read in a segment or behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loss {
+    /// The first.
+    pub from: u64,
+    /// The last.
+    pub through: u64,
+    /// How many between the two.
+    pub messages: u64,
+    segment: u64,
+}
+
+/// How far a journal was read.
+#[derive(Debug, Clone, Copy)]
+struct Position {
+    /// The number of the last message.
+    through: u64,
+    segment: u64,
+    /// Where the next line begins in the segment.
+    offset: u64,
+}
+
+/// Messages on disk.
+pub struct Journal {
+    folder: Folder,
+    damaged: Folder,
+    mark: File,
+    /// The last confirmed message.
+    confirmed: u64,
+    /// The last one that was taken, as far as the mark says so.
+    marked: u64,
+    taken: Position,
+    /// Losses that were found, whose segments are not kept yet.
+    losses: Vec<Loss>,
+    /// The sizes of the segments, by their first numbers.
+    segments: BTreeMap<u64, u64>,
+    /// The last segment, if it was made by this process. Nothing is written behind what another left unfinished.
+    writing: Option<(u64, File)>,
+}
+
+impl Journal {
+    /// Opens the journal of a folder, or makes it. Segments that are found damaged are kept in another folder.
+    pub(super) fn open(folder: Folder, damaged: Folder) -> io::Result<Self> {
+        let files = folder.files()?;
+        let segments = segments_of(&files);
+        let mark = read_mark(&folder)?;
+        if mark.is_none() && (!segments.is_empty() || files.iter().any(|(name, _)| name == MARK)) {
+            folder.set_aside(MARK, &damaged)?;
+            tracing::error!(
+                journal = folder.name(),
+                "the mark of confirmed messages is damaged or missing: what can be read is drained, some of it may come \
+                 twice, and it is not known whether the last messages are missing; check the data folder's disk"
+            );
+        }
+        let (mark, confirmed, marked) = mark.map_or_else(|| make_mark(&folder, &segments), Ok)?;
+        let segment = segments.range(..=marked + 1).next_back().map_or(0, |(first, _)| *first);
+        let taken = Position { through: marked, segment, offset: 0 };
+        let mut journal =
+            Self { folder, damaged, mark, confirmed, marked, taken, losses: Vec::new(), segments, writing: None };
+        journal.confirmed = find_end(&journal.folder, &journal.segments, confirmed, true)?;
+        // Of a segment that begins behind the end, nothing was confirmed.
+        while let Some((first, _)) = journal.segments.last_key_value().filter(|(first, _)| **first > journal.confirmed)
+        {
+            let first = *first;
+            journal.folder.remove(&segment_name(first))?;
+            journal.segments.remove(&first);
+        }
+        Ok(journal)
+    }
+
+    /// Messages that were not taken yet.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.confirmed - self.taken.through
+    }
+
+    /// Bytes that the segments take.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.segments.values().sum()
+    }
+
+    /// The number of the last message.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.confirmed
+    }
+
+    /// Whether everything that was taken is removed.
+    #[must_use]
+    pub fn is_tidy(&self) -> bool {
+        self.marked == self.taken.through && self.removable().is_none()
+    }
+
+    /// Appends messages, JSON texts; returns when they are durable.
+    ///
+    /// # Errors
+    /// Those of the disk; then the messages are not in the journal.
+    pub fn append(&mut self, texts: &[String]) -> io::Result<()> {
+        let (first, file) = match self.writing.take() {
+            Some((first, file)) if self.segments.get(&first).is_some_and(|size| *size < SEGMENT_BYTES) => (first, file),
+            _ => {
+                let first = self.confirmed + 1;
+                // One that was made in vain before.
+                self.folder.remove(&segment_name(first))?;
+                let file = self.folder.create(&segment_name(first))?;
+                self.segments.insert(first, 0);
+                (first, file)
+            }
+        };
+        let size = self.segments.get(&first).copied().unwrap_or_default();
+        let numbered = (self.confirmed + 1..).zip(texts);
+        let lines: String = numbered.map(|(number, text)| line::write(number, text)).collect();
+        let end = self.confirmed + texts.len() as u64;
+        let written = file
+            .write_all_at(lines.as_bytes(), size)
+            .and_then(|()| file.sync_data())
+            .and_then(|()| self.write_mark(end, self.marked));
+        match &written {
+            Ok(()) => {
+                self.confirmed = end;
+                self.segments.insert(first, size + lines.len() as u64);
+            }
+            // Gives room back; what comes next is written over the rest in any case.
+            Err(_) => drop(file.set_len(size)),
+        }
+        self.writing = Some((first, file));
+        written
+    }
+
+    /// The messages that come next: at most this many, none behind the number `through`. None when all are taken.
+    ///
+    /// # Errors
+    /// Those of the disk that are not damage.
+    pub fn next(&self, most: usize, through: u64) -> io::Result<Option<Chunk>> {
+        let through = through.min(self.confirmed);
+        if self.taken.through >= through {
+            return Ok(None);
+        }
+        let mut chunk = Chunk { texts: Vec::new(), losses: Vec::new(), end: self.taken };
+        for (first, size) in self.segments.range(self.taken.segment..=through) {
+            if chunk.end.segment != *first {
+                chunk.end = Position { segment: *first, offset: 0, ..chunk.end };
+            }
+            let last = self.last_of(*first).min(through);
+            match chunk.read_segment(&self.folder, *size, last, most) {
+                Err(error) if !is_damage(&error) => return Err(error),
+                Ok(()) if chunk.texts.len() == most => return Ok(Some(chunk)),
+                Ok(()) | Err(_) => chunk.skip_through(last),
+            }
+        }
+        chunk.skip_through(through);
+        Ok(Some(chunk))
+    }
+
+    /// Takes note that the messages of a chunk are not needed any more.
+    pub fn take(&mut self, chunk: &Chunk) {
+        self.taken = chunk.end;
+        self.losses.extend(&chunk.losses);
+    }
+
+    /// Removes what was taken; keeps damaged segments.
+    ///
+    /// # Errors
+    /// Those of the disk; then to do it again goes on with it.
+    pub fn remove_taken(&mut self) -> io::Result<()> {
+        if self.is_tidy() {
+            return Ok(());
+        }
+        for loss in &self.losses {
+            let Loss { from, through, messages, segment } = *loss;
+            let kept = format!("{}-{from}-{through}{LOST}{messages}", self.folder.name());
+            self.folder.keep_in(&segment_name(segment), &self.damaged, &kept)?;
+        }
+        self.losses.clear();
+        // Before the segments go: a number that is neither marked nor readable is lost.
+        self.write_mark(self.confirmed, self.taken.through)?;
+        self.marked = self.taken.through;
+        while let Some(first) = self.removable() {
+            self.folder.remove(&segment_name(first))?;
+            self.segments.remove(&first);
+            self.writing.take_if(|(writing, _)| *writing == first);
+        }
+        Ok(())
+    }
+
+    /// The first segment, if all of it was taken.
+    fn removable(&self) -> Option<u64> {
+        let (first, _) = self.segments.first_key_value()?;
+        let last = self.last_of(*first);
+        (*first <= last && last <= self.taken.through).then_some(*first)
+    }
+
+    /// The last number that belongs into a segment.
+    fn last_of(&self, first: u64) -> u64 {
+        self.segments.range(first + 1..).next().map_or(self.confirmed, |(next, _)| next - 1)
+    }
+
+    fn write_mark(&self, confirmed: u64, taken: u64) -> io::Result<()> {
+        self.mark.write_all_at(mark_of(confirmed, taken).as_bytes(), 0)?;
+        self.mark.sync_data()
+    }
+}
+
+impl Chunk {
+    /// Reads a segment from where the chunk ends, through the number `last`.
+    fn read_segment(&mut self, folder: &Folder, size: u64, last: u64, most: usize) -> io::Result<()> {
+        let mut file = folder.open(&segment_name(self.end.segment))?;
+        file.seek(SeekFrom::Start(self.end.offset))?;
+        let mut reader = BufReader::new(file.take(size.saturating_sub(self.end.offset)));
+        let mut bytes = Vec::new();
+        while self.texts.len() < most && self.end.through < last && reader.read_until(b'\n', &mut bytes)? > 0 {
+            match line::read(&bytes) {
+                Some((number, _)) if number > last => return Ok(()),
+                Some((number, text)) if number > self.end.through => {
+                    self.skip_through(number - 1);
+                    self.end.through = number;
+                    self.texts.push(text.to_owned());
+                }
+                Some(_) | None => {}
+            }
+            self.end.offset += bytes.len() as u64;
+            bytes.clear();
+        }
+        Ok(())
+    }
+
+    /// Counts as lost what was not found through a number.
+    fn skip_through(&mut self, through: u64) {
+        let Position { through: found, segment, .. } = self.end;
+        if found >= through {
+            return;
+        }
+        let messages = through - found;
+        match self.losses.last_mut().filter(|loss| loss.segment == segment) {
+            Some(loss) => *loss = Loss { through, messages: loss.messages + messages, ..*loss },
+            None => self.losses.push(Loss { from: found + 1, through, messages, segment }),
+        }
+        self.end.through = through;
+    }
+}
+
+/// How many messages were lost in a segment that has this name in the folder of damaged files.
+pub(super) fn lost_messages_of(name: &str) -> Option<u64> {
+    name.rsplit_once(LOST)?.1.parse().ok()
+}
+
+fn segment_name(first: u64) -> String {
+    format!("{first:020}{SEGMENT}")
+}
+
+fn mark_of(confirmed: u64, taken: u64) -> String {
+    line::write(confirmed, &format!("{taken:020}"))
+}
+
+/// The mark, and what it says: the last confirmed message, and the last one that was taken.
+fn read_mark(folder: &Folder) -> io::Result<Option<(File, u64, u64)>> {
+    let read = match folder.read(MARK) {
+        Err(error) if !is_damage(&error) => return Err(error),
+        read => read.unwrap_or_default(),
+    };
+    let said = line::read(&read).and_then(|(confirmed, taken)| Some((confirmed, taken.parse().ok()?)));
+    said.map(|(confirmed, taken)| Ok((folder.open(MARK)?, confirmed, taken))).transpose()
+}
+
+/// A mark that goes by the segments: nothing of them was taken, and all of them was confirmed.
+fn make_mark(folder: &Folder, segments: &BTreeMap<u64, u64>) -> io::Result<(File, u64, u64)> {
+    // A number is never used twice, lest damaged segments of different times have the same name.
+    let now = u64::try_from(clock::now().timestamp_micros()).unwrap_or_default();
+    let begin = segments.keys().next().map_or(now, |first| first - 1);
+    let last_segment = segments.keys().next_back().copied().unwrap_or_default();
+    let end = find_end(folder, segments, begin, false)?.max(last_segment);
+    Ok((folder.replace(MARK, mark_of(end, begin).as_bytes())?, end, begin))
+}
+
+/// The sizes of segments, by their first numbers.
+fn segments_of(files: &[(String, u64)]) -> BTreeMap<u64, u64> {
+    let first_of = |name: &str| name.strip_suffix(SEGMENT)?.parse().ok().filter(|first| *first > 0);
+    let segments = files.iter().filter_map(|(name, size)| Some((first_of(name)?, name, *size)));
+    segments.filter(|(first, name, _)| segment_name(*first) == **name).map(|(first, _, size)| (first, size)).collect()
+}
+
+/// The last message that is there behind a confirmed one. In a row with it, where the mark is believed: of what a crash
+/// left unfinished, some may be there and some not.
+fn find_end(folder: &Folder, segments: &BTreeMap<u64, u64>, confirmed: u64, in_a_row: bool) -> io::Result<u64> {
+    let mut end = confirmed;
+    let from = segments.range(..=confirmed + 1).next_back().map_or(0, |(first, _)| *first);
+    for (first, size) in segments.range(from..) {
+        let start = Position { through: first - 1, segment: *first, offset: 0 };
+        let mut chunk = Chunk { texts: Vec::new(), losses: Vec::new(), end: start };
+        loop {
+            chunk.texts.clear();
+            let (before, offset) = (chunk.end.through, chunk.end.offset);
+            match chunk.read_segment(folder, *size, u64::MAX, 1) {
+                Err(error) if !is_damage(&error) => return Err(error),
+                Ok(()) if chunk.end.offset > offset => {}
+                Ok(()) | Err(_) => break,
+            }
+            let number = chunk.end.through;
+            if number > before.max(end) && (!in_a_row || number == end + 1) {
+                end = number;
+            }
+        }
+    }
+    Ok(end)
+}
+
+#[cfg(test)]
+mod tests;
