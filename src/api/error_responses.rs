@@ -1,6 +1,6 @@
 //! The error statuses that operations document, in the sets that they come in.
 //!
-//! Which code comes with which status is added by [`crate::http::document`], from the errors themselves.
+//! Which code comes with which status is added by `http::document`, from the errors themselves.
 #![allow(dead_code, reason = "only documents what `ApiError` answers")]
 
 use utoipa::IntoResponses;

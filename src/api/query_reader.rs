@@ -1,13 +1,12 @@
 //! Query strings, read strictly: every parameter that is unknown, repeated or wrong is named in one answer.
 
-use chrono::{DateTime, SubsecRound, Timelike, Utc};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 use crate::api::cursor_cipher::Sealer;
 use crate::api::problem::{ApiError, InvalidParameter};
-use crate::model::ClosedSet;
+use crate::model::filter::Filter;
+use crate::model::parameter::{Parameter, Parameters};
 
 /// The most characters of a parameter's text: those of the longest name.
 pub const MAX_TEXT: usize = 512;
@@ -30,6 +29,21 @@ pub struct NoParameters;
 impl FromQuery for NoParameters {
     fn from_query(_: &mut QueryReader) -> Self {
         Self
+    }
+}
+
+/// Reads a filter, whose period must not end before it begins.
+pub fn read_filter<F: Filter>(query: &mut QueryReader) -> F {
+    let filter = F::read(query);
+    if filter.period().is_some_and(|(from, to)| from >= to) {
+        query.refuse("to", "must lie after from");
+    }
+    filter
+}
+
+impl Parameters for QueryReader {
+    fn get<T: Parameter>(&mut self, name: &str) -> Option<T> {
+        self.value(name, &T::expected(), T::read)
     }
 }
 
@@ -154,32 +168,10 @@ impl QueryReader {
         })
     }
 
-    /// One of a closed set.
-    pub fn one_of<T: ClosedSet>(&mut self, name: &str) -> Option<T> {
-        let words: Vec<_> = T::ALL.iter().map(|variant| (variant.as_str(), *variant)).collect();
-        self.word(name, &words)
-    }
-
-    /// `true` or `false`.
-    pub fn flag(&mut self, name: &str) -> Option<bool> {
-        self.word(name, &[("true", true), ("false", false)])
-    }
-
     /// An integer in a range.
     pub fn integer(&mut self, name: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
         let expected = format!("an integer from {} to {}", range.start(), range.end());
         self.value(name, &expected, |text| text.parse().ok().filter(|number| range.contains(number)))
-    }
-
-    /// An id.
-    pub fn id(&mut self, name: &str) -> Option<Uuid> {
-        self.value(name, "an id", |text| Uuid::try_parse(text).ok())
-    }
-
-    /// A time with an offset, to the microsecond.
-    pub fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
-        let expected = "an RFC 3339 time with an offset, such as 2026-01-31T08:00:00Z; write a plus sign as %2B";
-        self.value(name, expected, |text| read_time(text).map(|time| time.trunc_subsecs(6)))
     }
 
     /// The parameters that are left, in a fixed order: what a cursor is bound to.
@@ -200,12 +192,6 @@ impl QueryReader {
         }
         if self.invalid.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.invalid)) }
     }
-}
-
-/// A time with an offset. A sixtieth second is refused: it is one instant here, and another in the database.
-pub(crate) fn read_time(text: &str) -> Option<DateTime<Utc>> {
-    let time = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
-    (time.nanosecond() < 1_000_000_000).then_some(time)
 }
 
 fn decode(text: &str) -> Option<String> {

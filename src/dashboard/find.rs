@@ -18,10 +18,11 @@ use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::model::access::Scope;
+use crate::model::filter::{SessionFilter, StreamFilter};
 use crate::query;
 use crate::store::session::SessionRow;
-use crate::store::session_list::SessionFilter;
-use crate::store::stream::{StreamFilter, StreamRow};
+use crate::store::session_list::SessionPage;
+use crate::store::stream::StreamRow;
 
 /// The most streams that are shown.
 const MOST: u16 = 50;
@@ -54,8 +55,9 @@ pub async fn find(
     let at_address = list_at_address(&visitor, &state, text).await?;
     let mut found = Vec::new();
     if !text.is_empty() && at_address.is_empty() {
-        for filter in filters(&visitor, text) {
-            found = query::streams::list_streams(&state.query_pool, &filter, None, MOST).await?.rows;
+        for filter in filters(text) {
+            found =
+                query::streams::list_streams(&state.query_pool, &visitor.principal, &filter, None, MOST).await?.rows;
             if !found.is_empty() {
                 break;
             }
@@ -81,12 +83,15 @@ async fn list_at_address(visitor: &Visitor, state: &AppState, text: &str) -> Res
     }
     let mut found = Vec::new();
     for node in [false, true] {
-        let filter = |as_of| SessionFilter {
+        let filter = SessionFilter {
             client_ip: (!node).then(|| text.to_owned()),
             node_ip: node.then(|| text.to_owned()),
-            ..SessionFilter::all(visitor.principal.visible_domains(), as_of, state.unconfirmed_after)
+            ..SessionFilter::default()
         };
-        let list = query::sessions::list_sessions(&state.query_pool, filter, true, None, MOST, false).await?;
+        let newest = SessionPage { newest_first: true, after: None, limit: MOST };
+        let (pool, principal) = (&state.query_pool, &visitor.principal);
+        let list =
+            query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, newest, false).await?;
         found.extend(list.page.rows);
     }
     found.sort_by_key(|row| Reverse((row.started_at, row.session_id)));
@@ -95,8 +100,8 @@ async fn list_at_address(visitor: &Visitor, state: &AppState, text: &str) -> Res
 }
 
 /// What the text may mean, the most exact first.
-fn filters(visitor: &Visitor, text: &str) -> Vec<StreamFilter> {
-    let any = StreamFilter::all(visitor.principal.visible_domains());
+fn filters(text: &str) -> Vec<StreamFilter> {
+    let any = StreamFilter::default();
     let owned = |text: &str| Some(text.to_owned());
     let mut filters = Vec::new();
     if let Some((domain, app, stream)) = parts_of_push_url(text) {

@@ -14,6 +14,7 @@ use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
+use crate::model::filter::{LiveFilter, StreamFilter};
 use crate::model::session::Renditions;
 use crate::model::session::StreamStatus;
 use crate::query;
@@ -22,8 +23,7 @@ use crate::report::concurrency::Point;
 use crate::report::concurrency_report;
 use crate::report::moment::Moment;
 use crate::report::parameters::Scope;
-use crate::store::live::LiveFilter;
-use crate::store::stream::{AfterStream, StreamFilter, StreamRow};
+use crate::store::stream::{AfterStream, StreamRow};
 
 /// One point of the picture of the last 24 hours, in seconds.
 const STEP: i64 = 900;
@@ -51,27 +51,23 @@ pub async fn show_live(
     asked: Result<Query<LivePage>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
     let Query(asked) = asked?;
-    let visible_domains = visitor.principal.visible_domains().map(<[String]>::to_vec);
-    let filter = |as_of| LiveFilter {
-        visible_domains: visible_domains.clone(),
-        domain: asked.domain.clone(),
-        app: asked.app.clone(),
-        renditions: Renditions::Include,
-        unconfirmed_before: as_of - state.unconfirmed_after,
-    };
-    let counts = query::live::count_live(&state.query_pool, filter, Grouping::DomainAndApp).await?;
+    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let visible_domains = principal.visible_domains();
+    let filter = LiveFilter { domain: asked.domain.clone(), app: asked.app.clone(), renditions: None };
+    let grouping = Grouping::DomainAndApp;
+    let counts = query::live::count_live(pool, visible_domains, &filter, state.unconfirmed_after, grouping).await?;
     let streams = StreamFilter {
         domain: asked.domain.clone(),
         app: asked.app.clone(),
         search: asked.search.clone(),
         status: Some(StreamStatus::Live),
-        ..StreamFilter::all(visitor.principal.visible_domains())
+        ..StreamFilter::default()
     };
     let after = asked.page.after.clone();
-    let rows = query::streams::list_streams(&state.query_pool, &streams, after, asked.page.limit).await?;
+    let rows = query::streams::list_streams(pool, principal, &streams, after, asked.page.limit).await?;
     let name = |row: &StreamRow| (row.domain.clone(), row.app.clone(), row.stream.clone());
     let (rows, next) = asked.page.page(rows, name, |row| row);
-    let day = last_day(&state, visible_domains, &asked, counts.as_of).await;
+    let day = last_day(&state, visible_domains.map(<[String]>::to_vec), &asked, counts.as_of).await;
     Ok(frame::page(&visitor, Place::Live, "Live", &content(&asked, &counts, &rows, next.as_deref(), &day, &state)))
 }
 

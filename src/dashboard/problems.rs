@@ -17,6 +17,7 @@ use crate::http::extract::Query;
 use crate::http::health::{self, Part};
 use crate::huawei::advice;
 use crate::model::access::Scope;
+use crate::model::filter::{EventFilter, SessionFilter};
 use crate::platform::clock;
 use crate::platform::tls::{Expiry, Validity, ValidityOfServed};
 use crate::query;
@@ -27,11 +28,10 @@ use crate::rejection::Sample;
 use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::event::EventRow;
-use crate::store::event_list::EventFilter;
 use crate::store::fold::LagRow;
 use crate::store::rejection::RejectionRow;
 use crate::store::session::SessionRow;
-use crate::store::session_list::SessionFilter;
+use crate::store::session_list::SessionPage;
 
 /// The most of each kind that are shown.
 const MOST: u16 = 50;
@@ -52,13 +52,11 @@ pub async fn show_problems(
     let silent = query::silence::list_silent_domains(pool, principal, now).await?;
     let never_heard = query::silence::list_never_heard(pool, principal).await?;
     let refused = query::rejections::sum_rejections(pool, principal, now - REFUSED, MOST).await?;
-    let waiting = EventFilter { waiting: true, ..EventFilter::default() };
-    let waiting = query::events::list_events(pool, principal, waiting, None, MOST).await?;
-    let unconfirmed = |as_of| SessionFilter {
-        unconfirmed: Some(true),
-        ..SessionFilter::all(principal.visible_domains(), as_of, state.unconfirmed_after)
-    };
-    let unconfirmed = query::sessions::list_sessions(pool, unconfirmed, false, None, MOST, false).await?;
+    let waiting = query::events::list_events(pool, principal, true, &EventFilter::default(), None, MOST).await?;
+    let filter = SessionFilter { unconfirmed: Some(true), ..SessionFilter::default() };
+    let oldest = SessionPage { newest_first: false, after: None, limit: MOST };
+    let unconfirmed =
+        query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, oldest, false).await?;
     let content = html! {
         h1 { "Problems" }
         (service(&parts, state.certificate.as_ref().and_then(ValidityOfServed::get), lag, now))
@@ -66,7 +64,7 @@ pub async fn show_problems(
         (never_heard_from(&visitor, &never_heard))
         (refusals(&refused))
         (quarantine(&visitor, &waiting))
-        (unconfirmed_sessions(&unconfirmed.page, unconfirmed.moment.as_of, state.unconfirmed_after))
+        (unconfirmed_sessions(&unconfirmed.page, unconfirmed.as_of, state.unconfirmed_after))
     };
     Ok(frame::page(&visitor, Place::Problems, "Problems", &content))
 }

@@ -1,5 +1,6 @@
 //! A stream: whether it is on air, its last days as a picture, and its sessions.
 
+use crate::platform::clock;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
@@ -15,10 +16,11 @@ use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
+use crate::model::filter::SessionFilter;
 use crate::model::session::Renditions;
 use crate::query;
 use crate::query::Rows;
-use crate::query::sessions::SessionPlace;
+use crate::query::sessions::{SessionList, SessionPlace};
 use crate::report::moment::Moment;
 use crate::report::parameters::{GroupBy, Layout, Scope};
 use crate::report::push_duration::PushDuration;
@@ -27,7 +29,7 @@ use crate::report::window::Division;
 use crate::session::lifecycle::{duration_seconds, is_unconfirmed};
 use crate::store::broadcast::BroadcastRow;
 use crate::store::session::SessionRow;
-use crate::store::session_list::SessionFilter;
+use crate::store::session_list::SessionPage;
 use crate::store::stream::StreamRow;
 
 /// The periods that totals are of, in days.
@@ -59,13 +61,18 @@ pub async fn show_stream(
     let stream_id = Uuid::try_parse(&stream_id).map_err(|_| ApiError::NotFound("stream"))?;
     let stream = query::streams::get_stream(&state.query_pool, &visitor.principal, stream_id).await?;
     let stream = stream.ok_or(ApiError::NotFound("stream"))?;
-    let (after, limit) = (page.after, page.limit);
-    let filter = |as_of| SessionFilter {
-        stream_id: Some(stream_id),
-        ..SessionFilter::all(visitor.principal.visible_domains(), as_of, state.unconfirmed_after)
-    };
-    let list = query::sessions::list_sessions(&state.query_pool, filter, true, after, limit, false).await?;
-    let (moment, as_of) = (list.moment, list.moment.as_of);
+    let after = page.after;
+    let filter = SessionFilter { stream_id: Some(stream_id), ..SessionFilter::default() };
+    let wanted = SessionPage { newest_first: true, after, limit: page.limit };
+    let SessionList { page: sessions, as_of, .. } = query::sessions::list_sessions(
+        &state.query_pool,
+        &visitor.principal,
+        state.unconfirmed_after,
+        &filter,
+        wanted,
+        false,
+    )
+    .await?;
     let picture = if after.is_none() {
         picture(&visitor, &state, stream_id).await?
     } else {
@@ -81,8 +88,8 @@ pub async fn show_stream(
     );
     let broadcasts = broadcasts.await?.page;
     let totals = totals(&state, &stream, as_of).await;
-    let place = |row: &SessionRow| (row.started_at, row.session_id, moment);
-    let (rows, next) = page.page(list.page, place, |row| row);
+    let place = |row: &SessionRow| (row.started_at, row.session_id);
+    let (rows, next) = page.page(sessions, place, |row| row);
     let earlier = next.map(|next| words::path(&page_of(&stream), &[("cursor", Some(&next))]));
     let content = html! {
         (facts(&stream, as_of, state.unconfirmed_after))
@@ -101,13 +108,12 @@ pub async fn show_stream(
 
 /// The sessions of the last days, as bars.
 async fn picture(visitor: &Visitor, state: &AppState, stream_id: Uuid) -> Result<Markup, PageError> {
-    let filter = |as_of: DateTime<Utc>| SessionFilter {
-        stream_id: Some(stream_id),
-        from: Some(as_of - TimeDelta::days(timeline::DAYS)),
-        ..SessionFilter::all(visitor.principal.visible_domains(), as_of, state.unconfirmed_after)
-    };
-    let list = query::sessions::list_sessions(&state.query_pool, filter, true, None, timeline::MOST, false).await?;
-    Ok(timeline::timeline(&list.page, list.moment.as_of))
+    let from = Some(clock::now() - TimeDelta::days(timeline::DAYS));
+    let filter = SessionFilter { stream_id: Some(stream_id), from, ..SessionFilter::default() };
+    let wanted = SessionPage { newest_first: true, after: None, limit: timeline::MOST };
+    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let list = query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, wanted, false).await?;
+    Ok(timeline::timeline(&list.page, list.as_of))
 }
 
 fn page_of(stream: &StreamRow) -> String {

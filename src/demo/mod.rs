@@ -25,13 +25,14 @@ use crate::event_log::receive::Arrival;
 use crate::huawei::admission::{Path, SignatureRule};
 use crate::huawei::notification;
 use crate::huawei::signature::{Joiner, SigningKey};
+use crate::model::filter::EventFilter;
 use crate::platform::clock;
 use crate::reconciler::infer::{Rules, infer};
 use crate::registry::admin::{self, DomainSettings};
 use crate::registry::open_key;
 use crate::simulation::life::{Life, Telling};
 use crate::store;
-use crate::store::event_list::EventFilter;
+use crate::store::event_list::EventScope;
 use provider::Provider;
 
 /// The made-up domain.
@@ -62,7 +63,9 @@ impl Demo {
     /// When the database cannot be written.
     pub async fn prepare(state: &AppState, progress: impl Fn(u64, u64)) -> anyhow::Result<Self> {
         let (key, registered_at) = register(state).await.context("the demo's domain cannot be registered")?;
-        let newest = store::event_list::list_events(&state.work_pool, &EventFilter::default(), None, 1).await?;
+        let newest =
+            store::event_list::list_events(&state.work_pool, EventScope::default(), &EventFilter::default(), None, 1)
+                .await?;
         let from = (registered_at - HISTORY).timestamp_millis();
         let seen = newest.first().map_or(from, |entry| entry.received_at.timestamp_millis());
         let mut life = Life::new(SEED, from, &scenery::kinds()).peekable();

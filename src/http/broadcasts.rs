@@ -1,5 +1,6 @@
 //! `/v1/broadcasts`: sessions of one stream, merged over short gaps.
 
+use crate::model::parameter::Parameters;
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
@@ -104,7 +105,7 @@ pub struct ListBroadcastsQuery {
 impl FromQuery for ListBroadcastsQuery {
     fn from_query(query: &mut QueryReader) -> Self {
         let page = PageRequest::from_query(query);
-        let stream_id = query.id("stream_id");
+        let stream_id = query.get::<Uuid>("stream_id");
         let (domain, app, stream) = (query.text("domain"), query.text("app"), query.text("stream"));
         let stream_id = match (stream_id, domain, app, stream) {
             (Some(stream_id), None, None, None) => stream_id,

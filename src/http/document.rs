@@ -136,7 +136,7 @@ fn request_id() -> Header {
     header
 }
 
-/// Texts of query strings are read by one rule, [`query_string`].
+/// Texts of query strings are read by one rule, [`query_reader`].
 fn bound_text(parameter: &mut RefOr<Parameter>) {
     let RefOr::T(Parameter { parameter_in: ParameterIn::Query, schema: Some(RefOr::T(Schema::Object(text))), .. }) =
         parameter

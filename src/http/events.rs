@@ -4,7 +4,7 @@ use actix_web::web::{Data, Json, Path};
 use actix_web::{get, post};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::extract::{Access, Admin, Body, Read};
@@ -13,17 +13,18 @@ use crate::access::Principal;
 use crate::api::error_responses::{Clash, NotThere, Refusals, TooLong};
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
-use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
+use crate::api::query_reader::{FromQuery, NoParameters, QueryReader, read_filter};
 use crate::app::state::AppState;
 use crate::event_log::release;
 use crate::http::extract::Query;
 use crate::model::access::Scope;
 use crate::model::event::{AlteredMember, Disposition, QuarantineReason, Signature};
+use crate::model::filter::EventFilter;
 use crate::platform::clock;
 use crate::query;
 use crate::session::StreamKey;
 use crate::store::event::EventRow;
-use crate::store::event_list::{EventFilter, EventPlace};
+use crate::store::event_list::EventPlace;
 
 /// One entry of the event log.
 #[derive(Debug, Serialize, ToSchema)]
@@ -156,31 +157,6 @@ impl EventView {
     }
 }
 
-/// Filters of the event log.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "only documents what `ListEventsQuery` reads")]
-pub struct EventParameters {
-    /// Exact ingest domain.
-    domain: Option<String>,
-    /// Exact application.
-    app: Option<String>,
-    /// Exact stream name.
-    stream: Option<String>,
-    /// Exact word: the provider's, or one of ours.
-    event: Option<String>,
-    /// Whether it counts.
-    disposition: Option<Disposition>,
-    /// Why it does not count, or did not.
-    reason: Option<QuarantineReason>,
-    /// Begin of the period of receipt, inclusive.
-    #[param(value_type = Option<String>, format = DateTime)]
-    from: Option<DateTime<Utc>>,
-    /// End of the period of receipt, exclusive.
-    #[param(value_type = Option<String>, format = DateTime)]
-    to: Option<DateTime<Utc>>,
-}
-
 /// What is wanted of the event log, and which page of it.
 pub struct ListEventsQuery {
     filter: EventFilter,
@@ -190,22 +166,7 @@ pub struct ListEventsQuery {
 impl FromQuery for ListEventsQuery {
     fn from_query(query: &mut QueryReader) -> Self {
         let page = PageRequest::from_query(query);
-        let filter = EventFilter {
-            visible_domains: None,
-            domain: query.text("domain"),
-            app: query.text("app"),
-            stream: query.text("stream"),
-            event: query.text("event"),
-            disposition: query.one_of("disposition"),
-            reason: query.one_of("reason"),
-            waiting: false,
-            from: query.time("from"),
-            to: query.time("to"),
-        };
-        if filter.from.zip(filter.to).is_some_and(|(from, to)| from >= to) {
-            query.refuse("to", "must lie after from");
-        }
-        Self { filter, page }
+        Self { filter: read_filter(query), page }
     }
 }
 
@@ -214,7 +175,7 @@ impl FromQuery for ListEventsQuery {
 /// Everything that may change a session, as it was received: newest first, by the time of recording.
 #[utoipa::path(
     tag = "support",
-    params(EventParameters, PageParameters),
+    params(EventFilter, PageParameters),
     responses(
         (status = 200, description = "A page of the log", body = EventPageView),
         Refusals,
@@ -227,7 +188,8 @@ pub async fn list_events(
     Query(parameters): Query<ListEventsQuery>,
 ) -> Result<Json<EventPageView>, ApiError> {
     let ListEventsQuery { filter, page } = parameters;
-    let rows = query::events::list_events(&state.query_pool, &principal, filter, page.after, page.limit).await?;
+    let rows =
+        query::events::list_events(&state.query_pool, &principal, false, &filter, page.after, page.limit).await?;
     let (data, next_cursor) =
         page.page(rows, |row| (row.recorded_at, row.shard, row.position), |row| EventView::new(row, &principal));
     Ok(Json(EventPageView { data, next_cursor }))

@@ -8,17 +8,15 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::caching::{PollParameters, Tagged};
 use super::extract::{Access, ReadImpersonal};
-use super::streams::read_renditions;
 use crate::api::error_responses::{Refusals, Unchanged};
 use crate::api::problem::ApiError;
-use crate::api::query_reader::{FromQuery, QueryReader};
+use crate::api::query_reader::{FromQuery, QueryReader, read_filter};
 use crate::api::schema::GroupBy;
 use crate::app::state::AppState;
 use crate::http::extract::Query;
-use crate::model::session::Renditions;
+use crate::model::filter::LiveFilter;
 use crate::query;
 use crate::query::live::{GroupCounts, Grouping};
-use crate::store::live::LiveFilter;
 
 /// What is on air now.
 #[derive(Debug, Serialize, ToSchema)]
@@ -73,28 +71,26 @@ impl From<GroupCounts> for LiveGroupView {
     }
 }
 
-/// What is counted, and in which groups.
+/// How live counts are grouped.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct GetLiveQuery {
-    /// Exact ingest domain.
-    domain: Option<String>,
-    /// Exact application.
-    app: Option<String>,
-    /// Whether transcoded renditions are counted.
-    #[param(value_type = Option<Renditions>, default = "include")]
-    renditions: Renditions,
+#[expect(dead_code, reason = "only documents what `GetLiveQuery` reads")]
+pub struct GroupParameters {
     /// Adds the counts by group.
     #[param(value_type = Option<GroupBy>)]
+    group_by: Option<String>,
+}
+
+/// What is counted, and in which groups.
+pub struct GetLiveQuery {
+    filter: LiveFilter,
     group_by: Grouping,
 }
 
 impl FromQuery for GetLiveQuery {
     fn from_query(query: &mut QueryReader) -> Self {
         Self {
-            domain: query.text("domain"),
-            app: query.text("app"),
-            renditions: read_renditions(query).unwrap_or(Renditions::Include),
+            filter: read_filter(query),
             group_by: query
                 .word("group_by", &[("domain", Grouping::Domain), ("domain,app", Grouping::DomainAndApp)])
                 .unwrap_or(Grouping::Whole),
@@ -107,7 +103,7 @@ impl FromQuery for GetLiveQuery {
 /// Streams and sessions on air now, in all and, with `group_by`, by domain or by domain and application.
 #[utoipa::path(
     tag = "dashboards",
-    params(GetLiveQuery, PollParameters),
+    params(LiveFilter, GroupParameters, PollParameters),
     responses(
         (status = 200, description = "The counts", body = LiveView, headers(("ETag" = String, description = "Weak tag of all but `as_of`"))),
         Unchanged,
@@ -120,14 +116,10 @@ pub async fn get_live(
     state: Data<AppState>,
     Query(parameters): Query<GetLiveQuery>,
 ) -> Result<Tagged<LiveView>, ApiError> {
-    let filter = |as_of| LiveFilter {
-        visible_domains: principal.visible_domains().map(<[String]>::to_vec),
-        domain: parameters.domain,
-        app: parameters.app,
-        renditions: parameters.renditions,
-        unconfirmed_before: as_of - state.unconfirmed_after,
-    };
-    let counts = query::live::count_live(&state.query_pool, filter, parameters.group_by).await?;
+    let GetLiveQuery { filter, group_by } = parameters;
+    let visible_domains = principal.visible_domains();
+    let counts =
+        query::live::count_live(&state.query_pool, visible_domains, &filter, state.unconfirmed_after, group_by).await?;
     Ok(Tagged(LiveView {
         as_of: counts.as_of,
         live_streams: counts.whole.live_streams,

@@ -10,19 +10,18 @@ use futures_util::stream;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
-use utoipa::IntoParams;
 
 use super::extract::{Access, Read};
-use super::streams::read_renditions;
 use crate::access::Principal;
 use crate::api::error_responses::Refusals;
 use crate::api::event_stream::{Stretch, Telling, Wanted, position_event, read_resume_point, resume_point};
 use crate::api::problem::ApiError;
-use crate::api::query_reader::{FromQuery, QueryReader};
+use crate::api::query_reader::{FromQuery, QueryReader, read_filter};
 use crate::app::quota::Share;
 use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::model::access::Scope;
+use crate::model::filter::LiveFilter;
 use crate::model::session::Renditions;
 use crate::platform::clock;
 use crate::query::changes::{Changed, Positions};
@@ -34,39 +33,23 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 const LAST_EVENT_ID: &str = "Last-Event-ID";
 
 /// Which changes are wanted.
-#[derive(Debug, Clone, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct ListenQuery {
-    /// Exact ingest domain.
-    domain: Option<String>,
-    /// Exact application.
-    app: Option<String>,
-    /// Whether transcoded renditions are wanted.
-    #[param(value_type = Option<Renditions>, default = "include")]
-    renditions: Renditions,
-}
+pub struct ListenQuery(LiveFilter);
 
 impl FromQuery for ListenQuery {
     fn from_query(query: &mut QueryReader) -> Self {
-        Self {
-            domain: query.text("domain"),
-            app: query.text("app"),
-            renditions: read_renditions(query).unwrap_or(Renditions::Include),
-        }
+        Self(read_filter(query))
     }
 }
 
-impl ListenQuery {
-    fn wants(&self, session: &SessionRow) -> bool {
-        let is_rendition = session.rendition_template.is_some();
-        self.domain.as_ref().is_none_or(|domain| *domain == session.domain)
-            && self.app.as_ref().is_none_or(|app| *app == session.app)
-            && match self.renditions {
-                Renditions::Include => true,
-                Renditions::Exclude => !is_rendition,
-                Renditions::Only => is_rendition,
-            }
-    }
+fn admits(filter: &LiveFilter, session: &SessionRow) -> bool {
+    let is_rendition = session.rendition_template.is_some();
+    filter.domain.as_ref().is_none_or(|domain| *domain == session.domain)
+        && filter.app.as_ref().is_none_or(|app| *app == session.app)
+        && match filter.renditions.unwrap_or_default() {
+            Renditions::Include => true,
+            Renditions::Exclude => !is_rendition,
+            Renditions::Only => is_rendition,
+        }
 }
 
 /// Listen to changes
@@ -83,7 +66,7 @@ impl ListenQuery {
 #[utoipa::path(
     tag = "dashboards",
     params(
-        ListenQuery,
+        LiveFilter,
         ("Last-Event-ID" = Option<String>, Header, description = "The last `id` that was seen"),
     ),
     responses(
@@ -102,7 +85,7 @@ pub async fn listen_to_changes(
     Access { principal, .. }: Access<Read>,
     state: Data<AppState>,
     request: HttpRequest,
-    Query(wanted): Query<ListenQuery>,
+    Query(ListenQuery(filter)): Query<ListenQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let share = state.listeners.try_take(&principal)?;
     let changes = state.feed.listen();
@@ -114,7 +97,7 @@ pub async fn listen_to_changes(
         state,
         principal,
         _share: share,
-        wanted,
+        filter,
         seen,
         telling: None,
         catching_up: CatchingUp::Behind,
@@ -148,7 +131,7 @@ struct Listener {
     state: Data<AppState>,
     principal: Principal,
     _share: Share,
-    wanted: ListenQuery,
+    filter: LiveFilter,
     /// The moment up to which everything was told.
     seen: Positions,
     /// What is being told.
@@ -206,7 +189,7 @@ impl Listener {
     /// The next piece of what is being told, and empty when all of it was.
     fn tell(&mut self) -> Bytes {
         let Some(mut telling) = self.telling.take() else { return Bytes::new() };
-        let session = |session: &SessionRow| self.principal.sees(&session.domain) && self.wanted.wants(session);
+        let session = |session: &SessionRow| self.principal.sees(&session.domain) && admits(&self.filter, session);
         let wanted = Wanted { session: &session, personal: self.principal.may(Scope::Personal) };
         let said = telling.next_piece(&wanted);
         if said.is_empty() {

@@ -5,22 +5,23 @@ use actix_web::get;
 use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::extract::{Access, Read};
 use crate::access::Principal;
 use crate::api::error_responses::Refusals;
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
-use crate::api::query_reader::{FromQuery, QueryReader};
+use crate::api::query_reader::{FromQuery, QueryReader, read_filter};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::huawei::advice;
 use crate::model::access::Scope;
+use crate::model::filter::RejectionFilter;
 use crate::model::rejection::{RejectionReason, SampleSignature};
 use crate::query;
 use crate::rejection::Sample;
-use crate::store::rejection::{RejectionFilter, RejectionRow};
+use crate::store::rejection::RejectionRow;
 
 /// The rejected requests of one claimed domain, cause and minute.
 #[derive(Debug, Serialize, ToSchema)]
@@ -149,23 +150,6 @@ pub struct RejectionPageView {
     next_cursor: Option<String>,
 }
 
-/// Filters of the rejections.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "only documents what `ListRejectionsQuery` reads")]
-pub struct RejectionParameters {
-    /// Exact claimed domain.
-    domain: Option<String>,
-    /// Exact cause.
-    cause: Option<RejectionReason>,
-    /// Begin of a period of receipt, inclusive.
-    #[param(value_type = Option<String>, format = DateTime)]
-    from: Option<DateTime<Utc>>,
-    /// End of a period of receipt, exclusive.
-    #[param(value_type = Option<String>, format = DateTime)]
-    to: Option<DateTime<Utc>>,
-}
-
 /// Which rejections are wanted, and which page of them.
 pub struct ListRejectionsQuery {
     filter: RejectionFilter,
@@ -175,17 +159,7 @@ pub struct ListRejectionsQuery {
 impl FromQuery for ListRejectionsQuery {
     fn from_query(query: &mut QueryReader) -> Self {
         let page = PageRequest::from_query(query);
-        let filter = RejectionFilter {
-            visible_domains: None,
-            domain: query.text("domain"),
-            cause: query.one_of("cause"),
-            from: query.time("from"),
-            to: query.time("to"),
-        };
-        if filter.from.zip(filter.to).is_some_and(|(from, to)| from >= to) {
-            query.refuse("to", "must lie after from");
-        }
-        Self { filter, page }
+        Self { filter: read_filter(query), page }
     }
 }
 
@@ -196,7 +170,7 @@ impl FromQuery for ListRejectionsQuery {
 /// `/callbacks` (404). Seen here within some seconds; kept for 7 days, and less when there are very many.
 #[utoipa::path(
     tag = "support",
-    params(RejectionParameters, PageParameters),
+    params(RejectionFilter, PageParameters),
     responses(
         (status = 200, description = "A page of rejections", body = RejectionPageView),
         Refusals,
@@ -210,7 +184,7 @@ pub async fn list_rejections(
 ) -> Result<Json<RejectionPageView>, ApiError> {
     let ListRejectionsQuery { filter, page } = parameters;
     let after = page.after.as_ref();
-    let rows = query::rejections::list_rejections(&state.query_pool, &principal, filter, after, page.limit).await?;
+    let rows = query::rejections::list_rejections(&state.query_pool, &principal, &filter, after, page.limit).await?;
     let (data, next_cursor) = page.page(
         rows,
         |row| (row.minute_at, row.claimed_domain.clone(), row.cause),

@@ -4,27 +4,22 @@ use actix_web::get;
 use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::caching::{PollParameters, Tagged};
 use super::extract::{Access, ReadImpersonal};
-use crate::access::Principal;
 use crate::api::error_responses::{NotThere, Refusals, Unchanged};
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
-use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
+use crate::api::query_reader::{FromQuery, NoParameters, QueryReader, read_filter};
 use crate::api::views::RenditionView;
 use crate::app::state::AppState;
 use crate::http::extract::Query;
-use crate::model::session::{Renditions, StreamStatus};
+use crate::model::filter::StreamFilter;
+use crate::model::session::StreamStatus;
 use crate::query;
-use crate::store::stream::{AfterStream, StreamFilter, StreamRow};
-
-/// The parameter `renditions`, if it is given.
-pub fn read_renditions(query: &mut QueryReader) -> Option<Renditions> {
-    query.one_of("renditions")
-}
+use crate::store::stream::{AfterStream, StreamRow};
 
 /// What an encoder can push to. It is live while at least one of its sessions is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -88,57 +83,16 @@ impl From<StreamRow> for StreamView {
     }
 }
 
-/// Filters of the list of streams.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
+/// Which streams, and which page of them.
 pub struct ListStreamsQuery {
-    /// Exact ingest domain.
-    domain: Option<String>,
-    /// Exact application.
-    app: Option<String>,
-    /// Exact stream name.
-    stream: Option<String>,
-    /// How the stream's name begins.
-    stream_prefix: Option<String>,
-    /// What the stream's name contains; case matters.
-    search: Option<String>,
-    /// On air or not.
-    status: Option<StreamStatus>,
-    /// Whether transcoded renditions are wanted.
-    #[param(value_type = Option<Renditions>, default = "include")]
-    renditions: Renditions,
-    #[param(ignore)]
+    filter: StreamFilter,
     page: PageRequest<AfterStream>,
 }
 
 impl FromQuery for ListStreamsQuery {
     fn from_query(query: &mut QueryReader) -> Self {
         let page = PageRequest::from_query(query);
-        Self {
-            domain: query.text("domain"),
-            app: query.text("app"),
-            stream: query.text("stream"),
-            stream_prefix: query.text("stream_prefix"),
-            search: query.text("search"),
-            status: query.one_of("status"),
-            renditions: read_renditions(query).unwrap_or(Renditions::Include),
-            page,
-        }
-    }
-}
-
-impl ListStreamsQuery {
-    fn filter(&self, principal: &Principal) -> StreamFilter {
-        StreamFilter {
-            domain: self.domain.clone(),
-            app: self.app.clone(),
-            stream: self.stream.clone(),
-            stream_prefix: self.stream_prefix.clone(),
-            search: self.search.clone(),
-            status: self.status,
-            renditions: self.renditions,
-            ..StreamFilter::all(principal.visible_domains())
-        }
+        Self { filter: read_filter(query), page }
     }
 }
 
@@ -147,7 +101,7 @@ impl ListStreamsQuery {
 /// Every stream that was ever pushed, by domain, app and name.
 #[utoipa::path(
     tag = "dashboards",
-    params(ListStreamsQuery, PageParameters, PollParameters),
+    params(StreamFilter, PageParameters, PollParameters),
     responses(
         (status = 200, description = "A page of streams", body = StreamPageView, headers(("ETag" = String, description = "Weak tag of all but `as_of`"))),
         Unchanged,
@@ -160,11 +114,11 @@ pub async fn list_streams(
     state: Data<AppState>,
     Query(parameters): Query<ListStreamsQuery>,
 ) -> Result<Tagged<StreamPageView>, ApiError> {
-    let filter = parameters.filter(&principal);
-    let after = parameters.page.after.clone();
-    let rows = query::streams::list_streams(&state.query_pool, &filter, after, parameters.page.limit).await?;
+    let ListStreamsQuery { filter, page } = parameters;
+    let after = page.after.clone();
+    let rows = query::streams::list_streams(&state.query_pool, &principal, &filter, after, page.limit).await?;
     let (data, next_cursor) =
-        parameters.page.page(rows, |row| (row.domain.clone(), row.app.clone(), row.stream.clone()), StreamView::from);
+        page.page(rows, |row| (row.domain.clone(), row.app.clone(), row.stream.clone()), StreamView::from);
     Ok(Tagged(StreamPageView { data, next_cursor }))
 }
 

@@ -7,6 +7,8 @@
 
 pub mod access;
 pub mod event;
+pub mod filter;
+pub mod parameter;
 pub mod rejection;
 pub mod report;
 pub mod session;
@@ -47,6 +49,17 @@ macro_rules! closed_set {
 
             fn as_str(self) -> &'static str {
                 self.into()
+            }
+        }
+
+        impl $crate::model::parameter::Parameter for $name {
+            fn expected() -> String {
+                let words: Vec<_> = Self::ALL.iter().map(|variant| variant.as_str()).collect();
+                format!("one of {}", words.join(", "))
+            }
+
+            fn read(text: &str) -> Option<Self> {
+                text.parse().ok()
             }
         }
 

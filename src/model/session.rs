@@ -76,8 +76,10 @@ closed_set! {
 closed_set! {
     /// Which time of a session a period is compared with.
     #[schema(as = TimeFieldWord)]
+    #[derive(Default)]
     pub enum TimeField {
         /// The session was live at some moment of the period.
+        #[default]
         Overlap,
         StartedAt,
         EndedAt,
@@ -87,7 +89,9 @@ closed_set! {
 closed_set! {
     /// Whether transcoded renditions are wanted.
     #[schema(as = RenditionsWanted)]
+    #[derive(Default)]
     pub enum Renditions {
+        #[default]
         Include,
         Exclude,
         Only,

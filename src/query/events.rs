@@ -5,9 +5,10 @@ use uuid::Uuid;
 
 use super::Rows;
 use crate::access::Principal;
+use crate::model::filter::EventFilter;
 use crate::store;
 use crate::store::event::EventRow;
-use crate::store::event_list::{EventFilter, EventPlace};
+use crate::store::event_list::{EventPlace, EventScope};
 
 /// A page of one session's log, newest first; `None` when the session does not exist for the caller.
 ///
@@ -31,18 +32,19 @@ pub async fn list_session_events(
     Ok(Some(Rows::of(rows, limit)))
 }
 
-/// A page of the log, newest first. The filter is narrowed to what exists for the caller.
+/// A page of the log, newest first. `waiting` asks for what is quarantined and not released.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn list_events(
     pool: &PgPool,
     principal: &Principal,
-    filter: EventFilter,
+    waiting: bool,
+    filter: &EventFilter,
     after: Option<EventPlace>,
     limit: u16,
 ) -> Result<Rows<EventRow>, sqlx::Error> {
-    let filter = EventFilter { visible_domains: principal.visible_domains().map(<[String]>::to_vec), ..filter };
-    let rows = store::event_list::list_events(pool, &filter, after, i64::from(limit) + 1).await?;
+    let scope = EventScope { visible_domains: principal.visible_domains(), waiting };
+    let rows = store::event_list::list_events(pool, scope, filter, after, i64::from(limit) + 1).await?;
     Ok(Rows::of(rows, limit))
 }

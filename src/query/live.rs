@@ -1,10 +1,11 @@
 //! What is live now, counted.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 
+use crate::model::filter::LiveFilter;
 use crate::store;
-use crate::store::live::{LiveFilter, LiveRow};
+use crate::store::live::LiveRow;
 
 /// How finely counts are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,18 +59,20 @@ impl Counts {
     }
 }
 
-/// Counts what is live. `filter` is made for the moment of reading.
+/// Counts what is live.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn count_live(
     pool: &PgPool,
-    filter: impl FnOnce(DateTime<Utc>) -> LiveFilter,
+    visible_domains: Option<&[String]>,
+    filter: &LiveFilter,
+    unconfirmed_after: TimeDelta,
     grouping: Grouping,
 ) -> Result<LiveCounts, sqlx::Error> {
     let mut snapshot = store::snapshot::begin(pool).await?;
     let as_of = store::snapshot::get_transaction_time(&mut *snapshot).await?;
-    let rows = store::live::count_live(&mut *snapshot, &filter(as_of)).await?;
+    let rows = store::live::count_live(&mut *snapshot, visible_domains, filter, as_of - unconfirmed_after).await?;
     snapshot.commit().await?;
     let mut whole = Counts::default();
     for row in &rows {

@@ -5,23 +5,24 @@ use sqlx::PgPool;
 
 use super::Rows;
 use crate::access::Principal;
+use crate::model::filter::RejectionFilter;
 use crate::model::rejection::RejectionReason;
 use crate::store;
-use crate::store::rejection::{RejectionFilter, RejectionRow};
+use crate::store::rejection::RejectionRow;
 
-/// A page of the counts, newest minute first. The filter is narrowed to the claimed domains that exist for the caller.
+/// A page of the counts, newest minute first.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn list_rejections(
     pool: &PgPool,
     principal: &Principal,
-    filter: RejectionFilter,
+    filter: &RejectionFilter,
     after: Option<&(DateTime<Utc>, String, RejectionReason)>,
     limit: u16,
 ) -> Result<Rows<RejectionRow>, sqlx::Error> {
-    let filter = RejectionFilter { visible_domains: principal.visible_domains().map(<[String]>::to_vec), ..filter };
-    let rows = store::rejection::list_rejections(pool, &filter, after, i64::from(limit) + 1).await?;
+    let visible_domains = principal.visible_domains();
+    let rows = store::rejection::list_rejections(pool, visible_domains, filter, after, i64::from(limit) + 1).await?;
     Ok(Rows::of(rows, limit))
 }
 

@@ -5,8 +5,9 @@ use uuid::Uuid;
 
 use super::Rows;
 use crate::access::Principal;
+use crate::model::filter::StreamFilter;
 use crate::store;
-use crate::store::stream::{AfterStream, StreamFilter, StreamRow};
+use crate::store::stream::{AfterStream, StreamRow, StreamScope};
 
 /// A page of the streams that fit.
 ///
@@ -14,11 +15,13 @@ use crate::store::stream::{AfterStream, StreamFilter, StreamRow};
 /// Those of the database.
 pub async fn list_streams(
     pool: &PgPool,
+    principal: &Principal,
     filter: &StreamFilter,
     after: Option<AfterStream>,
     limit: u16,
 ) -> Result<Rows<StreamRow>, sqlx::Error> {
-    let rows = store::stream::list_streams(pool, filter, after, i64::from(limit) + 1).await?;
+    let scope = StreamScope { visible_domains: principal.visible_domains(), stream_id: None };
+    let rows = store::stream::list_streams(pool, scope, filter, after, i64::from(limit) + 1).await?;
     Ok(Rows::of(rows, limit))
 }
 
@@ -31,6 +34,6 @@ pub async fn get_stream(
     principal: &Principal,
     stream_id: Uuid,
 ) -> Result<Option<StreamRow>, sqlx::Error> {
-    let filter = StreamFilter { stream_id: Some(stream_id), ..StreamFilter::all(principal.visible_domains()) };
-    Ok(store::stream::list_streams(pool, &filter, None, 1).await?.pop())
+    let scope = StreamScope { visible_domains: principal.visible_domains(), stream_id: Some(stream_id) };
+    Ok(store::stream::list_streams(pool, scope, &StreamFilter::default(), None, 1).await?.pop())
 }

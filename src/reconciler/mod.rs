@@ -12,7 +12,6 @@
 //!
 //! [`step()`] is what tests drive; [`run`] is what drives it in life.
 
-pub mod as_of;
 pub mod clock_repair;
 pub mod database_clock;
 pub mod entry;

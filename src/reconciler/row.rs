@@ -2,14 +2,13 @@
 
 use uuid::Uuid;
 
-use super::entry::entry_of;
 use crate::model::session::Status;
 use crate::session::entry::Details;
 use crate::session::fold::Addresses;
 use crate::session::key::started_at;
 use crate::session::lifecycle;
 use crate::session::outcome::{EarlierOutcome, Outcomes};
-use crate::session::{Session, SessionId, SessionKey, StreamKey, fold};
+use crate::session::{Session, SessionId, SessionKey, StreamKey};
 use crate::store::log::EntryRow;
 use crate::store::outcome::EarlierOutcomeRow;
 use crate::store::session::SessionRow;
@@ -129,15 +128,6 @@ fn earlier_row(session: &SessionRow, earlier: EarlierOutcome) -> EarlierOutcomeR
         ended_at_source: outcome.end.map(|(_, source)| source),
         rendition_template: outcome.rendition_template,
     }
-}
-
-/// The session that these entries make, in the order of their positions; `None` of none.
-pub(super) fn fold_anew(entries: Vec<EntryRow>) -> Option<SessionRow> {
-    let mut session = begin(entries.first()?);
-    for entry in entries {
-        fold(&mut session.state, &entry_of(entry));
-    }
-    Some(row_of(session))
 }
 
 fn row_of(session: Touched) -> SessionRow {

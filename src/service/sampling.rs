@@ -18,7 +18,7 @@ use crate::event_log::{append, drain};
 use crate::http::health;
 use crate::http::{callback_meters, reports};
 use crate::model::event::QuarantineReason;
-use crate::model::session::Renditions;
+use crate::model::filter::LiveFilter;
 use crate::platform::clock;
 use crate::platform::tls::{Expiry, Validity, ValidityOfServed};
 use crate::query;
@@ -27,7 +27,6 @@ use crate::reconciler::database_clock::{ClockError, ClockReading};
 use crate::reconciler::infer;
 use crate::store;
 use crate::store::fold::LagRow;
-use crate::store::live::LiveFilter;
 use crate::store::release::WaitingRow;
 use crate::telemetry::metrics::{
     BUILD_INFO, CERTIFICATE_EXPIRY, CERTIFICATE_RENEWAL_OVERDUE, DATABASE_CLOCK_OFFSET_SECONDS, FOLD_LAG_ENTRIES,
@@ -129,14 +128,10 @@ impl Sampler {
     }
 
     async fn count_live(&self) -> Result<Counts, sqlx::Error> {
-        let filter = |as_of| LiveFilter {
-            visible_domains: None,
-            domain: None,
-            app: None,
-            renditions: Renditions::Include,
-            unconfirmed_before: as_of - self.state.unconfirmed_after,
-        };
-        Ok(query::live::count_live(&self.state.query_pool, filter, Grouping::Whole).await?.whole)
+        let (pool, filter) = (&self.state.query_pool, LiveFilter::default());
+        let counts =
+            query::live::count_live(pool, None, &filter, self.state.unconfirmed_after, Grouping::Whole).await?;
+        Ok(counts.whole)
     }
 
     async fn count_waiting(&self) -> Result<Vec<WaitingRow>, sqlx::Error> {

@@ -1,7 +1,7 @@
 //! The server: the socket, how many connections it holds, and how long each part of an exchange may take.
 //!
-//! A body's time and length are limited where it is read, in [`super::extract`]; what is left of a connection's time,
-//! in [`super::connections`].
+//! A body's time and length are limited where it is read, in [`crate::http::extract`]; what is left of a connection's time,
+//! in [`crate::app::connections`].
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;

@@ -4,30 +4,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 
 use super::event::EventRow;
-use crate::model::event::{Disposition, QuarantineReason};
+use crate::model::event::Disposition;
+use crate::model::filter::EventFilter;
 
-/// What is wanted of the log. Every member narrows; `None` does not.
-#[derive(Debug, Clone, Default)]
-pub struct EventFilter {
-    /// The domains that exist for the caller.
-    pub visible_domains: Option<Vec<String>>,
-    /// Exact ingest domain.
-    pub domain: Option<String>,
-    /// Exact application.
-    pub app: Option<String>,
-    /// Exact stream name.
-    pub stream: Option<String>,
-    /// The provider's word, or one of ours.
-    pub event: Option<String>,
-    pub disposition: Option<Disposition>,
-    /// Why it does not count, or did not.
-    pub reason: Option<QuarantineReason>,
+/// For whom events are listed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EventScope<'a> {
+    /// The domains that exist for the caller; all when `None`.
+    pub visible_domains: Option<&'a [String]>,
     /// Only what is quarantined and not released.
     pub waiting: bool,
-    /// Begin of the period of receipt, inclusive.
-    pub from: Option<DateTime<Utc>>,
-    /// End of the period of receipt, exclusive.
-    pub to: Option<DateTime<Utc>>,
 }
 
 /// Where an entry stands in the list: when it was recorded, its shard, and its position in that.
@@ -39,6 +25,7 @@ pub type EventPlace = (DateTime<Utc>, i16, i64);
 /// Those of the database.
 pub async fn list_events(
     executor: impl PgExecutor<'_>,
+    scope: EventScope<'_>,
     filter: &EventFilter,
     after: Option<EventPlace>,
     limit: i64,
@@ -53,7 +40,7 @@ pub async fn list_events(
              from log_entry entry where true",
         );
         part.push_condition(&mut query, filter);
-        push_conditions(&mut query, filter);
+        push_conditions(&mut query, scope, filter);
         if let Some((recorded_at, shard, position)) = after {
             query.push(" and (recorded_at, shard, position) < (").push_bind(recorded_at);
             query.push(", ").push_bind(shard).push(", ").push_bind(position).push(")");
@@ -138,9 +125,9 @@ fn push_sessions_of_stream(query: &mut QueryBuilder<Postgres>, filter: &EventFil
     query.push(")");
 }
 
-fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {
-    if let Some(domains) = &filter.visible_domains {
-        query.push(" and domain = any (").push_bind(domains.clone()).push(")");
+fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: EventScope<'_>, filter: &EventFilter) {
+    if let Some(domains) = scope.visible_domains {
+        query.push(" and domain = any (").push_bind(domains.to_vec()).push(")");
     }
     for (column, value) in [
         (" and domain = ", &filter.domain),
@@ -175,7 +162,7 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {
             query.push(" and original_event_id is not null");
         }
     }
-    if filter.waiting {
+    if scope.waiting {
         query.push(
             " and disposition = 'quarantined' and not exists (
                  select from log_entry release

@@ -1,24 +1,10 @@
 //! Counts of what is live.
 
+use crate::model::filter::LiveFilter;
 use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 
 use crate::model::session::Renditions;
-
-/// Which sessions are counted.
-#[derive(Debug, Clone)]
-pub struct LiveFilter {
-    /// The domains that exist for the caller.
-    pub visible_domains: Option<Vec<String>>,
-    /// Exact ingest domain.
-    pub domain: Option<String>,
-    /// Exact application.
-    pub app: Option<String>,
-    /// Whether renditions are counted.
-    pub renditions: Renditions,
-    /// Sessions that began before this are unconfirmed.
-    pub unconfirmed_before: DateTime<Utc>,
-}
 
 /// The counts of one application of a domain.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -35,27 +21,33 @@ pub struct LiveRow {
     pub unconfirmed_sessions: i64,
 }
 
-/// The counts of every application that has something live, by domain and application. A stream is of one of these, so
+/// The counts of every application that has something live, of which sessions that began before `unconfirmed_before` are
+/// unconfirmed, by domain and application. A stream is of one of these, so
 /// that coarser counts are their sums.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn count_live(executor: impl PgExecutor<'_>, filter: &LiveFilter) -> Result<Vec<LiveRow>, sqlx::Error> {
+pub async fn count_live(
+    executor: impl PgExecutor<'_>,
+    visible_domains: Option<&[String]>,
+    filter: &LiveFilter,
+    unconfirmed_before: DateTime<Utc>,
+) -> Result<Vec<LiveRow>, sqlx::Error> {
     let mut query = QueryBuilder::<Postgres>::new(
         "select domain, app, count(distinct stream_id) as live_streams, count(*) as live_sessions,
              count(*) filter (where started_at < ",
     );
-    query.push_bind(filter.unconfirmed_before);
+    query.push_bind(unconfirmed_before);
     query.push(") as unconfirmed_sessions from stream_session where status = 'live'");
-    if let Some(domains) = &filter.visible_domains {
-        query.push(" and domain = any (").push_bind(domains.clone()).push(")");
+    if let Some(domains) = visible_domains {
+        query.push(" and domain = any (").push_bind(domains.to_vec()).push(")");
     }
     for (column, value) in [(" and domain = ", &filter.domain), (" and app = ", &filter.app)] {
         if let Some(value) = value {
             query.push(column).push_bind(value.clone());
         }
     }
-    match filter.renditions {
+    match filter.renditions.unwrap_or_default() {
         Renditions::Include => {}
         Renditions::Exclude => {
             query.push(" and rendition_template is null");

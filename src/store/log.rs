@@ -298,30 +298,6 @@ pub async fn list_entries_after(
     .await
 }
 
-/// The entries of some sessions that were recorded up to a moment, by session and position.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list_entries_of_sessions(
-    executor: impl PgExecutor<'_>,
-    session_ids: &[Uuid],
-    recorded_to: DateTime<Utc>,
-) -> Result<Vec<EntryRow>, sqlx::Error> {
-    sqlx::query_as!(
-        EntryRow,
-        "select shard, position, recorded_at, received_at, session_id, domain, app, stream, publish_timestamp, origin,
-                event, disposition, signature, auth_timestamp, signature_shared_with, client_ip, node_ip, user_args, blanked,
-                rendition_template, ended_at, original_event, original_received_at
-         from log_entry
-         where session_id = any ($1) and recorded_at <= $2
-         order by session_id, position",
-        session_ids,
-        recorded_to
-    )
-    .fetch_all(executor)
-    .await
-}
-
 /// The entries of a session after a position, in their order.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! Refused messages, counted.
 
+use crate::model::filter::RejectionFilter;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgExecutor;
@@ -73,27 +74,13 @@ pub async fn delete_old_rejections(
     Ok(())
 }
 
-/// What is wanted of the counts. Every member narrows; `None` does not.
-#[derive(Debug, Clone, Default)]
-pub struct RejectionFilter {
-    /// The domains that exist for the caller.
-    pub visible_domains: Option<Vec<String>>,
-    /// Exact claimed domain.
-    pub domain: Option<String>,
-    /// Exact cause.
-    pub cause: Option<RejectionReason>,
-    /// Begin of the period, inclusive.
-    pub from: Option<DateTime<Utc>>,
-    /// End of the period, exclusive.
-    pub to: Option<DateTime<Utc>>,
-}
-
 /// Counts that fit, newest minute first, after a place in that order (minute, claimed domain, cause), at most `limit`.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn list_rejections(
     executor: impl PgExecutor<'_>,
+    visible_domains: Option<&[String]>,
     filter: &RejectionFilter,
     after: Option<&(DateTime<Utc>, String, RejectionReason)>,
     limit: i64,
@@ -110,7 +97,7 @@ pub async fn list_rejections(
            and ($6::timestamptz is null or (minute_at, claimed_domain, cause) < ($6, $7, $8))
          order by minute_at desc, claimed_domain desc, cause desc
          limit $9",
-        filter.visible_domains.as_deref(),
+        visible_domains,
         filter.domain,
         filter.cause.map(RejectionReason::as_str),
         filter.from,

@@ -5,87 +5,20 @@ use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::session::SessionRow;
-use crate::model::session::{EndSource, Flag, Renditions, SessionStatus, TimeField};
+use crate::model::filter::SessionFilter;
+use crate::model::session::{EndSource, Renditions, TimeField};
 use crate::session::address;
 use crate::session::key;
 
-/// What is wanted of the sessions. Every member narrows; `None` does not.
-#[derive(Debug, Clone)]
-pub struct SessionFilter {
-    /// The domains that exist for the caller.
-    pub visible_domains: Option<Vec<String>>,
-    /// Exact ingest domain.
-    pub domain: Option<String>,
-    /// Exact application.
-    pub app: Option<String>,
-    /// Exact stream name.
-    pub stream: Option<String>,
-    /// How the stream's name begins.
-    pub stream_prefix: Option<String>,
-    /// Exact stream.
-    pub stream_id: Option<Uuid>,
-    /// Exact start, in Unix seconds.
-    pub publish_timestamp: Option<i64>,
-    pub status: Option<SessionStatus>,
-    /// Live for longer than this allows, or not.
-    pub unconfirmed: Option<bool>,
+/// For whom sessions are listed, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionScope<'a> {
+    /// The domains that exist for the caller; all when `None`.
+    pub visible_domains: Option<&'a [String]>,
+    /// The instant up to which live sessions have lasted.
+    pub as_of: DateTime<Utc>,
     /// How long a session may be live before it is unconfirmed.
     pub unconfirmed_after: TimeDelta,
-    /// Who says that it ended.
-    pub ended_at_source: Option<EndSource>,
-    /// A flag that is set.
-    pub flag: Option<Flag>,
-    /// Address of the encoder, in any spelling.
-    pub client_ip: Option<String>,
-    /// Address of the receiving node, in any spelling.
-    pub node_ip: Option<String>,
-    /// Least whole seconds.
-    pub min_duration_seconds: Option<i64>,
-    /// Most whole seconds.
-    pub max_duration_seconds: Option<i64>,
-    /// Whether renditions are wanted.
-    pub renditions: Renditions,
-    /// Begin of the period, inclusive.
-    pub from: Option<DateTime<Utc>>,
-    /// End of the period, exclusive.
-    pub to: Option<DateTime<Utc>>,
-    /// What the period is compared with.
-    pub time_field: TimeField,
-    /// Live at this instant.
-    pub at: Option<DateTime<Utc>>,
-    /// The moment of asking, up to which live sessions have lasted.
-    pub as_of: DateTime<Utc>,
-}
-
-impl SessionFilter {
-    /// Every session of these domains, at a moment.
-    #[must_use]
-    pub fn all(visible_domains: Option<&[String]>, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Self {
-        Self {
-            visible_domains: visible_domains.map(<[String]>::to_vec),
-            domain: None,
-            app: None,
-            stream: None,
-            stream_prefix: None,
-            stream_id: None,
-            publish_timestamp: None,
-            status: None,
-            unconfirmed: None,
-            unconfirmed_after,
-            ended_at_source: None,
-            flag: None,
-            client_ip: None,
-            node_ip: None,
-            min_duration_seconds: None,
-            max_duration_seconds: None,
-            renditions: Renditions::Include,
-            from: None,
-            to: None,
-            time_field: TimeField::Overlap,
-            at: None,
-            as_of,
-        }
-    }
 }
 
 /// Which page, and in which order.
@@ -96,7 +29,7 @@ pub struct SessionPage {
     /// The last row of the page before.
     pub after: Option<(DateTime<Utc>, Uuid)>,
     /// The most rows to give.
-    pub limit: i64,
+    pub limit: u16,
 }
 
 /// A page of the sessions that fit, ordered by start and id.
@@ -105,11 +38,12 @@ pub struct SessionPage {
 /// Those of the database.
 pub async fn list_sessions(
     executor: impl PgExecutor<'_>,
+    scope: SessionScope<'_>,
     filter: &SessionFilter,
     page: SessionPage,
 ) -> Result<Vec<SessionRow>, sqlx::Error> {
     let mut query = QueryBuilder::new("select * from stream_session where status <> 'unseen'");
-    push_conditions(&mut query, filter);
+    push_conditions(&mut query, scope, filter);
     if let Some((started_at, session_id)) = page.after {
         let before_or_after = if page.newest_first { "<" } else { ">" };
         query.push(" and (started_at, session_id) ").push(before_or_after).push(" (");
@@ -117,34 +51,7 @@ pub async fn list_sessions(
     }
     let direction = if page.newest_first { "desc" } else { "asc" };
     query.push(" order by started_at ").push(direction).push(", session_id ").push(direction);
-    query.push(" limit ").push_bind(page.limit);
-    query.build_query_as().fetch_all(executor).await
-}
-
-/// The sessions that fit by their names, and about which something was recorded after `recorded_to`: of the stretch of a
-/// list after a place, up to another if there is one.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list_changed_sessions(
-    executor: impl PgExecutor<'_>,
-    filter: &SessionFilter,
-    newest_first: bool,
-    after: (DateTime<Utc>, Uuid),
-    up_to: Option<(DateTime<Utc>, Uuid)>,
-    recorded_to: DateTime<Utc>,
-) -> Result<Vec<SessionRow>, sqlx::Error> {
-    let mut query = QueryBuilder::new("select * from stream_session where status <> 'unseen'");
-    push_names(&mut query, filter);
-    let comparisons = if newest_first { [" < ", " >= "] } else { [" > ", " <= "] };
-    for (comparison, place) in comparisons.into_iter().zip([Some(after), up_to]) {
-        if let Some((started_at, session_id)) = place {
-            query.push(" and (started_at, session_id)").push(comparison).push("(");
-            query.push_bind(started_at).push(", ").push_bind(session_id).push(")");
-        }
-    }
-    query.push(" and session_id in (select session_id from log_entry where recorded_at > ");
-    query.push_bind(recorded_to).push(")");
+    query.push(" limit ").push_bind(i64::from(page.limit));
     query.build_query_as().fetch_all(executor).await
 }
 
@@ -154,9 +61,13 @@ pub async fn list_changed_sessions(
 ///
 /// # Errors
 /// Those of the database.
-pub async fn count_sessions(executor: impl PgExecutor<'_>, filter: &SessionFilter) -> Result<i64, sqlx::Error> {
+pub async fn count_sessions(
+    executor: impl PgExecutor<'_>,
+    scope: SessionScope<'_>,
+    filter: &SessionFilter,
+) -> Result<i64, sqlx::Error> {
     let mut query = QueryBuilder::new("select 0");
-    let parts: &[Begun] = match (filter.from, filter.at, filter.time_field) {
+    let parts: &[Begun] = match (filter.from, filter.at, filter.time_field.unwrap_or_default()) {
         (Some(_), None, TimeField::Overlap) => &[Begun::Within, Begun::DayBefore, Begun::Live, Begun::Long],
         (Some(_), None, TimeField::EndedAt) => &[Begun::Within, Begun::DayBefore, Begun::Long],
         (None, Some(_), _) => &[Begun::DayBefore, Begun::Live, Begun::Long],
@@ -164,9 +75,9 @@ pub async fn count_sessions(executor: impl PgExecutor<'_>, filter: &SessionFilte
     };
     for part in parts {
         query.push(" + (select count(*) from stream_session where status <> 'unseen'");
-        push_names(&mut query, filter);
-        push_state(&mut query, filter);
-        push_durations(&mut query, filter);
+        push_names(&mut query, scope, filter);
+        push_state(&mut query, scope, filter);
+        push_durations(&mut query, scope, filter);
         push_times(&mut query, filter, *part);
         query.push(")");
     }
@@ -188,17 +99,17 @@ enum Begun {
     Long,
 }
 
-fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
-    push_names(query, filter);
-    push_state(query, filter);
-    push_durations(query, filter);
+fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filter: &SessionFilter) {
+    push_names(query, scope, filter);
+    push_state(query, scope, filter);
+    push_durations(query, scope, filter);
     push_times(query, filter, Begun::Whenever);
 }
 
 /// What never changes of a session.
-fn push_names(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
-    if let Some(domains) = &filter.visible_domains {
-        query.push(" and domain = any (").push_bind(domains.clone()).push(")");
+fn push_names(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filter: &SessionFilter) {
+    if let Some(domains) = scope.visible_domains {
+        query.push(" and domain = any (").push_bind(domains.to_vec()).push(")");
     }
     for (column, value) in [(" and domain = ", &filter.domain), (" and app = ", &filter.app)] {
         if let Some(value) = value {
@@ -235,7 +146,7 @@ fn push_stream_name(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) 
 }
 
 /// What may be otherwise later.
-fn push_state(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
+fn push_state(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filter: &SessionFilter) {
     for (column, value) in [
         (" and coalesce(client_address, client_ip) = ", &filter.client_ip),
         (" and coalesce(node_address, node_ip) = ", &filter.node_ip),
@@ -250,7 +161,7 @@ fn push_state(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
     }
     if let Some(unconfirmed) = filter.unconfirmed {
         query.push(if unconfirmed { " and (" } else { " and not (" });
-        query.push("status = 'live' and started_at < ").push_bind(filter.as_of - filter.unconfirmed_after);
+        query.push("status = 'live' and started_at < ").push_bind(scope.as_of - scope.unconfirmed_after);
         query.push(")");
     }
     // What the filter implies is written out for both of these, as above.
@@ -263,7 +174,7 @@ fn push_state(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
             query.push(" and ended_at_source <> 'notification'");
         }
     }
-    match filter.renditions {
+    match filter.renditions.unwrap_or_default() {
         Renditions::Include => {}
         Renditions::Exclude => {
             query.push(" and rendition_template is null");
@@ -275,14 +186,14 @@ fn push_state(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
 }
 
 /// Durations count whole seconds, so "at most n" is "less than n + 1".
-fn push_durations(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
+fn push_durations(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filter: &SessionFilter) {
     let bounds = [
         (" >= ", filter.min_duration_seconds),
         (" < ", filter.max_duration_seconds.map(|seconds| seconds.saturating_add(1))),
     ];
     for (comparison, seconds) in bounds {
         if let Some(seconds) = seconds {
-            query.push(" and extract(epoch from greatest(coalesce(ended_at, ").push_bind(filter.as_of);
+            query.push(" and extract(epoch from greatest(coalesce(ended_at, ").push_bind(scope.as_of);
             query.push("), started_at) - started_at)").push(comparison).push_bind(seconds);
         }
     }
@@ -295,13 +206,13 @@ fn push_durations(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
 /// The conditions on times, and what follows from them: that leaves the planner a bounded part of an index to read.
 fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter, begun: Begun) {
     if let Some(to) = filter.to {
-        if filter.time_field == TimeField::EndedAt {
+        if filter.time_field == Some(TimeField::EndedAt) {
             query.push(" and ended_at < ").push_bind(to);
         }
         query.push(" and started_at < ").push_bind(to);
     }
     if let Some(from) = filter.from {
-        match filter.time_field {
+        match filter.time_field.unwrap_or_default() {
             TimeField::Overlap => {
                 match begun {
                     // A session of zero seconds is on air at the moment of its start.

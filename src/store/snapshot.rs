@@ -1,7 +1,6 @@
 //! Reading several things as of one moment.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use sqlx::{PgExecutor, PgPool, PgTransaction};
 
 /// Begins a transaction that only reads, and reads everything as of its first statement.
@@ -10,30 +9,6 @@ use sqlx::{PgExecutor, PgPool, PgTransaction};
 /// Those of the database.
 pub async fn begin(pool: &PgPool) -> Result<PgTransaction<'static>, sqlx::Error> {
     pool.begin_with("begin isolation level repeatable read read only").await
-}
-
-/// The moment that what the transaction reads is of, and how far what it reads of sessions was recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SnapshotTimesRow {
-    /// As [`get_transaction_time`] gives it.
-    pub as_of: DateTime<Utc>,
-    /// When the newest event that is folded was recorded: later than `as_of` if a clock was ahead.
-    pub folded_to: DateTime<Utc>,
-}
-
-/// The moment that what the transaction reads is of, and how far what it reads of sessions was recorded.
-///
-/// # Errors
-/// Those of the database.
-pub async fn get_snapshot_times(executor: impl PgExecutor<'_>) -> Result<SnapshotTimesRow, sqlx::Error> {
-    sqlx::query_as!(
-        SnapshotTimesRow,
-        r#"select case when pg_is_in_recovery() then least(now(), pg_last_xact_replay_timestamp()) else now() end
-               as "as_of!", max(recorded_at) as "folded_to!"
-           from fold_progress"#
-    )
-    .fetch_one(executor)
-    .await
 }
 
 /// The moment that what the transaction reads is of, by the database's clock: when it began, or, on a replica, when the

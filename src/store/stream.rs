@@ -5,6 +5,7 @@ use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::column;
+use crate::model::filter::StreamFilter;
 use crate::model::session::{Renditions, StreamStatus};
 
 /// The name of a stream.
@@ -73,44 +74,13 @@ pub struct StreamRow {
     pub rendition_template: Option<String>,
 }
 
-/// What is wanted of the streams. Every member narrows; `None` does not.
-#[derive(Debug, Clone)]
-pub struct StreamFilter {
-    /// The domains that exist for the caller.
-    pub visible_domains: Option<Vec<String>>,
-    /// Exact stream.
+/// Which streams there are to list from.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StreamScope<'a> {
+    /// The domains that exist for the caller; all when `None`.
+    pub visible_domains: Option<&'a [String]>,
+    /// This one alone.
     pub stream_id: Option<Uuid>,
-    /// Exact ingest domain.
-    pub domain: Option<String>,
-    /// Exact application.
-    pub app: Option<String>,
-    /// Exact stream name.
-    pub stream: Option<String>,
-    /// How the stream's name begins.
-    pub stream_prefix: Option<String>,
-    /// What the stream's name contains.
-    pub search: Option<String>,
-    pub status: Option<StreamStatus>,
-    /// Whether renditions are wanted.
-    pub renditions: Renditions,
-}
-
-impl StreamFilter {
-    /// Every stream of these domains.
-    #[must_use]
-    pub fn all(visible_domains: Option<&[String]>) -> Self {
-        Self {
-            visible_domains: visible_domains.map(<[String]>::to_vec),
-            stream_id: None,
-            domain: None,
-            app: None,
-            stream: None,
-            stream_prefix: None,
-            search: None,
-            status: None,
-            renditions: Renditions::Include,
-        }
-    }
 }
 
 /// The last stream of the page before: domain, app, stream.
@@ -122,6 +92,7 @@ pub type AfterStream = (String, String, String);
 /// Those of the database.
 pub async fn list_streams(
     executor: impl PgExecutor<'_>,
+    scope: StreamScope<'_>,
     filter: &StreamFilter,
     after: Option<AfterStream>,
     limit: i64,
@@ -147,7 +118,7 @@ pub async fn list_streams(
          ) newest
          where true",
     );
-    push_conditions(&mut query, filter);
+    push_conditions(&mut query, scope, filter);
     if let Some((domain, app, stream)) = after {
         query.push(" and (stream.domain, stream.app, stream.stream) > (");
         query.push_bind(domain).push(", ").push_bind(app).push(", ").push_bind(stream).push(")");
@@ -156,11 +127,11 @@ pub async fn list_streams(
     query.build_query_as().fetch_all(executor).await
 }
 
-fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &StreamFilter) {
-    if let Some(domains) = &filter.visible_domains {
-        query.push(" and stream.domain = any (").push_bind(domains.clone()).push(")");
+fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: StreamScope<'_>, filter: &StreamFilter) {
+    if let Some(domains) = scope.visible_domains {
+        query.push(" and stream.domain = any (").push_bind(domains.to_vec()).push(")");
     }
-    if let Some(stream_id) = filter.stream_id {
+    if let Some(stream_id) = scope.stream_id {
         query.push(" and stream.stream_id = ").push_bind(stream_id);
     }
     for (column, value) in [
@@ -194,7 +165,7 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &StreamFilter) {
         }
         None => {}
     }
-    match filter.renditions {
+    match filter.renditions.unwrap_or_default() {
         Renditions::Include => {}
         Renditions::Exclude => {
             query.push(" and newest.rendition_template is null");

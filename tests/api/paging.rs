@@ -51,77 +51,36 @@ fn take(page: &Value, seen: &mut Seen) {
 async fn read(app: &TestApp, filters: &str, mut meanwhile: impl AsyncFnMut(i64)) -> Seen {
     let mut seen = Seen::new();
     let mut page = app.get(&format!("/v1/sessions?{filters}"), 200).await;
-    let as_of = page["as_of"].clone();
+    let mut as_of = page["as_of"].clone();
     for number in 0.. {
         take(&page, &mut seen);
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         meanwhile(number).await;
         page = app.get(&format!("/v1/sessions?{filters}&cursor={cursor}"), 200).await;
-        assert_eq!(page["as_of"], as_of, "the list is of one moment");
+        assert!(page["as_of"].as_str() > as_of.as_str(), "each page is as of its own reading");
+        as_of = page["as_of"].clone();
     }
     seen
 }
 
 #[tokio::test]
-async fn who_pages_while_ten_thousand_sessions_begin_and_end_sees_each_that_was_there_once() {
+async fn session_that_keeps_matching_is_neither_repeated_nor_skipped_while_others_begin_and_end() {
     const SESSIONS: i64 = 10_000;
     let app = TestApp::start().await;
     append(&app, (0..SESSIONS).map(|number| entry(2 * number, "PUBLISH"))).await;
-    let filters = "status=live&limit=500";
-    let there: BTreeSet<String> = read(&app, filters, async |_| {}).await.into_keys().collect();
-    assert_eq!(there.len(), 10_000);
-    let seen = read(&app, filters, async |page| {
-        // Of these, one in twenty ends before each page; and as many begin, before, between and after them.
-        let some = || (0..SESSIONS).filter(|number| number % 20 == page);
-        append(&app, some().map(|number| entry(2 * number, "PUBLISH_DONE"))).await;
-        append(&app, some().map(|number| entry(2 * number + 1, "PUBLISH"))).await;
-    })
-    .await;
-    assert_eq!(seen.keys().cloned().collect::<BTreeSet<_>>(), there);
-    assert!(seen.values().all(|session| session["status"] == "live"));
-}
-
-#[tokio::test]
-async fn whatever_is_asked_for_the_list_is_of_the_moment_of_its_first_page() {
-    let app = TestApp::start().await;
-    append(&app, (0..600).map(|number| entry(number, "PUBLISH"))).await;
-    append(&app, (0..600).filter(|number| number % 2 == 0).map(|number| entry(number, "PUBLISH_DONE"))).await;
-    let middle = chrono::DateTime::from_timestamp(BEGIN + 300, 0).unwrap().format("%FT%TZ");
-    for (round, filters) in [
-        String::new(),
-        "sort=started_at".into(),
-        "status=ended".into(),
-        "status=live".into(),
-        "unconfirmed=true".into(),
-        "ended_at_source=notification".into(),
-        "flag=quarantined_messages".into(),
-        "client_ip=203.0.113.3".into(),
-        "renditions=exclude&status=live".into(),
-        "renditions=only".into(),
-        "min_duration_seconds=1000".into(),
-        "max_duration_seconds=999999999&status=ended&sort=started_at".into(),
-        format!("from={middle}"),
-        format!("to={middle}&status=live"),
-        format!("from={middle}&time_field=ended_at"),
-        format!("to={middle}&time_field=started_at"),
-        format!("at={middle}"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let filters = format!("{filters}&limit=50").trim_start_matches('&').to_owned();
-        let there = read(&app, &filters, async |_| {}).await;
-        let seen = read(&app, &filters, async |page| {
-            if page != 1 {
-                return;
-            }
-            // Of every third session something changes: it ends, ends once more, or begins once more.
-            let round = i64::try_from(round).unwrap();
-            let ends = (0..600).filter(|number| number % 6 == round % 6).map(|number| entry(number, "PUBLISH_DONE"));
-            let again = (0..600).filter(|number| number % 6 == (round + 1) % 6).map(|number| entry(number, "PUBLISH"));
-            append(&app, ends.chain(again)).await;
+    for filters in ["status=live&limit=500", "status=live&limit=500&sort=started_at"] {
+        let before: BTreeSet<String> = read(&app, filters, async |_| {}).await.into_keys().collect();
+        let seen: BTreeSet<String> = read(&app, filters, async |page| {
+            // Of these, one in forty ends before each page; and as many begin, before, between and after them.
+            let some = || (0..SESSIONS).filter(|number| number % 40 == page);
+            append(&app, some().map(|number| entry(2 * number, "PUBLISH_DONE"))).await;
+            append(&app, some().map(|number| entry(2 * number + 1, "PUBLISH"))).await;
         })
-        .await;
-        assert_eq!(seen, there, "{filters}");
+        .await
+        .into_keys()
+        .collect();
+        let after: BTreeSet<String> = read(&app, filters, async |_| {}).await.into_keys().collect();
+        let kept: BTreeSet<String> = before.intersection(&after).cloned().collect();
+        assert!(kept.len() > 4_000 && kept.is_subset(&seen), "{} of {} kept ones were seen", seen.len(), kept.len());
     }
 }

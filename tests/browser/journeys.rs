@@ -84,7 +84,7 @@ async fn a_stream_goes_live_and_ends_without_a_reload_and_is_found_and_looked_in
     browser.wait_for("figure.timeline rect.bar").await;
     assert!(browser.path().await.starts_with("/dashboard/streams/"));
     browser.wait_for("tbody tr td a").await.click().await.unwrap();
-    browser.wait_for_text("the provider notified it").await;
+    browser.wait_for_text("reported by the provider").await;
     browser.wait_for_text("PUBLISH_DONE").await;
 }
 

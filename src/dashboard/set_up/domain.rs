@@ -16,12 +16,13 @@ use crate::app::state::AppState;
 use crate::http::external_url::url_of;
 use crate::huawei::signature::Joiner;
 use crate::model::access::Scope;
+use crate::model::filter::SessionFilter;
 use crate::platform::clock;
 use crate::registry::admin::{self, DomainSettings};
 use crate::registry::signature_rule;
 use crate::store;
 use crate::store::domain::DomainRow;
-use crate::store::session_list::{SessionFilter, SessionPage};
+use crate::store::session_list::{SessionPage, SessionScope};
 
 #[get("/set-up/domains/{domain}")]
 pub async fn show_domain(
@@ -63,12 +64,11 @@ pub async fn show_domain(
 
 /// When the newest push of a domain began.
 async fn last_push(state: &AppState, domain: &str) -> Result<Option<DateTime<Utc>>, PageError> {
-    let filter = SessionFilter {
-        domain: Some(domain.to_owned()),
-        ..SessionFilter::all(None, clock::now(), state.unconfirmed_after)
-    };
+    let filter = SessionFilter { domain: Some(domain.to_owned()), ..SessionFilter::default() };
+    let unconfirmed_after = state.unconfirmed_after;
+    let scope = SessionScope { visible_domains: None, as_of: clock::now(), unconfirmed_after };
     let page = SessionPage { newest_first: true, after: None, limit: 1 };
-    let newest = store::session_list::list_sessions(&state.query_pool, &filter, page).await?;
+    let newest = store::session_list::list_sessions(&state.query_pool, scope, &filter, page).await?;
     Ok(newest.first().map(|session| session.started_at))
 }
 

@@ -1,5 +1,6 @@
 //! The parameters that reports have in common: read, documented, and echoed.
 
+use crate::model::parameter::Parameters;
 use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use chrono_tz::Tz;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -9,7 +10,8 @@ use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::api::query_reader::{QueryReader, read_time};
+use crate::api::query_reader::QueryReader;
+use crate::model::parameter::read_time;
 use crate::model::session::Renditions;
 use crate::report::parameters::{GroupBy, Layout, Scope};
 use crate::report::window::{Division, begin_of_date};
@@ -48,14 +50,10 @@ impl Asked {
             domain: query.text("domain"),
             app: query.text("app"),
             stream: query.text("stream"),
-            renditions: read_renditions(query),
+            renditions: query.get("renditions").unwrap_or(Renditions::Exclude),
         };
-        Self { scope, time_zone, as_of: query.time("as_of") }
+        Self { scope, time_zone, as_of: query.get::<DateTime<Utc>>("as_of") }
     }
-}
-
-fn read_renditions(query: &mut QueryReader) -> Renditions {
-    crate::http::streams::read_renditions(query).unwrap_or(Renditions::Exclude)
 }
 
 /// A whole second, or the begin of a date in the time zone.

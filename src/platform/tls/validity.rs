@@ -15,7 +15,7 @@ const RENEWAL: TimeDelta = TimeDelta::days(14);
 pub enum Expiry {
     /// They do, for a good while.
     Far,
-    /// They do, but it should have been renewed: less than a fifth of its time is left, and less than [`RENEWAL`].
+    /// They do, but it should have been renewed: less than a fifth of its time is left, and less than 14 days.
     Near,
     /// They do not.
     Past,

@@ -29,13 +29,13 @@ async fn an_operator_says_by_a_form_when_a_push_ended_and_takes_it_back() {
     let text = ended_at.format("%Y-%m-%dT%H:%M:%S").to_string();
     let end = [("ended_at", text.as_str()), ("reason", "<the log says so>"), ("confirmed", "yes")];
     let page = act(&app, &browser, &format!("{session}/end"), &end).await;
-    assert!(page.contains("an operator set it") && page.contains("&lt;the log says so&gt;"), "{page}");
+    assert!(page.contains("set by an operator") && page.contains("&lt;the log says so&gt;"), "{page}");
     assert_eq!(app.session("").await["duration_seconds"], 300);
 
     assert!(browser.page(&format!("{session}/end")).await.contains("Take it back"));
     let withdrawal = [("reason", "wrong log"), ("confirmed", "yes")];
     let page = act(&app, &browser, &format!("{session}/withdraw-end"), &withdrawal).await;
-    assert!(page.contains("OPERATOR_END_WITHDRAWN") && page.contains("no end is known"), "{page}");
+    assert!(page.contains("OPERATOR_END_WITHDRAWN") && page.contains("no end known"), "{page}");
 }
 
 #[tokio::test]

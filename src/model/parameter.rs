@@ -1,0 +1,80 @@
+//! How a value is written in a query string, and what is said when it is not.
+
+use chrono::{DateTime, SubsecRound, Timelike, Utc};
+use uuid::Uuid;
+
+/// Unix seconds and durations that a filter can ask for, as `publish_timestamp` has them.
+pub const MAX_SECONDS: i64 = 9_999_999_999;
+
+/// A type that parameters have.
+pub trait Parameter: Sized {
+    /// What is expected, for `must be …`.
+    fn expected() -> String;
+
+    /// `None` when the text is something else.
+    fn read(text: &str) -> Option<Self>;
+}
+
+/// Hands out parameters by their names.
+pub trait Parameters {
+    fn get<T: Parameter>(&mut self, name: &str) -> Option<T>;
+}
+
+impl Parameter for String {
+    fn expected() -> String {
+        "a text".to_owned()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        Some(text.to_owned())
+    }
+}
+
+impl Parameter for bool {
+    fn expected() -> String {
+        "one of true, false".to_owned()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+/// Whole seconds.
+impl Parameter for i64 {
+    fn expected() -> String {
+        format!("an integer from 0 to {MAX_SECONDS}")
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|seconds| (0..=MAX_SECONDS).contains(seconds))
+    }
+}
+
+impl Parameter for Uuid {
+    fn expected() -> String {
+        "an id".to_owned()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        Self::try_parse(text).ok()
+    }
+}
+
+impl Parameter for DateTime<Utc> {
+    fn expected() -> String {
+        "an RFC 3339 time with an offset, such as 2026-01-31T08:00:00Z; write a plus sign as %2B".to_owned()
+    }
+
+    /// To the microsecond, as the database has it.
+    fn read(text: &str) -> Option<Self> {
+        read_time(text).map(|time| time.trunc_subsecs(6))
+    }
+}
+
+/// A time with an offset. A sixtieth second is rejected: it is one instant here, and another in the database.
+#[must_use]
+pub fn read_time(text: &str) -> Option<DateTime<Utc>> {
+    let time = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+    (time.nanosecond() < 1_000_000_000).then_some(time)
+}

@@ -1,0 +1,66 @@
+//! Sessions: lists and single ones.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::Rows;
+use crate::access::Principal;
+use crate::model::filter::SessionFilter;
+use crate::store;
+use crate::store::session::SessionRow;
+use crate::store::session_list::{SessionPage, SessionScope};
+
+/// A page of sessions.
+#[derive(Debug)]
+pub struct SessionList {
+    pub page: Rows<SessionRow>,
+    /// How many match in all, if that was asked for.
+    pub total: Option<i64>,
+    /// When this was read.
+    pub as_of: DateTime<Utc>,
+}
+
+/// Where a session is in a list: its start and its id.
+pub type SessionPlace = (DateTime<Utc>, Uuid);
+
+/// A page of the sessions that match.
+///
+/// Pages are found by the place of the last row alone, so that a session is neither repeated nor skipped while it matches.
+pub async fn list_sessions(
+    pool: &PgPool,
+    principal: &Principal,
+    unconfirmed_after: TimeDelta,
+    filter: &SessionFilter,
+    page: SessionPage,
+    include_total: bool,
+) -> Result<SessionList, sqlx::Error> {
+    let mut snapshot = store::snapshot::begin(pool).await?;
+    let as_of = store::snapshot::get_transaction_time(&mut *snapshot).await?;
+    let scope = SessionScope { visible_domains: principal.visible_domains(), as_of, unconfirmed_after };
+    let one_more = SessionPage { limit: page.limit + 1, ..page };
+    let rows = store::session_list::list_sessions(&mut *snapshot, scope, filter, one_more).await?;
+    let total = if include_total {
+        Some(store::session_list::count_sessions(&mut *snapshot, scope, filter).await?)
+    } else {
+        None
+    };
+    snapshot.commit().await?;
+    Ok(SessionList { page: Rows::of(rows, page.limit), total, as_of })
+}
+
+/// One session, if it exists for the caller, and when this was read.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get_session(
+    pool: &PgPool,
+    principal: &Principal,
+    session_id: Uuid,
+) -> Result<Option<(SessionRow, DateTime<Utc>)>, sqlx::Error> {
+    let mut snapshot = store::snapshot::begin(pool).await?;
+    let as_of = store::snapshot::get_transaction_time(&mut *snapshot).await?;
+    let session = store::session::get_session(&mut *snapshot, session_id).await?;
+    snapshot.commit().await?;
+    Ok(session.filter(|session| principal.sees(&session.domain)).map(|session| (session, as_of)))
+}
