@@ -21,7 +21,6 @@ pub struct NewToken {
     pub scopes: Vec<Scope>,
     /// The domains that exist for it; all when `None`.
     pub domains: Option<Vec<String>>,
-    /// When it stops working.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -30,12 +29,7 @@ pub struct NewToken {
 pub enum NewTokenError {
     /// Something about it is not possible.
     #[error("{name}: {reason}")]
-    Invalid {
-        /// The member.
-        name: &'static str,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
+    Invalid { name: &'static str, reason: &'static str },
     /// The database failed.
     #[error("the database cannot keep the token")]
     Database(#[from] sqlx::Error),
@@ -100,9 +94,6 @@ fn check(new: &NewToken, now: DateTime<Utc>) -> Result<(), NewTokenError> {
 }
 
 /// Revokes a token. False when there is no such token.
-///
-/// # Errors
-/// Those of the database.
 pub async fn revoke_token(
     pool: &PgPool,
     actor: &Actor,

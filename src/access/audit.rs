@@ -14,18 +14,13 @@ use crate::store::audit::AuditRow;
 /// What an act was done to.
 #[derive(Debug, Clone, Default)]
 pub struct Subject<'a> {
-    /// The domain that it is about.
     pub domain: Option<&'a str>,
-    /// The key, token, log entry or sealed report.
     pub id: Option<Uuid>,
     /// What else there is to say; never a secret.
     pub details: Option<Value>,
 }
 
 /// Writes an act down.
-///
-/// # Errors
-/// Those of the database.
 pub async fn record(
     executor: impl PgExecutor<'_>,
     actor: &Actor,

@@ -25,7 +25,6 @@ use sign_in::SignIn;
 /// Who does something, as logs and the audit trail name them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// What they are called: the token's name.
     pub name: String,
     /// Their token; `None` for the administrator's own, and for commands.
     pub token_id: Option<Uuid>,
@@ -33,7 +32,6 @@ pub struct Actor {
 
 impl Actor {
     /// The holder of the administrator's own token.
-    #[must_use]
     pub fn administrator() -> Self {
         Self { name: "administrator".to_owned(), token_id: None }
     }
@@ -42,7 +40,6 @@ impl Actor {
 /// Whoever holds a valid token.
 #[derive(Clone)]
 pub struct Principal {
-    /// Who it is.
     pub actor: Actor,
     /// How they signed in to the dashboard; `None` of who shows the token with each request.
     pub sign_in: Option<SignIn>,
@@ -54,25 +51,21 @@ pub struct Principal {
 
 impl Principal {
     /// Whether it may do what `scope` stands for.
-    #[must_use]
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&Scope::Admin) || self.scopes.contains(&scope)
     }
 
     /// The hash of its token.
-    #[must_use]
     pub fn token_hash(&self) -> &TokenHash {
         &self.token_hash
     }
 
     /// The domains that exist for it; all when `None`.
-    #[must_use]
     pub fn visible_domains(&self) -> Option<&[String]> {
         self.domains.as_deref()
     }
 
     /// Whether a domain exists for it.
-    #[must_use]
     pub fn sees(&self, domain: &str) -> bool {
         self.domains.as_ref().is_none_or(|domains| domains.iter().any(|visible| visible == domain))
     }
@@ -82,13 +75,11 @@ impl Principal {
 pub type TokenHash = [u8; 32];
 
 /// The hash under which a token is kept. Tokens are long and random, so no salt is needed.
-#[must_use]
 pub fn hash_token(token: &str) -> TokenHash {
     Sha256::digest(token.as_bytes()).into()
 }
 
 /// A new token: 256 random bits behind a prefix by which leaks can be searched for.
-#[must_use]
 pub fn generate_token() -> SecretString {
     format!("stt_{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())).into()
 }
@@ -102,7 +93,6 @@ pub struct Tokens {
 
 impl Tokens {
     /// The tokens and sign-outs of the database, and the administrator's own token from the settings.
-    #[must_use]
     pub fn new(rows: &[AccessTokenRow], signed_out: &[Uuid], admin_token: &SecretString) -> Self {
         let administrator = Principal {
             actor: Actor::administrator(),
@@ -120,20 +110,17 @@ impl Tokens {
     }
 
     /// Who holds this token, if it is valid at `now`.
-    #[must_use]
     pub fn authenticate(&self, token: &str, now: DateTime<Utc>) -> Option<Principal> {
         self.valid(&hash_token(token), now)
     }
 
     /// Who signed in with this token, if both are still good at `now`.
-    #[must_use]
     pub fn authenticate_sign_in(&self, token: &str, sign_in: SignIn, now: DateTime<Utc>) -> Option<Principal> {
         let principal = Principal { sign_in: Some(sign_in), ..self.authenticate(token, now)? };
         self.renew(&principal, now)
     }
 
     /// The same holder as they are now, if their token is still valid at `now`, and they have not signed out.
-    #[must_use]
     pub fn renew(&self, principal: &Principal, now: DateTime<Utc>) -> Option<Principal> {
         let has_ended = |sign_in: SignIn| sign_in.until <= now || self.signed_out.contains(&sign_in.id);
         if principal.sign_in.is_some_and(has_ended) {

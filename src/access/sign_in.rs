@@ -10,16 +10,11 @@ use crate::store;
 /// A token is good in a browser for a while, or until its holder signs out there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignIn {
-    /// A random id.
     pub id: Uuid,
-    /// When it ends by itself.
     pub until: DateTime<Utc>,
 }
 
 /// Ends it before its time, in every process. What has ended by itself since is forgotten.
-///
-/// # Errors
-/// Those of the database.
 pub async fn sign_out(pool: &PgPool, sign_in: SignIn, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
     store::installation::lock_registry(&mut *transaction).await?;

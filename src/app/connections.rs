@@ -76,7 +76,6 @@ struct Connection {
     place: Place,
     /// How many sweeps have passed since the client's turn began, or [`BUSY`].
     sweeps: AtomicU32,
-    /// Whether the service stops.
     stopping: Arc<AtomicBool>,
 }
 
@@ -166,13 +165,11 @@ pub(crate) fn note_callback(request: &HttpRequest) {
 
 impl Connections {
     /// No connections yet, and room for some.
-    #[must_use]
     pub fn new(room: Room) -> Self {
         Self { room: Arc::new(room), open: Arc::default(), stopping: Arc::default() }
     }
 
     /// The room that they take.
-    #[must_use]
     pub fn room(&self) -> &Room {
         &self.room
     }
@@ -204,7 +201,6 @@ impl Connections {
     }
 
     /// Cuts the connections whose clients have let too many sweeps pass. How many they were.
-    #[must_use]
     pub fn sweep(&self) -> usize {
         let mut cut = 0;
         self.open().retain(|connection| {

@@ -40,7 +40,6 @@ pub struct Feed {
 
 impl Feed {
     /// A feed from this database, which ends when stopped.
-    #[must_use]
     pub fn new(pool: PgPool, sealer: Sealer, unconfirmed_after: TimeDelta, stopped: CancellationToken) -> Self {
         let stretches = broadcast::Sender::new(KEPT);
         Self { pool, sealer, unconfirmed_after, stretches, wanted: Arc::default(), stopped }

@@ -29,7 +29,6 @@ pub struct Share {
 
 impl Quota {
     /// A quota of `what`, which is said in errors.
-    #[must_use]
     pub fn new(what: &'static str, per_token: usize, in_all: usize) -> Self {
         let left_in_all = Arc::new(Semaphore::new(in_all));
         Self { what, per_token, in_all, left_in_all, left_by_token: Mutex::default() }

@@ -48,7 +48,6 @@ impl Headcount {
 
 impl Room {
     /// Room for `max` connections, and for `max_per_address` of an address that is no trusted proxy.
-    #[must_use]
     pub fn new(max: usize, max_per_address: usize, trusted_proxies: TrustedProxies) -> Self {
         REFUSED_CONNECTIONS.counter_of(&[]).absolute(0);
         Self { max, max_per_address, trusted_proxies, taken: Headcount::default(), taken_by_address: Mutex::default() }

@@ -28,9 +28,6 @@ pub enum DemoFolderError {
 }
 
 /// The folder for the demo: the named one, else one beside that of an installation; new, empty, or a demo's before.
-///
-/// # Errors
-/// [`DemoFolderError`].
 pub fn find_folder(named: Option<&Path>) -> Result<DataDir, DemoFolderError> {
     let path = match named {
         Some(path) => path.to_owned(),
@@ -49,9 +46,6 @@ pub fn find_folder(named: Option<&Path>) -> Result<DataDir, DemoFolderError> {
 }
 
 /// Refuses a folder that is a demo's.
-///
-/// # Errors
-/// [`DemoFolderError::OfDemo`].
 pub fn refuse_folder_of_demo(data_dir: &DataDir) -> Result<(), DemoFolderError> {
     let path = data_dir.path();
     if path.join(MARK).exists() { Err(DemoFolderError::OfDemo(path.to_owned())) } else { Ok(()) }

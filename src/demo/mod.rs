@@ -58,9 +58,6 @@ pub struct Demo {
 impl Demo {
     /// Registers the domain if it is not, and takes in whatever its streams have done until now: two weeks at first,
     /// later what was missed since the demo ran last. `progress` is told how many messages are taken in, and of how many.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
     pub async fn prepare(state: &AppState, progress: impl Fn(u64, u64)) -> anyhow::Result<Self> {
         let (key, registered_at) = register(state).await.context("the demo's domain cannot be registered")?;
         let newest =

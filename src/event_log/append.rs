@@ -53,7 +53,6 @@ pub struct Settled {
     /// Not known to be in the log. Should it be there all the same, to append it again makes a repeat, which folding
     /// absorbs.
     pub unconfirmed: Vec<(usize, Incoming)>,
-    /// Not in the log: the database refuses what it says.
     pub refused: Vec<(usize, Incoming)>,
 }
 
@@ -81,7 +80,6 @@ impl Borrow<NewEntryRow> for Placed {
 impl Log {
     /// The log of this database, whose shards are `distributed` or not. `limits` are admission's. Connects when first
     /// needed.
-    #[must_use]
     pub fn new(database: &PgConnectOptions, purpose: Use, limits: Limits, distributed: bool) -> Self {
         let database = pool::options(database, purpose, distributed);
         let writer = || LogWriter { database: database.clone(), connection: None, limits };

@@ -36,11 +36,9 @@ pub struct Drain {
     log: Log,
     alarms: Arc<Alarms>,
     appended: Arc<Notify>,
-    /// What comes next, as far as it is not in the log.
     portion: Option<Portion>,
     /// How many messages are appended in one commit: fewer when the database does not get done with more.
     at_once: usize,
-    /// What was drained, and is not in the log.
     missing: Missing,
     retry: Retry,
 }
@@ -60,7 +58,6 @@ struct Retry {
 
 impl Drain {
     /// Drains a spool into a log. `appended` is told of every commit.
-    #[must_use]
     pub fn new(spool: Arc<Spool>, log: Log, alarms: Arc<Alarms>, appended: Arc<Notify>) -> Self {
         let retry = Retry { due: tokio::time::Instant::now(), pause: FIRST_RETRY };
         Self { spool, log, alarms, appended, portion: None, at_once: MOST_AT_ONCE, missing: Missing::default(), retry }

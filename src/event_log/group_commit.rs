@@ -49,7 +49,6 @@ impl AppendError {
     pub const ALL: [Self; 4] = [Self::QueueFull, Self::Stopping, Self::NotConfirmed, Self::Refused];
 
     /// The word that stands in metrics.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::QueueFull => "queue_full",
@@ -93,7 +92,6 @@ pub struct Writer {
 
 /// A queue for `capacity` messages, and the writer that empties it into the log, once that is `prepared`, or else into
 /// the spool. `appended` is told of every commit.
-#[must_use]
 pub fn open(
     capacity: usize,
     log: Log,

@@ -18,7 +18,6 @@ use crate::store::log::{NewEntryRow, SignatureUseRow};
 /// A received message as it is to be appended.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Incoming {
-    /// The entry.
     pub row: NewEntryRow,
 }
 
@@ -74,9 +73,6 @@ impl Incoming {
 }
 
 /// What an installation knows of a message's signature and of its push, for those who only ask.
-///
-/// # Errors
-/// Those of the database.
 pub async fn recall(connection: &mut PgConnection, message: &Notification) -> Result<Option<Known>, sqlx::Error> {
     let Some(installation) = store::installation::get_installation(&mut *connection).await? else { return Ok(None) };
     let key = SessionKey { stream: stream_of(message), publish_timestamp: message.publish_timestamp };

@@ -17,23 +17,16 @@ use crate::store::log::NewEntryRow;
 
 /// A message as it came in.
 pub struct Arrival {
-    /// What it says.
     pub message: Notification,
-    /// How it came in.
     pub path: Path,
-    /// When it arrived.
     pub received_at: DateTime<Utc>,
-    /// Where it came from.
     pub source_ip: Option<IpAddr>,
 }
 
 /// Judges messages, and appends those that are to be kept.
 pub struct Receiver {
-    /// Where they are appended.
     pub log: Appender,
-    /// Settings of admission.
     pub limits: Limits,
-    /// Hides credentials.
     pub masker: Masker,
     /// The number of shards that the installation was made with.
     pub shards: i16,

@@ -39,17 +39,12 @@ pub enum SpoolError {
 /// How much waits in the spool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fill {
-    /// Messages that wait for the database.
     pub messages: u64,
-    /// Bytes that they take.
     pub bytes: u64,
-    /// Bytes that they may take.
     pub capacity_bytes: u64,
     /// Messages that the database refused when they were drained, and that are kept aside.
     pub refused_messages: u64,
-    /// Damaged files that were set aside.
     pub damaged_files: u64,
-    /// Confirmed messages that damage took.
     pub lost_messages: u64,
     /// Whether the last message that was to be spooled could not be.
     pub failing: bool,
@@ -57,7 +52,6 @@ pub struct Fill {
 
 impl Fill {
     /// Whether there is room for another message, however large.
-    #[must_use]
     pub fn has_room(&self) -> bool {
         self.bytes + LARGEST_MESSAGE_BYTES <= self.capacity_bytes
     }
@@ -87,9 +81,7 @@ pub struct Portion {
     chunk: Arc<Chunk>,
     /// Those that are not in the log yet, in their order.
     pub left: Vec<Incoming>,
-    /// Those that the database does not take.
     pub refused: Vec<Incoming>,
-    /// Texts that this version does not understand.
     pub unreadable: Vec<String>,
 }
 
@@ -115,9 +107,6 @@ struct Counts {
 
 impl Spool {
     /// The spool of a local store, with what an earlier process left in it.
-    ///
-    /// # Errors
-    /// [`SpoolError::File`].
     pub async fn open(store: Arc<LocalStore>, capacity_bytes: u64) -> Result<Self, SpoolError> {
         let counts = Arc::new(Counts { capacity_bytes, ..Counts::default() });
         let spool = Self { store, counts, failing: AtomicBool::new(false), filled: Notify::new() };
@@ -126,13 +115,11 @@ impl Spool {
     }
 
     /// Whether nothing waits.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.counts.messages.load(Ordering::Acquire) == 0
     }
 
     /// How much waits.
-    #[must_use]
     pub fn fill(&self) -> Fill {
         let Counts { messages, bytes, capacity_bytes, refused_messages, damaged_files, lost_messages, .. } =
             &*self.counts;
@@ -148,7 +135,6 @@ impl Spool {
     }
 
     /// Whether nothing waits, and nothing is left to be removed.
-    #[must_use]
     pub fn is_clean(&self) -> bool {
         self.is_empty() && !self.counts.untidy.load(Ordering::Acquire)
     }
@@ -183,9 +169,6 @@ impl Spool {
 
     /// The messages of a queue that come next, about as many as go into the log in one commit; none behind the number
     /// `through`.
-    ///
-    /// # Errors
-    /// [`SpoolError::File`].
     pub async fn next(&self, queue: Queue, through: u64) -> Result<Option<Portion>, SpoolError> {
         let Some(chunk) = self.with(move |files| queue.of(files).next(MOST_AT_ONCE, through)).await? else {
             return Ok(None);
@@ -201,9 +184,6 @@ impl Spool {
     }
 
     /// The number of the last message of a queue.
-    ///
-    /// # Errors
-    /// [`SpoolError::File`].
     pub async fn end(&self, queue: Queue) -> Result<u64, SpoolError> {
         Ok(self.with(move |files| Ok(queue.of(files).end())).await?)
     }
@@ -253,9 +233,6 @@ impl Spool {
     }
 
     /// Looks which damaged files are set aside.
-    ///
-    /// # Errors
-    /// [`SpoolError::File`].
     pub async fn look_for_damage(&self) -> Result<(), SpoolError> {
         let counts = Arc::clone(&self.counts);
         let look = move |files: &mut Files| {

@@ -15,7 +15,6 @@ pub const TOO_LONG: &str = "The body has more than 64 KiB, which no notification
      anything else that was captured.";
 
 /// What a rejection means and what to do about it.
-#[must_use]
 #[expect(clippy::too_many_lines, reason = "one text a reason")]
 pub fn of_rejection(cause: RejectionReason) -> &'static str {
     match cause {
@@ -98,7 +97,6 @@ pub fn of_rejection(cause: RejectionReason) -> &'static str {
 }
 
 /// What a quarantine means and what to do about it.
-#[must_use]
 pub fn of_reason(reason: QuarantineReason) -> &'static str {
     match reason {
         QuarantineReason::Expired => {

@@ -20,7 +20,6 @@ pub enum HexCase {
 /// How `auth_sign` looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignatureForm {
-    /// How many characters it has.
     pub length: usize,
     /// The case of its digits; `None` when not all characters are hexadecimal digits.
     pub case: Option<HexCase>,
@@ -28,13 +27,11 @@ pub struct SignatureForm {
 
 impl SignatureForm {
     /// How this `auth_sign` looks.
-    #[must_use]
     pub fn of(auth_sign: &str) -> Self {
         Self { length: auth_sign.chars().count(), case: case_of(auth_sign) }
     }
 
     /// The hash, other than SHA-256, whose hexadecimal HMAC would have this length.
-    #[must_use]
     pub fn other_hash(self) -> Option<&'static str> {
         match self.length {
             32 => Some("MD5"),
@@ -109,7 +106,6 @@ impl fmt::Display for Notice {
 }
 
 /// What is to be noticed about a body, whether or not it can be read.
-#[must_use]
 pub fn notices_of_body(body: &[u8]) -> Vec<Notice> {
     let starts_as_request =
         ["POST ", "PUT ", "GET ", "HTTP/"].iter().any(|beginning| body.starts_with(beginning.as_bytes()));
@@ -124,7 +120,6 @@ pub fn notices_of_body(body: &[u8]) -> Vec<Notice> {
 }
 
 /// What is to be noticed about a message.
-#[must_use]
 pub fn notices_of_message(message: &Notification) -> Vec<Notice> {
     let texts = [
         ("domain", Some(&message.domain)),

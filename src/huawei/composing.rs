@@ -8,17 +8,11 @@ use super::signature::{self, Joiner, SignedFields, SigningKey};
 /// What a notification says.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Message<'a> {
-    /// Ingest domain.
     pub domain: &'a str,
-    /// Application.
     pub app: &'a str,
-    /// Stream name.
     pub stream: &'a str,
-    /// Query string of the push URL.
     pub user_args: &'a str,
-    /// The encoder's address.
     pub client_ip: &'a str,
-    /// The receiving node's address.
     pub node_ip: &'a str,
     /// Unix second at which the push began; sent as a string, as the provider does.
     #[serde(serialize_with = "as_string")]
@@ -31,9 +25,7 @@ pub struct Message<'a> {
 /// How a notification is signed.
 #[derive(Clone, Copy)]
 pub struct Signing<'a> {
-    /// The key.
     pub key: &'a SigningKey,
-    /// What stands between the signed fields.
     pub joiner: Joiner,
     /// Unix second at which the signature expires.
     pub auth_timestamp: i64,
@@ -50,7 +42,6 @@ struct Body<'a> {
 }
 
 /// The body of a notification; unsigned without a key.
-#[must_use]
 pub fn compose(message: &Message<'_>, signing: Option<Signing<'_>>) -> String {
     let auth_sign = signing.map(|signing| {
         let fields = SignedFields {

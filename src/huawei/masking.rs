@@ -42,9 +42,7 @@ const MOST_ESCAPES: usize = 3;
 /// A query string without credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Masked {
-    /// What is kept of it.
     pub text: String,
-    /// It was longer.
     pub is_cut: bool,
 }
 
@@ -57,7 +55,6 @@ pub struct Masker {
 
 impl Masker {
     /// A masker whose fingerprints are made with `key`, for the known names and `further_names`.
-    #[must_use]
     pub fn new(key: &[u8; 32], further_names: &[String]) -> Self {
         Self { fingerprint: keyed(key), further_names: further_names.iter().map(|name| name.to_lowercase()).collect() }
     }
@@ -66,7 +63,6 @@ impl Masker {
     ///
     /// Text that is not `name=value` may be anything, a bare token included, and is masked as a whole. So is a value that
     /// seems to hold parameters of its own, a user of a URL, or a credential with its name.
-    #[must_use]
     pub fn mask(&self, user_args: &str) -> Masked {
         let mut masked = String::with_capacity(user_args.len().min(MAX_BYTES));
         for piece in user_args.split_inclusive(SEPARATORS) {

@@ -49,7 +49,6 @@ pub enum Event {
 
 impl Event {
     /// Reads the provider's word. Exact match: a longer word never counts as a known one.
-    #[must_use]
     pub fn from_word(word: String) -> Self {
         match word.as_str() {
             "PUBLISH" => Self::Publish,
@@ -59,7 +58,6 @@ impl Event {
     }
 
     /// The provider's word, as it is signed and as it is shown.
-    #[must_use]
     pub fn word(&self) -> &str {
         match self {
             Self::Publish => "PUBLISH",
@@ -82,7 +80,6 @@ pub struct Notification {
     pub stream: String,
     /// Unix seconds; the same in the start and the end of one push.
     pub publish_timestamp: i64,
-    /// What happened.
     pub event: Event,
     /// Query string of the push URL, as received: holds credentials.
     pub user_args: Option<String>,
@@ -112,7 +109,6 @@ pub enum ParseError {
     /// A member is there, but not as documented.
     #[error("the member `{name}` {problem}")]
     Malformed {
-        /// The member.
         name: &'static str,
         /// What is wrong with it; never its value.
         problem: String,
@@ -131,7 +127,6 @@ pub const IN_MILLISECONDS: &str = "is in milliseconds; seconds are documented";
 /// A body that is not a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotANotification {
-    /// What is wrong with it.
     pub problem: ParseError,
     /// The domain that it names, if it can be read that far.
     pub claimed_domain: Option<String>,
@@ -285,7 +280,6 @@ fn whole_number(number: &str) -> Option<String> {
 }
 
 /// Whether a text can be the name of an application: letters, digits, `_` and `-`.
-#[must_use]
 pub fn is_app_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }

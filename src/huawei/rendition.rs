@@ -6,7 +6,6 @@
 /// The template that made this stream, if the domain has one whose name it ends with.
 ///
 /// The longest template that fits wins, so that `hd_plus` is found beside `plus`.
-#[must_use]
 pub fn template_of<'a>(stream: &str, templates: &'a [String]) -> Option<&'a str> {
     templates
         .iter()
@@ -18,7 +17,6 @@ pub fn template_of<'a>(stream: &str, templates: &'a [String]) -> Option<&'a str>
 /// The name of the stream that a rendition was made from.
 ///
 /// None when `stream` is not `SOURCE_TEMPLATE` with a source that is not empty.
-#[must_use]
 pub fn source_of<'a>(stream: &'a str, template: &str) -> Option<&'a str> {
     stream.strip_suffix(template)?.strip_suffix('_').filter(|source| !source.is_empty())
 }

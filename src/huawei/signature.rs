@@ -15,7 +15,6 @@ pub struct SigningKey(Hmac<Sha256>);
 
 impl SigningKey {
     /// Prepares a key. The provider takes 32-128 characters; HMAC itself takes any.
-    #[must_use]
     pub fn new(key: &str) -> Self {
         Self(keyed(key.as_bytes()))
     }
@@ -42,7 +41,6 @@ impl Joiner {
     pub const ALL: [Self; 2] = [Self::Nothing, Self::Plus];
 
     /// The text itself, as domains are set with it.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Nothing => "",
@@ -51,7 +49,6 @@ impl Joiner {
     }
 
     /// The joiner that is written so, if there is one.
-    #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|joiner| joiner.as_str() == text)
     }
@@ -60,26 +57,20 @@ impl Joiner {
 /// The fields that a signature covers.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedFields<'a> {
-    /// The provider's word for the event.
     pub event: &'a str,
-    /// Ingest domain.
     pub domain: &'a str,
-    /// Application.
     pub app: &'a str,
-    /// Stream name.
     pub stream: &'a str,
     /// Unix second at which the signature expires.
     pub auth_timestamp: i64,
 }
 
 /// Signs as the provider does.
-#[must_use]
 pub fn sign(key: &SigningKey, joiner: Joiner, fields: &SignedFields<'_>) -> Signature {
     mac_of(key, joiner, fields).finalize().into_bytes().into()
 }
 
 /// Whether `signature` is the one that `key` makes; takes the same time wherever they differ.
-#[must_use]
 pub fn verify(key: &SigningKey, joiner: Joiner, fields: &SignedFields<'_>, signature: &Signature) -> bool {
     mac_of(key, joiner, fields).verify(signature.into()).is_ok()
 }
@@ -87,7 +78,6 @@ pub fn verify(key: &SigningKey, joiner: Joiner, fields: &SignedFields<'_>, signa
 /// Whether a message signed for one domain could be turned into one for the other, if both had the same key: the fields
 /// are joined without separators, so the end of a domain's name can pass for the beginning of an app's, and that of the
 /// event for the beginning of a domain's.
-#[must_use]
 pub fn could_be_confused(domain: &str, other: &str) -> bool {
     let beginnings = |domain: &str| ["PUBLISH", "PUBLISH_DONE"].map(|event| format!("{event}{domain}"));
     beginnings(domain)
@@ -96,7 +86,6 @@ pub fn could_be_confused(domain: &str, other: &str) -> bool {
 }
 
 /// Reads `auth_sign`: exactly 64 hexadecimal digits, in either case.
-#[must_use]
 pub fn from_hex(auth_sign: &str) -> Option<Signature> {
     let mut signature = [0; 32];
     hex::decode_to_slice(auth_sign, &mut signature).ok()?;

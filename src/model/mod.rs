@@ -38,7 +38,6 @@ macro_rules! closed_set {
         impl $name {
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            #[must_use]
             pub fn as_str(self) -> &'static str {
                 self.into()
             }

@@ -73,7 +73,6 @@ impl Parameter for DateTime<Utc> {
 }
 
 /// A time with an offset. A sixtieth second is rejected: it is one instant here, and another in the database.
-#[must_use]
 pub fn read_time(text: &str) -> Option<DateTime<Utc>> {
     let time = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
     (time.nanosecond() < 1_000_000_000).then_some(time)

@@ -17,7 +17,6 @@ closed_set! {
 }
 
 impl Certainty {
-    #[must_use]
     pub fn of(end: Option<EndSource>) -> Self {
         match end {
             Some(source) if source.is_confirmed() => Self::Confirmed,

@@ -25,7 +25,6 @@ closed_set! {
 }
 
 impl SessionStatus {
-    #[must_use]
     pub fn of(ended_at: Option<DateTime<Utc>>) -> Self {
         if ended_at.is_some() { Self::Ended } else { Self::Live }
     }
@@ -47,7 +46,6 @@ closed_set! {
 
 impl EndSource {
     /// Whether the end was reported. The seconds of a session whose end was inferred are an estimate.
-    #[must_use]
     pub fn is_confirmed(self) -> bool {
         match self {
             Self::Notification | Self::Operator => true,
@@ -107,7 +105,6 @@ closed_set! {
 }
 
 impl StreamStatus {
-    #[must_use]
     pub fn of(live_sessions: i64) -> Self {
         if live_sessions > 0 { Self::Live } else { Self::Offline }
     }

@@ -5,7 +5,6 @@
 use chrono::{DateTime, SubsecRound, Utc};
 
 /// Now, in whole microseconds: what the database can keep.
-#[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the edge at which the clock is read")]
 pub fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)

@@ -23,20 +23,10 @@ pub enum DataDirError {
     Unknown,
     /// A file or folder cannot be read or written.
     #[error("cannot use {path}; --data-dir names another data folder")]
-    Unusable {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    Unusable { path: PathBuf, source: io::Error },
     /// Another user owns it, and root cannot act as that user.
     #[error("cannot act as the user who owns {path} or a folder above it; run the command as that user")]
-    NotOwner {
-        /// The folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    NotOwner { path: PathBuf, source: io::Error },
 }
 
 impl DataDir {
@@ -51,9 +41,6 @@ impl DataDir {
     }
 
     /// The same folder, to be used: root permanently becomes the user who owns it, or a folder above it.
-    ///
-    /// # Errors
-    /// [`DataDirError::Unknown`] and [`DataDirError::NotOwner`].
     pub fn find(named: Option<&Path>) -> Result<Self, DataDirError> {
         let (data_dir, root) = Self::find_keeping_root(named)?;
         root.map_or(Ok(()), RootPrivileges::drop_permanently).map_err(|source| data_dir.not_owner(source))?;
@@ -61,9 +48,6 @@ impl DataDir {
     }
 
     /// The same, with the root privileges that were dropped, if any, for a process that needs them for something else.
-    ///
-    /// # Errors
-    /// [`DataDirError::Unknown`] and [`DataDirError::NotOwner`].
     pub fn find_keeping_root(named: Option<&Path>) -> Result<(Self, Option<RootPrivileges>), DataDirError> {
         let data_dir = Self(Self::place(named)?);
         let root = RootPrivileges::drop_for(&data_dir.0).map_err(|source| data_dir.not_owner(source))?;
@@ -75,7 +59,6 @@ impl DataDir {
     }
 
     /// Where it is.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }

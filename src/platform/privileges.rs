@@ -54,9 +54,6 @@ impl RootPrivileges {
     }
 
     /// Runs `work` as root.
-    ///
-    /// # Errors
-    /// Those of the system.
     pub fn regain_for<T>(&self, work: impl FnOnce() -> T) -> io::Result<T> {
         system::set_user(ROOT, ROOT)?;
         system::set_group(self.group, self.group)?;

@@ -34,7 +34,6 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct TlsFiles {
     /// The certificate, followed by those that lead to one that clients trust, in PEM.
     pub certificate: PathBuf,
-    /// Its private key, in PEM, not encrypted.
     pub key: PathBuf,
 }
 
@@ -43,12 +42,7 @@ pub struct TlsFiles {
 pub enum TlsError {
     /// A file cannot be read.
     #[error("cannot read {}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    Unreadable { path: PathBuf, source: io::Error },
     /// A file breaks off, or is damaged.
     #[error("{} is not whole PEM", .0.display())]
     NotWhole(PathBuf),
@@ -63,12 +57,7 @@ pub enum TlsError {
     Mismatch(TlsFiles),
     /// The certificate or the key is of a kind that is not known.
     #[error("the certificate in {} with the key in {} cannot be used", files.certificate.display(), files.key.display())]
-    Unusable {
-        /// The files.
-        files: TlsFiles,
-        /// Why not.
-        source: rustls::Error,
-    },
+    Unusable { files: TlsFiles, source: rustls::Error },
 }
 
 /// What a look at the files found.
@@ -143,7 +132,6 @@ pub struct ValidityOfServed(watch::Receiver<Arc<Served>>);
 
 impl ValidityOfServed {
     /// When the certificate of now is valid.
-    #[must_use]
     pub fn get(&self) -> Option<Validity> {
         self.0.borrow().validity
     }
@@ -200,7 +188,6 @@ impl Certificate {
     }
 
     /// Tells when what is served expires.
-    #[must_use]
     pub fn validity(&self) -> ValidityOfServed {
         ValidityOfServed(self.served.subscribe())
     }

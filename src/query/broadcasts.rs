@@ -12,16 +12,11 @@ use crate::store::broadcast::{BroadcastFilter, BroadcastRow};
 /// A page of broadcasts.
 #[derive(Debug)]
 pub struct BroadcastList {
-    /// The page.
     pub page: Rows<BroadcastRow>,
-    /// When this was read.
     pub as_of: DateTime<Utc>,
 }
 
 /// A page of a stream's broadcasts, newest first. None when the stream does not exist for the caller.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_broadcasts(
     pool: &PgPool,
     principal: &Principal,

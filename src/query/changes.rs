@@ -20,7 +20,6 @@ pub type Positions = Vec<i64>;
 /// Which sessions changed on the way from one moment to a later one.
 #[derive(Debug)]
 pub struct Changed {
-    /// The later moment.
     pub to: Positions,
     /// Every session that changed, in the order of their last changes.
     pub sessions: Vec<ChangedSessionRow>,
@@ -29,33 +28,22 @@ pub struct Changed {
 /// Sessions that have changed.
 #[derive(Debug)]
 pub struct Changes {
-    /// The sessions, as they are now.
     pub sessions: Vec<SessionRow>,
-    /// When this was read.
     pub as_of: DateTime<Utc>,
 }
 
 /// How far the log is folded.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_positions(pool: &PgPool) -> Result<Positions, sqlx::Error> {
     store::change::list_folded_positions(pool).await
 }
 
 /// Whether something after `from` is no longer in the log: what it changed cannot be told any more.
-///
-/// # Errors
-/// Those of the database.
 pub async fn is_forgotten(pool: &PgPool, from: &Positions) -> Result<bool, sqlx::Error> {
     let horizons = store::retention::list_horizons(pool).await?;
     Ok(horizons.iter().zip(from).any(|(horizon, from)| horizon.position > *from))
 }
 
 /// What has changed after `from` up to a later moment, as far as that is folded, or the first of it if it is much.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_changes(pool: &PgPool, from: &Positions) -> Result<(Positions, Changes), sqlx::Error> {
     let mut snapshot = store::snapshot::begin(pool).await?;
     let Changed { to, sessions } = find_changed(&mut snapshot, from, STRETCH).await?;
@@ -66,9 +54,6 @@ pub async fn list_changes(pool: &PgPool, from: &Positions) -> Result<(Positions,
 
 /// Which sessions have changed after `from`, as far as that is folded, or the first of them if they are many: so few that
 /// each listener can keep them.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_backlog(pool: &PgPool, from: &Positions) -> Result<Changed, sqlx::Error> {
     let mut snapshot = store::snapshot::begin(pool).await?;
     let changed = find_changed(&mut snapshot, from, BACKLOG_STRETCH).await?;
@@ -78,9 +63,6 @@ pub async fn list_backlog(pool: &PgPool, from: &Positions) -> Result<Changed, sq
 
 /// Some sessions of a backlog that reaches up to `to`. `None` when they are read from a replica that has not come to it: they
 /// could be as they were before.
-///
-/// # Errors
-/// Those of the database.
 pub async fn read_backlog(
     pool: &PgPool,
     to: &Positions,
@@ -113,9 +95,6 @@ async fn read_changed(snapshot: &mut PgConnection, sessions: &[ChangedSessionRow
 }
 
 /// Whether an entry of the log is folded.
-///
-/// # Errors
-/// Those of the database.
 pub async fn is_folded(pool: &PgPool, shard: i16, position: i64) -> Result<bool, sqlx::Error> {
     let folded = store::change::list_folded_positions(pool).await?;
     let of_shard = usize::try_from(shard).ok().and_then(|shard| folded.get(shard));

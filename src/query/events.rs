@@ -11,9 +11,6 @@ use crate::store::event::EventRow;
 use crate::store::event_list::{EventPlace, EventScope};
 
 /// A page of one session's log, newest first; `None` when the session does not exist for the caller.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_session_events(
     pool: &PgPool,
     principal: &Principal,
@@ -33,9 +30,6 @@ pub async fn list_session_events(
 }
 
 /// A page of the log, newest first. `waiting` asks for what is quarantined and not released.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_events(
     pool: &PgPool,
     principal: &Principal,

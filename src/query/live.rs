@@ -23,7 +23,6 @@ pub enum Grouping {
 pub struct Counts {
     /// Streams with at least one live session.
     pub live_streams: i64,
-    /// Live sessions.
     pub live_sessions: i64,
     /// Live sessions that began too long ago to be believed.
     pub unconfirmed_sessions: i64,
@@ -32,22 +31,18 @@ pub struct Counts {
 /// How much is live in a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupCounts {
-    /// The group's domain.
     pub domain: String,
     /// The group's application, where these are told apart.
     pub app: Option<String>,
-    /// How much of it is live.
     pub counts: Counts,
 }
 
 /// The counts of what is live.
 #[derive(Debug)]
 pub struct LiveCounts {
-    /// Over everything that fits.
     pub whole: Counts,
     /// Of each group, by name, when groups were asked for.
     pub groups: Vec<GroupCounts>,
-    /// When this was read.
     pub as_of: DateTime<Utc>,
 }
 
@@ -60,9 +55,6 @@ impl Counts {
 }
 
 /// Counts what is live.
-///
-/// # Errors
-/// Those of the database.
 pub async fn count_live(
     pool: &PgPool,
     visible_domains: Option<&[String]>,

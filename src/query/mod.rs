@@ -17,13 +17,11 @@ pub mod streams;
 pub struct Rows<T> {
     /// The rows, at most as many as were asked for.
     pub rows: Vec<T>,
-    /// Whether there is a next page.
     pub more: bool,
 }
 
 impl<T> Rows<T> {
     /// Of rows that were asked for with one more than `limit`.
-    #[must_use]
     pub fn of(mut rows: Vec<T>, limit: u16) -> Self {
         let more = rows.len() > usize::from(limit);
         rows.truncate(usize::from(limit));

@@ -11,9 +11,6 @@ use crate::store;
 use crate::store::rejection::RejectionRow;
 
 /// A page of the counts, newest minute first.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_rejections(
     pool: &PgPool,
     principal: &Principal,
@@ -27,9 +24,6 @@ pub async fn list_rejections(
 }
 
 /// What was refused since a moment, of each claimed domain and cause that exists for the caller, the latest first.
-///
-/// # Errors
-/// Those of the database.
 pub async fn sum_rejections(
     pool: &PgPool,
     principal: &Principal,

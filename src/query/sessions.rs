@@ -15,9 +15,7 @@ use crate::store::session_list::{SessionPage, SessionScope};
 #[derive(Debug)]
 pub struct SessionList {
     pub page: Rows<SessionRow>,
-    /// How many match in all, if that was asked for.
     pub total: Option<i64>,
-    /// When this was read.
     pub as_of: DateTime<Utc>,
 }
 
@@ -50,9 +48,6 @@ pub async fn list_sessions(
 }
 
 /// One session, if it exists for the caller, and when this was read.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_session(
     pool: &PgPool,
     principal: &Principal,

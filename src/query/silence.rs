@@ -19,9 +19,7 @@ const GRACE: TimeDelta = TimeDelta::minutes(15);
 /// A domain that is silent for longer than it ever was of late.
 #[derive(Debug, Clone)]
 pub struct Silence {
-    /// The domain.
     pub domain: String,
-    /// When its newest push began.
     pub last_started_at: DateTime<Utc>,
     /// The longest time without a start before that, in seconds.
     pub habit_seconds: i64,
@@ -30,9 +28,6 @@ pub struct Silence {
 /// The domains that exist for the caller and have begun no push for longer than ever in the two weeks before, by name.
 ///
 /// The starts of a domain are read only when it is silent at all.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_silent_domains(
     pool: &PgPool,
     principal: &Principal,
@@ -53,18 +48,12 @@ pub async fn list_silent_domains(
 }
 
 /// The registered domains that exist for the caller and from which nothing ever arrived, by name.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_never_heard(pool: &PgPool, principal: &Principal) -> Result<Vec<DomainRow>, sqlx::Error> {
     let domains = store::domain::list_domains(pool).await?;
     keep_never_heard(pool, domains.into_iter().filter(|row| principal.sees(&row.domain))).await
 }
 
 /// How many domains were registered before a moment, and nothing ever arrived from them.
-///
-/// # Errors
-/// Those of the database.
 pub async fn count_never_heard(pool: &PgPool, registered_before: DateTime<Utc>) -> Result<usize, sqlx::Error> {
     let domains = store::domain::list_domains(pool).await?;
     let domains = domains.into_iter().filter(|row| row.created_at < registered_before);

@@ -10,9 +10,6 @@ use crate::store;
 use crate::store::stream::{AfterStream, StreamRow, StreamScope};
 
 /// A page of the streams that fit.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_streams(
     pool: &PgPool,
     principal: &Principal,
@@ -26,9 +23,6 @@ pub async fn list_streams(
 }
 
 /// One stream, if it exists for the caller.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_stream(
     pool: &PgPool,
     principal: &Principal,

@@ -33,11 +33,9 @@ pub enum RepairError {
 /// What lies ahead of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ahead {
-    /// The present, by the database's clock.
     pub present: DateTime<Utc>,
     /// How far the log reaches: no moment up to it can be closed any more.
     pub recorded_to: DateTime<Utc>,
-    /// The events that are recorded after the present.
     pub events: AheadRow,
 }
 

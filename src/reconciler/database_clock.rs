@@ -16,9 +16,7 @@ use crate::store::moment::LogTimesRow;
 /// Both clocks, read at the same time, and how far the log reaches.
 #[derive(Debug, Clone, Copy)]
 pub struct ClockReading {
-    /// The service's clock.
     pub service_time: DateTime<Utc>,
-    /// The database's clock.
     pub database_time: DateTime<Utc>,
     /// When the newest event was recorded, or the newest moment was closed.
     pub recorded_to: DateTime<Utc>,
@@ -43,9 +41,6 @@ pub enum ClockError {
 
 impl ClockReading {
     /// Reads both clocks.
-    ///
-    /// # Errors
-    /// Those of the database.
     pub async fn take(executor: impl PgExecutor<'_>) -> Result<Self, sqlx::Error> {
         let sent_at = clock::now();
         let LogTimesRow { database_time, recorded_to } = store::moment::get_log_times(executor).await?;
@@ -55,13 +50,11 @@ impl ClockReading {
     }
 
     /// By how much the log reaches ahead of the service's clock; never negative.
-    #[must_use]
     pub fn log_ahead(&self) -> TimeDelta {
         (self.recorded_to - self.service_time).max(TimeDelta::zero())
     }
 
     /// The latest moment that can be closed.
-    #[must_use]
     pub fn latest(&self) -> DateTime<Utc> {
         self.database_time.max(self.recorded_to)
     }

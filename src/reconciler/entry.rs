@@ -10,7 +10,6 @@ use crate::store::log::EntryRow;
 ///
 /// # Panics
 /// When a row breaks one of the log's constraints, which the database does not let happen.
-#[must_use]
 pub fn entry_of(row: EntryRow) -> Entry {
     Entry { position: row.position, recorded_at: row.recorded_at, fact: fact_of(row) }
 }

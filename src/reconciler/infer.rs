@@ -27,9 +27,6 @@ pub struct Rules {
 }
 
 /// Appends what can be inferred at `now`, and gives the number of findings. None while another process is at it.
-///
-/// # Errors
-/// Those of the database.
 pub async fn infer(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> Result<usize, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     if !store::inference::try_lock_inference(&mut *transaction).await? {

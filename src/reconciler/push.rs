@@ -10,9 +10,6 @@ use crate::session::{Session, fold, lifecycle};
 use crate::store;
 
 /// The state of a push, for an append that depends on it.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_push_state(
     connection: &mut PgConnection,
     shard: i16,

@@ -26,7 +26,6 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// How long what is kept; `None` for ever.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rules {
-    /// Entries of the log.
     pub keep_events: Option<TimeDelta>,
     /// What is personal in them and in sessions; no longer than the entries.
     pub keep_personal: Option<TimeDelta>,
@@ -34,7 +33,6 @@ pub struct Rules {
 
 impl Rules {
     /// Whether nothing ever goes.
-    #[must_use]
     pub fn keep_all(&self) -> bool {
         self.personal().is_none()
     }
@@ -47,11 +45,9 @@ impl Rules {
 /// What was done, and what was left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retained {
-    /// How many entries were blanked.
     pub blanked: i64,
     /// The months that were dropped, each as its first day.
     pub dropped: Vec<NaiveDate>,
-    /// Why not all was done that was due.
     pub left: Option<Left>,
 }
 
@@ -163,9 +159,6 @@ async fn drop_months(pool: &PgPool, until: DateTime<Utc>, retained: &mut Retaine
 
 /// Drops the months in the future that are not made ahead and hold nothing, newest first: a clock that was ahead has left
 /// them. One that is in use stays.
-///
-/// # Errors
-/// Those of the database.
 pub async fn drop_unused_months(pool: &PgPool, now: DateTime<Utc>) -> Result<Vec<NaiveDate>, sqlx::Error> {
     let last = months_ahead(now).last().unwrap_or_default();
     let mut dropped = Vec::new();

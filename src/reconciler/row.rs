@@ -19,9 +19,7 @@ pub struct Touched {
     shard: i16,
     session_id: Uuid,
     key: SessionKey,
-    /// Whether callers could see it before.
     was_seen: bool,
-    /// What the log says of it so far.
     pub state: Session,
 }
 
@@ -29,7 +27,6 @@ pub struct Touched {
 ///
 /// # Panics
 /// When the entry names another session than its key does, which would be a defect of whoever appended it.
-#[must_use]
 pub fn begin(entry: &EntryRow) -> Touched {
     let stream = StreamKey { domain: entry.domain.clone(), app: entry.app.clone(), stream: entry.stream.clone() };
     let key = SessionKey { stream, publish_timestamp: entry.publish_timestamp };
@@ -39,7 +36,6 @@ pub fn begin(entry: &EntryRow) -> Touched {
 }
 
 /// The session that a row holds.
-#[must_use]
 pub fn load(row: SessionRow) -> Touched {
     let stream = StreamKey { domain: row.domain, app: row.app, stream: row.stream };
     Touched {
@@ -86,9 +82,7 @@ pub fn load(row: SessionRow) -> Touched {
 /// What is to be written of sessions.
 #[derive(Debug, Default)]
 pub struct Written {
-    /// Each as it now is.
     pub sessions: Vec<SessionRow>,
-    /// The streams that callers see for the first time.
     pub new_streams: Vec<StreamNameRow>,
     /// What the sessions were before, where that is to be kept.
     pub earlier_outcomes: Vec<EarlierOutcomeRow>,

@@ -166,9 +166,6 @@ pub async fn retain_now(
 }
 
 /// Appends what can be inferred at `now`, if the clocks can be relied on and what was `found` before is folded.
-///
-/// # Errors
-/// Those of the database.
 pub async fn infer_now(
     pool: &PgPool,
     rules: &Rules,

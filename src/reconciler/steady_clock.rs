@@ -18,7 +18,6 @@ pub struct SteadyClock {
 
 impl SteadyClock {
     /// Begins at what the system's clock shows.
-    #[must_use]
     pub fn new(system: DateTime<Utc>, at: Instant) -> Self {
         Self { ceiling: system, read_at: at }
     }

@@ -38,20 +38,14 @@ pub enum FoldError {
     Database(#[from] sqlx::Error),
     /// An invariant does not hold; the panic that was printed says which.
     #[error("the log of shard {shard} breaks an invariant")]
-    Broken {
-        /// The shard.
-        shard: i16,
-    },
+    Broken { shard: i16 },
 }
 
 /// What a step did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stepped {
-    /// How many entries it folded.
     pub entries: usize,
-    /// The shards that may have more.
     pub unfinished: Vec<i16>,
-    /// The shards that another folder has.
     pub taken: Vec<i16>,
 }
 

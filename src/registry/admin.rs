@@ -25,15 +25,11 @@ use crate::store::signing_key::SigningKeyRow;
 /// How a domain is to be.
 #[derive(Debug, Clone)]
 pub struct DomainSettings {
-    /// Whether its messages are signed.
     pub signature: SignatureRule,
     /// The applications that may send; all when `None`.
     pub apps: Option<Vec<String>>,
-    /// What stands between the signed fields.
     pub joiner: Joiner,
-    /// The templates whose renditions are notified.
     pub rendition_templates: Vec<String>,
-    /// Whether several pushers of one stream are normal.
     pub concurrent_pushes: bool,
 }
 
@@ -42,12 +38,7 @@ pub struct DomainSettings {
 pub enum AdminError {
     /// Something about it is not possible.
     #[error("{name}: {reason}")]
-    Invalid {
-        /// The member.
-        name: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Invalid { name: &'static str, reason: String },
     /// It is not there.
     #[error("there is no such {0}")]
     NotFound(&'static str),

@@ -27,9 +27,6 @@ pub async fn put(store: &LocalStore, rows: &RegistryRows) -> Result<(), CopyErro
 }
 
 /// The copy, if there is one that is not damaged.
-///
-/// # Errors
-/// [`CopyError`].
 pub async fn get(store: &LocalStore) -> Result<Option<RegistryRows>, CopyError> {
     let body = store.with(|files| files.get_registry()).await?;
     Ok(body.map(|body| serde_json::from_str(&body)).transpose()?)

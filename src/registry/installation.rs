@@ -38,7 +38,6 @@ pub enum InstallationError {
 
 impl InstallationError {
     /// Whether the database could not be reached, or cannot do it at the moment.
-    #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Database(error) | Self::Migration(MigrateError::Execute(error)) => store::is_passing(error),
@@ -58,9 +57,6 @@ pub async fn find_master_key(pool: &PgPool, keys: &MasterKeys) -> Result<Option<
 }
 
 /// Whether the schema is that of this version.
-///
-/// # Errors
-/// Those of the database.
 pub async fn is_up_to_date(pool: &PgPool) -> Result<bool, InstallationError> {
     let applied = pool.acquire().await?.list_applied_migrations(&store::MIGRATOR.table_name).await?;
     let applied = applied.iter().map(|migration| migration.version);
@@ -112,9 +108,6 @@ async fn bring_up_to_date(pool: &PgPool) -> Result<(), InstallationError> {
 ///
 /// `now` is the service's clock. The database's clock stamps the entries, but a wrong one does not get partitions of its
 /// own: callbacks wait in the spool until it is right, instead of being recorded in a distant future.
-///
-/// # Errors
-/// Those of the database.
 pub async fn make_partitions_ahead(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     let heads = store::partition::list_heads_after(&mut *connection, now).await?;
     let months: BTreeSet<NaiveDate> = months_ahead(now).chain(heads.into_iter().map(month_of)).collect();
@@ -127,9 +120,6 @@ pub fn months_ahead(now: DateTime<Utc>) -> impl Iterator<Item = NaiveDate> {
 }
 
 /// Makes the log's partitions for months, each told by its first day, where they are not there.
-///
-/// # Errors
-/// Those of the database.
 pub async fn make_partitions(
     connection: &mut PgConnection,
     months: impl IntoIterator<Item = NaiveDate>,
@@ -145,7 +135,6 @@ pub async fn make_partitions(
 }
 
 /// The first day of the month whose partition holds what is recorded then.
-#[must_use]
 pub fn month_of(recorded_at: DateTime<Utc>) -> NaiveDate {
     let day = recorded_at.date_naive();
     day.with_day(1).unwrap_or(day)

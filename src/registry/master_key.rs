@@ -54,7 +54,6 @@ pub enum MasterKeyError {
 
 impl MasterKey {
     /// A new random key.
-    #[must_use]
     pub fn generate() -> Self {
         Self(SecretBox::new(Box::new(rand::random())))
     }
@@ -70,19 +69,16 @@ impl MasterKey {
     }
 
     /// The key in base64, to be kept.
-    #[must_use]
     pub fn to_base64(&self) -> SecretString {
         STANDARD.encode(self.0.expose_secret()).into()
     }
 
     /// A code by which an installation knows its master key, without telling it.
-    #[must_use]
     pub fn check(&self) -> [u8; 32] {
         self.derive("streamtally: check of the master key")
     }
 
     /// A key for another purpose, from which this one cannot be told.
-    #[must_use]
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose_secret())
             .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
@@ -91,7 +87,6 @@ impl MasterKey {
     }
 
     /// Seals a callback key for one place: the domain's key of this id.
-    #[must_use]
     pub fn seal(&self, key_id: Uuid, domain: &str, callback_key: &SecretString) -> Vec<u8> {
         let nonce: [u8; NONCE_BYTES] = rand::random();
         let place = place(key_id, domain);

@@ -20,12 +20,7 @@ const NEXT_FILE: &str = "master-key.next";
 #[derive(Clone)]
 pub enum MasterKeys {
     /// Given once, by the environment.
-    Given {
-        /// The present key.
-        present: Arc<MasterKey>,
-        /// The next key, during a rotation.
-        next: Option<Arc<MasterKey>>,
-    },
+    Given { present: Arc<MasterKey>, next: Option<Arc<MasterKey>> },
     /// Files of the data folder, read whenever a key is looked for.
     Files(DataDir),
 }

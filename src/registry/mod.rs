@@ -39,9 +39,7 @@ use master_key::{MasterKey, MasterKeyError};
 
 /// A registered domain, ready for use.
 pub struct Domain {
-    /// What admission needs to know.
     pub policy: DomainPolicy,
-    /// The templates whose renditions are notified.
     pub rendition_templates: Vec<String>,
     callback_token_hash: Option<[u8; 32]>,
 }
@@ -50,17 +48,14 @@ pub struct Domain {
 #[derive(Clone)]
 pub struct Registry {
     version: i64,
-    /// What the callback keys are sealed under.
     pub master_key: Arc<MasterKey>,
     domains: Arc<HashMap<String, Domain>>,
-    /// Who may read.
     pub tokens: Tokens,
 }
 
 /// All that is registered as it is kept: keys sealed, tokens hashed.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct RegistryRows {
-    /// What the installation was made with.
     pub installation: InstallationRow,
     domains: Vec<DomainRow>,
     keys: Vec<SigningKeyRow>,
@@ -70,9 +65,6 @@ pub struct RegistryRows {
 
 impl RegistryRows {
     /// Reads everything, in one snapshot.
-    ///
-    /// # Errors
-    /// Those of the database.
     pub async fn read(pool: &PgPool) -> Result<Self, sqlx::Error> {
         let mut snapshot = store::snapshot::begin(pool).await?;
         let installation = store::installation::get_installation(&mut *snapshot).await?;
@@ -90,7 +82,6 @@ impl RegistryRows {
 
 impl Registry {
     /// What these rows register, ready for use.
-    #[must_use]
     pub fn of(rows: &RegistryRows, master_key: Arc<MasterKey>, admin_token: &SecretString) -> Self {
         let opened = |row: &DomainRow| Some((row.domain.clone(), domain_of(row.clone(), &rows.keys, &master_key)?));
         Self {
@@ -102,7 +93,6 @@ impl Registry {
     }
 
     /// The domain of exactly this name.
-    #[must_use]
     pub fn domain(&self, name: &str) -> Option<&Domain> {
         self.domains.get(name)
     }
@@ -110,7 +100,6 @@ impl Registry {
 
 impl Domain {
     /// What kind of path a message came in by; compared in constant time.
-    #[must_use]
     pub fn path_of(&self, callback_token: Option<&str>) -> Path {
         use subtle::ConstantTimeEq;
         let Some(token) = callback_token else { return Path::Open };
@@ -122,14 +111,12 @@ impl Domain {
 }
 
 /// The hash under which the secret part of a callback path is kept.
-#[must_use]
 pub fn hash_callback_token(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
 /// A domain's row with its keys, opened. What cannot be used of a domain is reported and left out, so that it harms no
 /// other.
-#[must_use]
 pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey) -> Option<Domain> {
     let (Some(signature), Some(joiner)) = (signature_rule(&row.signature), Joiner::from_text(&row.joiner)) else {
         tracing::error!(
@@ -167,7 +154,6 @@ pub fn open_key(row: &SigningKeyRow, master_key: &MasterKey) -> Result<SecretStr
 }
 
 /// The rule that is written so, if there is one.
-#[must_use]
 pub fn signature_rule(word: &str) -> Option<SignatureRule> {
     match word {
         "required" => Some(SignatureRule::Required),

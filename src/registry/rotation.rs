@@ -24,12 +24,7 @@ pub enum RotationError {
         "the callback key {key_id} of {domain} is damaged and cannot be opened: remove it with `domain key remove`, \
          then rotate again"
     )]
-    Damaged {
-        /// The key.
-        key_id: Uuid,
-        /// Its domain.
-        domain: String,
-    },
+    Damaged { key_id: Uuid, domain: String },
     /// The database failed.
     #[error("the database cannot be changed")]
     Database(#[from] sqlx::Error),
@@ -40,9 +35,6 @@ pub enum RotationError {
 ///
 /// The files change under the lock of the registry as well, so that two rotations cannot mix up their keys. Interrupted
 /// anywhere, it is completed by the next call: a next key that is there is used, and moved once the database names it.
-///
-/// # Errors
-/// [`RotationError`].
 pub async fn rotate(
     pool: &PgPool,
     keys: &MasterKeys,

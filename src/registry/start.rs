@@ -47,9 +47,7 @@ pub enum StartError {
 
 /// What a process starts with.
 pub struct Start {
-    /// What is registered.
     pub registry: RegistryRows,
-    /// What its callback keys are sealed under.
     pub master_key: Arc<MasterKey>,
     /// Whether the database is ready; else [`prepare_until_done`] makes it.
     pub prepared: bool,
@@ -58,9 +56,6 @@ pub struct Start {
 /// Makes the database ready and reads what is registered; takes the copy while it cannot be reached.
 ///
 /// `waiting` says whether messages wait in the spool, which are those of the copy's installation.
-///
-/// # Errors
-/// [`StartError`].
 pub async fn start(
     pool: &PgPool,
     master_keys: &MasterKeys,

@@ -87,13 +87,11 @@ impl LiveRegistry {
     }
 
     /// The registry now. Cheap: shares what it holds.
-    #[must_use]
     pub fn current(&self) -> Registry {
         self.current.borrow().clone()
     }
 
     /// The master keys that this process knows.
-    #[must_use]
     pub fn master_keys(&self) -> &MasterKeys {
         &self.master_keys
     }

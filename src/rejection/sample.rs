@@ -14,15 +14,11 @@ use crate::model::rejection::SampleSignature;
 /// The first of some refused messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
-    /// When it arrived.
     pub received_at: DateTime<Utc>,
     /// What is wrong with it, if it was not read as a notification. Never quotes it.
     pub problem: Option<String>,
-    /// The provider's word.
     pub event: Option<String>,
-    /// Application.
     pub app: Option<String>,
-    /// Stream name.
     pub stream: Option<String>,
     /// Unix second at which the push began.
     pub publish_timestamp: Option<i64>,
@@ -31,11 +27,8 @@ pub struct Sample {
     pub signature: Option<SampleSignature>,
     /// Whether it came through a secret path, right or wrong.
     pub secret_path: Option<bool>,
-    /// The address that it came from.
     pub source_ip: Option<String>,
-    /// The encoder's address.
     pub client_ip: Option<String>,
-    /// The receiving node's address.
     pub node_ip: Option<String>,
     /// Query string of the push URL, credentials masked.
     pub user_args: Option<String>,

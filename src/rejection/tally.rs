@@ -53,7 +53,6 @@ struct Tally {
 struct Tallies {
     /// By claimed domain; the empty name stands for messages that are counted with others.
     by_domain: HashMap<String, Tally>,
-    /// How many of the names are not registered.
     claimed: usize,
 }
 
@@ -146,9 +145,6 @@ impl Rejections {
     }
 
     /// Writes down what was counted, and forgets what is over. What cannot be written is kept.
-    ///
-    /// # Errors
-    /// Those of the database.
     pub async fn write(&self, pool: &PgPool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
         let rows = rows_of(&self.lock());
         if !rows.is_empty() {

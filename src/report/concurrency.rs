@@ -11,9 +11,7 @@ use super::push::Push;
 /// What was on air at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Point {
-    /// The instant.
     pub at: i64,
-    /// Pushes.
     pub live_sessions: u32,
     /// Streams with at least one of them.
     pub live_streams: u32,
@@ -26,7 +24,6 @@ pub struct Concurrency {
     to: i64,
     horizon: i64,
     step: i64,
-    /// Until when each push is on air, and its stream.
     on_air: BinaryHeap<Reverse<(i64, u32)>>,
     streams: Vec<u32>,
     live_streams: u32,
@@ -36,7 +33,6 @@ pub struct Concurrency {
 
 impl Concurrency {
     /// Counts at `from`, and every `step` seconds from there.
-    #[must_use]
     pub fn new(from: i64, to: i64, horizon: i64, step: i64) -> Self {
         Self {
             from,
@@ -72,7 +68,6 @@ impl Concurrency {
     }
 
     /// The points, and the first instant at which the most pushes were on air; `None` if none ever was.
-    #[must_use]
     pub fn finish(mut self) -> (Vec<Point>, Option<Point>) {
         self.tell_until(self.to.min(self.horizon.saturating_add(1)));
         (self.points, self.peak)

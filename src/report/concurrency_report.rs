@@ -11,9 +11,6 @@ use super::source::Source;
 use super::{ReportError, background};
 
 /// Counts what was on air, as of a moment that is closed: at each step, and at most.
-///
-/// # Errors
-/// [`ReportError`].
 pub async fn count(
     pool: PgPool,
     scope: &Scope,

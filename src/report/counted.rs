@@ -13,16 +13,12 @@ use crate::store::report::{Begun, CountedRow};
 /// A push, and how much of it counts.
 #[derive(Debug, Clone)]
 pub struct Counted {
-    /// The push as it was told of.
     pub push: CountedRow,
     /// Whole seconds that count.
     pub seconds: i64,
 }
 
 /// Pushes that count for a period, as of a moment that is closed: by start and id, after a place, at most `limit`.
-///
-/// # Errors
-/// [`ReportError`].
 pub async fn list(
     pool: &PgPool,
     scope: &Scope,

@@ -28,13 +28,11 @@ pub const COLUMNS: [&str; 13] = [
 ];
 
 /// The line of the columns' names.
-#[must_use]
 pub fn header() -> Vec<u8> {
     record(COLUMNS)
 }
 
 /// The line of a row. What is not told apart is empty.
-#[must_use]
 pub fn line(row: &NamedRow) -> Vec<u8> {
     let name = |name: &Option<String>| name.as_deref().map(guarded).unwrap_or_default();
     let counts = &row.counts;
@@ -59,9 +57,6 @@ pub fn line(row: &NamedRow) -> Vec<u8> {
 }
 
 /// The rows of lines that were written so.
-///
-/// # Errors
-/// When they were not.
 pub fn read_rows(lines: &[u8], has_header: bool) -> Result<Vec<NamedRow>, csv::Error> {
     let mut reader = csv::ReaderBuilder::new().has_headers(has_header).from_reader(lines);
     reader.deserialize().map(|cells| cells.map(|cells: Cells| named(cells))).collect()
@@ -93,19 +88,16 @@ fn named((domain, app, stream, window_start, window_end, numbers): Cells) -> Nam
 const FORMULA_SIGNS: [char; 11] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\''];
 
 /// A text that no spreadsheet takes for a formula.
-#[must_use]
 pub fn guarded(text: &str) -> String {
     if text.starts_with(FORMULA_SIGNS) { format!("'{text}") } else { text.to_owned() }
 }
 
 /// A time, in UTC, to the second.
-#[must_use]
 pub fn time(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// A line of any cells.
-#[must_use]
 pub fn record(cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
     match writer.write_record(cells).and_then(|()| writer.into_inner().map_err(|error| error.into_error().into())) {

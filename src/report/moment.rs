@@ -20,23 +20,18 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// A moment at which and before which nothing is recorded any more, and how far the log reached then.
 #[derive(Debug, Clone)]
 pub struct Moment {
-    /// The moment.
     pub at: DateTime<Utc>,
     reaches: Vec<ReachRow>,
 }
 
 impl Moment {
     /// A moment that is not closed, for what need not be the same when it is asked again.
-    #[must_use]
     pub fn passing(at: DateTime<Utc>) -> Self {
         Self { at, reaches: Vec::new() }
     }
 
     /// Begins to read what is folded, if that is all up to the moment. To be asked of every snapshot: another may be of
     /// another replica, or of a database that has crashed since, and lost what was folded but not yet on disk.
-    ///
-    /// # Errors
-    /// [`ReportError`].
     pub async fn read(&self, pool: &PgPool) -> Result<PgTransaction<'static>, ReportError> {
         let mut snapshot = store::snapshot::begin(pool).await?;
         if store::moment::has_unfolded(&mut *snapshot, self.at, &self.reaches).await? {
@@ -51,9 +46,6 @@ impl Moment {
 ///
 /// While the clocks are off by more than `tolerance`, only a past moment that is closed already is given: any other might
 /// lie in the future, so that what is received later would not be recorded after it.
-///
-/// # Errors
-/// [`ReportError`].
 pub async fn close(
     primary: &PgPool,
     reading: &PgPool,

@@ -20,28 +20,22 @@ use super::{ReportError, background};
 /// A row of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedRow {
-    /// The group.
     pub name: GroupName,
-    /// Begin of its window.
     pub window_start: DateTime<Utc>,
     /// End of its window, exclusive.
     pub window_end: DateTime<Utc>,
-    /// What is counted.
     pub counts: Counts,
 }
 
 /// Where a row stands: its window's begin, and its group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RowPlace {
-    /// Begin of its window.
     pub window_start: DateTime<Utc>,
-    /// The group.
     pub name: GroupName,
 }
 
 impl NamedRow {
     /// Where it stands.
-    #[must_use]
     pub fn place(&self) -> RowPlace {
         RowPlace { window_start: self.window_start, name: self.name.clone() }
     }
@@ -62,7 +56,6 @@ pub struct PushDuration {
     portions: Receiver<Result<Portion, ReportError>>,
     ready: VecDeque<NamedRow>,
     totals: Option<Counts>,
-    /// Whether rows are still asked for.
     wanted: Arc<AtomicBool>,
 }
 
@@ -71,7 +64,6 @@ impl PushDuration {
     /// window, so that the totals are of what follows alone.
     ///
     /// Rows without a second are left out.
-    #[must_use]
     pub fn begin(pool: PgPool, scope: &Scope, layout: Layout, moment: &Moment, after: Option<RowPlace>) -> Self {
         let (sender, portions) = channel(1);
         let (scope, moment, wanted) = (scope.clone(), moment.clone(), Arc::new(AtomicBool::new(true)));
@@ -86,9 +78,6 @@ impl PushDuration {
     }
 
     /// The next row; `None` after the last.
-    ///
-    /// # Errors
-    /// [`ReportError`].
     pub async fn next_row(&mut self) -> Result<Option<NamedRow>, ReportError> {
         while self.ready.is_empty() && self.totals.is_none() {
             self.receive().await?;
@@ -97,9 +86,6 @@ impl PushDuration {
     }
 
     /// Goes on to the end, without giving more rows. What is counted of the whole.
-    ///
-    /// # Errors
-    /// [`ReportError`].
     pub async fn finish(mut self) -> Result<Counts, ReportError> {
         self.wanted.store(false, Ordering::Relaxed);
         loop {
@@ -124,9 +110,7 @@ struct Counting {
     source: Source,
     sweep: Sweep,
     after: Option<RowPlace>,
-    /// Pushes that were read, and are not counted yet.
     pending: VecDeque<Push>,
-    /// Whether all were read.
     at_end: bool,
     totals: Option<Counts>,
 }

@@ -37,20 +37,13 @@ const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 /// What a report is sealed with.
 #[derive(Debug)]
 pub struct Label {
-    /// The moment that it is as of.
     pub as_of: DateTime<Utc>,
-    /// Who seals it.
     pub actor: String,
-    /// The domains that exist for them.
     pub visible_domains: Option<Vec<String>>,
-    /// What it was asked for.
     pub parameters: Value,
 }
 
 /// Begins to seal a report: from now on it is listed. To be followed by [`seal`].
-///
-/// # Errors
-/// Those of the database.
 pub async fn begin(pool: &PgPool, label: Label, now: DateTime<Utc>) -> Result<SealedReportRow, sqlx::Error> {
     let Label { as_of, actor, visible_domains, parameters } = label;
     let sealed_report_id = Uuid::new_v4();
@@ -150,9 +143,6 @@ async fn fail_abandoned(pool: &PgPool) -> Result<usize, sqlx::Error> {
 }
 
 /// Deletes a report. False when there is no such report.
-///
-/// # Errors
-/// Those of the database.
 pub async fn delete(
     pool: &PgPool,
     actor: &Actor,
@@ -201,30 +191,21 @@ impl SealedRows {
 /// A row that is otherwise today: `None` where there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Its group.
     pub name: GroupName,
-    /// Begin of its window.
     pub window_start: DateTime<Utc>,
-    /// End of its window.
     pub window_end: DateTime<Utc>,
-    /// What was sealed.
     pub sealed: Option<Counts>,
-    /// What the log says today.
     pub today: Option<Counts>,
 }
 
 impl Difference {
     /// Where it stands.
-    #[must_use]
     pub fn place(&self) -> RowPlace {
         RowPlace { window_start: self.window_start, name: self.name.clone() }
     }
 }
 
 /// The rows of a sealed report that a report of the same today would have otherwise, after a place, at most `limit`.
-///
-/// # Errors
-/// [`ReportError`].
 pub async fn list_differences(
     pool: &PgPool,
     sealed_report_id: Uuid,

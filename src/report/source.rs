@@ -36,14 +36,12 @@ type Batch = Result<Option<Vec<PushesRow>>, ReportError>;
 pub struct Source {
     batches: Receiver<Batch>,
     group_by: GroupBy,
-    /// Numbered by their places.
     groups: IndexSet<GroupName>,
     streams: IndexSet<Uuid>,
 }
 
 impl Source {
     /// Begins to read: what was on air at `from` and began before, then what began in `[from, to)`.
-    #[must_use]
     pub fn open(
         pool: PgPool,
         moment: Moment,
@@ -62,9 +60,6 @@ impl Source {
     }
 
     /// The next pushes, in the order of their starts; `None` after the last.
-    ///
-    /// # Errors
-    /// [`ReportError`].
     pub async fn next_batch(&mut self) -> Result<Option<Vec<Push>>, ReportError> {
         let Some(rows) = self.batches.recv().await.unwrap_or(Err(sqlx::Error::WorkerCrashed.into()))? else {
             return Ok(None);
@@ -78,7 +73,6 @@ impl Source {
     }
 
     /// The name of a group.
-    #[must_use]
     pub fn name(&self, group: u32) -> &GroupName {
         match usize::try_from(group).ok().and_then(|group| self.groups.get_index(group)) {
             Some(name) => name,

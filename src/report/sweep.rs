@@ -16,9 +16,7 @@ use crate::model::report::Certainty;
 /// What is counted of a group in a window, or of a whole report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Pushes that were on air in it, or began in it.
     pub sessions: i64,
-    /// Pushes that began in it.
     pub sessions_started: i64,
     /// Seconds of pushes whose end is known.
     pub confirmed_seconds: i64,
@@ -28,13 +26,11 @@ pub struct Counts {
     pub open_seconds: i64,
     /// Seconds in which a stream was on air, summed over streams.
     pub on_air_seconds: i64,
-    /// The most pushes that were on air at one instant.
     pub peak_live_sessions: i64,
 }
 
 impl Counts {
     /// Seconds of all pushes.
-    #[must_use]
     pub fn push_seconds(&self) -> i64 {
         self.confirmed_seconds + self.estimated_seconds + self.open_seconds
     }
@@ -43,11 +39,9 @@ impl Counts {
 /// A row of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// The group.
     pub group: u32,
     /// When its window begins and ends, in Unix seconds.
     pub window: (i64, i64),
-    /// What is counted.
     pub counts: Counts,
 }
 
@@ -111,15 +105,12 @@ struct OnAir {
 pub struct Sweep {
     /// When windows begin, and after those when the last one ends.
     bounds: Vec<i64>,
-    /// Which window is open.
     window: usize,
-    /// The last instant that counts.
     horizon: i64,
     on_air: BinaryHeap<Reverse<OnAir>>,
     groups: Vec<Tally>,
     /// Those of the open window, in no order.
     listed: Vec<u32>,
-    /// How many pushes of each stream are on air.
     streams: Vec<u32>,
     whole: Tally,
     rows: Vec<Row>,
@@ -127,7 +118,6 @@ pub struct Sweep {
 
 impl Sweep {
     /// A sweep over these windows, which are those of [`list_bounds`](super::window::list_bounds), up to a horizon.
-    #[must_use]
     pub fn new(mut bounds: Vec<i64>, horizon: i64) -> Self {
         // Nothing is known of a period that begins at the horizon or later.
         bounds.truncate(if bounds.first().is_some_and(|from| *from < horizon) { bounds.len() } else { 0 });
@@ -148,7 +138,6 @@ impl Sweep {
     }
 
     /// From when on a push counts; `None` if it does not.
-    #[must_use]
     pub fn counts_from(&self, push: &Push) -> Option<i64> {
         let from = *self.bounds.first()?;
         let counts = push.started < self.horizon && (push.started >= from || push.ended > from);

@@ -32,7 +32,6 @@ pub enum Division {
 ///
 /// Gives the instants at which they begin, and after those `to`, where the last ends: if the horizon cuts the period, it
 /// ends earlier, where its window does. A period that is empty, or begins at the horizon or later, has none.
-#[must_use]
 pub fn list_bounds(from: i64, to: i64, horizon: i64, division: Division, zone: Tz) -> Vec<i64> {
     if from >= to || from >= horizon {
         return Vec::new();
@@ -55,7 +54,6 @@ pub fn list_bounds(from: i64, to: i64, horizon: i64, division: Division, zone: T
 }
 
 /// The first instant of a date; `None` for dates beyond those that can be told.
-#[must_use]
 pub fn begin_of_date(zone: Tz, date: NaiveDate) -> Option<i64> {
     let midnight = date.and_time(NaiveTime::MIN);
     let mut early = midnight.and_utc().timestamp() - FURTHEST;

@@ -75,19 +75,14 @@ const MAX_SEALINGS: usize = 8;
 
 /// What an application is made of, beside its settings.
 pub struct Ingredients {
-    /// The folder for what this process keeps on disk.
     pub data_dir: PathBuf,
-    /// The database.
     pub database: PgConnectOptions,
     /// Where queries go; to the same database when `None`.
     pub read_database: Option<PgConnectOptions>,
-    /// The master keys that are known.
     pub master_keys: MasterKeys,
-    /// The administrator's token.
     pub admin_token: SecretString,
     /// What HTTPS is served with; plain HTTP when `None`.
     pub certificate: Option<Certificate>,
-    /// Renders the metrics.
     pub metrics: PrometheusHandle,
 }
 
@@ -109,7 +104,6 @@ pub struct Application {
     work_pool: PgPool,
     feed: Feed,
     stopping: CancellationToken,
-    /// Of a process that folds.
     fold_pool: Option<PgPool>,
     metrics: PrometheusHandle,
     notes: Notes,
@@ -203,25 +197,21 @@ impl Application {
     }
 
     /// What handlers share.
-    #[must_use]
     pub fn state(&self) -> Data<AppState> {
         self.state.clone()
     }
 
     /// The address that is listened on.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The connections that are open. Swept by itself while the application runs.
-    #[must_use]
     pub fn connections(&self) -> Connections {
         self.connections.clone()
     }
 
     /// How it is spoken to there: `https`, else `http`.
-    #[must_use]
     pub fn scheme(&self) -> &'static str {
         if self.certificate.is_some() { "https" } else { "http" }
     }

@@ -60,7 +60,6 @@ pub struct Sampler {
 
 impl Sampler {
     /// Looks at the process with this state. `fold_pool` is there where it folds.
-    #[must_use]
     pub fn new(state: Data<AppState>, fold_pool: Option<PgPool>, connections: Connections) -> Self {
         register_meters(&state.roles);
         Self { state, fold_pool, connections, wrong_clock: None }

@@ -9,7 +9,6 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// An address's text in its canonical form. What is no address is its own.
-#[must_use]
 pub fn canonical(text: &str) -> Cow<'_, str> {
     match Address::parse(text) {
         Some(address) => {
@@ -21,7 +20,6 @@ pub fn canonical(text: &str) -> Cow<'_, str> {
 }
 
 /// What two texts in canonical form say together of one address; `None` when they contradict each other.
-#[must_use]
 pub(super) fn meet(one: &str, other: &str) -> Option<String> {
     match (is_masked_whole(one), is_masked_whole(other)) {
         (true, true) => return Some(one.max(other).to_owned()),

@@ -5,11 +5,9 @@ use chrono::{DateTime, Utc};
 /// One entry of the log, as far as folding cares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it stands in its shard's log.
     pub position: i64,
     /// The database's clock when it was appended; grows with the position.
     pub recorded_at: DateTime<Utc>,
-    /// What it says.
     pub fact: Fact,
 }
 
@@ -27,20 +25,11 @@ pub enum Fact {
     /// An operator let a quarantined message count: it is folded as if it had been accepted.
     Released(Box<Fact>),
     /// A later push of the stream began, so this one is over.
-    Superseded {
-        /// When the later push began.
-        ended_at: DateTime<Utc>,
-    },
+    Superseded { ended_at: DateTime<Utc> },
     /// No end came for so long that none will.
-    TimedOut {
-        /// When the push is taken to have ended.
-        ended_at: DateTime<Utc>,
-    },
+    TimedOut { ended_at: DateTime<Utc> },
     /// An operator says when the push ended.
-    OperatorEnd {
-        /// When the push ended.
-        ended_at: DateTime<Utc>,
-    },
+    OperatorEnd { ended_at: DateTime<Utc> },
     /// An operator takes that back.
     OperatorEndWithdrawn,
 }
@@ -48,11 +37,9 @@ pub enum Fact {
 /// One message of the provider that counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// Our clock when it arrived.
     pub received_at: DateTime<Utc>,
     /// When its signature expires; `None` when it is not signed. The message was made before that.
     pub signature_expires_at: Option<DateTime<Utc>>,
-    /// Its signature was used by another push before.
     pub shares_signature: bool,
     /// What it says beside the key. Not covered by the signature: shown, never billed by.
     pub details: Details,

@@ -15,23 +15,15 @@ use super::outcome::{Outcome, Outcomes};
 /// What the log says of one session so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Session {
-    /// First receipt of a start.
     pub start_received_at: Option<DateTime<Utc>>,
-    /// How often a start was received.
     pub start_deliveries: i32,
-    /// First receipt of an end.
     pub end_received_at: Option<DateTime<Utc>>,
-    /// How often an end was received.
     pub end_deliveries: i32,
     /// The earliest whole second by which the end is known to have happened, from the provider's messages.
     pub end_noticed_at: Option<DateTime<Utc>>,
-    /// The end inferred from a later push.
     pub superseded_at: Option<DateTime<Utc>>,
-    /// The end inferred from long silence.
     pub timed_out_at: Option<DateTime<Utc>>,
-    /// The end that an operator has set.
     pub operator_ended_at: Option<DateTime<Utc>>,
-    /// Quarantined messages that were not released.
     pub quarantined_messages: i32,
     /// Two starts came from different addresses: two pushes began in one second.
     pub key_conflict: bool,
@@ -41,22 +33,18 @@ pub struct Session {
     pub details: Details,
     /// What all starts together say of the addresses, else the first end.
     pub addresses: Addresses,
-    /// Since when all this makes of it what it does.
     pub outcomes: Outcomes,
     /// Position of the first entry folded; 0 before it.
     pub first_position: i64,
     /// Position of the last entry folded; 0 before the first.
     pub last_position: i64,
-    /// When that entry was recorded.
     pub last_recorded_at: DateTime<Utc>,
 }
 
 /// Addresses in canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Addresses {
-    /// The encoder's.
     pub client: Option<String>,
-    /// The receiving node's.
     pub node: Option<String>,
 }
 

@@ -16,18 +16,14 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x7d9b_2a54_1c0e_4f4e_9a58_5f0c_6b1e_83d
 /// A stream: what an encoder can push to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StreamKey {
-    /// Ingest domain.
     pub domain: String,
-    /// Application.
     pub app: String,
-    /// Stream name.
     pub stream: String,
 }
 
 /// A session: one push of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SessionKey {
-    /// The stream that was pushed.
     pub stream: StreamKey,
     /// Unix second at which the push began; what tells two pushes of a stream apart.
     pub publish_timestamp: i64,
@@ -43,7 +39,6 @@ pub struct SessionId(pub Uuid);
 
 impl StreamKey {
     /// The id of this stream.
-    #[must_use]
     pub fn id(&self) -> StreamId {
         StreamId(Uuid::new_v5(&NAMESPACE, self.joined().as_bytes()))
     }
@@ -52,7 +47,6 @@ impl StreamKey {
     ///
     /// # Panics
     /// When `shards` is not positive, which no installation is made with.
-    #[must_use]
     pub fn shard(&self, shards: i16) -> i16 {
         assert!(shards > 0, "an installation has at least one shard");
         let as_signed = [self.domain.as_str(), &self.app, &self.stream].concat();
@@ -68,7 +62,6 @@ impl StreamKey {
 
 impl SessionKey {
     /// The id of this session.
-    #[must_use]
     pub fn id(&self) -> SessionId {
         let name = format!("{}\0{}", self.stream.joined(), self.publish_timestamp);
         SessionId(Uuid::new_v5(&NAMESPACE, name.as_bytes()))
@@ -79,7 +72,6 @@ impl SessionKey {
 ///
 /// # Panics
 /// When it is not a timestamp of ten digits or fewer, which neither the parser nor the schema lets through.
-#[must_use]
 pub fn started_at(publish_timestamp: i64) -> DateTime<Utc> {
     match DateTime::from_timestamp(publish_timestamp, 0) {
         Some(time) => time,

@@ -10,7 +10,6 @@ use super::fold::Session;
 use crate::model::session::{EndSource, Flag, Status};
 
 /// Whether the session is on air.
-#[must_use]
 pub fn status(session: &Session, started_at: DateTime<Utc>) -> Status {
     if session.start_deliveries == 0 && session.end_deliveries == 0 {
         Status::Unseen
@@ -22,13 +21,11 @@ pub fn status(session: &Session, started_at: DateTime<Utc>) -> Status {
 }
 
 /// When the session ended and who says so; never before its start. `None` while it is live or unseen.
-#[must_use]
 pub fn end(session: &Session, started_at: DateTime<Utc>) -> Option<(DateTime<Utc>, EndSource)> {
     found_end(session).map(|(ended_at, source)| (ended_at.max(started_at), source))
 }
 
 /// Whether an end of the session is known.
-#[must_use]
 pub fn has_ended(session: &Session) -> bool {
     found_end(session).is_some()
 }
@@ -50,7 +47,6 @@ pub(super) fn found_end(session: &Session) -> Option<(DateTime<Utc>, EndSource)>
 }
 
 /// What a reader should know about the session.
-#[must_use]
 pub fn flags(session: &Session, started_at: DateTime<Utc>) -> Vec<Flag> {
     let is_set = |flag: &Flag| match flag {
         Flag::StartMissing => session.end_deliveries > 0 && session.start_deliveries == 0,
@@ -63,13 +59,11 @@ pub fn flags(session: &Session, started_at: DateTime<Utc>) -> Vec<Flag> {
 }
 
 /// Whole seconds that a session has lasted, at `as_of` if it is live; never negative.
-#[must_use]
 pub fn duration_seconds(started_at: DateTime<Utc>, ended_at: Option<DateTime<Utc>>, as_of: DateTime<Utc>) -> i64 {
     (ended_at.unwrap_or(as_of) - started_at).num_seconds().max(0)
 }
 
 /// Whether a session that is live at `as_of` has been so for longer than `unconfirmed_after`.
-#[must_use]
 pub fn is_unconfirmed(
     started_at: DateTime<Utc>,
     ended_at: Option<DateTime<Utc>>,

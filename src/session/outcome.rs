@@ -21,11 +21,9 @@ pub struct Outcome {
 /// An outcome that holds no longer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EarlierOutcome {
-    /// From when on it held.
     pub known_from: DateTime<Utc>,
     /// Until when it held, exclusive.
     pub known_until: DateTime<Utc>,
-    /// What it was.
     pub outcome: Outcome,
 }
 
@@ -38,7 +36,6 @@ pub struct Outcomes {
     pub outcome_at: Option<DateTime<Utc>>,
     /// Before `outcome_at` it was not just live: what it was is kept apart.
     pub revised: bool,
-    /// Those that are to be kept apart, and are not yet.
     pub earlier: Vec<EarlierOutcome>,
 }
 

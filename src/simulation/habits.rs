@@ -10,7 +10,6 @@ pub struct Habits {
     pub median_seconds: f64,
     /// How much lengths differ: the standard deviation of their logarithm.
     pub spread: f64,
-    /// The mean time between two pushes.
     pub break_seconds: f64,
 }
 
@@ -40,9 +39,7 @@ const THIRTEENFOLD: f64 = 0.0005;
 /// One push, and what comes after it. Times are milliseconds after its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Course {
-    /// How long it lasts.
     pub length: i64,
-    /// When the message of its start arrives, each time.
     pub starts_told: Vec<i64>,
     /// When the message of its end arrives, each time; never, if that is lost.
     pub ends_told: Vec<i64>,

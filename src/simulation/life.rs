@@ -20,15 +20,12 @@ pub enum What {
 /// A message that is sent. Times are Unix milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Telling {
-    /// When it is sent.
     pub sent_at: i64,
     /// When what it tells of happened; signed then.
     pub happened_at: i64,
-    /// The number of the stream.
     pub stream: u32,
     /// Unix second at which the push began.
     pub publish_timestamp: i64,
-    /// What it tells.
     pub what: What,
 }
 
@@ -56,7 +53,6 @@ pub struct Life {
 
 impl Life {
     /// Streams that begin after a moment (Unix milliseconds): so many of each habit, numbered through.
-    #[must_use]
     pub fn new(seed: u64, from: i64, kinds: &[(u32, Habits)]) -> Self {
         let mut life = Self { random: StdRng::seed_from_u64(seed), habits: kinds.to_vec(), next: BinaryHeap::new() };
         let streams: u32 = kinds.iter().map(|(count, _)| count).sum();

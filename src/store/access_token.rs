@@ -10,28 +10,20 @@ use crate::model::access::Scope;
 /// One token.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct AccessTokenRow {
-    /// Its id.
     pub token_id: Uuid,
-    /// What it was made for.
     pub name: String,
     /// SHA-256 of the token.
     pub token_hash: Vec<u8>,
-    /// What it may do.
     pub scopes: Vec<Scope>,
     /// The domains that exist for it; all when `None`.
     pub domains: Option<Vec<String>>,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it stops working.
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was last used, as far as that is written down.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
 /// Every token, oldest first.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_access_tokens(executor: impl PgExecutor<'_>) -> Result<Vec<AccessTokenRow>, sqlx::Error> {
     sqlx::query_as!(
         AccessTokenRow,
@@ -43,9 +35,6 @@ pub async fn list_access_tokens(executor: impl PgExecutor<'_>) -> Result<Vec<Acc
 }
 
 /// Adds a token.
-///
-/// # Errors
-/// Those of the database.
 pub async fn insert_access_token(executor: impl PgExecutor<'_>, row: &AccessTokenRow) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into access_token (token_id, name, token_hash, scopes, domains, created_at, expires_at)
@@ -64,18 +53,12 @@ pub async fn insert_access_token(executor: impl PgExecutor<'_>, row: &AccessToke
 }
 
 /// Removes a token. False when there is no such token.
-///
-/// # Errors
-/// Those of the database.
 pub async fn delete_access_token(executor: impl PgExecutor<'_>, token_id: Uuid) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!("delete from access_token where token_id = $1", token_id).execute(executor).await?;
     Ok(done.rows_affected() > 0)
 }
 
 /// Writes down when tokens were last used. Tokens that are gone are passed over.
-///
-/// # Errors
-/// Those of the database.
 pub async fn update_last_uses(
     executor: impl PgExecutor<'_>,
     token_ids: &[Uuid],

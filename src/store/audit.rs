@@ -10,28 +10,19 @@ use crate::model::access::Act;
 /// One administrative act.
 #[derive(Debug, Clone)]
 pub struct AuditRow {
-    /// Its id.
     pub audit_id: Uuid,
-    /// When it was done.
     pub done_at: DateTime<Utc>,
-    /// Who did it.
     pub actor: String,
     /// The token that did it; `None` for the administrator's own, and for commands.
     pub token_id: Option<Uuid>,
-    /// What was done.
     pub act: Act,
-    /// The domain that it is about.
     pub domain: Option<String>,
-    /// The key, token or log entry that it was done to.
     pub subject_id: Option<Uuid>,
     /// What else there is to say; never a secret.
     pub details: Option<Value>,
 }
 
 /// Writes an act down.
-///
-/// # Errors
-/// Those of the database.
 pub async fn insert_audit_entry(executor: impl PgExecutor<'_>, row: &AuditRow) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into audit_entry (audit_id, done_at, actor, token_id, act, domain, subject_id, details)
@@ -51,9 +42,6 @@ pub async fn insert_audit_entry(executor: impl PgExecutor<'_>, row: &AuditRow) -
 }
 
 /// Acts, newest first, after a place in that order, at most `limit`.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_audit_entries(
     executor: impl PgExecutor<'_>,
     after: Option<(DateTime<Utc>, Uuid)>,

@@ -7,7 +7,6 @@ use uuid::Uuid;
 /// Which broadcasts are wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct BroadcastFilter {
-    /// The stream.
     pub stream_id: Uuid,
     /// The longest gap, in seconds, that does not end a broadcast.
     pub merge_gap_seconds: u32,
@@ -18,22 +17,17 @@ pub struct BroadcastFilter {
 /// One broadcast.
 #[derive(Debug, Clone)]
 pub struct BroadcastRow {
-    /// When its first session began.
     pub started_at: DateTime<Utc>,
     /// When the last of its sessions ended; `None` while one is live.
     pub ended_at: Option<DateTime<Utc>>,
     /// Whole seconds during which at least one of its sessions was on air.
     pub on_air_seconds: i64,
-    /// How often none was, in between.
     pub interruptions: i64,
     /// Its sessions, in the order of their starts.
     pub session_ids: Vec<Uuid>,
 }
 
 /// The broadcasts of a stream, newest first, of those that began before `before`, at most `limit`.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_broadcasts(
     executor: impl PgExecutor<'_>,
     filter: BroadcastFilter,

@@ -4,9 +4,6 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 /// How far each shard is folded, in their order.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_folded_positions(executor: impl PgExecutor<'_>) -> Result<Vec<i64>, sqlx::Error> {
     sqlx::query_scalar!("select position from fold_progress order by shard").fetch_all(executor).await
 }
@@ -14,17 +11,12 @@ pub async fn list_folded_positions(executor: impl PgExecutor<'_>) -> Result<Vec<
 /// A session, by its shard and its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChangedSessionRow {
-    /// The stream's shard.
     pub shard: i16,
-    /// The session's id.
     pub session_id: Uuid,
 }
 
 /// The sessions that entries after `from` up to `to` are about, by the shards' positions, in the order of the last of these
 /// entries.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_changed_sessions(
     executor: impl PgExecutor<'_>,
     from: &[i64],

@@ -20,9 +20,6 @@ pub const REGISTRY: &str = "streamtally_registry";
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Tells every process that listens; within a transaction, when it commits.
-///
-/// # Errors
-/// Those of the database.
 pub async fn notify(executor: impl PgExecutor<'_>, channel: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("select pg_notify($1, '')", channel).execute(executor).await?;
     Ok(())

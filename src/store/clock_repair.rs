@@ -9,18 +9,13 @@ use sqlx::{PgConnection, PgExecutor};
 /// The events that are recorded after a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AheadRow {
-    /// How many there are.
     pub events: i64,
-    /// In how many shards.
     pub shards: i64,
     /// When the newest of them is recorded; `None` when there is none.
     pub newest: Option<DateTime<Utc>>,
 }
 
 /// The events that are recorded after a time.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_events_after(executor: impl PgExecutor<'_>, time: DateTime<Utc>) -> Result<AheadRow, sqlx::Error> {
     sqlx::query_as!(
         AheadRow,
@@ -33,9 +28,6 @@ pub async fn get_events_after(executor: impl PgExecutor<'_>, time: DateTime<Utc>
 }
 
 /// Moves what is recorded after `present` to it: to be called with the heads of all shards held, and nothing folding.
-///
-/// # Errors
-/// Those of the database.
 pub async fn update_times_after(connection: &mut PgConnection, present: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!("update log_entry set recorded_at = $1 where recorded_at > $1", present)
         .execute(&mut *connection)

@@ -7,30 +7,21 @@ use sqlx::PgExecutor;
 /// One registered domain.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DomainRow {
-    /// Its name.
     pub domain: String,
     /// `required` or `none`.
     pub signature: String,
     /// The applications that may send; all when `None`.
     pub apps: Option<Vec<String>>,
-    /// What stands between the signed fields.
     pub joiner: String,
-    /// The templates whose renditions are notified.
     pub rendition_templates: Vec<String>,
-    /// Whether several pushers of one stream are normal.
     pub concurrent_pushes: bool,
     /// SHA-256 of the secret part of the callback path.
     pub callback_token_hash: Option<Vec<u8>>,
-    /// When it was registered.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
 }
 
 /// Every domain, by name.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_domains(executor: impl PgExecutor<'_>) -> Result<Vec<DomainRow>, sqlx::Error> {
     sqlx::query_as!(
         DomainRow,
@@ -43,9 +34,6 @@ pub async fn list_domains(executor: impl PgExecutor<'_>) -> Result<Vec<DomainRow
 }
 
 /// One domain.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_domain(executor: impl PgExecutor<'_>, domain: &str) -> Result<Option<DomainRow>, sqlx::Error> {
     sqlx::query_as!(
         DomainRow,
@@ -59,9 +47,6 @@ pub async fn get_domain(executor: impl PgExecutor<'_>, domain: &str) -> Result<O
 }
 
 /// Registers a domain or changes it; its keys, secret path and `created_at` stay.
-///
-/// # Errors
-/// Those of the database.
 pub async fn upsert_domain(executor: impl PgExecutor<'_>, row: &DomainRow) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into ingest_domain
@@ -86,9 +71,6 @@ pub async fn upsert_domain(executor: impl PgExecutor<'_>, row: &DomainRow) -> Re
 }
 
 /// Gives a domain another secret path. False when there is no such domain.
-///
-/// # Errors
-/// Those of the database.
 pub async fn update_callback_token_hash(
     executor: impl PgExecutor<'_>,
     domain: &str,
@@ -107,9 +89,6 @@ pub async fn update_callback_token_hash(
 }
 
 /// Removes a domain and its keys; its history stays. False when there is no such domain.
-///
-/// # Errors
-/// Those of the database.
 pub async fn delete_domain(executor: impl PgExecutor<'_>, domain: &str) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!("delete from ingest_domain where domain = $1", domain).execute(executor).await?;
     Ok(done.rows_affected() > 0)

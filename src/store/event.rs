@@ -13,35 +13,22 @@ pub struct EventRow {
     pub shard: i16,
     /// Its position in the shard; never shown, it only orders.
     pub position: i64,
-    /// Its id.
     pub event_id: Uuid,
-    /// The session that it is about.
     pub session_id: Uuid,
-    /// Ingest domain.
     pub domain: String,
-    /// Application.
     pub app: String,
-    /// Stream name.
     pub stream: String,
     /// Unix seconds.
     pub publish_timestamp: i64,
-    /// The provider's word, or one of ours.
     pub event: String,
-    /// When it arrived.
     pub received_at: DateTime<Utc>,
-    /// When it was appended.
     pub recorded_at: DateTime<Utc>,
-    /// Whether it counts.
     pub disposition: Disposition,
-    /// Why it does not, or did not.
     pub reason: Option<QuarantineReason>,
     /// When an operator let it count, if it was quarantined.
     pub released_at: Option<DateTime<Utc>>,
-    /// The quarantined entry that this one lets count.
     pub original_event_id: Option<Uuid>,
-    /// How it was signed.
     pub signature: Option<Signature>,
-    /// The key that the signature fits.
     pub key_id: Option<Uuid>,
     /// When its signature expires, in Unix seconds.
     pub auth_timestamp: Option<i64>,
@@ -49,24 +36,16 @@ pub struct EventRow {
     pub signature_shared_with: Option<Uuid>,
     /// The unsigned members that are not quite as they were sent.
     pub altered: Option<Vec<AlteredMember>>,
-    /// The operator.
     pub actor: Option<String>,
-    /// The operator's reason.
     pub note: Option<String>,
-    /// The encoder's address.
     pub client_ip: Option<String>,
-    /// The receiving node's address.
     pub node_ip: Option<String>,
-    /// The address that the message came from.
     pub source_ip: Option<String>,
     /// Query string of the push URL, masked.
     pub user_args: Option<String>,
 }
 
 /// The log of one session, newest first, before a position, at most `limit` entries.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_session_events(
     executor: impl PgExecutor<'_>,
     session_id: Uuid,
@@ -95,9 +74,6 @@ pub async fn list_session_events(
 }
 
 /// One quarantined entry.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_quarantined_event(
     executor: impl PgExecutor<'_>,
     event_id: Uuid,
@@ -118,9 +94,6 @@ pub async fn get_quarantined_event(
 }
 
 /// What an operator last said about the end of a session: the event's word.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_last_operator_event(
     executor: impl PgExecutor<'_>,
     session_id: Uuid,
@@ -158,9 +131,6 @@ pub async fn get_session_event(
 }
 
 /// Makes other operators who would do something to this entry or session wait, as long as this connection lasts.
-///
-/// # Errors
-/// Those of the database.
 pub async fn lock_for_operators(executor: impl PgExecutor<'_>, id: Uuid) -> Result<(), sqlx::Error> {
     let (high, low) = id.as_u64_pair();
     sqlx::query!("select pg_advisory_lock($1)", (high ^ low).cast_signed()).execute(executor).await?;

@@ -12,7 +12,6 @@ use crate::model::filter::EventFilter;
 pub struct EventScope<'a> {
     /// The domains that exist for the caller; all when `None`.
     pub visible_domains: Option<&'a [String]>,
-    /// Only what is quarantined and not released.
     pub waiting: bool,
 }
 
@@ -20,9 +19,6 @@ pub struct EventScope<'a> {
 pub type EventPlace = (DateTime<Utc>, i16, i64);
 
 /// The entries that fit, newest first, after a place, at most `limit`.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_events(
     executor: impl PgExecutor<'_>,
     scope: EventScope<'_>,

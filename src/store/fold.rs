@@ -8,29 +8,22 @@ use super::column;
 /// How far a shard has been folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProgressRow {
-    /// The shard.
     pub shard: i16,
     /// Position of the last entry folded; 0 before the first.
     pub position: i64,
-    /// When that entry was recorded.
     pub recorded_at: DateTime<Utc>,
 }
 
 /// A shard whose log reaches further than its folding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaggingRow {
-    /// The shard.
     pub shard: i16,
-    /// How many entries it is behind.
     pub entries: i64,
     /// Whether shards are spread over a cluster, which takes only one for a transaction.
     pub distributed: bool,
 }
 
 /// The shards whose log reaches further than their folding, in their order.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_lagging_shards(executor: impl PgExecutor<'_>) -> Result<Vec<LaggingRow>, sqlx::Error> {
     sqlx::query_as!(
         LaggingRow,
@@ -45,9 +38,6 @@ pub async fn list_lagging_shards(executor: impl PgExecutor<'_>) -> Result<Vec<La
 }
 
 /// Takes shards for folding, to the end of the transaction: those of these that no other folder has.
-///
-/// # Errors
-/// Those of the database.
 pub async fn lock_progress(executor: impl PgExecutor<'_>, shards: &[i16]) -> Result<Vec<ProgressRow>, sqlx::Error> {
     sqlx::query_as!(
         ProgressRow,
@@ -60,9 +50,6 @@ pub async fn lock_progress(executor: impl PgExecutor<'_>, shards: &[i16]) -> Res
 }
 
 /// Says how far shards have been folded.
-///
-/// # Errors
-/// Those of the database.
 pub async fn update_progress(executor: impl PgExecutor<'_>, folded: &[ProgressRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update fold_progress progress set position = folded.position, recorded_at = folded.recorded_at
@@ -80,16 +67,11 @@ pub async fn update_progress(executor: impl PgExecutor<'_>, folded: &[ProgressRo
 /// How far folding is behind the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LagRow {
-    /// Entries that are not folded.
     pub entries: i64,
-    /// When the oldest of them was recorded.
     pub oldest_recorded_at: Option<DateTime<Utc>>,
 }
 
 /// How far folding is behind, over all shards.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_lag(executor: impl PgExecutor<'_>) -> Result<LagRow, sqlx::Error> {
     sqlx::query_as!(
         LagRow,

@@ -7,28 +7,19 @@ use uuid::Uuid;
 /// A live session, and when it is found to have ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindingRow {
-    /// The stream's shard.
     pub shard: i16,
-    /// The session's id.
     pub session_id: Uuid,
-    /// Ingest domain.
     pub domain: String,
-    /// Application.
     pub app: String,
-    /// Stream name.
     pub stream: String,
     /// Unix seconds.
     pub publish_timestamp: i64,
-    /// When it ended.
     pub ended_at: DateTime<Utc>,
 }
 
 /// Live sessions of whose stream a later one has lasted for `lasting` at `now`; each ended when the first such began.
 /// A later one lasts since its start was received, so that an end on its way can still arrive. Not of domains where several
 /// pushers of a stream are normal. At most `limit`.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_superseded(
     executor: impl PgExecutor<'_>,
     now: DateTime<Utc>,
@@ -62,9 +53,6 @@ pub async fn list_superseded(
 }
 
 /// Sessions that are live and began until `started_until`. `ended_at` is when they began. At most `limit`.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_live_since(
     executor: impl PgExecutor<'_>,
     started_until: DateTime<Utc>,
@@ -85,9 +73,6 @@ pub async fn list_live_since(
 }
 
 /// Makes this transaction the only one that infers; false when another is at it.
-///
-/// # Errors
-/// Those of the database.
 pub async fn try_lock_inference(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock(hashtext('streamtally: inference')) as "locked!""#)
         .fetch_one(executor)
@@ -95,9 +80,6 @@ pub async fn try_lock_inference(executor: impl PgExecutor<'_>) -> Result<bool, s
 }
 
 /// Keeps others from inferring, as long as this connection lasts. Waits for who is at it.
-///
-/// # Errors
-/// Those of the database.
 pub async fn lock_inference(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("select pg_advisory_lock(hashtext('streamtally: inference'))").execute(executor).await?;
     Ok(())
@@ -106,16 +88,12 @@ pub async fn lock_inference(executor: impl PgExecutor<'_>) -> Result<(), sqlx::E
 /// How far each shard's log reaches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeadsRow {
-    /// The shards.
     pub shards: Vec<i16>,
     /// Their newest positions, in the same order.
     pub positions: Vec<i64>,
 }
 
 /// How far the log reaches.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_heads(executor: impl PgExecutor<'_>) -> Result<HeadsRow, sqlx::Error> {
     sqlx::query_as!(
         HeadsRow,
@@ -128,9 +106,6 @@ pub async fn get_heads(executor: impl PgExecutor<'_>) -> Result<HeadsRow, sqlx::
 }
 
 /// Whether the log is folded as far as it reached then.
-///
-/// # Errors
-/// Those of the database.
 pub async fn is_folded_to(executor: impl PgExecutor<'_>, heads: &HeadsRow) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select not exists (

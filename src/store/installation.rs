@@ -8,22 +8,15 @@ use uuid::Uuid;
 /// What the installation was made with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstallationRow {
-    /// By which it is known from others.
     pub installation_id: Uuid,
-    /// The number of shards.
     pub shards: i16,
     /// Whether they are spread over the nodes of a Citus cluster: then each is appended to where it is.
     pub distributed: bool,
-    /// A code made with the master key.
     pub master_key_check: Vec<u8>,
-    /// Grows with every change of the registry.
     pub registry_version: i64,
 }
 
 /// Makes the installation unless it is made already.
-///
-/// # Errors
-/// Those of the database.
 pub async fn insert_installation(
     executor: impl PgExecutor<'_>,
     installation_id: Uuid,
@@ -46,9 +39,6 @@ pub async fn insert_installation(
 }
 
 /// Makes the head, the horizon and the progress of each shard, where they are not made already.
-///
-/// # Errors
-/// Those of the database.
 pub async fn insert_shards(executor: impl PgExecutor<'_>, shards: i16) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "with heads as (
@@ -72,9 +62,6 @@ pub async fn insert_shards(executor: impl PgExecutor<'_>, shards: i16) -> Result
 }
 
 /// The installation; `None` before the first start.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_installation(executor: impl PgExecutor<'_>) -> Result<Option<InstallationRow>, sqlx::Error> {
     sqlx::query_as!(
         InstallationRow,
@@ -85,9 +72,6 @@ pub async fn get_installation(executor: impl PgExecutor<'_>) -> Result<Option<In
 }
 
 /// The code of the installation's master key, whatever the version of the schema; `None` before the first start.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_master_key_check(executor: impl PgExecutor<'_>) -> Result<Option<Vec<u8>>, sqlx::Error> {
     const UNDEFINED_TABLE: &str = "42P01";
     let check = sqlx::query_scalar!("select master_key_check from installation").fetch_optional(executor).await;
@@ -98,9 +82,6 @@ pub async fn get_master_key_check(executor: impl PgExecutor<'_>) -> Result<Optio
 }
 
 /// Says that the installation has another master key.
-///
-/// # Errors
-/// Those of the database.
 pub async fn update_master_key_check(executor: impl PgExecutor<'_>, check: &[u8]) -> Result<(), sqlx::Error> {
     sqlx::query!("update installation set master_key_check = $1", check).execute(executor).await?;
     Ok(())
@@ -108,9 +89,6 @@ pub async fn update_master_key_check(executor: impl PgExecutor<'_>, check: &[u8]
 
 /// Says that the registry changes in this transaction, and makes other changes of it wait. Processes that listen hear
 /// of it when it commits.
-///
-/// # Errors
-/// Those of the database.
 pub async fn lock_registry(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "with changed as (update installation set registry_version = registry_version + 1 returning 1)

@@ -9,13 +9,10 @@ use crate::model::session::Renditions;
 /// The counts of one application of a domain.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct LiveRow {
-    /// Ingest domain.
     pub domain: String,
-    /// Application.
     pub app: String,
     /// Streams with at least one live session.
     pub live_streams: i64,
-    /// Live sessions.
     pub live_sessions: i64,
     /// Live sessions that began too long ago to be believed.
     pub unconfirmed_sessions: i64,
@@ -24,9 +21,6 @@ pub struct LiveRow {
 /// The counts of every application that has something live, of which sessions that began before `unconfirmed_before` are
 /// unconfirmed, by domain and application. A stream is of one of these, so
 /// that coarser counts are their sums.
-///
-/// # Errors
-/// Those of the database.
 pub async fn count_live(
     executor: impl PgExecutor<'_>,
     visible_domains: Option<&[String]>,

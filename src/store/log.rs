@@ -18,33 +18,23 @@ use crate::session::StreamKey;
 #[derive(Clone, Serialize, Deserialize, sqlx::Type)]
 #[sqlx(type_name = "new_entry")]
 pub struct NewEntryRow {
-    /// The stream's shard.
     pub shard: i16,
-    /// The service's clock at receipt.
     pub received_at: DateTime<Utc>,
-    /// The entry's id.
     pub event_id: Uuid,
-    /// The session that it is about.
     pub session_id: Uuid,
-    /// Ingest domain.
     pub domain: String,
-    /// Application.
     pub app: String,
-    /// Stream name.
     pub stream: String,
     /// Unix seconds.
     pub publish_timestamp: i64,
     /// `provider`, `inference` or `operator`.
     pub origin: String,
-    /// The provider's word, or one of ours.
     pub event: String,
     /// `accepted`, `quarantined` or `released`.
     pub disposition: String,
-    /// Why it is quarantined.
     pub reason: Option<String>,
     /// `verified`, `unsigned`, or none for what is not from the provider.
     pub signature: Option<String>,
-    /// The key that the signature fits.
     pub key_id: Option<Uuid>,
     /// Unix second at which the signature expires.
     pub auth_timestamp: Option<i64>,
@@ -59,33 +49,25 @@ pub struct NewEntryRow {
     pub client_ip: Option<String>,
     /// The receiving node's address, as text.
     pub node_ip: Option<String>,
-    /// The address that the message came from.
     pub source_ip: Option<String>,
     /// Query string of the push URL, masked.
     pub user_args: Option<String>,
-    /// The template that made this rendition.
     pub rendition_template: Option<String>,
-    /// Members that are not documented.
     pub extra: Option<Value>,
     /// The unsigned members that are not quite as they were sent.
     pub altered: Option<Vec<String>>,
-    /// The end that an inference or an operator finds.
     pub ended_at: Option<DateTime<Utc>>,
-    /// The operator.
     pub actor: Option<String>,
-    /// The operator's reason.
     pub note: Option<String>,
 }
 
 impl NewEntryRow {
     /// The stream that it is about.
-    #[must_use]
     pub fn stream_key(&self) -> StreamKey {
         StreamKey { domain: self.domain.clone(), app: self.app.clone(), stream: self.stream.clone() }
     }
 
     /// An entry of our own about a session, which is not from the provider.
-    #[must_use]
     pub fn of_ours(
         shard: i16,
         session_id: Uuid,
@@ -131,9 +113,7 @@ impl NewEntryRow {
 /// A session that uses a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignatureUseRow {
-    /// The tag of the signature.
     pub signature_tag: i64,
-    /// The session.
     pub session_id: Uuid,
     /// Unix second at which its push began.
     pub publish_timestamp: i64,
@@ -215,49 +195,32 @@ fn first_of_their_tags(entries: &[&NewEntryRow]) -> Vec<Option<i64>> {
 /// What folding needs of an entry.
 #[derive(Debug, Clone)]
 pub struct EntryRow {
-    /// The stream's shard.
     pub shard: i16,
-    /// Its position in the shard.
     pub position: i64,
-    /// When it was appended.
     pub recorded_at: DateTime<Utc>,
-    /// When it arrived.
     pub received_at: DateTime<Utc>,
-    /// The session that it is about.
     pub session_id: Uuid,
-    /// Ingest domain.
     pub domain: String,
-    /// Application.
     pub app: String,
-    /// Stream name.
     pub stream: String,
     /// Unix seconds.
     pub publish_timestamp: i64,
-    /// Who says it.
     pub origin: Origin,
-    /// What they say.
     pub event: String,
-    /// Whether it counts.
     pub disposition: Disposition,
-    /// How it was signed.
     pub signature: Option<Signature>,
     /// When its signature expires, in Unix seconds.
     pub auth_timestamp: Option<i64>,
     /// The session that used the signature first, if this entry counts all the same.
     pub signature_shared_with: Option<Uuid>,
-    /// The encoder's address.
     pub client_ip: Option<String>,
-    /// The receiving node's address.
     pub node_ip: Option<String>,
     /// Query string of the push URL, masked.
     pub user_args: Option<String>,
     /// Addresses or `user_args` were there, and are no longer kept.
     pub blanked: bool,
-    /// The template that made this rendition.
     pub rendition_template: Option<String>,
-    /// The end that an inference or an operator finds.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Of a release: what the quarantined entry said.
     pub original_event: Option<String>,
     /// Of a release: when the quarantined message arrived.
     pub original_received_at: Option<DateTime<Utc>>,
@@ -266,9 +229,6 @@ pub struct EntryRow {
 /// The entries of shards after those that are folded, in the order of shards and positions, at most `limit` of each shard.
 ///
 /// When the last that is folded was recorded keeps older months out of the search.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_entries_after(
     executor: impl PgExecutor<'_>,
     folded: &[ProgressRow],
@@ -299,9 +259,6 @@ pub async fn list_entries_after(
 }
 
 /// The entries of a session after a position, in their order.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_session_entries_after(
     executor: impl PgExecutor<'_>,
     shard: i16,
@@ -325,9 +282,6 @@ pub async fn list_session_entries_after(
 }
 
 /// The sessions that use a signature, for those who only ask.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_signature_uses(
     executor: impl PgExecutor<'_>,
     shard: i16,

@@ -52,7 +52,6 @@ fn column<'a, Row, T>(rows: &'a [Row], field: impl Fn(&'a Row) -> T) -> Vec<T> {
 const PASSING: [&str; 6] = ["08", "25", "40", "53", "55", "57"];
 
 /// Whether the database could not be reached, or cannot do it at the moment.
-#[must_use]
 pub fn is_passing(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     match error {
@@ -63,14 +62,12 @@ pub fn is_passing(error: &sqlx::Error) -> bool {
 }
 
 /// Whether the database refused a value (SQLSTATE classes 22 and 23) rather than failed.
-#[must_use]
 pub fn is_about_a_value(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23")) && !lacks_partition(error)
 }
 
 /// Whether the event log has no partition for the month in which an entry was to be recorded.
-#[must_use]
 pub fn lacks_partition(error: &sqlx::Error) -> bool {
     // The SQLSTATE of a violated CHECK, which would name its constraint.
     error

@@ -6,27 +6,20 @@ use sqlx::PgExecutor;
 /// How far a shard's log reached when a moment was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReachRow {
-    /// The moment.
     pub at: DateTime<Utc>,
-    /// The shard.
     pub shard: i16,
-    /// Position of its last entry.
     pub position: i64,
 }
 
 /// The database's clock, and how far the log reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogTimesRow {
-    /// The database's clock.
     pub database_time: DateTime<Utc>,
     /// When the newest event was recorded, or the newest moment was closed.
     pub recorded_to: DateTime<Utc>,
 }
 
 /// The database's clock, and how far the log reaches.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_log_times(executor: impl PgExecutor<'_>) -> Result<LogTimesRow, sqlx::Error> {
     sqlx::query_as!(
         LogTimesRow,
@@ -37,9 +30,6 @@ pub async fn get_log_times(executor: impl PgExecutor<'_>) -> Result<LogTimesRow,
 }
 
 /// How far each shard's log reaches, in their order, if a moment is closed already.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_closed_reaches(
     executor: impl PgExecutor<'_>,
     at: DateTime<Utc>,
@@ -56,9 +46,6 @@ pub async fn list_closed_reaches(
 ///
 /// Waits for what is being appended. As an append does, it takes the head rows in the order of their shards, and reads the
 /// clock after that. The latest moment is not after `not_after`, should the clock leap just then.
-///
-/// # Errors
-/// Those of the database.
 pub async fn close(
     executor: impl PgExecutor<'_>,
     at: Option<DateTime<Utc>>,
@@ -75,9 +62,6 @@ pub async fn close(
 }
 
 /// Whether entries up to a moment are not folded yet, by how far each shard's log reached then.
-///
-/// # Errors
-/// Those of the database.
 pub async fn has_unfolded(
     executor: impl PgExecutor<'_>,
     at: DateTime<Utc>,

@@ -10,28 +10,19 @@ use crate::model::session::EndSource;
 /// An outcome of a session that holds no longer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EarlierOutcomeRow {
-    /// The stream's shard.
     pub shard: i16,
-    /// The session.
     pub session_id: Uuid,
-    /// From when on it held, by the database's clock.
     pub known_from: DateTime<Utc>,
     /// Until when it held, exclusive.
     pub known_until: DateTime<Utc>,
-    /// When the session began.
     pub started_at: DateTime<Utc>,
     /// When it had ended; `None` when it was live.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Who said so.
     pub ended_at_source: Option<EndSource>,
-    /// The template that had made it.
     pub rendition_template: Option<String>,
 }
 
 /// Adds outcomes of sessions.
-///
-/// # Errors
-/// Those of the database.
 pub async fn insert_earlier_outcomes(
     executor: impl PgExecutor<'_>,
     outcomes: &[EarlierOutcomeRow],

@@ -4,17 +4,11 @@ use chrono::{DateTime, Months, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, PgExecutor};
 
 /// The database's clock.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_database_time(executor: impl PgExecutor<'_>) -> Result<DateTime<Utc>, sqlx::Error> {
     sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(executor).await
 }
 
 /// The heads of shards that lie after a time: their next entries are recorded there or later, whatever the clock shows.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_heads_after(
     executor: impl PgExecutor<'_>,
     time: DateTime<Utc>,
@@ -23,18 +17,12 @@ pub async fn list_heads_after(
 }
 
 /// Makes other processes that would make partitions wait, to the end of the transaction.
-///
-/// # Errors
-/// Those of the database.
 pub async fn lock_partitions(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("select pg_advisory_xact_lock(hashtext('streamtally: partitions'))").execute(executor).await?;
     Ok(())
 }
 
 /// Whether the partition for the month that begins on `month` is there.
-///
-/// # Errors
-/// Those of the database.
 pub async fn has_log_partition(executor: impl PgExecutor<'_>, month: NaiveDate) -> Result<bool, sqlx::Error> {
     let name = partition_name(month);
     sqlx::query_scalar!(r#"select to_regclass($1) is not null as "there!""#, name).fetch_one(executor).await
@@ -43,9 +31,6 @@ pub async fn has_log_partition(executor: impl PgExecutor<'_>, month: NaiveDate) 
 /// Makes the partition for the month that begins on `month`.
 ///
 /// Made apart and then attached: to make it in place would keep every append waiting behind the longest reader.
-///
-/// # Errors
-/// Those of the database.
 pub async fn create_log_partition(connection: &mut PgConnection, month: NaiveDate) -> Result<(), sqlx::Error> {
     let name = partition_name(month);
     let next = month + Months::new(1);
@@ -60,9 +45,6 @@ pub async fn create_log_partition(connection: &mut PgConnection, month: NaiveDat
 }
 
 /// The months that have a partition, oldest first, each as its first day.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_log_months(executor: impl PgExecutor<'_>) -> Result<Vec<NaiveDate>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select to_date(right(child.relname, 7), 'YYYY_MM') as "month!"
@@ -75,9 +57,6 @@ pub async fn list_log_months(executor: impl PgExecutor<'_>) -> Result<Vec<NaiveD
 }
 
 /// Keeps vacuum away from the partition for the month that begins on `month`, to the end of the transaction.
-///
-/// # Errors
-/// Those of the database.
 pub async fn lock_log_partition(connection: &mut PgConnection, month: NaiveDate) -> Result<(), sqlx::Error> {
     let lock = format!("lock table {} in share update exclusive mode", partition_name(month));
     sqlx::query(AssertSqlSafe(lock)).execute(connection).await?;
@@ -85,9 +64,6 @@ pub async fn lock_log_partition(connection: &mut PgConnection, month: NaiveDate)
 }
 
 /// Drops the partition for the month that begins on `month`, and all that it holds.
-///
-/// # Errors
-/// Those of the database.
 pub async fn drop_log_partition(connection: &mut PgConnection, month: NaiveDate) -> Result<(), sqlx::Error> {
     let name = partition_name(month);
     let detach = format!("alter table log_entry detach partition {name}");

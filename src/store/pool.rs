@@ -74,7 +74,6 @@ impl Use {
 
 /// How connections of this use are made. `distributed` says whether shards are spread over a cluster, of which those that
 /// append and fold must know.
-#[must_use]
 pub fn options(options: &PgConnectOptions, purpose: Use, distributed: bool) -> PgConnectOptions {
     let options = options.clone().application_name("streamtally").options([
         ("statement_timeout", purpose.statement_timeout()),
@@ -99,7 +98,6 @@ pub fn options(options: &PgConnectOptions, purpose: Use, distributed: bool) -> P
 ///
 /// A connection whose peer has vanished without a word is found out and closed: when it is handed back by someone who
 /// gave up on it, and when it is taken after a rest.
-#[must_use]
 pub fn open(database: &PgConnectOptions, purpose: Use, distributed: bool) -> PgPool {
     PgPoolOptions::new()
         .max_connections(purpose.connections())
@@ -119,9 +117,6 @@ async fn is_alive(connection: &mut PgConnection) -> bool {
 }
 
 /// Lets statements of this connection take as long as they need.
-///
-/// # Errors
-/// Those of the database.
 pub async fn set_no_time_limit(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("set statement_timeout = 0").execute(executor).await?;
     Ok(())

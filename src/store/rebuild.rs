@@ -73,24 +73,17 @@ impl Folded {
 }
 
 /// How connections are made that fold into the tables beside.
-#[must_use]
 pub fn options(live: &PgConnectOptions, live_schema: &str) -> PgConnectOptions {
     let quoted = live_schema.replace('"', "\"\"");
     live.clone().options([("search_path", format!("{BESIDE},\"{quoted}\""))])
 }
 
 /// The schema of the live tables.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_live_schema(executor: impl PgExecutor<'_>) -> Result<String, sqlx::Error> {
     sqlx::query_scalar!(r#"select current_schema()::text as "schema!""#).fetch_one(executor).await
 }
 
 /// Makes this connection the only one that rebuilds, as long as it lasts; false when another is at it.
-///
-/// # Errors
-/// Those of the database.
 pub async fn try_lock_rebuild(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(r#"select pg_try_advisory_lock(hashtext('streamtally: rebuild')) as "locked!""#)
         .fetch_one(executor)
@@ -98,9 +91,6 @@ pub async fn try_lock_rebuild(executor: impl PgExecutor<'_>) -> Result<bool, sql
 }
 
 /// Lets others rebuild again.
-///
-/// # Errors
-/// Those of the database.
 pub async fn unlock_rebuild(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("select pg_advisory_unlock(hashtext('streamtally: rebuild'))").fetch_one(executor).await?;
     Ok(())
@@ -108,9 +98,6 @@ pub async fn unlock_rebuild(executor: impl PgExecutor<'_>) -> Result<(), sqlx::E
 
 /// Makes empty tables beside, in place of what an earlier rebuild left behind. Folding into them begins where the log
 /// does.
-///
-/// # Errors
-/// Those of the database.
 pub async fn create_tables_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     drop_tables_beside(connection).await?;
     connection.execute(AssertSqlSafe(format!("create schema {BESIDE}"))).await?;
@@ -134,27 +121,18 @@ pub async fn create_tables_beside(connection: &mut PgConnection) -> Result<(), s
 }
 
 /// Drops the tables beside.
-///
-/// # Errors
-/// Those of the database.
 pub async fn drop_tables_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     connection.execute(AssertSqlSafe(format!("drop schema if exists {BESIDE} cascade"))).await?;
     Ok(())
 }
 
 /// How far each shard is folded, in their order.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_progress(executor: impl PgExecutor<'_>) -> Result<Vec<(i16, i64)>, sqlx::Error> {
     let rows = sqlx::query!("select shard, position from fold_progress order by shard");
     Ok(rows.fetch_all(executor).await?.into_iter().map(|row| (row.shard, row.position)).collect())
 }
 
 /// Takes a shard for this transaction, waiting for whoever folds it: how far it is folded.
-///
-/// # Errors
-/// Those of the database.
 pub async fn lock_progress(executor: impl PgExecutor<'_>, shard: i16) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!("select position from fold_progress where shard = $1 for update", shard)
         .fetch_one(executor)
@@ -162,9 +140,6 @@ pub async fn lock_progress(executor: impl PgExecutor<'_>, shard: i16) -> Result<
 }
 
 /// Lets this transaction wait for its client as long as that needs, and compare whole tables without going to disk so soon.
-///
-/// # Errors
-/// Those of the database.
 pub async fn set_patient(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!("set local idle_in_transaction_session_timeout = 0").execute(&mut *connection).await?;
     sqlx::query!("set local statement_timeout = 0").execute(&mut *connection).await?;
@@ -174,9 +149,6 @@ pub async fn set_patient(connection: &mut PgConnection) -> Result<(), sqlx::Erro
 
 /// Leaves beside no session that began before its shard's horizon: the live row is as good as can be. Only a session
 /// whose live row is lost stays, with what the log has left of it.
-///
-/// # Errors
-/// Those of the database.
 pub async fn delete_older_sessions_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     for table in [Folded::Session, Folded::Outcome].map(Folded::table) {
         let delete = format!(
@@ -194,9 +166,6 @@ pub async fn delete_older_sessions_beside(connection: &mut PgConnection) -> Resu
 
 /// Puts beside the streams of sessions that began before their shard's horizon: as they are live, else as these
 /// sessions name them.
-///
-/// # Errors
-/// Those of the database.
 pub async fn insert_older_streams_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let insert = format!(
         "insert into {BESIDE}.stream (shard, stream_id, domain, app, stream)
@@ -217,9 +186,6 @@ pub async fn insert_older_streams_beside(connection: &mut PgConnection) -> Resul
 }
 
 /// Puts beside what only the live rows can tell of sessions some of whose entries were blanked.
-///
-/// # Errors
-/// Those of the database.
 pub async fn update_blanked_sessions_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let update = format!(
         "update {BESIDE}.stream_session beside
@@ -253,9 +219,6 @@ pub struct DifferenceRow {
 }
 
 /// Shows every row that differs, one after the other, and gives their number.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_differences(
     connection: &mut PgConnection,
     folded: Folded,
@@ -279,9 +242,6 @@ pub async fn list_differences(
 }
 
 /// Puts what differs in a live table as it is in the table beside.
-///
-/// # Errors
-/// Those of the database.
 pub async fn replace_differing_rows(connection: &mut PgConnection, folded: Folded) -> Result<(), sqlx::Error> {
     let (table, has_same_key, is_told) = (folded.table(), folded.has_same_key(), folded.is_told());
     let delete = format!(

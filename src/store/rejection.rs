@@ -11,26 +11,18 @@ use crate::model::rejection::RejectionReason;
 /// The refused messages of one claimed domain, cause and minute.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RejectionRow {
-    /// Begin of the minute.
     pub minute_at: DateTime<Utc>,
     /// The domain that they claim; empty when they are counted with others.
     pub claimed_domain: String,
-    /// Why they are refused.
     pub cause: RejectionReason,
-    /// How many there were.
     pub count: i64,
-    /// When the first arrived.
     pub first_at: DateTime<Utc>,
-    /// When the last arrived.
     pub last_at: DateTime<Utc>,
     /// The first of them, credentials masked.
     pub sample: Value,
 }
 
 /// Adds counts to those that are there; the sample that was first stays.
-///
-/// # Errors
-/// Those of the database.
 pub async fn upsert_rejections(executor: impl PgExecutor<'_>, rows: &[RejectionRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into rejection as known (minute_at, claimed_domain, cause, count, first_at, last_at, sample)
@@ -54,9 +46,6 @@ pub async fn upsert_rejections(executor: impl PgExecutor<'_>, rows: &[RejectionR
 }
 
 /// Deletes the counts of minutes before `oldest`, and the oldest ones while there are more than `most`.
-///
-/// # Errors
-/// Those of the database.
 pub async fn delete_old_rejections(
     executor: impl PgExecutor<'_>,
     oldest: DateTime<Utc>,
@@ -75,9 +64,6 @@ pub async fn delete_old_rejections(
 }
 
 /// Counts that fit, newest minute first, after a place in that order (minute, claimed domain, cause), at most `limit`.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_rejections(
     executor: impl PgExecutor<'_>,
     visible_domains: Option<&[String]>,
@@ -113,9 +99,6 @@ pub async fn list_rejections(
 
 /// The counts since a moment of each claimed domain and cause, the latest first, at most `limit`: `minute_at` and the
 /// sample are of the newest minute.
-///
-/// # Errors
-/// Those of the database.
 pub async fn sum_rejections(
     executor: impl PgExecutor<'_>,
     visible_domains: Option<&[String]>,

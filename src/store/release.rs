@@ -11,24 +11,16 @@ use crate::model::event::QuarantineReason;
 pub struct ReleaseRow {
     /// The shard of the quarantined entry, and so of this one.
     pub shard: i16,
-    /// The position of the quarantined entry.
     pub original_position: i64,
-    /// The id of this one.
     pub event_id: Uuid,
-    /// The service's clock.
     pub received_at: DateTime<Utc>,
-    /// The operator.
     pub actor: String,
-    /// The operator's reason.
     pub note: Option<String>,
 }
 
 /// Appends a release: the next entry of its shard, with what the quarantined entry says. It counts as the first use of
 /// its signature, unless there was one. One statement, which commits by itself. False when the quarantined entry is not
 /// there.
-///
-/// # Errors
-/// Those of the database.
 pub async fn insert_release(executor: impl PgExecutor<'_>, release: &ReleaseRow) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select append_release($1, $2, $3, $4, $5, $6) as "appended!""#,
@@ -46,16 +38,11 @@ pub async fn insert_release(executor: impl PgExecutor<'_>, release: &ReleaseRow)
 /// How many messages were quarantined for a reason and wait for a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingRow {
-    /// Why they do not count.
     pub reason: QuarantineReason,
-    /// How many there are.
     pub messages: i64,
 }
 
 /// What was quarantined since a moment and is not released, by reason. Counts `most` of it, and leaves it at that.
-///
-/// # Errors
-/// Those of the database.
 pub async fn count_waiting(
     executor: impl PgExecutor<'_>,
     since: DateTime<Utc>,

@@ -13,15 +13,10 @@ use crate::model::session::Renditions;
 /// Which pushes count, and when they were told of.
 #[derive(Debug, Clone)]
 pub struct ReportFilter {
-    /// The domains that exist for the caller.
     pub visible_domains: Option<Vec<String>>,
-    /// Exact ingest domain.
     pub domain: Option<String>,
-    /// Exact application.
     pub app: Option<String>,
-    /// Exact stream name.
     pub stream: Option<String>,
-    /// Whether renditions count.
     pub renditions: Renditions,
     /// The moment: what was recorded later does not count.
     pub as_of: DateTime<Utc>,
@@ -39,13 +34,9 @@ pub enum Begun {
 /// Pushes of one application, or of one stream, as arrays of the same length.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct PushesRow {
-    /// Ingest domain.
     pub domain: String,
-    /// Application.
     pub app: String,
-    /// Stream name, if they are all of one.
     pub stream: Option<String>,
-    /// The stream of each.
     pub stream_ids: Vec<Uuid>,
     /// When each began, in Unix seconds.
     pub started: Vec<i64>,
@@ -56,9 +47,6 @@ pub struct PushesRow {
 }
 
 /// Pushes, by application or by stream.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_pushes(
     executor: impl PgExecutor<'_>,
     filter: &ReportFilter,
@@ -82,30 +70,19 @@ pub async fn list_pushes(
 /// A push that counts.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct CountedRow {
-    /// The session's id.
     pub session_id: Uuid,
-    /// The stream's id.
     pub stream_id: Uuid,
-    /// Ingest domain.
     pub domain: String,
-    /// Application.
     pub app: String,
-    /// Stream name.
     pub stream: String,
-    /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ended; `None` while it was live.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Who said so.
     pub ended_at_source: Option<EndSource>,
-    /// The template that made this rendition.
     pub rendition_template: Option<String>,
 }
 
 /// Pushes by start and id, after a place, at most `limit`.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_counted(
     executor: impl PgExecutor<'_>,
     filter: &ReportFilter,

@@ -10,20 +10,15 @@ use super::column;
 /// How far back a shard's log reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HorizonRow {
-    /// The shard.
     pub shard: i16,
     /// Position of the last entry that was dropped; 0 before the first.
     pub position: i64,
-    /// When that entry was recorded.
     pub recorded_at: DateTime<Utc>,
     /// Position of the last entry whose personal fields were blanked; 0 before the first.
     pub personal_position: i64,
 }
 
 /// How far back each shard's log reaches, in their order.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_horizons(executor: impl PgExecutor<'_>) -> Result<Vec<HorizonRow>, sqlx::Error> {
     sqlx::query_as!(
         HorizonRow,
@@ -35,9 +30,6 @@ pub async fn list_horizons(executor: impl PgExecutor<'_>) -> Result<Vec<HorizonR
 
 /// Makes this transaction the only one that drops or blanks; false when another is at it, or somebody keeps all as it
 /// is.
-///
-/// # Errors
-/// Those of the database.
 pub async fn try_lock_retention(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock(hashtext('streamtally: retention')) as "locked!""#)
         .fetch_one(executor)
@@ -46,18 +38,12 @@ pub async fn try_lock_retention(executor: impl PgExecutor<'_>) -> Result<bool, s
 
 /// Keeps the log as it is, as long as this connection lasts; several may. Waits for what is being dropped or blanked just
 /// now.
-///
-/// # Errors
-/// Those of the database.
 pub async fn lock_retention(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("select pg_advisory_lock_shared(hashtext('streamtally: retention'))").execute(executor).await?;
     Ok(())
 }
 
 /// Lets the log be dropped and blanked again.
-///
-/// # Errors
-/// Those of the database.
 pub async fn unlock_retention(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("select pg_advisory_unlock_shared(hashtext('streamtally: retention'))").fetch_one(executor).await?;
     Ok(())
@@ -66,16 +52,11 @@ pub async fn unlock_retention(executor: impl PgExecutor<'_>) -> Result<(), sqlx:
 /// What of a shard is still to be blanked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnblankedRow {
-    /// Position of the last entry that is blanked.
     pub blanked: i64,
-    /// Position of the last entry that is folded.
     pub folded: i64,
 }
 
 /// Takes a shard for this transaction, waiting for whoever folds it.
-///
-/// # Errors
-/// Those of the database.
 pub async fn lock_unblanked(executor: impl PgExecutor<'_>, shard: i16) -> Result<UnblankedRow, sqlx::Error> {
     sqlx::query_as!(
         UnblankedRow,
@@ -92,20 +73,14 @@ pub async fn lock_unblanked(executor: impl PgExecutor<'_>, shard: i16) -> Result
 /// Entries of a shard that follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntryRange {
-    /// The shard.
     pub shard: i16,
-    /// Position of the entry before the first of them.
     pub after: i64,
-    /// Position of the last of them.
     pub last: i64,
     /// They were recorded before this: it keeps newer months out of the search.
     pub recorded_before: DateTime<Utc>,
 }
 
 /// Position of the last entry in a range; `None` when there is none.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_last_position(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<Option<i64>, sqlx::Error> {
     sqlx::query_scalar!(
         "select max(position) from log_entry
@@ -120,9 +95,6 @@ pub async fn get_last_position(executor: impl PgExecutor<'_>, range: EntryRange)
 }
 
 /// Blanks what is personal in entries.
-///
-/// # Errors
-/// Those of the database.
 pub async fn blank_entries(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update log_entry
@@ -141,9 +113,6 @@ pub async fn blank_entries(executor: impl PgExecutor<'_>, range: EntryRange) -> 
 }
 
 /// Blanks what is personal in the sessions that entries are about.
-///
-/// # Errors
-/// Those of the database.
 pub async fn blank_sessions(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update stream_session
@@ -164,9 +133,6 @@ pub async fn blank_sessions(executor: impl PgExecutor<'_>, range: EntryRange) ->
 }
 
 /// Says up to which entry a shard is blanked.
-///
-/// # Errors
-/// Those of the database.
 pub async fn update_personal_position(
     executor: impl PgExecutor<'_>,
     shard: i16,
@@ -179,9 +145,6 @@ pub async fn update_personal_position(
 }
 
 /// When the newest entry of the log was recorded; `None` before the first.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_newest_recorded_at(executor: impl PgExecutor<'_>) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     sqlx::query_scalar!("select max(recorded_at) from shard_head where position > 0").fetch_one(executor).await
 }
@@ -202,9 +165,6 @@ pub async fn set_impatient(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Er
 }
 
 /// Keeps others from appending and reading, to the end of the transaction.
-///
-/// # Errors
-/// Those of the database.
 pub async fn lock_log(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("lock table only log_entry in access exclusive mode").execute(executor).await?;
     Ok(())
@@ -213,11 +173,8 @@ pub async fn lock_log(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> 
 /// The last entry of a shard in some period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastEntryRow {
-    /// The shard.
     pub shard: i16,
-    /// The entry's position.
     pub position: i64,
-    /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
     /// Position of the last entry of the shard that was dropped.
     pub dropped: i64,
@@ -226,9 +183,6 @@ pub struct LastEntryRow {
 }
 
 /// The last entry recorded in a period, of each shard that has one.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_last_entries(
     executor: impl PgExecutor<'_>,
     from: DateTime<Utc>,
@@ -253,9 +207,6 @@ pub async fn list_last_entries(
 }
 
 /// Says that these entries, and all before them, are dropped.
-///
-/// # Errors
-/// Those of the database.
 pub async fn update_horizons(executor: impl PgExecutor<'_>, dropped: &[LastEntryRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update log_horizon horizon set position = dropped.position, recorded_at = dropped.recorded_at

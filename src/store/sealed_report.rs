@@ -10,25 +10,17 @@ use crate::model::report::SealedReportStatus;
 /// What is kept of a report beside its bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SealedReportRow {
-    /// Its id.
     pub sealed_report_id: Uuid,
-    /// How far sealing is.
     pub status: SealedReportStatus,
-    /// When sealing began.
     pub sealed_at: DateTime<Utc>,
-    /// The moment that it is as of.
     pub as_of: DateTime<Utc>,
-    /// Who sealed it.
     pub actor: String,
     /// The domains that existed for them; all when `None`.
     pub visible_domains: Option<Vec<String>>,
-    /// What it was asked for.
     pub parameters: Value,
     /// What is counted of the whole. Like all below, of a report that is sealed.
     pub totals: Option<Value>,
-    /// How many rows it has.
     pub row_count: Option<i64>,
-    /// How many bytes it has.
     pub byte_count: Option<i64>,
     /// SHA-256 of these.
     pub sha256: Option<Vec<u8>>,
@@ -37,11 +29,8 @@ pub struct SealedReportRow {
 /// What is known of a report when all of it was made.
 #[derive(Debug, Clone)]
 pub struct SealedContentRow {
-    /// What is counted of the whole.
     pub totals: Value,
-    /// How many rows it has.
     pub row_count: i64,
-    /// How many bytes it has.
     pub byte_count: i64,
     /// SHA-256 of these.
     pub sha256: Vec<u8>,
@@ -50,24 +39,16 @@ pub struct SealedContentRow {
 /// What a report that is about to be made is known by.
 #[derive(Debug, Clone)]
 pub struct NewSealedReportRow {
-    /// Its id.
     pub sealed_report_id: Uuid,
-    /// When sealing begins.
     pub sealed_at: DateTime<Utc>,
-    /// The moment that it is as of.
     pub as_of: DateTime<Utc>,
-    /// Who seals it.
     pub actor: String,
     /// The domains that exist for them; all when `None`.
     pub visible_domains: Option<Vec<String>>,
-    /// What it is asked for.
     pub parameters: Value,
 }
 
 /// Adds a report that is about to be made.
-///
-/// # Errors
-/// Those of the database.
 pub async fn insert_sealed_report(
     executor: impl PgExecutor<'_>,
     report: &NewSealedReportRow,
@@ -91,9 +72,6 @@ pub async fn insert_sealed_report(
 }
 
 /// Shows that a report is still being made. False when it is not to be made any more.
-///
-/// # Errors
-/// Those of the database.
 pub async fn renew_sealing(executor: impl PgExecutor<'_>, sealed_report_id: Uuid) -> Result<bool, sqlx::Error> {
     let renewed = sqlx::query!(
         "update sealed_report set renewed_at = now() where sealed_report_id = $1 and status = 'sealing'",
@@ -105,9 +83,6 @@ pub async fn renew_sealing(executor: impl PgExecutor<'_>, sealed_report_id: Uuid
 }
 
 /// Adds a part of a report's bytes. False when the report is not to be made any more.
-///
-/// # Errors
-/// Those of the database.
 pub async fn insert_part(
     executor: impl PgExecutor<'_>,
     sealed_report_id: Uuid,
@@ -128,9 +103,6 @@ pub async fn insert_part(
 }
 
 /// Completes a report whose parts are all there. `None` when the report is not to be made any more.
-///
-/// # Errors
-/// Those of the database.
 pub async fn update_sealed(
     executor: impl PgExecutor<'_>,
     sealed_report_id: Uuid,
@@ -153,9 +125,6 @@ pub async fn update_sealed(
 }
 
 /// Gives up a report that is being made. To be followed by [`delete_parts`].
-///
-/// # Errors
-/// Those of the database.
 pub async fn fail_sealing(executor: impl PgExecutor<'_>, sealed_report_id: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update sealed_report set status = 'failed' where sealed_report_id = $1 and status = 'sealing'",
@@ -168,9 +137,6 @@ pub async fn fail_sealing(executor: impl PgExecutor<'_>, sealed_report_id: Uuid)
 
 /// Gives up the reports whose process has shown no sign of life for so many seconds: their ids. To be followed by
 /// [`delete_parts`].
-///
-/// # Errors
-/// Those of the database.
 pub async fn fail_abandoned(executor: impl PgExecutor<'_>, seconds: f64) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar!(
         "update sealed_report set status = 'failed'
@@ -183,9 +149,6 @@ pub async fn fail_abandoned(executor: impl PgExecutor<'_>, seconds: f64) -> Resu
 }
 
 /// Takes away the parts of reports that were given up.
-///
-/// # Errors
-/// Those of the database.
 pub async fn delete_parts(executor: impl PgExecutor<'_>, sealed_report_ids: &[Uuid]) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from sealed_report_part where sealed_report_id = any ($1)", sealed_report_ids)
         .execute(executor)
@@ -194,9 +157,6 @@ pub async fn delete_parts(executor: impl PgExecutor<'_>, sealed_report_ids: &[Uu
 }
 
 /// Takes away a report with its parts: what it was, if it was there.
-///
-/// # Errors
-/// Those of the database.
 pub async fn delete_sealed_report(
     executor: impl PgExecutor<'_>,
     sealed_report_id: Uuid,
@@ -214,9 +174,6 @@ pub async fn delete_sealed_report(
 
 /// The reports that exist for a caller, newest first, after a place, at most `limit`: those that were made of no other
 /// domains than exist for the caller.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_sealed_reports(
     executor: impl PgExecutor<'_>,
     visible_domains: Option<&[String]>,
@@ -243,9 +200,6 @@ pub async fn list_sealed_reports(
 }
 
 /// One report, if it exists for the caller.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_sealed_report(
     executor: impl PgExecutor<'_>,
     visible_domains: Option<&[String]>,
@@ -265,9 +219,6 @@ pub async fn get_sealed_report(
 }
 
 /// A part of a report's bytes; `None` after the last.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_part(
     executor: impl PgExecutor<'_>,
     sealed_report_id: Uuid,

@@ -12,98 +12,68 @@ use crate::model::session::{EndSource, Flag, Status};
 #[sqlx(type_name = "stream_session")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a column")]
 pub struct SessionRow {
-    /// The stream's shard.
     pub shard: i16,
-    /// The session's id.
     pub session_id: Uuid,
-    /// The stream's id.
     pub stream_id: Uuid,
-    /// Ingest domain.
     pub domain: String,
-    /// Application.
     pub app: String,
-    /// Stream name.
     pub stream: String,
     /// Unix seconds.
     pub publish_timestamp: i64,
     /// `publish_timestamp` as a time.
     pub started_at: DateTime<Utc>,
-    /// First receipt of a start.
     pub start_received_at: Option<DateTime<Utc>>,
-    /// How often a start was received.
     pub start_deliveries: i32,
-    /// First receipt of an end.
     pub end_received_at: Option<DateTime<Utc>>,
-    /// How often an end was received.
     pub end_deliveries: i32,
     /// The earliest second by which the end had happened.
     pub end_noticed_at: Option<DateTime<Utc>>,
-    /// The end inferred from a later push.
     pub superseded_at: Option<DateTime<Utc>>,
-    /// The end inferred from silence.
     pub timed_out_at: Option<DateTime<Utc>>,
-    /// The end that an operator has set.
     pub operator_ended_at: Option<DateTime<Utc>>,
-    /// Quarantined messages that were not released.
     pub quarantined_messages: i32,
     /// Two pushes began in one second.
     pub key_conflict: bool,
     /// A message counted by a signature that another push had used before.
     pub shared_signature: bool,
-    /// The encoder's address.
     pub client_ip: Option<String>,
-    /// The receiving node's address.
     pub node_ip: Option<String>,
     /// The encoder's address in canonical form, as far as all starts say it; `None` when that is `client_ip`.
     pub client_address: Option<String>,
-    /// The same of the receiving node.
     pub node_address: Option<String>,
     /// Query string of the push URL, masked.
     pub user_args: Option<String>,
     /// Addresses or `user_args` were there, and are no longer kept.
     pub blanked: bool,
-    /// The template that made this rendition.
     pub rendition_template: Option<String>,
     /// `unseen`, `live` or `ended`.
     pub status: Status,
-    /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Who says so.
     pub ended_at_source: Option<EndSource>,
-    /// What a reader should know.
     pub flags: Vec<Flag>,
-    /// When the first message that counts was recorded.
     pub seen_at: Option<DateTime<Utc>>,
     /// When the entry was recorded that made status, end and rendition what they are.
     pub outcome_at: Option<DateTime<Utc>>,
     /// Before that it was not just live: see `session_outcome`.
     pub revised: bool,
-    /// Position of the first entry folded.
     pub first_position: i64,
-    /// Position of the last entry folded.
     pub last_position: i64,
-    /// When that entry was recorded.
     pub last_recorded_at: DateTime<Utc>,
 }
 
 impl SessionRow {
     /// The encoder's address as it is shown: as received with the first start, else as a later one says it.
-    #[must_use]
     pub fn shown_client_ip(&self) -> Option<&str> {
         self.client_ip.as_deref().or(self.client_address.as_deref())
     }
 
     /// The same of the receiving node.
-    #[must_use]
     pub fn shown_node_ip(&self) -> Option<&str> {
         self.node_ip.as_deref().or(self.node_address.as_deref())
     }
 }
 
 /// The sessions that have these ids, each with its shard; those that are new are not among them.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_sessions_by_id(
     executor: impl PgExecutor<'_>,
     session_ids: &[(i16, Uuid)],
@@ -122,9 +92,6 @@ pub async fn list_sessions_by_id(
 }
 
 /// One session, if callers may see it: not before a message about it was accepted.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_session(executor: impl PgExecutor<'_>, session_id: Uuid) -> Result<Option<SessionRow>, sqlx::Error> {
     sqlx::query_as!(SessionRow, "select * from stream_session where session_id = $1 and status <> 'unseen'", session_id)
         .fetch_optional(executor)
@@ -132,9 +99,6 @@ pub async fn get_session(executor: impl PgExecutor<'_>, session_id: Uuid) -> Res
 }
 
 /// Writes sessions as they now are.
-///
-/// # Errors
-/// Those of the database.
 pub async fn upsert_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into stream_session

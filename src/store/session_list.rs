@@ -15,7 +15,6 @@ use crate::session::key;
 pub struct SessionScope<'a> {
     /// The domains that exist for the caller; all when `None`.
     pub visible_domains: Option<&'a [String]>,
-    /// The instant up to which live sessions have lasted.
     pub as_of: DateTime<Utc>,
     /// How long a session may be live before it is unconfirmed.
     pub unconfirmed_after: TimeDelta,
@@ -24,18 +23,12 @@ pub struct SessionScope<'a> {
 /// Which page, and in which order.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionPage {
-    /// Newest start first.
     pub newest_first: bool,
-    /// The last row of the page before.
     pub after: Option<(DateTime<Utc>, Uuid)>,
-    /// The most rows to give.
     pub limit: u16,
 }
 
 /// A page of the sessions that fit, ordered by start and id.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_sessions(
     executor: impl PgExecutor<'_>,
     scope: SessionScope<'_>,
@@ -58,9 +51,6 @@ pub async fn list_sessions(
 /// How many sessions fit.
 ///
 /// Where they may have begun long before a moment, they are counted in parts, each by an index of its own.
-///
-/// # Errors
-/// Those of the database.
 pub async fn count_sessions(
     executor: impl PgExecutor<'_>,
     scope: SessionScope<'_>,

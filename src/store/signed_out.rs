@@ -5,17 +5,11 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 /// The ids of all of them.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_signed_out(executor: impl PgExecutor<'_>) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar!("select sign_in_id from signed_out").fetch_all(executor).await
 }
 
 /// Adds one. One that is there already stays.
-///
-/// # Errors
-/// Those of the database.
 pub async fn insert_signed_out(
     executor: impl PgExecutor<'_>,
     sign_in_id: Uuid,
@@ -32,9 +26,6 @@ pub async fn insert_signed_out(
 }
 
 /// Removes those whose time is over.
-///
-/// # Errors
-/// Those of the database.
 pub async fn delete_ended(executor: impl PgExecutor<'_>, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from signed_out where until <= $1", now).execute(executor).await?;
     Ok(())

@@ -8,20 +8,13 @@ use uuid::Uuid;
 /// One sealed key.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct SigningKeyRow {
-    /// Its id.
     pub key_id: Uuid,
-    /// The domain that it belongs to.
     pub domain: String,
-    /// The key under the master key.
     pub sealed_key: Vec<u8>,
-    /// When it was added.
     pub created_at: DateTime<Utc>,
 }
 
 /// Every key of every domain, newest first.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_signing_keys(executor: impl PgExecutor<'_>) -> Result<Vec<SigningKeyRow>, sqlx::Error> {
     sqlx::query_as!(
         SigningKeyRow,
@@ -32,9 +25,6 @@ pub async fn list_signing_keys(executor: impl PgExecutor<'_>) -> Result<Vec<Sign
 }
 
 /// Adds a key.
-///
-/// # Errors
-/// Those of the database.
 pub async fn insert_signing_key(executor: impl PgExecutor<'_>, row: &SigningKeyRow) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into signing_key (key_id, domain, sealed_key, created_at) values ($1, $2, $3, $4)",
@@ -49,9 +39,6 @@ pub async fn insert_signing_key(executor: impl PgExecutor<'_>, row: &SigningKeyR
 }
 
 /// Replaces a key by itself, sealed anew.
-///
-/// # Errors
-/// Those of the database.
 pub async fn update_sealed_key(
     executor: impl PgExecutor<'_>,
     key_id: Uuid,
@@ -64,9 +51,6 @@ pub async fn update_sealed_key(
 }
 
 /// Removes a key of a domain. False when it has no such key.
-///
-/// # Errors
-/// Those of the database.
 pub async fn delete_signing_key(
     executor: impl PgExecutor<'_>,
     domain: &str,
@@ -81,16 +65,12 @@ pub async fn delete_signing_key(
 /// When a key last verified a message.
 #[derive(Debug, Clone)]
 pub struct KeyUseRow {
-    /// The key.
     pub key_id: Uuid,
     /// When the newest message that it verified was recorded.
     pub last_used_at: DateTime<Utc>,
 }
 
 /// The keys of a domain that verified any of the newest `entries` of the log, of whatever domain.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_key_uses(
     executor: impl PgExecutor<'_>,
     domain: &str,

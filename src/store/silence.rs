@@ -4,9 +4,6 @@ use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
 /// When the newest push of a domain began; `None` when there is none.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_last_start(executor: impl PgExecutor<'_>, domain: &str) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     sqlx::query_scalar!("select max(started_at) from stream_session where domain = $1 and status <> 'unseen'", domain)
         .fetch_one(executor)
@@ -14,9 +11,6 @@ pub async fn get_last_start(executor: impl PgExecutor<'_>, domain: &str) -> Resu
 }
 
 /// Whether the log has messages of a domain whose pushes are in no list of sessions: quarantined ones, and unknown events.
-///
-/// # Errors
-/// Those of the database.
 pub async fn has_unseen_session(executor: impl PgExecutor<'_>, domain: &str) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select exists (select from stream_session where domain = $1 and status = 'unseen') as "exists!""#,
@@ -29,16 +23,12 @@ pub async fn has_unseen_session(executor: impl PgExecutor<'_>, domain: &str) -> 
 /// How a domain began pushes in a period.
 #[derive(Debug, Clone, Copy)]
 pub struct HabitRow {
-    /// How many.
     pub starts: i64,
     /// The longest time between two of them, in seconds.
     pub longest_gap_seconds: Option<i64>,
 }
 
 /// How a domain began pushes since a moment.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_habit(
     executor: impl PgExecutor<'_>,
     domain: &str,

@@ -11,22 +11,14 @@ use crate::model::session::{Renditions, StreamStatus};
 /// The name of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StreamNameRow {
-    /// Its shard.
     pub shard: i16,
-    /// The stream's id.
     pub stream_id: Uuid,
-    /// Ingest domain.
     pub domain: String,
-    /// Application.
     pub app: String,
-    /// Stream name.
     pub stream: String,
 }
 
 /// Adds the streams that are new.
-///
-/// # Errors
-/// Those of the database.
 pub async fn insert_streams(executor: impl PgExecutor<'_>, streams: &[StreamNameRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into stream (shard, stream_id, domain, app, stream)
@@ -44,9 +36,6 @@ pub async fn insert_streams(executor: impl PgExecutor<'_>, streams: &[StreamName
 }
 
 /// The domain of a stream, if it is known.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get_domain(executor: impl PgExecutor<'_>, stream_id: Uuid) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar!("select domain from stream where stream_id = $1", stream_id).fetch_optional(executor).await
 }
@@ -54,23 +43,14 @@ pub async fn get_domain(executor: impl PgExecutor<'_>, stream_id: Uuid) -> Resul
 /// A stream and its state.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct StreamRow {
-    /// The stream's id.
     pub stream_id: Uuid,
-    /// Ingest domain.
     pub domain: String,
-    /// Application.
     pub app: String,
-    /// Stream name.
     pub stream: String,
-    /// How many of its sessions are live.
     pub live_sessions: i64,
-    /// When the first of those began.
     pub live_since: Option<DateTime<Utc>>,
-    /// When its newest session began.
     pub last_started_at: DateTime<Utc>,
-    /// When a session of it last ended.
     pub last_ended_at: Option<DateTime<Utc>>,
-    /// The template that made it, by its newest session.
     pub rendition_template: Option<String>,
 }
 
@@ -79,7 +59,6 @@ pub struct StreamRow {
 pub struct StreamScope<'a> {
     /// The domains that exist for the caller; all when `None`.
     pub visible_domains: Option<&'a [String]>,
-    /// This one alone.
     pub stream_id: Option<Uuid>,
 }
 
@@ -87,9 +66,6 @@ pub struct StreamScope<'a> {
 pub type AfterStream = (String, String, String);
 
 /// A page of the streams that fit, by domain, app and name.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_streams(
     executor: impl PgExecutor<'_>,
     scope: StreamScope<'_>,

@@ -14,37 +14,27 @@ use crate::model::event::{AlteredMember, Disposition, Origin, QuarantineReason, 
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordedEntryRow {
-    /// The stream's shard.
     pub shard: i16,
     /// Its place in the shard's log, from 1 without a gap.
     pub position: i64,
     /// The database's clock when it was appended; grows with the position.
     pub recorded_at: DateTime<Utc>,
-    /// The service's clock at receipt.
     pub received_at: DateTime<Utc>,
-    /// The entry's id.
     pub event_id: Uuid,
-    /// The session that it is about.
     pub session_id: Uuid,
-    /// Ingest domain.
     pub domain: String,
-    /// Application.
     pub app: String,
-    /// Stream name.
     pub stream: String,
     /// Unix seconds.
     pub publish_timestamp: i64,
     /// `provider`, `inference` or `operator`.
     pub origin: Origin,
-    /// The provider's word, or one of ours.
     pub event: String,
     /// `accepted`, `quarantined` or `released`.
     pub disposition: Disposition,
-    /// Why it is quarantined.
     pub reason: Option<QuarantineReason>,
     /// `verified`, `unsigned`, or none for what is not from the provider.
     pub signature: Option<Signature>,
-    /// The key that the signature fits.
     pub key_id: Option<Uuid>,
     /// Unix second at which the signature expires.
     pub auth_timestamp: Option<i64>,
@@ -55,32 +45,22 @@ pub struct RecordedEntryRow {
     pub is_first_use: bool,
     /// The session that used the signature first, if this entry counts all the same.
     pub signature_shared_with: Option<Uuid>,
-    /// The encoder's address.
     pub client_ip: Option<String>,
-    /// The receiving node's address.
     pub node_ip: Option<String>,
-    /// The address that the message came from.
     pub source_ip: Option<String>,
     /// Query string of the push URL, masked.
     pub user_args: Option<String>,
-    /// The template that made this rendition.
     pub rendition_template: Option<String>,
-    /// Members that are not documented.
     pub extra: Option<Value>,
     /// The unsigned members that are not quite as they were sent.
     pub altered: Option<Vec<AlteredMember>>,
     /// Addresses or `user_args` were there, and are no longer kept.
     #[serde(default)]
     pub blanked: bool,
-    /// The end that an inference or an operator finds.
     pub ended_at: Option<DateTime<Utc>>,
-    /// The operator.
     pub actor: Option<String>,
-    /// The operator's reason.
     pub note: Option<String>,
-    /// Of a release: the quarantined entry.
     pub original_event_id: Option<Uuid>,
-    /// Of a release: what the quarantined entry said.
     pub original_event: Option<String>,
     /// Of a release: when the quarantined message arrived.
     pub original_received_at: Option<DateTime<Utc>>,
@@ -89,9 +69,6 @@ pub struct RecordedEntryRow {
 /// The entries of a shard after one up to a position, in their order; at most `limit`.
 ///
 /// When the one before them was recorded keeps older months out of the search.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_recorded_entries(
     executor: impl PgExecutor<'_>,
     after: ProgressRow,
@@ -120,9 +97,6 @@ pub async fn list_recorded_entries(
 }
 
 /// How far a shard's log reaches, as its head says. Nobody else appends to it, to the end of the transaction.
-///
-/// # Errors
-/// Those of the database.
 pub async fn lock_head(executor: impl PgExecutor<'_>, shard: i16) -> Result<ProgressRow, sqlx::Error> {
     sqlx::query_as!(
         ProgressRow,
@@ -134,9 +108,6 @@ pub async fn lock_head(executor: impl PgExecutor<'_>, shard: i16) -> Result<Prog
 }
 
 /// The ids of a shard's entries from one position to another that were recorded in a span of time, in their order.
-///
-/// # Errors
-/// Those of the database.
 pub async fn list_event_ids(
     executor: impl PgExecutor<'_>,
     shard: i16,
@@ -194,9 +165,6 @@ pub async fn insert_recorded_entries(
 }
 
 /// Moves the head of a shard to an entry.
-///
-/// # Errors
-/// Those of the database.
 pub async fn update_head(executor: impl PgExecutor<'_>, head: ProgressRow) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update shard_head set position = $2, recorded_at = $3 where shard = $1",
@@ -210,9 +178,6 @@ pub async fn update_head(executor: impl PgExecutor<'_>, head: ProgressRow) -> Re
 }
 
 /// Lets the planner know how much there is by now.
-///
-/// # Errors
-/// Those of the database.
 pub async fn analyze_tables(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("analyze log_entry, stream, stream_session, session_outcome").execute(executor).await?;
     Ok(())

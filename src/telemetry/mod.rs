@@ -29,9 +29,6 @@ pub enum LogFormat {
 }
 
 /// Starts logging to standard error, and tracing if traces go anywhere.
-///
-/// # Errors
-/// When the filter cannot be read, or logging was started before.
 pub fn start_logging(format: LogFormat, filter: &str, traces: Option<&Traces>) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)
         .context("--log cannot be read; write a level such as info, or directives such as info,streamtally=debug")?;
@@ -70,9 +67,6 @@ fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(format: LogFormat) -> Box<dyn L
 }
 
 /// Makes the recorder of this process's metrics, and what renders them.
-///
-/// # Errors
-/// When there is a recorder already.
 pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
     let handle = metrics::builder()?.install_recorder().context("metrics were started before")?;
     metrics::describe_all();
@@ -85,7 +79,6 @@ pub struct OnceASecond(AtomicI64);
 
 impl OnceASecond {
     /// Due at once.
-    #[must_use]
     pub const fn new() -> Self {
         Self(AtomicI64::new(i64::MIN))
     }

@@ -22,7 +22,6 @@ pub struct RequestId(Arc<str>);
 
 impl RequestId {
     /// The id that a request came with; a new one when that is none, or might be anything.
-    #[must_use]
     pub fn of(given: Option<&[u8]>) -> Self {
         let good = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
         let given = given.filter(|given| (1..=MAX_LENGTH).contains(&given.len()) && given.iter().all(good));
@@ -36,7 +35,6 @@ impl RequestId {
     }
 
     /// As it is written.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -48,13 +46,11 @@ pub async fn within<F: Future>(id: RequestId, work: F) -> F::Output {
 }
 
 /// The id of the request whose work this is; `None` beyond requests.
-#[must_use]
 pub fn current() -> Option<RequestId> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
 /// The same, for a log line that is within no span which says it: callbacks have none.
-#[must_use]
 pub fn of_line() -> Option<String> {
     current().filter(|_| Span::current().is_none()).map(|id| id.as_str().to_owned())
 }

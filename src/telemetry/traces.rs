@@ -77,7 +77,6 @@ impl Traces {
     }
 
     /// What makes spans.
-    #[must_use]
     pub fn tracer(&self) -> SdkTracer {
         self.provider.tracer("streamtally")
     }

@@ -44,7 +44,6 @@ pub(super) struct Cluster {
     folder: Folder,
     installation: Installation,
     server_user: Account,
-    /// Root becomes the server's user.
     change_user: bool,
     socket: SocketFolder,
     identity: String,

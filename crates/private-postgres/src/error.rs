@@ -14,132 +14,67 @@ pub enum PostgresError {
          name the folder of its programs in STREAMTALLY_PG_BIN, or set DATABASE_URL to use a \
          server of your own"
     )]
-    NoInstallation {
-        /// The oldest major version that will do.
-        oldest: u32,
-        /// The one-line install for this platform.
-        install: &'static str,
-    },
+    NoInstallation { oldest: u32, install: &'static str },
     /// There are programs, but none that is new enough.
     #[error(
         "PostgreSQL {found} in {folder} is too old, {oldest} or later is needed: install one \
          ({install}), name the folder of its programs in STREAMTALLY_PG_BIN, or set DATABASE_URL \
          to use a server of your own"
     )]
-    InstallationTooOld {
-        /// The newest major version found.
-        found: u32,
-        /// Where it was found.
-        folder: PathBuf,
-        /// The oldest major version that will do.
-        oldest: u32,
-        /// The one-line install for this platform.
-        install: &'static str,
-    },
+    InstallationTooOld { found: u32, folder: PathBuf, oldest: u32, install: &'static str },
     /// The folder that the operator named holds no server.
     #[error(
         "STREAMTALLY_PG_BIN names {folder}, where there are no programs `postgres` and `initdb` \
          that run: name the bin folder of a PostgreSQL {oldest} or later ({install}), or set \
          DATABASE_URL to use a server of your own"
     )]
-    NoProgramsInNamedFolder {
-        /// The folder that was named.
-        folder: PathBuf,
-        /// The oldest major version that will do.
-        oldest: u32,
-        /// The one-line install for this platform.
-        install: &'static str,
-    },
+    NoProgramsInNamedFolder { folder: PathBuf, oldest: u32, install: &'static str },
     /// The data was written by a version whose programs are not here.
     #[error(
         "{pgdata} was written by PostgreSQL {wanted}, and this machine has {found}: install \
          PostgreSQL {wanted}, or move the data with pg_upgrade"
     )]
-    VersionNotInstalled {
-        /// The database folder.
-        pgdata: PathBuf,
-        /// The major version that wrote it.
-        wanted: u32,
-        /// The versions that are there, for a person to read.
-        found: String,
-    },
+    VersionNotInstalled { pgdata: PathBuf, wanted: u32, found: String },
     /// `postgres/` is there but is no database.
     #[error(
         "{pgdata} holds files but no database (no readable PG_VERSION): move it away, or choose \
          another --data-dir"
     )]
-    NotADatabase {
-        /// The folder in question.
-        pgdata: PathBuf,
-    },
+    NotADatabase { pgdata: PathBuf },
     /// Something that is not a folder stands where one is needed.
     #[error("{path} is not a folder: choose another --data-dir")]
-    NotAFolder {
-        /// What stands there.
-        path: PathBuf,
-    },
+    NotAFolder { path: PathBuf },
     /// The data folder could not be made.
     #[error(
         "cannot create the data folder {path}: create it for user {user}, or choose another \
          --data-dir"
     )]
-    CreateFolder {
-        /// The folder that was to be made.
-        path: PathBuf,
-        /// Who we are.
-        user: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    CreateFolder { path: PathBuf, user: String, source: io::Error },
     /// The data folder cannot be written.
     #[error(
         "cannot write in the data folder {path}: give it to user {user}, or choose another \
          --data-dir"
     )]
-    NotWritable {
-        /// The data folder.
-        path: PathBuf,
-        /// Who we are.
-        user: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    NotWritable { path: PathBuf, user: String, source: io::Error },
     /// The server's user cannot get to the data.
     #[error(
         "user {user}, who runs PostgreSQL because root must not, may not enter {folder}: choose \
          a --data-dir outside it (/var/lib/streamtally, say) in place of {data_dir}, or allow \
          entry with chmod o+x"
     )]
-    NotTraversable {
-        /// The folder that is closed.
-        folder: PathBuf,
-        /// The data folder somewhere below it.
-        data_dir: PathBuf,
-        /// The server's user.
-        user: String,
-    },
+    NotTraversable { folder: PathBuf, data_dir: PathBuf, user: String },
     /// The database belongs to somebody else.
     #[error(
         "the database {pgdata} belongs to user {owner}, not to {user}: run as that user, or \
          choose another --data-dir"
     )]
-    ForeignDatabase {
-        /// The database folder.
-        pgdata: PathBuf,
-        /// To whom it belongs.
-        owner: String,
-        /// Who would have to run it.
-        user: String,
-    },
+    ForeignDatabase { pgdata: PathBuf, owner: String, user: String },
     /// A user id without a name, with which neither initdb nor peer authentication works.
     #[error(
         "user id {uid} has no name on this machine, and PostgreSQL needs one: add it to \
          /etc/passwd, or set DATABASE_URL"
     )]
-    NamelessUser {
-        /// The id in question.
-        uid: u32,
-    },
+    NamelessUser { uid: u32 },
     /// Root found nobody to run the server.
     #[error(
         "PostgreSQL must not run as root, and there is neither a user postgres nor nobody: \
@@ -151,110 +86,46 @@ pub enum PostgresError {
         "a streamtally service (pid {pid}) already runs with the data folder {folder}: stop it, \
          or choose another --data-dir"
     )]
-    AlreadyServing {
-        /// The other service.
-        pid: i32,
-        /// The data folder of both.
-        folder: PathBuf,
-    },
+    AlreadyServing { pid: i32, folder: PathBuf },
     /// Another process keeps the folder for longer than one should.
     #[error(
         "the data folder {folder} is still in use by {holder} after {waited_seconds} s: wait \
          until it has ended"
     )]
-    FolderInUse {
-        /// The data folder.
-        folder: PathBuf,
-        /// Who has it.
-        holder: String,
-        /// How long we waited.
-        waited_seconds: u64,
-    },
+    FolderInUse { folder: PathBuf, holder: String, waited_seconds: u64 },
     /// The service that owns the folder does not get its server ready.
     #[error(
         "the streamtally service (pid {pid}) that owns {folder} has had no PostgreSQL ready for \
          {waited_seconds} s: see {log}"
     )]
-    ServiceNotReady {
-        /// The service.
-        pid: i32,
-        /// The data folder.
-        folder: PathBuf,
-        /// The server's log.
-        log: PathBuf,
-        /// How long we waited.
-        waited_seconds: u64,
-    },
+    ServiceNotReady { pid: i32, folder: PathBuf, log: PathBuf, waited_seconds: u64 },
     /// A folder for the socket that others could tamper with.
     #[error(
         "{folder}, meant for PostgreSQL's socket, {fault}: remove it, or choose a shorter \
          --data-dir"
     )]
-    UnsafeSocketFolder {
-        /// The folder.
-        folder: PathBuf,
-        /// What is wrong with it.
-        fault: &'static str,
-    },
+    UnsafeSocketFolder { folder: PathBuf, fault: &'static str },
     /// `initdb`, or the creation of our database, failed.
     #[error("{program} could not make the database ({status}):\n{output}")]
-    CreateDatabase {
-        /// The program that failed.
-        program: PathBuf,
-        /// How it ended.
-        status: ExitStatus,
-        /// The last it had to say.
-        output: String,
-    },
+    CreateDatabase { program: PathBuf, status: ExitStatus, output: String },
     /// The server ended before it was ready.
     #[error("PostgreSQL ended during its start ({status}), with these last lines in {log}:\n{tail}")]
-    EndedDuringStart {
-        /// How it ended.
-        status: ExitStatus,
-        /// The server's log.
-        log: PathBuf,
-        /// What this start wrote to it.
-        tail: String,
-    },
+    EndedDuringStart { status: ExitStatus, log: PathBuf, tail: String },
     /// The server lives, but does not become ready.
     #[error(
         "PostgreSQL was not ready after {waited_seconds} s without news, with these last lines \
          in {log}:\n{tail}"
     )]
-    NotReady {
-        /// How long there was nothing new.
-        waited_seconds: u64,
-        /// The server's log.
-        log: PathBuf,
-        /// What this start wrote to it.
-        tail: String,
-    },
+    NotReady { waited_seconds: u64, log: PathBuf, tail: String },
     /// A server of this folder does not go away.
     #[error("PostgreSQL process {pid} of {pgdata} does not stop: see why, and stop it by hand")]
-    WillNotStop {
-        /// The process.
-        pid: i32,
-        /// The database folder.
-        pgdata: PathBuf,
-    },
+    WillNotStop { pid: i32, pgdata: PathBuf },
     /// A program could not be started.
     #[error("cannot run {program}")]
-    Run {
-        /// The program.
-        program: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Run { program: PathBuf, source: io::Error },
     /// Anything else that the system refused.
     #[error("cannot {action} {path}")]
-    Io {
-        /// A verb and whatever stands before the path.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Io { action: &'static str, path: PathBuf, source: io::Error },
 }
 
 impl PostgresError {

@@ -56,7 +56,6 @@ pub use self::{error::PostgresError, lock::LockHolder};
 /// What the private server is opened with.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The service's data folder, made if missing.
     pub data_dir: PathBuf,
     /// The bin folder of the `PostgreSQL` to use (`STREAMTALLY_PG_BIN`); `None` looks for the newest.
     pub bin: Option<PathBuf>,
@@ -113,31 +112,26 @@ impl PrivatePostgres {
     }
 
     /// Whether a data folder has a database yet.
-    #[must_use]
     pub fn exists_in(data_dir: &Path) -> bool {
         pgdata_of(data_dir).join("PG_VERSION").is_file()
     }
 
     /// The folder of the Unix socket: the host, for clients.
-    #[must_use]
     pub fn socket_dir(&self) -> &Path {
         &self.socket_dir
     }
 
     /// The port, which is part of the socket's name.
-    #[must_use]
     pub fn port(&self) -> u16 {
         socket::PORT
     }
 
     /// The role to connect as. There is no password.
-    #[must_use]
     pub fn user(&self) -> &str {
         settings::ROLE
     }
 
     /// The database to connect to.
-    #[must_use]
     pub fn database(&self) -> &str {
         settings::DATABASE
     }

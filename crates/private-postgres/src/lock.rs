@@ -59,9 +59,7 @@ pub(super) enum Acquired<T> {
 /// How long to wait for others.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// For a service's server to become ready.
     pub(super) service: Duration,
-    /// For a command to end.
     pub(super) command: Duration,
 }
 

@@ -13,9 +13,7 @@ use super::error::PostgresError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PidFile {
     pub(super) pid: i32,
-    /// The first folder with a socket.
     pub(super) socket_dir: Option<PathBuf>,
-    /// It takes connections.
     pub(super) ready: bool,
 }
 

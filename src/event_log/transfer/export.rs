@@ -26,29 +26,19 @@ pub enum ExportError {
     Busy(#[source] sqlx::Error),
     /// An invariant does not hold.
     #[error("the log of shard {shard} has no entry {position}")]
-    Gap {
-        /// The shard.
-        shard: i16,
-        /// Where an entry is missing.
-        position: i64,
-    },
+    Gap { shard: i16, position: i64 },
 }
 
 /// What was exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exported {
-    /// How many entries.
     pub entries: u64,
-    /// How many were dropped before, being old.
     pub dropped: u64,
 }
 
 /// Writes the log out, as far as it reaches at this moment. Receiving goes on; nothing is blanked or dropped meanwhile.
 ///
 /// `progress` is told how many entries have been written, and how many there are.
-///
-/// # Errors
-/// [`ExportError`].
 pub async fn export(
     database: &PgConnectOptions,
     mut to: impl Write,

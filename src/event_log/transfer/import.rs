@@ -27,7 +27,6 @@ pub enum ImportError {
     Unfit {
         /// Which one, from 1.
         line: u64,
-        /// Why.
         unfit: Unfit,
     },
     /// The database does not take an entry.
@@ -43,12 +42,7 @@ pub enum ImportError {
         "the log is of {log} shards, this installation has {installation}, for good: import into a new one, made with \
          `migrate --shards` {log} or a multiple of it"
     )]
-    Shards {
-        /// Of the log.
-        log: i16,
-        /// Of the installation.
-        installation: i16,
-    },
+    Shards { log: i16, installation: i16 },
     /// The installation is no copy of the one that was exported.
     #[error(
         "line {line} has no place here: this installation has received something that the log does not know. Import \
@@ -69,18 +63,10 @@ pub enum ImportError {
     },
     /// There are fewer lines than the first one says.
     #[error("the log ends after {found} of {expected} entries: they are imported; import the whole of it to go on")]
-    Truncated {
-        /// By its first line.
-        expected: u64,
-        /// How many there are.
-        found: u64,
-    },
+    Truncated { expected: u64, found: u64 },
     /// There are more lines than the first one says.
     #[error("the log goes on after its {expected} entries: something was added to it")]
-    TooMany {
-        /// By its first line.
-        expected: u64,
-    },
+    TooMany { expected: u64 },
     /// The log cannot be kept from changing.
     #[error("another import is running, or the service is busy with the log; try again in a while")]
     Busy(#[source] sqlx::Error),
@@ -92,18 +78,13 @@ pub enum ImportError {
 /// What was imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Imported {
-    /// How many entries are new here.
     pub appended: u64,
-    /// How many were here already.
     pub known: u64,
 }
 
 /// Appends the entries of an export as they were recorded. Nothing is inferred or dropped meanwhile.
 ///
 /// `progress` is told how many entries have been read.
-///
-/// # Errors
-/// [`ImportError`].
 pub async fn import<Source: AsyncRead + Unpin>(
     pool: &PgPool,
     header: &Header,

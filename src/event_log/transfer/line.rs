@@ -23,19 +23,14 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// The version of this format.
     streamtally_log: u32,
-    /// How many shards the installation has.
     pub shards: i16,
-    /// How many entries follow.
     pub entries: u64,
-    /// When this was written.
     pub exported_at: DateTime<Utc>,
 }
 
 impl Header {
     /// The header of an export.
-    #[must_use]
     pub fn new(shards: i16, entries: u64, exported_at: DateTime<Utc>) -> Self {
         Self { streamtally_log: VERSION, shards, entries, exported_at }
     }
@@ -72,7 +67,6 @@ pub enum LinesError {
         line: u64,
         /// Where in it, from 1.
         column: usize,
-        /// What is wrong there.
         problem: &'static str,
     },
     /// No entry is as long.
@@ -89,15 +83,11 @@ pub enum LinesError {
 /// The lines of an export, one after the other.
 pub struct Lines<Source> {
     lines: FramedRead<Source, LinesCodec>,
-    /// How many were read.
     read: u64,
 }
 
 impl<Source: AsyncRead + Unpin> Lines<Source> {
     /// Begins to read an export.
-    ///
-    /// # Errors
-    /// [`LinesError`] when it is none.
     pub async fn open(source: Source) -> Result<(Header, Self), LinesError> {
         let mut lines = Self { lines: FramedRead::new(source, LinesCodec::new_with_max_length(LONGEST)), read: 0 };
         let first = match lines.next_text().await {

@@ -28,13 +28,10 @@ pub enum SignatureRule {
 /// What admission needs to know of one registered domain.
 #[derive(Debug, Clone)]
 pub struct DomainPolicy {
-    /// Whether messages are signed.
     pub signature: SignatureRule,
     /// The applications that may send; all when `None`.
     pub apps: Option<Vec<String>>,
-    /// What stands between the signed fields.
     pub joiner: Joiner,
-    /// Every active key, newest first.
     pub keys: Vec<(Uuid, SigningKey)>,
 }
 
@@ -54,7 +51,6 @@ pub enum Path {
 pub struct Limits {
     /// How long after its expiry a signature still counts.
     pub signature_grace: TimeDelta,
-    /// How far in the future an expiry may lie.
     pub signature_max_future: TimeDelta,
     /// How long before its signature's expiry a push may have started, for a start to count.
     pub start_window_before: TimeDelta,
@@ -69,9 +65,7 @@ pub struct Limits {
 /// What the log says of a message's signature and of the push that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
-    /// Who used the signature before.
     pub signature: SignatureUse,
-    /// The push that the message names.
     pub push: PushState,
 }
 
@@ -86,7 +80,6 @@ pub enum SignatureUse {
     OtherPush {
         /// Unix second at which that push began.
         publish_timestamp: i64,
-        /// When its message arrived.
         received_at: DateTime<Utc>,
     },
     /// Several other pushes of the stream.
@@ -96,22 +89,17 @@ pub enum SignatureUse {
 /// What the log says of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PushState {
-    /// Its start was received, and counts.
     pub has_start: bool,
-    /// It has ended.
     pub has_ended: bool,
-    /// Its start shares its signature with another push.
     pub start_shares_signature: bool,
 }
 
 /// What admission asks of a message that the log is asked about.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim<'a> {
-    /// What has happened.
     pub event: &'a Event,
     /// Unix second at which the push began.
     pub publish_timestamp: i64,
-    /// When the message arrived.
     pub received_at: DateTime<Utc>,
 }
 
@@ -125,7 +113,6 @@ const SHARED_STARTS_APART_SECONDS: u64 = 2;
 ///
 /// `policy` is that of the domain which the message claims, `None` when there is none of exactly this name; `now` is the
 /// moment of receipt. What the log has to say of an accepted message is for [`review`].
-#[must_use]
 pub fn judge(
     message: &Notification,
     path: Path,
@@ -145,7 +132,6 @@ pub fn judge(
 }
 
 /// Whether an accepted message counts only if the start of its push was received: it is an end that reaches far back.
-#[must_use]
 pub fn needs_start(claim: &Claim<'_>, limits: &Limits) -> bool {
     let started_at = DateTime::from_timestamp(claim.publish_timestamp, 0);
     *claim.event == Event::PublishDone

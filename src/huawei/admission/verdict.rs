@@ -11,11 +11,9 @@ use crate::model::rejection::RejectionReason;
 pub enum Proof {
     /// Signed with one of the domain's keys.
     Verified {
-        /// The key that it fits.
         key_id: Uuid,
         /// Unix second at which the signature expires.
         auth_timestamp: i64,
-        /// The signature.
         auth_sign: Signature,
     },
     /// Not signed: it knew the secret path.

@@ -15,17 +15,13 @@ pub use variant::{FieldVariant, JOINERS, KeyVariant};
 /// A way of signing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fit {
-    /// How the key is read.
     pub key: KeyVariant,
-    /// What stands between the fields.
     pub joiner: &'static str,
-    /// What is signed.
     pub fields: FieldVariant,
 }
 
 impl Fit {
     /// What to do so that messages signed so are accepted; `None` when this is what admission asks for.
-    #[must_use]
     pub fn remedy(self, expected: Joiner) -> Option<&'static str> {
         let known_joiner = Joiner::from_text(self.joiner);
         match (self.key, self.fields, known_joiner) {
@@ -50,7 +46,6 @@ impl Fit {
 ///
 /// When one with the fields as documented does, others that come to the same bytes are left out. None when `auth_sign`
 /// is not there or is not 64 hexadecimal digits.
-#[must_use]
 pub fn fits_of(message: &Notification, key: &str) -> Vec<Fit> {
     let Some(signature) = message.auth_sign.as_deref().and_then(signature::from_hex) else { return Vec::new() };
     let mut fits = Vec::new();
@@ -82,7 +77,6 @@ fn makes(key: &[u8], text: &str, signature: &Signature) -> bool {
 }
 
 /// The registered domains that equal this one but for upper and lower case, a dot at the end, or white space around.
-#[must_use]
 pub fn similar_domains<'a>(domain: &str, registered: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = plain(domain);
     registered.into_iter().filter(|name| *name != domain && plain(name) == wanted).collect()

@@ -31,7 +31,6 @@ const LOST: &str = "-lost-";
 pub struct Chunk {
     /// The messages, in their order.
     pub texts: Vec<String>,
-    /// Those that are not there any more.
     pub losses: Vec<Loss>,
     end: Position,
 }
@@ -39,11 +38,8 @@ pub struct Chunk {
 /// Messages that cannot be read in a segment or behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loss {
-    /// The first.
     pub from: u64,
-    /// The last.
     pub through: u64,
-    /// How many between the two.
     pub messages: u64,
     segment: u64,
 }
@@ -51,10 +47,8 @@ pub struct Loss {
 /// How far a journal was read.
 #[derive(Debug, Clone, Copy)]
 struct Position {
-    /// The number of the last message.
     through: u64,
     segment: u64,
-    /// Where the next line begins in the segment.
     offset: u64,
 }
 
@@ -63,14 +57,12 @@ pub struct Journal {
     folder: Folder,
     damaged: Folder,
     mark: File,
-    /// The last confirmed message.
     confirmed: u64,
     /// The last one that was taken, as far as the mark says so.
     marked: u64,
     taken: Position,
     /// Losses that were found, whose segments are not kept yet.
     losses: Vec<Loss>,
-    /// The sizes of the segments, by their first numbers.
     segments: BTreeMap<u64, u64>,
     /// The last segment, if it was made by this process. Nothing is written behind what another left unfinished.
     writing: Option<(u64, File)>,
@@ -107,25 +99,21 @@ impl Journal {
     }
 
     /// Messages that were not taken yet.
-    #[must_use]
     pub fn messages(&self) -> u64 {
         self.confirmed - self.taken.through
     }
 
     /// Bytes that the segments take.
-    #[must_use]
     pub fn bytes(&self) -> u64 {
         self.segments.values().sum()
     }
 
     /// The number of the last message.
-    #[must_use]
     pub fn end(&self) -> u64 {
         self.confirmed
     }
 
     /// Whether everything that was taken is removed.
-    #[must_use]
     pub fn is_tidy(&self) -> bool {
         self.marked == self.taken.through && self.removable().is_none()
     }

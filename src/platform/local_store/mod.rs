@@ -40,7 +40,6 @@ pub struct LocalStore(Arc<Mutex<Option<Files>>>);
 
 /// What is in it.
 pub struct Files {
-    /// Messages that wait for the database.
     pub spool: Journal,
     /// Messages that the database rejected when they were drained.
     pub refused: Journal,
@@ -52,9 +51,7 @@ pub struct Files {
 /// The damage that was found, and that nobody has cleared away yet.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Damage {
-    /// Files that were set aside.
     pub files: u64,
-    /// Messages that were confirmed and cannot be read.
     pub lost_messages: u64,
 }
 
@@ -66,19 +63,11 @@ pub enum LocalStoreError {
     Taken(PathBuf),
     /// The system does not let it be read or written.
     #[error("cannot use {path}; --data-dir names another data folder")]
-    Unusable {
-        /// The folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    Unusable { path: PathBuf, source: io::Error },
 }
 
 impl LocalStore {
     /// Opens the local store of a data folder, or makes it, readable by its owner alone.
-    ///
-    /// # Errors
-    /// [`LocalStoreError`].
     pub fn open(data_dir: &Path) -> Result<Self, LocalStoreError> {
         let path = data_dir.join(FOLDER);
         let unusable = |source| LocalStoreError::Unusable { path: path.clone(), source };
@@ -139,9 +128,6 @@ impl Files {
     }
 
     /// The cached registry. A damaged one is set aside and not used: a key or a name in it may be another.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn get_registry(&self) -> io::Result<Option<String>> {
         let read = match self.folder.read(REGISTRY) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -160,9 +146,6 @@ impl Files {
     }
 
     /// The damage that is on record: the files in the folder `damaged`, until an operator removes them.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn damage(&self) -> io::Result<Damage> {
         let files = self.damaged.files()?;
         let lost = files.iter().filter_map(|(name, _)| journal::lost_messages_of(name));

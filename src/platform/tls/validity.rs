@@ -25,7 +25,6 @@ pub enum Expiry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
     begins_at: DateTime<Utc>,
-    /// When it expires.
     pub ends_at: DateTime<Utc>,
 }
 
@@ -39,7 +38,6 @@ impl Validity {
     }
 
     /// How it stands at a moment.
-    #[must_use]
     pub fn expiry(&self, now: DateTime<Utc>) -> Expiry {
         let renewal = RENEWAL.min((self.ends_at - self.begins_at) / 5);
         if now > self.ends_at {
