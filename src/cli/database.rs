@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use nix::unistd::{User, getuid};
+use private_postgres::{self as postgres, LockHolder, PrivatePostgres};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::PgConnectOptions;
@@ -20,7 +21,6 @@ use crate::registry::installation::{self, SHARDS};
 use crate::registry::master_key::{MasterKey, MasterKeyError};
 use crate::registry::master_keys::MasterKeys;
 use crate::store::pool::{self, Use};
-use private_postgres::{self as postgres, LockHolder, PrivatePostgres};
 
 /// How long a database may take to let us in.
 const PATIENCE: Duration = Duration::from_secs(10);

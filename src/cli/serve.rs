@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix_web::web::Data;
 use anyhow::Context;
 use clap::Args;
+use private_postgres::{LockHolder, PrivatePostgres};
 use sd_notify::NotifyState;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,9 +21,8 @@ use crate::config::{self, InstallationOptions, ServeOptions};
 use crate::demo::{self, Demo};
 use crate::platform::data_dir::DataDir;
 use crate::platform::open_files;
-use crate::service::{Application, Ingredients};
+use crate::service::{AppDependencies, Application};
 use crate::telemetry::{self, traces::Traces};
-use private_postgres::{LockHolder, PrivatePostgres};
 
 /// How often the private database is looked after.
 const LOOK_AFTER: Duration = Duration::from_millis(250);
@@ -95,7 +95,7 @@ impl ServeCommand {
                 .as_ref()
                 .map(|url| database::parse(url, "--read-database-url"))
                 .transpose()?;
-            let ingredients = Ingredients {
+            let ingredients = AppDependencies {
                 data_dir: data_dir.path().to_owned(),
                 database: database.options.clone(),
                 read_database,

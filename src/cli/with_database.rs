@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use private_postgres::{LockHolder, PrivatePostgres};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,7 +15,6 @@ use super::database;
 use crate::config::InstallationOptions;
 use crate::platform::data_dir::DataDir;
 use crate::platform::privileges::RootPrivileges;
-use private_postgres::{LockHolder, PrivatePostgres};
 
 /// What would lead a program to another database, whatever the others say.
 const ELSEWHERE: [&str; 5] = ["PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSWORD"];

@@ -1,6 +1,5 @@
 //! A stream: whether it is on air, its last days as a picture, and its sessions.
 
-use crate::platform::clock;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
@@ -18,6 +17,7 @@ use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::model::filter::SessionFilter;
 use crate::model::session::Renditions;
+use crate::platform::clock;
 use crate::query;
 use crate::query::Rows;
 use crate::query::sessions::{SessionList, SessionPlace};

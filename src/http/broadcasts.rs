@@ -1,6 +1,5 @@
 //! `/v1/broadcasts`: sessions of one stream, merged over short gaps.
 
-use crate::model::parameter::Parameters;
 use actix_web::get;
 use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
@@ -15,6 +14,7 @@ use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
+use crate::model::parameter::Parameters;
 use crate::model::session::SessionStatus;
 use crate::query;
 use crate::session::StreamKey;

@@ -1,6 +1,5 @@
 //! `/v1/sessions`: pushes, live and past.
 
-use crate::model::parameter::Parameters;
 use actix_web::get;
 use actix_web::web::{Data, Json, Path};
 use chrono::{DateTime, Utc};
@@ -20,6 +19,7 @@ use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::model::access::Scope;
 use crate::model::filter::SessionFilter;
+use crate::model::parameter::Parameters;
 use crate::query;
 use crate::query::sessions::{SessionList, SessionPlace};
 use crate::store::session_list::SessionPage;

@@ -1,9 +1,9 @@
 //! Counts of what is live.
 
-use crate::model::filter::LiveFilter;
 use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 
+use crate::model::filter::LiveFilter;
 use crate::model::session::Renditions;
 
 /// The counts of one application of a domain.

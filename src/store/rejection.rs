@@ -1,11 +1,11 @@
 //! Refused messages, counted.
 
-use crate::model::filter::RejectionFilter;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgExecutor;
 
 use super::column;
+use crate::model::filter::RejectionFilter;
 use crate::model::rejection::RejectionReason;
 
 /// The refused messages of one claimed domain, cause and minute.

@@ -16,7 +16,7 @@ use streamtally::http::api_document;
 use streamtally::reconciler;
 use streamtally::registry::master_key::MasterKey;
 use streamtally::registry::master_keys::MasterKeys;
-use streamtally::service::{Application, Ingredients};
+use streamtally::service::{AppDependencies, Application};
 use streamtally::store;
 use streamtally::store::log::{NewEntryRow, SignatureUseRow};
 use streamtally::store::pool::{self, Use};
@@ -353,7 +353,7 @@ type Serving = (String, Connections, oneshot::Sender<()>, JoinHandle<anyhow::Res
 pub async fn serve(database: &TestDatabase, data_dir: &Path, settings: &[&str]) -> anyhow::Result<Serving> {
     let arguments = ["streamtally", "--listen", "127.0.0.1:0"].into_iter().chain(settings.iter().copied());
     let options = Options::parse_from(arguments).serve;
-    let ingredients = Ingredients {
+    let ingredients = AppDependencies {
         data_dir: data_dir.to_owned(),
         database: database.options.clone(),
         read_database: None,

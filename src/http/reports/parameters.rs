@@ -1,6 +1,5 @@
 //! The parameters that reports have in common: read, documented, and echoed.
 
-use crate::model::parameter::Parameters;
 use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use chrono_tz::Tz;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -11,6 +10,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::api::query_reader::QueryReader;
+use crate::model::parameter::Parameters;
 use crate::model::parameter::read_time;
 use crate::model::session::Renditions;
 use crate::report::parameters::{GroupBy, Layout, Scope};

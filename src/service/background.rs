@@ -1,0 +1,154 @@
+//! The tasks that run beside the requests, until the service stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::Data;
+use metrics_exporter_prometheus::PrometheusHandle;
+use sqlx::PgPool;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::buffered_counters::BufferedCounters;
+use super::sampling::Sampler;
+use crate::app::connections::Connections;
+use crate::app::feed::Feed;
+use crate::app::state::AppState;
+use crate::config::Role;
+use crate::event_log::drain::Drain;
+use crate::platform::clock;
+use crate::platform::tls::Certificate;
+use crate::reconciler::infer::Rules;
+use crate::reconciler::retention;
+use crate::reconciler::run::{fold_until_stopped, infer_until_stopped, retain_until_stopped, tell_until_stopped};
+use crate::registry::installation;
+use crate::registry::master_keys::MasterKeys;
+use crate::registry::start::prepare_until_done;
+use crate::registry::watch::LiveRegistry;
+use crate::report::sealed;
+use crate::store::installation::InstallationRow;
+
+/// The time between two attempts to make partitions ahead: operators' actions and inferred ends that lack one fail until then.
+const PARTITION_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The time between two upkeeps of the metrics: until then, each time that was measured is kept by itself.
+const METRICS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What the tasks work on.
+pub(super) struct Background {
+    pub state: Data<AppState>,
+    pub connections: Connections,
+    pub certificate: Option<Certificate>,
+    pub registry: LiveRegistry,
+    pub installation: InstallationRow,
+    pub master_keys: MasterKeys,
+    pub prepared: watch::Sender<bool>,
+    pub appended: Arc<Notify>,
+    pub work_pool: PgPool,
+    /// Of a process that folds.
+    pub fold_pool: Option<PgPool>,
+    /// Of a process that receives.
+    pub drain: Option<Drain>,
+    pub feed: Feed,
+    pub metrics: PrometheusHandle,
+    pub counters: BufferedCounters,
+    pub inference_rules: Rules,
+    pub retention_rules: retention::Rules,
+}
+
+impl Background {
+    /// Begins all of them.
+    pub fn spawn(self, stopped: &CancellationToken) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        let sampler = Sampler::new(self.state.clone(), self.fold_pool.clone(), self.connections.clone());
+        tasks.spawn(tidy_metrics(self.metrics, stopped.clone()));
+        tasks.spawn(sampler.run(stopped.clone()));
+        tasks.spawn(self.connections.sweep_until_stopped(stopped.clone()));
+        tasks.spawn(self.feed.run());
+        if let Some(certificate) = self.certificate {
+            tasks.spawn(certificate.watch(stopped.clone()));
+        }
+        let pool = self.work_pool;
+        let clock_tolerance = self.state.clock_tolerance;
+        let on_database = OnDatabase { prepared: self.prepared.subscribe(), stopped: stopped.clone() };
+        tasks.spawn(prepare(pool.clone(), self.master_keys, self.installation, self.prepared, stopped.clone()));
+        tasks.spawn(on_database.run(self.registry.run(stopped.clone())));
+        tasks.spawn(on_database.run(make_partitions(pool.clone(), stopped.clone())));
+        tasks.spawn(on_database.run(self.counters.write_until_stopped(pool.clone(), stopped.clone())));
+        if self.state.roles.contains(&Role::Api) {
+            tasks.spawn(on_database.run(sealed::fail_abandoned_until_stopped(pool.clone(), stopped.clone())));
+        }
+        if let Some(drain) = self.drain {
+            tasks.spawn(on_database.run(drain.run(stopped.clone())));
+        }
+        let Some(fold_pool) = self.fold_pool else {
+            tasks.spawn(on_database.run(tell_until_stopped(pool, self.appended, stopped.clone())));
+            return tasks;
+        };
+        if !self.retention_rules.keep_all() {
+            let rules = self.retention_rules;
+            let retaining = retain_until_stopped(pool.clone(), rules, clock_tolerance, stopped.clone());
+            tasks.spawn(on_database.run(retaining));
+        }
+        let appended = Arc::clone(&self.appended);
+        let inferring = infer_until_stopped(pool, self.inference_rules, clock_tolerance, appended, stopped.clone());
+        tasks.spawn(on_database.run(inferring));
+        let folding = Arc::clone(&self.state.folding);
+        tasks.spawn(on_database.run(fold_until_stopped(fold_pool, self.appended, folding, stopped.clone())));
+        tasks
+    }
+}
+
+/// Makes the database ready if it was not, and then rests.
+async fn prepare(
+    pool: PgPool,
+    master_keys: MasterKeys,
+    expected: InstallationRow,
+    prepared: watch::Sender<bool>,
+    stopped: CancellationToken,
+) {
+    stopped.run_until_cancelled(prepare_until_done(&pool, &master_keys, &expected, &prepared)).await;
+    stopped.cancelled().await;
+}
+
+/// Lets tasks that work on the database begin when it is ready.
+struct OnDatabase {
+    prepared: watch::Receiver<bool>,
+    stopped: CancellationToken,
+}
+
+impl OnDatabase {
+    fn run(&self, task: impl Future<Output = ()> + Send + 'static) -> impl Future<Output = ()> + Send + 'static {
+        let (mut prepared, stopped) = (self.prepared.clone(), self.stopped.clone());
+        async move {
+            let ready = async { prepared.wait_for(|prepared| *prepared).await.is_ok() };
+            if stopped.run_until_cancelled(ready).await == Some(true) {
+                task.await;
+            }
+        }
+    }
+}
+
+async fn make_partitions(pool: PgPool, stopped: CancellationToken) {
+    let mut was_failing = false;
+    while stopped.run_until_cancelled(sleep(PARTITION_INTERVAL)).await.is_some() {
+        let made = async { installation::make_partitions_ahead(&mut *pool.acquire().await?, clock::now()).await }.await;
+        if let (Err(error), false) = (&made, was_failing) {
+            let error = error as &dyn std::error::Error;
+            tracing::error!(
+                error,
+                "partitions of the log could not be made ahead; trying again each minute: there is room for two more \
+                 months; see to the database if this goes on for days"
+            );
+        }
+        was_failing = made.is_err();
+    }
+}
+
+async fn tidy_metrics(metrics: PrometheusHandle, stopped: CancellationToken) {
+    while stopped.run_until_cancelled(sleep(METRICS_INTERVAL)).await.is_some() {
+        metrics.run_upkeep();
+    }
+}
