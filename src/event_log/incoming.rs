@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::huawei::admission::{self, Claim, Known, Limits, PushState, SignatureUse};
 use crate::huawei::notification::{Event, Notification};
 use crate::huawei::signature::{self, Signature};
-use crate::model::event::QuarantineReason;
+use crate::model::event::{Disposition, QuarantineReason};
 use crate::reconciler::push::get_push_state;
 use crate::session::{SessionKey, StreamKey};
 use crate::store;
@@ -56,8 +56,8 @@ impl Incoming {
             Err(reason) => {
                 self.row.signature_tag = None;
                 self.row.signature_shared_with = None;
-                "quarantined".clone_into(&mut self.row.disposition);
-                self.row.reason = Some(reason.as_str().to_owned());
+                self.row.disposition = Disposition::Quarantined;
+                self.row.reason = Some(reason);
                 Some(reason)
             }
         }

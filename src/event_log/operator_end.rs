@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::access::Actor;
 use crate::access::audit::{self, Subject};
 use crate::model::access::Act;
+use crate::model::event::Origin;
 use crate::session::StreamKey;
 use crate::store;
 use crate::store::event::EventRow;
@@ -101,7 +102,7 @@ fn entry_of(
             session.session_id,
             stream,
             session.publish_timestamp,
-            "operator",
+            Origin::Operator,
             if ended_at.is_some() { END } else { WITHDRAWN },
             now,
         )

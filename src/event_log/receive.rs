@@ -11,7 +11,7 @@ use crate::huawei::admission::{self, DomainPolicy, Limits, Path, Proof, Verdict}
 use crate::huawei::masking::Masker;
 use crate::huawei::notification::Notification;
 use crate::huawei::rendition;
-use crate::model::event::{AlteredMember, QuarantineReason};
+use crate::model::event::{AlteredMember, Disposition, Origin, QuarantineReason, Signature};
 use crate::session::{SessionKey, StreamKey};
 use crate::store::log::NewEntryRow;
 
@@ -81,9 +81,9 @@ impl Receiver {
         }
         let (signature, key_id, auth_timestamp, auth_sign) = match proof {
             Proof::Verified { key_id, auth_timestamp, auth_sign } => {
-                ("verified", Some(*key_id), Some(*auth_timestamp), Some(auth_sign.to_vec()))
+                (Signature::Verified, Some(*key_id), Some(*auth_timestamp), Some(auth_sign.to_vec()))
             }
-            Proof::Unsigned => ("unsigned", None, None, None),
+            Proof::Unsigned => (Signature::Unsigned, None, None, None),
         };
         NewEntryRow {
             shard,
@@ -93,11 +93,11 @@ impl Receiver {
             domain,
             app,
             publish_timestamp,
-            origin: "provider".to_owned(),
+            origin: Origin::Provider,
             event: message.event.word().to_owned(),
-            disposition: if quarantined.is_some() { "quarantined" } else { "accepted" }.to_owned(),
-            reason: quarantined.map(|reason| reason.as_str().to_owned()),
-            signature: Some(signature.to_owned()),
+            disposition: if quarantined.is_some() { Disposition::Quarantined } else { Disposition::Accepted },
+            reason: quarantined,
+            signature: Some(signature),
             key_id,
             auth_timestamp,
             auth_sign,
@@ -110,7 +110,7 @@ impl Receiver {
             rendition_template: rendition::template_of(&stream, templates).map(str::to_owned),
             stream,
             extra: (!message.extra.is_empty()).then(|| serde_json::Value::Object(message.extra.clone())),
-            altered: (!altered.is_empty()).then(|| altered.iter().map(|member| member.as_str().to_owned()).collect()),
+            altered: (!altered.is_empty()).then_some(altered),
             ended_at: None,
             actor: None,
             note: None,

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use metrics::Counter;
 use sqlx::PgPool;
 
+use crate::model::event::Origin;
 use crate::model::session::EndSource;
 use crate::session::StreamKey;
 use crate::store;
@@ -66,6 +67,6 @@ pub fn register_meters() {
 fn entry_of(finding: FindingRow, event: &str, now: DateTime<Utc>) -> NewEntryRow {
     let FindingRow { shard, session_id, domain, app, stream, publish_timestamp, ended_at } = finding;
     let stream = StreamKey { domain, app, stream };
-    let entry = NewEntryRow::of_ours(shard, session_id, stream, publish_timestamp, "inference", event, now);
+    let entry = NewEntryRow::of_ours(shard, session_id, stream, publish_timestamp, Origin::Inference, event, now);
     NewEntryRow { ended_at: Some(ended_at), ..entry }
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::column;
 use super::fold::ProgressRow;
-use crate::model::event::{Disposition, Origin, Signature};
+use crate::model::event::{AlteredMember, Disposition, Origin, QuarantineReason, Signature};
 use crate::session::StreamKey;
 
 /// An entry that is to be appended: the database's type of that name, member by member.
@@ -27,14 +27,12 @@ pub struct NewEntryRow {
     pub stream: String,
     /// Unix seconds.
     pub publish_timestamp: i64,
-    /// `provider`, `inference` or `operator`.
-    pub origin: String,
+    pub origin: Origin,
     pub event: String,
-    /// `accepted`, `quarantined` or `released`.
-    pub disposition: String,
-    pub reason: Option<String>,
-    /// `verified`, `unsigned`, or none for what is not from the provider.
-    pub signature: Option<String>,
+    pub disposition: Disposition,
+    pub reason: Option<QuarantineReason>,
+    /// None for what is not from the provider.
+    pub signature: Option<Signature>,
     pub key_id: Option<Uuid>,
     /// Unix second at which the signature expires.
     pub auth_timestamp: Option<i64>,
@@ -55,7 +53,7 @@ pub struct NewEntryRow {
     pub rendition_template: Option<String>,
     pub extra: Option<Value>,
     /// The unsigned members that are not quite as they were sent.
-    pub altered: Option<Vec<String>>,
+    pub altered: Option<Vec<AlteredMember>>,
     pub ended_at: Option<DateTime<Utc>>,
     pub actor: Option<String>,
     pub note: Option<String>,
@@ -73,7 +71,7 @@ impl NewEntryRow {
         session_id: Uuid,
         stream: StreamKey,
         publish_timestamp: i64,
-        origin: &str,
+        origin: Origin,
         event: &str,
         received_at: DateTime<Utc>,
     ) -> Self {
@@ -86,9 +84,9 @@ impl NewEntryRow {
             app: stream.app,
             stream: stream.stream,
             publish_timestamp,
-            origin: origin.to_owned(),
+            origin,
             event: event.to_owned(),
-            disposition: "accepted".to_owned(),
+            disposition: Disposition::Accepted,
             reason: None,
             signature: None,
             key_id: None,

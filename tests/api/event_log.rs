@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection, PgPool};
+use streamtally::model::event::{Disposition, Origin, QuarantineReason, Signature};
 use streamtally::platform::clock;
 use streamtally::session::{SessionKey, StreamKey};
 use streamtally::store;
@@ -23,9 +24,9 @@ fn entry(shard: i16, note: i16) -> NewEntryRow {
     let stream = StreamKey { domain: "push.example.com".into(), app: "live".into(), stream: format!("room{note}") };
     let session_id = SessionKey { stream: stream.clone(), publish_timestamp: 1 }.id().0;
     NewEntryRow {
-        signature: Some("unsigned".into()),
+        signature: Some(Signature::Unsigned),
         note: Some(note.to_string()),
-        ..NewEntryRow::of_ours(shard, session_id, stream, 1, "provider", "PUBLISH", clock::now())
+        ..NewEntryRow::of_ours(shard, session_id, stream, 1, Origin::Provider, "PUBLISH", clock::now())
     }
 }
 
@@ -154,7 +155,7 @@ async fn nothing_ever_appears_at_or_below_a_position_that_was_read() {
 fn signed_entry(shard: i16, note: i16, signature: u8) -> NewEntryRow {
     NewEntryRow {
         signature_tag: Some(signature.into()),
-        signature: Some("verified".into()),
+        signature: Some(Signature::Verified),
         key_id: Some(Uuid::nil()),
         auth_timestamp: Some(1_700_000_000),
         auth_sign: Some(vec![signature; 32]),
@@ -229,8 +230,8 @@ async fn however_often_a_message_is_repeated_one_entry_tells_of_its_signature() 
 async fn what_is_quarantined_has_no_claim_on_its_signature() {
     let app = TestApp::start().await;
     let quarantined = NewEntryRow {
-        disposition: "quarantined".into(),
-        reason: Some("expired".into()),
+        disposition: Disposition::Quarantined,
+        reason: Some(QuarantineReason::Expired),
         signature_tag: None,
         ..signed_entry(3, 0, 7)
     };

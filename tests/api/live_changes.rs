@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
+use streamtally::model::event::{Origin, Signature};
 use streamtally::platform::clock;
 use streamtally::session::{SessionKey, StreamKey};
 use streamtally::store::log::NewEntryRow;
@@ -104,9 +105,9 @@ async fn append(app: &TestApp, numbers: Range<u32>, user_args: &str) {
         let (shard, session_id) =
             (stream.shard(16), SessionKey { stream: stream.clone(), publish_timestamp: 1 }.id().0);
         NewEntryRow {
-            signature: Some("unsigned".into()),
+            signature: Some(Signature::Unsigned),
             user_args: Some(user_args.to_owned()),
-            ..NewEntryRow::of_ours(shard, session_id, stream, 1, "provider", "PUBLISH", clock::now())
+            ..NewEntryRow::of_ours(shard, session_id, stream, 1, Origin::Provider, "PUBLISH", clock::now())
         }
     };
     let entries: Vec<_> = numbers.map(entry).collect();

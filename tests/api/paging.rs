@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use streamtally::model::event::{Origin, Signature};
 use streamtally::platform::clock;
 use streamtally::session::{SessionKey, StreamKey};
 use streamtally::store::log::NewEntryRow;
@@ -18,10 +19,10 @@ fn entry(number: i64, event: &str) -> NewEntryRow {
     let publish_timestamp = BEGIN + number;
     let (shard, key) = (stream.shard(16), SessionKey { stream: stream.clone(), publish_timestamp });
     NewEntryRow {
-        signature: Some("unsigned".into()),
+        signature: Some(Signature::Unsigned),
         client_ip: Some(if number % 3 == 0 { "203.0.113.3" } else { "203.0.113.4" }.into()),
         rendition_template: (number % 5 == 0).then(|| "lud".into()),
-        ..NewEntryRow::of_ours(shard, key.id().0, stream, publish_timestamp, "provider", event, clock::now())
+        ..NewEntryRow::of_ours(shard, key.id().0, stream, publish_timestamp, Origin::Provider, event, clock::now())
     }
 }
 

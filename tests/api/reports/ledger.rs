@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::FromRow;
+use streamtally::model::event::{Disposition, Origin, QuarantineReason, Signature};
 use streamtally::platform::clock;
 use streamtally::session::{SessionKey, StreamKey};
 use streamtally::store::log::NewEntryRow;
@@ -86,25 +87,25 @@ impl<'a> Ledger<'a> {
 fn row(key: &SessionKey, what: Say, template: Option<&'static str>, number: i64) -> NewEntryRow {
     let second = |second| DateTime::from_timestamp(second, 0).unwrap();
     let (origin, event, received, ended_at) = match what {
-        Say::Start | Say::Quarantined => ("provider", "PUBLISH", key.publish_timestamp, None),
-        Say::End(received) => ("provider", "PUBLISH_DONE", received, None),
-        Say::Superseded(at) => ("inference", "SUPERSEDED", at, Some(second(at))),
-        Say::TimedOut(at) => ("inference", "TIMED_OUT", at, Some(second(at))),
-        Say::OperatorEnd(at) => ("operator", "OPERATOR_END", at, Some(second(at))),
-        Say::Withdrawn => ("operator", "OPERATOR_END_WITHDRAWN", key.publish_timestamp, None),
+        Say::Start | Say::Quarantined => (Origin::Provider, "PUBLISH", key.publish_timestamp, None),
+        Say::End(received) => (Origin::Provider, "PUBLISH_DONE", received, None),
+        Say::Superseded(at) => (Origin::Inference, "SUPERSEDED", at, Some(second(at))),
+        Say::TimedOut(at) => (Origin::Inference, "TIMED_OUT", at, Some(second(at))),
+        Say::OperatorEnd(at) => (Origin::Operator, "OPERATOR_END", at, Some(second(at))),
+        Say::Withdrawn => (Origin::Operator, "OPERATOR_END_WITHDRAWN", key.publish_timestamp, None),
     };
     // Never two at one instant, and within the second.
     let received_at = second(received) + TimeDelta::microseconds(number * 1_000 + i64::from(rand::random::<u8>()));
     let (shard, session_id) = (key.stream.shard(16), key.id().0);
-    let is_message = origin == "provider";
+    let is_message = origin == Origin::Provider;
     let quarantined = what == Say::Quarantined;
     NewEntryRow {
-        signature: is_message.then(|| "unsigned".to_owned()),
+        signature: is_message.then_some(Signature::Unsigned),
         rendition_template: template.filter(|_| is_message).map(str::to_owned),
         ended_at,
-        actor: (origin == "operator").then(|| "support".to_owned()),
-        disposition: if quarantined { "quarantined" } else { "accepted" }.to_owned(),
-        reason: quarantined.then(|| "expired".to_owned()),
+        actor: (origin == Origin::Operator).then(|| "support".to_owned()),
+        disposition: if quarantined { Disposition::Quarantined } else { Disposition::Accepted },
+        reason: quarantined.then_some(QuarantineReason::Expired),
         ..NewEntryRow::of_ours(shard, session_id, key.stream.clone(), key.publish_timestamp, origin, event, received_at)
     }
 }

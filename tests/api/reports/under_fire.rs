@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
+use streamtally::model::event::{Origin, Signature};
 use streamtally::platform::clock;
 use streamtally::store;
 
@@ -110,13 +111,13 @@ async fn a_report_waits_for_what_is_being_appended_and_for_its_folding() {
     let key = super::ledger::push(&push.domain, "live", "slow", push.publish_timestamp);
     let shard = key.stream.shard(16);
     let row = store::log::NewEntryRow {
-        signature: Some("unsigned".to_owned()),
+        signature: Some(Signature::Unsigned),
         ..store::log::NewEntryRow::of_ours(
             shard,
             key.id().0,
             key.stream,
             key.publish_timestamp,
-            "provider",
+            Origin::Provider,
             "PUBLISH",
             clock::now(),
         )
