@@ -1,4 +1,4 @@
-//! What the pure core costs, a message: to parse it, to verify its signature, to judge it, and to fold it.
+//! What the pure core costs, a message: to parse it, to verify its signature, to admit it, and to fold it.
 //!
 //! `cargo bench --bench core` measures it; `README.md` beside it says what was found.
 #![allow(missing_docs, reason = "criterion's macros make functions without")]
@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use streamtally::huawei::admission::{DomainPolicy, Limits, Path, SignatureRule, Verdict, judge};
+use streamtally::huawei::admission::{CallbackRoute, DomainPolicy, Limits, SignatureRule, Verdict, admit};
 use streamtally::huawei::composing::{Message, Signing, compose};
 use streamtally::huawei::notification::{Event, parse};
 use streamtally::huawei::signature::{Joiner, SignedFields, SigningKey, from_hex, verify};
@@ -73,7 +73,7 @@ fn receiving(criterion: &mut Criterion) {
         signature_sharing_window: TimeDelta::seconds(10),
         missing_start_limit: TimeDelta::days(30),
     };
-    let judged = || judge(black_box(&message), Path::Open, Some(&policy), &limits, moment(STARTED + 1));
+    let judged = || admit(black_box(&message), CallbackRoute::Open, Some(&policy), &limits, moment(STARTED + 1));
     assert!(matches!(judged(), Verdict::Accept(_)), "it is an honest message");
     criterion.bench_function("admission, two keys", |bencher| bencher.iter(judged));
 }

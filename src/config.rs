@@ -26,7 +26,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::huawei::admission::Limits;
 use crate::platform::data_dir::DataDir;
 use crate::platform::tls::{Certificate, TlsFiles};
-use crate::reconciler::infer::Rules;
+use crate::reconciler::infer::InferencePolicy;
 use crate::reconciler::retention;
 use crate::registry::master_key::MasterKey;
 use crate::registry::master_keys::MasterKeys;
@@ -219,21 +219,21 @@ pub struct ServeOptions {
 impl ServeOptions {
     /// When an end is taken not to come any more.
     #[must_use]
-    pub fn inference_rules(&self) -> Rules {
-        Rules { supersede_after: self.supersede_after, close_unconfirmed_after: self.close_unconfirmed_after }
+    pub fn inference_rules(&self) -> InferencePolicy {
+        InferencePolicy { supersede_after: self.supersede_after, close_unconfirmed_after: self.close_unconfirmed_after }
     }
 
     /// How long what is kept.
     ///
     /// # Errors
     /// When events would be dropped while their signatures can still count: what these came with first must be known.
-    pub fn retention_rules(&self) -> anyhow::Result<retention::Rules> {
+    pub fn retention_rules(&self) -> anyhow::Result<retention::RetentionPolicy> {
         let AdmissionOptions { signature_grace, signature_max_future, .. } = self.admission;
         let (keep_events, keep_personal) = (self.keep_events, self.keep_personal);
         if keep_events.is_some_and(|kept| kept < signature_max_future + signature_grace + TimeDelta::days(1)) {
             bail!("--keep-events must be a day longer than --signature-max-future and --signature-grace together");
         }
-        Ok(retention::Rules { keep_events, keep_personal })
+        Ok(retention::RetentionPolicy { keep_events, keep_personal })
     }
 
     /// The certificate to serve HTTPS with, if one is named.

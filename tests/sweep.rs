@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use streamtally::model::report::Certainty;
 use streamtally::report::push::Push;
-use streamtally::report::sweep::{Counts, Row, Sweep};
+use streamtally::report::sweep::{Row, Sweep, WindowTotals};
 
 const PERIOD: (i64, i64) = (100, 400);
 
@@ -29,7 +29,7 @@ fn pushes() -> impl Strategy<Value = Vec<Push>> {
     })
 }
 
-fn sweep(pushes: &[Push], bounds: &[i64], horizon: i64) -> (Vec<Row>, Counts) {
+fn sweep(pushes: &[Push], bounds: &[i64], horizon: i64) -> (Vec<Row>, WindowTotals) {
     let mut sweep = Sweep::new(bounds.to_vec(), horizon);
     let by_name = |one: u32, other: u32| one.cmp(&other);
     for push in pushes {
@@ -45,13 +45,13 @@ fn sweep(pushes: &[Push], bounds: &[i64], horizon: i64) -> (Vec<Row>, Counts) {
 
 /// What adds up: each kind of seconds, and starts.
 fn sums(rows: &[Row]) -> [i64; 5] {
-    let sum = |of: fn(&Counts) -> i64| rows.iter().map(|row| of(&row.counts)).sum();
+    let sum = |of: fn(&WindowTotals) -> i64| rows.iter().map(|row| of(&row.counts)).sum();
     [
         sum(|counts| counts.confirmed_seconds),
         sum(|counts| counts.estimated_seconds),
         sum(|counts| counts.open_seconds),
         sum(|counts| counts.on_air_seconds),
-        sum(Counts::push_seconds),
+        sum(WindowTotals::push_seconds),
     ]
 }
 
@@ -89,7 +89,7 @@ proptest! {
         let (from, to) = PERIOD;
         let (rows, totals) = sweep(&pushes, &[from, to], horizon);
         for group in 0..2 {
-            let mut counts = Counts::default();
+            let mut counts = WindowTotals::default();
             let here: Vec<_> = pushes.iter().filter(|push| push.group == group).collect();
             for second in from..to.min(horizon) {
                 let on_air: Vec<_> = here.iter().filter(|push| push.started <= second && second < push.ended).collect();

@@ -12,7 +12,7 @@ use streamtally::platform::clock;
 use streamtally::platform::data_dir::DataDir;
 use streamtally::registry::installation;
 use streamtally::store::domain::DomainRow;
-use streamtally::store::pool::{self, Use};
+use streamtally::store::pool::{self, PoolRole};
 use streamtally::store::session::SessionRow;
 use streamtally::{config, store};
 
@@ -44,7 +44,7 @@ pub(super) async fn seed(folder: &Path, ended: u32) -> anyhow::Result<()> {
         parameters,
     })?;
     let options = options_of(&private);
-    let pool = pool::open(&options, Use::Work, false);
+    let pool = pool::open(&options, PoolRole::Work, false);
     let master_keys = config::master_keys(&data_dir)?;
     master_keys.make_present()?;
     installation::prepare(&pool, &master_keys, installation::SHARDS, clock::now()).await?;

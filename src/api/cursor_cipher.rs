@@ -20,18 +20,18 @@ const NONCE_BYTES: usize = 24;
 /// What is equal is sealed alike, so that equal answers have equal bytes: the nonce is a code of what is sealed, which is
 /// as good as random, and comes again only with the same.
 #[derive(Clone)]
-pub struct Sealer {
+pub struct CursorCipher {
     cipher: XChaCha20Poly1305,
     nonces: Hmac<Sha256>,
 }
 
-impl fmt::Debug for Sealer {
+impl fmt::Debug for CursorCipher {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Sealer(..)")
+        formatter.write_str("CursorCipher(..)")
     }
 }
 
-impl Sealer {
+impl CursorCipher {
     /// Seals under this key.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {

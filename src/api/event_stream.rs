@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use actix_web::web::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::api::cursor_cipher::Sealer;
+use crate::api::cursor_cipher::CursorCipher;
 use crate::api::views::SessionView;
 use crate::query::changes::{Changes, Positions};
 use crate::store::session::SessionRow;
@@ -17,12 +17,12 @@ const PIECE_BYTES: usize = 32 * 1024;
 const BOUND_TO: &str = "resume point of /v1/live/changes";
 
 /// Makes and reads resume points: sealed, as they tell how much is received for others.
-pub(crate) fn resume_point(sealer: &Sealer, positions: &Positions) -> String {
+pub(crate) fn resume_point(sealer: &CursorCipher, positions: &Positions) -> String {
     sealer.seal(BOUND_TO, positions).unwrap_or_default()
 }
 
 /// The positions of a resume point, if it is one.
-pub(crate) fn read_resume_point(sealer: &Sealer, text: &str) -> Option<Positions> {
+pub(crate) fn read_resume_point(sealer: &CursorCipher, text: &str) -> Option<Positions> {
     sealer.open(BOUND_TO, text)
 }
 
@@ -58,7 +58,7 @@ impl Stretch {
         from: Positions,
         to: Positions,
         changes: Changes,
-        sealer: &Sealer,
+        sealer: &CursorCipher,
         unconfirmed_after: TimeDelta,
     ) -> Self {
         let Changes { sessions, as_of } = changes;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
-use crate::api::cursor_cipher::Sealer;
+use crate::api::cursor_cipher::CursorCipher;
 use crate::api::query_reader::QueryReader;
 use crate::query::Rows;
 
@@ -37,7 +37,7 @@ pub struct PageRequest<T> {
     pub limit: u16,
     /// The last row of the page before; `None` on the first page.
     pub after: Option<T>,
-    sealer: Option<Sealer>,
+    sealer: Option<CursorCipher>,
     bound_to: String,
 }
 

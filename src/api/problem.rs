@@ -283,7 +283,7 @@ impl ResponseError for ApiError {
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
-        if store::is_passing(&error) { Self::Unavailable(error.into()) } else { Self::Internal(error.into()) }
+        if store::is_transient(&error) { Self::Unavailable(error.into()) } else { Self::Internal(error.into()) }
     }
 }
 

@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use crate::api::cursor_cipher::Sealer;
+use crate::api::cursor_cipher::CursorCipher;
 use crate::api::problem::{ApiError, InvalidParameter};
 use crate::model::filter::Filter;
 use crate::model::parameter::{Parameter, Parameters};
@@ -51,14 +51,14 @@ impl Parameters for QueryReader {
 pub struct QueryReader {
     path: String,
     /// Opens cursors; none where there are no pages.
-    sealer: Option<Sealer>,
+    sealer: Option<CursorCipher>,
     parameters: Vec<(String, String)>,
     invalid: Vec<InvalidParameter>,
 }
 
 impl QueryReader {
     /// Hands out the parameters of a query string.
-    pub fn new(path: &str, query_string: &str, sealer: Sealer) -> Self {
+    pub fn new(path: &str, query_string: &str, sealer: CursorCipher) -> Self {
         let mut reader =
             Self { path: path.to_owned(), sealer: Some(sealer), parameters: Vec::new(), invalid: Vec::new() };
         for part in query_string.split('&').filter(|part| !part.is_empty()) {
@@ -116,7 +116,7 @@ impl QueryReader {
     }
 
     /// What seals cursors.
-    pub(crate) fn sealer(&self) -> Option<Sealer> {
+    pub(crate) fn sealer(&self) -> Option<CursorCipher> {
         self.sealer.clone()
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, broadcast};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::cursor_cipher::Sealer;
+use crate::api::cursor_cipher::CursorCipher;
 use crate::api::event_stream::Stretch;
 use crate::query::changes::{
     Changed, Positions, get_positions, is_forgotten, list_backlog, list_changes, read_backlog,
@@ -31,7 +31,7 @@ const BACKLOG_BIT: usize = 32;
 #[derive(Clone)]
 pub struct Feed {
     pool: PgPool,
-    sealer: Sealer,
+    sealer: CursorCipher,
     unconfirmed_after: TimeDelta,
     stretches: broadcast::Sender<Arc<Stretch>>,
     wanted: Arc<Notify>,
@@ -40,7 +40,7 @@ pub struct Feed {
 
 impl Feed {
     /// A feed from this database, which ends when stopped.
-    pub fn new(pool: PgPool, sealer: Sealer, unconfirmed_after: TimeDelta, stopped: CancellationToken) -> Self {
+    pub fn new(pool: PgPool, sealer: CursorCipher, unconfirmed_after: TimeDelta, stopped: CancellationToken) -> Self {
         let stretches = broadcast::Sender::new(KEPT);
         Self { pool, sealer, unconfirmed_after, stretches, wanted: Arc::default(), stopped }
     }

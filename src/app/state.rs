@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use tokio::sync::Notify;
 
 use crate::access::last_use::LastUses;
-use crate::api::cursor_cipher::Sealer;
+use crate::api::cursor_cipher::CursorCipher;
 use crate::app::client_address::TrustedProxies;
 use crate::app::feed::Feed;
 use crate::app::quota::Quota;
@@ -48,6 +48,6 @@ pub struct AppState {
     pub feed: Feed,
     pub listeners: Quota,
     pub sealings: Quota,
-    pub sealer: Sealer,
+    pub sealer: CursorCipher,
     pub metrics: PrometheusHandle,
 }

@@ -20,7 +20,7 @@ use crate::platform::data_dir::DataDir;
 use crate::registry::installation::{self, SHARDS};
 use crate::registry::master_key::{MasterKey, MasterKeyError};
 use crate::registry::master_keys::MasterKeys;
-use crate::store::pool::{self, Use};
+use crate::store::pool::{self, PoolRole};
 
 /// How long a database may take to let us in.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -166,7 +166,7 @@ pub(super) async fn with_installation<T>(
         if access == Access::Read {
             database = database.options([("default_transaction_read_only", "on")]);
         }
-        let pool = pool::open(&database, Use::Work, false);
+        let pool = pool::open(&database, PoolRole::Work, false);
         let exists = installation::find_master_key(&pool, &master_keys).await?.is_some();
         if !exists && !makes {
             bail!("the database holds no installation; `serve` makes one, --data-dir or --database-url names another");
@@ -213,7 +213,7 @@ pub(super) async fn find_or_make_secrets(
         return Ok(Secrets { master_keys, admin_token: admin_token.clone(), new_admin_token: false });
     }
     try_connecting(database).await?;
-    let pool = pool::open(database, Use::Work, false);
+    let pool = pool::open(database, PoolRole::Work, false);
     let exists = installation::find_master_key(&pool, &master_keys).await?.is_some();
     pool.close().await;
     if !exists && !has_key {

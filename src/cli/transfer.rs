@@ -15,7 +15,7 @@ use crate::config::InstallationOptions;
 use crate::event_log::transfer::{ExportError, Exported, Imported, Lines, export, import};
 use crate::reconciler::fold_to_end;
 use crate::store;
-use crate::store::pool::{self, Use};
+use crate::store::pool::{self, PoolRole};
 
 /// How long to wait for another that folds, before looking again.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -115,7 +115,7 @@ impl ImportCommand {
 /// Folds what was imported, so that it can be asked for at once.
 async fn fold(on: &Installation) -> anyhow::Result<()> {
     let distributed = store::installation::get_installation(&on.pool).await?.is_some_and(|made| made.distributed);
-    let pool = pool::open(&on.database, Use::Fold, distributed);
+    let pool = pool::open(&on.database, PoolRole::Fold, distributed);
     let heads = store::inference::get_heads(&on.pool).await?;
     let bar = progress::bar(None, "entries folded");
     // A service that runs may have some of it in hand.

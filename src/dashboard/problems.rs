@@ -14,7 +14,7 @@ use crate::api::problem::ApiError;
 use crate::api::query_reader::NoParameters;
 use crate::app::state::AppState;
 use crate::http::extract::Query;
-use crate::http::health::{self, Part};
+use crate::http::health::{self, HealthCheck};
 use crate::huawei::advice;
 use crate::model::access::Scope;
 use crate::model::filter::{EventFilter, SessionFilter};
@@ -22,7 +22,7 @@ use crate::platform::clock;
 use crate::platform::tls::{Expiry, Validity, ValidityOfServed};
 use crate::query;
 use crate::query::Rows;
-use crate::query::silence::HABIT;
+use crate::query::silence::BASELINE;
 use crate::query::silence::Silence;
 use crate::rejection::Sample;
 use crate::store;
@@ -69,7 +69,7 @@ pub async fn show_problems(
     Ok(frame::page(&visitor, Place::Problems, "Problems", &content))
 }
 
-fn service(parts: &[Part], certificate: Option<Validity>, lag: LagRow, now: DateTime<Utc>) -> Markup {
+fn service(parts: &[HealthCheck], certificate: Option<Validity>, lag: LagRow, now: DateTime<Utc>) -> Markup {
     html! {
         h2 { "This service" }
         dl.facts {
@@ -105,7 +105,7 @@ fn silence(silent: &[Silence], now: DateTime<Utc>) -> Markup {
             p.hint { "No domain is silent for longer than is its habit." }
         } @else {
             p.hint {
-                "No push has begun there for longer than ever in the " (HABIT.num_days()) " days before. Does anybody push? Then look \
+                "No push has begun there for longer than ever in the " (BASELINE.num_days()) " days before. Does anybody push? Then look \
                  at the notification URL at the provider, and at what is refused."
             }
             table {

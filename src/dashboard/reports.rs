@@ -24,7 +24,7 @@ use crate::platform::clock;
 use crate::report::concurrency::Point;
 use crate::report::concurrency_report;
 use crate::report::push_duration::{NamedRow, PushDuration};
-use crate::report::sweep::Counts;
+use crate::report::sweep::WindowTotals;
 use crate::store;
 use crate::store::sealed_report::SealedReportRow;
 
@@ -181,7 +181,7 @@ fn choices(page: &ReportsPage) -> Markup {
     }
 }
 
-fn table(page: &ReportsPage, rows: &[NamedRow], totals: &Counts) -> Markup {
+fn table(page: &ReportsPage, rows: &[NamedRow], totals: &WindowTotals) -> Markup {
     let most = rows.iter().map(|row| row.counts.push_seconds()).max().unwrap_or(1).max(1);
     let windows = page.window != "none";
     html! {
@@ -211,7 +211,7 @@ fn name(row: &NamedRow) -> Markup {
 }
 
 /// The cells of counts; with a bar as long as they are of the most.
-fn counts(counts: &Counts, most: Option<i64>) -> Markup {
+fn counts(counts: &WindowTotals, most: Option<i64>) -> Markup {
     html! {
         td.number data-label="sessions" { (counts.sessions) }
         td.number data-label="push time" title=(format!("{} seconds", counts.push_seconds())) { (words::in_words(counts.push_seconds())) }
@@ -223,7 +223,7 @@ fn counts(counts: &Counts, most: Option<i64>) -> Markup {
     }
 }
 
-fn bar(counts: &Counts, most: i64) -> Markup {
+fn bar(counts: &WindowTotals, most: i64) -> Markup {
     const WIDTH: i64 = 200;
     let mut from = 0;
     let kinds = [
@@ -335,7 +335,7 @@ pub async fn show_difference(
     let limit = u16::try_from(MOST).unwrap_or(u16::MAX);
     let (sealed, differences, as_of) =
         sealed::differences(&state, &visitor.principal, &sealed_report_id, None, limit).await?;
-    let seconds = |counts: Option<Counts>| counts.map_or(0, |counts| counts.push_seconds());
+    let seconds = |counts: Option<WindowTotals>| counts.map_or(0, |counts| counts.push_seconds());
     let content = html! {
         h1 { "What changed since it was sealed" }
         p.path { "Sealed " (words::time(sealed.sealed_at)) " by " bdi { (sealed.actor) } ", compared with " (words::time(as_of)) }

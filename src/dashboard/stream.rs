@@ -24,7 +24,7 @@ use crate::query::sessions::{SessionList, SessionPlace};
 use crate::report::moment::Moment;
 use crate::report::parameters::{GroupBy, Layout, Scope};
 use crate::report::push_duration::PushDuration;
-use crate::report::sweep::Counts;
+use crate::report::sweep::WindowTotals;
 use crate::report::window::Division;
 use crate::session::lifecycle::{duration_seconds, is_unconfirmed};
 use crate::store::broadcast::BroadcastRow;
@@ -143,7 +143,7 @@ fn facts(stream: &StreamRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta)
 }
 
 /// How long the stream was pushed in the last days; nothing where that cannot be said now.
-async fn totals(state: &AppState, stream: &StreamRow, as_of: DateTime<Utc>) -> Vec<(i64, Counts)> {
+async fn totals(state: &AppState, stream: &StreamRow, as_of: DateTime<Utc>) -> Vec<(i64, WindowTotals)> {
     let to = as_of.trunc_subsecs(0);
     let layout = Layout {
         time_zone: chrono_tz::Tz::UTC,
@@ -167,7 +167,7 @@ async fn totals(state: &AppState, stream: &StreamRow, as_of: DateTime<Utc>) -> V
     totals
 }
 
-fn totals_table(totals: &[(i64, Counts)]) -> Markup {
+fn totals_table(totals: &[(i64, WindowTotals)]) -> Markup {
     html! {
         @if !totals.is_empty() {
             h2 { "Totals" }

@@ -21,13 +21,13 @@ use tokio::time::sleep;
 
 use crate::access::Actor;
 use crate::app::state::AppState;
-use crate::event_log::receive::Arrival;
-use crate::huawei::admission::{Path, SignatureRule};
+use crate::event_log::receive::ReceivedCallback;
+use crate::huawei::admission::{CallbackRoute, SignatureRule};
 use crate::huawei::notification;
 use crate::huawei::signature::{Joiner, SigningKey};
 use crate::model::filter::EventFilter;
 use crate::platform::clock;
-use crate::reconciler::infer::{Rules, infer};
+use crate::reconciler::infer::{InferencePolicy, infer};
 use crate::registry::admin::{self, DomainSettings};
 use crate::registry::open_key;
 use crate::simulation::life::{Life, Telling};
@@ -86,7 +86,7 @@ impl Demo {
                 let message = notification::parse(provider.body(&telling).as_bytes()).map_err(|error| error.problem)?;
                 let received_at = DateTime::from_timestamp_millis(telling.sent_at).unwrap_or_default();
                 let source_ip = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
-                let arrival = Arrival { message, path: Path::Open, received_at, source_ip };
+                let arrival = ReceivedCallback { message, path: CallbackRoute::Open, received_at, source_ip };
                 state.receiver.receive(&arrival, Some(policy), &domain.rendition_templates).await?;
                 anyhow::Ok(())
             })
@@ -109,7 +109,7 @@ impl Demo {
 
 /// Finds the ends that were never sent, as the service would a little later.
 async fn infer_ends(state: &AppState) -> Result<(), sqlx::Error> {
-    let rules = Rules { supersede_after: SUPERSEDE_AFTER, close_unconfirmed_after: None };
+    let rules = InferencePolicy { supersede_after: SUPERSEDE_AFTER, close_unconfirmed_after: None };
     loop {
         state.appended.notify_one();
         while store::fold::get_lag(&state.work_pool).await?.entries > 0 {

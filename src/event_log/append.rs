@@ -10,7 +10,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, timeout_at};
 
-use super::incoming::Incoming;
+use super::incoming::PendingEntry;
 use crate::huawei::admission::Limits;
 use crate::model::event::QuarantineReason;
 use crate::platform::clock;
@@ -18,12 +18,12 @@ use crate::reconciler::push::get_push_state;
 use crate::registry::installation::make_partitions_ahead;
 use crate::store;
 use crate::store::log::{NewEntryRow, SignatureUseRow};
-use crate::store::pool::{self, Use};
+use crate::store::pool::{self, PoolRole};
 use crate::telemetry::OnceASecond;
 use crate::telemetry::metrics::{APPEND_ENTRIES, APPEND_SECONDS};
 
 /// The most entries in one commit.
-pub(super) const MOST_AT_ONCE: usize = 2_000;
+pub(super) const MAX_BATCH: usize = 2_000;
 
 /// How far in the future a signature's expiry was allowed to lie by other settings than today's, as far as that is
 /// thought of.
@@ -52,8 +52,8 @@ pub struct Settled {
     pub logged: Vec<(usize, Option<QuarantineReason>)>,
     /// Not known to be in the log. Should it be there all the same, to append it again makes a repeat, which folding
     /// absorbs.
-    pub unconfirmed: Vec<(usize, Incoming)>,
-    pub refused: Vec<(usize, Incoming)>,
+    pub unconfirmed: Vec<(usize, PendingEntry)>,
+    pub refused: Vec<(usize, PendingEntry)>,
 }
 
 impl Settled {
@@ -65,13 +65,13 @@ impl Settled {
     }
 }
 
-struct Placed {
+struct BatchItem {
     place: usize,
-    entry: Incoming,
+    entry: PendingEntry,
     quarantined: Option<QuarantineReason>,
 }
 
-impl Borrow<NewEntryRow> for Placed {
+impl Borrow<NewEntryRow> for BatchItem {
     fn borrow(&self) -> &NewEntryRow {
         &self.entry.row
     }
@@ -80,7 +80,7 @@ impl Borrow<NewEntryRow> for Placed {
 impl Log {
     /// The log of this database, whose shards are `distributed` or not. `limits` are admission's. Connects when first
     /// needed.
-    pub fn new(database: &PgConnectOptions, purpose: Use, limits: Limits, distributed: bool) -> Self {
+    pub fn new(database: &PgConnectOptions, purpose: PoolRole, limits: Limits, distributed: bool) -> Self {
         let database = pool::options(database, purpose, distributed);
         let writer = || LogWriter { database: database.clone(), connection: None, limits };
         let writers = std::iter::repeat_with(writer).take(if distributed { AT_ONCE } else { 1 }).collect();
@@ -91,9 +91,9 @@ impl Log {
     ///
     /// An entry that needs something of the log to count is judged again by that, and appended as what it then is. If
     /// the database refuses something in a batch, it is halved until what is refused is found.
-    pub async fn append(&mut self, entries: Vec<Incoming>, patience: Duration) -> Settled {
+    pub async fn append(&mut self, entries: Vec<PendingEntry>, patience: Duration) -> Settled {
         let deadline = Instant::now() + patience;
-        let placed = |(place, entry)| Placed { place, entry, quarantined: None };
+        let placed = |(place, entry)| BatchItem { place, entry, quarantined: None };
         let batch = entries.into_iter().enumerate().map(placed).collect();
         // In a cluster, each shard is committed by itself.
         let turns = if self.distributed { part_by_shard(batch) } else { vec![batch] };
@@ -113,7 +113,7 @@ impl Log {
 
 impl LogWriter {
     /// Commits one turn after the other.
-    async fn append(&mut self, mut turns: VecDeque<Vec<Placed>>, deadline: Instant) -> Settled {
+    async fn append(&mut self, mut turns: VecDeque<Vec<BatchItem>>, deadline: Instant) -> Settled {
         let mut settled = Settled::default();
         while let Some(turn) = turns.pop_front() {
             let (mut turn, later) = one_session_a_signature(turn);
@@ -122,7 +122,7 @@ impl LogWriter {
                 Ok(()) => {
                     settled.logged.extend(turn.into_iter().map(|placed| (placed.place, placed.quarantined)));
                 }
-                Err(error) if !store::is_about_a_value(&error) => {
+                Err(error) if !store::is_data_error(&error) => {
                     report(&error);
                     let unconfirmed = turn.into_iter().chain(turns.drain(..).flatten());
                     settled.unconfirmed.extend(unconfirmed.map(|mut placed| {
@@ -146,7 +146,7 @@ impl LogWriter {
 
     /// Commits a turn. A connection that turns out to be broken is replaced once.
     #[expect(clippy::cast_precision_loss, reason = "batches are small")]
-    async fn commit(&mut self, turn: &mut [Placed], deadline: Instant) -> Result<(), sqlx::Error> {
+    async fn commit(&mut self, turn: &mut [BatchItem], deadline: Instant) -> Result<(), sqlx::Error> {
         let started = Instant::now();
         let mut outcome = self.try_commit(turn, deadline).await;
         if outcome.as_ref().is_err_and(is_broken_connection) {
@@ -163,7 +163,7 @@ impl LogWriter {
         outcome
     }
 
-    async fn try_commit(&mut self, turn: &mut [Placed], deadline: Instant) -> Result<(), sqlx::Error> {
+    async fn try_commit(&mut self, turn: &mut [BatchItem], deadline: Instant) -> Result<(), sqlx::Error> {
         let committed = timeout_at(deadline, async {
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
@@ -185,7 +185,7 @@ impl LogWriter {
 
     /// Appends entries, each reviewed by what the log says. The loop ends: a review makes an entry share its signature with
     /// the one other push that uses it, or gives up the signature, and at most one more push can come to use it meanwhile.
-    async fn append_reviewed(&self, connection: &mut PgConnection, turn: &mut [Placed]) -> Result<(), sqlx::Error> {
+    async fn append_reviewed(&self, connection: &mut PgConnection, turn: &mut [BatchItem]) -> Result<(), sqlx::Error> {
         for placed in turn.iter_mut().filter(|placed| placed.entry.needs_start(&self.limits)) {
             self.review(connection, placed, &[]).await?;
         }
@@ -207,7 +207,7 @@ impl LogWriter {
     async fn review(
         &self,
         connection: &mut PgConnection,
-        placed: &mut Placed,
+        placed: &mut BatchItem,
         uses: &[SignatureUseRow],
     ) -> Result<(), sqlx::Error> {
         let row = &placed.entry.row;
@@ -218,7 +218,7 @@ impl LogWriter {
 
     /// When a signature of these entries can have come first: it was not believed longer before it expires than
     /// settings allow, or allowed then, give or take a day between the clocks.
-    fn used_from(&self, turn: &[Placed]) -> DateTime<Utc> {
+    fn used_from(&self, turn: &[BatchItem]) -> DateTime<Utc> {
         let rows = turn.iter().map(|placed| &placed.entry.row).filter(|row| row.signature_tag.is_some());
         let first_expiry = rows.filter_map(|row| row.auth_timestamp).min().unwrap_or_default();
         let first_expiry = DateTime::from_timestamp(first_expiry, 0).unwrap_or_default();
@@ -231,7 +231,7 @@ pub fn register_meters() {
     let _ = (APPEND_SECONDS.histogram_of(&[]), APPEND_ENTRIES.histogram_of(&[]));
 }
 
-fn part_by_shard(batch: Vec<Placed>) -> Vec<Vec<Placed>> {
+fn part_by_shard(batch: Vec<BatchItem>) -> Vec<Vec<BatchItem>> {
     let mut parts = BTreeMap::<i16, Vec<_>>::new();
     for placed in batch {
         parts.entry(placed.entry.row.shard).or_default().push(placed);
@@ -241,7 +241,7 @@ fn part_by_shard(batch: Vec<Placed>) -> Vec<Vec<Placed>> {
 
 /// Parts a batch: the entries whose signature another session has before them in it are to come later, when the log
 /// can tell.
-fn one_session_a_signature(batch: Vec<Placed>) -> (Vec<Placed>, Vec<Placed>) {
+fn one_session_a_signature(batch: Vec<BatchItem>) -> (Vec<BatchItem>, Vec<BatchItem>) {
     let mut sessions = HashMap::new();
     batch.into_iter().partition(|placed| {
         let row = &placed.entry.row;

@@ -9,10 +9,10 @@ use tokio::time::{sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarms;
-use super::append::{Log, MOST_AT_ONCE, Settled};
+use super::append::{Log, MAX_BATCH, Settled};
 use super::group_commit::AppendError;
-use super::incoming::Incoming;
-use super::spool::{Portion, Queue, Spool, SpoolError};
+use super::incoming::PendingEntry;
+use super::spool::{DrainBatch, Queue, Spool, SpoolError};
 use crate::model::event::QuarantineReason;
 use crate::platform::clock;
 use crate::telemetry::metrics::DRAINED_MESSAGES;
@@ -21,7 +21,7 @@ use crate::telemetry::metrics::DRAINED_MESSAGES;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// How long the database may take to commit. Nobody waits for this.
-const PATIENCE: Duration = Duration::from_secs(10);
+const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often the log says that the spool is in use.
 const REPORT: Duration = Duration::from_mins(1);
@@ -36,7 +36,7 @@ pub struct Drain {
     log: Log,
     alarms: Arc<Alarms>,
     appended: Arc<Notify>,
-    portion: Option<Portion>,
+    portion: Option<DrainBatch>,
     /// How many messages are appended in one commit: fewer when the database does not get done with more.
     at_once: usize,
     missing: Missing,
@@ -60,7 +60,7 @@ impl Drain {
     /// Drains a spool into a log. `appended` is told of every commit.
     pub fn new(spool: Arc<Spool>, log: Log, alarms: Arc<Alarms>, appended: Arc<Notify>) -> Self {
         let retry = Retry { due: tokio::time::Instant::now(), pause: FIRST_RETRY };
-        Self { spool, log, alarms, appended, portion: None, at_once: MOST_AT_ONCE, missing: Missing::default(), retry }
+        Self { spool, log, alarms, appended, portion: None, at_once: MAX_BATCH, missing: Missing::default(), retry }
     }
 
     /// Drains whatever comes until stopped, and tries now and then what the database refused before.
@@ -133,11 +133,11 @@ impl Drain {
 
     /// Appends the first messages of a portion, and leaves those that are not in the log; false when some of the first
     /// are among these.
-    async fn append(&mut self, portion: &mut Portion) -> bool {
+    async fn append(&mut self, portion: &mut DrainBatch) -> bool {
         let later = portion.left.split_off(portion.left.len().min(self.at_once));
         let Settled { unconfirmed, refused, .. } = self.log_some(std::mem::take(&mut portion.left)).await;
         let all_settled = unconfirmed.is_empty();
-        self.at_once = if all_settled { MOST_AT_ONCE.min(self.at_once * 2) } else { 1.max(self.at_once / 2) };
+        self.at_once = if all_settled { MAX_BATCH.min(self.at_once * 2) } else { 1.max(self.at_once / 2) };
         portion.left.extend(unconfirmed.into_iter().map(|(_, message)| message));
         portion.left.extend(later);
         portion.refused.extend(refused.into_iter().map(|(_, message)| message));
@@ -145,7 +145,7 @@ impl Drain {
     }
 
     /// Is done with a portion, of which nothing is left.
-    async fn settle(&mut self, portion: &Portion) -> Result<(), SpoolError> {
+    async fn settle(&mut self, portion: &DrainBatch) -> Result<(), SpoolError> {
         self.missing.lost += self.spool.settle(portion).await?;
         let (refused, unreadable) = (portion.refused.len(), portion.unreadable.len());
         if refused + unreadable > 0 {
@@ -165,12 +165,12 @@ impl Drain {
     }
 
     /// Appends messages, and counts those that are in the log now.
-    async fn log_some(&mut self, messages: Vec<Incoming>) -> Settled {
+    async fn log_some(&mut self, messages: Vec<PendingEntry>) -> Settled {
         if messages.is_empty() {
             return Settled::default();
         }
         let domains: Vec<_> = messages.iter().map(|message| message.row.domain.clone()).collect();
-        let settled = self.log.append(messages, PATIENCE).await;
+        let settled = self.log.append(messages, APPEND_TIMEOUT).await;
         let as_received = settled.logged.iter().filter(|(_, quarantined)| quarantined.is_none()).count();
         drained("logged", "").increment(as_received as u64);
         for (place, quarantined) in &settled.logged {

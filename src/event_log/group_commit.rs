@@ -13,8 +13,8 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::append::{Log, MOST_AT_ONCE};
-use super::incoming::Incoming;
+use super::append::{Log, MAX_BATCH};
+use super::incoming::PendingEntry;
 use super::spool::Spool;
 use crate::model::event::QuarantineReason;
 use crate::platform::clock;
@@ -24,7 +24,7 @@ use crate::telemetry::OnceASecond;
 const GATHER: Duration = Duration::from_micros(500);
 
 /// How long the database may take to commit, a second try included. The provider waits little longer for its answer.
-const PATIENCE: Duration = Duration::from_millis(2_500);
+const APPEND_TIMEOUT: Duration = Duration::from_millis(2_500);
 
 /// Why a message is not known to be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +71,7 @@ pub enum Stored {
 type Outcome = Result<Stored, AppendError>;
 
 struct Pending {
-    entry: Incoming,
+    entry: PendingEntry,
     outcome: oneshot::Sender<Outcome>,
 }
 
@@ -108,7 +108,7 @@ impl Appender {
     ///
     /// # Errors
     /// [`AppendError`] when it is not known to be.
-    pub async fn append(&self, entry: Incoming) -> Outcome {
+    pub async fn append(&self, entry: PendingEntry) -> Outcome {
         let (outcome, told) = oneshot::channel();
         self.queue.try_send(Pending { entry, outcome }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AppendError::QueueFull,
@@ -124,10 +124,10 @@ impl Writer {
         let mut batch = Vec::new();
         let mut busy = 0;
         loop {
-            let gathered = stopped.run_until_cancelled(self.queue.recv_many(&mut batch, MOST_AT_ONCE)).await;
+            let gathered = stopped.run_until_cancelled(self.queue.recv_many(&mut batch, MAX_BATCH)).await;
             if gathered.is_none() {
                 self.queue.close();
-                self.queue.recv_many(&mut batch, MOST_AT_ONCE).await;
+                self.queue.recv_many(&mut batch, MAX_BATCH).await;
             }
             if batch.is_empty() {
                 return;
@@ -149,18 +149,18 @@ impl Writer {
     /// Whoever was answered just now sends again in a moment: waits, for no longer than a moment, until as many are here
     /// as came last. An idle service has nobody to wait for; to a busy one, each commit costs by itself.
     async fn gather(&mut self, batch: &mut Vec<Pending>, busy: usize) {
-        while batch.len() < busy && self.queue.recv_many(batch, MOST_AT_ONCE - batch.len()).await > 0 {}
+        while batch.len() < busy && self.queue.recv_many(batch, MAX_BATCH - batch.len()).await > 0 {}
     }
 
     /// Stores a batch: in the log, or, as long as that cannot be or others wait there, in the spool.
-    async fn store(&mut self, entries: Vec<Incoming>) -> Vec<Outcome> {
+    async fn store(&mut self, entries: Vec<PendingEntry>) -> Vec<Outcome> {
         let mut outcomes = vec![Err(AppendError::NotConfirmed); entries.len()];
         let mut tell = |place: usize, told: Outcome| outcomes.get_mut(place).map(|outcome| *outcome = told);
         let others_wait = self.spool.as_ref().is_some_and(|spool| !spool.is_empty());
         let unconfirmed = if others_wait || !*self.prepared.borrow() {
             entries.into_iter().enumerate().collect()
         } else {
-            let settled = self.log.append(entries, PATIENCE).await;
+            let settled = self.log.append(entries, APPEND_TIMEOUT).await;
             for (place, quarantined) in settled.logged {
                 tell(place, Ok(Stored::Logged(quarantined)));
             }
@@ -178,7 +178,7 @@ impl Writer {
     }
 
     /// Whether these messages are durable in the spool.
-    async fn spool(&self, unconfirmed: &[(usize, Incoming)]) -> bool {
+    async fn spool(&self, unconfirmed: &[(usize, PendingEntry)]) -> bool {
         static FAILURES: OnceASecond = OnceASecond::new();
         let Some(spool) = &self.spool else { return false };
         let begins = spool.is_empty();

@@ -17,17 +17,17 @@ use crate::store::log::{NewEntryRow, SignatureUseRow};
 
 /// A received message as it is to be appended.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Incoming {
+pub struct PendingEntry {
     pub row: NewEntryRow,
 }
 
-impl Borrow<NewEntryRow> for Incoming {
+impl Borrow<NewEntryRow> for PendingEntry {
     fn borrow(&self) -> &NewEntryRow {
         &self.row
     }
 }
 
-impl Incoming {
+impl PendingEntry {
     /// Gives it another id: should a commit have happened whose answer got lost, the next one can be told from it.
     pub fn renew_id(&mut self) {
         self.row.event_id = Uuid::new_v4();
@@ -47,7 +47,7 @@ impl Incoming {
         limits: &Limits,
     ) -> Option<QuarantineReason> {
         let known = Known { signature: signature_use(&self.row.stream_key(), uses), push };
-        match admission::review(&self.claim(&self.event()), &known, limits) {
+        match admission::check_replay(&self.claim(&self.event()), &known, limits) {
             Ok(false) => None,
             Ok(true) => {
                 self.row.signature_shared_with = uses.first().map(|first| first.session_id);

@@ -97,7 +97,7 @@ fn entry_of(
         ended_at,
         actor: Some(actor.name.clone()),
         note: Some(reason),
-        ..NewEntryRow::of_ours(
+        ..NewEntryRow::internal(
             session.shard,
             session.session_id,
             stream,

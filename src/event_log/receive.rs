@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::group_commit::{AppendError, Appender, Stored};
-use super::incoming::{Incoming, stream_of, tag_of};
-use crate::huawei::admission::{self, DomainPolicy, Limits, Path, Proof, Verdict};
+use super::incoming::{PendingEntry, stream_of, tag_of};
+use crate::huawei::admission::{self, Authentication, CallbackRoute, DomainPolicy, Limits, Verdict};
 use crate::huawei::masking::Masker;
 use crate::huawei::notification::Notification;
 use crate::huawei::rendition;
@@ -16,9 +16,9 @@ use crate::session::{SessionKey, StreamKey};
 use crate::store::log::NewEntryRow;
 
 /// A message as it came in.
-pub struct Arrival {
+pub struct ReceivedCallback {
     pub message: Notification,
-    pub path: Path,
+    pub path: CallbackRoute,
     pub received_at: DateTime<Utc>,
     pub source_ip: Option<IpAddr>,
 }
@@ -41,18 +41,18 @@ impl Receiver {
     /// [`AppendError`] when the message is to be kept, and is not known to be stored.
     pub async fn receive(
         &self,
-        arrival: &Arrival,
+        arrival: &ReceivedCallback,
         policy: Option<&DomainPolicy>,
         templates: &[String],
     ) -> Result<Verdict, AppendError> {
-        let Arrival { message, path, received_at, .. } = arrival;
-        let verdict = admission::judge(message, *path, policy, &self.limits, *received_at);
+        let ReceivedCallback { message, path, received_at, .. } = arrival;
+        let verdict = admission::admit(message, *path, policy, &self.limits, *received_at);
         let row = match &verdict {
             Verdict::Refuse(_) => return Ok(verdict),
             Verdict::Accept(proof) => self.row_of(arrival, proof, None, templates),
             Verdict::Quarantine(proof, reason) => self.row_of(arrival, proof, Some(*reason), templates),
         };
-        let stored = self.log.append(Incoming { row }).await?;
+        let stored = self.log.append(PendingEntry { row }).await?;
         Ok(match (stored, verdict) {
             (Stored::Logged(Some(reason)), Verdict::Accept(proof)) => Verdict::Quarantine(proof, reason),
             (_, verdict) => verdict,
@@ -62,12 +62,12 @@ impl Receiver {
     /// The entry for a message, its credentials masked.
     fn row_of(
         &self,
-        arrival: &Arrival,
-        proof: &Proof,
+        arrival: &ReceivedCallback,
+        proof: &Authentication,
         quarantined: Option<QuarantineReason>,
         templates: &[String],
     ) -> NewEntryRow {
-        let Arrival { message, received_at, source_ip, .. } = arrival;
+        let ReceivedCallback { message, received_at, source_ip, .. } = arrival;
         let stream = stream_of(message);
         let shard = stream.shard(self.shards);
         let key = SessionKey { stream, publish_timestamp: message.publish_timestamp };
@@ -80,10 +80,10 @@ impl Receiver {
             altered.push(AlteredMember::UserArgs);
         }
         let (signature, key_id, auth_timestamp, auth_sign) = match proof {
-            Proof::Verified { key_id, auth_timestamp, auth_sign } => {
+            Authentication::Verified { key_id, auth_timestamp, auth_sign } => {
                 (Signature::Verified, Some(*key_id), Some(*auth_timestamp), Some(auth_sign.to_vec()))
             }
-            Proof::Unsigned => (Signature::Unsigned, None, None, None),
+            Authentication::Unsigned => (Signature::Unsigned, None, None, None),
         };
         NewEntryRow {
             shard,
@@ -119,9 +119,9 @@ impl Receiver {
 }
 
 /// The tag of the signature that a message counts by, if it does.
-fn tag_to_count_by(proof: &Proof, quarantined: Option<QuarantineReason>) -> Option<i64> {
+fn tag_to_count_by(proof: &Authentication, quarantined: Option<QuarantineReason>) -> Option<i64> {
     match proof {
-        Proof::Verified { auth_sign, .. } if quarantined.is_none() => Some(tag_of(auth_sign)),
+        Authentication::Verified { auth_sign, .. } if quarantined.is_none() => Some(tag_of(auth_sign)),
         _ => None,
     }
 }

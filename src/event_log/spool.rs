@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
-use super::append::MOST_AT_ONCE;
-use super::incoming::Incoming;
+use super::append::MAX_BATCH;
+use super::incoming::PendingEntry;
 use crate::platform::local_store::{Chunk, Files, Journal, LocalStore, Loss};
 use crate::telemetry::metrics::{
     SPOOL_BYTES, SPOOL_CAPACITY_BYTES, SPOOL_DAMAGED_FILES, SPOOL_LOST_MESSAGES, SPOOL_MESSAGES, SPOOL_REFUSED_MESSAGES,
@@ -76,12 +76,12 @@ impl Queue {
 }
 
 /// The messages that come next.
-pub struct Portion {
+pub struct DrainBatch {
     queue: Queue,
     chunk: Arc<Chunk>,
     /// Those that are not in the log yet, in their order.
-    pub left: Vec<Incoming>,
-    pub refused: Vec<Incoming>,
+    pub left: Vec<PendingEntry>,
+    pub refused: Vec<PendingEntry>,
     pub unreadable: Vec<String>,
 }
 
@@ -150,13 +150,13 @@ impl Spool {
     ///
     /// # Errors
     /// [`SpoolError`]; then none of them is there.
-    pub async fn add(&self, messages: &[&Incoming]) -> Result<(), SpoolError> {
+    pub async fn add(&self, messages: &[&PendingEntry]) -> Result<(), SpoolError> {
         let added = self.try_add(messages).await;
         self.failing.store(added.is_err(), Ordering::Relaxed);
         added
     }
 
-    async fn try_add(&self, messages: &[&Incoming]) -> Result<(), SpoolError> {
+    async fn try_add(&self, messages: &[&PendingEntry]) -> Result<(), SpoolError> {
         let texts = messages.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
         let bytes: usize = texts.iter().map(String::len).sum();
         if self.counts.bytes.load(Ordering::Acquire) + bytes as u64 > self.counts.capacity_bytes {
@@ -169,8 +169,8 @@ impl Spool {
 
     /// The messages of a queue that come next, about as many as go into the log in one commit; none behind the number
     /// `through`.
-    pub async fn next(&self, queue: Queue, through: u64) -> Result<Option<Portion>, SpoolError> {
-        let Some(chunk) = self.with(move |files| queue.of(files).next(MOST_AT_ONCE, through)).await? else {
+    pub async fn next(&self, queue: Queue, through: u64) -> Result<Option<DrainBatch>, SpoolError> {
+        let Some(chunk) = self.with(move |files| queue.of(files).next(MAX_BATCH, through)).await? else {
             return Ok(None);
         };
         let (mut left, mut unreadable) = (Vec::with_capacity(chunk.texts.len()), Vec::new());
@@ -180,7 +180,7 @@ impl Spool {
                 Err(_) => unreadable.push(text.clone()),
             }
         }
-        Ok(Some(Portion { queue, chunk: Arc::new(chunk), left, refused: Vec::new(), unreadable }))
+        Ok(Some(DrainBatch { queue, chunk: Arc::new(chunk), left, refused: Vec::new(), unreadable }))
     }
 
     /// The number of the last message of a queue.
@@ -193,7 +193,7 @@ impl Spool {
     ///
     /// # Errors
     /// [`SpoolError`]; then nothing has changed.
-    pub async fn settle(&self, portion: &Portion) -> Result<u64, SpoolError> {
+    pub async fn settle(&self, portion: &DrainBatch) -> Result<u64, SpoolError> {
         let mut aside = portion.unreadable.clone();
         for message in &portion.refused {
             aside.push(serde_json::to_string(message)?);

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use metrics::{Counter, Histogram};
 
 use crate::event_log::group_commit::AppendError;
-use crate::huawei::admission::{Proof, Verdict};
+use crate::huawei::admission::{Authentication, Verdict};
 use crate::huawei::notification::Notification;
 use crate::model::event::QuarantineReason;
 use crate::model::rejection::RejectionReason;
@@ -127,8 +127,8 @@ pub(super) fn note_remaining(message: &Notification, verdict: &Verdict, received
 fn verified_expiry(message: &Notification, verdict: &Verdict) -> Option<i64> {
     match verdict {
         Verdict::Accept(proof) | Verdict::Quarantine(proof, _) => match proof {
-            Proof::Verified { auth_timestamp, .. } => Some(*auth_timestamp),
-            Proof::Unsigned => None,
+            Authentication::Verified { auth_timestamp, .. } => Some(*auth_timestamp),
+            Authentication::Unsigned => None,
         },
         // Is said of none but those whose signature fits.
         Verdict::Refuse(RejectionReason::ExpiryTooFar) => message.auth_timestamp,

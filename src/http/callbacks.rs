@@ -19,7 +19,7 @@ use crate::api::schema::{ExpirySeconds, StartSeconds};
 use crate::app::client_address::source_address;
 use crate::app::connections::note_callback;
 use crate::app::state::AppState;
-use crate::event_log::receive::Arrival;
+use crate::event_log::receive::ReceivedCallback;
 use crate::huawei::admission::{self, Verdict};
 use crate::huawei::notification;
 use crate::model::rejection::RejectionReason;
@@ -177,9 +177,10 @@ pub(crate) async fn take(
         }
     };
     let domain = registry.domain(&message.domain);
-    let path =
-        domain.map_or(admission::Path::Open, |domain| domain.path_of(callback_token.map(ExposeSecret::expose_secret)));
-    let arrival = Arrival { message, path, received_at, source_ip };
+    let path = domain.map_or(admission::CallbackRoute::Open, |domain| {
+        domain.path_of(callback_token.map(ExposeSecret::expose_secret))
+    });
+    let arrival = ReceivedCallback { message, path, received_at, source_ip };
     let policy = domain.map(|domain| &domain.policy);
     let templates = domain.map(|domain| domain.rendition_templates.as_slice()).unwrap_or_default();
     let received = state.receiver.receive(&arrival, policy, templates).await;

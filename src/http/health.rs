@@ -25,12 +25,12 @@ pub struct Readiness {
     /// Whether every part can.
     ready: bool,
     /// The parts.
-    parts: Vec<Part>,
+    parts: Vec<HealthCheck>,
 }
 
 /// Whether one part can do its work.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Part {
+pub struct HealthCheck {
     /// The part: `database`, `clock`, `folding` or `spool`, as far as this process needs them.
     #[schema(example = "spool")]
     pub(crate) name: &'static str,
@@ -74,7 +74,7 @@ pub async fn get_readiness(state: Data<AppState>) -> HttpResponse {
 }
 
 /// The parts of this process, and how they are.
-pub(crate) async fn inspect(state: &AppState) -> Vec<Part> {
+pub(crate) async fn inspect(state: &AppState) -> Vec<HealthCheck> {
     let mut parts = Vec::new();
     let answers = matches!(timeout(PATIENCE, store::partition::get_database_time(&state.work_pool)).await, Ok(Ok(_)));
     if state.roles.iter().any(|role| matches!(role, Role::Reconciler | Role::Api)) {
@@ -89,29 +89,29 @@ pub(crate) async fn inspect(state: &AppState) -> Vec<Part> {
     parts
 }
 
-fn database(ready: bool) -> Part {
-    Part { name: "database", ready, state: if ready { "answers" } else { "does not answer" }.to_owned() }
+fn database(ready: bool) -> HealthCheck {
+    HealthCheck { name: "database", ready, state: if ready { "answers" } else { "does not answer" }.to_owned() }
 }
 
 /// While the clocks cannot be compared, the part `database` says so.
-fn clock(clocks: Option<ClockReading>, tolerance: TimeDelta) -> Part {
+fn clock(clocks: Option<ClockReading>, tolerance: TimeDelta) -> HealthCheck {
     let checked = clocks.map(|clocks| clocks.check(tolerance));
     let state = match checked {
         Some(Ok(())) => "agrees with the database's".to_owned(),
         Some(Err(error)) => error.to_string(),
         None => "not compared with the database's".to_owned(),
     };
-    Part { name: "clock", ready: !matches!(checked, Some(Err(_))), state }
+    HealthCheck { name: "clock", ready: !matches!(checked, Some(Err(_))), state }
 }
 
-fn folding(state: &AppState) -> Part {
+fn folding(state: &AppState) -> HealthCheck {
     let ready = state.folding.load(Ordering::Relaxed);
-    Part { name: "folding", ready, state: if ready { "goes on" } else { "stands still" }.to_owned() }
+    HealthCheck { name: "folding", ready, state: if ready { "goes on" } else { "stands still" }.to_owned() }
 }
 
 /// That it cannot be written matters only while the database is away.
 #[expect(clippy::cast_precision_loss, reason = "for people")]
-fn of_spool(fill: Fill, database_answers: bool) -> Part {
+fn of_spool(fill: Fill, database_answers: bool) -> HealthCheck {
     let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let fails = fill.failing && !database_answers;
     let mut words = Vec::new();
@@ -131,7 +131,7 @@ fn of_spool(fill: Fill, database_answers: bool) -> Part {
         let Fill { damaged_files, lost_messages, .. } = fill;
         words.push(format!("damaged: {lost_messages} messages lost, {damaged_files} files set aside"));
     }
-    Part { name: "spool", ready: fill.has_room() && !fails, state: words.join("; ") }
+    HealthCheck { name: "spool", ready: fill.has_room() && !fails, state: words.join("; ") }
 }
 
 /// Metrics in Prometheus' text format

@@ -62,7 +62,7 @@ pub enum TlsError {
 
 /// What a look at the files found.
 #[derive(Debug)]
-pub enum Look {
+pub enum ReloadResult {
     /// The same as the last time.
     Unchanged,
     /// Another certificate, which is served from now on.
@@ -171,19 +171,19 @@ impl Certificate {
     }
 
     /// Looks at the files once, and serves what they hold if that has changed and can be used.
-    pub fn look(&mut self) -> Look {
+    pub fn look(&mut self) -> ReloadResult {
         let read = Contents::read(&self.files);
         let found = read.as_ref().ok().map(Contents::fingerprint);
         if found == self.seen {
-            return Look::Unchanged;
+            return ReloadResult::Unchanged;
         }
         self.seen = found;
         match read.and_then(|contents| contents.certified_key(&self.files, &self.provider)) {
             Ok(key) => {
                 self.served.send_replace(Served::new(key));
-                Look::Replaced
+                ReloadResult::Replaced
             }
-            Err(error) => Look::Refused(error),
+            Err(error) => ReloadResult::Refused(error),
         }
     }
 
@@ -199,9 +199,9 @@ impl Certificate {
         reminder.look(self.validity().get(), clock::now());
         while stopped.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
             match self.look() {
-                Look::Unchanged => {}
-                Look::Replaced => tracing::info!("another certificate is served from now on"),
-                Look::Refused(error) => {
+                ReloadResult::Unchanged => {}
+                ReloadResult::Replaced => tracing::info!("another certificate is served from now on"),
+                ReloadResult::Refused(error) => {
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(
                         error,
@@ -298,22 +298,22 @@ mod tests {
         folder.write(&first.0, &first.1);
         let mut certificate = Certificate::load(folder.files()).unwrap();
         let of_first = served(&certificate);
-        assert!(matches!(certificate.look(), Look::Unchanged));
+        assert!(matches!(certificate.look(), ReloadResult::Unchanged));
 
         // Half of a renewal: one file is new, the other is not yet.
         folder.write(&second.0, &first.1);
-        assert!(matches!(certificate.look(), Look::Refused(TlsError::Mismatch(_))));
-        assert!(matches!(certificate.look(), Look::Unchanged));
+        assert!(matches!(certificate.look(), ReloadResult::Refused(TlsError::Mismatch(_))));
+        assert!(matches!(certificate.look(), ReloadResult::Unchanged));
         folder.write(&second.0, &second.1[..50]);
-        assert!(matches!(certificate.look(), Look::Refused(TlsError::NotWhole(_))));
+        assert!(matches!(certificate.look(), ReloadResult::Refused(TlsError::NotWhole(_))));
         fs::remove_file(folder.files().key).unwrap();
-        assert!(matches!(certificate.look(), Look::Refused(TlsError::Unreadable { .. })));
-        assert!(matches!(certificate.look(), Look::Unchanged));
+        assert!(matches!(certificate.look(), ReloadResult::Refused(TlsError::Unreadable { .. })));
+        assert!(matches!(certificate.look(), ReloadResult::Unchanged));
         assert_eq!(served(&certificate), of_first);
 
         folder.write(&second.0, &second.1);
-        assert!(matches!(certificate.look(), Look::Replaced));
-        assert!(matches!(certificate.look(), Look::Unchanged));
+        assert!(matches!(certificate.look(), ReloadResult::Replaced));
+        assert!(matches!(certificate.look(), ReloadResult::Unchanged));
         assert_ne!(served(&certificate), of_first);
     }
 
@@ -333,6 +333,6 @@ mod tests {
         swap("1", pair());
         let mut certificate = Certificate::load(folder.files()).unwrap();
         swap("2", pair());
-        assert!(matches!(certificate.look(), Look::Replaced));
+        assert!(matches!(certificate.look(), ReloadResult::Replaced));
     }
 }

@@ -20,7 +20,7 @@ pub enum Grouping {
 
 /// How much is live.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct LiveTotals {
     /// Streams with at least one live session.
     pub live_streams: i64,
     pub live_sessions: i64,
@@ -34,19 +34,19 @@ pub struct GroupCounts {
     pub domain: String,
     /// The group's application, where these are told apart.
     pub app: Option<String>,
-    pub counts: Counts,
+    pub counts: LiveTotals,
 }
 
 /// The counts of what is live.
 #[derive(Debug)]
 pub struct LiveCounts {
-    pub whole: Counts,
+    pub whole: LiveTotals,
     /// Of each group, by name, when groups were asked for.
     pub groups: Vec<GroupCounts>,
     pub as_of: DateTime<Utc>,
 }
 
-impl Counts {
+impl LiveTotals {
     fn add(&mut self, row: &LiveRow) {
         self.live_streams += row.live_streams;
         self.live_sessions += row.live_sessions;
@@ -54,7 +54,7 @@ impl Counts {
     }
 }
 
-/// Counts what is live.
+/// LiveTotals what is live.
 pub async fn count_live(
     pool: &PgPool,
     visible_domains: Option<&[String]>,
@@ -66,7 +66,7 @@ pub async fn count_live(
     let as_of = store::snapshot::get_transaction_time(&mut *snapshot).await?;
     let rows = store::live::count_live(&mut *snapshot, visible_domains, filter, as_of - unconfirmed_after).await?;
     snapshot.commit().await?;
-    let mut whole = Counts::default();
+    let mut whole = LiveTotals::default();
     for row in &rows {
         whole.add(row);
     }
@@ -84,7 +84,7 @@ fn sum_groups(rows: Vec<LiveRow>, grouping: Grouping) -> Vec<GroupCounts> {
         match groups.last_mut() {
             Some(group) if group.domain == row.domain && group.app == app => group.counts.add(&row),
             _ => {
-                let mut counts = Counts::default();
+                let mut counts = LiveTotals::default();
                 counts.add(&row);
                 groups.push(GroupCounts { domain: row.domain, app, counts });
             }

@@ -8,7 +8,7 @@ use crate::store;
 use crate::store::domain::DomainRow;
 
 /// How far back a habit reaches: two weeks have in them every night, and every weekend twice.
-pub const HABIT: TimeDelta = TimeDelta::days(14);
+pub const BASELINE: TimeDelta = TimeDelta::days(14);
 
 /// The fewest starts that make a habit.
 const FEWEST_STARTS: i64 = 10;
@@ -38,7 +38,7 @@ pub async fn list_silent_domains(
     for domain in domains.filter(|domain| principal.sees(domain)) {
         let last = store::silence::get_last_start(pool, &domain).await?;
         let Some(last_started_at) = last.filter(|last| *last < now - GRACE) else { continue };
-        let habit = store::silence::get_habit(pool, &domain, now - HABIT).await?;
+        let habit = store::silence::get_habit(pool, &domain, now - BASELINE).await?;
         let Some(habit_seconds) = habit.longest_gap_seconds.filter(|_| habit.starts >= FEWEST_STARTS) else { continue };
         if (now - last_started_at).num_seconds() > habit_seconds {
             silent.push(Silence { domain, last_started_at, habit_seconds });

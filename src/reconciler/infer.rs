@@ -16,11 +16,11 @@ use crate::store::log::NewEntryRow;
 use crate::telemetry::metrics::INFERRED_ENDS;
 
 /// The most findings of one kind in one commit.
-const MOST_AT_ONCE: i64 = 1_000;
+const MAX_BATCH: i64 = 1_000;
 
 /// When an end is taken not to come any more.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules {
+pub struct InferencePolicy {
     /// How long a later push of the stream has to last: an encoder that is turned away at once ends no other's push.
     pub supersede_after: TimeDelta,
     /// How long a session may be live; `None` for as long as it likes.
@@ -28,17 +28,17 @@ pub struct Rules {
 }
 
 /// Appends what can be inferred at `now`, and gives the number of findings. None while another process is at it.
-pub async fn infer(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> Result<usize, sqlx::Error> {
+pub async fn infer(pool: &PgPool, rules: &InferencePolicy, now: DateTime<Utc>) -> Result<usize, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     if !store::inference::try_lock_inference(&mut *transaction).await? {
         return Ok(0);
     }
     let superseded =
-        store::inference::list_superseded(&mut *transaction, now, rules.supersede_after, MOST_AT_ONCE).await?;
+        store::inference::list_superseded(&mut *transaction, now, rules.supersede_after, MAX_BATCH).await?;
     let found_superseded = superseded.len();
     let mut entries: Vec<_> = superseded.into_iter().map(|finding| entry_of(finding, "SUPERSEDED", now)).collect();
     if let Some(close_after) = rules.close_unconfirmed_after {
-        let silent = store::inference::list_live_since(&mut *transaction, now - close_after, MOST_AT_ONCE).await?;
+        let silent = store::inference::list_live_since(&mut *transaction, now - close_after, MAX_BATCH).await?;
         let timed_out =
             silent.into_iter().map(|session| FindingRow { ended_at: session.ended_at + close_after, ..session });
         entries.extend(timed_out.map(|finding| entry_of(finding, "TIMED_OUT", now)));
@@ -67,6 +67,6 @@ pub fn register_meters() {
 fn entry_of(finding: FindingRow, event: &str, now: DateTime<Utc>) -> NewEntryRow {
     let FindingRow { shard, session_id, domain, app, stream, publish_timestamp, ended_at } = finding;
     let stream = StreamKey { domain, app, stream };
-    let entry = NewEntryRow::of_ours(shard, session_id, stream, publish_timestamp, Origin::Inference, event, now);
+    let entry = NewEntryRow::internal(shard, session_id, stream, publish_timestamp, Origin::Inference, event, now);
     NewEntryRow { ended_at: Some(ended_at), ..entry }
 }

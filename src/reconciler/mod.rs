@@ -21,7 +21,7 @@ pub mod rebuild;
 pub mod retention;
 pub mod row;
 pub mod run;
-pub mod steady_clock;
+pub mod slewed_clock;
 mod step;
 
-pub use step::{FoldError, Stepped, fold_to_end, step};
+pub use step::{FoldError, StepResult, fold_to_end, step};

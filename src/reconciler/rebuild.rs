@@ -10,9 +10,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 
-use super::step::{FoldError, MOST_AT_ONCE, step};
+use super::step::{FoldError, MAX_BATCH, step};
 use crate::store;
-use crate::store::pool::{self, Use};
+use crate::store::pool::{self, PoolRole};
 use crate::store::rebuild::{DifferenceRow, Folded};
 use crate::store::retention::HorizonRow;
 
@@ -54,7 +54,7 @@ pub async fn rebuild(
     progress: impl Fn(u64),
     show: impl FnMut(DifferenceRow),
 ) -> Result<u64, RebuildError> {
-    let mut connection = PgConnection::connect_with(&pool::options(database, Use::Work, false)).await?;
+    let mut connection = PgConnection::connect_with(&pool::options(database, PoolRole::Work, false)).await?;
     if !store::rebuild::try_lock_rebuild(&mut connection).await? {
         return Err(RebuildError::Busy);
     }
@@ -62,7 +62,7 @@ pub async fn rebuild(
     let schema = store::rebuild::get_live_schema(&mut connection).await?;
     store::rebuild::create_tables_beside(&mut connection).await?;
     let installation = store::installation::get_installation(&mut connection).await?.ok_or(sqlx::Error::RowNotFound)?;
-    let beside = pool::open(&store::rebuild::options(database, &schema), Use::Fold, installation.distributed);
+    let beside = pool::open(&store::rebuild::options(database, &schema), PoolRole::Fold, installation.distributed);
     let rebuilt = rebuild_beside(&mut connection, &beside, purpose, progress, show).await;
     beside.close().await;
     let dropped = store::rebuild::drop_tables_beside(&mut connection).await;
@@ -143,7 +143,7 @@ async fn fold_between(
     tell: &impl Fn(u64),
 ) -> Result<(), FoldError> {
     while from < to {
-        let limit = usize::try_from(to - from).unwrap_or(MOST_AT_ONCE).min(MOST_AT_ONCE);
+        let limit = usize::try_from(to - from).unwrap_or(MAX_BATCH).min(MAX_BATCH);
         let entries = step(beside, &[shard], limit).await?.entries;
         if entries == 0 {
             return Err(FoldError::Broken { shard });

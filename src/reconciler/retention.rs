@@ -18,20 +18,20 @@ use crate::store;
 use crate::store::retention::EntryRange;
 
 /// The most entries that are blanked in one commit, while which their shard is not folded.
-const MOST_AT_ONCE: i64 = 5_000;
+const MAX_BATCH: i64 = 5_000;
 
 /// What the database says when a lock is not to be had in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// How long what is kept; `None` for ever.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Rules {
+pub struct RetentionPolicy {
     pub keep_events: Option<TimeDelta>,
     /// What is personal in them and in sessions; no longer than the entries.
     pub keep_personal: Option<TimeDelta>,
 }
 
-impl Rules {
+impl RetentionPolicy {
     /// Whether nothing ever goes.
     pub fn keep_all(&self) -> bool {
         self.personal().is_none()
@@ -68,7 +68,7 @@ pub enum Left {
 ///
 /// # Errors
 /// Those of the database; then what was done until then is done.
-pub async fn retain(pool: &PgPool, rules: &Rules, now: DateTime<Utc>) -> Result<Retained, sqlx::Error> {
+pub async fn retain(pool: &PgPool, rules: &RetentionPolicy, now: DateTime<Utc>) -> Result<Retained, sqlx::Error> {
     let mut retained = Retained::default();
     if let Some(keep_personal) = rules.personal() {
         blank(pool, now - keep_personal, &mut retained).await?;
@@ -88,7 +88,7 @@ async fn blank(pool: &PgPool, recorded_before: DateTime<Utc>, retained: &mut Ret
                 return Ok(());
             };
             retained.blanked += blanked;
-            if blanked < MOST_AT_ONCE {
+            if blanked < MAX_BATCH {
                 break;
             }
         }
@@ -119,7 +119,7 @@ async fn blank_within(
     // As folding does: who folds these sessions now would write back what is blanked.
     let unblanked = store::retention::lock_unblanked(&mut *connection, shard).await?;
     let after = unblanked.blanked;
-    let last = unblanked.folded.min(after + MOST_AT_ONCE);
+    let last = unblanked.folded.min(after + MAX_BATCH);
     let range = EntryRange { shard, after, last, recorded_before };
     let Some(last) = store::retention::get_last_position(&mut *connection, range).await? else { return Ok(Some(0)) };
     let range = EntryRange { last, ..range };

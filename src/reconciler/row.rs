@@ -15,7 +15,7 @@ use crate::store::session::SessionRow;
 use crate::store::stream::StreamNameRow;
 
 /// A session that entries touch.
-pub struct Touched {
+pub struct LoadedSession {
     shard: i16,
     session_id: Uuid,
     key: SessionKey,
@@ -27,18 +27,18 @@ pub struct Touched {
 ///
 /// # Panics
 /// When the entry names another session than its key does, which would be a defect of whoever appended it.
-pub fn begin(entry: &EntryRow) -> Touched {
+pub fn begin(entry: &EntryRow) -> LoadedSession {
     let stream = StreamKey { domain: entry.domain.clone(), app: entry.app.clone(), stream: entry.stream.clone() };
     let key = SessionKey { stream, publish_timestamp: entry.publish_timestamp };
     let SessionId(session_id) = key.id();
     assert_eq!(session_id, entry.session_id, "an entry's session follows from its key");
-    Touched { shard: entry.shard, session_id, key, was_seen: false, state: Session::default() }
+    LoadedSession { shard: entry.shard, session_id, key, was_seen: false, state: Session::default() }
 }
 
 /// The session that a row holds.
-pub fn load(row: SessionRow) -> Touched {
+pub fn load(row: SessionRow) -> LoadedSession {
     let stream = StreamKey { domain: row.domain, app: row.app, stream: row.stream };
-    Touched {
+    LoadedSession {
         shard: row.shard,
         session_id: row.session_id,
         key: SessionKey { stream, publish_timestamp: row.publish_timestamp },
@@ -89,7 +89,7 @@ pub struct Written {
 }
 
 /// The rows of sessions as they now are, and what else is to be written with them.
-pub fn store(touched: impl Iterator<Item = Touched>) -> Written {
+pub fn store(touched: impl Iterator<Item = LoadedSession>) -> Written {
     let mut written = Written::default();
     for mut session in touched {
         let was_seen = session.was_seen;
@@ -124,8 +124,8 @@ fn earlier_row(session: &SessionRow, earlier: EarlierOutcome) -> EarlierOutcomeR
     }
 }
 
-fn row_of(session: Touched) -> SessionRow {
-    let Touched { shard, session_id, key, was_seen: _, state } = session;
+fn row_of(session: LoadedSession) -> SessionRow {
+    let LoadedSession { shard, session_id, key, was_seen: _, state } = session;
     let stream_id = key.stream.id().0;
     let StreamKey { domain, app, stream } = key.stream;
     let started_at = started_at(key.publish_timestamp);

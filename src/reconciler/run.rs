@@ -12,9 +12,9 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::fold_to_end;
-use super::infer::{Rules, infer};
+use super::infer::{InferencePolicy, infer};
 use super::retention::{self, Left, Retained, retain};
-use super::steady_clock::SteadyClock;
+use super::slewed_clock::SlewedClock;
 use crate::platform::clock;
 use crate::reconciler::database_clock::ClockReading;
 use crate::store;
@@ -81,7 +81,7 @@ pub async fn fold_until_stopped(
 }
 
 /// Tells other processes of this one's appends, for a process that does not fold by itself.
-pub async fn tell_until_stopped(pool: PgPool, appended: Arc<Notify>, stopped: CancellationToken) {
+pub async fn notify_peers_until_stopped(pool: PgPool, appended: Arc<Notify>, stopped: CancellationToken) {
     while stopped.run_until_cancelled(appended.notified()).await.is_some() {
         if let Err(error) = store::channel::notify(&pool, APPENDED).await {
             // They look every second anyway.
@@ -94,12 +94,12 @@ pub async fn tell_until_stopped(pool: PgPool, appended: Arc<Notify>, stopped: Ca
 /// Infers until stopped, but not while the clocks are off by more than `clock_tolerance`; `appended` is told of findings.
 pub async fn infer_until_stopped(
     pool: PgPool,
-    rules: Rules,
+    rules: InferencePolicy,
     clock_tolerance: TimeDelta,
     appended: Arc<Notify>,
     stopped: CancellationToken,
 ) {
-    let mut clock = SteadyClock::new(clock::now(), Instant::now());
+    let mut clock = SlewedClock::new(clock::now(), Instant::now());
     // What was found must be folded before it is looked again, or it would be found again.
     let mut found = HeadsRow::default();
     let mut was_failing = false;
@@ -128,7 +128,7 @@ pub async fn infer_until_stopped(
 /// Blanks and drops what is old until stopped, but not while the clocks are off by more than `clock_tolerance`.
 pub async fn retain_until_stopped(
     pool: PgPool,
-    rules: retention::Rules,
+    rules: retention::RetentionPolicy,
     clock_tolerance: TimeDelta,
     stopped: CancellationToken,
 ) {
@@ -155,7 +155,7 @@ pub async fn retain_until_stopped(
 /// Those of the database; then what was done until then is done.
 pub async fn retain_now(
     pool: &PgPool,
-    rules: &retention::Rules,
+    rules: &retention::RetentionPolicy,
     clock_tolerance: TimeDelta,
 ) -> Result<Retained, sqlx::Error> {
     let clocks = ClockReading::take(pool).await?;
@@ -168,7 +168,7 @@ pub async fn retain_now(
 /// Appends what can be inferred at `now`, if the clocks can be relied on and what was `found` before is folded.
 pub async fn infer_now(
     pool: &PgPool,
-    rules: &Rules,
+    rules: &InferencePolicy,
     clock_tolerance: TimeDelta,
     found: &mut HeadsRow,
     now: DateTime<Utc>,
@@ -185,7 +185,7 @@ pub async fn infer_now(
 }
 
 /// How long to wait between two looks: a tenth of the shortest time that a rule waits, and not too often.
-fn pause(rules: &Rules) -> Duration {
+fn pause(rules: &InferencePolicy) -> Duration {
     let close_after = rules.close_unconfirmed_after.unwrap_or(TimeDelta::MAX);
     let shortest = rules.supersede_after.min(close_after);
     (shortest.to_std().unwrap_or_default() / 10).clamp(Duration::from_secs(1), INFER)

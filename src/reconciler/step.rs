@@ -10,14 +10,14 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::entry::entry_of;
-use super::row::{self, Touched};
+use super::row::{self, LoadedSession};
 use crate::session::fold;
 use crate::store;
 use crate::store::fold::ProgressRow;
 use crate::store::log::EntryRow;
 
 /// The most entries that one step folds.
-pub const MOST_AT_ONCE: usize = 5_000;
+pub const MAX_BATCH: usize = 5_000;
 
 /// How many steps are made at a time, each with its share of the shards: while one waits for the database, another is
 /// computed.
@@ -28,7 +28,7 @@ const AT_ONCE: usize = 2;
 const WORTH_TWO: i64 = 1_000;
 
 /// How long a step may take: a connection may have died without a word.
-const PATIENCE: Duration = Duration::from_secs(20);
+const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Why the log is not folded to its end.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +43,7 @@ pub enum FoldError {
 
 /// What a step did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stepped {
+pub struct StepResult {
     pub entries: usize,
     pub unfinished: Vec<i16>,
     pub taken: Vec<i16>,
@@ -56,23 +56,23 @@ pub struct Stepped {
 ///
 /// # Panics
 /// When a shard's log breaks an invariant.
-pub async fn step(pool: &PgPool, shards: &[i16], limit: usize) -> Result<Stepped, sqlx::Error> {
+pub async fn step(pool: &PgPool, shards: &[i16], limit: usize) -> Result<StepResult, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let folded = store::fold::lock_progress(&mut *transaction, shards).await?;
     let is_taken = |shard: &i16| folded.iter().all(|folded| folded.shard != *shard);
     let taken = shards.iter().copied().filter(is_taken).collect();
     if folded.is_empty() {
-        return Ok(Stepped { taken, ..Stepped::default() });
+        return Ok(StepResult { taken, ..StepResult::default() });
     }
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
     let entries = store::log::list_entries_after(&mut *transaction, &folded, most).await?;
     let advanced = advance(&folded, &entries);
     if advanced.is_empty() {
-        return Ok(Stepped { taken, ..Stepped::default() });
+        return Ok(StepResult { taken, ..StepResult::default() });
     }
     let unfinished = |(progress, entries): &(ProgressRow, usize)| (*entries == limit).then_some(progress.shard);
     let unfinished = advanced.iter().filter_map(unfinished).collect();
-    let stepped = Stepped { entries: entries.len(), unfinished, taken };
+    let stepped = StepResult { entries: entries.len(), unfinished, taken };
 
     let written = row::store(fold_all(&mut transaction, entries).await?.into_values());
     store::session::upsert_sessions(&mut *transaction, &written.sessions).await?;
@@ -92,12 +92,12 @@ pub async fn step(pool: &PgPool, shards: &[i16], limit: usize) -> Result<Stepped
 async fn fold_all(
     connection: &mut PgConnection,
     entries: Vec<EntryRow>,
-) -> Result<HashMap<Uuid, Touched>, sqlx::Error> {
+) -> Result<HashMap<Uuid, LoadedSession>, sqlx::Error> {
     let mut session_ids: Vec<_> = entries.iter().map(|entry| (entry.shard, entry.session_id)).collect();
     session_ids.sort_unstable();
     session_ids.dedup();
     let known = store::session::list_sessions_by_id(connection, &session_ids).await?;
-    let mut touched: HashMap<Uuid, Touched> =
+    let mut touched: HashMap<Uuid, LoadedSession> =
         known.into_iter().map(|session| (session.session_id, row::load(session))).collect();
     for entry in entries {
         let session = touched.entry(entry.session_id).or_insert_with(|| row::begin(&entry));
@@ -131,7 +131,7 @@ fn advance(folded: &[ProgressRow], entries: &[EntryRow]) -> Vec<(ProgressRow, us
 /// # Errors
 /// The first of the shards that could not be folded, after the others were.
 pub async fn fold_to_end(pool: &PgPool) -> Result<usize, FoldError> {
-    let lagging = timeout(PATIENCE, store::fold::list_lagging_shards(pool)).await;
+    let lagging = timeout(STEP_TIMEOUT, store::fold::list_lagging_shards(pool)).await;
     let lagging = lagging.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
     let distributed = lagging.iter().any(|lagging| lagging.distributed);
     let entries: i64 = lagging.iter().map(|lagging| lagging.entries).sum();
@@ -167,8 +167,8 @@ async fn fold_shards(pool: &PgPool, shards: Vec<i16>) -> Result<usize, FoldError
     let task = AbortOnDropHandle::new(tokio::spawn(async move {
         let (mut folded, mut lagging) = (0, shards);
         while !lagging.is_empty() {
-            let limit = MOST_AT_ONCE.div_ceil(lagging.len());
-            let stepped = timeout(PATIENCE, step(&pool, &lagging, limit)).await;
+            let limit = MAX_BATCH.div_ceil(lagging.len());
+            let stepped = timeout(STEP_TIMEOUT, step(&pool, &lagging, limit)).await;
             let stepped = stepped.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
             folded += stepped.entries;
             lagging = stepped.unfinished;

@@ -38,9 +38,9 @@ pub enum InstallationError {
 
 impl InstallationError {
     /// Whether the database could not be reached, or cannot do it at the moment.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
-            Self::Database(error) | Self::Migration(MigrateError::Execute(error)) => store::is_passing(error),
+            Self::Database(error) | Self::Migration(MigrateError::Execute(error)) => store::is_transient(error),
             Self::Migration(_) | Self::MasterKey(_) => false,
         }
     }

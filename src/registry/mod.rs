@@ -28,7 +28,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::access::Tokens;
-use crate::huawei::admission::{DomainPolicy, Path, SignatureRule};
+use crate::huawei::admission::{CallbackRoute, DomainPolicy, SignatureRule};
 use crate::huawei::signature::{Joiner, SigningKey};
 use crate::store;
 use crate::store::access_token::AccessTokenRow;
@@ -100,12 +100,12 @@ impl Registry {
 
 impl Domain {
     /// What kind of path a message came in by; compared in constant time.
-    pub fn path_of(&self, callback_token: Option<&str>) -> Path {
+    pub fn path_of(&self, callback_token: Option<&str>) -> CallbackRoute {
         use subtle::ConstantTimeEq;
-        let Some(token) = callback_token else { return Path::Open };
+        let Some(token) = callback_token else { return CallbackRoute::Open };
         match self.callback_token_hash {
-            Some(hash) if bool::from(hash.ct_eq(&hash_callback_token(token))) => Path::Secret,
-            _ => Path::WrongSecret,
+            Some(hash) if bool::from(hash.ct_eq(&hash_callback_token(token))) => CallbackRoute::Secret,
+            _ => CallbackRoute::WrongSecret,
         }
     }
 }

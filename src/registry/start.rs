@@ -75,7 +75,7 @@ pub async fn start(
             let master_key = master_keys.find(&registry.installation.master_key_check)?;
             Ok(Start { registry, master_key, prepared: true })
         }
-        Err(error) if error.is_passing() && local_store.is_some() => {
+        Err(error) if error.is_transient() && local_store.is_some() => {
             let Some(registry) = copy else { return Err(StartError::NoCopy(error)) };
             let master_key = master_keys.find(&registry.installation.master_key_check)?;
             let error = &error as &dyn std::error::Error;
@@ -105,7 +105,7 @@ pub async fn prepare_until_done(
                 tracing::info!("the database is ready");
                 prepared.send_replace(true);
             }
-            Err(StartError::Installation(error)) if error.is_passing() => {}
+            Err(StartError::Installation(error)) if error.is_transient() => {}
             found => {
                 if !failing {
                     let error = found.err().unwrap_or(StartError::OtherInstallation);

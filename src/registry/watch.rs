@@ -24,7 +24,7 @@ use crate::store::channel::{REGISTRY, listen_until_stopped};
 const POLL: Duration = Duration::from_secs(1);
 
 /// How long looking may take: a connection may have died without a word.
-const PATIENCE: Duration = Duration::from_secs(5);
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a change of the registry does not take effect. What was known stays.
 #[derive(Debug, thiserror::Error)]
@@ -159,7 +159,7 @@ impl LiveRegistry {
         tokio::join!(listen_until_stopped(&self.pool, REGISTRY, &told, &stopped), async {
             let mut failure = None;
             while stopped.run_until_cancelled(timeout(POLL, told.notified())).await.is_some() {
-                let refreshed = timeout(PATIENCE, self.refresh()).await;
+                let refreshed = timeout(RELOAD_TIMEOUT, self.refresh()).await;
                 let error = refreshed.unwrap_or(Err(sqlx::Error::PoolTimedOut.into())).err();
                 let kind = error.as_ref().map(mem::discriminant);
                 // Once, and not every second.

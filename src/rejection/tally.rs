@@ -10,7 +10,7 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use super::Sample;
-use crate::event_log::receive::Arrival;
+use crate::event_log::receive::ReceivedCallback;
 use crate::huawei::masking::Masker;
 use crate::huawei::notification::NotANotification;
 use crate::model::rejection::RejectionReason;
@@ -41,7 +41,7 @@ struct Refused<'a> {
 }
 
 #[derive(Debug, Clone)]
-struct Tally {
+struct RejectionCounter {
     unwritten: i64,
     first_at: DateTime<Utc>,
     last_at: DateTime<Utc>,
@@ -50,13 +50,13 @@ struct Tally {
 
 /// The messages of one minute and cause.
 #[derive(Debug, Default)]
-struct Tallies {
+struct RejectionCounters {
     /// By claimed domain; the empty name stands for messages that are counted with others.
-    by_domain: HashMap<String, Tally>,
+    by_domain: HashMap<String, RejectionCounter>,
     claimed: usize,
 }
 
-impl Tallies {
+impl RejectionCounters {
     /// The name that a message is counted under.
     fn name_for<'a>(&mut self, claimed_domain: Option<&'a str>, registered: bool) -> &'a str {
         let name = claimed_domain.unwrap_or_default();
@@ -71,7 +71,7 @@ impl Tallies {
     }
 }
 
-type ByMinute = BTreeMap<DateTime<Utc>, HashMap<RejectionReason, Tallies>>;
+type ByMinute = BTreeMap<DateTime<Utc>, HashMap<RejectionReason, RejectionCounters>>;
 
 /// The refused messages of this minute, and those that are not written down yet.
 #[derive(Debug, Default)]
@@ -81,7 +81,7 @@ pub struct Rejections {
 
 impl Rejections {
     /// Counts a notification that was refused. `registered` tells whether the domain that it claims is.
-    pub fn count_refused(&self, arrival: &Arrival, registered: bool, cause: RejectionReason, masker: &Masker) {
+    pub fn count_refused(&self, arrival: &ReceivedCallback, registered: bool, cause: RejectionReason, masker: &Masker) {
         let refused = Refused {
             claimed_domain: Some(&arrival.message.domain),
             registered,
@@ -131,7 +131,7 @@ impl Rejections {
             tally.last_at = tally.last_at.max(received_at);
             return;
         }
-        let tally = Tally { unwritten: 1, first_at: received_at, last_at: received_at, sample: sample() };
+        let tally = RejectionCounter { unwritten: 1, first_at: received_at, last_at: received_at, sample: sample() };
         tallies.by_domain.insert(name.to_owned(), tally);
         drop(by_minute);
         // Once a minute, cause and name: as bounded as the counts are.
@@ -167,7 +167,7 @@ impl Rejections {
     }
 
     fn forget_before(&self, this_minute: DateTime<Utc>) {
-        let unwritten = |tallies: &Tallies| tallies.by_domain.values().any(|tally| tally.unwritten > 0);
+        let unwritten = |tallies: &RejectionCounters| tallies.by_domain.values().any(|tally| tally.unwritten > 0);
         self.lock().retain(|minute, causes| *minute >= this_minute || causes.values().any(unwritten));
     }
 

@@ -8,7 +8,7 @@ use super::ReportError;
 use super::moment::Moment;
 use super::parameters::Scope;
 use crate::store;
-use crate::store::report::{Begun, CountedRow};
+use crate::store::report::{CountedRow, StartedWhen};
 
 /// A push, and how much of it counts.
 #[derive(Debug, Clone)]
@@ -33,11 +33,12 @@ pub async fn list(
     let mut snapshot = moment.read(pool).await?;
     if from < to {
         if after.is_none_or(|(started_at, _)| started_at < from) {
-            rows = store::report::list_counted(&mut *snapshot, &filter, Begun::Before(from), after, limit).await?;
+            rows =
+                store::report::list_counted(&mut *snapshot, &filter, StartedWhen::Before(from), after, limit).await?;
         }
         let left = limit - i64::try_from(rows.len()).unwrap_or(limit);
         if left > 0 {
-            let within = Begun::Within(from, to);
+            let within = StartedWhen::Within(from, to);
             rows.extend(store::report::list_counted(&mut *snapshot, &filter, within, after, left).await?);
         }
     }

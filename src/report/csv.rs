@@ -8,7 +8,7 @@ use csv::{Terminator, WriterBuilder};
 
 use super::parameters::GroupName;
 use super::push_duration::NamedRow;
-use super::sweep::Counts;
+use super::sweep::WindowTotals;
 
 /// The columns.
 pub const COLUMNS: [&str; 13] = [
@@ -71,7 +71,7 @@ fn named((domain, app, stream, window_start, window_end, numbers): Cells) -> Nam
         None => Some(cell).filter(|cell| !cell.is_empty()),
     };
     let [sessions, sessions_started, _, confirmed, estimated, open, on_air_seconds, peak_live_sessions] = numbers;
-    let counts = Counts {
+    let counts = WindowTotals {
         sessions,
         sessions_started,
         confirmed_seconds: confirmed,

@@ -12,7 +12,7 @@ use crate::store;
 use crate::store::moment::ReachRow;
 
 /// How long folding may take to come to the moment.
-const PATIENCE: Duration = Duration::from_secs(10);
+const FOLD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long to wait before looking again.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -74,7 +74,7 @@ pub async fn close(
     };
     let at = reaches.first().map(|reach| reach.at).ok_or(sqlx::Error::RowNotFound)?;
     let moment = Moment { at, reaches };
-    let patience = Instant::now() + PATIENCE;
+    let patience = Instant::now() + FOLD_TIMEOUT;
     loop {
         match moment.read(reading).await {
             Ok(snapshot) => {

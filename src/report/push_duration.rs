@@ -13,7 +13,7 @@ use super::moment::Moment;
 use super::parameters::{GroupName, Layout, Scope};
 use super::push::Push;
 use super::source::Source;
-use super::sweep::{Counts, Row, Sweep};
+use super::sweep::{Row, Sweep, WindowTotals};
 use super::window::list_bounds;
 use super::{ReportError, background};
 
@@ -24,7 +24,7 @@ pub struct NamedRow {
     pub window_start: DateTime<Utc>,
     /// End of its window, exclusive.
     pub window_end: DateTime<Utc>,
-    pub counts: Counts,
+    pub counts: WindowTotals,
 }
 
 /// Where a row stands: its window's begin, and its group.
@@ -45,17 +45,17 @@ impl NamedRow {
 const PORTION: usize = 500;
 
 /// What is handed over: rows, and at last the totals.
-enum Portion {
+enum ReportChunk {
     Rows(Vec<NamedRow>),
-    Totals(Counts),
+    Totals(WindowTotals),
 }
 
 /// A report that is being made, in the background: rows come as they are known, by window and then by name.
 #[derive(Debug)]
 pub struct PushDuration {
-    portions: Receiver<Result<Portion, ReportError>>,
+    portions: Receiver<Result<ReportChunk, ReportError>>,
     ready: VecDeque<NamedRow>,
-    totals: Option<Counts>,
+    totals: Option<WindowTotals>,
     wanted: Arc<AtomicBool>,
 }
 
@@ -72,7 +72,7 @@ impl PushDuration {
             let mut counting = Counting::begin(pool, &scope, layout, &moment, after);
             let counted = counting.count(&sender, &still_wanted).await;
             // Whoever does not listen any more does not miss it.
-            let _ = sender.send(counted.map(Portion::Totals)).await;
+            let _ = sender.send(counted.map(ReportChunk::Totals)).await;
         });
         Self { portions, ready: VecDeque::new(), totals: None, wanted }
     }
@@ -86,7 +86,7 @@ impl PushDuration {
     }
 
     /// Goes on to the end, without giving more rows. What is counted of the whole.
-    pub async fn finish(mut self) -> Result<Counts, ReportError> {
+    pub async fn finish(mut self) -> Result<WindowTotals, ReportError> {
         self.wanted.store(false, Ordering::Relaxed);
         loop {
             if let Some(totals) = self.totals {
@@ -98,8 +98,8 @@ impl PushDuration {
 
     async fn receive(&mut self) -> Result<(), ReportError> {
         match self.portions.recv().await.unwrap_or(Err(sqlx::Error::WorkerCrashed.into()))? {
-            Portion::Rows(rows) => self.ready = rows.into(),
-            Portion::Totals(totals) => self.totals = Some(totals),
+            ReportChunk::Rows(rows) => self.ready = rows.into(),
+            ReportChunk::Totals(totals) => self.totals = Some(totals),
         }
         Ok(())
     }
@@ -112,7 +112,7 @@ struct Counting {
     after: Option<RowPlace>,
     pending: VecDeque<Push>,
     at_end: bool,
-    totals: Option<Counts>,
+    totals: Option<WindowTotals>,
 }
 
 impl Counting {
@@ -139,19 +139,19 @@ impl Counting {
         }
     }
 
-    /// Counts to the end, and hands over the rows for as long as they are wanted.
+    /// WindowTotals to the end, and hands over the rows for as long as they are wanted.
     async fn count(
         &mut self,
-        portions: &Sender<Result<Portion, ReportError>>,
+        portions: &Sender<Result<ReportChunk, ReportError>>,
         wanted: &AtomicBool,
-    ) -> Result<Counts, ReportError> {
+    ) -> Result<WindowTotals, ReportError> {
         loop {
             // Not named before: a window may have very many.
             let mut ready = self.go_on().await?;
             while wanted.load(Ordering::Relaxed) && !ready.is_empty() {
                 let rows = self.name(ready.drain(..ready.len().min(PORTION)));
                 if !rows.is_empty() {
-                    let _ = portions.send(Ok(Portion::Rows(rows))).await;
+                    let _ = portions.send(Ok(ReportChunk::Rows(rows))).await;
                 }
             }
             // There is no use in going on when nobody listens.
@@ -167,7 +167,7 @@ impl Counting {
             .collect()
     }
 
-    /// Counts the next pushes, to the end of a window that has rows: these.
+    /// WindowTotals the next pushes, to the end of a window that has rows: these.
     async fn go_on(&mut self) -> Result<Vec<Row>, ReportError> {
         if self.pending.is_empty() && !self.at_end {
             match self.source.next_batch().await? {

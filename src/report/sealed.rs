@@ -15,7 +15,7 @@ use super::ReportError;
 use super::csv;
 use super::parameters::GroupName;
 use super::push_duration::{NamedRow, PushDuration, RowPlace};
-use super::sweep::Counts;
+use super::sweep::WindowTotals;
 use crate::access::Actor;
 use crate::access::audit::{self, Subject};
 use crate::model::access::Act;
@@ -63,7 +63,7 @@ pub async fn seal(
     pool: &PgPool,
     sealed_report_id: Uuid,
     report: PushDuration,
-    totals: impl FnOnce(Counts) -> Value,
+    totals: impl FnOnce(WindowTotals) -> Value,
 ) -> Result<SealedReportRow, ReportError> {
     let sealed = tokio::select! {
         written = write(pool, sealed_report_id, report, totals) => written,
@@ -81,7 +81,7 @@ async fn write(
     pool: &PgPool,
     sealed_report_id: Uuid,
     mut report: PushDuration,
-    totals: impl FnOnce(Counts) -> Value,
+    totals: impl FnOnce(WindowTotals) -> Value,
 ) -> Result<SealedReportRow, ReportError> {
     let (mut digest, mut number, mut row_count, mut byte_count) = (Sha256::new(), 0, 0, 0);
     let mut part = csv::header();
@@ -194,8 +194,8 @@ pub struct Difference {
     pub name: GroupName,
     pub window_start: DateTime<Utc>,
     pub window_end: DateTime<Utc>,
-    pub sealed: Option<Counts>,
-    pub today: Option<Counts>,
+    pub sealed: Option<WindowTotals>,
+    pub today: Option<WindowTotals>,
 }
 
 impl Difference {

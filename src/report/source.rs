@@ -16,7 +16,7 @@ use super::push::Push;
 use super::{ReportError, background};
 use crate::model::report::Certainty;
 use crate::store;
-use crate::store::report::{Begun, PushesRow, ReportFilter};
+use crate::store::report::{PushesRow, ReportFilter, StartedWhen};
 
 /// About how many pushes a stretch should have.
 const STRETCH_PUSHES: i64 = 20_000;
@@ -127,11 +127,11 @@ async fn read(
         let wanted = batches.send(Ok(Some(rows))).await.is_ok();
         Ok::<_, ReportError>((i64::try_from(pushes).unwrap_or(i64::MAX), wanted))
     };
-    let (_, mut wanted) = list(Begun::Before(from)).await?;
+    let (_, mut wanted) = list(StartedWhen::Before(from)).await?;
     let (mut begin, mut seconds) = (from, FIRST_SECONDS);
     while begin < to && wanted {
         let end = to.min(begin + TimeDelta::seconds(seconds));
-        let (pushes, still_wanted) = list(Begun::Within(begin, end)).await?;
+        let (pushes, still_wanted) = list(StartedWhen::Within(begin, end)).await?;
         wanted = still_wanted;
         begin = end;
         let as_many = (seconds * STRETCH_PUSHES).checked_div(pushes).unwrap_or(MOST_SECONDS);

@@ -15,7 +15,7 @@ use crate::model::report::Certainty;
 
 /// What is counted of a group in a window, or of a whole report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct WindowTotals {
     pub sessions: i64,
     pub sessions_started: i64,
     /// Seconds of pushes whose end is known.
@@ -29,7 +29,7 @@ pub struct Counts {
     pub peak_live_sessions: i64,
 }
 
-impl Counts {
+impl WindowTotals {
     /// Seconds of all pushes.
     pub fn push_seconds(&self) -> i64 {
         self.confirmed_seconds + self.estimated_seconds + self.open_seconds
@@ -42,23 +42,23 @@ pub struct Row {
     pub group: u32,
     /// When its window begins and ends, in Unix seconds.
     pub window: (i64, i64),
-    pub counts: Counts,
+    pub counts: WindowTotals,
 }
 
 /// What is on air of a group, or of everything, and what has been counted until `since`.
 #[derive(Debug, Clone, Copy, Default)]
-struct Tally {
+struct OpenPushes {
     confirmed: i64,
     estimated: i64,
     open: i64,
     streams: i64,
     since: i64,
-    counts: Counts,
+    counts: WindowTotals,
     /// Whether it is in the list of those that the open window has.
     listed: bool,
 }
 
-impl Tally {
+impl OpenPushes {
     fn on_air(&self) -> i64 {
         self.confirmed + self.estimated + self.open
     }
@@ -87,7 +87,7 @@ impl Tally {
     fn begin(&mut self, at: i64) {
         let on_air = self.on_air();
         self.since = at;
-        self.counts = Counts { sessions: on_air, peak_live_sessions: on_air, ..Counts::default() };
+        self.counts = WindowTotals { sessions: on_air, peak_live_sessions: on_air, ..WindowTotals::default() };
     }
 }
 
@@ -108,11 +108,11 @@ pub struct Sweep {
     window: usize,
     horizon: i64,
     on_air: BinaryHeap<Reverse<OnAir>>,
-    groups: Vec<Tally>,
+    groups: Vec<OpenPushes>,
     /// Those of the open window, in no order.
     listed: Vec<u32>,
     streams: Vec<u32>,
-    whole: Tally,
+    whole: OpenPushes,
     rows: Vec<Row>,
 }
 
@@ -122,7 +122,7 @@ impl Sweep {
         // Nothing is known of a period that begins at the horizon or later.
         bounds.truncate(if bounds.first().is_some_and(|from| *from < horizon) { bounds.len() } else { 0 });
         let horizon = bounds.last().map_or(horizon, |last| horizon.min(*last));
-        let mut whole = Tally::default();
+        let mut whole = OpenPushes::default();
         whole.begin(bounds.first().copied().unwrap_or_default());
         Self {
             bounds,
@@ -166,7 +166,7 @@ impl Sweep {
 
     /// Goes on to the end, after which nothing more can be added. Gives what is counted of the whole; `None` if it has stopped
     /// at a window's end, to let its rows be taken, and is to be asked again.
-    pub fn finish(&mut self, by_name: impl Fn(u32, u32) -> Ordering) -> Option<Counts> {
+    pub fn finish(&mut self, by_name: impl Fn(u32, u32) -> Ordering) -> Option<WindowTotals> {
         if !self.bounds.is_empty() {
             if !self.come_to(self.horizon, &by_name) {
                 return None;
@@ -225,8 +225,8 @@ impl Sweep {
         self.tell(on_air.group, on_air.until, |tally| tally.change(on_air.certainty, -1, streams));
     }
 
-    /// Counts until an instant, of a group and of the whole, and then something else.
-    fn tell(&mut self, group: u32, at: i64, change: impl Fn(&mut Tally)) {
+    /// WindowTotals until an instant, of a group and of the whole, and then something else.
+    fn tell(&mut self, group: u32, at: i64, change: impl Fn(&mut OpenPushes)) {
         for tally in [entry(&mut self.groups, group), &mut self.whole] {
             tally.count_until(at);
             change(tally);

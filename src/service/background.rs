@@ -20,9 +20,11 @@ use crate::config::Role;
 use crate::event_log::drain::Drain;
 use crate::platform::clock;
 use crate::platform::tls::Certificate;
-use crate::reconciler::infer::Rules;
+use crate::reconciler::infer::InferencePolicy;
 use crate::reconciler::retention;
-use crate::reconciler::run::{fold_until_stopped, infer_until_stopped, retain_until_stopped, tell_until_stopped};
+use crate::reconciler::run::{
+    fold_until_stopped, infer_until_stopped, notify_peers_until_stopped, retain_until_stopped,
+};
 use crate::registry::installation;
 use crate::registry::master_keys::MasterKeys;
 use crate::registry::start::prepare_until_done;
@@ -54,8 +56,8 @@ pub(super) struct Background {
     pub feed: Feed,
     pub metrics: PrometheusHandle,
     pub counters: BufferedCounters,
-    pub inference_rules: Rules,
-    pub retention_rules: retention::Rules,
+    pub inference_rules: InferencePolicy,
+    pub retention_rules: retention::RetentionPolicy,
 }
 
 impl Background {
@@ -84,7 +86,7 @@ impl Background {
             tasks.spawn(on_database.run(drain.run(stopped.clone())));
         }
         let Some(fold_pool) = self.fold_pool else {
-            tasks.spawn(on_database.run(tell_until_stopped(pool, self.appended, stopped.clone())));
+            tasks.spawn(on_database.run(notify_peers_until_stopped(pool, self.appended, stopped.clone())));
             return tasks;
         };
         if !self.retention_rules.keep_all() {

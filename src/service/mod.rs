@@ -20,7 +20,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::cursor_cipher::Sealer;
+use crate::api::cursor_cipher::CursorCipher;
 use crate::app::client_address::TrustedProxies;
 use crate::app::connections::Connections;
 use crate::app::feed::Feed;
@@ -41,7 +41,7 @@ use crate::registry::RegistryRows;
 use crate::registry::master_keys::MasterKeys;
 use crate::registry::start::{Start, start};
 use crate::registry::watch::LiveRegistry;
-use crate::store::pool::{self, Use};
+use crate::store::pool::{self, PoolRole};
 use background::Background;
 use buffered_counters::BufferedCounters;
 
@@ -102,18 +102,19 @@ impl Application {
         let log = |role| Log::new(&database, role, limits, installation.distributed);
         let capacity = usize::try_from(options.queue_capacity)?;
         let told = Arc::clone(&appended);
-        let (queue, writer) = group_commit::open(capacity, log(Use::Append), spool.clone(), prepared.subscribe(), told);
-        let drain = |spool| Drain::new(spool, log(Use::Drain), Arc::clone(&alarms), Arc::clone(&appended));
+        let (queue, writer) =
+            group_commit::open(capacity, log(PoolRole::Append), spool.clone(), prepared.subscribe(), told);
+        let drain = |spool| Drain::new(spool, log(PoolRole::Drain), Arc::clone(&alarms), Arc::clone(&appended));
         let drain = spool.clone().map(drain);
         let fingerprints = master_key.derive("streamtally: fingerprints of credentials");
         let masker = Masker::new(&fingerprints, &options.mask_parameters);
         let receiver = Receiver { log: queue, limits, masker, shards: installation.shards };
 
         let folds = options.roles.contains(&Role::Reconciler);
-        let fold_pool = folds.then(|| pool::open(&database, Use::Fold, installation.distributed));
+        let fold_pool = folds.then(|| pool::open(&database, PoolRole::Fold, installation.distributed));
 
         let stopping = CancellationToken::new();
-        let sealer = Sealer::new(&master_key.derive("streamtally: cursors"));
+        let sealer = CursorCipher::new(&master_key.derive("streamtally: cursors"));
         let feed = Feed::new(pools.query.clone(), sealer.clone(), options.unconfirmed_after, stopping.clone());
         let counters = BufferedCounters::default();
         let trusted_proxies = TrustedProxies::from(options.trusted_proxies.clone());
@@ -231,9 +232,9 @@ impl Pools {
     fn open(database: &PgConnectOptions, read_database: Option<&PgConnectOptions>) -> Self {
         let read_database = read_database.unwrap_or(database);
         Self {
-            work: pool::open(database, Use::Work, false),
-            query: pool::open(read_database, Use::Query, false),
-            report: pool::open(read_database, Use::Report, false),
+            work: pool::open(database, PoolRole::Work, false),
+            query: pool::open(read_database, PoolRole::Query, false),
+            report: pool::open(read_database, PoolRole::Report, false),
         }
     }
 }

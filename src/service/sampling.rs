@@ -22,7 +22,7 @@ use crate::model::filter::LiveFilter;
 use crate::platform::clock;
 use crate::platform::tls::{Expiry, Validity, ValidityOfServed};
 use crate::query;
-use crate::query::live::{Counts, Grouping};
+use crate::query::live::{Grouping, LiveTotals};
 use crate::reconciler::database_clock::{ClockError, ClockReading};
 use crate::reconciler::infer;
 use crate::store;
@@ -38,7 +38,7 @@ use crate::telemetry::metrics::{
 const PERIOD: Duration = Duration::from_secs(10);
 
 /// How long the database may take for one of the counts.
-const PATIENCE: Duration = Duration::from_secs(5);
+const SAMPLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How far back quarantined messages are looked for.
 const QUARANTINED_SINCE: TimeDelta = TimeDelta::days(7);
@@ -126,7 +126,7 @@ impl Sampler {
         }
     }
 
-    async fn count_live(&self) -> Result<Counts, sqlx::Error> {
+    async fn count_live(&self) -> Result<LiveTotals, sqlx::Error> {
         let (pool, filter) = (&self.state.query_pool, LiveFilter::default());
         let counts =
             query::live::count_live(pool, None, &filter, self.state.unconfirmed_after, Grouping::Whole).await?;
@@ -162,7 +162,7 @@ fn register_meters(roles: &[Role]) {
 
 /// What the database tells in time.
 async fn within_patience<T>(told: impl Future<Output = Result<T, sqlx::Error>>) -> Option<T> {
-    match timeout(PATIENCE, told).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+    match timeout(SAMPLE_TIMEOUT, told).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
         Ok(told) => Some(told),
         Err(error) => {
             // Those whose work it keeps from being done say it louder.
@@ -187,7 +187,7 @@ fn show_lag(lag: Option<LagRow>) {
     FOLD_LAG_SECONDS.gauge_of(&[]).set(seconds.unwrap_or(f64::NAN));
 }
 
-fn show_live(counts: Option<Counts>) {
+fn show_live(counts: Option<LiveTotals>) {
     LIVE_STREAMS.gauge_of(&[]).set(number(counts.map(|counts| counts.live_streams)));
     LIVE_SESSIONS.gauge_of(&[]).set(number(counts.map(|counts| counts.live_sessions)));
     UNCONFIRMED_SESSIONS.gauge_of(&[]).set(number(counts.map(|counts| counts.unconfirmed_sessions)));

@@ -27,7 +27,7 @@ pub async fn list_events(
     limit: i64,
 ) -> Result<Vec<EventRow>, sqlx::Error> {
     let mut query = QueryBuilder::new("select * from (");
-    for (number, part) in Part::of(filter).iter().enumerate() {
+    for (number, part) in ListSource::of(filter).iter().enumerate() {
         query.push(if number == 0 { "(" } else { " union all (" });
         query.push(
             "select entry.*, (select release.recorded_at from log_entry release
@@ -49,7 +49,7 @@ pub async fn list_events(
 
 /// A part of the log that an index leads to. Parts of one list have no entry in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum ListSource {
     /// All of it.
     Whole,
     /// What was recorded soon after it was received.
@@ -62,7 +62,7 @@ enum Part {
     Unfolded,
 }
 
-impl Part {
+impl ListSource {
     /// The parts that hold all that may fit.
     fn of(filter: &EventFilter) -> &'static [Self] {
         match (&filter.stream, filter.to) {

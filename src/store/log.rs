@@ -66,7 +66,7 @@ impl NewEntryRow {
     }
 
     /// An entry of our own about a session, which is not from the provider.
-    pub fn of_ours(
+    pub fn internal(
         shard: i16,
         session_id: Uuid,
         stream: StreamKey,
@@ -138,7 +138,7 @@ pub async fn insert_entries(
     used_from: DateTime<Utc>,
 ) -> Result<Vec<SignatureUseRow>, sqlx::Error> {
     let entries: &[&NewEntryRow] = &column(entries, Borrow::borrow);
-    let Places { shards, counts, slots, ranks } = places_of(entries);
+    let Positions { shards, counts, slots, ranks } = places_of(entries);
     sqlx::query_as!(
         SignatureUseRow,
         r#"select signature_tag as "signature_tag!", session_id as "session_id!",
@@ -162,14 +162,14 @@ pub async fn insert_entries(
 
 /// Where entries go: their shards in ascending order, and how many entries each has; of each entry, which of these shards
 /// it is of, and its number within that shard, both from 1.
-struct Places {
+struct Positions {
     shards: Vec<i16>,
     counts: Vec<i32>,
     slots: Vec<i32>,
     ranks: Vec<i32>,
 }
 
-fn places_of(entries: &[&NewEntryRow]) -> Places {
+fn places_of(entries: &[&NewEntryRow]) -> Positions {
     let mut counts: BTreeMap<i16, i32> = BTreeMap::new();
     let mut ranks = Vec::with_capacity(entries.len());
     for entry in entries {
@@ -180,7 +180,7 @@ fn places_of(entries: &[&NewEntryRow]) -> Places {
     let slots: HashMap<i16, i32> = counts.keys().copied().zip(1..).collect();
     let slots = column(entries, |entry| slots.get(&entry.shard).copied().unwrap_or_default());
     let (shards, counts) = counts.into_iter().unzip();
-    Places { shards, counts, slots, ranks }
+    Positions { shards, counts, slots, ranks }
 }
 
 /// For each entry its tag, unless an earlier one of these has it: only the first use of a signature is kept as such, so

@@ -49,20 +49,20 @@ fn column<'a, Row, T>(rows: &'a [Row], field: impl Fn(&'a Row) -> T) -> Vec<T> {
 
 /// Classes of SQLSTATE that say that the database cannot at the moment: connections, transactions that were ended,
 /// serialisation, resources, states, operators.
-const PASSING: [&str; 6] = ["08", "25", "40", "53", "55", "57"];
+const TRANSIENT_SQLSTATE_CLASSES: [&str; 6] = ["08", "25", "40", "53", "55", "57"];
 
 /// Whether the database could not be reached, or cannot do it at the moment.
-pub fn is_passing(error: &sqlx::Error) -> bool {
+pub fn is_transient(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     match error {
         _ if lacks_partition(error) => true,
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
-        _ => code.is_some_and(|code| PASSING.iter().any(|class| code.starts_with(class))),
+        _ => code.is_some_and(|code| TRANSIENT_SQLSTATE_CLASSES.iter().any(|class| code.starts_with(class))),
     }
 }
 
 /// Whether the database refused a value (SQLSTATE classes 22 and 23) rather than failed.
-pub fn is_about_a_value(error: &sqlx::Error) -> bool {
+pub fn is_data_error(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23")) && !lacks_partition(error)
 }

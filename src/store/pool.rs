@@ -14,7 +14,7 @@ const REST: Duration = Duration::from_secs(1);
 
 /// What a pool is for; they are apart so that one kind of work cannot starve another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
+pub enum PoolRole {
     /// Appending what was just received.
     Append,
     /// Appending what waited in the spool.
@@ -29,7 +29,7 @@ pub enum Use {
     Report,
 }
 
-impl Use {
+impl PoolRole {
     fn connections(self) -> u32 {
         match self {
             // There is one writer of each, and it holds its own.
@@ -47,7 +47,7 @@ impl Use {
     }
 
     /// Whether its statements have a column a parameter, which take longer to plan than to run, and find rows by keys.
-    fn is_by_the_batch(self) -> bool {
+    fn is_bulk(self) -> bool {
         matches!(self, Self::Append | Self::Drain | Self::Fold)
     }
 
@@ -55,7 +55,7 @@ impl Use {
         match self {
             // Which node a statement is for is told by its shard, which a plan must know.
             _ if distributed => "force_custom_plan",
-            _ if self.is_by_the_batch() => "force_generic_plan",
+            _ if self.is_bulk() => "force_generic_plan",
             // What is right for a value that is everywhere is wrong for one that is rare.
             Self::Query | Self::Report => "force_custom_plan",
             _ => "auto",
@@ -74,23 +74,23 @@ impl Use {
 
 /// How connections of this use are made. `distributed` says whether shards are spread over a cluster, of which those that
 /// append and fold must know.
-pub fn options(options: &PgConnectOptions, purpose: Use, distributed: bool) -> PgConnectOptions {
+pub fn options(options: &PgConnectOptions, purpose: PoolRole, distributed: bool) -> PgConnectOptions {
     let options = options.clone().application_name("streamtally").options([
         ("statement_timeout", purpose.statement_timeout()),
         ("idle_in_transaction_session_timeout", "5s"),
         ("timezone", "UTC"),
         ("plan_cache_mode", purpose.plans(distributed)),
         // A plan that was made while a month had few entries is kept when it has many.
-        ("enable_seqscan", if purpose.is_by_the_batch() { "off" } else { "on" }),
+        ("enable_seqscan", if purpose.is_bulk() { "off" } else { "on" }),
         // As disks without moving parts are.
         ("random_page_cost", "1.1"),
     ]);
     match purpose {
         // What a crash takes of folding is folded again from the log, whose own commits do wait.
-        Use::Fold => options.options([("synchronous_commit", "off")]),
+        PoolRole::Fold => options.options([("synchronous_commit", "off")]),
         // A statement whose caller has left is given up by closing its connection. The server notices that only if it looks.
-        Use::Query | Use::Report => options.options([("client_connection_check_interval", "1s")]),
-        Use::Append | Use::Drain | Use::Work => options,
+        PoolRole::Query | PoolRole::Report => options.options([("client_connection_check_interval", "1s")]),
+        PoolRole::Append | PoolRole::Drain | PoolRole::Work => options,
     }
 }
 
@@ -98,7 +98,7 @@ pub fn options(options: &PgConnectOptions, purpose: Use, distributed: bool) -> P
 ///
 /// A connection whose peer has vanished without a word is found out and closed: when it is handed back by someone who
 /// gave up on it, and when it is taken after a rest.
-pub fn open(database: &PgConnectOptions, purpose: Use, distributed: bool) -> PgPool {
+pub fn open(database: &PgConnectOptions, purpose: PoolRole, distributed: bool) -> PgPool {
     PgPoolOptions::new()
         .max_connections(purpose.connections())
         .acquire_timeout(purpose.patience())

@@ -24,7 +24,7 @@ pub struct ReportFilter {
 
 /// When pushes began.
 #[derive(Debug, Clone, Copy)]
-pub enum Begun {
+pub enum StartedWhen {
     /// In a period, whether they were on air in it or for no second.
     Within(DateTime<Utc>, DateTime<Utc>),
     /// Before a moment at which they were on air.
@@ -50,7 +50,7 @@ pub struct PushesRow {
 pub async fn list_pushes(
     executor: impl PgExecutor<'_>,
     filter: &ReportFilter,
-    begun: Begun,
+    begun: StartedWhen,
     by_stream: bool,
 ) -> Result<Vec<PushesRow>, sqlx::Error> {
     let (name, groups) = if by_stream { ("stream", "domain, app, stream") } else { ("null::text", "domain, app") };
@@ -86,13 +86,13 @@ pub struct CountedRow {
 pub async fn list_counted(
     executor: impl PgExecutor<'_>,
     filter: &ReportFilter,
-    begun: Begun,
+    begun: StartedWhen,
     after: Option<(DateTime<Utc>, Uuid)>,
     limit: i64,
 ) -> Result<Vec<CountedRow>, sqlx::Error> {
     let begun = match (begun, after) {
         // So that an index leads to the place.
-        (Begun::Within(from, to), Some((started_at, _))) => Begun::Within(from.max(started_at), to),
+        (StartedWhen::Within(from, to), Some((started_at, _))) => StartedWhen::Within(from.max(started_at), to),
         _ => begun,
     };
     let mut query = QueryBuilder::new(
@@ -115,22 +115,22 @@ const NAMES: &str = "session.shard, session.session_id, session.stream_id, sessi
     session.publish_timestamp";
 
 /// All pushes that began then, as they were told of; and maybe others that began before.
-fn push_told(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter, begun: Begun) {
+fn push_told(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter, begun: StartedWhen) {
     let push_begun = |query: &mut QueryBuilder<Postgres>, table: &str| match begun {
-        Begun::Within(from, to) => {
+        StartedWhen::Within(from, to) => {
             query.push(" and ").push(table).push(".started_at >= ").push_bind(from);
             query.push(" and ").push(table).push(".started_at < ").push_bind(to);
         }
-        Begun::Before(moment) => {
+        StartedWhen::Before(moment) => {
             query.push(" and ").push(table).push(".started_at < ").push_bind(moment);
         }
     };
     match begun {
-        Begun::Within(..) => {
+        StartedWhen::Within(..) => {
             push_sessions(query, filter);
             push_begun(query, "session");
         }
-        Begun::Before(moment) => push_sessions_on_air(query, filter, moment),
+        StartedWhen::Before(moment) => push_sessions_on_air(query, filter, moment),
     }
     query.push(" union all select ").push(NAMES);
     query.push(
@@ -205,7 +205,7 @@ fn push_names(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter) {
 }
 
 /// What is asked of a push as it was told of.
-fn push_told_conditions(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter, begun: Begun) {
+fn push_told_conditions(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter, begun: StartedWhen) {
     match filter.renditions {
         Renditions::Include => {}
         Renditions::Exclude => {
@@ -215,7 +215,7 @@ fn push_told_conditions(query: &mut QueryBuilder<Postgres>, filter: &ReportFilte
             query.push(" and rendition_template is not null");
         }
     }
-    if let Begun::Before(moment) = begun {
+    if let StartedWhen::Before(moment) = begun {
         query.push(" and (ended_at is null or ended_at > ").push_bind(moment).push(")");
     }
 }

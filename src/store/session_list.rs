@@ -57,11 +57,13 @@ pub async fn count_sessions(
     filter: &SessionFilter,
 ) -> Result<i64, sqlx::Error> {
     let mut query = QueryBuilder::new("select 0");
-    let parts: &[Begun] = match (filter.from, filter.at, filter.time_field.unwrap_or_default()) {
-        (Some(_), None, TimeField::Overlap) => &[Begun::Within, Begun::DayBefore, Begun::Live, Begun::Long],
-        (Some(_), None, TimeField::EndedAt) => &[Begun::Within, Begun::DayBefore, Begun::Long],
-        (None, Some(_), _) => &[Begun::DayBefore, Begun::Live, Begun::Long],
-        _ => &[Begun::Whenever],
+    let parts: &[ScanRange] = match (filter.from, filter.at, filter.time_field.unwrap_or_default()) {
+        (Some(_), None, TimeField::Overlap) => {
+            &[ScanRange::Within, ScanRange::DayBefore, ScanRange::Live, ScanRange::Long]
+        }
+        (Some(_), None, TimeField::EndedAt) => &[ScanRange::Within, ScanRange::DayBefore, ScanRange::Long],
+        (None, Some(_), _) => &[ScanRange::DayBefore, ScanRange::Live, ScanRange::Long],
+        _ => &[ScanRange::Whenever],
     };
     for part in parts {
         query.push(" + (select count(*) from stream_session where status <> 'unseen'");
@@ -76,7 +78,7 @@ pub async fn count_sessions(
 
 /// When sessions of a part began: none is in two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Begun {
+enum ScanRange {
     /// Not in parts.
     Whenever,
     /// At the begin of the period or later.
@@ -93,7 +95,7 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, 
     push_names(query, scope, filter);
     push_state(query, scope, filter);
     push_durations(query, scope, filter);
-    push_times(query, filter, Begun::Whenever);
+    push_times(query, filter, ScanRange::Whenever);
 }
 
 /// What never changes of a session.
@@ -194,7 +196,7 @@ fn push_durations(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, f
 }
 
 /// The conditions on times, and what follows from them: that leaves the planner a bounded part of an index to read.
-fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter, begun: Begun) {
+fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter, begun: ScanRange) {
     if let Some(to) = filter.to {
         if filter.time_field == Some(TimeField::EndedAt) {
             query.push(" and ended_at < ").push_bind(to);
@@ -206,12 +208,12 @@ fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter, begun:
             TimeField::Overlap => {
                 match begun {
                     // A session of zero seconds is on air at the moment of its start.
-                    Begun::Whenever => {
+                    ScanRange::Whenever => {
                         query.push(" and (ended_at is null or ended_at > ").push_bind(from);
                         query.push(" or started_at >= ").push_bind(from).push(")");
                     }
-                    Begun::Within => {}
-                    Begun::DayBefore | Begun::Live | Begun::Long => push_on_air(query, from, begun),
+                    ScanRange::Within => {}
+                    ScanRange::DayBefore | ScanRange::Live | ScanRange::Long => push_on_air(query, from, begun),
                 }
                 push_begun(query, from, begun);
             }
@@ -223,12 +225,12 @@ fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter, begun:
                 push_begun(query, from, begun);
             }
         }
-        if begun == Begun::DayBefore {
+        if begun == ScanRange::DayBefore {
             query.push(" and started_at < ").push_bind(from);
         }
     }
     if let Some(at) = filter.at {
-        let begun = if filter.from.is_some() { Begun::Whenever } else { begun };
+        let begun = if filter.from.is_some() { ScanRange::Whenever } else { begun };
         query.push(" and started_at <= ").push_bind(at);
         push_on_air(query, at, begun);
         push_begun(query, at, begun);
@@ -236,30 +238,30 @@ fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter, begun:
 }
 
 /// What has not ended at a moment.
-fn push_on_air(query: &mut QueryBuilder<Postgres>, moment: DateTime<Utc>, begun: Begun) {
-    query.push(if begun == Begun::Long { " and (" } else { " and (ended_at is null or " });
+fn push_on_air(query: &mut QueryBuilder<Postgres>, moment: DateTime<Utc>, begun: ScanRange) {
+    query.push(if begun == ScanRange::Long { " and (" } else { " and (ended_at is null or " });
     query.push("ended_at > ").push_bind(moment).push(")");
 }
 
 /// What is not over before a moment began in the day before it or later, or is live, or lasts for longer than a day.
-fn push_begun(query: &mut QueryBuilder<Postgres>, moment: DateTime<Utc>, begun: Begun) {
+fn push_begun(query: &mut QueryBuilder<Postgres>, moment: DateTime<Utc>, begun: ScanRange) {
     let day_before = moment - TimeDelta::hours(24);
     match begun {
-        Begun::Whenever => {
+        ScanRange::Whenever => {
             query.push(" and (started_at >= ").push_bind(day_before);
             query.push(" or status = 'live' or ended_at - started_at > interval '24 hours' and ended_at >= ");
             query.push_bind(moment).push(")");
         }
-        Begun::Within => {
+        ScanRange::Within => {
             query.push(" and started_at >= ").push_bind(moment);
         }
-        Begun::DayBefore => {
+        ScanRange::DayBefore => {
             query.push(" and started_at >= ").push_bind(day_before);
         }
-        Begun::Live => {
+        ScanRange::Live => {
             query.push(" and status = 'live' and started_at < ").push_bind(day_before);
         }
-        Begun::Long => {
+        ScanRange::Long => {
             query.push(" and status = 'ended' and ended_at - started_at > interval '24 hours' and started_at < ");
             query.push_bind(day_before);
         }

@@ -35,10 +35,10 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 pub const REQUEST: &str = "request";
 
 /// How long the last spans may take to be sent when the service stops.
-const LAST_PATIENCE: Duration = Duration::from_secs(3);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long connecting and answering may take. What is not taken then is dropped.
-const PATIENCE: Duration = Duration::from_secs(5);
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whether spans are exported, so that what only they need can be left out.
 static EXPORTING: OnceLock<()> = OnceLock::new();
@@ -57,7 +57,7 @@ impl Traces {
     /// # Errors
     /// When no client can be made, or a variable cannot be understood.
     pub fn open(collector: &Url) -> anyhow::Result<Self> {
-        let client = Client::builder().timeout(PATIENCE).redirect(redirect::Policy::none()).build()?;
+        let client = Client::builder().timeout(EXPORT_TIMEOUT).redirect(redirect::Policy::none()).build()?;
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(Poster { client, runtime: Handle::current() })
@@ -83,7 +83,7 @@ impl Traces {
 
     /// Sends what is left, for some seconds at most.
     pub async fn close(self) {
-        let closed = tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(LAST_PATIENCE)).await;
+        let closed = tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(FLUSH_TIMEOUT)).await;
         if let Ok(Err(error)) = closed {
             tracing::debug!(%error, "the last spans were not sent");
         }

@@ -6,7 +6,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 use streamtally::huawei::admission::{
-    Claim, DomainPolicy, Known, Limits, Path, Proof, PushState, SignatureRule, SignatureUse, Verdict, judge, review,
+    Authentication, CallbackRoute, Claim, DomainPolicy, Known, Limits, PushState, SignatureRule, SignatureUse, Verdict,
+    admit, check_replay,
 };
 use streamtally::huawei::notification::{self, Notification};
 use streamtally::huawei::signature::{Joiner, SigningKey};
@@ -50,16 +51,16 @@ pub fn check(body: &[u8]) -> usize {
 fn check_message(message: &Notification) -> usize {
     let mut accepted = 0;
     for policy in policies() {
-        for path in [Path::Open, Path::Secret, Path::WrongSecret] {
-            let verdict = judge(message, path, Some(&policy), &limits(), at(NOW));
+        for path in [CallbackRoute::Open, CallbackRoute::Secret, CallbackRoute::WrongSecret] {
+            let verdict = admit(message, path, Some(&policy), &limits(), at(NOW));
             assert_justified(message, path, &policy, &verdict);
             accepted += usize::from(matches!(verdict, Verdict::Accept(_)));
         }
     }
-    assert!(matches!(judge(message, Path::Open, None, &limits(), at(NOW)), Verdict::Refuse(_)));
+    assert!(matches!(admit(message, CallbackRoute::Open, None, &limits(), at(NOW)), Verdict::Refuse(_)));
     let claim = Claim { event: &message.event, publish_timestamp: message.publish_timestamp, received_at: at(NOW) };
     for known in knowns(message) {
-        assert_eq!(review(&claim, &known, &limits()), reviewed(message, &known), "{known:?}");
+        assert_eq!(check_replay(&claim, &known, &limits()), reviewed(message, &known), "{known:?}");
     }
     accepted
 }
@@ -104,23 +105,27 @@ fn reviewed(message: &Notification, known: &Known) -> Result<bool, QuarantineRea
     }
 }
 
-fn assert_justified(message: &Notification, path: Path, policy: &DomainPolicy, verdict: &Verdict) {
+fn assert_justified(message: &Notification, path: CallbackRoute, policy: &DomainPolicy, verdict: &Verdict) {
     let (proof, reason) = match verdict {
         Verdict::Refuse(_) => return,
         Verdict::Accept(proof) => (proof, None),
         Verdict::Quarantine(proof, reason) => (proof, Some(*reason)),
     };
-    assert!(path != Path::WrongSecret, "believed through another's secret path");
+    assert!(path != CallbackRoute::WrongSecret, "believed through another's secret path");
     assert!(
         policy.apps.as_ref().is_none_or(|apps| apps.contains(&message.app)),
         "believed of an app that is not listed"
     );
     match proof {
-        Proof::Unsigned => {
-            assert_eq!((policy.signature, path), (SignatureRule::None, Path::Secret), "believed without a signature");
+        Authentication::Unsigned => {
+            assert_eq!(
+                (policy.signature, path),
+                (SignatureRule::None, CallbackRoute::Secret),
+                "believed without a signature"
+            );
             assert_eq!(reason, doubt_unsigned(message));
         }
-        Proof::Verified { key_id, auth_timestamp, .. } => {
+        Authentication::Verified { key_id, auth_timestamp, .. } => {
             assert_eq!(policy.signature, SignatureRule::Required);
             let key = KEYS[usize::try_from(key_id.as_u128()).unwrap()];
             let given = message.auth_sign.as_deref().unwrap().to_lowercase();

@@ -3,14 +3,14 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use streamtally::reconciler::rebuild::Purpose;
-use streamtally::reconciler::retention::{Retained, Rules};
+use streamtally::reconciler::retention::{Retained, RetentionPolicy};
 
 use crate::helpers::TestApp;
 use crate::messages::Push;
 use crate::rebuild::{differences, sql};
 use crate::retention::{age, everything, late, release_all, retain_now, shown, value};
 
-const KEEP_1_DAY: Rules = Rules { keep_events: None, keep_personal: Some(TimeDelta::days(1)) };
+const KEEP_1_DAY: RetentionPolicy = RetentionPolicy { keep_events: None, keep_personal: Some(TimeDelta::days(1)) };
 
 #[tokio::test]
 async fn what_is_personal_goes_from_the_log_and_from_sessions_when_it_is_old() {
@@ -73,7 +73,7 @@ async fn what_is_personal_is_kept_no_longer_than_events() {
     app.receive(&[Push::of("room", 60).start()]).await;
     age(&app, 40).await;
     let keep_personal_longer =
-        Rules { keep_events: Some(TimeDelta::days(31)), keep_personal: Some(TimeDelta::days(100)) };
+        RetentionPolicy { keep_events: Some(TimeDelta::days(31)), keep_personal: Some(TimeDelta::days(100)) };
     assert_eq!(retain_now(&app, keep_personal_longer).await.blanked, 1);
     assert_eq!(app.session("").await["user_args"], Value::Null);
 }

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use streamtally::access::Actor;
 use streamtally::platform::clock;
 use streamtally::reconciler::clock_repair::{RepairError, find_ahead, repair};
-use streamtally::reconciler::infer::Rules;
+use streamtally::reconciler::infer::InferencePolicy;
 use streamtally::reconciler::rebuild::Purpose;
 use streamtally::reconciler::retention::{self, Left, drop_unused_months};
 use streamtally::reconciler::run::{infer_now, retain_now};
@@ -88,11 +88,15 @@ async fn assert_nothing_goes_on(app: &TestApp) {
     let in_the_future = json!((clock::now() + TimeDelta::days(30)).format("%Y-%m-%dT%H:%M:%SZ").to_string());
     report(app, Some(&in_the_future), 503).await;
     app.post("/v1/sealed-reports", &json!({ "from": "2026-01-01", "to": "2026-02-01" }), 503).await;
-    let rules = retention::Rules { keep_events: Some(TimeDelta::days(31)), keep_personal: Some(TimeDelta::days(1)) };
+    let rules =
+        retention::RetentionPolicy { keep_events: Some(TimeDelta::days(31)), keep_personal: Some(TimeDelta::days(1)) };
     let retained = retain_now(&app.pool, &rules, tolerance()).await.unwrap();
     assert!(matches!(retained.left, Some(Left::WrongClock(_))), "{retained:?}");
     assert_eq!(count(&app.pool, "log_entry where blanked").await, 0);
-    let rules = Rules { supersede_after: TimeDelta::seconds(1), close_unconfirmed_after: Some(TimeDelta::seconds(1)) };
+    let rules = InferencePolicy {
+        supersede_after: TimeDelta::seconds(1),
+        close_unconfirmed_after: Some(TimeDelta::seconds(1)),
+    };
     let inferred = infer_now(&app.pool, &rules, tolerance(), &mut HeadsRow::default(), clock::now()).await.unwrap();
     assert_eq!(inferred, 0);
     let after: Vec<DateTime<Utc>> = sqlx::query_scalar(heads).fetch_one(&app.pool).await.unwrap();
@@ -298,10 +302,7 @@ async fn what_lacks_a_partition_is_no_bad_value_and_what_breaks_a_check_is() {
         async move { sqlx::query(AssertSqlSafe(statement)).execute(&pool).await.unwrap_err() }
     };
     let error = insert("now() + interval '10 years'", 1).await;
-    assert!(store::lacks_partition(&error) && store::is_passing(&error) && !store::is_about_a_value(&error), "{error}");
+    assert!(store::lacks_partition(&error) && store::is_transient(&error) && !store::is_data_error(&error), "{error}");
     let error = insert("now()", -1).await;
-    assert!(
-        !store::lacks_partition(&error) && !store::is_passing(&error) && store::is_about_a_value(&error),
-        "{error}"
-    );
+    assert!(!store::lacks_partition(&error) && !store::is_transient(&error) && store::is_data_error(&error), "{error}");
 }

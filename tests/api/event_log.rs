@@ -26,7 +26,7 @@ fn entry(shard: i16, note: i16) -> NewEntryRow {
     NewEntryRow {
         signature: Some(Signature::Unsigned),
         note: Some(note.to_string()),
-        ..NewEntryRow::of_ours(shard, session_id, stream, 1, Origin::Provider, "PUBLISH", clock::now())
+        ..NewEntryRow::internal(shard, session_id, stream, 1, Origin::Provider, "PUBLISH", clock::now())
     }
 }
 

@@ -19,7 +19,7 @@ use streamtally::registry::master_keys::MasterKeys;
 use streamtally::service::{AppDependencies, Application};
 use streamtally::store;
 use streamtally::store::log::{NewEntryRow, SignatureUseRow};
-use streamtally::store::pool::{self, Use};
+use streamtally::store::pool::{self, PoolRole};
 use streamtally::telemetry;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
@@ -84,7 +84,7 @@ impl TestApp {
         let data_dir = tempfile::tempdir().unwrap();
         let (address, connections, stop, running) = serve(&database, data_dir.path(), settings).await.unwrap();
         // Tests that cut connections do not mind.
-        let pool = PgPool::connect_lazy_with(pool::options(&database.options, Use::Work, false));
+        let pool = PgPool::connect_lazy_with(pool::options(&database.options, PoolRole::Work, false));
         let token = ADMIN_TOKEN.to_owned();
         let client = Client::new();
         let (stop, running) = (Some(stop), Some(running));

@@ -5,18 +5,18 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use streamtally::platform::clock;
-use streamtally::reconciler::infer::{Rules, infer};
-use streamtally::reconciler::steady_clock::SteadyClock;
+use streamtally::reconciler::infer::{InferencePolicy, infer};
+use streamtally::reconciler::slewed_clock::SlewedClock;
 
 use crate::helpers::{TestApp, until};
 use crate::messages::Push;
 
-fn rules() -> Rules {
-    Rules { supersede_after: TimeDelta::seconds(300), close_unconfirmed_after: None }
+fn rules() -> InferencePolicy {
+    InferencePolicy { supersede_after: TimeDelta::seconds(300), close_unconfirmed_after: None }
 }
 
 /// Infers, `seconds` from now, and folds what is found: the number of findings.
-async fn infer_in(app: &TestApp, rules: Rules, seconds: i64) -> usize {
+async fn infer_in(app: &TestApp, rules: InferencePolicy, seconds: i64) -> usize {
     let findings = infer(&app.pool, &rules, clock::now() + TimeDelta::seconds(seconds)).await.unwrap();
     app.fold().await;
     findings
@@ -97,7 +97,7 @@ async fn long_silence_ends_a_session_where_that_is_asked_for() {
     let (long, short) = (Push::of("long", 7_200), Push::of("short", 3_000));
     app.receive(&[long.start(), short.start()]).await;
     assert_eq!(infer_in(&app, rules(), 100_000).await, 0);
-    let rules = Rules { close_unconfirmed_after: Some(TimeDelta::hours(1)), ..rules() };
+    let rules = InferencePolicy { close_unconfirmed_after: Some(TimeDelta::hours(1)), ..rules() };
     assert_eq!(infer_in(&app, rules, 0).await, 1);
     let session = session_of(&app, &long).await;
     assert_eq!((&session["ended_at_source"], &session["duration_seconds"]), (&json!("timed_out"), &json!(3_600)));
@@ -127,9 +127,9 @@ async fn an_operators_end_that_is_withdrawn_leaves_what_was_found() {
 async fn a_clock_that_leaps_ahead_a_day_and_back_ends_nothing() {
     let app = TestApp::start().await;
     app.receive(&[Push::of("room", 900).start(), Push::of("room", 600).start(), Push::of("other", 600).start()]).await;
-    let rules = Rules { close_unconfirmed_after: Some(TimeDelta::hours(1)), ..rules() };
+    let rules = InferencePolicy { close_unconfirmed_after: Some(TimeDelta::hours(1)), ..rules() };
     let begin = Instant::now();
-    let mut clock = SteadyClock::new(clock::now(), begin);
+    let mut clock = SlewedClock::new(clock::now(), begin);
     let day = TimeDelta::days(1);
     for (seconds, off) in [(10, TimeDelta::zero()), (20, day), (80, day), (100, TimeDelta::zero())] {
         let now = clock.read(

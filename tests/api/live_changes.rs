@@ -107,7 +107,7 @@ async fn append(app: &TestApp, numbers: Range<u32>, user_args: &str) {
         NewEntryRow {
             signature: Some(Signature::Unsigned),
             user_args: Some(user_args.to_owned()),
-            ..NewEntryRow::of_ours(shard, session_id, stream, 1, Origin::Provider, "PUBLISH", clock::now())
+            ..NewEntryRow::internal(shard, session_id, stream, 1, Origin::Provider, "PUBLISH", clock::now())
         }
     };
     let entries: Vec<_> = numbers.map(entry).collect();

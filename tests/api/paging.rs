@@ -22,7 +22,7 @@ fn entry(number: i64, event: &str) -> NewEntryRow {
         signature: Some(Signature::Unsigned),
         client_ip: Some(if number % 3 == 0 { "203.0.113.3" } else { "203.0.113.4" }.into()),
         rendition_template: (number % 5 == 0).then(|| "lud".into()),
-        ..NewEntryRow::of_ours(shard, key.id().0, stream, publish_timestamp, Origin::Provider, event, clock::now())
+        ..NewEntryRow::internal(shard, key.id().0, stream, publish_timestamp, Origin::Provider, event, clock::now())
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use streamtally::platform::clock;
-use streamtally::reconciler::infer::{Rules, infer};
+use streamtally::reconciler::infer::{InferencePolicy, infer};
 use streamtally::reconciler::rebuild::{Purpose, RebuildError, rebuild};
 use streamtally::store::rebuild::DifferenceRow;
 
@@ -47,7 +47,7 @@ pub async fn eventful(app: &TestApp) {
     for event in quarantined.iter().take(3) {
         app.post(&format!("/v1/events/{}/release", event["event_id"].as_str().unwrap()), &json!({}), 200).await;
     }
-    let rules = Rules { supersede_after: chrono::TimeDelta::seconds(300), close_unconfirmed_after: None };
+    let rules = InferencePolicy { supersede_after: chrono::TimeDelta::seconds(300), close_unconfirmed_after: None };
     let later = clock::now() + chrono::TimeDelta::seconds(400);
     // The service may fold, too: what it has in hand is passed over here.
     until(async || {

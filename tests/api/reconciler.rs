@@ -1,7 +1,7 @@
 //! Folding: step by step, and by itself.
 
 use serde_json::Value;
-use streamtally::reconciler::{self, Stepped};
+use streamtally::reconciler::{self, StepResult};
 
 use crate::helpers::{TestApp, until};
 use crate::messages::Push;
@@ -23,7 +23,7 @@ async fn a_step_folds_what_is_there_and_then_there_is_nothing() {
     assert_eq!(app.session("").await["status"], "live");
     assert_eq!(reconciler::step(&app.pool, &[shard], 2).await.unwrap().entries, 1);
     assert_eq!(app.session("").await["status"], "ended");
-    assert_eq!(reconciler::step(&app.pool, &[shard], 2).await.unwrap(), Stepped::default());
+    assert_eq!(reconciler::step(&app.pool, &[shard], 2).await.unwrap(), StepResult::default());
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn a_shard_is_folded_by_one_at_a_time_and_free_again_when_that_one_is_gone
         .await
         .unwrap();
     let stepped = reconciler::step(&app.pool, &[shard], 10).await.unwrap();
-    assert_eq!(stepped, Stepped { taken: vec![shard], ..Stepped::default() });
+    assert_eq!(stepped, StepResult { taken: vec![shard], ..StepResult::default() });
     // The other one dies: its connection is cut, not its transaction ended.
     sqlx::query("select pg_terminate_backend(pid) from pg_locks where relation = 'fold_progress'::regclass and pid <> pg_backend_pid()")
         .execute(&app.pool)
@@ -60,7 +60,7 @@ async fn the_borders_of_batches_do_not_matter() {
     }
     one.fold().await;
     let shard = shard_of_the_only_stream(&other).await;
-    while reconciler::step(&other.pool, &[shard], 1).await.unwrap() != Stepped::default() {}
+    while reconciler::step(&other.pool, &[shard], 1).await.unwrap() != StepResult::default() {}
     let kept = |app: &TestApp| {
         let pool = app.pool.clone();
         async move {

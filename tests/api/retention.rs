@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, FromRow};
 use streamtally::platform::clock;
 use streamtally::reconciler::rebuild::Purpose;
-use streamtally::reconciler::retention::{Left, Retained, Rules, retain};
-use streamtally::reconciler::{self, Stepped};
+use streamtally::reconciler::retention::{Left, Retained, RetentionPolicy, retain};
+use streamtally::reconciler::{self, StepResult};
 use streamtally::store;
 use streamtally::store::retention::HorizonRow;
 
@@ -15,7 +15,7 @@ use crate::messages::Push;
 use crate::rebuild::{differences, eventful, sql};
 use crate::server::shards_a_transaction;
 
-const KEEP_31_DAYS: Rules = Rules { keep_events: Some(TimeDelta::days(31)), keep_personal: None };
+const KEEP_31_DAYS: RetentionPolicy = RetentionPolicy { keep_events: Some(TimeDelta::days(31)), keep_personal: None };
 
 /// Makes all that was recorded so many days older.
 pub async fn age(app: &TestApp, days: i64) {
@@ -48,7 +48,7 @@ fn first_of_month(time: DateTime<Utc>) -> NaiveDate {
     NaiveDate::from_ymd_opt(time.year(), time.month(), 1).unwrap()
 }
 
-pub async fn retain_now(app: &TestApp, rules: Rules) -> Retained {
+pub async fn retain_now(app: &TestApp, rules: RetentionPolicy) -> Retained {
     let now = store::partition::get_database_time(&app.pool).await.unwrap();
     retain(&app.pool, &rules, now).await.unwrap()
 }
@@ -185,8 +185,8 @@ async fn what_is_kept_for_ever_is_not_touched() {
     age(&app, 3_000).await;
     app.receive(&[Push::of("room", 50).start()]).await;
     let before = everything(&app).await;
-    assert!(Rules::default().keep_all());
-    assert_eq!(retain_now(&app, Rules::default()).await, Retained::default());
+    assert!(RetentionPolicy::default().keep_all());
+    assert_eq!(retain_now(&app, RetentionPolicy::default()).await, Retained::default());
     assert_eq!(everything(&app).await, before);
 }
 
@@ -203,7 +203,7 @@ async fn a_month_that_is_not_folded_stays_and_so_do_all_after_it() {
     app.callback(&Push::of("room", 60).start(), 200).await;
     let others: Vec<i16> = (0..16).filter(|shard| *shard != unfolded).collect();
     for shards in others.chunks(shards_a_transaction()) {
-        while reconciler::step(&app.pool, shards, 100).await.unwrap() != Stepped::default() {}
+        while reconciler::step(&app.pool, shards, 100).await.unwrap() != StepResult::default() {}
     }
     let retained = retain_now(&app, KEEP_31_DAYS).await;
     assert_eq!(retained.left, Some(Left::NotFolded));
@@ -251,7 +251,7 @@ async fn what_comes_later_about_an_old_session_is_folded_into_it_and_differs_fro
     app.receive(&[]).await;
     age(&app, 70).await;
     app.receive(&[Push::of("room", 30).start()]).await;
-    let keep = Rules { keep_events: Some(TimeDelta::days(79)), keep_personal: None };
+    let keep = RetentionPolicy { keep_events: Some(TimeDelta::days(79)), keep_personal: None };
     assert_eq!(retain_now(&app, keep).await.left, None);
     assert_eq!(app.list("/v1/events").await.len(), 3);
     assert_eq!(differences(&app, Purpose::Verify).await, []);
@@ -323,7 +323,7 @@ async fn of_an_old_session_that_was_lost_the_log_gives_what_it_has() {
     app.receive(&[pushed.end()]).await;
     age(&app, 70).await;
     app.receive(&[Push::of("room", 30).start()]).await;
-    let keep = Rules { keep_events: Some(TimeDelta::days(79)), keep_personal: None };
+    let keep = RetentionPolicy { keep_events: Some(TimeDelta::days(79)), keep_personal: None };
     assert_eq!(retain_now(&app, keep).await.left, None);
     sql(&app, "delete from stream_session where stream in ('released', 'pushed')").await;
     assert_eq!(differences(&app, Purpose::Replace).await.len(), 2);
@@ -342,7 +342,7 @@ async fn to_do_it_again_changes_nothing() {
     app.receive(&[Push::of("room", 900).start(), late(&Push::of("room", 800))]).await;
     age(&app, 10).await;
     app.receive(&[Push::of("new", 60).start()]).await;
-    let keep = Rules { keep_events: Some(TimeDelta::days(40)), keep_personal: Some(TimeDelta::days(2)) };
+    let keep = RetentionPolicy { keep_events: Some(TimeDelta::days(40)), keep_personal: Some(TimeDelta::days(2)) };
     let first = retain_now(&app, keep).await;
     assert!(first.blanked > 0 && !first.dropped.is_empty() && first.left.is_none(), "{first:?}");
     let after = everything(&app).await;

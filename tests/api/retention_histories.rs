@@ -11,7 +11,7 @@ use streamtally::platform::clock;
 use streamtally::reconciler;
 use streamtally::reconciler::infer::{self, infer};
 use streamtally::reconciler::rebuild::Purpose;
-use streamtally::reconciler::retention::Rules;
+use streamtally::reconciler::retention::RetentionPolicy;
 
 use crate::helpers::TestApp;
 use crate::messages::Push;
@@ -103,7 +103,7 @@ impl History {
     }
 
     async fn infer(&mut self) {
-        let rules = infer::Rules {
+        let rules = infer::InferencePolicy {
             supersede_after: TimeDelta::seconds(300),
             close_unconfirmed_after: Some(TimeDelta::seconds(self.chance.random_range(100..10_000))),
         };
@@ -114,7 +114,7 @@ impl History {
     async fn retain(&mut self) {
         let before = shown(&self.app).await;
         let mut days = |from| self.chance.random::<bool>().then(|| TimeDelta::days(self.chance.random_range(from..90)));
-        let rules = Rules { keep_events: days(31), keep_personal: days(1) };
+        let rules = RetentionPolicy { keep_events: days(31), keep_personal: days(1) };
         retain_now(&self.app, rules).await;
         assert_eq!(shown(&self.app).await, before);
         assert!(value::<bool>(&self.app, INVARIANT).await);

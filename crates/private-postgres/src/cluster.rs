@@ -20,8 +20,8 @@ use super::{
     account::{Account, name_of, owner_of},
     child,
     error::PostgresError,
-    folder::Folder,
-    installation::Installation,
+    folder::DataDirectory,
+    installation::PostgresBinaries,
     log::{ServerLog, last_lines},
     memory,
     pid_file::PidFile,
@@ -41,8 +41,8 @@ const LEFT_OVER_WRITERS: Duration = Duration::from_secs(10);
 /// the folder's lock.
 #[derive(Debug)]
 pub(super) struct Cluster {
-    folder: Folder,
-    installation: Installation,
+    folder: DataDirectory,
+    installation: PostgresBinaries,
     server_user: Account,
     change_user: bool,
     socket: SocketFolder,
@@ -53,18 +53,18 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Finds the programs for the folder and puts in place what the server needs beside its data.
-    pub(super) fn prepare(folder: Folder, options: &Options) -> Result<Self, PostgresError> {
+    pub(super) fn prepare(folder: DataDirectory, options: &Options) -> Result<Self, PostgresError> {
         let pgdata = folder.pgdata();
         let ourselves = Account::ourselves()?;
         let server_user = Account::of_server(&pgdata)?;
         let version = version_of(&pgdata, &server_user)?;
-        let installation = Installation::find(options.bin.as_deref(), &pgdata, version)?;
+        let installation = PostgresBinaries::find(options.bin.as_deref(), &pgdata, version)?;
         let identity = settings::identity_of(&pgdata);
         let socket = SocketFolder::prepare(folder.path(), &identity, &server_user)?;
         let mut users = vec!["root"];
         users.extend(Some(ourselves.name.as_str()).filter(|name| *name != "root"));
-        Folder::write_file(&folder.hba(), &settings::access_rules())?;
-        Folder::write_file(&folder.ident(), &settings::access_map(&users))?;
+        DataDirectory::write_file(&folder.hba(), &settings::access_rules())?;
+        DataDirectory::write_file(&folder.ident(), &settings::access_map(&users))?;
         Ok(Self {
             servers: Servers::of(&pgdata, server_user.uid),
             change_user: ourselves.is_root(),
@@ -81,7 +81,7 @@ impl Cluster {
         &self.socket
     }
 
-    pub(super) fn folder(&self) -> &Folder {
+    pub(super) fn folder(&self) -> &DataDirectory {
         &self.folder
     }
 

@@ -19,11 +19,11 @@ use super::{account::Account, error::PostgresError};
 
 /// An existing data folder, by its canonical path.
 #[derive(Debug, Clone)]
-pub(super) struct Folder {
+pub(super) struct DataDirectory {
     path: PathBuf,
 }
 
-impl Folder {
+impl DataDirectory {
     /// Makes `data_dir` where it is missing, and makes sure that the `server` user gets to it.
     pub(super) fn prepare(data_dir: &Path, server: &Account) -> Result<Self, PostgresError> {
         let ourselves = Account::ourselves()?;
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn a_link_in_place_of_a_file_of_ours_is_not_followed() {
         let temp = tempfile::tempdir().unwrap();
-        let folder = Folder { path: temp.path().to_path_buf() };
+        let folder = DataDirectory { path: temp.path().to_path_buf() };
         std::os::unix::fs::symlink(temp.path().join("target"), folder.log()).unwrap();
         open_file(&folder.log(), 0o600, OpenOptions::new().append(true)).unwrap_err();
         assert!(!temp.path().join("target").exists());

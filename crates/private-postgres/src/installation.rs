@@ -28,18 +28,18 @@ const PLACES: [(&str, &str); 6] = [
 
 /// One bin folder with its major version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Installation {
+pub(super) struct PostgresBinaries {
     pub(super) bin: PathBuf,
     pub(super) major: u32,
 }
 
-impl Installation {
+impl PostgresBinaries {
     /// The programs for `pgdata`, which `wanted` wrote (`None`: still to be made).
     pub(super) fn find(named: Option<&Path>, pgdata: &Path, wanted: Option<u32>) -> Result<Self, PostgresError> {
         let install = install_hint::of_this_machine();
         let found = match named.filter(|folder| !folder.as_os_str().is_empty()) {
             Some(folder) => vec![Self::named(folder, install)?],
-            None => Places::of_this_machine().installations(),
+            None => SearchPaths::of_this_machine().installations(),
         };
         choose(&found, pgdata, wanted, install)
     }
@@ -68,19 +68,19 @@ impl Installation {
 }
 
 /// Where to look. Held apart from the machine so that tests can look elsewhere.
-struct Places {
+struct SearchPaths {
     root: PathBuf,
     path: Vec<PathBuf>,
 }
 
-impl Places {
+impl SearchPaths {
     fn of_this_machine() -> Self {
         let path = env::var_os("PATH").unwrap_or_default();
         Self { root: PathBuf::from("/"), path: env::split_paths(&path).filter(|folder| folder.is_absolute()).collect() }
     }
 
     /// Every installation, each once, in the order of the places.
-    fn installations(&self) -> Vec<Installation> {
+    fn installations(&self) -> Vec<PostgresBinaries> {
         let mut seen = Vec::new();
         let mut found = Vec::new();
         for bin in self.bin_folders() {
@@ -88,7 +88,7 @@ impl Places {
                 continue;
             };
             if !seen.contains(&real) {
-                found.extend(Installation::examine(&bin));
+                found.extend(PostgresBinaries::examine(&bin));
                 seen.push(real);
             }
         }
@@ -117,11 +117,11 @@ impl Places {
 }
 
 fn choose(
-    found: &[Installation],
+    found: &[PostgresBinaries],
     pgdata: &Path,
     wanted: Option<u32>,
     install: &'static str,
-) -> Result<Installation, PostgresError> {
+) -> Result<PostgresBinaries, PostgresError> {
     if let Some(wanted) = wanted.filter(|wanted| *wanted >= OLDEST) {
         return found.iter().find(|one| one.major == wanted).cloned().ok_or_else(|| {
             PostgresError::VersionNotInstalled { pgdata: pgdata.to_path_buf(), wanted, found: list_versions(found) }
@@ -142,7 +142,7 @@ fn choose(
     }
 }
 
-fn list_versions(found: &[Installation]) -> String {
+fn list_versions(found: &[PostgresBinaries]) -> String {
     if found.is_empty() {
         return "none at all".to_owned();
     }
@@ -169,11 +169,11 @@ mod tests {
 
     use super::*;
 
-    fn installation(bin: &str, major: u32) -> Installation {
-        Installation { bin: PathBuf::from(bin), major }
+    fn installation(bin: &str, major: u32) -> PostgresBinaries {
+        PostgresBinaries { bin: PathBuf::from(bin), major }
     }
 
-    fn choose_from(found: &[Installation], wanted: Option<u32>) -> Result<Installation, PostgresError> {
+    fn choose_from(found: &[PostgresBinaries], wanted: Option<u32>) -> Result<PostgresBinaries, PostgresError> {
         choose(found, Path::new("/data/postgres"), wanted, "install it")
     }
 
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn a_machine_without_postgres_has_no_installation() {
         let root = tempfile::tempdir().unwrap();
-        let places = Places { root: root.path().to_path_buf(), path: vec![root.path().join("bin")] };
+        let places = SearchPaths { root: root.path().to_path_buf(), path: vec![root.path().join("bin")] };
         assert_eq!(places.installations(), []);
     }
 
@@ -237,14 +237,14 @@ mod tests {
         let path = root.path().join("bin");
         put_programs(&path, "16.1");
         fs::remove_file(path.join("initdb")).unwrap();
-        let places = Places { root: root.path().to_path_buf(), path: vec![path] };
+        let places = SearchPaths { root: root.path().to_path_buf(), path: vec![path] };
         assert_eq!(places.installations(), []);
     }
 
     #[test]
     fn a_named_folder_counts_alone() {
         let root = tempfile::tempdir().unwrap();
-        let named = |folder: &Path| Installation::find(Some(folder), Path::new("/data"), None);
+        let named = |folder: &Path| PostgresBinaries::find(Some(folder), Path::new("/data"), None);
         let error = named(root.path()).unwrap_err();
         assert!(matches!(error, PostgresError::NoProgramsInNamedFolder { .. }), "{error}");
         put_programs(root.path(), "16.1");
@@ -268,7 +268,7 @@ mod tests {
         fs::set_permissions(&pg_config, fs::Permissions::from_mode(0o755)).unwrap();
         std::os::unix::fs::symlink(at("elsewhere"), at("usr/pgsql-18")).unwrap();
 
-        let places = Places { root: root.path().to_path_buf(), path: vec![at("bin")] };
+        let places = SearchPaths { root: root.path().to_path_buf(), path: vec![at("bin")] };
         let majors: Vec<u32> = places.installations().iter().map(|one| one.major).collect();
         assert_eq!(majors, [18, 15, 17, 16]);
     }

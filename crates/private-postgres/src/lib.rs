@@ -44,7 +44,7 @@ use std::path::{Path, PathBuf};
 use self::{
     account::{Account, owner_of},
     cluster::Cluster,
-    folder::{Folder, pgdata_of},
+    folder::{DataDirectory, pgdata_of},
     lock::{Acquired, FolderLock, Patience},
     pid_file::PidFile,
     process::Servers,
@@ -94,7 +94,7 @@ impl PrivatePostgres {
     /// that does not start.
     pub fn open(options: &Options) -> Result<Self, PostgresError> {
         let server_user = Account::of_server(&pgdata_of(&options.data_dir))?;
-        let folder = Folder::prepare(&options.data_dir, &server_user)?;
+        let folder = DataDirectory::prepare(&options.data_dir, &server_user)?;
         let running = || socket_of_running_server(&folder);
         let lock = match FolderLock::acquire(&folder, options.holder, Patience::default(), running)? {
             Acquired::Served(socket_dir) => {
@@ -187,7 +187,7 @@ impl PrivatePostgres {
 
 /// The folder of the socket of the server that another process runs for this data folder, once it
 /// is ready.
-fn socket_of_running_server(folder: &Folder) -> Result<Option<PathBuf>, PostgresError> {
+fn socket_of_running_server(folder: &DataDirectory) -> Result<Option<PathBuf>, PostgresError> {
     let pgdata = folder.pgdata();
     let Some(owner) = owner_of(&pgdata)? else {
         return Ok(None);

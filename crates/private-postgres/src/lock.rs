@@ -18,7 +18,7 @@ use rustix::{io::Errno, process::Pid};
 use super::{
     account::Account,
     error::PostgresError,
-    folder::{Folder, open_file},
+    folder::{DataDirectory, open_file},
     wait,
 };
 
@@ -74,7 +74,7 @@ impl FolderLock {
     /// server once that is ready. A second service fails at once; everybody waits for a command to
     /// end.
     pub(super) fn acquire<T>(
-        folder: &Folder,
+        folder: &DataDirectory,
         ours: LockHolder,
         patience: Patience,
         mut served: impl FnMut() -> Result<Option<T>, PostgresError>,
@@ -133,7 +133,7 @@ impl Drop for FolderLock {
     }
 }
 
-fn open(folder: &Folder) -> Result<File, PostgresError> {
+fn open(folder: &DataDirectory) -> Result<File, PostgresError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).truncate(false);
     open_file(&folder.lock(), 0o600, &mut options).or_else(|source| {
@@ -199,15 +199,15 @@ mod tests {
     const BRIEF: Patience = Patience { service: Duration::from_millis(100), command: Duration::from_millis(100) };
     const LONG: Patience = Patience { service: Duration::from_mins(1), command: Duration::from_mins(1) };
 
-    fn folder() -> (tempfile::TempDir, Folder) {
+    fn folder() -> (tempfile::TempDir, DataDirectory) {
         let temp = tempfile::tempdir().unwrap();
         let ourselves = Account::ourselves().unwrap();
-        let folder = Folder::prepare(temp.path(), &ourselves).unwrap();
+        let folder = DataDirectory::prepare(temp.path(), &ourselves).unwrap();
         (temp, folder)
     }
 
     fn acquire(
-        folder: &Folder,
+        folder: &DataDirectory,
         holder: LockHolder,
         patience: Patience,
     ) -> Result<Acquired<&'static str>, PostgresError> {

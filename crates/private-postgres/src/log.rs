@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     error::PostgresError,
-    folder::{Folder, open_file},
+    folder::{DataDirectory, open_file},
 };
 
 /// At this size a start puts the log aside.
@@ -28,7 +28,7 @@ pub(super) struct ServerLog {
 
 impl ServerLog {
     /// Opens the log at its end, after putting a full one aside as `postgres.log.1`.
-    pub(super) fn open(folder: &Folder) -> Result<Self, PostgresError> {
+    pub(super) fn open(folder: &DataDirectory) -> Result<Self, PostgresError> {
         let path = folder.log();
         let open = || -> io::Result<(File, u64)> {
             if fs::symlink_metadata(&path).is_ok_and(|log| log.len() > FULL_BYTES) {
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn the_tail_is_of_this_start_only() {
         let temp = tempfile::tempdir().unwrap();
-        let folder = Folder::prepare(temp.path(), &Account::ourselves().unwrap()).unwrap();
+        let folder = DataDirectory::prepare(temp.path(), &Account::ourselves().unwrap()).unwrap();
         fs::write(folder.log(), "before\n").unwrap();
         let mut log = ServerLog::open(&folder).unwrap();
         assert_eq!((log.length(), log.tail()), (7, String::new()));
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn a_full_log_is_put_aside_once() {
         let temp = tempfile::tempdir().unwrap();
-        let folder = Folder::prepare(temp.path(), &Account::ourselves().unwrap()).unwrap();
+        let folder = DataDirectory::prepare(temp.path(), &Account::ourselves().unwrap()).unwrap();
         for round in 0..2 {
             let file = File::create(folder.log()).unwrap();
             file.set_len(FULL_BYTES + 1 + round).unwrap();

@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use super::{folder::Folder, socket::PORT};
+use super::{folder::DataDirectory, socket::PORT};
 
 /// The role and the database, both made for the service. The role owns the database and is no superuser, so that SQL
 /// reads no files, such as the master key, and runs no programs.
@@ -35,7 +35,7 @@ pub(super) fn identity_of(path: &Path) -> String {
 
 /// All `-c` arguments. `extra` comes last, so it wins.
 pub(super) fn arguments(
-    folder: &Folder,
+    folder: &DataDirectory,
     socket_dir: &Path,
     identity: &str,
     shared_memory_bytes: Option<u64>,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::cli::database::{Access, Installation, with_installation};
 use crate::config::InstallationOptions;
 use crate::event_log::incoming;
-use crate::huawei::admission::{DomainPolicy, Known, Path, SignatureRule};
+use crate::huawei::admission::{CallbackRoute, DomainPolicy, Known, SignatureRule};
 use crate::huawei::diagnosis;
 use crate::huawei::notification::Notification;
 use crate::huawei::signature::{Joiner, SigningKey};
@@ -21,7 +21,7 @@ pub(super) struct Basis {
     /// What admission is asked with; `None` when the domain is not registered.
     pub(super) policy: Option<DomainPolicy>,
     /// How the message came in.
-    pub(super) path: Path,
+    pub(super) path: CallbackRoute,
     /// The keys to try.
     pub(super) keys: Vec<NamedKey>,
     /// What the log says of the message's signature and push.
@@ -55,7 +55,7 @@ impl Basis {
         };
         Self {
             policy: Some(policy),
-            path: Path::Open,
+            path: CallbackRoute::Open,
             keys: vec![NamedKey { name: "the given key".to_owned(), key }],
             known: None,
             similar_domains: Vec::new(),
@@ -112,7 +112,7 @@ impl Basis {
         }
         let token = callback_path.map(|path| path.rsplit('/').next().unwrap_or(path));
         Self {
-            path: registered.as_ref().map_or(Path::Open, |registered| registered.path_of(token)),
+            path: registered.as_ref().map_or(CallbackRoute::Open, |registered| registered.path_of(token)),
             policy: registered.map(|registered| registered.policy),
             keys,
             known: None,

@@ -122,7 +122,7 @@ impl DiagnoseCommand {
         };
         let now = self.now.unwrap_or_else(clock::now);
         let limits = self.admission.limits();
-        let verdict = admission::judge(&message, basis.path, basis.policy.as_ref(), &limits, now);
+        let verdict = admission::admit(&message, basis.path, basis.policy.as_ref(), &limits, now);
         let verdict = verdict.reviewed(&message, basis.known.as_ref(), &limits, now);
         report.add_message(&message);
         report.add_basis(&message, &basis);

@@ -10,7 +10,7 @@ use super::line::{Header, text_of};
 use crate::platform::clock;
 use crate::store;
 use crate::store::fold::ProgressRow;
-use crate::store::pool::{self, Use};
+use crate::store::pool::{self, PoolRole};
 
 /// Why a log cannot be exported.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,7 @@ pub async fn export(
     mut to: impl Write,
     progress: impl Fn(u64, u64),
 ) -> Result<Exported, ExportError> {
-    let mut connection = PgConnection::connect_with(&pool::options(database, Use::Work, false)).await?;
+    let mut connection = PgConnection::connect_with(&pool::options(database, PoolRole::Work, false)).await?;
     store::retention::lock_retention(&mut connection).await.map_err(ExportError::Busy)?;
     let shards = store::installation::get_installation(&mut connection).await?.ok_or(sqlx::Error::RowNotFound)?.shards;
     let heads = store::inference::get_heads(&mut connection).await?;

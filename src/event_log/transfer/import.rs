@@ -199,7 +199,7 @@ impl Importer<'_> {
                     self.imported.appended += appended as u64;
                     self.imported.known += (turn.len() - appended) as u64;
                 }
-                Err(ImportError::Database(error)) if store::is_about_a_value(&error) => {
+                Err(ImportError::Database(error)) if store::is_data_error(&error) => {
                     let line = turn.first().map(|first| first.line).unwrap_or_default();
                     if turn.len() == 1 {
                         return Err(ImportError::Refused { line, rule: rule_of(&error) });

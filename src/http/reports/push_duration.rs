@@ -23,7 +23,7 @@ use crate::query::Rows;
 use crate::report::moment::Moment;
 use crate::report::parameters::{Layout, Scope};
 use crate::report::push_duration::{NamedRow, PushDuration, RowPlace};
-use crate::report::sweep::Counts;
+use crate::report::sweep::WindowTotals;
 use crate::report::{ReportError, background, csv};
 
 /// A report as CSV.
@@ -61,8 +61,8 @@ pub struct CountsView {
     peak_live_sessions: i64,
 }
 
-impl From<Counts> for CountsView {
-    fn from(counts: Counts) -> Self {
+impl From<WindowTotals> for CountsView {
+    fn from(counts: WindowTotals) -> Self {
         Self {
             sessions: counts.sessions,
             sessions_started: counts.sessions_started,

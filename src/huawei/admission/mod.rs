@@ -14,7 +14,7 @@ use crate::huawei::signature::{self, Joiner, SignedFields, SigningKey};
 use crate::model::event::QuarantineReason;
 use crate::model::rejection::RejectionReason;
 
-pub use verdict::{Proof, Verdict};
+pub use verdict::{Authentication, Verdict};
 
 /// What a domain asks of its messages.
 #[derive(Debug, Clone, PartialEq, Eq, Copy)]
@@ -37,7 +37,7 @@ pub struct DomainPolicy {
 
 /// How the message came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Path {
+pub enum CallbackRoute {
     /// `/callbacks/huawei`, open to signed domains.
     Open,
     /// The secret path of this very domain.
@@ -112,19 +112,20 @@ const SHARED_STARTS_APART_SECONDS: u64 = 2;
 /// Judges one message by itself.
 ///
 /// `policy` is that of the domain which the message claims, `None` when there is none of exactly this name; `now` is the
-/// moment of receipt. What the log has to say of an accepted message is for [`review`].
-pub fn judge(
+/// moment of receipt. What the log has to say of an accepted message is for [`check_replay`].
+pub fn admit(
     message: &Notification,
-    path: Path,
+    path: CallbackRoute,
     policy: Option<&DomainPolicy>,
     limits: &Limits,
     now: DateTime<Utc>,
 ) -> Verdict {
-    let proof =
-        policy.ok_or(RejectionReason::UnknownDomain).and_then(|policy| prove(message, path, policy, limits, now));
+    let proof = policy
+        .ok_or(RejectionReason::UnknownDomain)
+        .and_then(|policy| authenticate(message, path, policy, limits, now));
     match proof {
         Err(cause) => Verdict::Refuse(cause),
-        Ok(proof) => match doubt(message, &proof, limits, now) {
+        Ok(proof) => match check_freshness(message, &proof, limits, now) {
             Some(reason) => Verdict::Quarantine(proof, reason),
             None => Verdict::Accept(proof),
         },
@@ -146,7 +147,7 @@ pub fn needs_start(claim: &Claim<'_>, limits: &Limits) -> bool {
 ///
 /// # Errors
 /// The reason why the message does not count.
-pub fn review(claim: &Claim<'_>, known: &Known, limits: &Limits) -> Result<bool, QuarantineReason> {
+pub fn check_replay(claim: &Claim<'_>, known: &Known, limits: &Limits) -> Result<bool, QuarantineReason> {
     let Known { signature, push } = known;
     if needs_start(claim, limits) && !push.has_start {
         return Err(QuarantineReason::EndOfUnknownPush);
@@ -173,7 +174,7 @@ impl Verdict {
     pub fn reviewed(self, message: &Notification, known: Option<&Known>, limits: &Limits, now: DateTime<Utc>) -> Self {
         let claim = Claim { event: &message.event, publish_timestamp: message.publish_timestamp, received_at: now };
         match (self, known) {
-            (Self::Accept(proof), Some(known)) => match review(&claim, known, limits) {
+            (Self::Accept(proof), Some(known)) => match check_replay(&claim, known, limits) {
                 Ok(_) => Self::Accept(proof),
                 Err(reason) => Self::Quarantine(proof, reason),
             },
@@ -182,22 +183,22 @@ impl Verdict {
     }
 }
 
-fn prove(
+fn authenticate(
     message: &Notification,
-    path: Path,
+    path: CallbackRoute,
     policy: &DomainPolicy,
     limits: &Limits,
     now: DateTime<Utc>,
-) -> Result<Proof, RejectionReason> {
-    if path == Path::WrongSecret {
+) -> Result<Authentication, RejectionReason> {
+    if path == CallbackRoute::WrongSecret {
         return Err(RejectionReason::SecretPathWrong);
     }
     if policy.apps.as_ref().is_some_and(|apps| !apps.contains(&message.app)) {
         return Err(RejectionReason::AppNotAllowed);
     }
     match policy.signature {
-        SignatureRule::None if path == Path::Open => Err(RejectionReason::SecretPathMissing),
-        SignatureRule::None => Ok(Proof::Unsigned),
+        SignatureRule::None if path == CallbackRoute::Open => Err(RejectionReason::SecretPathMissing),
+        SignatureRule::None => Ok(Authentication::Unsigned),
         SignatureRule::Required => verify_signature(message, policy, limits, now),
     }
 }
@@ -207,7 +208,7 @@ fn verify_signature(
     policy: &DomainPolicy,
     limits: &Limits,
     now: DateTime<Utc>,
-) -> Result<Proof, RejectionReason> {
+) -> Result<Authentication, RejectionReason> {
     let auth_sign = message.auth_sign.as_deref().ok_or(RejectionReason::SignatureMissing)?;
     let auth_timestamp = message.auth_timestamp.ok_or(RejectionReason::SignatureMissing)?;
     let auth_sign = signature::from_hex(auth_sign).ok_or(RejectionReason::SignatureMalformed)?;
@@ -230,7 +231,7 @@ fn verify_signature(
     if expiry > now + limits.signature_max_future {
         return Err(RejectionReason::ExpiryTooFar);
     }
-    Ok(Proof::Verified { key_id: *key_id, auth_timestamp, auth_sign })
+    Ok(Authentication::Verified { key_id: *key_id, auth_timestamp, auth_sign })
 }
 
 /// The expiry as a time. Exactly ten digits, else digits could move between it and the stream's name.
@@ -241,9 +242,16 @@ fn expiry_of(auth_timestamp: i64) -> Option<DateTime<Utc>> {
         .flatten()
 }
 
-fn doubt(message: &Notification, proof: &Proof, limits: &Limits, now: DateTime<Utc>) -> Option<QuarantineReason> {
+fn check_freshness(
+    message: &Notification,
+    proof: &Authentication,
+    limits: &Limits,
+    now: DateTime<Utc>,
+) -> Option<QuarantineReason> {
     let started_at = DateTime::from_timestamp(message.publish_timestamp, 0)?;
-    let Proof::Verified { auth_timestamp, .. } = proof else { return doubt_unsigned(message, started_at, limits, now) };
+    let Authentication::Verified { auth_timestamp, .. } = proof else {
+        return check_unsigned(message, started_at, limits, now);
+    };
     let expiry = expiry_of(*auth_timestamp)?;
     let in_window =
         started_at >= expiry - limits.start_window_before && started_at <= expiry + limits.start_window_after;
@@ -259,7 +267,7 @@ fn doubt(message: &Notification, proof: &Proof, limits: &Limits, now: DateTime<U
 }
 
 /// An unsigned message may be as late as it likes, but not tell of what cannot be.
-fn doubt_unsigned(
+fn check_unsigned(
     message: &Notification,
     started_at: DateTime<Utc>,
     limits: &Limits,

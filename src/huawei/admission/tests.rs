@@ -48,7 +48,7 @@ fn signed(event: Event, publish_timestamp: i64, auth_timestamp: i64) -> Notifica
 }
 
 fn verdict_on(message: &Notification) -> Verdict {
-    judge(message, Path::Open, Some(&policy()), &limits(), at(NOW))
+    admit(message, CallbackRoute::Open, Some(&policy()), &limits(), at(NOW))
 }
 
 fn word(verdict: &Verdict) -> &'static str {
@@ -61,7 +61,8 @@ fn word(verdict: &Verdict) -> &'static str {
 
 #[test]
 fn any_active_key_verifies_and_is_named() {
-    let Verdict::Accept(Proof::Verified { key_id, .. }) = verdict_on(&signed(Event::Publish, NOW, NOW + 6)) else {
+    let Verdict::Accept(Authentication::Verified { key_id, .. }) = verdict_on(&signed(Event::Publish, NOW, NOW + 6))
+    else {
         panic!("not accepted")
     };
     assert_eq!(key_id, Uuid::from_u128(1));
@@ -94,7 +95,7 @@ fn claim(event: &Event, publish_timestamp: i64, received_at: i64) -> Claim<'_> {
 }
 
 fn reviewed(claim: &Claim<'_>, signature: SignatureUse, push: PushState) -> &'static str {
-    match review(claim, &Known { signature, push }, &limits()) {
+    match check_replay(claim, &Known { signature, push }, &limits()) {
         Ok(false) => "accepted",
         Ok(true) => "shared",
         Err(reason) => reason.as_str(),
@@ -171,9 +172,9 @@ fn a_signature_is_asked_for_in_full() {
     assert_eq!(changed(|m| m.auth_timestamp = Some(999_999_999)), "expiry_malformed");
     assert_eq!(changed(|m| m.auth_timestamp = Some(11_700_000_000)), "expiry_malformed");
     assert_eq!(changed(|m| m.app = "other".into()), "signature_mismatch");
-    assert_eq!(word(&judge(&genuine, Path::Open, None, &limits(), at(NOW))), "unknown_domain");
+    assert_eq!(word(&admit(&genuine, CallbackRoute::Open, None, &limits(), at(NOW))), "unknown_domain");
     let keyless = DomainPolicy { keys: vec![], ..policy() };
-    assert_eq!(word(&judge(&genuine, Path::Open, Some(&keyless), &limits(), at(NOW))), "no_key");
+    assert_eq!(word(&admit(&genuine, CallbackRoute::Open, Some(&keyless), &limits(), at(NOW))), "no_key");
 }
 
 #[test]
@@ -181,18 +182,23 @@ fn only_listed_apps_are_let_in() {
     let listing =
         |apps: &[&str]| DomainPolicy { apps: Some(apps.iter().map(ToString::to_string).collect()), ..policy() };
     let message = signed(Event::Publish, NOW, NOW);
-    assert_eq!(word(&judge(&message, Path::Open, Some(&listing(&["live"])), &limits(), at(NOW))), "accepted");
-    assert_eq!(word(&judge(&message, Path::Open, Some(&listing(&["live2"])), &limits(), at(NOW))), "app_not_allowed");
+    assert_eq!(word(&admit(&message, CallbackRoute::Open, Some(&listing(&["live"])), &limits(), at(NOW))), "accepted");
+    assert_eq!(
+        word(&admit(&message, CallbackRoute::Open, Some(&listing(&["live2"])), &limits(), at(NOW))),
+        "app_not_allowed"
+    );
 }
 
 #[test]
 fn an_unsigned_domain_is_open_only_through_its_secret_path() {
     let unsigned = DomainPolicy { signature: SignatureRule::None, keys: vec![], ..policy() };
     let message = Notification { auth_sign: Some("never checked".into()), ..signed(Event::Publish, NOW, NOW) };
-    for (path, expected) in
-        [(Path::Secret, "accepted"), (Path::Open, "secret_path_missing"), (Path::WrongSecret, "secret_path_wrong")]
-    {
-        assert_eq!(word(&judge(&message, path, Some(&unsigned), &limits(), at(NOW))), expected);
+    for (path, expected) in [
+        (CallbackRoute::Secret, "accepted"),
+        (CallbackRoute::Open, "secret_path_missing"),
+        (CallbackRoute::WrongSecret, "secret_path_wrong"),
+    ] {
+        assert_eq!(word(&admit(&message, path, Some(&unsigned), &limits(), at(NOW))), expected);
     }
 }
 
@@ -211,7 +217,7 @@ fn an_unsigned_message_that_tells_of_what_cannot_be_is_quarantined() {
         (Event::Other("RECORD".into()), 0, "accepted"),
     ] {
         let message = signed(event.clone(), publish_timestamp, NOW);
-        let verdict = judge(&message, Path::Secret, Some(&unsigned), &limits(), at(NOW));
+        let verdict = admit(&message, CallbackRoute::Secret, Some(&unsigned), &limits(), at(NOW));
         assert_eq!(word(&verdict), expected, "{event:?} {publish_timestamp}");
     }
 }
@@ -219,5 +225,5 @@ fn an_unsigned_message_that_tells_of_what_cannot_be_is_quarantined() {
 #[test]
 fn a_signed_domain_is_verified_on_its_secret_path_too() {
     let forged = Notification { stream: "other".into(), ..signed(Event::Publish, NOW, NOW) };
-    assert_eq!(word(&judge(&forged, Path::Secret, Some(&policy()), &limits(), at(NOW))), "signature_mismatch");
+    assert_eq!(word(&admit(&forged, CallbackRoute::Secret, Some(&policy()), &limits(), at(NOW))), "signature_mismatch");
 }

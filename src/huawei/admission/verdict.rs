@@ -8,7 +8,7 @@ use crate::model::rejection::RejectionReason;
 
 /// How a message was found to be genuine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
+pub enum Authentication {
     /// Signed with one of the domain's keys.
     Verified {
         key_id: Uuid,
@@ -24,9 +24,9 @@ pub enum Proof {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Genuine and timely: it counts.
-    Accept(Proof),
+    Accept(Authentication),
     /// Genuine, but does not count until an operator releases it.
-    Quarantine(Proof, QuarantineReason),
+    Quarantine(Authentication, QuarantineReason),
     /// Not shown to be genuine: not kept.
     Refuse(RejectionReason),
 }

@@ -12,7 +12,7 @@ use flate2::write::GzEncoder;
 use reqwest::Response;
 use serde_json::{Value, json};
 use streamtally::platform::clock;
-use streamtally::reconciler::infer::{Rules, infer};
+use streamtally::reconciler::infer::{InferencePolicy, infer};
 use streamtally::reconciler::rebuild::Purpose;
 
 use crate::helpers::TestApp;
@@ -28,7 +28,7 @@ fn now() -> i64 {
 
 /// Infers as if `seconds` had passed, and folds.
 async fn infer_in(app: &TestApp, seconds: i64) -> usize {
-    let rules = Rules { supersede_after: TimeDelta::seconds(300), close_unconfirmed_after: None };
+    let rules = InferencePolicy { supersede_after: TimeDelta::seconds(300), close_unconfirmed_after: None };
     let found = infer(&app.pool, &rules, clock::now() + TimeDelta::seconds(seconds)).await.unwrap();
     app.fold().await;
     found

@@ -106,6 +106,14 @@ fn row(key: &SessionKey, what: Say, template: Option<&'static str>, number: i64)
         actor: (origin == Origin::Operator).then(|| "support".to_owned()),
         disposition: if quarantined { Disposition::Quarantined } else { Disposition::Accepted },
         reason: quarantined.then_some(QuarantineReason::Expired),
-        ..NewEntryRow::of_ours(shard, session_id, key.stream.clone(), key.publish_timestamp, origin, event, received_at)
+        ..NewEntryRow::internal(
+            shard,
+            session_id,
+            key.stream.clone(),
+            key.publish_timestamp,
+            origin,
+            event,
+            received_at,
+        )
     }
 }

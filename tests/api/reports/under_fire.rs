@@ -112,7 +112,7 @@ async fn a_report_waits_for_what_is_being_appended_and_for_its_folding() {
     let shard = key.stream.shard(16);
     let row = store::log::NewEntryRow {
         signature: Some(Signature::Unsigned),
-        ..store::log::NewEntryRow::of_ours(
+        ..store::log::NewEntryRow::internal(
             shard,
             key.id().0,
             key.stream,

@@ -10,13 +10,13 @@ const GAIN: i32 = 10;
 /// Follows the system's clock, but never runs more than a tenth faster than time passes. So a system's clock that leaps
 /// ahead ends no session that is not silent for long enough, and one that was set right is believed after a while.
 #[derive(Debug)]
-pub struct SteadyClock {
+pub struct SlewedClock {
     /// What it shows at most.
     ceiling: DateTime<Utc>,
     read_at: Instant,
 }
 
-impl SteadyClock {
+impl SlewedClock {
     /// Begins at what the system's clock shows.
     pub fn new(system: DateTime<Utc>, at: Instant) -> Self {
         Self { ceiling: system, read_at: at }
@@ -43,7 +43,7 @@ mod tests {
     struct World {
         start: Instant,
         passed: u64,
-        clock: SteadyClock,
+        clock: SlewedClock,
     }
 
     fn at(seconds: i64) -> DateTime<Utc> {
@@ -53,7 +53,7 @@ mod tests {
     impl World {
         fn new() -> Self {
             let start = Instant::now();
-            Self { start, passed: 0, clock: SteadyClock::new(at(0), start) }
+            Self { start, passed: 0, clock: SlewedClock::new(at(0), start) }
         }
 
         /// What the clock shows `seconds` later, when the system's clock is off by `off`.
