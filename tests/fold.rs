@@ -156,7 +156,7 @@ fn failures() -> Box<dyn FailurePersistence> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: Some(failures()), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: Some(failures()), ..ProptestConfig::default() })]
 
     #[test]
     fn order_cannot_matter(

@@ -60,7 +60,7 @@ fn of_group(rows: &[Row], group: u32) -> Vec<Row> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn windows_add_up_to_the_whole_and_adjacent_periods_to_their_union(

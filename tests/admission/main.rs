@@ -68,7 +68,6 @@ fn nearly_a_notification() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
     fn no_bytes_are_believed_that_do_not_verify(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
