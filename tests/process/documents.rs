@@ -100,7 +100,7 @@ fn the_readme_asks_the_api() {
 
 #[test]
 fn the_chapter_on_the_api_asks_it() {
-    let printed = Reader::with_a_stream().read("docs/api.md", "# Asking the API");
+    let printed = Reader::with_a_stream().read("docs/api.md", "# Using the API");
     assert!(printed.contains(r#""event":"PUBLISH""#), "{printed}");
 }
 
