@@ -107,7 +107,7 @@ fn the_chapter_on_the_api_asks_it() {
 #[test]
 fn the_chapter_on_bills_closes_a_month() {
     let reader = Reader::with_a_stream();
-    let printed = reader.read("docs/billing.md", "# Bills");
+    let printed = reader.read("docs/billing.md", "# Billing");
     assert!(printed.contains(r#""differences":0"#) || printed.contains(r#""data":[]"#), "{printed}");
     assert!(std::fs::read_to_string(reader.home.path().join("october.csv")).unwrap().starts_with("domain,app,"));
 }
