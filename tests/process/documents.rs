@@ -145,7 +145,7 @@ fn the_chapter_on_security_changes_every_secret_and_releases_a_message() {
 #[test]
 fn the_chapter_on_operations_sets_up_backs_up_restores_and_moves() {
     let reader = Reader::new();
-    let printed = reader.read("docs/operations.md", "# Running it for years");
+    let printed = reader.read("docs/operations.md", "# Operations");
     assert!(printed.contains("the service is ready"), "{printed}");
     assert!(printed.contains("2 log entries imported"), "{printed}");
     assert_eq!(printed.matches("2 log entries folded: every row is as the log says").count(), 2, "{printed}");
