@@ -123,7 +123,7 @@ fn the_chapter_on_security_changes_every_secret_and_releases_a_message() {
     let send = "send start --domain push.example.com --stream room2 --url http://127.0.0.1:8080 --publish-timestamp";
     reader.run(&format!("{send} {long_ago}"));
     let before = reader.run("domain show push.example.com");
-    reader.read("docs/security.md", "# Who may send");
+    reader.read("docs/security.md", "# Security");
     let after = reader.run("domain show push.example.com");
     assert!(before != after, "{after}");
     let [new_key, new_token] = secrets(&reader);
