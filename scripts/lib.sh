@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What the scripts share: the project's folder, and making sure that a build and a PostgreSQL server of one's own are
-# possible here. To be sourced. Everything it says goes to standard error. Kept to what macOS's bash 3.2 understands.
+# Functions that the scripts share, to be sourced: they find the project's folder and install what builds and tests need. All
+# output goes to standard error. Must work with macOS's bash 3.2.
 
-# shellcheck disable=SC2034 # for those who source this
+# shellcheck disable=SC2034 # for the scripts that source this
 project="$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)"
 
-# The oldest PostgreSQL that the schema works on.
+# The oldest PostgreSQL that the schema supports.
 oldest_postgres=15
 
 say() { printf '%s\n' "$*" >&2; }
@@ -20,7 +20,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # macOS has a `cc` that only offers to install one.
 has_linker() { has cc && has make && { [ "$(uname -s)" != Darwin ] || xcode-select -p >/dev/null 2>&1; }; }
 
-# The folders that may hold PostgreSQL's programs: the same that streamtally itself searches.
+# The folders that may hold PostgreSQL's programs: the same ones that streamtally searches.
 list_postgres_folders() {
   if [ -n "${STREAMTALLY_PG_BIN:-}" ]; then
     printf '%s\n' "$STREAMTALLY_PG_BIN"
@@ -48,13 +48,13 @@ find_postgres() {
   [ -n "$postgres_bin" ]
 }
 
-# Debian's python3 makes no environments by itself.
+# Debian's python3 alone cannot create virtual environments.
 has_python() { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
-# With which the tests run the service as its image and its unit do, and look at the unit. Linux alone has containers.
+# The tests use them to run the service as its image and its unit do, and to check the unit. Linux only.
 has_containers() { [ "$(uname -s)" != Linux ] || { has bwrap && has systemd-nspawn && has systemd-analyze; }; }
 
-# What of the things named is not here. Known are: linker, postgres, python, browser, containers, promtool, jq.
+# Prints which of the given tools are missing. Known are: linker, postgres, python, browser, containers, promtool, jq.
 list_lacking() {
   local thing
   for thing in "$@"; do
@@ -70,9 +70,10 @@ list_lacking() {
   done
 }
 
-# ensure linker [postgres] [python] [browser] [containers] [promtool] [jq]: makes sure of cargo and of the things named, installing what is lacking where it can.
+# ensure linker [postgres] [python] [browser] [containers] [promtool] [jq]: makes sure that cargo and the given tools are
+# available, and installs missing ones if it can.
 ensure() {
-  # Not every shell that runs this has read the profile that rustup wrote to.
+  # Not every shell that runs this has read the profile that rustup changed.
   has cargo || PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
   has cargo || die "Rust is needed: install it from https://rustup.rs, then run this again."
 
@@ -86,12 +87,12 @@ ensure() {
         ;;
     esac
     say "Not on this machine yet: $(describe "$lacking")."
-    # shellcheck disable=SC2086 # one word a thing
+    # shellcheck disable=SC2086 # one word per tool
     install $lacking
     # shellcheck disable=SC2086
     [ -z "$(list_lacking $lacking)" ] || give_up "$lacking"
   fi
-  # Callers of `ensure linker postgres` find it in postgres_bin.
+  # For callers of `ensure linker postgres`: sets postgres_bin.
   case " $* " in *" postgres "*) find_postgres ;; esac
 }
 
@@ -100,13 +101,13 @@ describe() {
   for thing in $1; do
     printf '%s' "$comma"
     case "$thing" in
-      linker) printf '%s' 'a C compiler and make, with which Rust links and builds libraries' ;;
+      linker) printf '%s' 'a C compiler and make, to link Rust programs and build libraries' ;;
       postgres) printf '%s' "a PostgreSQL server, $oldest_postgres or later" ;;
-      python) printf '%s' 'a Python that makes environments' ;;
+      python) printf '%s' 'a Python that can create virtual environments' ;;
       browser) printf '%s' 'Chromium and its driver' ;;
-      containers) printf '%s' 'bubblewrap and systemd-nspawn, which make containers' ;;
-      promtool) printf '%s' "Prometheus' promtool, which checks metrics and alerts" ;;
-      jq) printf '%s' 'jq, which the commands of the documents use' ;;
+      containers) printf '%s' 'bubblewrap and systemd-nspawn, for containers' ;;
+      promtool) printf '%s' "Prometheus' promtool, to check metrics and alerts" ;;
+      jq) printf '%s' 'jq, for the commands of the documents' ;;
     esac
     comma=', and '
   done
@@ -133,7 +134,7 @@ install() {
 
 install_with_apt() {
   local thing packages='' server
-  as_root apt-get update -qq </dev/null >&2 || say "The lists of packages could not be refreshed; trying with the old ones."
+  as_root apt-get update -qq </dev/null >&2 || say "The package lists could not be refreshed; trying the old ones."
   for thing in "$@"; do
     case "$thing" in
       linker) packages="$packages gcc libc6-dev make" ;;
@@ -151,8 +152,8 @@ install_with_apt() {
   done
   [ -n "$packages" ] || return 0
   say "Installing$packages ..."
-  # Debian makes and starts a server of its own along with the package. Ours is private, so that one is not wanted: for
-  # the time of this installation, and only then, it is told so.
+  # Debian's package creates and starts a server. The tests and the service use private ones, so this setting prevents it during
+  # this installation only.
   # shellcheck disable=SC2016,SC2086 # expanded by the inner shell; one word a package
   as_root sh -c '
     settings=/etc/postgresql-common/createcluster.d
@@ -164,7 +165,7 @@ install_with_apt() {
       -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 "$@"' sh $packages </dev/null >&2 || give_up "$*"
 }
 
-# Along with the package Debian starts a server, for good. Only a tool of it is wanted, which is taken out.
+# Debian's package starts a server and enables it. Only one tool is needed, so extract it from the package.
 install_promtool() {
   local folder status=0
   say "Installing promtool ..."
@@ -178,7 +179,7 @@ install_promtool() {
   return "$status"
 }
 
-# Says what somebody has to do here by hand.
+# Says what to install by hand, and exits.
 give_up() {
   local system=' ' linker='a C compiler (cc) and make' postgres="PostgreSQL's server, version $oldest_postgres or later"
   [ ! -r /etc/os-release ] || system=" $(. /etc/os-release && printf '%s %s' "${ID:-}" "${ID_LIKE:-}") "
@@ -207,15 +208,15 @@ give_up() {
   exit 1
 }
 
-# Installs what scripts/tools.txt names into the target folder, which it sets tools to the programs of, unless it is there.
-# After `ensure python`.
+# Installs the programs of scripts/tools.txt into the target folder, unless they are installed, and sets tools to their folder.
+# Call `ensure python` first.
 install_tools() {
   local folder="${CARGO_TARGET_DIR:-$project/target}/tools"
   case "$folder" in /*) ;; *) folder="$PWD/$folder" ;; esac
-  # shellcheck disable=SC2034 # for those who source this
+  # shellcheck disable=SC2034 # for the scripts that source this
   tools="$folder/bin"
   if cmp -s "$project/scripts/tools.txt" "$folder/installed.txt"; then return; fi
-  say "Installing what scripts/tools.txt names ..."
+  say "Installing the programs of scripts/tools.txt ..."
   python3 -m venv --clear "$folder"
   "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
     --requirement "$project/scripts/tools.txt" >&2

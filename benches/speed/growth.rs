@@ -20,7 +20,7 @@ const SIZES: &str = "
 pub async fn measure(millions: u32) -> anyhow::Result<()> {
     let served = Served::start(Kind::Service).await?;
     println!(
-        "| entries, millions | received and folded | answer p50, p99 | bytes an entry | sessions | bytes a session |"
+        "| entries, millions | received and folded | response p50, p99 | bytes an entry | sessions | bytes a session |"
     );
     println!("|---:|---:|---:|---:|---:|---:|");
     for million in 1..=millions {

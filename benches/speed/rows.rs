@@ -17,7 +17,7 @@ const LOOPS: [(&str, f64, f64); 3] = [("64", 30_000.0, 6.0), ("512", 45_000.0, 9
 /// # Errors
 /// When something cannot be measured.
 pub async fn measure(seconds: u64, only: &str) -> anyhow::Result<()> {
-    println!("| what | by hand | streamtally | goal |");
+    println!("| what | handwritten | streamtally | goal |");
     println!("|---|---:|---:|---|");
     if "closed loop".contains(only) {
         closed_loops(seconds).await?;
@@ -54,7 +54,7 @@ async fn closed_loops(seconds: u64) -> anyhow::Result<()> {
             "| received and folded, {connections} connections | {by_hand:.0}/s | {folded:.0}/s, {:.1} times | {goal} |",
             folded / by_hand
         );
-        println!("| most memory of the process in that | | {most} MiB | under 120 MiB |");
+        println!("| peak memory of the process in that run | | {most} MiB | under 120 MiB |");
     }
     Ok(())
 }
@@ -80,7 +80,7 @@ async fn open_loop() -> anyhow::Result<()> {
         }
     }
     let [by_hand, answer, visible] = cells.try_into().map_err(|_| anyhow::anyhow!("three were measured"))?;
-    println!("| answer at 5,000/s | {by_hand} | {answer} | p50 under 3 ms, p99 under 15 ms |");
+    println!("| response time at 5,000/s | {by_hand} | {answer} | p50 under 3 ms, p99 under 15 ms |");
     println!("| sent to visible in the API at 5,000/s | | {visible} | p50 under 30 ms, p99 under 150 ms |");
     Ok(())
 }
@@ -93,10 +93,10 @@ async fn storm() -> anyhow::Result<()> {
     let visible = wait_until_folded(&served).await?;
     let (rate, seconds) = (number(&outcome, "acknowledged_per_second")?, number(&outcome, "elapsed_seconds")?);
     println!(
-        "| storm of 200,000: answered in | | {seconds:.1} s, {rate:.0}/s, none refused | none refused, none lost |"
+        "| storm of 200,000: answered in | | {seconds:.1} s, {rate:.0}/s, all answered 200 | all answered 200, none lost |"
     );
-    println!("| all of it visible after the last answer | | {:.1} s | within 5 s |", visible.as_secs_f64());
-    println!("| most memory of the process in that | | {} MiB | under 120 MiB |", served.memory()?.1);
+    println!("| all of it visible after the last response | | {:.1} s | within 5 s |", visible.as_secs_f64());
+    println!("| peak memory of the process in that run | | {} MiB | under 120 MiB |", served.memory()?.1);
     let begun = Instant::now();
     served.run(&["rebuild", "--verify"]).await?;
     let rate = 200_000.0 / begun.elapsed().as_secs_f64();
@@ -113,7 +113,7 @@ async fn starts() -> anyhow::Result<()> {
     let served = Served::start(Kind::Service).await?;
     // Two seconds of it wait for the domain.
     let from_nothing = begun.elapsed().saturating_sub(Duration::from_secs(2));
-    println!("| start from nothing, to a first domain | | {:.1} s | 4 s |", from_nothing.as_secs_f64());
+    println!("| start with an empty data folder, to a first domain | | {:.1} s | 4 s |", from_nothing.as_secs_f64());
     let (served, warm) = served.start_again().await?;
     println!("| start with a warm data folder | | {:.2} s | 1 s |", warm.as_secs_f64());
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -137,7 +137,7 @@ pub async fn wait_until_folded(served: &Served) -> anyhow::Result<Duration> {
     Ok(begun.elapsed())
 }
 
-/// Nothing was refused, and everything answered.
+/// Everything was answered 200.
 ///
 /// # Errors
 /// When that is not so.

@@ -100,14 +100,14 @@ fn the_readme_asks_the_api() {
 
 #[test]
 fn the_chapter_on_the_api_asks_it() {
-    let printed = Reader::with_a_stream().read("docs/api.md", "# Asking the API");
+    let printed = Reader::with_a_stream().read("docs/api.md", "# Using the API");
     assert!(printed.contains(r#""event":"PUBLISH""#), "{printed}");
 }
 
 #[test]
 fn the_chapter_on_bills_closes_a_month() {
     let reader = Reader::with_a_stream();
-    let printed = reader.read("docs/billing.md", "# Bills");
+    let printed = reader.read("docs/billing.md", "# Billing");
     assert!(printed.contains(r#""differences":0"#) || printed.contains(r#""data":[]"#), "{printed}");
     assert!(std::fs::read_to_string(reader.home.path().join("october.csv")).unwrap().starts_with("domain,app,"));
 }
@@ -123,7 +123,7 @@ fn the_chapter_on_security_changes_every_secret_and_releases_a_message() {
     let send = "send start --domain push.example.com --stream room2 --url http://127.0.0.1:8080 --publish-timestamp";
     reader.run(&format!("{send} {long_ago}"));
     let before = reader.run("domain show push.example.com");
-    reader.read("docs/security.md", "# Who may send");
+    reader.read("docs/security.md", "# Security");
     let after = reader.run("domain show push.example.com");
     assert!(before != after, "{after}");
     let [new_key, new_token] = secrets(&reader);
@@ -145,7 +145,7 @@ fn the_chapter_on_security_changes_every_secret_and_releases_a_message() {
 #[test]
 fn the_chapter_on_operations_sets_up_backs_up_restores_and_moves() {
     let reader = Reader::new();
-    let printed = reader.read("docs/operations.md", "# Running it for years");
+    let printed = reader.read("docs/operations.md", "# Operations");
     assert!(printed.contains("the service is ready"), "{printed}");
     assert!(printed.contains("2 log entries imported"), "{printed}");
     assert_eq!(printed.matches("2 log entries folded: every row is as the log says").count(), 2, "{printed}");
