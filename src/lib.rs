@@ -16,7 +16,7 @@
 //!
 //! # Layers
 //!
-//! Imports go down only; `tests/architecture.rs` holds that.
+//! Imports go down only; `tests/architecture.rs` enforces it. `docs/ARCHITECTURE.md` says more.
 //!
 //! | layer | what |
 //! |---|---|

@@ -2,9 +2,9 @@
 //!
 //! It lives in a data folder of its own, which nothing else serves from, so that nothing of it gets into an installation.
 
+mod demo_streams;
 mod folder;
 mod provider;
-mod scenery;
 
 pub use folder::{DemoFolderError, find_folder, refuse_folder_of_demo};
 
@@ -30,7 +30,7 @@ use crate::platform::clock;
 use crate::reconciler::infer::{InferencePolicy, infer};
 use crate::registry::admin::{self, DomainSettings};
 use crate::registry::open_key;
-use crate::simulation::life::{Life, Telling};
+use crate::simulation::push_lifecycle::{Life, Telling};
 use crate::store;
 use crate::store::event_list::EventScope;
 use provider::Provider;
@@ -65,7 +65,7 @@ impl Demo {
                 .await?;
         let from = (registered_at - HISTORY).timestamp_millis();
         let seen = newest.first().map_or(from, |entry| entry.received_at.timestamp_millis());
-        let mut life = Life::new(SEED, from, &scenery::kinds()).peekable();
+        let mut life = Life::new(SEED, from, &demo_streams::kinds()).peekable();
         while life.next_if(|telling| telling.sent_at <= seen).is_some() {}
         let mut demo = Self { provider: Provider::new(key), life };
         demo.catch_up(state, progress).await?;
@@ -131,7 +131,7 @@ async fn register(state: &AppState) -> anyhow::Result<(Arc<SigningKey>, DateTime
     } else {
         let settings = DomainSettings {
             signature: SignatureRule::Required,
-            apps: Some(scenery::apps()),
+            apps: Some(demo_streams::apps()),
             joiner: Joiner::default(),
             rendition_templates: Vec::new(),
             concurrent_pushes: false,

@@ -7,12 +7,12 @@ use std::time::Duration;
 use reqwest::Client;
 use tokio::time::sleep;
 
-use super::{DOMAIN, scenery};
+use super::{DOMAIN, demo_streams};
 use crate::huawei::composing::{Message, Signing, compose};
 use crate::huawei::notification::Event;
 use crate::huawei::signature::{Joiner, SigningKey};
 use crate::platform::clock;
-use crate::simulation::life::{Telling, What};
+use crate::simulation::push_lifecycle::{Telling, What};
 
 /// How long a signature is good for, in seconds.
 const VALID_SECONDS: i64 = 60;
@@ -58,7 +58,7 @@ impl Provider {
 }
 
 fn signed(telling: &Telling, key: &SigningKey) -> String {
-    let (app, stream) = scenery::name_of(telling.stream);
+    let (app, stream) = demo_streams::name_of(telling.stream);
     let message = Message {
         domain: DOMAIN,
         app,

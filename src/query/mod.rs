@@ -6,10 +6,10 @@
 pub mod broadcasts;
 pub mod changes;
 pub mod events;
+pub mod inactivity;
 pub mod live;
 pub mod rejections;
 pub mod sessions;
-pub mod silence;
 pub mod streams;
 
 /// Rows of one page, and whether more follow.

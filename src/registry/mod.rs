@@ -4,13 +4,13 @@
 //! - [`admin`]: changing what is registered.
 //! - [`installation`]: making the database ready.
 //! - [`watch`]: keeping the copy in memory true.
-//! - [`copy`]: another one on disk, should the database be away when a process starts.
+//! - [`cache`]: another one on disk, should the database be away when a process starts.
 //! - [`start`]: what a process starts with.
 //!
 //! A [`Registry`] is read on every callback and every request, and never changes: a change makes a new one.
 
 pub mod admin;
-pub mod copy;
+pub mod cache;
 pub mod installation;
 pub mod master_key;
 pub mod master_keys;

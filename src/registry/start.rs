@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::RegistryRows;
-use super::copy::{self, CopyError};
+use super::cache::{self, CopyError};
 use super::installation::{self, InstallationError, SHARDS};
 use super::master_key::{MasterKey, MasterKeyError};
 use super::master_keys::MasterKeys;
@@ -63,7 +63,7 @@ pub async fn start(
     waiting: bool,
 ) -> Result<Start, StartError> {
     let copy = match local_store {
-        Some(local_store) => copy::get(local_store).await.or_else(forget)?,
+        Some(local_store) => cache::get(local_store).await.or_else(forget)?,
         None => None,
     };
     match installation::prepare(pool, master_keys, SHARDS, clock::now()).await {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::master_key::MasterKeyError;
 use super::master_keys::MasterKeys;
 use super::start::Start;
-use super::{Registry, RegistryRows, copy};
+use super::{Registry, RegistryRows, cache};
 use crate::access::Tokens;
 use crate::platform::local_store::LocalStore;
 use crate::store;
@@ -132,7 +132,7 @@ impl LiveRegistry {
 
     async fn keep_copy(&self, rows: &RegistryRows) {
         let Some(local_store) = &self.local_store else { return };
-        if let Err(error) = copy::put(local_store, rows).await {
+        if let Err(error) = cache::put(local_store, rows).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(
                 error,

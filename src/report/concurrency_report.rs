@@ -8,7 +8,7 @@ use super::concurrency::{Concurrency, Point};
 use super::moment::Moment;
 use super::parameters::{GroupBy, Scope};
 use super::source::Source;
-use super::{ReportError, background};
+use super::{ReportError, low_priority_runtime};
 
 /// WindowTotals what was on air, as of a moment that is closed: at each step, and at most.
 pub async fn count(
@@ -25,7 +25,7 @@ pub async fn count(
     let until = to.min(as_of.trunc_subsecs(0) + TimeDelta::seconds(1)).max(from);
     let mut source = Source::open(pool, moment.clone(), scope.filter(as_of), from, until, together);
     let (sender, counted) = oneshot::channel();
-    background::spawn(async move {
+    low_priority_runtime::spawn(async move {
         let counted = loop {
             if sender.is_closed() {
                 return;

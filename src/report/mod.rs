@@ -9,11 +9,11 @@
 
 use crate::reconciler::database_clock::ClockError;
 
-pub mod background;
 pub mod concurrency;
 pub mod concurrency_report;
 pub mod counted;
 pub mod csv;
+pub mod low_priority_runtime;
 pub mod moment;
 pub mod parameters;
 pub mod push;

@@ -15,7 +15,7 @@ use super::push::Push;
 use super::source::Source;
 use super::sweep::{Row, Sweep, WindowTotals};
 use super::window::list_bounds;
-use super::{ReportError, background};
+use super::{ReportError, low_priority_runtime};
 
 /// A row of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl PushDuration {
         let (sender, portions) = channel(1);
         let (scope, moment, wanted) = (scope.clone(), moment.clone(), Arc::new(AtomicBool::new(true)));
         let still_wanted = Arc::clone(&wanted);
-        background::spawn(async move {
+        low_priority_runtime::spawn(async move {
             let mut counting = Counting::begin(pool, &scope, layout, &moment, after);
             let counted = counting.count(&sender, &still_wanted).await;
             // Whoever does not listen any more does not miss it.

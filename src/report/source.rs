@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::moment::Moment;
 use super::parameters::{GroupBy, GroupName};
 use super::push::Push;
-use super::{ReportError, background};
+use super::{ReportError, low_priority_runtime};
 use crate::model::report::Certainty;
 use crate::store;
 use crate::store::report::{PushesRow, ReportFilter, StartedWhen};
@@ -51,7 +51,7 @@ impl Source {
         group_by: GroupBy,
     ) -> Self {
         let (sender, batches) = channel(1);
-        background::spawn(async move {
+        low_priority_runtime::spawn(async move {
             let read = read(&pool, &moment, &filter, (from, to), group_by.stream, &sender).await;
             // Whoever does not listen any more does not miss it.
             let _ = sender.send(read.map(|()| None)).await;

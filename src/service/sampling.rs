@@ -139,7 +139,7 @@ impl Sampler {
     }
 
     async fn count_never_heard(&self) -> Result<usize, sqlx::Error> {
-        query::silence::count_never_heard(&self.state.query_pool, clock::now() - HEARD_WITHIN).await
+        query::inactivity::count_never_heard(&self.state.query_pool, clock::now() - HEARD_WITHIN).await
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Pure: no clock and no I/O, and a seed gives the same messages for ever.
 //!
-//! - [`habits`]: how long pushes and breaks are, and what goes wrong with messages.
-//! - [`life`]: the messages of many streams, in the order in which they are sent.
+//! - [`duration_profile`]: how long pushes and breaks are, and what goes wrong with messages.
+//! - [`push_lifecycle`]: the messages of many streams, in the order in which they are sent.
 
-pub mod habits;
-pub mod life;
+pub mod duration_profile;
+pub mod push_lifecycle;

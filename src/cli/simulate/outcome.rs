@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::supply::Prepared;
 use super::verify::Verified;
-use crate::simulation::life::What;
+use crate::simulation::push_lifecycle::What;
 
 /// Which messages of a session were answered 200.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use crate::huawei::notification::Event;
 use crate::huawei::signature::{Joiner, SigningKey};
 use crate::platform::clock;
 use crate::session::{SessionKey, StreamKey};
-use crate::simulation::habits::USUAL;
-use crate::simulation::life::{Life, Telling, What};
+use crate::simulation::duration_profile::USUAL;
+use crate::simulation::push_lifecycle::{Life, Telling, What};
 
 /// How far in the past pushes begin: a start is believed for a day.
 const PAST_MILLIS: i64 = 20 * 3_600_000;

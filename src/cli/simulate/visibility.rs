@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::outcome::Outcome;
 use super::supply::Prepared;
-use crate::simulation::life::What;
+use crate::simulation::push_lifecycle::What;
 
 /// The time between two that are watched.
 const EVERY: Duration = Duration::from_millis(50);

@@ -24,7 +24,7 @@ use crate::report::moment::Moment;
 use crate::report::parameters::{Layout, Scope};
 use crate::report::push_duration::{NamedRow, PushDuration, RowPlace};
 use crate::report::sweep::WindowTotals;
-use crate::report::{ReportError, background, csv};
+use crate::report::{ReportError, csv, low_priority_runtime};
 
 /// A report as CSV.
 pub(crate) const CSV_EXAMPLE: &str = "domain,app,stream,window_start,window_end,sessions,sessions_started,push_seconds,\
@@ -300,7 +300,7 @@ pub async fn report_push_duration(
     match format {
         Format::Csv => {
             let report = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, &moment, None);
-            let lines = background::stream(lines(report, timing));
+            let lines = low_priority_runtime::stream(lines(report, timing));
             let location = (CONTENT_LOCATION, format!("{location}&format=csv"));
             Ok(csv_answer(&asked.scope).insert_header(location).streaming(lines.map_err(ApiError::from)))
         }

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::json;
 use streamtally::platform::clock;
-use streamtally::query::silence::count_never_heard;
+use streamtally::query::inactivity::count_never_heard;
 
 use super::browser::Browser;
 use crate::certificates::{Authority, Files};

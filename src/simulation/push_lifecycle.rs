@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::habits::Habits;
+use super::duration_profile::Habits;
 
 /// What a message tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,7 +116,7 @@ impl Iterator for Life {
 mod tests {
     use std::collections::HashSet;
 
-    use super::super::habits::USUAL;
+    use super::super::duration_profile::USUAL;
     use super::*;
 
     #[test]

@@ -1,6 +1,6 @@
 //! The demo's streams.
 
-use crate::simulation::habits::{Habits, USUAL};
+use crate::simulation::duration_profile::{Habits, USUAL};
 
 /// A kind of streams: application, names, and how they behave.
 struct Kind {
