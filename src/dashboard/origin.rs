@@ -11,7 +11,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, ResponseError};
 
 use super::error::PageError;
-use crate::http::cross_origin::origin_beyond;
+use crate::http::cross_origin::removed_origin;
 use crate::http::external_url;
 
 pub async fn reject_other_origins(
@@ -29,7 +29,7 @@ fn is_from_same_origin(request: &HttpRequest) -> bool {
     if let Some(site) = request.headers().get("sec-fetch-site") {
         return site == "same-origin" || site == "none";
     }
-    let Some(origin) = origin_beyond(request) else { return true };
+    let Some(origin) = removed_origin(request) else { return true };
     let asked = external_url::host(request).unwrap_or_default();
     origin.to_str().is_ok_and(|origin| is_origin_of(origin, asked))
 }

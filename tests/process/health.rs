@@ -34,7 +34,7 @@ fn a_ready_service_is_told_by_status_zero_from_wherever_it_is_known_to_listen() 
         (status, printed.as_str()),
         (
             0,
-            "the service is ready\ndatabase: answers\nclock: agrees with the database's\nfolding: goes on\nspool: empty\n"
+            "the service is ready\ndatabase: reachable\nclock: in sync with the database\nfolding: running\nspool: empty\n"
         )
     );
     // As in a container: on every address, and with a proxy for what is elsewhere.

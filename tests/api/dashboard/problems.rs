@@ -28,7 +28,7 @@ async fn a_wrong_key_is_named_with_its_domain_its_reason_and_the_fix() {
     assert!(page.contains("signature mismatch") && page.contains("another key is set at the provider"), "{page}");
     assert!(page.contains("&lt;b&gt;room&lt;/b&gt;") && page.contains("not a notification"), "{page}");
     assert!(page.contains("wrong path") && page.contains("Compare the callback URL"), "{page}");
-    assert!(page.contains("<dt>Lag</dt>") && page.contains("answers"), "{page}");
+    assert!(page.contains("<dt>Lag</dt>") && page.contains("reachable"), "{page}");
 
     let bound = app.make_token(&["read"], Some(&["push.other.example.com"])).await;
     let page = Browser::signed_in(&app, &bound).await.page("/dashboard/problems").await;
