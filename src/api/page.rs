@@ -51,7 +51,7 @@ impl<T: Serialize + DeserializeOwned> PageRequest<T> {
         let after = cursor.and_then(|cursor| {
             let after = sealer.as_ref().and_then(|sealer| sealer.open(&bound_to, &cursor));
             if after.is_none() {
-                query.refuse("cursor", "is not a cursor of this list with these filters");
+                query.reject("cursor", "is not a cursor of this list with these filters");
             }
             after
         });

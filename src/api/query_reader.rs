@@ -36,14 +36,14 @@ impl FromQuery for NoParameters {
 pub fn read_filter<F: Filter>(query: &mut QueryReader) -> F {
     let filter = F::read(query);
     if filter.period().is_some_and(|(from, to)| from >= to) {
-        query.refuse("to", "must be later than from");
+        query.reject("to", "must be later than from");
     }
     filter
 }
 
 impl Parameters for QueryReader {
     fn get<T: Parameter>(&mut self, name: &str) -> Option<T> {
-        self.value(name, &T::expected(), T::read)
+        self.parse(name, &T::expected(), T::read)
     }
 }
 
@@ -65,7 +65,7 @@ impl QueryReader {
             match (decode(name), decode(value)) {
                 (Some(name), Some(value)) => reader.add(name, value),
                 (name, _) => {
-                    reader.refuse(name.as_deref().unwrap_or("?"), "is not UTF-8 or contains control characters")
+                    reader.reject(name.as_deref().unwrap_or("?"), "is not UTF-8 or contains control characters")
                 }
             }
         }
@@ -87,7 +87,7 @@ impl QueryReader {
             };
             match text.filter(|text| !text.chars().chain(name.chars()).any(char::is_control)) {
                 Some(text) => reader.add(name, text),
-                None => reader.refuse(&name, "must be a string without control characters"),
+                None => reader.reject(&name, "must be a string without control characters"),
             }
         }
         reader
@@ -104,7 +104,7 @@ impl QueryReader {
 
     fn add(&mut self, name: String, value: String) {
         if self.parameters.iter().any(|(known, _)| *known == name) {
-            self.refuse(&name, "is given more than once");
+            self.reject(&name, "is given more than once");
         } else {
             self.parameters.push((name, value));
         }
@@ -119,55 +119,55 @@ impl QueryReader {
     }
 
     /// Records an invalid parameter.
-    pub fn refuse(&mut self, name: &str, reason: impl Into<String>) {
+    pub fn reject(&mut self, name: &str, reason: impl Into<String>) {
         let name: String = name.chars().take(100).collect();
         self.invalid.push(InvalidParameter { name, reason: reason.into() });
     }
 
     /// An optional string of 1 to [`MAX_TEXT`] characters.
-    pub fn text(&mut self, name: &str) -> Option<String> {
-        self.text_of_at_most(name, MAX_TEXT)
+    pub fn string(&mut self, name: &str) -> Option<String> {
+        self.string_of_at_most(name, MAX_TEXT)
     }
 
     /// An optional cursor of 1 to [`MAX_CURSOR`] characters.
     pub(crate) fn cursor(&mut self) -> Option<String> {
-        self.text_of_at_most("cursor", MAX_CURSOR)
+        self.string_of_at_most("cursor", MAX_CURSOR)
     }
 
-    fn text_of_at_most(&mut self, name: &str, most: usize) -> Option<String> {
+    fn string_of_at_most(&mut self, name: &str, most: usize) -> Option<String> {
         let at = self.parameters.iter().position(|(given, _)| given == name)?;
         let (_, value) = self.parameters.swap_remove(at);
         if value.is_empty() {
-            self.refuse(name, "is empty");
+            self.reject(name, "is empty");
             return None;
         }
         if value.chars().count() > most {
-            self.refuse(name, format!("has more than {most} characters"));
+            self.reject(name, format!("has more than {most} characters"));
             return None;
         }
         Some(value)
     }
 
     /// An optional parameter, parsed by `read`.
-    pub fn value<T>(&mut self, name: &str, expected: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        let text = self.text(name)?;
+    pub fn parse<T>(&mut self, name: &str, expected: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let text = self.string(name)?;
         let value = read(&text);
         if value.is_none() {
-            self.refuse(name, format!("must be {expected}"));
+            self.reject(name, format!("must be {expected}"));
         }
         value
     }
 
-    pub fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
+    pub fn one_of<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
         let expected = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
-        self.value(name, &format!("one of {expected}"), |text| {
+        self.parse(name, &format!("one of {expected}"), |text| {
             words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
         })
     }
 
     pub fn integer(&mut self, name: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
         let expected = format!("an integer from {} to {}", range.start(), range.end());
-        self.value(name, &expected, |text| text.parse().ok().filter(|number| range.contains(number)))
+        self.parse(name, &expected, |text| text.parse().ok().filter(|number| range.contains(number)))
     }
 
     /// The remaining parameters in a fixed order. Cursors are bound to them.
@@ -180,9 +180,9 @@ impl QueryReader {
 
     /// # Errors
     /// [`ApiError::Invalid`], which names every invalid and every unknown parameter.
-    pub fn finish(mut self) -> Result<(), ApiError> {
+    pub fn reject_unknown(mut self) -> Result<(), ApiError> {
         for (name, _) in std::mem::take(&mut self.parameters) {
-            self.refuse(&name, "is not a parameter of this operation");
+            self.reject(&name, "is not a parameter of this operation");
         }
         if self.invalid.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.invalid)) }
     }

@@ -39,7 +39,7 @@ impl FromQuery for LivePage {
     fn from_query(query: &mut QueryReader) -> Self {
         query.forget_empty();
         let page = PageRequest::from_query(query);
-        Self { page, domain: query.text("domain"), app: query.text("app"), search: query.text("search") }
+        Self { page, domain: query.string("domain"), app: query.string("app"), search: query.string("search") }
     }
 }
 

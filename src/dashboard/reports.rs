@@ -52,11 +52,11 @@ pub struct ReportsPage {
 impl FromQuery for ReportsPage {
     fn from_query(query: &mut QueryReader) -> Self {
         query.forget_empty();
-        let month = query.value("month", "a month such as 2026-10, of the years 1970 to 2099", |text| {
+        let month = query.parse("month", "a month such as 2026-10, of the years 1970 to 2099", |text| {
             let month = NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok();
             month.filter(|month| (1970..2100).contains(&month.year()))
         });
-        let mut text = |name: &str, default: &str| query.text(name).unwrap_or_else(|| default.to_owned());
+        let mut text = |name: &str, default: &str| query.string(name).unwrap_or_else(|| default.to_owned());
         Self {
             month,
             time_zone: text("time_zone", "UTC"),
@@ -147,7 +147,7 @@ fn read(page: &ReportsPage, visitor: &Visitor) -> Result<PushDurationQuery, Page
     let members = page.parameters().into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect();
     let mut reader = QueryReader::of_members(ROOT, members);
     let mut query = PushDurationQuery::read(&mut reader);
-    reader.finish()?;
+    reader.reject_unknown()?;
     query.asked.scope.visible_domains = visitor.principal.visible_domains().map(<[String]>::to_vec);
     Ok(query)
 }

@@ -32,7 +32,7 @@ pub struct SearchPage {
 impl FromQuery for SearchPage {
     fn from_query(query: &mut QueryReader) -> Self {
         query.forget_empty();
-        Self { text: query.text("text") }
+        Self { text: query.string("text") }
     }
 }
 

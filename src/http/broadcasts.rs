@@ -105,12 +105,12 @@ impl FromQuery for ListBroadcastsQuery {
     fn from_query(query: &mut QueryReader) -> Self {
         let page = PageRequest::from_query(query);
         let stream_id = query.get::<Uuid>("stream_id");
-        let (domain, app, stream) = (query.text("domain"), query.text("app"), query.text("stream"));
+        let (domain, app, stream) = (query.string("domain"), query.string("app"), query.string("stream"));
         let stream_id = match (stream_id, domain, app, stream) {
             (Some(stream_id), None, None, None) => stream_id,
             (None, Some(domain), Some(app), Some(stream)) => StreamKey { domain, app, stream }.id().0,
             _ => {
-                query.refuse("stream_id", "is required unless domain, app and stream are given");
+                query.reject("stream_id", "is required unless domain, app and stream are given");
                 Uuid::nil()
             }
         };

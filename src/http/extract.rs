@@ -220,6 +220,6 @@ impl<T: FromQuery> FromRequest for Query<T> {
         };
         let mut reader = QueryReader::new(request.path(), request.query_string(), state.sealer.clone());
         let parameters = T::from_query(&mut reader);
-        ready(reader.finish().map(|()| Self(parameters)))
+        ready(reader.reject_unknown().map(|()| Self(parameters)))
     }
 }

@@ -91,7 +91,7 @@ impl FromQuery for GetLiveQuery {
         Self {
             filter: read_filter(query),
             group_by: query
-                .word("group_by", &[("domain", Grouping::Domain), ("domain,app", Grouping::DomainAndApp)])
+                .one_of("group_by", &[("domain", Grouping::Domain), ("domain,app", Grouping::DomainAndApp)])
                 .unwrap_or(Grouping::Whole),
         }
     }

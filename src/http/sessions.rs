@@ -66,7 +66,7 @@ impl FromQuery for ListSessionsQuery {
         let page = PageRequest::from_query(query);
         Self {
             filter: read_filter(query),
-            newest_first: query.word("sort", &[("-started_at", true), ("started_at", false)]).unwrap_or(true),
+            newest_first: query.one_of("sort", &[("-started_at", true), ("started_at", false)]).unwrap_or(true),
             include_total: query.get("include_total").unwrap_or(false),
             page,
         }

@@ -110,7 +110,7 @@ impl FromQuery for ConcurrencyQuery {
         let step_seconds = read_step(query).unwrap_or(i64::MAX);
         let seconds = (asked.scope.to - asked.scope.from).num_seconds();
         if seconds / step_seconds > MAX_POINTS {
-            query.refuse("step", format!("makes more than {MAX_POINTS} points of this period"));
+            query.reject("step", format!("makes more than {MAX_POINTS} points of this period"));
         }
         Self { asked, step_seconds }
     }

@@ -32,20 +32,20 @@ impl Asked {
     /// Invalid bounds become an empty period; the reader rejects the request later.
     pub(crate) fn read(query: &mut QueryReader) -> Self {
         let expected = "the name of a time zone in the IANA database, such as Europe/Berlin";
-        let time_zone = query.value("time_zone", expected, |text| text.parse().ok()).unwrap_or(Tz::UTC);
+        let time_zone = query.parse("time_zone", expected, |text| text.parse().ok()).unwrap_or(Tz::UTC);
         let (from, to) = (read_bound(query, "from", time_zone), read_bound(query, "to", time_zone));
         if let (Some(from), Some(to)) = (from, to)
             && from >= to
         {
-            query.refuse("to", "must be later than from");
+            query.reject("to", "must be later than from");
         }
         let scope = Scope {
             from: from.unwrap_or_default(),
             to: to.unwrap_or_default(),
             visible_domains: None,
-            domain: query.text("domain"),
-            app: query.text("app"),
-            stream: query.text("stream"),
+            domain: query.string("domain"),
+            app: query.string("app"),
+            stream: query.string("stream"),
             renditions: query.get("renditions").unwrap_or(Renditions::Exclude),
         };
         Self { scope, time_zone, as_of: query.get::<DateTime<Utc>>("as_of") }
@@ -55,12 +55,12 @@ impl Asked {
 /// A whole second, or the start of a date in the time zone.
 fn read_bound(query: &mut QueryReader, name: &str, zone: Tz) -> Option<DateTime<Utc>> {
     if !query.has(name) {
-        query.refuse(name, "is missing");
+        query.reject(name, "is missing");
         return None;
     }
     let expected = "a date such as 2026-01-31, or a whole second with an offset such as 2026-01-31T08:00:00Z, of the \
                     years 1970 to 2099; write a plus sign as %2B";
-    query.value(name, expected, |text| {
+    query.parse(name, expected, |text| {
         let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == "2026-01-31".len());
         let time = match date {
             Some(date) => begin_of_date(zone, date).and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
@@ -73,8 +73,8 @@ fn read_bound(query: &mut QueryReader, name: &str, zone: Tz) -> Option<DateTime<
 pub(crate) fn read_layout(query: &mut QueryReader, time_zone: Tz) -> Layout {
     Layout {
         time_zone,
-        window: query.word("window", &WINDOWS).unwrap_or(Division::Whole),
-        group_by: query.word("group_by", &GROUPS).unwrap_or(DOMAINS),
+        window: query.one_of("window", &WINDOWS).unwrap_or(Division::Whole),
+        group_by: query.one_of("group_by", &GROUPS).unwrap_or(DOMAINS),
     }
 }
 
@@ -87,10 +87,10 @@ pub(crate) fn read_step(query: &mut QueryReader) -> Option<i64> {
         (step == TimeDelta::minutes(minutes) && (1..=24 * 60).contains(&minutes)).then_some(minutes * 60)
     };
     if !query.has("step") {
-        query.refuse("step", "is missing");
+        query.reject("step", "is missing");
         return None;
     }
-    query.value("step", expected, read)
+    query.parse("step", expected, read)
 }
 
 const WINDOWS: [(&str, Division); 4] =

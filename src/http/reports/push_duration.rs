@@ -165,7 +165,7 @@ pub struct FormatParameters {
 }
 
 pub(crate) fn read_format(query: &mut QueryReader) -> Option<Format> {
-    query.word("format", &[("json", Format::Json), ("csv", Format::Csv)])
+    query.one_of("format", &[("json", Format::Json), ("csv", Format::Csv)])
 }
 
 /// The format that the caller prefers by `Accept`.
@@ -242,7 +242,7 @@ impl FromQuery for ReportQuery {
         let format = read_format(query);
         let pages = query.has("limit") || query.has("cursor");
         if pages && format == Some(Format::Csv) {
-            query.refuse("format", "csv has no pages: omit limit and cursor");
+            query.reject("format", "csv has no pages: omit limit and cursor");
         }
         Self { format, pages, page: PageRequest::from_query(query), report: PushDurationQuery::read(query) }
     }

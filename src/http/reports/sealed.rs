@@ -205,7 +205,7 @@ pub async fn seal(
 ) -> Result<SealedReportRow, ApiError> {
     let mut reader = QueryReader::of_members("/v1/sealed-reports", members);
     let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
-    reader.finish()?;
+    reader.reject_unknown()?;
     let (timing, answer_at) = (Timing::begin(Kind::SealedReport), Instant::now() + SEALING_TIMEOUT);
     let share = state.sealings.try_take(principal)?;
     asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
@@ -503,7 +503,7 @@ pub async fn differences(
     members.remove("as_of");
     let mut reader = QueryReader::of_members("/v1/sealed-reports", members);
     let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
-    reader.finish()?;
+    reader.reject_unknown()?;
     asked.scope.visible_domains.clone_from(&sealed.visible_domains);
     let moment = super::close(state, place.as_ref().map(|place| place.as_of)).await?;
     let after = place.map(|place| place.after);
