@@ -1,8 +1,7 @@
 //! Settings: flags, then environment variables, then a TOML file, then defaults.
 //!
-//! The file's values become the defaults of the command line, so that each setting has one name, one parser and one
-//! description. Secrets are read from the environment or the data folder alone: a flag could be seen by everyone on
-//! the machine.
+//! The values of the file become the defaults of the command line, so that each setting has one name, one parser and one
+//! description. Secrets come only from the environment or the data folder: everyone on the machine can see flags.
 
 mod file;
 mod limits;
@@ -34,124 +33,119 @@ use crate::telemetry::LogFormat;
 
 pub use file::with_file;
 
-/// The file of the data folder that keeps the administrator's token.
+/// The file in the data folder with the administrator's token.
 pub const ADMIN_TOKEN_FILE: &str = "admin-token";
 
 /// A part of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Role {
-    /// Receives callbacks.
+    /// Accepts callbacks.
     Receiver,
     /// Folds the log into sessions.
     Reconciler,
-    /// Answers queries and administration.
+    /// Serves the API and the dashboard.
     Api,
 }
 
 impl Role {
-    /// Every role.
     pub const ALL: [Self; 3] = [Self::Receiver, Self::Reconciler, Self::Api];
 }
 
-/// Headings that settings stand under in --help.
+/// Headings of settings in --help.
 const DATA: &str = "Database and secrets";
 const NETWORK: &str = "Network";
-const BELIEF: &str = "What is believed";
-const SESSIONS: &str = "When sessions end";
-const KEEPING: &str = "What is kept, and for how long";
+const ADMISSION: &str = "Authentication and quarantine";
+const SESSIONS: &str = "Ends of sessions";
+const STORAGE: &str = "Storage and retention";
 const LOGS: &str = "Logs and traces";
 
-/// Where an installation's data are. What every command but the simplest needs.
+/// The location of an installation.
 #[allow(clippy::doc_markdown, reason = "shown as it is by --help")]
 #[derive(Debug, Clone, Args)]
 pub struct InstallationOptions {
-    /// TOML file with settings, named as the flags are, with underscores
+    /// TOML file with settings, named like the flags, with underscores
     #[arg(long, help_heading = DATA, env = "STREAMTALLY_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// PostgreSQL 15 or later, as postgres://USER:PASSWORD@HOST:PORT/DATABASE; a private server when unset
+    /// PostgreSQL 15 or later, as postgres://USER:PASSWORD@HOST:PORT/DATABASE. Unset: a private server
     #[arg(long, help_heading = DATA, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<SecretString>,
 
-    /// Folder for the private database and secrets; /var/lib/streamtally for root, else the XDG data folder
+    /// Folder for the private database and secrets. Default: /var/lib/streamtally for root, otherwise the XDG data folder
     #[arg(long, help_heading = DATA, env = "STREAMTALLY_DATA_DIR", value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 
-    /// Folder of PostgreSQL's programs, for the private database; searched for when unset
+    /// Folder of the PostgreSQL programs, for the private database. Unset: searched
     #[arg(long, help_heading = DATA, env = "STREAMTALLY_PG_BIN", value_name = "FOLDER")]
     pub pg_bin: Option<PathBuf>,
 }
 
-/// What is asked of a message's times.
+/// Limits on the times of a callback.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct AdmissionOptions {
-    /// How long after its expiry a signature still counts; later messages are quarantined
-    #[arg(long, help_heading = BELIEF, env = "STREAMTALLY_SIGNATURE_GRACE", default_value = "10m", value_parser = duration, value_name = "DURATION")]
+    /// How long after its expiry a signature still counts. Later callbacks are quarantined
+    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_SIGNATURE_GRACE", default_value = "10m", value_parser = duration, value_name = "DURATION")]
     pub signature_grace: TimeDelta,
 
-    /// How far in the future a signature's expiry may lie; messages beyond are refused
-    #[arg(long, help_heading = BELIEF, env = "STREAMTALLY_SIGNATURE_MAX_FUTURE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
+    /// Maximum time from receipt to the expiry of a signature. Callbacks beyond it are rejected
+    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_SIGNATURE_MAX_FUTURE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
     pub signature_max_future: TimeDelta,
 
-    /// How long before its signature's expiry a push may have started; other starts are quarantined
-    #[arg(long, help_heading = BELIEF, env = "STREAMTALLY_START_WINDOW_BEFORE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
+    /// Maximum time from the start of a push to the expiry of its signature. Other starts are quarantined
+    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_START_WINDOW_BEFORE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
     pub start_window_before: TimeDelta,
 
-    /// How long after its signature's expiry a push may start; other starts are quarantined
-    #[arg(long, help_heading = BELIEF, env = "STREAMTALLY_START_WINDOW_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
+    /// How long after the expiry of its signature a push may start. Other starts are quarantined
+    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_START_WINDOW_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
     pub start_window_after: TimeDelta,
 
-    /// How long after its first use a signature may be used by one other push, as for two that end in one second
-    #[arg(long, help_heading = BELIEF, env = "STREAMTALLY_SIGNATURE_SHARING_WINDOW", default_value = "10s", value_parser = duration, value_name = "DURATION")]
+    /// How long after its first use one other push may use the same signature, as when two pushes end in the same second
+    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_SIGNATURE_SHARING_WINDOW", default_value = "10s", value_parser = duration, value_name = "DURATION")]
     pub signature_sharing_window: TimeDelta,
 
-    /// How far back a push may have started whose start was never received; ends beyond are quarantined
-    #[arg(long, help_heading = BELIEF, env = "STREAMTALLY_MISSING_START_LIMIT", default_value = "30d", value_parser = duration, value_name = "DURATION")]
+    /// Maximum age of a push whose start was never received. Ends of older pushes are quarantined
+    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_MISSING_START_LIMIT", default_value = "30d", value_parser = duration, value_name = "DURATION")]
     pub missing_start_limit: TimeDelta,
 }
 
-/// How far clocks may be off.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ClockOptions {
-    /// How far the clocks of this machine and the database may differ; beyond that no report is made and nothing is deleted
+    /// Maximum difference of the clocks of this machine and the database. Beyond it, reports fail and nothing is deleted
     #[arg(long, help_heading = DATA, env = "STREAMTALLY_CLOCK_TOLERANCE", default_value = "1m", value_parser = duration_of_clock, value_name = "DURATION")]
     pub clock_tolerance: TimeDelta,
 }
 
-/// How the service runs.
+/// Settings of the service.
 #[allow(clippy::doc_markdown, reason = "shown as it is by --help")]
 #[derive(Debug, Clone, Args)]
 pub struct ServeOptions {
-    /// Where it is spoken to.
     #[command(flatten)]
     pub listening: ListenOptions,
 
-    /// Private key of the certificate, in PEM, not encrypted
+    /// Private key of the certificate: PEM, unencrypted
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
-    /// Limits on callers.
     #[command(flatten)]
     pub limits: LimitOptions,
 
-    /// Origins whose pages may ask the query API, separated by commas, or * for all; none when unset
+    /// Origins whose pages may call the query API (CORS), separated by commas; * for all. Unset: none
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_CORS_ORIGINS", value_delimiter = ',', value_parser = origin, value_name = "ORIGINS")]
     pub cors_origins: Vec<String>,
 
-    /// Proxies that may say by Forwarded or X-Forwarded-For, -Proto and -Host where a request comes from, and by which URL:
-    /// addresses or networks such as 10.0.0.0/8, separated by commas; none when unset
+    /// Proxies whose Forwarded or X-Forwarded-For, -Proto and -Host headers are trusted: addresses or networks such as
+    /// 10.0.0.0/8, separated by commas. Unset: none
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, value_name = "NETWORKS")]
     pub trusted_proxies: Vec<IpNet>,
 
-    /// A replica that queries go to; the same database when unset
+    /// Replica for queries. Unset: the same database
     #[arg(long, help_heading = DATA, env = "STREAMTALLY_READ_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub read_database_url: Option<SecretString>,
 
-    /// How far clocks may be off.
     #[command(flatten)]
     pub clock: ClockOptions,
 
-    /// Parts of the service that this process runs, separated by commas
+    /// Roles of this process, separated by commas
     #[arg(
         long,
         env = "STREAMTALLY_ROLES",
@@ -161,52 +155,51 @@ pub struct ServeOptions {
     )]
     pub roles: Vec<Role>,
 
-    /// Settings of admission.
     #[command(flatten)]
     pub admission: AdmissionOptions,
 
-    /// How long a session may be live before it is shown as unconfirmed
+    /// Show a session as unconfirmed after it has been live this long
     #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_UNCONFIRMED_AFTER", default_value = "12h", value_parser = duration, value_name = "DURATION")]
     pub unconfirmed_after: TimeDelta,
 
-    /// How long a later push of a stream must last to end an earlier one whose end was not received
+    /// How long a later push of a stream must last to end an earlier one without an end callback
     #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_SUPERSEDE_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
     pub supersede_after: TimeDelta,
 
-    /// How long a session may be live before it is taken to be over; for as long as it likes when unset
+    /// End a session automatically after it has been live this long. Unset: no limit
     #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_CLOSE_UNCONFIRMED_AFTER", value_parser = duration, value_name = "DURATION")]
     pub close_unconfirmed_after: Option<TimeDelta>,
 
-    /// How long the event log is kept, at least 31 days; then it is dropped by whole months. For ever when unset
-    #[arg(long, help_heading = KEEPING, env = "STREAMTALLY_KEEP_EVENTS", value_parser = duration_of_events, value_name = "DURATION")]
+    /// Retention of the event log, at least 31 days; whole months are dropped. Unset: no limit
+    #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_KEEP_EVENTS", value_parser = duration_of_events, value_name = "DURATION")]
     pub keep_events: Option<TimeDelta>,
 
-    /// How long addresses and user_args are kept, at least 1 day, and no longer than events. As long as those when unset
-    #[arg(long, help_heading = KEEPING, env = "STREAMTALLY_KEEP_PERSONAL", value_parser = duration_of_personal, value_name = "DURATION")]
+    /// Retention of IP addresses and user_args, at least 1 day and not longer than that of events. Unset: that of events
+    #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_KEEP_PERSONAL", value_parser = duration_of_personal, value_name = "DURATION")]
     pub keep_personal: Option<TimeDelta>,
 
-    /// Further parameters of push URLs whose values are credentials, separated by commas
-    #[arg(long, help_heading = KEEPING, env = "STREAMTALLY_MASK_PARAMETERS", value_delimiter = ',', value_name = "NAMES")]
+    /// Additional parameters of push URLs whose values are masked, separated by commas
+    #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_MASK_PARAMETERS", value_delimiter = ',', value_name = "NAMES")]
     pub mask_parameters: Vec<String>,
 
-    /// Received messages that may wait for the database before others are answered 503
-    #[arg(long, help_heading = KEEPING, env = "STREAMTALLY_QUEUE_CAPACITY", default_value = "65536", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "MESSAGES")]
+    /// Maximum number of callbacks that wait in memory for the database. Others are answered 503
+    #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_QUEUE_CAPACITY", default_value = "65536", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "MESSAGES")]
     pub queue_capacity: u32,
 
-    /// MiB of the data folder that received messages may take while the database is away; beyond that they are answered 503
-    #[arg(long, help_heading = KEEPING, env = "STREAMTALLY_SPOOL_CAPACITY", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..=1_048_576), value_name = "MEBIBYTES")]
+    /// Maximum size of the spool in the data folder, in MiB, while the database is unreachable. Others are answered 503
+    #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_SPOOL_CAPACITY", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..=1_048_576), value_name = "MEBIBYTES")]
     pub spool_capacity: u32,
 
-    /// Base address of a collector that traces are sent to, by OTLP over HTTP (to /v1/traces below it); none when unset.
-    /// Credentials for it belong into the variable OTEL_EXPORTER_OTLP_HEADERS
+    /// Base URL of a collector for traces, by OTLP over HTTP (to /v1/traces below it). Unset: none. Pass credentials in
+    /// OTEL_EXPORTER_OTLP_HEADERS
     #[arg(long, help_heading = LOGS, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = collector, value_name = "URL")]
     pub otlp_endpoint: Option<Url>,
 
-    /// How log lines are written, on standard error
+    /// Format of log lines, which go to standard error
     #[arg(long, help_heading = LOGS, env = "STREAMTALLY_LOG_FORMAT", default_value = "pretty", value_enum)]
     pub log_format: LogFormat,
 
-    /// What is logged: error, warn, info, debug, trace, or directives of tracing's EnvFilter
+    /// Log level: error, warn, info, debug, trace, or directives of tracing's EnvFilter
     #[arg(
         long, help_heading = LOGS,
         env = "STREAMTALLY_LOG",
@@ -217,43 +210,36 @@ pub struct ServeOptions {
 }
 
 impl ServeOptions {
-    /// When an end is taken not to come any more.
     #[must_use]
     pub fn inference_rules(&self) -> InferencePolicy {
         InferencePolicy { supersede_after: self.supersede_after, close_unconfirmed_after: self.close_unconfirmed_after }
     }
 
-    /// How long what is kept.
-    ///
     /// # Errors
-    /// When events would be dropped while their signatures can still count: what these came with first must be known.
+    /// Events would be dropped while their signatures can still count. Replays could then not be detected.
     pub fn retention_rules(&self) -> anyhow::Result<retention::RetentionPolicy> {
         let AdmissionOptions { signature_grace, signature_max_future, .. } = self.admission;
         let (keep_events, keep_personal) = (self.keep_events, self.keep_personal);
         if keep_events.is_some_and(|kept| kept < signature_max_future + signature_grace + TimeDelta::days(1)) {
-            bail!("--keep-events must be a day longer than --signature-max-future and --signature-grace together");
+            bail!("--keep-events must be a day longer than --signature-max-future plus --signature-grace");
         }
         Ok(retention::RetentionPolicy { keep_events, keep_personal })
     }
 
-    /// The certificate to serve HTTPS with, if one is named.
-    ///
     /// # Errors
-    /// When it cannot be served, or only one of its two files is named. (Not for clap to say, which does not count what
-    /// the settings file names.)
+    /// The certificate is invalid, or only one of its two files is set. clap cannot check this: it ignores the settings file.
     pub fn certificate(&self) -> anyhow::Result<Option<Certificate>> {
         let files = match (self.listening.tls_cert.clone(), self.tls_key.clone()) {
             (None, None) => return Ok(None),
             (Some(certificate), Some(key)) => TlsFiles { certificate, key },
-            (Some(_), None) => bail!("--tls-cert needs --tls-key, the file of its private key"),
-            (None, Some(_)) => bail!("--tls-key needs --tls-cert, the file of its certificate"),
+            (Some(_), None) => bail!("--tls-cert requires --tls-key, the file of its private key"),
+            (None, Some(_)) => bail!("--tls-key requires --tls-cert, the file of its certificate"),
         };
         Certificate::load(files).context("cannot serve HTTPS").map(Some)
     }
 }
 
 impl AdmissionOptions {
-    /// These settings, for admission.
     #[must_use]
     pub fn limits(self) -> Limits {
         Limits {
@@ -267,10 +253,10 @@ impl AdmissionOptions {
     }
 }
 
-/// Reads a duration such as `600s`, `10m` or `1h 30m`; at most 10 years.
+/// Parses a duration such as `600s`, `10m` or `1h 30m`; at most 10 years.
 ///
 /// # Errors
-/// When it is none.
+/// The text is not a duration.
 pub fn duration(text: &str) -> Result<TimeDelta, String> {
     let duration = humantime::parse_duration(text)
         .map_err(|error| format!("{error}; write a number with its unit, such as 600s, 10m or 12h"))?;
@@ -300,26 +286,25 @@ fn at_least(days: i64, duration: TimeDelta) -> Result<TimeDelta, String> {
     Ok(duration)
 }
 
-/// An origin exactly as browsers write it, since they are compared as texts; or `*`.
+/// An origin exactly as browsers send it, because origins are compared as strings; or `*`.
 fn origin(text: &str) -> Result<String, String> {
     if text == "*" {
         return Ok(text.to_owned());
     }
     let url = Url::parse(text).ok();
     let url = url.filter(|url| ["http", "https"].contains(&url.scheme()) && !text.contains('*'));
-    let url = url.ok_or("an origin is written like https://wall.example.com or http://localhost:3000, or * for all")?;
+    let url = url.ok_or("write an origin like https://wall.example.com or http://localhost:3000, or * for all")?;
     let written = url.origin().ascii_serialization();
-    if written == text { Ok(written) } else { Err(format!("browsers write this origin as {written}")) }
+    if written == text { Ok(written) } else { Err(format!("browsers send this origin as {written}")) }
 }
 
-/// An address, or a network whose prefix covers all of its bits that are set. What is IPv4 is written as IPv4, since that
-/// is how peers are compared.
+/// An address, or a network without bits beyond its prefix. IPv4-mapped addresses are converted to IPv4, as those of peers.
 fn network(text: &str) -> Result<IpNet, String> {
     let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
     let network = address.or_else(|_| text.parse::<IpNet>());
-    let network = network.map_err(|_| "a proxy is written like 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32".to_owned())?;
+    let network = network.map_err(|_| "write a proxy like 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32".to_owned())?;
     if network.addr().to_canonical() != network.addr() {
-        return Err("write an IPv4-mapped network as the IPv4 network that it is".to_owned());
+        return Err("write an IPv4-mapped network as the IPv4 network".to_owned());
     }
     if network != network.trunc() {
         return Err(format!("write this network as {}, or a single address without a prefix", network.trunc()));
@@ -327,33 +312,33 @@ fn network(text: &str) -> Result<IpNet, String> {
     Ok(network)
 }
 
-/// Where the master keys are: in the environment, else in the data folder.
+/// The master keys from the environment, otherwise from the data folder.
 ///
 /// # Errors
-/// When one that is there is not 32 bytes in base64, or the data folder cannot be read.
+/// A key is not 32 bytes in base64, or the data folder is not readable.
 pub fn master_keys(data_dir: &DataDir) -> anyhow::Result<MasterKeys> {
     let [present, next] = ["STREAMTALLY_MASTER_KEY", "STREAMTALLY_NEXT_MASTER_KEY"].map(|name| {
         let key = std::env::var(name).ok().map(|text| MasterKey::from_base64(&text.into()).map(Arc::new));
-        key.transpose().with_context(|| format!("{name} cannot be used"))
+        key.transpose().with_context(|| format!("{name} is invalid"))
     });
     match (present?, next?) {
         (Some(present), next) => Ok(MasterKeys::Given { present, next }),
         (None, Some(_)) => {
-            bail!("STREAMTALLY_NEXT_MASTER_KEY is set, but STREAMTALLY_MASTER_KEY is not: set both, or use the files")
+            bail!("STREAMTALLY_NEXT_MASTER_KEY is set, but STREAMTALLY_MASTER_KEY is not; set both or use the files")
         }
         (None, None) => {
             let keys = MasterKeys::Files(data_dir.clone());
-            // What is wrong with it is told before a database is started.
+            // Report errors before a database is started.
             keys.present()?;
             Ok(keys)
         }
     }
 }
 
-/// The administrator's token, if there is one: from the environment, else from the data folder.
+/// The administrator's token from the environment, otherwise from the data folder.
 ///
 /// # Errors
-/// When it has fewer than 32 characters, or the data folder cannot be read.
+/// It has fewer than 32 characters, or the data folder is not readable.
 pub fn admin_token(data_dir: &DataDir) -> anyhow::Result<Option<SecretString>> {
     if let Ok(token) = std::env::var("STREAMTALLY_ADMIN_TOKEN") {
         if token.chars().count() < 32 || token.chars().any(|character| !character.is_ascii_graphic()) {
@@ -368,22 +353,23 @@ pub fn admin_token(data_dir: &DataDir) -> anyhow::Result<Option<SecretString>> {
     Ok(token)
 }
 
-/// A new administrator's token, kept in the data folder.
+/// Creates the administrator's token and stores it in the data folder.
 ///
 /// # Errors
-/// When the data folder cannot be used.
+/// The data folder is unusable.
 pub fn make_admin_token(data_dir: &DataDir) -> anyhow::Result<SecretString> {
     let token = crate::access::generate_token();
     data_dir.write_secret(ADMIN_TOKEN_FILE, token.expose_secret())?;
     Ok(token)
 }
 
-/// A collector's base address: without credentials, since flags and settings are shown.
+/// The base URL of a collector. Must not contain credentials: flags and settings are visible.
 fn collector(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
-    let url = url.ok_or("a collector's address is written like http://localhost:4318")?;
+    let url = url.ok_or("write the URL of a collector like http://localhost:4318")?;
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-        return Err("no credentials and no query: these belong into the variable OTEL_EXPORTER_OTLP_HEADERS".to_owned());
+        return Err("the URL must not contain credentials or a query; pass credentials in OTEL_EXPORTER_OTLP_HEADERS"
+            .to_owned());
     }
     Ok(url)
 }
@@ -393,17 +379,13 @@ mod tests {
     use super::{network, origin};
 
     #[test]
-    fn an_origin_is_written_as_browsers_do() {
+    fn an_origin_is_written_as_browsers_send_it() {
         for text in ["https://wall.example.com", "http://localhost:3000", "http://[::1]:8080", "*"] {
             assert_eq!(origin(text).as_deref(), Ok(text));
         }
         let wrong = ["https://wall.example.com/", "https://Wall.example.com", "https://wall.example.com:443"];
         for text in wrong.into_iter().chain(["https://me@wall.example.com", "https://wall.example.com?x"]) {
-            assert_eq!(
-                origin(text),
-                Err("browsers write this origin as https://wall.example.com".to_owned()),
-                "{text}"
-            );
+            assert_eq!(origin(text), Err("browsers send this origin as https://wall.example.com".to_owned()), "{text}");
         }
         for text in ["", "null", "wall.example.com", "https://", "https://*.example.com", "file:///x", " *"] {
             assert!(origin(text).is_err(), "{text}");
@@ -424,10 +406,10 @@ mod tests {
         for (text, words) in [
             ("10.1.2.3/8", "write this network as 10.0.0.0/8"),
             ("::ffff:10.0.0.0/104", "as the IPv4 network"),
-            ("10.0.0.0/33", "is written like"),
-            ("proxy.example.com", "is written like"),
-            ("10.0.0.1:80", "is written like"),
-            ("", "is written like"),
+            ("10.0.0.0/33", "write a proxy like"),
+            ("proxy.example.com", "write a proxy like"),
+            ("10.0.0.1:80", "write a proxy like"),
+            ("", "write a proxy like"),
         ] {
             assert!(network(text).is_err_and(|error| error.contains(words)), "{text}");
         }

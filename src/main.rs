@@ -30,7 +30,7 @@ const NOBODY_READS: u8 = 128 + 13;
 /// Prints what went wrong and why; causes that the text before has told already are left out. When nobody reads what is
 /// printed, nothing is wrong.
 fn fail(error: &anyhow::Error) -> ExitCode {
-    if matches!(error.downcast_ref(), Some(cli::PrintError::NobodyReads)) {
+    if matches!(error.downcast_ref(), Some(cli::PrintError::BrokenPipe)) {
         return ExitCode::from(NOBODY_READS);
     }
     let mut told = error.to_string();

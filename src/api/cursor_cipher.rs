@@ -1,6 +1,6 @@
-//! Sealing what callers hold for us: cursors, resume points, and who is signed in.
+//! Encrypts data that callers hold: cursors, resume points, and sign-in cookies.
 //!
-//! It tells its holder nothing, cannot be made up, and is bound to what it was given out for.
+//! The data is unreadable and cannot be forged, and is bound to its purpose.
 
 use std::fmt;
 
@@ -15,10 +15,10 @@ use sha2::{Digest, Sha256};
 
 const NONCE_BYTES: usize = 24;
 
-/// Seals under a key that all processes of an installation share.
+/// All processes of an installation share the key.
 ///
-/// What is equal is sealed alike, so that equal answers have equal bytes: the nonce is a code of what is sealed, which is
-/// as good as random, and comes again only with the same.
+/// Equal content gives equal ciphertext, so that equal responses have equal bytes: the nonce is an HMAC of the content, so it
+/// repeats only for the same content.
 #[derive(Clone)]
 pub struct CursorCipher {
     cipher: XChaCha20Poly1305,
@@ -32,10 +32,9 @@ impl fmt::Debug for CursorCipher {
 }
 
 impl CursorCipher {
-    /// Seals under this key.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
-        // What one key would do for both is kept apart by hashing.
+        // A derived key for the nonces, separate from the key of the cipher.
         let nonces = Sha256::new_with_prefix(b"nonces of cursors").chain_update(key).finalize();
         let nonces = KeyInit::new_from_slice(&nonces).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
         Self { cipher: XChaCha20Poly1305::new(&(*key).into()), nonces }

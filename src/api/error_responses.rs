@@ -1,16 +1,16 @@
-//! The error statuses that operations document, in the sets that they come in.
+//! Sets of error statuses that operations document.
 //!
-//! Which code comes with which status is added by `http::document`, from the errors themselves.
+//! `http::document` adds the codes of each status, from the errors themselves.
 #![allow(dead_code, reason = "only documents what `ApiError` answers")]
 
 use utoipa::IntoResponses;
 
 use crate::api::problem::Problem;
 
-/// Of every operation that asks for a token.
+/// Errors of every operation that requires a token.
 #[derive(IntoResponses)]
-pub enum Refusals {
-    /// A parameter or member is unknown or wrong; each is named.
+pub enum CommonErrors {
+    /// Parameters or members are unknown or invalid; `invalid_parameters` names each.
     #[response(status = 400, content_type = "application/problem+json")]
     Invalid(Problem),
     /// No valid token.
@@ -19,17 +19,17 @@ pub enum Refusals {
     /// The token lacks a scope.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
-    /// The token, or the service, has reached a limit on what is under way, which `detail` names.
+    /// The token or the service has reached a limit on concurrent requests; `detail` names it.
     #[response(
         status = 429,
         content_type = "application/problem+json",
         headers(("Retry-After" = u32, description = "Seconds to wait"))
     )]
     TooManyRequests(Problem),
-    /// A defect of the service.
+    /// The service failed.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
-    /// Not possible at the moment.
+    /// The service is temporarily unavailable.
     #[response(
         status = 503,
         content_type = "application/problem+json",
@@ -38,33 +38,32 @@ pub enum Refusals {
     Unavailable(Problem),
 }
 
-/// Of operations that are polled.
+/// For operations that clients poll.
 #[derive(IntoResponses)]
 pub enum Unchanged {
-    /// Nothing but `as_of` differs from the answer with the tag that was shown. No body.
-    #[response(status = 304, headers(("ETag" = String, description = "The same tag")))]
+    /// Only `as_of` differs from the response with the given ETag. No body.
+    #[response(status = 304, headers(("ETag" = String, description = "The same ETag")))]
     NotModified,
 }
 
-/// Of operations on one thing.
+/// For operations on one resource.
 #[derive(IntoResponses)]
-pub enum NotThere {
-    /// Nothing is there, or nothing that exists for the caller.
+pub enum NotFoundResponse {
+    /// Not found, or not visible to the token.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
 }
 
-/// Of operations that may clash with what is there.
 #[derive(IntoResponses)]
-pub enum Clash {
-    /// It clashes with what is there.
+pub enum ConflictResponse {
+    /// The request conflicts with the current state.
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(Problem),
 }
 
-/// Of operations with a body.
+/// For operations with a body.
 #[derive(IntoResponses)]
-pub enum TooLong {
+pub enum PayloadErrors {
     /// The body did not arrive in time.
     #[response(status = 408, content_type = "application/problem+json")]
     TooSlow(Problem),
@@ -73,13 +72,13 @@ pub enum TooLong {
     TooLarge(Problem),
 }
 
-/// Of receiving.
+/// Errors of callbacks.
 #[derive(IntoResponses)]
-pub enum CallbackRefusals {
-    /// Not a notification: bad JSON, a member repeated, or one that counts missing or malformed.
+pub enum CallbackErrors {
+    /// Not a valid callback: invalid JSON, a repeated member, or a required member that is missing or malformed.
     #[response(status = 400, content_type = "application/problem+json")]
     NotANotification(Problem),
-    /// Not verified; the same for every cause.
+    /// Not authenticated. The response is the same for every reason.
     #[response(status = 401, content_type = "application/problem+json")]
     NotVerified(Problem),
     /// The body did not arrive in time.
@@ -88,14 +87,14 @@ pub enum CallbackRefusals {
     /// The body is longer than 64 KiB, as sent or decoded.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(Problem),
-    /// The body has a `Content-Encoding` other than `gzip` and `deflate`.
+    /// The `Content-Encoding` is neither `gzip` nor `deflate`.
     #[response(
         status = 415,
         content_type = "application/problem+json",
-        headers(("Accept-Encoding" = String, description = "The encodings that are decoded"))
+        headers(("Accept-Encoding" = String, description = "The supported encodings"))
     )]
     UnsupportedEncoding(Problem),
-    /// Cannot be stored anywhere safely at the moment.
+    /// The callback cannot be stored now. Send it again.
     #[response(
         status = 503,
         content_type = "application/problem+json",

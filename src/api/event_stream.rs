@@ -1,4 +1,4 @@
-//! Changes as text of `text/event-stream`. Each is put into words once, for however many listeners.
+//! Changes as `text/event-stream`. Each change is serialized once for all listeners.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,27 +10,24 @@ use crate::api::views::SessionView;
 use crate::query::changes::{Changes, Positions};
 use crate::store::session::SessionRow;
 
-/// How many bytes a listener is sent at a time, give or take an event.
+/// Approximate size of a chunk in bytes.
 const PIECE_BYTES: usize = 32 * 1024;
 
-/// What resume points are bound to, so that no cursor of a list is one.
+/// Resume points are bound to it, so that cursors of lists are not accepted.
 const BOUND_TO: &str = "resume point of /v1/live/changes";
 
-/// Makes and reads resume points: sealed, as they tell how much is received for others.
+/// Resume points are encrypted: positions reveal how much is received for other domains.
 pub(crate) fn resume_point(sealer: &CursorCipher, positions: &Positions) -> String {
     sealer.seal(BOUND_TO, positions).unwrap_or_default()
 }
 
-/// The positions of a resume point, if it is one.
 pub(crate) fn read_resume_point(sealer: &CursorCipher, text: &str) -> Option<Positions> {
     sealer.open(BOUND_TO, text)
 }
 
-/// What changed on the way from one moment to a later one, ready to be told.
+/// The changes between two positions.
 pub(crate) struct Stretch {
-    /// The earlier moment.
     pub from: Positions,
-    /// The later moment.
     pub to: Positions,
     from_id: String,
     to_id: String,
@@ -45,11 +42,10 @@ struct Changed {
     words: [OnceLock<String>; 2],
 }
 
-/// What one listener is to be told.
+/// The filter of a listener.
 pub(crate) struct Wanted<'a> {
-    /// Whether a session is wanted, and may be seen.
+    /// Whether the listener wants a session and may see it.
     pub session: &'a dyn Fn(&SessionRow) -> bool,
-    /// Whether personal fields may be seen.
     pub personal: bool,
 }
 
@@ -62,11 +58,11 @@ impl Stretch {
         unconfirmed_after: TimeDelta,
     ) -> Self {
         let Changes { sessions, as_of } = changes;
-        let unsaid = |row| Changed { row, words: [OnceLock::new(), OnceLock::new()] };
+        let unserialized = |row| Changed { row, words: [OnceLock::new(), OnceLock::new()] };
         Self {
             from_id: resume_point(sealer, &from),
             to_id: resume_point(sealer, &to),
-            changed: sessions.into_iter().map(unsaid).collect(),
+            changed: sessions.into_iter().map(unserialized).collect(),
             from,
             to,
             as_of,
@@ -84,10 +80,10 @@ impl Stretch {
     }
 }
 
-/// A stretch that is being told to one listener.
+/// A stretch that is being sent to one listener.
 pub(crate) struct Telling {
     stretch: Arc<Stretch>,
-    /// How many of its sessions were told or passed over.
+    /// How many of its sessions were sent or skipped.
     passed: usize,
 }
 
@@ -96,9 +92,9 @@ impl Telling {
         Self { stretch, passed: 0 }
     }
 
-    /// The next events of it that are for this listener; empty after the last.
+    /// The next events for this listener; empty after the last.
     ///
-    /// Whoever resumes by the last one has seen the whole stretch; by another one, sees it again from its beginning.
+    /// A listener that resumes at the last event continues after the stretch; at another event, it gets the stretch again.
     pub(crate) fn next_piece(&mut self, wanted: &Wanted<'_>) -> Bytes {
         let stretch = &*self.stretch;
         let rest = stretch.changed.iter().enumerate().skip(self.passed);
@@ -118,7 +114,7 @@ impl Telling {
         text.into()
     }
 
-    /// Where whoever was told all of it has come to.
+    /// The position after the whole stretch.
     pub(crate) fn end(self) -> Positions {
         self.stretch.to.clone()
     }
@@ -126,8 +122,8 @@ impl Telling {
 
 /// A heartbeat that moves the listener's resume point.
 ///
-/// Firefox and several libraries take over an `id` only with an event that they dispatch, which an event without a data line
-/// is not: hence the empty data.
+/// Firefox and several libraries store an `id` only with an event that they dispatch, and they do not dispatch an event
+/// without a data line: hence the empty data.
 pub(crate) fn position_event(resume_point: &str) -> Bytes {
     format!(": still here\nevent: position\nid: {resume_point}\ndata:\n\n").into()
 }

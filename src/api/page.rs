@@ -1,7 +1,7 @@
 //! Pages: limits and cursors.
 //!
-//! A cursor says where the next page begins. It is sealed, so that it tells its holder nothing and cannot be made up, and
-//! bound to the path and the filters that it was given out with: with others it is refused, never guessed at.
+//! A cursor holds the start of the next page. It is encrypted and authenticated, and bound to the path and the filters of
+//! its request; with others it is rejected.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,7 +11,7 @@ use crate::api::cursor_cipher::CursorCipher;
 use crate::api::query_reader::QueryReader;
 use crate::query::Rows;
 
-/// The format of cursors. To be raised when it changes, so that old ones are refused.
+/// The format of cursors. Increase it with every change, so that old cursors are rejected.
 const VERSION: &str = "1";
 
 const DEFAULT_LIMIT: i64 = 50;
@@ -22,27 +22,26 @@ const MAX_LIMIT: i64 = 500;
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only documents what `PageRequest` reads")]
 pub struct PageParameters {
-    /// The most rows to give.
+    /// Maximum number of rows.
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u16>,
-    /// Where to go on: `next_cursor` of the page before, with the same filters.
+    /// `next_cursor` of the previous page. All filters must be the same.
     #[param(min_length = 1, max_length = 8192, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
 }
 
-/// Which page is asked for; `T` is the key of the last row before it.
+/// The requested page; `T` is the key of the last row before it.
 #[derive(Debug, Clone)]
 pub struct PageRequest<T> {
-    /// The most rows to give.
     pub limit: u16,
-    /// The last row of the page before; `None` on the first page.
+    /// The last row of the previous page; `None` for the first page.
     pub after: Option<T>,
     sealer: Option<CursorCipher>,
     bound_to: String,
 }
 
 impl<T: Serialize + DeserializeOwned> PageRequest<T> {
-    /// Reads `limit` and `cursor`. To be called before any filter is read, since the cursor is bound to all of them.
+    /// Parses `limit` and `cursor`. Call it before any filter is parsed: the cursor is bound to all of them.
     #[must_use]
     pub fn from_query(query: &mut QueryReader) -> Self {
         let limit = query.integer("limit", 1..=MAX_LIMIT).unwrap_or(DEFAULT_LIMIT);
@@ -52,7 +51,7 @@ impl<T: Serialize + DeserializeOwned> PageRequest<T> {
         let after = cursor.and_then(|cursor| {
             let after = sealer.as_ref().and_then(|sealer| sealer.open(&bound_to, &cursor));
             if after.is_none() {
-                query.refuse("cursor", "is not a cursor of this list with these filters");
+                query.reject("cursor", "is not a cursor of this list with these filters");
             }
             after
         });
@@ -74,7 +73,7 @@ impl<T: Serialize + DeserializeOwned> PageRequest<T> {
 }
 
 impl<T: Serialize + DeserializeOwned + Ord> PageRequest<T> {
-    /// The page of a short list that is at hand as a whole, in the order of its keys.
+    /// A page of a short list that is in memory, in the order of its keys.
     pub fn page_of_whole<Row, View>(
         &self,
         rows: Vec<Row>,

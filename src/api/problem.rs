@@ -1,4 +1,4 @@
-//! Every error that callers see: one type, one shape (`application/problem+json`, RFC 9457), one table of codes.
+//! Every error of the API: one type, one format (`application/problem+json`, RFC 9457), one table of codes.
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
@@ -18,197 +18,159 @@ use crate::store;
 use crate::telemetry::OnceASecond;
 use crate::telemetry::request_id;
 
-/// A limit that is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum QuotaError {
-    /// That of the caller's token.
     #[error("the token has reached its limit of {limit} {what}")]
-    OfToken {
-        /// What is limited.
-        what: &'static str,
-        /// How much of it a token may have.
-        limit: usize,
-    },
-    /// That of the service.
+    OfToken { what: &'static str, limit: usize },
     #[error("the service has reached its limit of {limit} {what}")]
-    InAll {
-        /// What is limited.
-        what: &'static str,
-        /// How much of it all tokens together may have.
-        limit: usize,
-    },
+    InAll { what: &'static str, limit: usize },
 }
 
-/// The encodings of bodies that are decoded.
+/// The accepted values of Content-Encoding.
 pub(crate) const ACCEPTED: &str = "gzip, deflate";
 
-/// A parameter or member that cannot be used.
+/// An invalid parameter or member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InvalidParameter {
-    /// Its name.
+    /// Name of the parameter or member.
     #[schema(example = "limit")]
     pub name: String,
-    /// Why it cannot be used.
+    /// Why it is invalid.
     #[schema(example = "must be an integer from 1 to 500")]
     pub reason: String,
 }
 
-/// Why a request is not answered as it was meant.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// Parameters or members cannot be used; each is named.
-    #[error("the request cannot be understood")]
+    #[error("the request is invalid")]
     Invalid(Vec<InvalidParameter>),
-    /// The body is not a notification.
     #[error(transparent)]
     NotANotification(#[from] ParseError),
-    /// The message was not shown to be genuine. The same for every cause.
-    #[error("the message was not verified")]
+    /// The same text for every reason, so that it helps no attacker.
+    #[error("the callback was not authenticated")]
     NotVerified,
-    /// No valid token.
-    #[error("a valid bearer token is needed")]
+    #[error("a valid bearer token is required")]
     Unauthenticated,
-    /// A valid token that may not do this.
-    #[error("the token does not have the scope `{}`", .0.as_str())]
+    #[error("the token lacks the scope `{}`", .0.as_str())]
     Forbidden(Scope),
-    /// Nothing is there, or nothing that exists for the caller.
-    #[error("there is no such {0}")]
+    /// It does not exist, or the caller may not see it.
+    #[error("{0} not found")]
     NotFound(&'static str),
-    /// The path is there, the method is not.
-    #[error("this path does not answer that method")]
+    #[error("the path does not support this method")]
     MethodNotAllowed(Vec<String>),
-    /// It clashes with what is there.
     #[error("{0}")]
     Conflict(String),
-    /// The body is longer than the limit.
     #[error("the body is longer than {0} bytes")]
     TooLarge(usize),
-    /// The body does not arrive.
     #[error("the body did not arrive in time")]
     TooSlow,
-    /// The body is encoded in a way that is not decoded.
-    #[error("the body has a Content-Encoding other than {ACCEPTED}")]
+    #[error("the Content-Encoding is not supported; supported are {ACCEPTED}")]
     UnsupportedEncoding,
-    /// A limit on what callers have under way is reached.
     #[error(transparent)]
     TooManyRequests(#[from] QuotaError),
-    /// It can be done later.
-    #[error("the service cannot do this at the moment")]
+    #[error("the service is temporarily unavailable; try again later")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The clocks of the service and its database do not agree.
-    #[error("no report can be made: {0}")]
+    #[error("reports are unavailable: {0}")]
     WrongClock(ClockError),
-    /// A defect of ours.
-    #[error("the service failed")]
+    #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// The kinds of problem.
+/// The code of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProblemCode {
-    /// Parameters or members cannot be used.
+    /// Parameters or members are invalid.
     InvalidRequest,
-    /// The body is not a notification.
+    /// The body is not a valid callback.
     NotANotification,
-    /// The message was not shown to be genuine.
+    /// The callback was not authenticated.
     NotVerified,
     /// No valid token.
     Unauthenticated,
     /// The token lacks a scope.
     Forbidden,
-    /// Nothing is there.
+    /// It does not exist, or the token may not see it.
     NotFound,
-    /// The path does not answer the method.
+    /// The path does not support the method.
     MethodNotAllowed,
-    /// It clashes with what is there.
+    /// The request conflicts with the current state.
     Conflict,
     /// The body is too long.
     TooLarge,
-    /// The body does not arrive.
+    /// The body did not arrive in time.
     TooSlow,
-    /// The body is encoded in a way that is not decoded.
+    /// The `Content-Encoding` is not supported.
     UnsupportedEncoding,
-    /// A limit on what callers have under way is reached.
+    /// A limit on concurrent requests is reached.
     TooManyRequests,
-    /// Not possible at the moment.
+    /// The service is temporarily unavailable.
     Unavailable,
-    /// A defect of the service.
+    /// The service failed.
     Internal,
 }
 
 /// The body of every error.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// A URN that names the kind of problem.
+    /// A URN of the kind of problem.
     #[serde(rename = "type")]
     #[schema(example = "urn:streamtally:problem:invalid_request")]
     kind: String,
-    /// The kind of problem, for people.
-    #[schema(example = "The request cannot be understood")]
+    /// A short summary of the kind of problem.
+    #[schema(example = "Invalid Request")]
     title: &'static str,
-    /// The HTTP status.
+    /// The HTTP status code.
     #[schema(minimum = 400, maximum = 599, example = 400)]
     status: u16,
     /// What is wrong with this request.
     detail: String,
     /// The kind of problem, for programs.
     pub(crate) code: ProblemCode,
-    /// With status 400, and then always: what cannot be used.
+    /// The invalid parameters and members. Present exactly if the status is 400.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     invalid_parameters: Vec<InvalidParameter>,
 }
 
 impl ProblemCode {
-    /// The word that is shown.
     pub(crate) fn word(self) -> String {
         serde_json::to_value(self).ok().and_then(|word| Some(word.as_str()?.to_owned())).unwrap_or_default()
     }
 }
 
-/// How many seconds to wait before asking again for what is not possible at the moment.
 const RETRY_AFTER_SECONDS: &str = "2";
 
 impl ApiError {
-    /// One parameter or member that cannot be used.
     pub fn invalid(name: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Invalid(vec![InvalidParameter { name: name.into(), reason: reason.into() }])
     }
 
-    /// The one table of codes: code, status, title.
+    /// The one table: code, status, title.
     fn kind(&self) -> (ProblemCode, StatusCode, &'static str) {
         use ProblemCode as Code;
         match self {
-            Self::Invalid(_) => (Code::InvalidRequest, StatusCode::BAD_REQUEST, "The request cannot be understood"),
-            Self::NotANotification(_) => {
-                (Code::NotANotification, StatusCode::BAD_REQUEST, "The body is not a notification")
-            }
-            Self::NotVerified => (Code::NotVerified, StatusCode::UNAUTHORIZED, "The message was not verified"),
-            Self::Unauthenticated => {
-                (Code::Unauthenticated, StatusCode::UNAUTHORIZED, "A valid bearer token is needed")
-            }
-            Self::Forbidden(_) => (Code::Forbidden, StatusCode::FORBIDDEN, "The token may not do this"),
-            Self::NotFound(_) => (Code::NotFound, StatusCode::NOT_FOUND, "Nothing is there"),
-            Self::MethodNotAllowed(_) => {
-                (Code::MethodNotAllowed, StatusCode::METHOD_NOT_ALLOWED, "The path does not answer this method")
-            }
-            Self::Conflict(_) => (Code::Conflict, StatusCode::CONFLICT, "It clashes with what is there"),
-            Self::TooLarge(_) => (Code::TooLarge, StatusCode::PAYLOAD_TOO_LARGE, "The body is too long"),
-            Self::TooSlow => (Code::TooSlow, StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"),
+            Self::Invalid(_) => (Code::InvalidRequest, StatusCode::BAD_REQUEST, "Invalid Request"),
+            Self::NotANotification(_) => (Code::NotANotification, StatusCode::BAD_REQUEST, "Invalid Callback"),
+            Self::NotVerified => (Code::NotVerified, StatusCode::UNAUTHORIZED, "Callback Not Authenticated"),
+            Self::Unauthenticated => (Code::Unauthenticated, StatusCode::UNAUTHORIZED, "Unauthenticated"),
+            Self::Forbidden(_) => (Code::Forbidden, StatusCode::FORBIDDEN, "Forbidden"),
+            Self::NotFound(_) => (Code::NotFound, StatusCode::NOT_FOUND, "Not Found"),
+            Self::MethodNotAllowed(_) => (Code::MethodNotAllowed, StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
+            Self::Conflict(_) => (Code::Conflict, StatusCode::CONFLICT, "Conflict"),
+            Self::TooLarge(_) => (Code::TooLarge, StatusCode::PAYLOAD_TOO_LARGE, "Body Too Large"),
+            Self::TooSlow => (Code::TooSlow, StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
             Self::UnsupportedEncoding => {
-                (Code::UnsupportedEncoding, StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body's encoding is not supported")
+                (Code::UnsupportedEncoding, StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Content-Encoding")
             }
-            Self::TooManyRequests(_) => {
-                (Code::TooManyRequests, StatusCode::TOO_MANY_REQUESTS, "Too many requests at a time")
-            }
+            Self::TooManyRequests(_) => (Code::TooManyRequests, StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"),
             Self::Unavailable(_) | Self::WrongClock(_) => {
-                (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, "Not possible at the moment")
+                (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
             }
-            Self::Internal(_) => (Code::Internal, StatusCode::INTERNAL_SERVER_ERROR, "The service failed"),
+            Self::Internal(_) => (Code::Internal, StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
         }
     }
 
-    /// The body of the answer.
     pub(crate) fn problem(&self) -> Problem {
         let (code, status, title) = self.kind();
         Problem {
@@ -254,7 +216,7 @@ impl ResponseError for ApiError {
                 error = &**source as &dyn std::error::Error,
                 "a request failed, and will again: this is a defect of the program or of its database; report it with this line"
             ),
-            // An outage fails all of them.
+            // At most once a second: an outage fails every request.
             Self::Unavailable(source) if UNAVAILABLE.is_due(clock::now()) => {
                 let error = &**source as &dyn std::error::Error;
                 tracing::error!(

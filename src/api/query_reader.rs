@@ -1,4 +1,4 @@
-//! Query strings, read strictly: every parameter that is unknown, repeated or wrong is named in one answer.
+//! Strict parsing of query strings: one response names every unknown, repeated or invalid parameter.
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
@@ -8,18 +8,18 @@ use crate::api::problem::{ApiError, InvalidParameter};
 use crate::model::filter::Filter;
 use crate::model::parameter::{Parameter, Parameters};
 
-/// The most characters of a parameter's text: those of the longest name.
+/// Maximum length of a parameter in characters: that of the longest name.
 pub const MAX_TEXT: usize = 512;
 
-/// The most characters of a cursor, which holds names of several bytes a character.
+/// Maximum length of a cursor, which holds names of several bytes per character.
 pub const MAX_CURSOR: usize = 8192;
 
-/// What a text is of, for the document: no control characters.
+/// For the API document: no control characters.
 pub const TEXT_PATTERN: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 
 /// Parameters that can be read from a query string.
 pub trait FromQuery: Sized {
-    /// Reads every parameter that there is. What cannot be read is noted by the reader, and refused after this returns.
+    /// Parses all parameters. The reader collects the errors and rejects the request after this returns.
     fn from_query(query: &mut QueryReader) -> Self;
 }
 
@@ -32,32 +32,31 @@ impl FromQuery for NoParameters {
     }
 }
 
-/// Reads a filter, whose period must not end before it begins.
+/// Parses a filter, whose period must not be empty.
 pub fn read_filter<F: Filter>(query: &mut QueryReader) -> F {
     let filter = F::read(query);
     if filter.period().is_some_and(|(from, to)| from >= to) {
-        query.refuse("to", "must lie after from");
+        query.reject("to", "must be later than from");
     }
     filter
 }
 
 impl Parameters for QueryReader {
     fn get<T: Parameter>(&mut self, name: &str) -> Option<T> {
-        self.value(name, &T::expected(), T::read)
+        self.parse(name, &T::expected(), T::read)
     }
 }
 
-/// Hands out the parameters of one query string, and notes what is wrong with them.
+/// The parameters of one query string, and the errors found so far.
 pub struct QueryReader {
     path: String,
-    /// Opens cursors; none where there are no pages.
+    /// Decrypts cursors; `None` for operations without pages.
     sealer: Option<CursorCipher>,
     parameters: Vec<(String, String)>,
     invalid: Vec<InvalidParameter>,
 }
 
 impl QueryReader {
-    /// Hands out the parameters of a query string.
     pub fn new(path: &str, query_string: &str, sealer: CursorCipher) -> Self {
         let mut reader =
             Self { path: path.to_owned(), sealer: Some(sealer), parameters: Vec::new(), invalid: Vec::new() };
@@ -65,14 +64,16 @@ impl QueryReader {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             match (decode(name), decode(value)) {
                 (Some(name), Some(value)) => reader.add(name, value),
-                (name, _) => reader.refuse(name.as_deref().unwrap_or("?"), "is not UTF-8, or holds control characters"),
+                (name, _) => {
+                    reader.reject(name.as_deref().unwrap_or("?"), "is not UTF-8 or contains control characters")
+                }
             }
         }
         reader
     }
 
-    /// Hands out the members of a body as if they stood in a query string: texts, or lists of texts, which are joined by
-    /// commas. What is null is left out.
+    /// Treats the members of a body as query parameters: strings, or arrays of strings, which are joined by commas. Null
+    /// members are ignored.
     pub fn of_members(path: &str, members: Map<String, Value>) -> Self {
         let mut reader = Self { path: path.to_owned(), sealer: None, parameters: Vec::new(), invalid: Vec::new() };
         for (name, value) in members {
@@ -86,95 +87,90 @@ impl QueryReader {
             };
             match text.filter(|text| !text.chars().chain(name.chars()).any(char::is_control)) {
                 Some(text) => reader.add(name, text),
-                None => reader.refuse(&name, "must be a text without control characters"),
+                None => reader.reject(&name, "must be a string without control characters"),
             }
         }
         reader
     }
 
-    /// Leaves out parameters without a value: forms of pages send what nobody filled in.
+    /// Removes empty parameters: HTML forms send empty fields.
     pub(crate) fn forget_empty(&mut self) {
         self.parameters.retain(|(_, value)| !value.is_empty());
     }
 
-    /// Whether a parameter is given.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.parameters.iter().any(|(given, _)| given == name)
     }
 
     fn add(&mut self, name: String, value: String) {
         if self.parameters.iter().any(|(known, _)| *known == name) {
-            self.refuse(&name, "is given more than once");
+            self.reject(&name, "is given more than once");
         } else {
             self.parameters.push((name, value));
         }
     }
 
-    /// The path of the request.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
-    /// What seals cursors.
     pub(crate) fn sealer(&self) -> Option<CursorCipher> {
         self.sealer.clone()
     }
 
-    /// Notes that a parameter cannot be used.
-    pub fn refuse(&mut self, name: &str, reason: impl Into<String>) {
+    /// Records an invalid parameter.
+    pub fn reject(&mut self, name: &str, reason: impl Into<String>) {
         let name: String = name.chars().take(100).collect();
         self.invalid.push(InvalidParameter { name, reason: reason.into() });
     }
 
-    /// A parameter's text, if it is given: 1 to [`MAX_TEXT`] characters.
-    pub fn text(&mut self, name: &str) -> Option<String> {
-        self.text_of_at_most(name, MAX_TEXT)
+    /// An optional string of 1 to [`MAX_TEXT`] characters.
+    pub fn string(&mut self, name: &str) -> Option<String> {
+        self.string_of_at_most(name, MAX_TEXT)
     }
 
-    /// A cursor's text, if it is given: 1 to [`MAX_CURSOR`] characters.
+    /// An optional cursor of 1 to [`MAX_CURSOR`] characters.
     pub(crate) fn cursor(&mut self) -> Option<String> {
-        self.text_of_at_most("cursor", MAX_CURSOR)
+        self.string_of_at_most("cursor", MAX_CURSOR)
     }
 
-    fn text_of_at_most(&mut self, name: &str, most: usize) -> Option<String> {
+    fn string_of_at_most(&mut self, name: &str, most: usize) -> Option<String> {
         let at = self.parameters.iter().position(|(given, _)| given == name)?;
         let (_, value) = self.parameters.swap_remove(at);
         if value.is_empty() {
-            self.refuse(name, "is empty");
+            self.reject(name, "is empty");
             return None;
         }
         if value.chars().count() > most {
-            self.refuse(name, format!("has more than {most} characters"));
+            self.reject(name, format!("has more than {most} characters"));
             return None;
         }
         Some(value)
     }
 
-    /// A parameter as `read` understands it, if it is given.
-    pub fn value<T>(&mut self, name: &str, expected: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        let text = self.text(name)?;
+    /// An optional parameter, parsed by `read`.
+    pub fn parse<T>(&mut self, name: &str, expected: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let text = self.string(name)?;
         let value = read(&text);
         if value.is_none() {
-            self.refuse(name, format!("must be {expected}"));
+            self.reject(name, format!("must be {expected}"));
         }
         value
     }
 
-    /// One of a closed set of words.
-    pub fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
+    pub fn one_of<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
         let expected = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
-        self.value(name, &format!("one of {expected}"), |text| {
+        self.parse(name, &format!("one of {expected}"), |text| {
             words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
         })
     }
 
-    /// An integer in a range.
     pub fn integer(&mut self, name: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
         let expected = format!("an integer from {} to {}", range.start(), range.end());
-        self.value(name, &expected, |text| text.parse().ok().filter(|number| range.contains(number)))
+        self.parse(name, &expected, |text| text.parse().ok().filter(|number| range.contains(number)))
     }
 
-    /// The parameters that are left, in a fixed order: what a cursor is bound to.
+    /// The remaining parameters in a fixed order. Cursors are bound to them.
     #[must_use]
     pub fn remaining(&self) -> String {
         let mut left: Vec<String> = self.parameters.iter().map(|(name, value)| format!("{name}\0{value}")).collect();
@@ -182,13 +178,11 @@ impl QueryReader {
         left.join("\0\0")
     }
 
-    /// Refuses what was wrong, and what nobody read.
-    ///
     /// # Errors
-    /// [`ApiError::Invalid`], which names each of these.
-    pub fn finish(mut self) -> Result<(), ApiError> {
+    /// [`ApiError::Invalid`], which names every invalid and every unknown parameter.
+    pub fn reject_unknown(mut self) -> Result<(), ApiError> {
         for (name, _) in std::mem::take(&mut self.parameters) {
-            self.refuse(&name, "is not a parameter of this operation");
+            self.reject(&name, "is not a parameter of this operation");
         }
         if self.invalid.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.invalid)) }
     }

@@ -1,5 +1,5 @@
-//! The closed sets of words that callers see, for the document of the API.
-#![allow(missing_docs, dead_code, reason = "the words only document, and are their own documentation")]
+//! Schemas of the API document that no type of the code has.
+#![allow(missing_docs, dead_code, reason = "only for the document")]
 
 use utoipa::openapi::schema::{Object, OneOf, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -26,7 +26,7 @@ pub enum GroupBy {
     DomainAndApp,
 }
 
-/// Whether a domain's messages are signed.
+/// Whether a domain's callbacks are signed.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum SignatureRuleWord {
@@ -34,7 +34,7 @@ pub enum SignatureRuleWord {
     None,
 }
 
-/// What stands between the signed fields. (An empty word cannot be derived.)
+/// The separator of the signed fields. Written by hand, because utoipa cannot derive an empty value.
 pub struct JoinerWord;
 
 impl ToSchema for JoinerWord {}
@@ -46,7 +46,7 @@ impl PartialSchema for JoinerWord {
     }
 }
 
-/// The name of an application.
+/// The name of an app.
 #[derive(ToSchema)]
 #[schema(value_type = String, min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_-]+$", example = "live")]
 pub struct AppName(String);
@@ -56,12 +56,12 @@ pub struct AppName(String);
 #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "lud")]
 pub struct TemplateName(String);
 
-/// The name of an ingest domain, as a token is bound to it.
+/// The name of an ingest domain of a token.
 #[derive(ToSchema)]
 #[schema(value_type = String, min_length = 1, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "push.example.com")]
 pub struct DomainName(String);
 
-/// The name of an ingest domain that is registered, exactly as the provider sends it; of at most 255 bytes.
+/// The name of a registered ingest domain, exactly as the provider sends it. At most 255 bytes.
 #[derive(ToSchema)]
 #[schema(
     value_type = String,
@@ -72,7 +72,7 @@ pub struct DomainName(String);
 )]
 pub struct RegisteredName(String);
 
-/// Unix seconds as the provider writes them: a string or an integer of at most ten digits.
+/// Unix seconds as the provider sends them: a string or an integer of at most ten digits.
 pub struct StartSeconds;
 
 impl ToSchema for StartSeconds {}
@@ -83,7 +83,7 @@ impl PartialSchema for StartSeconds {
     }
 }
 
-/// Unix seconds as the provider writes them: an integer or a string of at most 18 digits.
+/// Unix seconds as the provider sends them: an integer or a string of at most 18 digits.
 pub struct ExpirySeconds;
 
 impl ToSchema for ExpirySeconds {}
@@ -94,7 +94,7 @@ impl PartialSchema for ExpirySeconds {
     }
 }
 
-/// A text without control characters.
+/// A string without control characters.
 pub fn plain_text() -> Object {
     Object::builder().schema_type(Type::String).pattern(Some(query_reader::TEXT_PATTERN)).build()
 }

@@ -1,4 +1,4 @@
-//! What several operations answer with.
+//! Response types that several operations share.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -10,15 +10,15 @@ use crate::model::session::{EndSource, Flag, SessionStatus};
 use crate::session::{StreamKey, lifecycle};
 use crate::store::session::SessionRow;
 
-/// The stream that a rendition was made from.
+/// The source stream of a rendition.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RenditionOf)]
 pub struct RenditionView {
-    /// The source stream's id.
+    /// ID of the source stream.
     pub stream_id: Uuid,
-    /// The source stream's name.
+    /// Name of the source stream.
     pub stream: String,
-    /// The template that made the rendition.
+    /// The transcoding template of the rendition.
     #[schema(example = "lud")]
     pub template: String,
 }
@@ -38,64 +38,64 @@ impl RenditionView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Session)]
 pub struct SessionView {
-    /// Opaque and stable.
+    /// Opaque, stable ID.
     pub session_id: Uuid,
-    /// The stream that was pushed.
+    /// The pushed stream.
     pub stream_id: Uuid,
     /// Ingest domain.
     #[schema(example = "push.example.com")]
     pub domain: String,
-    /// Application.
+    /// App.
     #[schema(example = "live")]
     pub app: String,
     /// Stream name.
     #[schema(example = "example_stream")]
     pub stream: String,
-    /// Unix seconds at which the push began.
+    /// Start of the push, in Unix seconds.
     #[schema(example = 1_587_954_134)]
     pub publish_timestamp: i64,
-    /// Whether it is on air.
+    /// `live` or `ended`.
     pub status: SessionStatus,
-    /// Live, and for longer than the service believes without a word.
+    /// Live for longer than expected (`--unconfirmed-after`).
     pub unconfirmed: bool,
-    /// `publish_timestamp` as a time.
+    /// Start of the push: `publish_timestamp` as a time.
     #[schema(value_type = String, format = DateTime)]
     pub started_at: DateTime<Utc>,
-    /// When it ended; null while it is live.
+    /// End of the push; null while live.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<DateTime<Utc>>,
-    /// Who says so; null while it is live.
+    /// Source of the end; null while live.
     #[schema(required)]
     pub ended_at_source: Option<EndSource>,
-    /// Whole seconds from its start to its end, or to the moment of the answer while it is live.
+    /// Seconds from the start to the end; to the time of the response while live.
     #[schema(minimum = 0)]
     pub duration_seconds: i64,
-    /// When a message about its start was first received.
+    /// When a start callback was first received.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     pub start_received_at: Option<DateTime<Utc>>,
-    /// When a message about its end was first received.
+    /// When an end callback was first received.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     pub end_received_at: Option<DateTime<Utc>>,
-    /// How often a message about its start was received.
+    /// How often a start callback was received.
     #[schema(minimum = 0)]
     pub start_deliveries: i32,
-    /// How often a message about its end was received.
+    /// How often an end callback was received.
     #[schema(minimum = 0)]
     pub end_deliveries: i32,
-    /// The stream that this is a transcoded rendition of; null for a source.
+    /// The source stream, if this is a transcoded rendition; null for a source.
     #[schema(required)]
     pub rendition_of: Option<RenditionView>,
-    /// What a reader should know.
+    /// Warnings about the session.
     pub flags: Vec<Flag>,
-    /// The encoder's address. Only with scope `personal`.
+    /// IP address of the encoder. Only with scope `personal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub client_ip: Option<Option<String>>,
-    /// The receiving node's address. Only with scope `personal`.
+    /// IP address of the receiving node. Only with scope `personal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub node_ip: Option<Option<String>>,
-    /// Query string of the push URL, credentials masked. Only with scope `personal`.
+    /// Query string of the push URL, with credentials masked. Only with scope `personal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub user_args: Option<Option<String>>,

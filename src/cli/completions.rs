@@ -1,4 +1,4 @@
-//! `completions`: what a shell completes after the program's name.
+//! `completions`: shell completions.
 
 use clap::{Args, CommandFactory};
 use clap_complete::{Shell, generate};
@@ -6,7 +6,7 @@ use clap_complete::{Shell, generate};
 use super::Cli;
 use super::output::say;
 
-/// Print a script that lets a shell complete commands and options
+/// Print a completion script for a shell
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct CompletionsCommand {
@@ -20,13 +20,11 @@ Examples:
   streamtally completions zsh >/usr/local/share/zsh/site-functions/_streamtally
   streamtally completions fish >~/.config/fish/completions/streamtally.fish
 
-Start the shell anew afterwards.";
+Then restart the shell.";
 
 impl CompletionsCommand {
-    /// Prints the script.
-    ///
     /// # Errors
-    /// When nobody reads it.
+    /// Standard output failed.
     pub(super) fn run(&self) -> anyhow::Result<()> {
         let mut command = Cli::command();
         let (name, mut script) = (command.get_name().to_owned(), Vec::new());

@@ -1,4 +1,4 @@
-//! The database that a command works on: the one that is named, or the private one.
+//! The database of a command: the one of `DATABASE_URL`, or the private one.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -22,27 +22,26 @@ use crate::registry::master_key::{MasterKey, MasterKeyError};
 use crate::registry::master_keys::MasterKeys;
 use crate::store::pool::{self, PoolRole};
 
-/// How long a database may take to let us in.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a service has to know besides its settings.
+/// The secrets of the service.
 pub(super) struct Secrets {
     pub(super) master_keys: MasterKeys,
     pub(super) admin_token: SecretString,
-    /// Made just now, so that somebody has to be told.
+    /// The token was created just now and must be shown.
     pub(super) new_admin_token: bool,
 }
 
-/// The database, and the private server behind it if there is one.
+/// The database, and its private server if there is one.
 pub(super) struct Database {
     pub(super) options: PgConnectOptions,
     pub(super) private: Option<PrivatePostgres>,
 }
 
-/// Finds the database, starting the private server if that is what is meant and it does not run.
+/// Finds the database; starts the private server if it is configured and not running.
 ///
 /// # Errors
-/// When the URL cannot be read, or the private server cannot be started.
+/// The URL is invalid, or the private server failed to start.
 pub(super) fn open(options: &InstallationOptions, data_dir: &DataDir, holder: LockHolder) -> anyhow::Result<Database> {
     if let Some(url) = &options.database_url {
         return Ok(Database { options: parse(url, "DATABASE_URL")?, private: None });
@@ -53,7 +52,7 @@ pub(super) fn open(options: &InstallationOptions, data_dir: &DataDir, holder: Lo
         holder,
         parameters: Vec::new(),
     })
-    .context("the private database cannot be started")?;
+    .context("failed to start the private database")?;
     let options = PgConnectOptions::new_without_pgpass()
         .socket(private.socket_dir())
         .port(private.port())
@@ -62,10 +61,10 @@ pub(super) fn open(options: &InstallationOptions, data_dir: &DataDir, holder: Lo
     Ok(Database { options, private: Some(private) })
 }
 
-/// Reads the URL of a database. An error does not quote it: it holds a password.
+/// Parses the URL of a database. The error does not quote the URL, which contains a password.
 ///
 /// # Errors
-/// When it is the URL of something else, or of nothing.
+/// It is not the URL of a PostgreSQL database.
 pub(super) fn parse(url: &SecretString, setting: &str) -> anyhow::Result<PgConnectOptions> {
     let url = url.expose_secret();
     let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
@@ -73,12 +72,12 @@ pub(super) fn parse(url: &SecretString, setting: &str) -> anyhow::Result<PgConne
     options.with_context(|| format!("{setting} is not of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE"))
 }
 
-/// Connects once, so that whoever runs a command is told why that fails, and what to do: a pool would only wait.
+/// Connects once, for an error with the reason and a fix: a pool would only wait.
 ///
 /// # Errors
-/// When the database does not let us in.
+/// The connection failed.
 pub(super) async fn try_connecting(database: &PgConnectOptions) -> anyhow::Result<()> {
-    let connected = match timeout(PATIENCE, PgConnection::connect_with(database)).await {
+    let connected = match timeout(CONNECT_TIMEOUT, PgConnection::connect_with(database)).await {
         Ok(connected) => connected,
         Err(_) => Err(sqlx::Error::PoolTimedOut),
     };
@@ -89,7 +88,7 @@ pub(super) async fn try_connecting(database: &PgConnectOptions) -> anyhow::Resul
     Ok(connection.close().await?)
 }
 
-/// What is wrong with a database, and what to do about it. The password is not told.
+/// The problem and its fix, without the password.
 fn advice_on(error: &sqlx::Error, database: &PgConnectOptions) -> String {
     let place = match database.get_socket() {
         Some(folder) => folder.display().to_string(),
@@ -100,64 +99,62 @@ fn advice_on(error: &sqlx::Error, database: &PgConnectOptions) -> String {
         // As PostgreSQL's manual lists them: invalid password and authorization, invalid catalog name, too many
         // connections, cannot connect now.
         Some("28P01" | "28000") => format!(
-            "the database at {place} refuses the user {user}; check user and password in DATABASE_URL, and pg_hba.conf there"
+            "authentication failed for user {user} at the database at {place}; check user and password in DATABASE_URL, and \
+             pg_hba.conf of the server"
         ),
         Some("3D000") => {
-            format!("the server at {place} has no database {name}; create it, or name another in DATABASE_URL")
+            format!("the server at {place} has no database {name}; create it or correct DATABASE_URL")
         }
         Some("53300") => {
-            format!("the database at {place} has no connection left; raise its max_connections, or end other clients")
+            format!("the database at {place} has too many connections; raise max_connections or close other clients")
         }
-        Some("57P03") => format!("the database at {place} is just starting or stopping; try again in a moment"),
-        Some(_) => format!("the database at {place} does not let us in"),
-        None => format!("the database at {place} cannot be reached; does it run there, as DATABASE_URL says?"),
+        Some("57P03") => format!("the database at {place} is starting or stopping; try again later"),
+        Some(_) => format!("failed to connect to the database at {place}"),
+        None => format!("the database at {place} is unreachable; check that it runs there, or correct DATABASE_URL"),
     }
 }
 
-/// What an administrator's command works with.
-pub(super) struct Installation {
+/// What an administrative command works with.
+pub(super) struct CommandContext {
     pub(super) pool: PgPool,
-    /// How the pool's connections are made.
     pub(super) database: PgConnectOptions,
     pub(super) master_keys: MasterKeys,
-    /// The one that callback keys are sealed under.
+    /// Encrypts the callback keys.
     pub(super) master_key: Arc<MasterKey>,
-    /// Whoever runs the command.
     pub(super) actor: Actor,
 }
 
-/// What a command does with the installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Reads it as it is: the database itself rejects writes.
+    /// Reads only: the database itself rejects writes.
     Read,
-    /// Changes it, once its schema is up to date.
+    /// Changes the installation, after its schema is up to date.
     Change,
-    /// Changes it, and makes one with this number of shards if there is none.
-    Make { shards: i16 },
+    /// Changes the installation, or creates one with this number of shards.
+    Create { shards: i16 },
 }
 
-/// A new installation, as the service makes it.
-pub(super) const MAKE: Access = Access::Make { shards: SHARDS };
+/// Creates an installation as the service does.
+pub(super) const CREATE: Access = Access::Create { shards: SHARDS };
 
-/// Runs something on the installation, whether the service runs or not.
+/// Runs `work` on the installation, whether the service runs or not.
 ///
-/// Only [`Access::Make`] makes anything where there is no installation: no folder, database, schema or key otherwise. A
-/// missing or wrong master key is an error before anything is written.
+/// Without an installation, only [`Access::Create`] creates a folder, database, schema or key. A missing or wrong master key is
+/// an error before anything is written.
 ///
 /// # Errors
-/// When there is no installation or it cannot be used, and what `work` fails with.
+/// There is no installation, it is unusable, or `work` failed.
 pub(super) async fn with_installation<T>(
     options: &InstallationOptions,
     access: Access,
-    work: impl AsyncFnOnce(&Installation) -> anyhow::Result<T>,
+    work: impl AsyncFnOnce(&CommandContext) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let actor = whoever_runs_this();
+    let actor = current_account();
     let data_dir = DataDir::find(options.data_dir.as_deref())?;
-    let makes = matches!(access, Access::Make { .. });
+    let creates = matches!(access, Access::Create { .. });
     let place = data_dir.path().display();
-    if options.database_url.is_none() && !makes && !PrivatePostgres::exists_in(data_dir.path()) {
-        bail!("{place} holds no installation; `serve` makes one, --data-dir or --database-url names another");
+    if options.database_url.is_none() && !creates && !PrivatePostgres::exists_in(data_dir.path()) {
+        bail!("{place} has no installation; `serve` creates one, or set --data-dir or --database-url");
     }
     let master_keys = config::master_keys(&data_dir)?;
     let Database { options: mut database, private } = open(options, &data_dir, LockHolder::Command)?;
@@ -168,21 +165,21 @@ pub(super) async fn with_installation<T>(
         }
         let pool = pool::open(&database, PoolRole::Work, false);
         let exists = installation::find_master_key(&pool, &master_keys).await?.is_some();
-        if !exists && !makes {
-            bail!("the database holds no installation; `serve` makes one, --data-dir or --database-url names another");
+        if !exists && !creates {
+            bail!("the database has no installation; `serve` creates one, or set --data-dir or --database-url");
         }
         if !exists && master_keys.present()?.is_none() {
             master_keys.make_present()?;
         }
         prepare(&pool, &master_keys, access).await?;
         let master_key = installation::find_master_key(&pool, &master_keys).await?.ok_or(MasterKeyError::Missing)?;
-        let installation = Installation { pool, database, master_keys, master_key, actor };
-        let worked = work(&installation).await;
-        installation.pool.close().await;
+        let context = CommandContext { pool, database, master_keys, master_key, actor };
+        let worked = work(&context).await;
+        context.pool.close().await;
         worked
     }
     .await;
-    private.map_or(Ok(()), PrivatePostgres::stop).context("the private database did not stop")?;
+    private.map_or(Ok(()), PrivatePostgres::stop).context("failed to stop the private database")?;
     worked
 }
 
@@ -190,19 +187,19 @@ async fn prepare(pool: &PgPool, master_keys: &MasterKeys, access: Access) -> any
     let shards = match access {
         Access::Read if installation::is_up_to_date(pool).await? => return Ok(()),
         Access::Read => {
-            bail!("the schema of the database is of another version; `migrate` brings an older one up to date")
+            bail!("the schema of the database has another version; `migrate` updates an older one")
         }
         Access::Change => SHARDS,
-        Access::Make { shards } => shards,
+        Access::Create { shards } => shards,
     };
     installation::prepare(pool, master_keys, shards, clock::now()).await?;
     Ok(())
 }
 
-/// The secrets to serve with. Those that are not known are made, but no master key where an installation has one.
+/// The secrets of the service. Creates missing ones, except the master key of an existing installation.
 ///
 /// # Errors
-/// When the master key is missing or wrong, or the database or the data folder cannot be used.
+/// The master key is missing or wrong, or the database or the data folder is unusable.
 pub(super) async fn find_or_make_secrets(
     database: &PgConnectOptions,
     data_dir: &DataDir,
@@ -226,16 +223,16 @@ pub(super) async fn find_or_make_secrets(
     })
 }
 
-/// A command has no token: it is known by the account that runs it. Asked before root acts as the data folder's owner.
-fn whoever_runs_this() -> Actor {
+/// Commands have no token: the actor is the account. Called before root switches to the owner of the data folder.
+fn current_account() -> Actor {
     let account = User::from_uid(getuid()).ok().flatten().map(|user| user.name);
     Actor { name: format!("command line ({})", account.as_deref().unwrap_or("unknown account")), token_id: None }
 }
 
-/// The API token that is given, or the administrator's.
+/// The given API token, or the administrator's.
 ///
 /// # Errors
-/// When none is known.
+/// There is none.
 pub(super) fn api_token(options: &InstallationOptions, given: Option<&SecretString>) -> anyhow::Result<SecretString> {
     if let Some(token) = given {
         return Ok(token.clone());
@@ -244,5 +241,5 @@ pub(super) fn api_token(options: &InstallationOptions, given: Option<&SecretStri
         return Ok(token.into());
     }
     let data_dir = DataDir::find(options.data_dir.as_deref())?;
-    data_dir.read_secret(config::ADMIN_TOKEN_FILE)?.context("no API token is known; --token gives one")
+    data_dir.read_secret(config::ADMIN_TOKEN_FILE)?.context("no API token found; set --token")
 }

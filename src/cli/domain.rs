@@ -1,4 +1,4 @@
-//! `domain`: who may send.
+//! `domain`: ingest domains, their keys and secret paths.
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::database::{Access, Installation, MAKE, with_installation};
+use super::database::{Access, CREATE, CommandContext, with_installation};
 use super::output::{Column, OneOutputOptions, Output, OutputOptions, Printer, say};
 use super::secret_from_stdin;
 use crate::config::InstallationOptions;
@@ -21,35 +21,34 @@ use crate::store::signing_key::SigningKeyRow;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DomainCommand {
-    /// Register a domain, with a key (or, unsigned, with a secret path), and say what to set at the provider
+    /// Register a domain with a key or, unsigned, with a secret path, and print what to set at the provider
     ///
-    /// What is not registered is refused. Its callbacks are received by every process within 2 seconds from then.
+    /// Callbacks of unregistered domains are rejected. Every process accepts the domain within 2 seconds.
     #[command(after_help = ADD_EXAMPLES)]
     Add(AddDomain),
-    /// Change a registered domain; what is not said takes its default
+    /// Change the settings of a domain; omitted options take their defaults
     ///
-    /// The domain is as these options say from then on: repeat those that are to stay. `domain show` shows them.
+    /// The options replace all settings: repeat those that should stay. `domain show` prints them.
     #[command(after_help = SET_EXAMPLES)]
     Set(SetDomain),
-    /// Show every domain
+    /// List all domains
     #[command(after_help = LIST_EXAMPLES)]
     List(ListDomains),
-    /// Show a domain and its keys' ids; never the keys
+    /// Show a domain and the IDs of its keys
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowDomain),
-    /// Stop receiving for a domain and forget its keys; its history stays
+    /// Stop accepting callbacks of a domain and delete its keys; its history stays
     #[command(after_help = REMOVE_EXAMPLES)]
     Remove(OneDomain),
-    /// Add and remove a domain's keys
+    /// Add and remove keys of a domain
     ///
-    /// The provider has one key a domain, this service as many as you like: to change one without losing a message, add
-    /// the new one here, set it at the provider, and remove the old one when nothing comes in with it any more.
+    /// The provider has one key per domain; this service can have several. To rotate a key without losing a callback, add the
+    /// new key here, set it at the provider, and remove the old key when it is no longer used.
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Give a domain a new secret path; the old one stops working
+    /// Create or replace the secret path of a domain; the old path stops working
     ///
-    /// It takes effect within 2 seconds. Messages that the provider sends to the old path are refused until the new one
-    /// is set there.
+    /// Takes effect within 2 seconds. Callbacks to the old path are rejected: set the new path at the provider.
     #[command(after_help = TOKEN_EXAMPLES)]
     CallbackToken(OneDomain),
 }
@@ -59,21 +58,21 @@ pub(super) enum KeyCommand {
     /// Add a key, and print it if it was generated
     #[command(after_help = ADD_KEY_EXAMPLES)]
     Add(AddKey),
-    /// Remove a key: messages signed with it are refused from now on
+    /// Remove a key; callbacks signed with it are rejected from now on
     #[command(after_help = REMOVE_KEY_EXAMPLES)]
     Remove(RemoveKey),
 }
 
 const ADD_EXAMPLES: &str = "\
 Examples:
-  streamtally domain add push.example.com                        a key is made, printed this once
-  streamtally domain add push.example.com --key-stdin <key.txt   with the key that is set already
-  streamtally domain add push.example.com --unsigned             through a secret path alone";
+  streamtally domain add push.example.com                        generate a key and print it once
+  streamtally domain add push.example.com --key-stdin <key.txt   with the key set at the provider
+  streamtally domain add push.example.com --unsigned             only through a secret path";
 
 const SET_EXAMPLES: &str = "\
 Examples:
-  streamtally domain set push.example.com --app live --app vod   these two applications may send
-  streamtally domain set push.example.com                        everything as it is by default";
+  streamtally domain set push.example.com --app live --app vod   accept only these two apps
+  streamtally domain set push.example.com                        restore the defaults";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
@@ -95,14 +94,14 @@ Examples:
 
 const ADD_KEY_EXAMPLES: &str = "\
 Examples:
-  streamtally domain key add push.example.com                    a key is made, printed this once
+  streamtally domain key add push.example.com                    generate a key and print it once
   streamtally domain key add push.example.com --key-stdin <key.txt";
 
 const REMOVE_KEY_EXAMPLES: &str = "\
 Examples:
   streamtally domain key remove push.example.com 85831e6a-774d-4391-b7fe-f34ec1b1d128";
 
-/// Of a table and CSV; JSON has everything.
+/// Columns of tables and CSV; JSON has everything.
 const COLUMNS: [Column; 6] = [
     Column::new("domain"),
     Column::new("signature"),
@@ -132,7 +131,7 @@ pub(super) struct ShowDomain {
 pub(super) struct OneDomain {
     #[command(flatten)]
     installation: InstallationOptions,
-    /// The domain's name, exactly as the provider sends it
+    /// Name of the domain, exactly as the provider sends it
     domain: String,
 }
 
@@ -142,7 +141,7 @@ pub(super) struct AddDomain {
     one: OneDomain,
     #[command(flatten)]
     settings: SettingsOptions,
-    /// Read the key that is set at the provider from standard input; generated when left out
+    /// Read the key from standard input, as set at the provider. Default: generate a key
     #[arg(long, conflicts_with = "unsigned")]
     key_stdin: bool,
 }
@@ -157,19 +156,19 @@ pub(super) struct SetDomain {
 
 #[derive(Debug, Args)]
 struct SettingsOptions {
-    /// Its messages are not signed: they come in through its secret path alone
+    /// Callbacks are unsigned and must use the secret path
     #[arg(long)]
     unsigned: bool,
-    /// An application that may send; all may when none is named. May be repeated
+    /// Accept only this app. May be repeated. Default: all apps
     #[arg(long = "app", value_name = "APP")]
     apps: Vec<String>,
-    /// What stands between the signed fields: nothing, or +
+    /// Separator of the signed fields: empty or +
     #[arg(long, default_value = "", value_parser = ["", "+"])]
     joiner: String,
-    /// A transcoding template whose renditions are notified. May be repeated
+    /// Transcoding template whose renditions the provider reports. May be repeated
     #[arg(long = "rendition-template", value_name = "TEMPLATE")]
     rendition_templates: Vec<String>,
-    /// Several pushers of one stream at once are normal
+    /// Several encoders push one stream at the same time
     #[arg(long)]
     concurrent_pushes: bool,
 }
@@ -178,7 +177,7 @@ struct SettingsOptions {
 pub(super) struct AddKey {
     #[command(flatten)]
     one: OneDomain,
-    /// Read the key that is set at the provider from standard input; generated when left out
+    /// Read the key from standard input, as set at the provider. Default: generate a key
     #[arg(long)]
     key_stdin: bool,
 }
@@ -187,7 +186,7 @@ pub(super) struct AddKey {
 pub(super) struct RemoveKey {
     #[command(flatten)]
     one: OneDomain,
-    /// The key's id, as `domain show` prints it
+    /// ID of the key, as printed by `domain show`
     key_id: Uuid,
 }
 
@@ -204,16 +203,16 @@ impl From<SettingsOptions> for DomainSettings {
 }
 
 impl DomainCommand {
-    /// Runs the command.
-    ///
     /// # Errors
-    /// When the database cannot be used, or what is asked for is not possible.
+    /// The database is unusable, or the request is invalid.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Add(AddDomain { one, settings, key_stdin }) => {
                 let key = if key_stdin { Some(secret_from_stdin()?) } else { None };
-                with_installation(&one.installation, MAKE, async |on| add(on, &one.domain, settings.into(), key).await)
-                    .await
+                with_installation(&one.installation, CREATE, async |on| {
+                    add(on, &one.domain, settings.into(), key).await
+                })
+                .await
             }
             Self::Set(SetDomain { one, settings }) => {
                 with_installation(&one.installation, Access::Change, async |on| {
@@ -237,7 +236,7 @@ impl DomainCommand {
                 with_installation(&one.installation, Access::Change, async |on| {
                     get(on, &one.domain).await?;
                     admin::remove_domain(&on.pool, &on.actor, &one.domain, clock::now()).await?;
-                    Ok(say!("{} is no longer received for; its history stays", one.domain)?)
+                    Ok(say!("callbacks of {} are no longer accepted; its history stays", one.domain)?)
                 })
                 .await
             }
@@ -264,13 +263,12 @@ impl KeyCommand {
                 with_installation(&one.installation, Access::Change, async |on| {
                     get(on, &one.domain).await?;
                     match admin::remove_key(&on.pool, &on.actor, &one.domain, key_id, clock::now()).await {
-                        Err(AdminError::NotFound(_)) => bail!(
-                            "{domain} has no such key; `domain show {domain}` lists its keys",
-                            domain = one.domain
-                        ),
+                        Err(AdminError::NotFound(_)) => {
+                            bail!("key not found; `domain show {domain}` lists the keys", domain = one.domain)
+                        }
                         removed => removed?,
                     }
-                    Ok(say!("messages signed with {key_id} are refused from now on")?)
+                    Ok(say!("callbacks signed with {key_id} are rejected from now on")?)
                 })
                 .await
             }
@@ -278,38 +276,39 @@ impl KeyCommand {
     }
 }
 
-async fn get(on: &Installation, domain: &str) -> anyhow::Result<DomainRow> {
+async fn get(on: &CommandContext, domain: &str) -> anyhow::Result<DomainRow> {
     match store::domain::get_domain(&on.pool, domain).await? {
         Some(row) => Ok(row),
-        None => refuse_unknown(on, domain).await,
+        None => fail_unknown_domain(on, domain).await,
     }
 }
 
-/// How alike two names are, of 1, so that one may have been meant for the other.
-const ALIKE: f64 = 0.85;
+/// Minimum similarity of a suggested name.
+const MIN_SIMILARITY: f64 = 0.85;
 
-/// Says that a domain is not registered, and which one may have been meant.
-///
 /// # Errors
-/// Always.
-pub(super) async fn refuse_unknown<T>(on: &Installation, domain: &str) -> anyhow::Result<T> {
+/// Always: the domain is not registered. Suggests a similar name.
+pub(super) async fn fail_unknown_domain<T>(on: &CommandContext, domain: &str) -> anyhow::Result<T> {
     let rows = store::domain::list_domains(&on.pool).await?;
-    let likeness = |row: &DomainRow| strsim::jaro_winkler(&row.domain.to_lowercase(), &domain.to_lowercase());
-    let likely = rows.into_iter().map(|row| (likeness(&row), row.domain)).filter(|(likeness, _)| *likeness > ALIKE);
+    let similarity = |row: &DomainRow| strsim::jaro_winkler(&row.domain.to_lowercase(), &domain.to_lowercase());
+    let likely = rows
+        .into_iter()
+        .map(|row| (similarity(&row), row.domain))
+        .filter(|(similarity, _)| *similarity > MIN_SIMILARITY);
     match likely.max_by(|(one, _), (other, _)| one.total_cmp(other)) {
-        Some((_, meant)) => bail!("{domain} is not registered; is {meant} meant? `domain list` shows every domain"),
-        None => bail!("{domain} is not registered; `domain list` shows every domain, `domain add` registers one"),
+        Some((_, meant)) => bail!("{domain} is not registered; did you mean {meant}? `domain list` shows all domains"),
+        None => bail!("{domain} is not registered; `domain list` shows all domains, `domain add` registers one"),
     }
 }
 
 async fn add(
-    on: &Installation,
+    on: &CommandContext,
     domain: &str,
     settings: DomainSettings,
     key: Option<SecretString>,
 ) -> anyhow::Result<()> {
     if store::domain::get_domain(&on.pool, domain).await?.is_some() {
-        bail!("{domain} is registered already; `domain set` changes it, `domain key add` adds a key");
+        bail!("{domain} is already registered; `domain set` changes it, `domain key add` adds a key");
     }
     if let Some(key) = &key {
         admin::check_key(key)?;
@@ -325,7 +324,7 @@ async fn add(
     }
 }
 
-async fn print_new_key(on: &Installation, domain: &str, key: Option<SecretString>) -> anyhow::Result<()> {
+async fn print_new_key(on: &CommandContext, domain: &str, key: Option<SecretString>) -> anyhow::Result<()> {
     let generated = key.is_none();
     get(on, domain).await?;
     let (row, key) = admin::add_key(&on.pool, &on.actor, &on.master_keys, domain, key, clock::now()).await?;
@@ -336,7 +335,7 @@ async fn print_new_key(on: &Installation, domain: &str, key: Option<SecretString
     Ok(())
 }
 
-async fn print_new_path(on: &Installation, domain: &str) -> anyhow::Result<()> {
+async fn print_new_path(on: &CommandContext, domain: &str) -> anyhow::Result<()> {
     get(on, domain).await?;
     let token = admin::replace_callback_token(&on.pool, &on.actor, domain, clock::now()).await?;
     Ok(say!(
@@ -345,7 +344,7 @@ async fn print_new_path(on: &Installation, domain: &str) -> anyhow::Result<()> {
     )?)
 }
 
-async fn list(on: &Installation, output: Output) -> anyhow::Result<()> {
+async fn list(on: &CommandContext, output: Output) -> anyhow::Result<()> {
     let rows = store::domain::list_domains(&on.pool).await?;
     let keys = store::signing_key::list_signing_keys(&on.pool).await?;
     let none = rows.is_empty().then(|| "no domain is registered; `domain add NAME` registers one".to_owned());
@@ -356,7 +355,7 @@ async fn list(on: &Installation, output: Output) -> anyhow::Result<()> {
     Ok(printer.finish(&json!({}), none.as_slice())?)
 }
 
-async fn show(on: &Installation, domain: &str, output: Output) -> anyhow::Result<()> {
+async fn show(on: &CommandContext, domain: &str, output: Output) -> anyhow::Result<()> {
     let row = get(on, domain).await?;
     let keys = store::signing_key::list_signing_keys(&on.pool).await?;
     match output {

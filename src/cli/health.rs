@@ -1,5 +1,4 @@
-//! `health`: whether the service on this machine can do its work, for what watches it from beside: the engine of its
-//! container, a script. Asks `/readyz` where the service listens by the same settings.
+//! `health`: readiness of the service on this machine, for container engines and scripts. Requests `/readyz`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,24 +12,24 @@ use super::BadUsage;
 use super::output::say;
 use crate::config::ListenOptions;
 
-/// How long the answer may take: longer than the service waits for its database, and less than watchers' patience, so that
-/// they hear why.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// Longer than the service waits for its database, and shorter than the usual timeouts of health checks, so that they get the
+/// reason.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(4);
 
 const EXAMPLES: &str = "\
 Examples:
-  streamtally health                               where the service listens by default
-  streamtally health --listen 0.0.0.0:9000         where it listens by its settings
+  streamtally health                               the default address
+  streamtally health --listen 0.0.0.0:9000         the address of its settings
 
-Exits with 0 when every part can do its work, with 1 when one cannot, with 2 on bad usage.";
+Exit status: 0 if every part is ready, 1 if not, 2 on bad usage.";
 
-/// Tell whether the service on this machine can do its work, by the exit status too: for what watches it
+/// Check the readiness of the service on this machine; the exit status shows the result
 ///
-/// It asks `/readyz` where the service listens by the same flags, environment and settings file.
+/// Requests `/readyz` at the address that the same flags, environment and settings file give.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct HealthCommand {
-    /// TOML file with the service's settings
+    /// TOML file with the settings of the service
     #[arg(long, env = "STREAMTALLY_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -38,24 +37,22 @@ pub(super) struct HealthCommand {
 }
 
 impl HealthCommand {
-    /// Prints how each part of the service is.
-    ///
     /// # Errors
-    /// When a part cannot do its work, or nothing answers, or something else than the service.
+    /// A part is not ready, or the service is unreachable.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         if self.listening.listen.port() == 0 {
-            return Err(BadUsage("--listen must name the port that the service listens on".to_owned()).into());
+            return Err(BadUsage("--listen must have the port that the service listens on".to_owned()).into());
         }
         let url = self.listening.local_url() + "/readyz";
-        // A certificate names the host by which others know it, not this way to it; and nothing secret is sent.
+        // The certificate is for the public name, not for this address; the request contains no secret.
         let client = Client::builder().tls_danger_accept_invalid_certs(true).no_proxy();
-        let client = client.redirect(redirect::Policy::none()).timeout(PATIENCE).build()?;
+        let client = client.redirect(redirect::Policy::none()).timeout(RESPONSE_TIMEOUT).build()?;
         let answer = client.get(&url).send().await.map_err(reqwest::Error::without_url);
-        let answer = answer.with_context(|| format!("{url} does not answer"))?;
+        let answer = answer.with_context(|| format!("{url} is unreachable"))?;
         let status = answer.status();
         let body = answer.json::<Value>().await.unwrap_or_default();
         let parts =
-            describe_parts(&body).with_context(|| format!("{url} answers {status}, and not as streamtally does"))?;
+            describe_parts(&body).with_context(|| format!("{url} answered {status}, but not as streamtally does"))?;
         if !status.is_success() {
             bail!("the service is not ready\n{parts}");
         }
@@ -63,7 +60,7 @@ impl HealthCommand {
     }
 }
 
-/// A line for each part; `None` when this is no answer of `/readyz`.
+/// One line per part; `None` if the body is not from `/readyz`.
 fn describe_parts(body: &Value) -> Option<String> {
     let describe = |part: &Value| {
         let [name, state] = ["name", "state"].map(|member| part.get(member)?.as_str());

@@ -1,4 +1,4 @@
-//! `migrate`: the database made ready, without serving.
+//! `migrate`: prepares the database without serving.
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -9,45 +9,43 @@ use crate::config::InstallationOptions;
 use crate::registry::installation::{MOST_SHARDS, SHARDS};
 use crate::store;
 
-/// Bring the database's schema up to date, and make what an installation starts with
+/// Create an installation or update the schema of its database
 ///
-/// `serve` and all commands that write do so by themselves. Run it to make a database ready before the service is started, or
-/// to choose the number of shards, which cannot be changed later. Run again, it changes nothing.
+/// `serve` and all commands that write do this automatically. Run `migrate` to prepare a database before the first start, or to
+/// choose the number of shards, which cannot be changed later. It is safe to run it again.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct MigrateCommand {
     #[command(flatten)]
     installation: InstallationOptions,
-    /// Parts that streams are spread over, 1 to 1024: fixed when an installation is made, 16 unless said. One server needs
-    /// no more; a Citus cluster spreads them over its nodes, the more evenly the more there are: 128, say
+    /// Number of shards of a new installation, 1 to 1024. Default: 16, enough for one server. A Citus cluster distributes
+    /// shards over its nodes and needs more, for instance 128
     #[arg(long, value_parser = clap::value_parser!(i16).range(1..=i64::from(MOST_SHARDS)), value_name = "SHARDS")]
     shards: Option<i16>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  streamtally migrate                 the private database, or the one that DATABASE_URL names
+  streamtally migrate                 the private database, or that of DATABASE_URL
   streamtally migrate --shards 128    for a Citus cluster";
 
 impl MigrateCommand {
-    /// Brings the schema up to date, and makes what an installation starts with.
-    ///
     /// # Errors
-    /// When the database cannot be used, or has another number of shards.
+    /// The database is unusable, or has another number of shards.
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let access = Access::Make { shards: self.shards.unwrap_or(SHARDS) };
+        let access = Access::Create { shards: self.shards.unwrap_or(SHARDS) };
         with_installation(&self.installation, access, async |on| {
-            let made = store::installation::get_installation(&on.pool).await?.context("the installation is gone")?;
+            let made = store::installation::get_installation(&on.pool).await?.context("the installation was removed")?;
             if let Some(wanted) = self.shards.filter(|wanted| *wanted != made.shards) {
                 bail!(
-                    "this installation was made with {} shards, for good: every stream has its place among them. Only a \
-                     new one, in an empty database, can have {wanted}; `export` and `import` take the log there",
+                    "this installation has {} shards, and that cannot be changed. Create a new installation with {wanted} \
+                     in an empty database, and move the log there with `export` and `import`",
                     made.shards
                 );
             }
-            let whereabouts =
-                if made.distributed { "spread over the nodes of a Citus cluster" } else { "on one server" };
-            Ok(say!("the database is up to date; shards: {}, {whereabouts}", made.shards)?)
+            let location =
+                if made.distributed { "distributed over a Citus cluster" } else { "on one server" };
+            Ok(say!("the database is up to date; shards: {}, {location}", made.shards)?)
         })
         .await
     }

@@ -1,5 +1,5 @@
-//! The command line: one file a command.
-#![warn(clippy::print_stdout, reason = "output::say ends a command quietly when nobody reads")]
+//! The command line: one file per command.
+#![warn(clippy::print_stdout, reason = "output::say ends a command quietly on a broken pipe")]
 #![allow(clippy::doc_markdown, reason = "shown as it is by --help")]
 
 mod completions;
@@ -37,13 +37,13 @@ use crate::config;
 pub use output::PrintError;
 pub use with_database::ProgramFailed;
 
-/// Keeps every live push that Huawei Cloud Live reports, and answers what is live and for how long
+/// Record every live push that Huawei Cloud Live reports, and show what is live and for how long
 ///
-/// Huawei Cloud Live tells by signed callbacks when a push starts and ends. `serve` receives and verifies them, keeps each in
-/// a durable log in PostgreSQL, folds the log into sessions, and serves these by a REST API and a dashboard. The other
-/// commands administer it, ask it, and try it out; they work whether the service runs or not.
+/// Huawei Cloud Live reports the start and the end of a push with signed callbacks. `serve` authenticates the callbacks,
+/// stores them in an event log in PostgreSQL, folds the log into sessions, and serves a REST API and a dashboard. The other
+/// commands administer, query and test an installation; they work whether the service runs or not.
 ///
-/// Settings come from flags, then environment variables, then the file that --config names.
+/// Settings come from flags, then environment variables, then the file of --config.
 #[derive(Debug, Parser)]
 #[command(version, after_help = MORE)]
 pub struct Cli {
@@ -54,17 +54,16 @@ pub struct Cli {
 const MORE: &str = "\
 Examples:
   streamtally serve                          run the service on http://127.0.0.1:8080
-  streamtally serve --demo                   see what it is like, with made-up streams
-  streamtally domain add push.example.com    receive for a domain; tells what to set at the provider
+  streamtally serve --demo                   try it out with simulated streams
+  streamtally domain add push.example.com    register a domain; prints what to set at the provider
 
-Exits with 0 when all is done, with 1 when something went wrong, with 2 on bad usage, with 141 when
-whoever reads what is printed has gone.
+Exit status: 0 on success, 1 on failure, 2 on bad usage, 141 on a broken pipe.
 
-Secrets are read from the environment, or else from files of the data folder; the first two are made
-there at first start:
+Secrets come from the environment, otherwise from files in the data folder. The first start creates
+the first two:
   STREAMTALLY_ADMIN_TOKEN      (admin-token)      administrator's API token, at least 32 characters
   STREAMTALLY_MASTER_KEY       (master-key)       encrypts callback keys at rest: 32 bytes in base64
-  STREAMTALLY_NEXT_MASTER_KEY  (master-key.next)  the next master key, while that is rotated";
+  STREAMTALLY_NEXT_MASTER_KEY  (master-key.next)  the next master key, during a rotation";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -73,14 +72,14 @@ enum Command {
     Migrate(migrate::MigrateCommand),
     /// Register ingest domains, their keys and secret paths
     ///
-    /// Only of a registered domain callbacks are received. Each change takes effect within 2 seconds in every process, and
-    /// stands in `/v1/audit` with the account that made it.
+    /// Callbacks are accepted only for registered domains. Each change takes effect in every process within 2 seconds. The
+    /// audit log (`/v1/audit`) records it with the account that made it.
     #[command(subcommand)]
     Domain(domain::DomainCommand),
-    /// Make and revoke tokens of the API
+    /// Create and revoke API tokens
     ///
-    /// Whoever asks the API shows a token. The administrator's is made at the first start and may do everything; these may
-    /// do less, for some domains only, and until a time, if you like.
+    /// Every API request needs a token. The first start creates the administrator's token, which may do everything. Other
+    /// tokens can be limited to scopes and domains, and can expire.
     #[command(subcommand)]
     Token(token::TokenCommand),
     /// Rotate the master key, which encrypts the callback keys in the database
@@ -94,40 +93,38 @@ enum Command {
     Export(transfer::ExportCommand),
     Import(transfer::ImportCommand),
     Database(with_database::DatabaseCommand),
-    /// Report how long pushes lasted, or how many there were at a time
+    /// Report push duration or concurrency
     ///
-    /// As the API counts for bills, from the database or, with --url, from a running service. The same report with the same
-    /// --as-of is the same for ever.
+    /// Counts as the API does, from the database or, with --url, from a running service. The same report with the same --as-of
+    /// always gives the same result.
     #[command(subcommand)]
     Report(Box<report::ReportCommand>),
-    /// Print the document of the API
+    /// Print the API document
     ///
-    /// OpenAPI, as JSON: the one that a running service has at /openapi.json, and shows at /docs.
+    /// OpenAPI as JSON. A running service has the same document at /openapi.json and shows it at /docs.
     #[command(after_help = openapi::EXAMPLES)]
     Openapi,
     Completions(completions::CompletionsCommand),
     Man(man::ManCommand),
 }
 
-/// The command line was understood by clap, but does not make sense.
+/// clap parsed the command line, but it is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct BadUsage(pub String);
 
-/// Reads the command line; the settings file's values are its defaults. Ends the process on `--help` and bad usage.
+/// Parses the command line; the values of the settings file are its defaults. Exits on `--help` and bad usage.
 ///
 /// # Errors
-/// When the settings file cannot be used.
+/// The settings file is invalid.
 pub fn parse(arguments: Vec<OsString>) -> anyhow::Result<Cli> {
     let command = config::with_file(Cli::command(), &arguments)?;
     let matches = command.get_matches_from(arguments);
     Ok(Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()))
 }
 
-/// Runs a command to its end.
-///
 /// # Errors
-/// Whatever keeps it from its end.
+/// The command failed.
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(command) => command.run().await,
@@ -151,15 +148,15 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-/// Says that nothing answers where a service is looked for. The URL may hold a password: only its origin is told.
+/// Shows only the origin of the URL, which may contain a password.
 fn unreachable_at(url: &Url) -> String {
-    format!("{} cannot be reached; does the service run there? --url names another", url.origin().ascii_serialization())
+    format!("{} is unreachable; check that the service runs there, or set --url", url.origin().ascii_serialization())
 }
 
-/// A secret from standard input: its first line.
+/// The first line of standard input.
 fn secret_from_stdin() -> anyhow::Result<SecretString> {
     let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).context("the key cannot be read from standard input")?;
+    std::io::stdin().read_to_string(&mut text).context("failed to read the key from standard input")?;
     let line = text.lines().next().unwrap_or_default();
     Ok(line.to_owned().into())
 }

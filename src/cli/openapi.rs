@@ -1,4 +1,4 @@
-//! `openapi`: the document of the API.
+//! `openapi`: the API document.
 
 use super::output::say;
 use crate::http::api_document;
@@ -7,10 +7,8 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   streamtally openapi >openapi.json";
 
-/// Prints the document as it is served, indented.
-///
 /// # Errors
-/// When it cannot be written as JSON, or nobody reads what is printed.
+/// Standard output failed.
 pub(super) fn print() -> anyhow::Result<()> {
     Ok(say!("{}", api_document().to_pretty_json()?)?)
 }

@@ -1,7 +1,6 @@
-//! What commands print: lines for people, and rows as a table, JSON or CSV.
+//! Output of commands: lines for people, and rows as a table, JSON or CSV.
 //!
-//! Whoever reads may stop (`| head -1`): then [`PrintError::NobodyReads`] ends the command, once it has put away what it
-//! works with. So nothing here is printed by `println!`, which panics then.
+//! After a broken pipe (`| head -1`), [`PrintError::BrokenPipe`] ends the command in an orderly way. `println!` would panic.
 
 use std::fmt::Arguments;
 use std::io::{self, BufWriter, ErrorKind, Stdout, Write, stdout};
@@ -13,71 +12,67 @@ use serde_json::{Map, Value};
 
 use crate::report::csv;
 
-/// How many rows a table has at most; what is longer is printed as several, so that it takes no more memory for that.
-const MOST_ROWS: usize = 1_000;
+/// Longer tables are printed in parts, to limit memory.
+const MAX_TABLE_ROWS: usize = 1_000;
 
-/// How something is printed.
+/// The output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Output {
     /// For people
     Table,
-    /// For programs: one object, with the rows in `data`, as the API has them
+    /// For programs: one object with the rows in `data`, as in the API
     Json,
-    /// For spreadsheets: a line of names, and one a row
+    /// For spreadsheets: a header line, then one line per row
     Csv,
 }
 
-/// Of a command that prints rows.
+/// For commands that print rows.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct OutputOptions {
-    /// How it is printed
+    /// Output format
     #[arg(long, value_enum, default_value_t = Output::Table)]
     pub(super) output: Output,
 }
 
-/// Of a command that prints one thing, which is no row.
+/// For commands that print one object.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct OneOutputOptions {
-    /// How it is printed: for people, or for programs
+    /// Output format: for people or for programs
     #[arg(long, default_value = "table", value_parser = PossibleValuesParser::new(["table", "json"]).map(|word| {
         if word == "json" { Output::Json } else { Output::Table }
     }))]
     pub(super) output: Output,
 }
 
-/// What is printed does not get out.
 #[derive(Debug, thiserror::Error)]
 pub enum PrintError {
-    /// Whoever was to read it has gone. Nothing is wrong.
-    #[error("nobody reads what is printed")]
-    NobodyReads,
-    /// It is sent somewhere that does not take it.
-    #[error("what is printed cannot be written; see where standard output goes")]
+    /// The reader has closed the pipe. Not a failure.
+    #[error("output closed (broken pipe)")]
+    BrokenPipe,
+    #[error("failed to write to standard output")]
     NotWritten(#[source] io::Error),
 }
 
 impl From<io::Error> for PrintError {
     fn from(error: io::Error) -> Self {
-        if error.kind() == ErrorKind::BrokenPipe { Self::NobodyReads } else { Self::NotWritten(error) }
+        if error.kind() == ErrorKind::BrokenPipe { Self::BrokenPipe } else { Self::NotWritten(error) }
     }
 }
 
-/// Prints a line.
-///
 /// # Errors
-/// When nobody reads it, or it cannot be written.
+/// Standard output failed.
 pub(super) fn print_line(words: Arguments<'_>) -> Result<(), PrintError> {
     let mut to = stdout();
     Ok(writeln!(to, "{words}").and_then(|()| to.flush())?)
 }
 
-/// Prints a line, as `println!` does, and gives what became of it.
+/// Prints a line, as `println!`, but returns the error.
 macro_rules! say {
     ($($words:tt)*) => { $crate::cli::output::print_line(format_args!($($words)*)) };
 }
 pub(super) use say;
 
-/// A column of a table and of CSV: a member of each row.
+/// A column of tables and CSV: a member of each row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
     name: &'static str,
@@ -89,7 +84,7 @@ impl Column {
         Self { name, absent: "" }
     }
 
-    /// One that a table says this word in where a row has nothing.
+    /// Tables show `absent` for null.
     pub(super) const fn or(name: &'static str, absent: &'static str) -> Self {
         Self { name, absent }
     }
@@ -102,8 +97,7 @@ impl Column {
     }
 }
 
-/// A text without characters that turn the direction of writing: by them a name could show others than it has, or turn
-/// the rest of its line around. They are escaped.
+/// Escapes characters that change the writing direction, with which a name could imitate another or reverse the line.
 fn visible(text: String) -> String {
     let turns = |character: char| matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if !text.contains(turns) {
@@ -120,13 +114,13 @@ fn visible(text: String) -> String {
     shown
 }
 
-/// Prints rows, as they come where that is possible.
+/// Prints rows, streaming if possible.
 pub(super) struct Printer {
     output: Output,
     columns: Vec<Column>,
     to: BufWriter<Stdout>,
     printed: usize,
-    /// Of a table, whose columns are as wide as their widest cells.
+    /// For tables, whose widths depend on all rows.
     rows: Vec<Map<String, Value>>,
 }
 
@@ -136,14 +130,12 @@ impl Printer {
         Self { output, columns, to: BufWriter::new(stdout()), printed: 0, rows: Vec::new() }
     }
 
-    /// Prints a row: an object.
-    ///
     /// # Errors
-    /// When nobody reads it, or it cannot be written.
+    /// Standard output failed.
     pub(super) fn row(&mut self, row: &Value) -> Result<(), PrintError> {
         match self.output {
             Output::Table => {
-                if self.rows.len() == MOST_ROWS {
+                if self.rows.len() == MAX_TABLE_ROWS {
                     self.print_table(None)?;
                 }
                 self.rows.extend(row.as_object().cloned());
@@ -169,11 +161,11 @@ impl Printer {
         Ok(())
     }
 
-    /// Prints what there is beside the rows: JSON has `others` as further members; a table ends with a row of their
-    /// `totals`, if they have any, and is followed by `closing`.
+    /// Ends the output. JSON gets `others` as further members; a table gets a row with the `totals` of `others`, then the lines
+    /// of `closing`.
     ///
     /// # Errors
-    /// When nobody reads it, or it cannot be written.
+    /// Standard output failed.
     pub(super) fn finish(mut self, others: &Value, closing: &[String]) -> Result<(), PrintError> {
         match self.output {
             Output::Table => {
@@ -195,7 +187,7 @@ impl Printer {
         Ok(self.to.flush()?)
     }
 
-    /// Prints the rows that have gathered.
+    /// Prints the collected rows.
     fn print_table(&mut self, totals: Option<&Map<String, Value>>) -> io::Result<()> {
         let rows = std::mem::take(&mut self.rows);
         let known = |column: &&Column| rows.iter().chain(totals).any(|row| row.contains_key(column.name));
@@ -226,7 +218,7 @@ impl Printer {
     }
 }
 
-/// A value as one cell has it: a list's items with commas between them, and an object by its first member, its id.
+/// A value as a cell: an array separated by commas, an object by its first member, the ID.
 pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -237,7 +229,7 @@ pub(super) fn text(value: &Value) -> String {
     }
 }
 
-/// Whatever is no number may have come from outside.
+/// All values except numbers may come from outside.
 fn csv_cell(value: Option<&Value>) -> String {
     let Some(value) = value else { return String::new() };
     if value.is_number() { text(value) } else { csv::guarded(&text(value)) }

@@ -1,9 +1,9 @@
-//! How far a long command has come.
+//! The progress bar of long commands.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar of so many of something, such as `entries`; without a length, a count alone. It is drawn on standard error, and
-/// only where that is a terminal. What is printed meanwhile belongs into its `suspend`, and at the end it is cleared.
+/// A progress bar; without a length, only a count. It is drawn on standard error, and only on a terminal. Print other output
+/// inside its `suspend`.
 pub(super) fn bar(length: Option<u64>, of_what: &str) -> ProgressBar {
     let (template, bar) = match length {
         Some(length) => (

@@ -1,4 +1,4 @@
-//! `rebuild`: all sessions anew from the event log, or compared with it.
+//! `rebuild`: rebuilds all sessions from the event log, or verifies them.
 
 use anyhow::bail;
 use clap::Args;
@@ -12,17 +12,17 @@ use crate::reconciler::rebuild::{Purpose, rebuild};
 use crate::store;
 use crate::store::rebuild::DifferenceRow;
 
-/// Make all sessions anew from the event log, or compare them with it; the service may run meanwhile
+/// Rebuild all sessions from the event log, or verify them; the service can keep running
 ///
-/// Sessions are what the log says: this folds all of it beside the live tables and prints each row that is not as the
-/// log says, column by column. Without --verify these rows are then put right, all at one instant. Receiving goes on;
-/// folding waits for the comparison. A difference is a defect of the program, or somebody wrote to the database.
+/// Folds the whole log into separate tables, compares them with the live tables, and prints each row that differs, column by
+/// column. Without --verify, it then corrects these rows in one transaction. Callbacks are still accepted; folding waits for the
+/// comparison. A difference means a defect of the program or a manual change of the database.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RebuildCommand {
     #[command(flatten)]
     installation: InstallationOptions,
-    /// Change nothing; print each row that is not as the log says, and fail if there is one
+    /// Change nothing; print the rows that differ from the log, and fail if there are any
     #[arg(long)]
     verify: bool,
     #[command(flatten)]
@@ -31,11 +31,11 @@ pub(super) struct RebuildCommand {
 
 const EXAMPLES: &str = "\
 Examples:
-  streamtally rebuild --verify                                  is everything as the log says?
+  streamtally rebuild --verify                                  verify all rows
   streamtally rebuild --verify --output csv >differences.csv
-  streamtally rebuild                                           put right what is not
+  streamtally rebuild                                           correct rows that differ
 
-Exits with 0 when every row is as the log says, or was put so; with --verify with 1 when one is not.";
+Exit status: 0 if every row matches the log or was corrected; with --verify, 1 if a row differs.";
 
 const COLUMNS: [Column; 10] = [
     Column::new("row"),
@@ -51,10 +51,8 @@ const COLUMNS: [Column; 10] = [
 ];
 
 impl RebuildCommand {
-    /// Makes sessions anew, printing each row that was not as the log says.
-    ///
     /// # Errors
-    /// When the database cannot be used, and, to verify, when there are differences.
+    /// The database is unusable, or with `--verify` there are differences.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let purpose = if self.verify { Purpose::Verify } else { Purpose::Replace };
         let mut printer = Printer::new(self.output.output, COLUMNS);
@@ -64,7 +62,7 @@ impl RebuildCommand {
             let folded: i64 = store::rebuild::list_progress(&on.pool).await?.iter().map(|(_, position)| position).sum();
             let folded = folded - dropped;
             let bar = progress::bar(Some(u64::try_from(folded)?), "entries");
-            // Rows are put right also when nobody reads which.
+            // Rows are corrected also after a broken pipe.
             let mut all_shown = Ok(());
             let show = |difference: DifferenceRow| {
                 if all_shown.is_ok() {
@@ -78,7 +76,7 @@ impl RebuildCommand {
             let others = json!({ "entries": folded, "dropped_entries": dropped, "differing_rows": differences });
             printer.finish(&others, &closing)?;
             if differences > 0 && purpose == Purpose::Verify {
-                bail!("{differences} rows are not as the log says; `rebuild` without --verify puts them right");
+                bail!("{differences} rows differ from the log; `rebuild` without --verify corrects them");
             }
             Ok(())
         })
@@ -87,13 +85,11 @@ impl RebuildCommand {
 }
 
 fn closing_lines(purpose: Purpose, folded: i64, dropped: i64, differences: u64) -> Vec<String> {
-    let older = (dropped > 0)
-        .then(|| format!("{dropped} log entries are no longer kept: sessions that began with them stay as they are"));
+    let older =
+        (dropped > 0).then(|| format!("{dropped} log entries were dropped by retention: their sessions do not change"));
     let found = match (differences, purpose) {
         (0, _) => Some(format!("{folded} log entries folded: every row is as the log says")),
-        (differences, Purpose::Replace) => {
-            Some(format!("{folded} log entries folded: {differences} rows put as the log says"))
-        }
+        (differences, Purpose::Replace) => Some(format!("{folded} log entries folded: {differences} rows corrected")),
         (_, Purpose::Verify) => None,
     };
     older.into_iter().chain(found).collect()
@@ -103,7 +99,7 @@ fn print_difference(printer: &mut Printer, difference: &DifferenceRow) -> Result
     cells_of(difference).iter().try_for_each(|cell| printer.row(cell))
 }
 
-/// A row that differs: what it is, and for each column that differs what is live and what the log says.
+/// The row, and for each column that differs the live value and the value from the log.
 fn cells_of(difference: &DifferenceRow) -> Vec<Value> {
     let DifferenceRow { live, rebuilt } = difference;
     let (live, rebuilt) = (live.as_ref().and_then(Value::as_object), rebuilt.as_ref().and_then(Value::as_object));
@@ -115,7 +111,7 @@ fn cells_of(difference: &DifferenceRow) -> Vec<Value> {
     };
     let whose = ["domain", "app", "stream", "known_from"];
     let whose = whose.into_iter().filter_map(|name| Some((name, any.get(name)?.clone())));
-    let told = |more: Value| {
+    let cell = |more: Value| {
         let begin = [("row", Value::from(row)), ("id", id.clone())].into_iter().chain(whose.clone());
         let begin: Map<String, Value> = begin.map(|(name, value)| (name.to_owned(), value)).collect();
         Value::Object(begin.into_iter().chain(more.as_object().cloned().unwrap_or_default()).collect())
@@ -124,11 +120,11 @@ fn cells_of(difference: &DifferenceRow) -> Vec<Value> {
         (Some(live), Some(rebuilt)) => {
             let differing = live.iter().filter_map(|(column, live)| {
                 let log = rebuilt.get(column).filter(|log| *log != live)?;
-                Some(told(json!({ "difference": "value", "column": column, "live": live, "log": log })))
+                Some(cell(json!({ "difference": "value", "column": column, "live": live, "log": log })))
             });
             differing.collect()
         }
-        (Some(_), None) => vec![told(json!({ "difference": "not_in_log" }))],
-        (None, _) => vec![told(json!({ "difference": "missing" }))],
+        (Some(_), None) => vec![cell(json!({ "difference": "not_in_log" }))],
+        (None, _) => vec![cell(json!({ "difference": "missing" }))],
     }
 }

@@ -1,8 +1,8 @@
-//! `repair-clock`: the way back after a clock was ahead.
+//! `repair-clock`: recovery after a clock was ahead.
 
 use clap::Args;
 
-use super::database::{Access, Installation, with_installation};
+use super::database::{Access, CommandContext, with_installation};
 use super::output::say;
 use super::progress;
 use crate::config::{ClockOptions, InstallationOptions};
@@ -13,11 +13,11 @@ use crate::reconciler::rebuild::{Purpose, rebuild};
 use crate::reconciler::retention::drop_unused_months;
 use crate::store;
 
-/// Move events that a wrong clock recorded in the future to the present; the service may run meanwhile
+/// Move events that a wrong clock recorded in the future to the present; the service can keep running
 ///
-/// Prints what lies ahead of the clock and changes nothing, unless --yes is given. First set the clocks of all machines:
-/// while they differ, nothing is moved. Positions stay as they are, and so do reports of moments before the clock leaped.
-/// Callbacks wait in the spool meanwhile; then all sessions are made anew from the log, as `rebuild` does.
+/// Without --yes, only prints the events and changes nothing. Correct the clocks of all machines first: while they differ,
+/// nothing is moved. Positions do not change, and neither do reports as of an instant before the clock jumped. Callbacks wait in
+/// the spool meanwhile. Afterwards all sessions are rebuilt from the log, as by `rebuild`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RepairClockCommand {
@@ -25,52 +25,50 @@ pub(super) struct RepairClockCommand {
     installation: InstallationOptions,
     #[command(flatten)]
     clock: ClockOptions,
-    /// Move them; without it, only print how many there are
+    /// Move the events
     #[arg(long)]
     yes: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  streamtally repair-clock          does anything lie ahead of the clock?
-  streamtally repair-clock --yes    move it to the present
+  streamtally repair-clock          check for events in the future
+  streamtally repair-clock --yes    move them to the present
 
-If it is interrupted after it has moved the events, run `streamtally rebuild`.";
+If it is interrupted after the events were moved, run `streamtally rebuild`.";
 
 impl RepairClockCommand {
-    /// Moves what lies ahead of the clock to the present, or prints what that is.
-    ///
     /// # Errors
-    /// When the database cannot be used, or the clocks differ.
+    /// The database is unusable, or the clocks differ.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let tolerance = self.clock.clock_tolerance;
         let access = if self.yes { Access::Change } else { Access::Read };
         with_installation(&self.installation, access, async |on| {
             let Some(ahead) = find_ahead(&mut *on.pool.acquire().await?, tolerance).await? else {
-                return Ok(say!("nothing lies ahead of the clock")?);
+                return Ok(say!("no events are ahead of the clock")?);
             };
             let Ahead { present, recorded_to, events } = ahead;
-            say!("the log reaches to {recorded_to}; the clock shows {present}")?;
+            say!("the newest event was recorded at {recorded_to}; the clock shows {present}")?;
             say!("{} events in {} shards are recorded ahead of the clock", events.events, events.shards)?;
             if !self.yes {
-                return Ok(say!("nothing was changed; --yes moves them to the present")?);
+                return Ok(say!("nothing was changed; use --yes to move them to the present")?);
             }
             repair(&on.pool, &on.actor, tolerance).await?;
-            make_anew(on).await
+            rebuild_sessions(on).await
         })
         .await
     }
 }
 
-async fn make_anew(on: &Installation) -> anyhow::Result<()> {
+async fn rebuild_sessions(on: &CommandContext) -> anyhow::Result<()> {
     for month in drop_unused_months(&on.pool, clock::now()).await? {
         say!("dropped the empty month {}", month.format("%Y-%m"))?;
     }
-    // Nobody else may be there to do it.
+    // The service may not be running.
     fold_to_end(&on.pool).await?;
     let folded: i64 = store::rebuild::list_progress(&on.pool).await?.iter().map(|(_, position)| position).sum();
     let bar = progress::bar(Some(u64::try_from(folded)?), "entries");
     let differences = rebuild(&on.database, Purpose::Replace, |entries| bar.set_position(entries), |_| {}).await?;
     bar.finish_and_clear();
-    Ok(say!("moved to the present; {differences} rows were then put as the log says")?)
+    Ok(say!("moved to the present; {differences} rows were corrected")?)
 }

@@ -1,4 +1,4 @@
-//! `send`: one notification, signed and sent as the provider would, to see that everything fits together.
+//! `send`: signs and sends one callback as the provider would, to test an installation.
 
 use std::time::Duration;
 
@@ -17,21 +17,19 @@ use crate::huawei::notification::Event;
 use crate::platform::clock;
 use crate::session::{SessionKey, StreamKey};
 
-/// How long `--wait` waits, at most.
-const PATIENCE: Duration = Duration::from_secs(10);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the signature is good for.
-const VALID_SECONDS: i64 = 60;
+const VALIDITY_SECONDS: i64 = 60;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Moment {
+enum PushEvent {
     /// The push starts: PUBLISH
     Start,
     /// The push ends: PUBLISH_DONE
     End,
 }
 
-impl Moment {
+impl PushEvent {
     fn event(self) -> Event {
         match self {
             Self::Start => Event::Publish,
@@ -40,22 +38,22 @@ impl Moment {
     }
 }
 
-/// Sign and send one notification, as the provider would
+/// Sign and send one callback, as the provider would
 ///
-/// To see that the service, the domain and its key fit together. The session that comes of it stays in the history: take
-/// a domain that nobody is billed for.
+/// Tests the service, the domain and its key together. The resulting session stays in the history: use a domain that is not
+/// billed.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct SendCommand {
-    /// What happens
-    moment: Moment,
+    /// The event to send
+    event: PushEvent,
     /// Stream name
     #[arg(long)]
     stream: String,
-    /// Unix second at which the push began; for a start now, for an end that of the newest live session
+    /// Start of the push, in Unix seconds. Default: now for a start, that of the newest live session for an end
     #[arg(long, value_name = "SECONDS")]
     publish_timestamp: Option<i64>,
-    /// Send without a signature, through this secret path
+    /// Send an unsigned callback to this secret path
     #[arg(
         long,
         env = "STREAMTALLY_CALLBACK_PATH",
@@ -64,7 +62,7 @@ pub(super) struct SendCommand {
         conflicts_with = "key_stdin"
     )]
     callback_path: Option<String>,
-    /// Wait for the session that comes of it, for 10 s at most, and print it
+    /// Wait up to 10 s for the resulting session, and print it
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
@@ -73,21 +71,19 @@ pub(super) struct SendCommand {
 
 const EXAMPLES: &str = "\
 Examples:
-  streamtally send start --domain push.example.com --stream room1 --wait   a push begins now
+  streamtally send start --domain push.example.com --stream room1 --wait   a push starts now
   streamtally send end --domain push.example.com --stream room1 --wait     and ends
 
-Exits with 0 when it is answered 200 and, with --wait, shows in its session, else with 1; with 2 on
-bad usage.";
+Exit status: 0 if the response is 200 and, with --wait, the session shows the callback; 1 if not;
+2 on bad usage.";
 
 impl SendCommand {
-    /// Sends the notification; fails unless it is answered 200.
-    ///
     /// # Errors
-    /// When there is no key, the service cannot be reached, or it does not answer 200.
+    /// There is no key, the service is unreachable, or the response is not 200.
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let api = Api { client: Client::builder().timeout(PATIENCE).build()?, url: self.sender.url.clone() };
+        let api = Api { client: Client::builder().timeout(WAIT_TIMEOUT).build()?, url: self.sender.url.clone() };
         let publish_timestamp = self.find_publish_timestamp(&api).await?;
-        let body = self.notification(publish_timestamp).await?;
+        let body = self.compose_body(publish_timestamp).await?;
         let path = self.callback_path.as_deref().unwrap_or("/callbacks/huawei");
         let url = api.at(path)?;
         let response = api.client.post(url).body(body).send().await.map_err(reqwest::Error::without_url);
@@ -95,20 +91,20 @@ impl SendCommand {
         let status = response.status();
         say!("{status}\n{}", response.text().await?)?;
         if status == StatusCode::UNAUTHORIZED {
-            bail!("the notification was not accepted: does the domain have this key? `domain show` lists its keys");
+            bail!("the callback was not accepted: check the key; `domain show` lists the keys of the domain");
         }
         if status != StatusCode::OK {
-            bail!("the notification was not accepted");
+            bail!("the callback was not accepted");
         }
         if self.wait { self.wait_for_session(&api, publish_timestamp).await } else { Ok(()) }
     }
 
     async fn find_publish_timestamp(&self, api: &Api) -> anyhow::Result<i64> {
-        match (self.publish_timestamp, self.moment) {
+        match (self.publish_timestamp, self.event) {
             (Some(seconds @ 0..=9_999_999_999), _) => Ok(seconds),
             (Some(_), _) => Err(BadUsage("--publish-timestamp must be Unix seconds".to_owned()).into()),
-            (None, Moment::Start) => Ok(clock::now().timestamp()),
-            (None, Moment::End) => self.newest_live_session(api).await,
+            (None, PushEvent::Start) => Ok(clock::now().timestamp()),
+            (None, PushEvent::End) => self.newest_live_session(api).await,
         }
     }
 
@@ -124,10 +120,10 @@ impl SendCommand {
         let page = api.get(url, &self.sender.api_token()?).await?.context("the service has no /v1/sessions")?;
         page.pointer("/data/0/publish_timestamp")
             .and_then(Value::as_i64)
-            .context("no session of this stream is live; --publish-timestamp names another one")
+            .context("no session of this stream is live; set --publish-timestamp")
     }
 
-    async fn notification(&self, publish_timestamp: i64) -> anyhow::Result<String> {
+    async fn compose_body(&self, publish_timestamp: i64) -> anyhow::Result<String> {
         let message = Message {
             domain: &self.sender.domain,
             app: &self.sender.app,
@@ -136,13 +132,13 @@ impl SendCommand {
             client_ip: "127.0.0.1",
             node_ip: "127.0.0.1",
             publish_timestamp,
-            event: &self.moment.event(),
+            event: &self.event.event(),
         };
         if self.callback_path.is_some() {
             return Ok(compose(&message, None));
         }
         let (key, joiner) = self.sender.find_key().await?;
-        let auth_timestamp = clock::now().timestamp() + VALID_SECONDS;
+        let auth_timestamp = clock::now().timestamp() + VALIDITY_SECONDS;
         Ok(compose(&message, Some(Signing { key: &key, joiner, auth_timestamp })))
     }
 
@@ -151,19 +147,21 @@ impl SendCommand {
             StreamKey { domain: self.sender.domain.clone(), app: self.sender.app.clone(), stream: self.stream.clone() };
         let session_id = SessionKey { stream, publish_timestamp }.id().0;
         let token = self.sender.api_token()?;
-        let received = match self.moment {
-            Moment::Start => "start_received_at",
-            Moment::End => "end_received_at",
+        let received = match self.event {
+            PushEvent::Start => "start_received_at",
+            PushEvent::End => "end_received_at",
         };
-        let patience = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_TIMEOUT;
         loop {
             let session = api.get(api.at(&format!("/v1/sessions/{session_id}"))?, &token).await?;
             if let Some(session) = session.filter(|session| !session.get(received).is_none_or(Value::is_null)) {
                 say!("{}", serde_json::to_string_pretty(&session)?)?;
                 return Ok(());
             }
-            if Instant::now() > patience {
-                bail!("the notification is stored, but after 10 s its session does not show it: was it quarantined?");
+            if Instant::now() > deadline {
+                bail!(
+                    "the callback is stored, but its session does not show it after 10 s; check whether it was quarantined"
+                );
             }
             sleep(Duration::from_millis(20)).await;
         }
@@ -177,10 +175,10 @@ struct Api {
 
 impl Api {
     fn at(&self, path: &str) -> anyhow::Result<Url> {
-        self.url.join(path).context("--url and the path do not make an address")
+        self.url.join(path).context("--url and the path do not form a valid URL")
     }
 
-    /// What is there; `None` on 404.
+    /// `None` on 404.
     async fn get(&self, url: Url, token: &SecretString) -> anyhow::Result<Option<Value>> {
         let response =
             self.client.get(url).bearer_auth(token.expose_secret()).send().await.map_err(reqwest::Error::without_url);
@@ -188,7 +186,7 @@ impl Api {
         match response.status() {
             StatusCode::OK => Ok(Some(response.json().await?)),
             StatusCode::NOT_FOUND => Ok(None),
-            status => bail!("the API answers {status}: {}", response.text().await?),
+            status => bail!("the API answered {status}: {}", response.text().await?),
         }
     }
 }

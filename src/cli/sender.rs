@@ -1,4 +1,4 @@
-//! What the commands have in common that play the provider: for whom they send, where to, and with which key.
+//! Options of the commands that act as the provider.
 
 use anyhow::Context;
 use clap::Args;
@@ -6,7 +6,7 @@ use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::database::{self, Access};
-use super::domain::refuse_unknown;
+use super::domain::fail_unknown_domain;
 use super::secret_from_stdin;
 use crate::config::InstallationOptions;
 use crate::huawei::signature::{Joiner, SigningKey};
@@ -17,39 +17,37 @@ use crate::store;
 pub(super) struct SenderOptions {
     #[command(flatten)]
     pub(super) installation: InstallationOptions,
-    /// Ingest domain, exactly as it is registered
+    /// Ingest domain, exactly as registered
     #[arg(long)]
     pub(super) domain: String,
-    /// Application
+    /// App
     #[arg(long, default_value = "live")]
     pub(super) app: String,
-    /// Where the service is
+    /// Base URL of the service
     #[arg(long, env = "STREAMTALLY_URL", default_value = "http://127.0.0.1:8080")]
     pub(super) url: Url,
-    /// Read the key from standard input; the domain's newest, from the database, when left out
+    /// Read the key from standard input. Default: the newest key of the domain, from the database
     #[arg(long)]
     pub(super) key_stdin: bool,
-    /// With --key-stdin: what stands between the signed fields
+    /// With --key-stdin: separator of the signed fields
     #[arg(long, default_value = "", value_parser = ["", "+"], requires = "key_stdin")]
     joiner: String,
-    /// API token for whatever is asked of the service; the administrator's when unset
+    /// API token. Default: the administrator's
     #[arg(long, env = "STREAMTALLY_TOKEN", hide_env_values = true)]
     token: Option<SecretString>,
 }
 
 impl SenderOptions {
-    /// The API token that is given, or the administrator's.
-    ///
     /// # Errors
-    /// When none is known.
+    /// There is no API token.
     pub(super) fn api_token(&self) -> anyhow::Result<SecretString> {
         database::api_token(&self.installation, self.token.as_ref())
     }
 
-    /// The key that is given, or the newest of the domain; and what stands between the signed fields.
+    /// The key and the separator of the signed fields.
     ///
     /// # Errors
-    /// When the domain is not registered or has no key, or the database cannot be used.
+    /// The domain is not registered or has no key, or the database is unusable.
     pub(super) async fn find_key(&self) -> anyhow::Result<(SigningKey, Joiner)> {
         let (key, joiner) = if self.key_stdin {
             (secret_from_stdin()?, Joiner::from_text(&self.joiner).unwrap_or_default())
@@ -63,11 +61,11 @@ impl SenderOptions {
         let domain = &self.domain;
         database::with_installation(&self.installation, Access::Read, async |on| {
             let Some(row) = store::domain::get_domain(&on.pool, domain).await? else {
-                return refuse_unknown(on, domain).await;
+                return fail_unknown_domain(on, domain).await;
             };
             let keys = store::signing_key::list_signing_keys(&on.pool).await?;
             let key = keys.iter().find(|key| key.domain == *domain).with_context(|| {
-                format!("{domain} has no key; `domain key add` adds one, --callback-path of `send` does without")
+                format!("{domain} has no key; `domain key add` adds one, or use `send --callback-path`")
             })?;
             Ok((open_key(key, &on.master_key)?, Joiner::from_text(&row.joiner).unwrap_or_default()))
         })

@@ -1,4 +1,4 @@
-//! `serve`: the service.
+//! `serve`: runs the service.
 
 use std::convert::Infallible;
 use std::fmt::Arguments;
@@ -24,17 +24,17 @@ use crate::platform::open_files;
 use crate::service::{AppDependencies, Application};
 use crate::telemetry::{self, traces::Traces};
 
-/// How often the private database is looked after.
-const LOOK_AFTER: Duration = Duration::from_millis(250);
+/// How often the private database is checked.
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long to wait before it is started again after that failed.
-const TRY_AGAIN: Duration = Duration::from_secs(2);
+/// Pause after a failed restart.
+const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
 /// Run the service
 ///
-/// Receives callbacks, folds them into sessions, and serves the API and the dashboard, until SIGTERM or Ctrl-C: then it
-/// answers what is under way, writes what is queued, and ends. At the first start it makes the administrator's token and
-/// prints it once. Without --database-url it runs a PostgreSQL of its own in the data folder.
+/// Accepts callbacks, folds them into sessions, and serves the API and the dashboard. On SIGTERM or Ctrl-C it finishes open
+/// requests, writes queued callbacks, and exits. The first start creates the administrator's token and prints it once. Without
+/// --database-url it runs a private PostgreSQL in the data folder.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ServeCommand {
@@ -42,7 +42,7 @@ pub(super) struct ServeCommand {
     installation: InstallationOptions,
     #[command(flatten)]
     serve: ServeOptions,
-    /// Show what it is like: made-up streams in a data folder of their own, with two weeks of history
+    /// Run a demo: simulated streams with two weeks of history, in a separate data folder
     #[arg(long, conflicts_with_all = ["database_url", "read_database_url", "roles", "tls_cert", "tls_key"])]
     demo: bool,
 }
@@ -50,18 +50,16 @@ pub(super) struct ServeCommand {
 const EXAMPLES: &str = "\
 Examples:
   streamtally serve           on http://127.0.0.1:8080, with a private PostgreSQL
-  streamtally serve --demo    made-up streams, in a data folder of their own
+  streamtally serve --demo    simulated streams, in a separate data folder
   streamtally serve --config /etc/streamtally.toml
   streamtally serve --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem
 
-Exits with 0 when it was told to stop, with 1 when it could not start or a part of it failed.
-Log lines go to standard error.";
+Exit status: 0 after a requested stop, 1 if the service could not start or a part of it failed. Log
+lines go to standard error.";
 
 impl ServeCommand {
-    /// Serves until SIGTERM or SIGINT.
-    ///
     /// # Errors
-    /// When the service cannot be started, or a part of it failed.
+    /// The service could not start, or a part of it failed.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let traces = self.serve.otlp_endpoint.as_ref().map(Traces::open).transpose()?;
         telemetry::start_logging(self.serve.log_format, &self.serve.log, traces.as_ref())?;
@@ -76,7 +74,7 @@ impl ServeCommand {
         let metrics = telemetry::start_metrics()?;
         open_files::raise_limit(self.serve.limits.max_connections);
         let data_dir = self.find_data_dir()?;
-        // With the privileges that renewed certificates are read with, and before a database is started.
+        // With the same privileges as for a reload, and before a database is started.
         let certificate = self.serve.certificate()?;
         self.serve.retention_rules()?;
         let known = (config::master_keys(&data_dir)?, config::admin_token(&data_dir)?);
@@ -86,8 +84,8 @@ impl ServeCommand {
                 database::find_or_make_secrets(&database.options, &data_dir, known).await?;
             if new_admin_token {
                 let file = data_dir.path().join(config::ADMIN_TOKEN_FILE);
-                tell(format_args!("The administrator's API token, shown this once and kept in {}:", file.display()));
-                tell(format_args!("{}", admin_token.expose_secret()));
+                print(format_args!("The administrator's API token, shown only once and stored in {}:", file.display()));
+                print(format_args!("{}", admin_token.expose_secret()));
             }
             let read_database = self
                 .serve
@@ -106,18 +104,18 @@ impl ServeCommand {
             };
             let application = match Application::build(&self.serve, ingredients).await {
                 Ok(application) => application,
-                // Of a database that is away, what keeps us out of it is of more use.
+                // If the database is unreachable, its own error is more helpful.
                 Err(error) => return Err(database::try_connecting(&database.options).await.err().unwrap_or(error)),
             };
             let (address, scheme) = (application.address(), application.scheme());
             tracing::info!(%address, scheme, "listening");
-            tell_systemd(NotifyState::Ready);
+            notify_systemd(NotifyState::Ready);
             let demo = self.demo.then(|| Box::pin(demonstrate(application.state(), address, admin_token)));
             Box::pin(serve(application, database.private.as_mut(), demo)).await
         }
         .await;
         if let Some(private) = database.private {
-            private.stop().context("the private database did not stop")?;
+            private.stop().context("failed to stop the private database")?;
         }
         served
     }
@@ -133,15 +131,14 @@ impl ServeCommand {
     }
 }
 
-/// Prints a line. A service goes on also when nobody reads it.
-fn tell(words: Arguments<'_>) {
+/// Prints a line. Ignores a broken pipe: the service keeps running.
+fn print(words: Arguments<'_>) {
     let _ = say!("{words}");
 }
 
-/// Plays the demo, for as long as it is served.
 async fn demonstrate(state: Data<AppState>, address: SocketAddr, admin_token: SecretString) {
-    tell(format_args!("Making the demo's history ..."));
-    let bar = progress::bar(Some(0), "messages");
+    print(format_args!("Creating the history of the demo ..."));
+    let bar = progress::bar(Some(0), "callbacks");
     let shown = |taken, of| {
         bar.set_length(of);
         bar.set_position(taken);
@@ -150,8 +147,8 @@ async fn demonstrate(state: Data<AppState>, address: SocketAddr, admin_token: Se
     bar.finish_and_clear();
     match prepared {
         Ok(demo) => {
-            tell(format_args!("The demo's dashboard, signed in as its administrator:"));
-            tell(format_args!("http://{address}/dashboard/sign-in#token={}", admin_token.expose_secret()));
+            print(format_args!("The dashboard of the demo, signed in as its administrator:"));
+            print(format_args!("http://{address}/dashboard/sign-in#token={}", admin_token.expose_secret()));
             demo.run(address).await;
         }
         Err(error) => tracing::error!("the demo cannot go on: {error:#}"),
@@ -170,7 +167,7 @@ async fn serve(
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tell_systemd(NotifyState::Stopping);
+        notify_systemd(NotifyState::Stopping);
     };
     let running = application.run_until_stopped(stop);
     let demo = async {
@@ -181,13 +178,13 @@ async fn serve(
     };
     tokio::select! {
         ended = running => ended,
-        never = look_after(private) => match never {},
+        never = supervise(private) => match never {},
         never = demo => match never {},
     }
 }
 
-/// Tells systemd how far the service is, where it has asked to be told.
-fn tell_systemd(state: NotifyState<'_>) {
+/// Notifies systemd if the service runs under it.
+fn notify_systemd(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
@@ -196,11 +193,11 @@ fn tell_systemd(state: NotifyState<'_>) {
     }
 }
 
-/// Starts the private database again whenever it was killed.
-async fn look_after(private: Option<&mut PrivatePostgres>) -> Infallible {
+/// Restarts the private database if it was killed.
+async fn supervise(private: Option<&mut PrivatePostgres>) -> Infallible {
     let Some(private) = private else { return std::future::pending().await };
     loop {
-        tokio::time::sleep(LOOK_AFTER).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
         match private.restart_if_dead() {
             Ok(_) => {}
             Err(error) => {
@@ -210,7 +207,7 @@ async fn look_after(private: Option<&mut PrivatePostgres>) -> Infallible {
                     "the private database cannot be started again; trying on: what is received waits in the spool; \
                      postgres.log in the data folder says why"
                 );
-                tokio::time::sleep(TRY_AGAIN).await;
+                tokio::time::sleep(RETRY_PAUSE).await;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `token`: who may read.
+//! `token`: API tokens.
 
 use chrono::{DateTime, Utc};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::database::{Access, Installation, MAKE, with_installation};
+use super::database::{Access, CREATE, CommandContext, with_installation};
 use super::output::{Column, Output, OutputOptions, Printer, say};
 use crate::access::admin::{self, NewToken};
 use crate::config::InstallationOptions;
@@ -18,16 +18,16 @@ use crate::store;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
-    /// Make a token, and print it this once
+    /// Create a token and print it once
     ///
-    /// Give each caller one of its own, that may do no more than it has to: `read` sees sessions without addresses,
-    /// `personal` adds addresses and user arguments, `billing` makes reports, `admin` may do everything.
+    /// Give each client its own token with only the scopes that it needs: `read` shows sessions without IP addresses,
+    /// `personal` adds IP addresses and user arguments, `billing` allows reports, `admin` allows everything.
     #[command(after_help = CREATE_EXAMPLES)]
     Create(CreateToken),
-    /// Show every token, without the tokens themselves
+    /// List all tokens, without their secrets
     #[command(after_help = LIST_EXAMPLES)]
     List(ListTokens),
-    /// Revoke a token; takes effect everywhere within 2 seconds
+    /// Revoke a token; takes effect in every process within 2 seconds
     #[command(after_help = REVOKE_EXAMPLES)]
     Revoke(RevokeToken),
 }
@@ -68,16 +68,16 @@ pub(super) struct ListTokens {
 pub(super) struct CreateToken {
     #[command(flatten)]
     installation: InstallationOptions,
-    /// What it is for
+    /// Name of the token: its purpose or owner
     name: String,
-    /// What it may do, separated by commas
+    /// Scopes, separated by commas
     #[arg(long = "scopes", default_value = "read", value_delimiter = ',',
           value_parser = PossibleValuesParser::new(Scope::ALL.iter().map(|scope| scope.as_str())).try_map(|scope| scope.parse::<Scope>()))]
     scopes: Vec<Scope>,
-    /// A domain that exists for it; all do when none is named. May be repeated
+    /// Limit the token to this domain. May be repeated. Default: all domains
     #[arg(long = "domain", value_name = "DOMAIN")]
     domains: Vec<String>,
-    /// When it stops working, as an RFC 3339 time; never when left out
+    /// Expiry, as an RFC 3339 time. Default: never
     #[arg(long, value_name = "TIME")]
     expires_at: Option<DateTime<Utc>>,
 }
@@ -86,15 +86,13 @@ pub(super) struct CreateToken {
 pub(super) struct RevokeToken {
     #[command(flatten)]
     installation: InstallationOptions,
-    /// The token's id, as `token list` prints it
+    /// ID of the token, as printed by `token list`
     token_id: Uuid,
 }
 
 impl TokenCommand {
-    /// Runs the command.
-    ///
     /// # Errors
-    /// When the database cannot be used, or what is asked for is not possible.
+    /// The database is unusable, or the request is invalid.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Create(command) => command.run().await,
@@ -104,7 +102,7 @@ impl TokenCommand {
             Self::Revoke(RevokeToken { installation, token_id }) => {
                 with_installation(&installation, Access::Change, async |on| {
                     if !admin::revoke_token(&on.pool, &on.actor, token_id, clock::now()).await? {
-                        anyhow::bail!("there is no such token; `token list` shows them");
+                        anyhow::bail!("token not found; `token list` shows all tokens");
                     }
                     Ok(say!("{token_id} is revoked")?)
                 })
@@ -122,7 +120,7 @@ impl CreateToken {
             domains: (!self.domains.is_empty()).then_some(self.domains),
             expires_at: self.expires_at,
         };
-        with_installation(&self.installation, MAKE, async |on| {
+        with_installation(&self.installation, CREATE, async |on| {
             let (row, token) = admin::create_token(&on.pool, &on.actor, new, clock::now()).await?;
             say!("Token id: {}", row.token_id)?;
             Ok(say!("Token, shown this once: {}", token.expose_secret())?)
@@ -131,9 +129,9 @@ impl CreateToken {
     }
 }
 
-async fn list(on: &Installation, output: Output) -> anyhow::Result<()> {
+async fn list(on: &CommandContext, output: Output) -> anyhow::Result<()> {
     let rows = store::access_token::list_access_tokens(&on.pool).await?;
-    let none = rows.is_empty().then(|| "no token was made; `token create NAME` makes one".to_owned());
+    let none = rows.is_empty().then(|| "there are no tokens; `token create NAME` creates one".to_owned());
     let mut printer = Printer::new(output, COLUMNS);
     for row in rows {
         printer.row(&serde_json::to_value(TokenView::from(row))?)?;

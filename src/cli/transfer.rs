@@ -1,4 +1,4 @@
-//! `export` and `import`: the event log out of one installation, and into another.
+//! `export` and `import`: move the event log to another installation.
 
 use std::io::{BufWriter, IsTerminal, stdin, stdout};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::time::sleep;
 
 use super::BadUsage;
-use super::database::{Access, Installation, with_installation};
+use super::database::{Access, CommandContext, with_installation};
 use super::output::{PrintError, say};
 use super::progress;
 use crate::config::InstallationOptions;
@@ -17,8 +17,8 @@ use crate::reconciler::fold_to_end;
 use crate::store;
 use crate::store::pool::{self, PoolRole};
 
-/// How long to wait for another that folds, before looking again.
-const PAUSE: Duration = Duration::from_millis(20);
+/// Pause while another process folds.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
@@ -30,13 +30,13 @@ Examples:
   streamtally import <log.ndjson
   zstd --decompress --stdout log.ndjson.zst | streamtally import";
 
-/// Write the event log out, for another installation or for programs of your own
+/// Export the event log for another installation or for your own programs
 ///
-/// It goes to standard output as newline-delimited JSON: first a line that says what follows, then each entry with all that
-/// the log says of it. The service may run meanwhile; what it receives from then on is not in it.
+/// Writes newline-delimited JSON to standard output: a header line, then one line per event. The service can keep running;
+/// later events are not exported.
 ///
-/// The log holds addresses, user_args and signatures: keep it as you keep the database. Domains, keys and tokens are not in
-/// it, nor are sealed reports; pg_dump copies an installation whole.
+/// The log contains IP addresses, user_args and signatures: protect it like the database. It does not contain domains, keys,
+/// tokens and sealed reports; use pg_dump to copy a whole installation.
 #[derive(Debug, Args)]
 #[command(after_help = EXPORT_EXAMPLES)]
 pub(super) struct ExportCommand {
@@ -45,10 +45,8 @@ pub(super) struct ExportCommand {
 }
 
 impl ExportCommand {
-    /// Writes the log to standard output.
-    ///
     /// # Errors
-    /// When there is no installation, its database cannot be used, or standard output takes no more.
+    /// There is no installation, its database is unusable, or standard output failed.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         with_installation(&self.installation, Access::Read, async |on| {
             let bar = progress::bar(Some(0), "entries");
@@ -65,8 +63,8 @@ impl ExportCommand {
             eprintln!("{entries} log entries exported");
             if dropped > 0 {
                 eprintln!(
-                    "{dropped} older ones are no longer kept, so that `import` will not take this log: pg_dump copies \
-                     the sessions that began with them"
+                    "{dropped} older ones were dropped by retention, so `import` rejects this log; use pg_dump to copy \
+                     the installation"
                 );
             }
             Ok(())
@@ -75,13 +73,13 @@ impl ExportCommand {
     }
 }
 
-/// Take in an event log that `export` wrote, and fold it
+/// Import an event log that `export` wrote, and fold it
 ///
-/// It is read from standard input and appended as it was recorded. An installation that has received nothing then gives
-/// the same sessions, and the same reports of the same moments. What is there already is passed over: an import that broke
-/// off is begun anew, and a later export continues an earlier one.
+/// Reads standard input and appends the events as recorded. If the installation was empty, it then has the same sessions, and
+/// reports with the same as_of are the same. Events that exist already are skipped: run an interrupted import again, and a later
+/// export continues an earlier one.
 ///
-/// A new installation is made with as many shards as the log has. One that `migrate --shards` made may have a multiple.
+/// A new installation gets as many shards as the log has. An installation created by `migrate --shards` may have a multiple.
 #[derive(Debug, Args)]
 #[command(after_help = IMPORT_EXAMPLES)]
 pub(super) struct ImportCommand {
@@ -90,38 +88,36 @@ pub(super) struct ImportCommand {
 }
 
 impl ImportCommand {
-    /// Imports standard input.
-    ///
     /// # Errors
-    /// When it is no log, does not fit the installation, or the database cannot be used.
+    /// Standard input is not a log or does not match the installation, or the database is unusable.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         if stdin().is_terminal() {
-            bail!(BadUsage("the log is read from standard input: import <log.ndjson".to_owned()));
+            bail!(BadUsage("import reads the log from standard input: import <log.ndjson".to_owned()));
         }
         let (header, lines) = Lines::open(tokio::io::stdin()).await?;
-        let access = Access::Make { shards: header.shards };
+        let access = Access::Create { shards: header.shards };
         with_installation(&self.installation, access, async |on| {
             let bar = progress::bar(Some(header.entries), "entries");
             let imported = import(&on.pool, &header, lines, |read| bar.set_position(read)).await;
             bar.finish_and_clear();
             let Imported { appended, known } = imported?;
             fold(on).await?;
-            Ok(say!("{appended} log entries imported and folded; {known} were here already")?)
+            Ok(say!("{appended} log entries imported and folded; {known} existed already")?)
         })
         .await
     }
 }
 
-/// Folds what was imported, so that it can be asked for at once.
-async fn fold(on: &Installation) -> anyhow::Result<()> {
+/// Folds the imported events, so that queries show them immediately.
+async fn fold(on: &CommandContext) -> anyhow::Result<()> {
     let distributed = store::installation::get_installation(&on.pool).await?.is_some_and(|made| made.distributed);
     let pool = pool::open(&on.database, PoolRole::Fold, distributed);
     let heads = store::inference::get_heads(&on.pool).await?;
     let bar = progress::bar(None, "entries folded");
-    // A service that runs may have some of it in hand.
+    // A running service may be folding some of them.
     while !store::inference::is_folded_to(&on.pool, &heads).await? {
         match fold_to_end(&pool).await? {
-            0 => sleep(PAUSE).await,
+            0 => sleep(RETRY_PAUSE).await,
             entries => bar.inc(entries as u64),
         }
     }

@@ -1,4 +1,4 @@
-//! `database`: another program on the private database, such as `psql` or `pg_dump`.
+//! `database`: runs a program on the private database, such as `psql` or `pg_dump`.
 
 use std::ffi::OsString;
 use std::process::ExitStatus;
@@ -16,10 +16,10 @@ use crate::config::InstallationOptions;
 use crate::platform::data_dir::DataDir;
 use crate::platform::privileges::RootPrivileges;
 
-/// What would lead a program to another database, whatever the others say.
-const ELSEWHERE: [&str; 5] = ["PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSWORD"];
+/// Variables that would lead the program to another database.
+const REMOVED_VARIABLES: [&str; 5] = ["PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSWORD"];
 
-/// The program failed; its exit status is ours.
+/// The program failed; its exit status becomes ours.
 #[derive(Debug, thiserror::Error)]
 #[error("{program} ended with {status}")]
 pub struct ProgramFailed {
@@ -28,7 +28,7 @@ pub struct ProgramFailed {
 }
 
 impl ProgramFailed {
-    /// Its exit status, 1 when a signal ended it.
+    /// The exit status; 1 after a signal.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         self.status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
@@ -37,10 +37,9 @@ impl ProgramFailed {
 
 /// Run a program on the private database, such as psql or pg_dump
 ///
-/// PGHOST, PGPORT, PGUSER and PGDATABASE tell the program where the database is, whether the service runs or not; the
-/// service cannot be started while the program runs, though. In a data folder that holds none yet, an empty database is made,
-/// to restore into. A database that DATABASE_URL names needs no help:
-/// `psql "$DATABASE_URL"`.
+/// Sets PGHOST, PGPORT, PGUSER and PGDATABASE for the program. Works whether the service runs or not, but the service cannot
+/// start while the program runs. In an empty data folder, creates an empty database to restore into. For the database of
+/// DATABASE_URL, run `psql "$DATABASE_URL"` instead.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct DatabaseCommand {
@@ -57,22 +56,20 @@ Examples:
   streamtally database pg_dump --format custom --file backup.dump
   streamtally database pg_restore --dbname streamtally --exit-on-error backup.dump
 
-Exits as the program does, with 1 when it could not be run.";
+Exit status: that of the program; 1 if it could not be run.";
 
 impl DatabaseCommand {
-    /// Runs the program to its end.
-    ///
     /// # Errors
-    /// When the database cannot be started, or the program cannot be run, or fails.
+    /// The database failed to start, or the program could not be run or failed.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         if self.installation.database_url.is_some() {
-            bail!(BadUsage("the database is the one that DATABASE_URL names: give that to the program".to_owned()));
+            bail!(BadUsage("there is no private database: pass DATABASE_URL to the program".to_owned()));
         }
         let (data_dir, root) = DataDir::find_keeping_root(self.installation.data_dir.as_deref())?;
         let private = database::open(&self.installation, &data_dir, LockHolder::Command)?.private;
         let private = private.context("there is no private database")?;
         let ended = self.run_program(&private, root.as_ref()).await;
-        let stopped = private.stop().context("the private database did not stop");
+        let stopped = private.stop().context("failed to stop the private database");
         let status = ended?;
         stopped?;
         if status.success() { Ok(()) } else { Err(ProgramFailed { program: self.name(), status }.into()) }
@@ -83,13 +80,13 @@ impl DatabaseCommand {
         private: &PrivatePostgres,
         root: Option<&RootPrivileges>,
     ) -> anyhow::Result<ExitStatus> {
-        // What a terminal's user interrupts is the program, which may go on (psql does); the server is put away after it.
+        // Ctrl-C is for the program, which may continue (as psql does); the server stops after it.
         let _interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let [program, arguments @ ..] = self.program.as_slice() else { bail!("no program is named") };
+        let [program, arguments @ ..] = self.program.as_slice() else { bail!("no program given") };
         let mut command = Command::new(program);
-        for elsewhere in ELSEWHERE {
-            command.env_remove(elsewhere);
+        for variable in REMOVED_VARIABLES {
+            command.env_remove(variable);
         }
         command
             .args(arguments)
@@ -97,19 +94,19 @@ impl DatabaseCommand {
             .env("PGPORT", private.port().to_string())
             .env("PGUSER", private.user())
             .env("PGDATABASE", private.database());
-        // The program runs as the user who runs the command, and writes files where that user may.
+        // The program runs as the user of the command, so that it can write where that user can.
         let child = match root {
             Some(root) => root.regain_for(|| command.spawn())?,
             None => command.spawn(),
         };
         let mut child = child.with_context(|| {
-            format!("{} cannot be run; psql and its like are PostgreSQL's client programs", self.name())
+            format!("failed to run {}; psql and pg_dump come with the PostgreSQL client programs", self.name())
         })?;
         loop {
             tokio::select! {
                 status = child.wait() => return Ok(status?),
                 _ = terminate.recv() => {
-                    // It is told, too, and ends as it sees fit.
+                    // Forward the signal; the program decides when to exit.
                     let pid = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
                     let kill = || pid.map_or(Ok(()), |pid| kill_process(pid, Signal::TERM));
                     root.map_or_else(|| Ok(kill()), |root| root.regain_for(kill))??;

@@ -8,17 +8,17 @@ use clap::{Args, Command};
 
 use super::{InstallationOptions, ServeOptions};
 
-/// Makes the values of the settings file the defaults of a command line.
+/// Makes the values of the settings file the defaults of the command line.
 ///
 /// # Errors
-/// When the file cannot be read, is not TOML, or names something that is no setting.
+/// The file is not readable or not TOML, or contains an unknown setting.
 pub fn with_file(mut command: Command, arguments: &[OsString]) -> anyhow::Result<Command> {
     let Some(path) = file_named_by(arguments).or_else(|| std::env::var_os("STREAMTALLY_CONFIG")).map(PathBuf::from)
     else {
         return Ok(command);
     };
     let text =
-        std::fs::read_to_string(&path).with_context(|| format!("cannot read the settings in {}", path.display()))?;
+        std::fs::read_to_string(&path).with_context(|| format!("failed to read the settings in {}", path.display()))?;
     let table: toml::Table = text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
     for (name, value) in table {
         let value = match value {
@@ -27,25 +27,25 @@ pub fn with_file(mut command: Command, arguments: &[OsString]) -> anyhow::Result
             toml::Value::Boolean(flag) => flag.to_string(),
             toml::Value::Array(items) => {
                 let items = items.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>();
-                items.with_context(|| format!("{name} in {} must list texts", path.display()))?.join(",")
+                items.with_context(|| format!("{name} in {} must be a list of strings", path.display()))?.join(",")
             }
-            _ => bail!("{name} in {} must be a text, a number, true or false, or a list of texts", path.display()),
+            _ => bail!("{name} in {} must be a string, a number, true or false, or a list of strings", path.display()),
         };
         if !is_setting(&name) {
-            bail!("{} names {name}, which is no setting", path.display());
+            bail!("{} contains the unknown setting {name}", path.display());
         }
         command = with_default(command, &name, &value);
     }
     Ok(command)
 }
 
-/// Whether the service has such a setting; other arguments of commands are none.
+/// Only the options of the service are settings.
 fn is_setting(name: &str) -> bool {
     let settings = ServeOptions::augment_args(InstallationOptions::augment_args(Command::new("")));
     name != "config" && settings.get_arguments().any(|argument| argument.get_id() == name)
 }
 
-/// The command and those below it, with another default for a setting where they have it.
+/// Sets the default of a setting in the command and its subcommands.
 fn with_default(mut command: Command, setting: &str, value: &str) -> Command {
     if command.get_arguments().any(|argument| argument.get_id() == setting) {
         command = command.mut_arg(setting, |argument| argument.default_value(value.to_owned()));
@@ -64,7 +64,7 @@ fn file_named_by(arguments: &[OsString]) -> Option<OsString> {
         }
         let is_option = argument.to_string_lossy().starts_with('-');
         if before_program && !is_option {
-            // From here on, they are those of the program that `database` runs.
+            // The remaining arguments belong to the program that `database` runs.
             return None;
         }
         before_program |= argument == "database";

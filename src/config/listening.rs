@@ -1,4 +1,4 @@
-//! Where the service listens, for itself and for whoever asks it from the same machine.
+//! The address of the service.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -7,7 +7,6 @@ use clap::Args;
 
 use super::NETWORK;
 
-/// Where and how the service is spoken to.
 #[allow(clippy::doc_markdown, reason = "shown as it is by --help")]
 #[derive(Debug, Clone, Args)]
 pub struct ListenOptions {
@@ -15,18 +14,18 @@ pub struct ListenOptions {
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
 
-    /// Certificate to serve HTTPS with, and nothing else, followed by its chain, in PEM; read again when it changes
+    /// Serve only HTTPS, with this certificate: PEM, followed by its chain. Reloaded when it changes
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
 }
 
 impl ListenOptions {
-    /// The base URL by which a process on the same machine reaches the service.
+    /// The base URL for processes on the same machine.
     #[must_use]
     pub fn local_url(&self) -> String {
         let scheme = if self.tls_cert.is_some() { "https" } else { "http" };
         let mut address = self.listen;
-        // Who listens on every address listens on this one.
+        // An unspecified address includes loopback.
         match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
             IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
@@ -41,7 +40,7 @@ mod tests {
     use super::ListenOptions;
 
     #[test]
-    fn who_listens_on_every_address_is_reached_by_loopback() {
+    fn a_service_on_every_address_is_reached_by_loopback() {
         for (listen, tls_cert, url) in [
             ("127.0.0.1:8080", None, "http://127.0.0.1:8080"),
             ("0.0.0.0:8080", None, "http://127.0.0.1:8080"),

@@ -14,7 +14,7 @@ pub async fn get_script() -> HttpResponse {
 }
 
 fn asset(kind: &'static str, content: &'static str) -> HttpResponse {
-    // Asked for again after an upgrade, within minutes.
+    // Short, so that an upgrade takes effect within minutes.
     let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "public, max-age=300")];
     let mut answer = HttpResponse::Ok();
     for header in headers {

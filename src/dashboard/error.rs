@@ -1,4 +1,4 @@
-//! What cannot be shown, and why, as a page.
+//! Error pages.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, LOCATION};
@@ -6,26 +6,20 @@ use actix_web::{HttpResponse, ResponseError};
 use maud::html;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{ROOT, frame};
+use super::{ROOT, layout};
 use crate::api::problem::ApiError;
 use crate::report::ReportError;
 
-/// Why a page is not shown.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
-    /// Nobody is signed in: they are asked to, and then shown what they wanted.
-    #[error("nobody is signed in")]
-    NotSignedIn {
-        /// The page that was asked for.
-        wanted: String,
-    },
-    /// The token may not read.
-    #[error("the token does not have the scope `read`")]
+    /// Redirects to the sign-in page, which leads back to the requested page.
+    #[error("not signed in")]
+    NotSignedIn { requested: String },
+    #[error("the token lacks the scope `read`")]
     MayNotRead,
-    /// A form of another origin, or so it seems.
-    #[error("the form is not of a page of this service")]
+    #[error("the form came from another site")]
     OtherOrigin,
-    /// What the API would answer.
+    /// The same error as the API would return.
     #[error(transparent)]
     Api(#[from] ApiError),
 }
@@ -54,43 +48,43 @@ impl ResponseError for PageError {
     fn error_response(&self) -> HttpResponse {
         let mut answer = HttpResponse::build(self.status_code());
         let (title, advice) = match self {
-            Self::NotSignedIn { wanted } => {
-                let wanted = utf8_percent_encode(wanted, NON_ALPHANUMERIC);
-                answer.insert_header((LOCATION, format!("{ROOT}/sign-in?to={wanted}")));
+            Self::NotSignedIn { requested } => {
+                let requested = utf8_percent_encode(requested, NON_ALPHANUMERIC);
+                answer.insert_header((LOCATION, format!("{ROOT}/sign-in?to={requested}")));
                 return answer.finish();
             }
             Self::MayNotRead => (
-                "This token may not look",
-                "It lacks the scope read. Sign out, and in again with another one.".to_owned(),
+                "This token lacks the read scope",
+                "Sign out, then sign in with another token.".to_owned(),
             ),
             Self::OtherOrigin => (
                 "This form came from another site",
-                "Nothing was done: forms are taken from the pages of this service alone. If it was one of them, a proxy \
-                 changes the header Host, which it must pass on as it is."
+                "Nothing was changed. Forms are accepted only from the pages of this service. If this was one of them, a \
+                 proxy changes the Host header: configure it to pass the header on unchanged."
                     .to_owned(),
             ),
             Self::Api(error) => {
-                // It says what failed to the log.
+                // For its log line.
                 let _ = error.error_response();
-                ("This cannot be shown", advice_on(error))
+                ("Request failed", advice_on(error))
             }
         };
-        let page = frame::bare(
+        let page = layout::page_without_nav(
             title,
             &html! {
                 h1 { (title) }
                 p { (advice) }
-                p { a href=(ROOT) { "What is live" } " · " a href=(format!("{ROOT}/sign-in")) { "Sign in" } }
+                p { a href=(ROOT) { "Live streams" } " · " a href=(format!("{ROOT}/sign-in")) { "Sign in" } }
             },
         );
-        answer.insert_header((CONTENT_TYPE, frame::HTML)).body(page.into_string())
+        answer.insert_header((CONTENT_TYPE, layout::HTML)).body(page.into_string())
     }
 }
 
 fn advice_on(error: &ApiError) -> String {
     match error {
-        ApiError::NotFound(what) => format!("There is no such {what}, or it is not yours to see."),
-        ApiError::Unavailable(_) => "The service cannot do this at the moment. Try again in a few seconds.".to_owned(),
+        ApiError::NotFound(what) => format!("The {what} was not found, or you don't have access."),
+        ApiError::Unavailable(_) => "The service is unavailable. Try again in a few seconds.".to_owned(),
         ApiError::Invalid(invalid) => {
             let reasons = invalid.iter().map(|invalid| format!("{} {}", invalid.name, invalid.reason));
             reasons.collect::<Vec<_>>().join("; ")
@@ -99,7 +93,7 @@ fn advice_on(error: &ApiError) -> String {
     }
 }
 
-/// For paths under the dashboard that are not there.
-pub async fn show_nothing() -> Result<HttpResponse, PageError> {
+/// For unknown paths under the dashboard.
+pub async fn show_not_found() -> Result<HttpResponse, PageError> {
     Err(ApiError::NotFound("page").into())
 }

@@ -1,4 +1,4 @@
-//! What forms send: whose they are, and what stands in them.
+//! Submitted forms: the visitor and the fields.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,18 +13,17 @@ use crate::api::problem::ApiError;
 use crate::http::extract::RawBody;
 use crate::model::access::Scope;
 
-/// What stands in the fields of a form, whoever sent it.
+/// The fields of a form, from any sender.
 pub struct Fields(Vec<(String, String)>);
 
-/// A form that a visitor sent from one of their pages.
-pub struct Posted {
-    /// Who sent it.
+/// A form that a signed-in visitor submitted, with a valid form token.
+pub struct SubmittedForm {
     pub visitor: Visitor,
     fields: Fields,
 }
 
 impl Fields {
-    /// What stands in a field, without blanks around it; `None` when that is nothing.
+    /// The trimmed value of a field; `None` if empty.
     pub fn text(&self, name: &str) -> Option<String> {
         self.all(name).into_iter().next()
     }
@@ -48,47 +47,42 @@ impl FromRequest for Fields {
     }
 }
 
-impl Posted {
-    /// Refuses who does not have a scope.
-    ///
+impl SubmittedForm {
     /// # Errors
-    /// When the visitor does not.
-    pub fn demand(&self, scope: Scope) -> Result<(), ApiError> {
-        self.visitor.demand(scope)
+    /// The visitor lacks the scope.
+    pub fn require_scope(&self, scope: Scope) -> Result<(), ApiError> {
+        self.visitor.require_scope(scope)
     }
 
-    /// What stands in a field, without blanks around it; `None` when that is nothing.
+    /// The trimmed value of a field; `None` if empty.
     pub fn text(&self, name: &str) -> Option<String> {
         self.fields.text(name)
     }
 
-    /// What stands in each of the fields of this name.
+    /// The values of all fields of this name.
     pub fn all(&self, name: &str) -> Vec<String> {
         self.fields.all(name)
     }
 
-    /// The words of a field, as people list them: with commas or blanks between them.
+    /// The words of a field, separated by commas or white space.
     pub fn words(&self, name: &str) -> Vec<String> {
         let texts = self.all(name);
         let words = texts.iter().flat_map(|text| text.split([',', ' ', '\n', '\r', '\t']));
         words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
     }
 
-    /// Whether a box is ticked.
-    pub fn is_ticked(&self, name: &str) -> bool {
+    pub fn is_checked(&self, name: &str) -> bool {
         self.text(name).is_some()
     }
 
-    /// Refuses what nobody has confirmed.
-    ///
     /// # Errors
-    /// When its box is not ticked.
-    pub fn demand_confirmation(&self) -> Result<(), ApiError> {
-        let confirmed = self.is_ticked("confirmed");
-        confirmed.then_some(()).ok_or_else(|| ApiError::invalid("confirmed", "must be ticked: nothing was done"))
+    /// The confirmation box is not checked.
+    pub fn require_confirmation(&self) -> Result<(), ApiError> {
+        let confirmed = self.is_checked("confirmed");
+        confirmed.then_some(()).ok_or_else(|| ApiError::invalid("confirmed", "must be checked: nothing was changed"))
     }
 
-    /// Every field, as members of a request to the API.
+    /// All fields, as members of an API request.
     pub fn members(&self) -> impl Iterator<Item = (&str, &str)> {
         let own = |name: &str| name == FORM_TOKEN;
         self.fields.0.iter().filter(move |(name, _)| !own(name)).map(|(name, value)| (name.as_str(), value.as_str()))
@@ -97,7 +91,7 @@ impl Posted {
 
 const FORM_TOKEN: &str = "form_token";
 
-impl FromRequest for Posted {
+impl FromRequest for SubmittedForm {
     type Error = PageError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, PageError>>>>;
 
@@ -106,14 +100,14 @@ impl FromRequest for Posted {
         let fields = Fields::from_request(request, payload);
         Box::pin(async move {
             let visitor = visitor.await?;
-            let posted = Self { visitor, fields: fields.await? };
-            posted.visitor.check(&posted.text(FORM_TOKEN).unwrap_or_default())?;
-            Ok(posted)
+            let submitted = Self { visitor, fields: fields.await? };
+            submitted.visitor.check_form_token(&submitted.text(FORM_TOKEN).unwrap_or_default())?;
+            Ok(submitted)
         })
     }
 }
 
-/// A form of this visitor, which is sent to a path.
+/// A form with the visitor's form token.
 pub fn form(visitor: &Visitor, class: &str, path: &str, fields: &Markup) -> Markup {
     html! {
         form class=(class) method="post" action=(path) {
@@ -123,7 +117,7 @@ pub fn form(visitor: &Visitor, class: &str, path: &str, fields: &Markup) -> Mark
     }
 }
 
-/// The box that is to be ticked before something is done that matters.
+/// A checkbox that must be checked before the form is submitted.
 pub fn confirmation(what: &str) -> Markup {
     html! { label.tick { input type="checkbox" name="confirmed" value="yes" required; " " (what) } }
 }

@@ -1,4 +1,4 @@
-//! What is live: counts, the streams on air with running clocks, and the last 24 hours.
+//! Live streams: counts, a table, and the last 24 hours.
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
@@ -6,7 +6,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use maud::{Markup, html};
 
 use super::error::PageError;
-use super::frame::{self, Place};
+use super::layout::{self, NavItem};
 use super::visitor::Visitor;
 use super::{ROOT, words};
 use crate::api::page::PageRequest;
@@ -25,10 +25,9 @@ use crate::report::moment::Moment;
 use crate::report::parameters::Scope;
 use crate::store::stream::{AfterStream, StreamRow};
 
-/// One point of the picture of the last 24 hours, in seconds.
+/// The interval of the chart of the last 24 hours, in seconds.
 const STEP: i64 = 900;
 
-/// Which streams.
 pub struct LivePage {
     page: PageRequest<AfterStream>,
     domain: Option<String>,
@@ -40,7 +39,7 @@ impl FromQuery for LivePage {
     fn from_query(query: &mut QueryReader) -> Self {
         query.forget_empty();
         let page = PageRequest::from_query(query);
-        Self { page, domain: query.text("domain"), app: query.text("app"), search: query.text("search") }
+        Self { page, domain: query.string("domain"), app: query.string("app"), search: query.string("search") }
     }
 }
 
@@ -68,10 +67,10 @@ pub async fn show_live(
     let name = |row: &StreamRow| (row.domain.clone(), row.app.clone(), row.stream.clone());
     let (rows, next) = asked.page.page(rows, name, |row| row);
     let day = last_day(&state, visible_domains.map(<[String]>::to_vec), &asked, counts.as_of).await;
-    Ok(frame::page(&visitor, Place::Live, "Live", &content(&asked, &counts, &rows, next.as_deref(), &day, &state)))
+    Ok(layout::page(&visitor, NavItem::Live, "Live", &content(&asked, &counts, &rows, next.as_deref(), &day, &state)))
 }
 
-/// How much was on air in the last 24 hours; nothing if that cannot be said now.
+/// The live sessions of the last 24 hours; empty if they cannot be computed now.
 async fn last_day(
     state: &AppState,
     visible_domains: Option<Vec<String>>,
@@ -104,15 +103,15 @@ fn content(
     html! {
         h1 { "Live" }
         div.figures #counts {
-            (figure(whole.live_streams, "streams on air"))
-            (figure(whole.live_sessions, "sessions"))
+            (figure(whole.live_streams, "live streams"))
+            (figure(whole.live_sessions, "live sessions"))
             (figure(whole.unconfirmed_sessions, "unconfirmed"))
             (sparkline(day))
         }
         (filters(asked))
         @if counts.groups.len() > 1 {
             details open[counts.groups.len() <= 8] {
-                summary { (counts.groups.len()) " applications" }
+                summary { (counts.groups.len()) " apps" }
                 ul.groups {
                     @for group in &counts.groups {
                         li {
@@ -128,11 +127,11 @@ fn content(
         p #news.hint role="status" aria-live="polite" {}
         @if rows.is_empty() {
             div.card #empty {
-                p { "Nothing is on air" @if asked.is_filtered() { " that fits" } "." }
+                p { @if asked.is_filtered() { "No live stream matches the filter." } @else { "No stream is live." } }
                 @if asked.is_filtered() { p { a href=(ROOT) { "Show all" } } }
                 @else {
                     p.hint {
-                        "When the provider notifies the start of a push, it stands here within a second. No domain yet? "
+                        "A stream appears within a second of its start callback. No domain yet? "
                         code { "streamtally domain add DOMAIN" }
                     }
                 }
@@ -140,14 +139,14 @@ fn content(
         }
         @if !rows.is_empty() || asked.page.after.is_none() {
             table #streams data-changes=(changes_path(asked)) data-unconfirmed-after=(state.unconfirmed_after.num_seconds()) {
-                thead { tr { th { "Stream" } th { "Domain" } th { "Application" } th { "On air since" } th.number { "For" } th.number { "Sessions" } } }
+                thead { tr { th { "Stream" } th { "Domain" } th { "App" } th { "Live since" } th.number { "Duration" } th.number { "Sessions" } } }
                 tbody {
                     @for row in rows { (stream_row(row, counts.as_of, state.unconfirmed_after)) }
                 }
             }
         }
         @if let Some(next) = next {
-            p { a href=(link(&[("domain", asked.domain.as_deref()), ("app", asked.app.as_deref()), ("search", asked.search.as_deref()), ("cursor", Some(next))])) { "More" } }
+            p { a href=(link(&[("domain", asked.domain.as_deref()), ("app", asked.app.as_deref()), ("search", asked.search.as_deref()), ("cursor", Some(next))])) { "Next page" } }
         }
     }
 }
@@ -171,8 +170,8 @@ fn filters(asked: &LivePage) -> Markup {
     html! {
         form.filters method="get" action=(ROOT) role="search" {
             (field("domain", "Domain", &asked.domain))
-            (field("app", "Application", &asked.app))
-            (field("search", "Part of the name", &asked.search))
+            (field("app", "App", &asked.app))
+            (field("search", "Name contains", &asked.search))
             button { "Filter" }
         }
     }
@@ -186,14 +185,14 @@ fn stream_row(row: &StreamRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelt
             td.name { a href=(format!("{ROOT}/streams/{}", row.stream_id)) { bdi { (row.stream) } } @if unconfirmed { " " (words::state(true, true)) } }
             td { (row.domain) }
             td { (row.app) }
-            td data-label="since" { (words::time(since)) }
-            td.number data-label="for" { (words::duration((as_of - since).num_seconds().max(0), Some(since))) }
+            td data-label="live since" { (words::time(since)) }
+            td.number data-label="duration" { (words::duration((as_of - since).num_seconds().max(0), Some(since))) }
             td.number data-label="sessions" { (row.live_sessions) }
         }
     }
 }
 
-/// A picture of a day: how many sessions were on air, from zero up.
+/// A chart of the live sessions of a day.
 fn sparkline(day: &[Point]) -> Markup {
     const WIDTH: u32 = 240;
     const HEIGHT: u32 = 48;
@@ -207,23 +206,21 @@ fn sparkline(day: &[Point]) -> Markup {
         format!("{x},{y}")
     };
     let line: Vec<String> = (0..).zip(day).map(place).collect();
-    let label = format!("Sessions on air in the last 24 hours: {most} at most");
+    let label = format!("Live sessions in the last 24 hours, peak {most}");
     html! {
         figure.sparkline {
             svg viewBox=(format!("0 -2 {WIDTH} {}", HEIGHT + 4)) role="img" aria-label=(label) preserveAspectRatio="none" {
                 polyline points=(line.join(" ")) {}
             }
-            figcaption { "24 hours, at most " (most) }
+            figcaption { "Last 24 hours, peak " (most) }
         }
     }
 }
 
-/// This page with these parameters.
 fn link(parameters: &[(&str, Option<&str>)]) -> String {
     words::path(ROOT, parameters)
 }
 
-/// Where changes of what is shown are told.
 fn changes_path(asked: &LivePage) -> String {
     words::path("/v1/live/changes", &[("domain", asked.domain.as_deref()), ("app", asked.app.as_deref())])
 }

@@ -1,18 +1,18 @@
-//! The dashboard: pages for people who would rather look than read.
+//! The dashboard: HTML pages for operators and support.
 //!
-//! Server-rendered, by the same queries and rules of access as the API. Every text goes through maud, which escapes it. No
-//! asset comes from elsewhere; a script of our own only moves what moves, and everything works without it.
+//! The server renders the pages, with the same queries and access rules as the API. maud escapes every text. No asset comes
+//! from another host. The script only adds live updates; every page works without it.
 
 mod assets;
 mod error;
-mod find;
 mod form;
-mod frame;
+mod layout;
 mod live;
 mod operator;
 mod origin;
 mod problems;
 mod reports;
+mod search;
 mod session;
 mod set_up;
 mod sign_in;
@@ -28,11 +28,10 @@ use crate::api::DASHBOARD as ROOT;
 use crate::api::problem::ApiError;
 use error::PageError;
 
-/// The pages' part of the route table.
 pub fn routes(config: &mut ServiceConfig) {
     config.service(
         web::scope(ROOT)
-            .app_data(QueryConfig::default().error_handler(|error, _| refusal(&error).into()))
+            .app_data(QueryConfig::default().error_handler(|error, _| invalid_query(&error).into()))
             .service(sign_in::show_sign_in)
             .service(sign_in::sign_in)
             .service(sign_in::sign_out)
@@ -41,7 +40,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .service(live::show_live)
             .service(stream::show_stream)
             .service(session::show_session)
-            .service(find::find)
+            .service(search::search)
             .service(reports::show_reports)
             .service(reports::seal_report)
             .service(reports::show_difference)
@@ -52,12 +51,12 @@ pub fn routes(config: &mut ServiceConfig) {
             .service(operator::show_release)
             .service(operator::release_event)
             .configure(set_up::routes)
-            .default_service(web::to(error::show_nothing))
-            .wrap(from_fn(origin::refuse_other_origins)),
+            .default_service(web::to(error::show_not_found))
+            .wrap(from_fn(origin::reject_other_origins)),
     );
 }
 
-/// What cannot be read is refused as a page, too.
-fn refusal(error: &impl ToString) -> PageError {
-    ApiError::invalid("query", format!("cannot be read: {}", error.to_string())).into()
+/// A query that cannot be parsed is rejected with a page, too.
+fn invalid_query(error: &impl ToString) -> PageError {
+    ApiError::invalid("query", format!("cannot be parsed: {}", error.to_string())).into()
 }

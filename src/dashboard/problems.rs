@@ -1,5 +1,5 @@
-//! What is wrong, and what to do about it: refused messages, quarantined ones, sessions that may have lost their end, how
-//! the service does, and domains that have fallen silent or were never heard from.
+//! Problems and their fixes: the health of the service, silent domains, domains that never sent a callback, rejected and
+//! quarantined callbacks, unconfirmed sessions.
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 
 use super::error::PageError;
-use super::frame::{self, Place};
+use super::layout::{self, NavItem};
 use super::visitor::Visitor;
 use super::{ROOT, set_up, words};
 use crate::api::problem::ApiError;
@@ -33,11 +33,11 @@ use crate::store::rejection::RejectionRow;
 use crate::store::session::SessionRow;
 use crate::store::session_list::SessionPage;
 
-/// The most of each kind that are shown.
-const MOST: u16 = 50;
+/// Maximum rows of each table.
+const MAX_ROWS: u16 = 50;
 
-/// How far back refused messages are shown.
-const REFUSED: TimeDelta = TimeDelta::hours(24);
+/// How far back rejections are shown.
+const REJECTION_PERIOD: TimeDelta = TimeDelta::hours(24);
 
 #[get("/problems")]
 pub async fn show_problems(
@@ -51,10 +51,11 @@ pub async fn show_problems(
     let lag = store::fold::get_lag(&state.work_pool).await?;
     let silent = query::inactivity::list_silent_domains(pool, principal, now).await?;
     let never_heard = query::inactivity::list_never_heard(pool, principal).await?;
-    let refused = query::rejections::sum_rejections(pool, principal, now - REFUSED, MOST).await?;
-    let waiting = query::events::list_events(pool, principal, true, &EventFilter::default(), None, MOST).await?;
+    let rejected = query::rejections::sum_rejections(pool, principal, now - REJECTION_PERIOD, MAX_ROWS).await?;
+    let quarantined =
+        query::events::list_events(pool, principal, true, &EventFilter::default(), None, MAX_ROWS).await?;
     let filter = SessionFilter { unconfirmed: Some(true), ..SessionFilter::default() };
-    let oldest = SessionPage { newest_first: false, after: None, limit: MOST };
+    let oldest = SessionPage { newest_first: false, after: None, limit: MAX_ROWS };
     let unconfirmed =
         query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, oldest, false).await?;
     let content = html! {
@@ -62,11 +63,11 @@ pub async fn show_problems(
         (service(&parts, state.certificate.as_ref().and_then(ValidityOfServed::get), lag, now))
         (silence(&silent, now))
         (never_heard_from(&visitor, &never_heard))
-        (refusals(&refused))
-        (quarantine(&visitor, &waiting))
+        (rejections(&rejected))
+        (quarantine(&visitor, &quarantined))
         (unconfirmed_sessions(&unconfirmed.page, unconfirmed.as_of, state.unconfirmed_after))
     };
-    Ok(frame::page(&visitor, Place::Problems, "Problems", &content))
+    Ok(layout::page(&visitor, NavItem::Problems, "Problems", &content))
 }
 
 fn service(parts: &[HealthCheck], certificate: Option<Validity>, lag: LagRow, now: DateTime<Utc>) -> Markup {
@@ -87,11 +88,11 @@ fn service(parts: &[HealthCheck], certificate: Option<Validity>, lag: LagRow, no
                     }
                 }
             }
-            dt { "Waiting to be folded" }
+            dt { "Lag" }
             dd {
                 @match lag.oldest_recorded_at {
-                    Some(oldest) => { (lag.entries) " entries, for " (words::in_words((now - oldest).num_seconds().max(0))) }
-                    None => "nothing",
+                    Some(oldest) => { (lag.entries) " events, the oldest for " (words::in_words((now - oldest).num_seconds().max(0))) }
+                    None => "none",
                 }
             }
         }
@@ -100,21 +101,21 @@ fn service(parts: &[HealthCheck], certificate: Option<Validity>, lag: LagRow, no
 
 fn silence(silent: &[Silence], now: DateTime<Utc>) -> Markup {
     html! {
-        h2 { "Fallen silent" }
+        h2 { "Silent domains" }
         @if silent.is_empty() {
-            p.hint { "No domain is silent for longer than is its habit." }
+            p.hint { "No unusual silence." }
         } @else {
             p.hint {
-                "No push has begun there for longer than ever in the " (BASELINE.num_days()) " days before. Does anybody push? Then look \
-                 at the notification URL at the provider, and at what is refused."
+                "No push has started for longer than ever in the " (BASELINE.num_days()) " days before. If encoders are pushing, check the \
+                 callback URL at the provider and the rejected callbacks below."
             }
             table {
-                thead { tr { th { "Domain" } th { "Last push began" } th.number { "Silent for" } th.number { "At most before" } } }
+                thead { tr { th { "Domain" } th { "Last push started" } th.number { "Silent for" } th.number { "Longest gap before" } } }
                 tbody { @for row in silent { tr {
                     td.name { a href=(words::path(ROOT, &[("domain", Some(&row.domain))])) { (row.domain) } }
                     td { (words::time(row.last_started_at)) }
                     td.number data-label="silent for" { (words::duration((now - row.last_started_at).num_seconds(), Some(row.last_started_at))) }
-                    td.number data-label="at most before" { (words::in_words(row.habit_seconds)) }
+                    td.number data-label="longest gap before" { (words::in_words(row.habit_seconds)) }
                 } } }
             }
         }
@@ -125,12 +126,11 @@ fn never_heard_from(visitor: &Visitor, domains: &[DomainRow]) -> Markup {
     html! {
         h2 { "Never heard from" }
         @if domains.is_empty() {
-            p.hint { "None: something has arrived from every registered domain." }
+            p.hint { "None: every registered domain has sent a callback." }
         } @else {
             p.hint {
-                "Registered, but none of their messages was ever accepted or quarantined. Check at the provider that the \
-                 callback URL is the one of the domain and that the key is one of the domain's keys. What was rejected is \
-                 listed below."
+                "No callback of these domains was ever accepted or quarantined. Check the callback URL and the key at the \
+                 provider. Rejected callbacks are listed below."
             }
             table {
                 thead { tr { th { "Domain" } th { "Registered" } } }
@@ -145,23 +145,23 @@ fn never_heard_from(visitor: &Visitor, domains: &[DomainRow]) -> Markup {
     }
 }
 
-fn refusals(refused: &Rows<RejectionRow>) -> Markup {
+fn rejections(rejected: &Rows<RejectionRow>) -> Markup {
     html! {
-        h2 { "Refused in the last 24 hours" }
-        @if refused.rows.is_empty() {
-            p.hint { "None: whatever came to a callback address was the provider's." }
+        h2 { "Rejected in the last 24 hours" }
+        @if rejected.rows.is_empty() {
+            p.hint { "None: every callback was authenticated." }
         } @else {
-            @if refused.more { p.hint { "The latest " (MOST) "; the API has the others." } }
+            @if rejected.more { p.hint { "The latest " (MAX_ROWS) "; the API lists all." } }
             table {
-                thead { tr { th { "Claims to be of" } th { "Cause, and what to do" } th.number { "Messages" } th { "First" } th { "Last" } } }
-                tbody { @for row in &refused.rows { tr {
+                thead { tr { th { "Claimed domain" } th { "Reason and fix" } th.number { "Callbacks" } th { "First" } th { "Last" } } }
+                tbody { @for row in &rejected.rows { tr {
                     td.name { @if row.claimed_domain.is_empty() { "–" } @else { bdi { (row.claimed_domain) } } }
                     td {
                         strong { (words::readable(row.cause.as_str())) }
                         p.advice { (advice::of_rejection(row.cause)) }
                         (sample(row))
                     }
-                    td.number data-label="messages" { (row.count) }
+                    td.number data-label="callbacks" { (row.count) }
                     td data-label="first" { (words::time(row.first_at)) }
                     td data-label="last" { (words::time(row.last_at)) }
                 } } }
@@ -170,17 +170,17 @@ fn refusals(refused: &Rows<RejectionRow>) -> Markup {
     }
 }
 
-/// One of the messages. Nothing of it was shown to be true.
+/// An example of the rejected callbacks. Its content is not authenticated.
 fn sample(row: &RejectionRow) -> Markup {
     let Ok(sample) = serde_json::from_value::<Sample>(row.sample.clone()) else { return html! {} };
     let names = [sample.event, sample.app, sample.stream];
     html! {
         details {
-            summary { "One of them" }
+            summary { "Example" }
             p.hint {
                 "Received " (words::time(sample.received_at)) ". "
                 @if let Some(problem) = &sample.problem { (problem) ". " }
-                @for (name, label) in names.iter().zip(["Event ", "application ", "stream "]) {
+                @for (name, label) in names.iter().zip(["Event ", "app ", "stream "]) {
                     @if let Some(name) = name { (label) bdi { code { (name) } } "; " }
                 }
                 @if let Some(signature) = sample.signature { "signature " (words::readable(signature.as_str())) "." }
@@ -189,17 +189,17 @@ fn sample(row: &RejectionRow) -> Markup {
     }
 }
 
-fn quarantine(visitor: &Visitor, waiting: &Rows<EventRow>) -> Markup {
+fn quarantine(visitor: &Visitor, quarantined: &Rows<EventRow>) -> Markup {
     let admin = visitor.principal.may(Scope::Admin);
     html! {
-        h2 { "In quarantine" }
-        @if waiting.rows.is_empty() {
-            p.hint { "None. A message is set aside when it is genuine, but may have been aimed at another push." }
+        h2 { "Quarantined" }
+        @if quarantined.rows.is_empty() {
+            p.hint { "None. An authenticated callback is quarantined if it may belong to another push." }
         } @else {
-            @if waiting.more { p.hint { "The newest " (MOST) "; the API has the others." } }
+            @if quarantined.more { p.hint { "The newest " (MAX_ROWS) "; the API lists all." } }
             table {
-                thead { tr { th { "Received" } th { "Message" } th { "Why it does not count" } @if admin { th { "Do" } } } }
-                tbody { @for row in &waiting.rows { tr {
+                thead { tr { th { "Received" } th { "Callback" } th { "Reason" } @if admin { th { "Action" } } } }
+                tbody { @for row in &quarantined.rows { tr {
                     td { (words::time(row.received_at)) }
                     td {
                         code { (row.event) } " of "
@@ -212,7 +212,7 @@ fn quarantine(visitor: &Visitor, waiting: &Rows<EventRow>) -> Markup {
                             p.advice { (advice::of_reason(reason)) }
                         }
                     }
-                    @if admin { td { a.button href=(format!("{ROOT}/events/{}/release", row.event_id)) { "Let it count" } } }
+                    @if admin { td { a.button href=(format!("{ROOT}/events/{}/release", row.event_id)) { "Release" } } }
                 } } }
             }
         }
@@ -223,21 +223,21 @@ fn unconfirmed_sessions(sessions: &Rows<SessionRow>, as_of: DateTime<Utc>, uncon
     html! {
         h2 { "Unconfirmed sessions" }
         @if sessions.rows.is_empty() {
-            p.hint { "None: nothing is live for longer than " (words::in_words(unconfirmed_after.num_seconds())) "." }
+            p.hint { "None: no session has been live for longer than " (words::in_words(unconfirmed_after.num_seconds())) "." }
         } @else {
             p.hint {
-                "Live for longer than " (words::in_words(unconfirmed_after.num_seconds())) ": the message of their end may have \
-                 been lost. If so, an administrator says on the session's page when it ended."
-                @if sessions.more { " The oldest " (MOST) "; the API has the others." }
+                "Live for longer than " (words::in_words(unconfirmed_after.num_seconds())) ": the end callback may be lost. If \
+                 so, an administrator sets the end time on the session's page."
+                @if sessions.more { " The oldest " (MAX_ROWS) "; the API lists all." }
             }
             table {
-                thead { tr { th { "Stream" } th { "Domain" } th { "Application" } th { "Began" } th.number { "Lasts" } } }
+                thead { tr { th { "Stream" } th { "Domain" } th { "App" } th { "Started" } th.number { "Duration" } } }
                 tbody { @for row in &sessions.rows { tr.stale {
                     td.name { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { bdi { (row.stream) } } }
                     td { (row.domain) }
                     td { (row.app) }
-                    td data-label="began" { (words::time(row.started_at)) }
-                    td.number data-label="lasts" { (words::duration((as_of - row.started_at).num_seconds().max(0), Some(row.started_at))) }
+                    td data-label="started" { (words::time(row.started_at)) }
+                    td.number data-label="duration" { (words::duration((as_of - row.started_at).num_seconds().max(0), Some(row.started_at))) }
                 } } }
             }
         }

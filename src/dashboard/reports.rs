@@ -1,4 +1,4 @@
-//! Reports of a month: a table with bars, CSV, sealing, and how much was on air at most.
+//! Reports of a month: a table with bars, CSV, sealed reports, and peak concurrency.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
@@ -7,8 +7,8 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::error::PageError;
-use super::form::{self, Posted};
-use super::frame::{self, Place};
+use super::form::{self, SubmittedForm};
+use super::layout::{self, NavItem};
 use super::visitor::Visitor;
 use super::{ROOT, words};
 use crate::api::problem::ApiError;
@@ -28,24 +28,19 @@ use crate::report::sweep::WindowTotals;
 use crate::store;
 use crate::store::sealed_report::SealedReportRow;
 
-/// The most rows that are shown: CSV has them all.
-const MOST: usize = 500;
+/// Maximum rows of a table; CSV has all.
+const MAX_ROWS: usize = 500;
 
-/// How many points the picture of concurrency has.
+/// Points of the concurrency chart.
 const POINTS: i64 = 240;
 
-/// How many sealed reports are listed.
-const SEALED: i64 = 20;
+const MAX_SEALED_REPORTS: i64 = 20;
 
-const GROUPS: [(&str, &str); 4] = [
-    ("domain", "domain"),
-    ("domain,app", "domain and application"),
-    ("domain,app,stream", "stream"),
-    ("app", "application"),
-];
-const WINDOWS: [(&str, &str); 2] = [("none", "the whole month"), ("day", "a day")];
+const GROUPS: [(&str, &str); 4] =
+    [("domain", "domain"), ("domain,app", "domain and app"), ("domain,app,stream", "stream"), ("app", "app")];
+const WINDOWS: [(&str, &str); 2] = [("none", "whole month"), ("day", "day")];
 
-/// What is asked for: by month, or by nothing, which is this month.
+/// The parameters of the page; the default is the current month.
 pub struct ReportsPage {
     month: Option<NaiveDate>,
     time_zone: String,
@@ -57,11 +52,11 @@ pub struct ReportsPage {
 impl FromQuery for ReportsPage {
     fn from_query(query: &mut QueryReader) -> Self {
         query.forget_empty();
-        let month = query.value("month", "a month such as 2026-10, of the years 1970 to 2099", |text| {
+        let month = query.parse("month", "a month such as 2026-10, of the years 1970 to 2099", |text| {
             let month = NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok();
             month.filter(|month| (1970..2100).contains(&month.year()))
         });
-        let mut text = |name: &str, default: &str| query.text(name).unwrap_or_else(|| default.to_owned());
+        let mut text = |name: &str, default: &str| query.string(name).unwrap_or_else(|| default.to_owned());
         Self {
             month,
             time_zone: text("time_zone", "UTC"),
@@ -78,7 +73,7 @@ impl ReportsPage {
         self.month.or(today.with_day(1)).unwrap_or(today)
     }
 
-    /// The same as parameters of the API.
+    /// The same, as parameters of the API.
     fn parameters(&self) -> [(&'static str, String); 6] {
         let month = self.month();
         [
@@ -105,7 +100,7 @@ pub async fn show_reports(
     asked: Result<Query<ReportsPage>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
     let Query(page) = asked?;
-    visitor.demand(Scope::Billing)?;
+    visitor.require_scope(Scope::Billing)?;
     let query = read(&page, &visitor)?;
     let (scope, layout) = (&query.asked.scope, query.layout);
     let _timing = Timing::begin(Kind::Dashboard);
@@ -113,46 +108,46 @@ pub async fn show_reports(
     let as_of = moment.at;
     let mut report = PushDuration::begin(state.report_pool.clone(), scope, layout, &moment, None);
     let mut rows = Vec::new();
-    while rows.len() <= MOST
+    while rows.len() <= MAX_ROWS
         && let Some(row) = report.next_row().await?
     {
         rows.push(row);
     }
     let totals = report.finish().await?;
     let step = ((scope.to - scope.from).num_seconds() / POINTS).max(60);
-    let on_air = concurrency_report::count(state.report_pool.clone(), scope, step, &moment).await?;
+    let concurrency = concurrency_report::count(state.report_pool.clone(), scope, step, &moment).await?;
     let visible = visitor.principal.visible_domains();
-    let sealed = store::sealed_report::list_sealed_reports(&state.work_pool, visible, None, SEALED).await?;
+    let sealed = store::sealed_report::list_sealed_reports(&state.work_pool, visible, None, MAX_SEALED_REPORTS).await?;
     let content = html! {
         h1 { "Reports" }
         (choices(&page))
         @if rows.is_empty() {
-            div.card { p { "Nothing was on air in that month." } p.hint { "Choose another one, or another time zone." } }
+            div.card { p { "No sessions in this month." } p.hint { "Choose another month or time zone." } }
         } @else {
             (table(&page, &rows, &totals))
         }
-        p.hint { "As of " (words::time(as_of)) ": only what was known then counts." }
+        p.hint { "As of " (words::time(as_of)) ": later events do not count." }
         (actions(&visitor, &page))
-        (concurrency(&on_air))
+        (concurrency_chart(&concurrency))
         (sealed_list(&sealed))
     };
-    Ok(frame::page(&visitor, Place::Reports, "Reports", &content))
+    Ok(layout::page(&visitor, NavItem::Reports, "Reports", &content))
 }
 
 #[post("/reports/seal")]
-pub async fn seal_report(posted: Posted, state: Data<AppState>) -> Result<HttpResponse, PageError> {
-    posted.demand(Scope::Billing)?;
-    let parameters = posted.members().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
-    sealed::seal(&state, &posted.visitor.principal, parameters).await?;
-    Ok(frame::led_to(&format!("{ROOT}/reports#sealed")))
+pub async fn seal_report(submitted: SubmittedForm, state: Data<AppState>) -> Result<HttpResponse, PageError> {
+    submitted.require_scope(Scope::Billing)?;
+    let parameters = submitted.members().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+    sealed::seal(&state, &submitted.visitor.principal, parameters).await?;
+    Ok(layout::redirect_to(&format!("{ROOT}/reports#sealed")))
 }
 
-/// As the API reads it.
+/// Parses the parameters as the API does.
 fn read(page: &ReportsPage, visitor: &Visitor) -> Result<PushDurationQuery, PageError> {
     let members = page.parameters().into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect();
     let mut reader = QueryReader::of_members(ROOT, members);
     let mut query = PushDurationQuery::read(&mut reader);
-    reader.finish()?;
+    reader.reject_unknown()?;
     query.asked.scope.visible_domains = visitor.principal.visible_domains().map(<[String]>::to_vec);
     Ok(query)
 }
@@ -173,8 +168,8 @@ fn choices(page: &ReportsPage) -> Markup {
             label { "Month" input type="month" name="month" value=(page.month().format("%Y-%m").to_string()); }
             label { "Time zone" input type="text" name="time_zone" value=(page.time_zone) list="zones"; }
             datalist #zones { @for zone in chrono_tz::TZ_VARIANTS { option value=(zone.name()) {} } }
-            (choice("group_by", "By", &GROUPS, &page.group_by))
-            (choice("window", "Each row", &WINDOWS, &page.window))
+            (choice("group_by", "Group by", &GROUPS, &page.group_by))
+            (choice("window", "Row per", &WINDOWS, &page.window))
             (choice("renditions", "Renditions", &renditions, &page.renditions))
             button { "Show" }
         }
@@ -185,14 +180,14 @@ fn table(page: &ReportsPage, rows: &[NamedRow], totals: &WindowTotals) -> Markup
     let most = rows.iter().map(|row| row.counts.push_seconds()).max().unwrap_or(1).max(1);
     let windows = page.window != "none";
     html! {
-        @if rows.len() > MOST { p.hint { "The first " (MOST) " rows; the CSV has them all." } }
+        @if rows.len() > MAX_ROWS { p.hint { "The first " (MAX_ROWS) " rows; the CSV has all." } }
         table.report {
             thead { tr {
                 @if windows { th { "From" } }
-                th { "Of" } th.number { "Sessions" } th.number { "Push time" } th.chart { "Share" }
-                th.number { "Estimated" } th.number { "Open" } th.number { "On air" } th.number { "Peak" }
+                th { "Group" } th.number { "Sessions" } th.number { "Push time" } th.chart { "Share" }
+                th.number { "Estimated" } th.number { "Open" } th.number { "Live time" } th.number { "Peak" }
             } }
-            tbody { @for row in rows.iter().take(MOST) {
+            tbody { @for row in rows.iter().take(MAX_ROWS) {
                 tr {
                     @if windows { td.when { (words::date(row.window_start, &page.time_zone)) } }
                     td.name { (name(row)) }
@@ -201,7 +196,7 @@ fn table(page: &ReportsPage, rows: &[NamedRow], totals: &WindowTotals) -> Markup
             } }
             tfoot { tr { @if windows { td {} } td { "Total" } (counts(totals, None)) } }
         }
-        p.hint.key { span.swatch.confirmed {} " confirmed " span.swatch.estimated {} " estimated " span.swatch.open {} " open: no end was known" }
+        p.hint.key { span.swatch.confirmed {} " confirmed " span.swatch.estimated {} " estimated " span.swatch.open {} " open: still live" }
     }
 }
 
@@ -210,7 +205,7 @@ fn name(row: &NamedRow) -> Markup {
     html! { @for (number, part) in parts.into_iter().flatten().enumerate() { @if number > 0 { " / " } bdi { (part) } } }
 }
 
-/// The cells of counts; with a bar as long as they are of the most.
+/// The cells of a row; with a bar relative to `most`.
 fn counts(counts: &WindowTotals, most: Option<i64>) -> Markup {
     html! {
         td.number data-label="sessions" { (counts.sessions) }
@@ -218,7 +213,7 @@ fn counts(counts: &WindowTotals, most: Option<i64>) -> Markup {
         td.chart { @if let Some(most) = most { (bar(counts, most)) } }
         td.number data-label="estimated" { (words::in_words(counts.estimated_seconds)) }
         td.number data-label="open" { (words::in_words(counts.open_seconds)) }
-        td.number data-label="on air" { (words::in_words(counts.on_air_seconds)) }
+        td.number data-label="live time" { (words::in_words(counts.on_air_seconds)) }
         td.number data-label="peak" { (counts.peak_live_sessions) }
     }
 }
@@ -251,13 +246,13 @@ fn actions(visitor: &Visitor, page: &ReportsPage) -> Markup {
             a.button href=(page.link("/v1/reports/push-duration", &[("format", Some("csv"))])) { "CSV" }
             (form::form(visitor, "", &format!("{ROOT}/reports/seal"), &html! {
                 @for (name, value) in page.parameters() { input type="hidden" name=(name) value=(value); }
-                button title="Keep this report, byte for byte" { "Seal" }
+                button title="Store this report byte for byte" { "Seal" }
             }))
         }
     }
 }
 
-fn concurrency((points, peak): &(Vec<Point>, Option<Point>)) -> Markup {
+fn concurrency_chart((points, peak): &(Vec<Point>, Option<Point>)) -> Markup {
     const WIDTH: u64 = 1_000;
     const HEIGHT: u64 = 160;
     let Some(peak) = peak else { return html! {} };
@@ -269,12 +264,12 @@ fn concurrency((points, peak): &(Vec<Point>, Option<Point>)) -> Markup {
     let line: Vec<String> = (0..).zip(points).map(place).collect();
     let at = DateTime::<Utc>::from_timestamp(peak.at, 0).unwrap_or_default();
     html! {
-        h2 { "On air at a time" }
+        h2 { "Concurrent streams" }
         figure.sparkline.wide {
-            svg viewBox=(format!("0 -4 {WIDTH} {}", HEIGHT + 8)) role="img" aria-label="Sessions on air over the month" preserveAspectRatio="none" {
+            svg viewBox=(format!("0 -4 {WIDTH} {}", HEIGHT + 8)) role="img" aria-label="Concurrent sessions over the month" preserveAspectRatio="none" {
                 polyline points=(line.join(" ")) {}
             }
-            figcaption { "At most " (peak.live_sessions) " sessions of " (peak.live_streams) " streams, at " (words::time(at)) }
+            figcaption { "Peak: " (peak.live_sessions) " sessions of " (peak.live_streams) " streams, at " (words::time(at)) }
         }
     }
 }
@@ -285,12 +280,12 @@ fn sealed_list(sealed: &[SealedReportRow]) -> Markup {
     };
     let day = |time: String| time.split('T').next().unwrap_or_default().to_owned();
     html! {
-        h2 #sealed { "Sealed" }
+        h2 #sealed { "Sealed reports" }
         @if sealed.is_empty() {
-            p.hint { "None yet. A sealed report is kept byte for byte, with its SHA-256, whatever the log says later." }
+            p.hint { "None yet. A sealed report is stored byte for byte with its SHA-256; later events do not change it." }
         } @else {
             table {
-                thead { tr { th { "Sealed" } th { "By" } th { "Period" } th { "Grouped by" } th.number { "Rows" } th.number { "Push time" } th { "SHA-256" } th { "Open" } } }
+                thead { tr { th { "Sealed" } th { "By" } th { "Period" } th { "Grouped by" } th.number { "Rows" } th.number { "Push time" } th { "SHA-256" } th { "Links" } } }
                 tbody { @for row in sealed { tr {
                     td { (words::time(row.sealed_at)) }
                     td { bdi { (row.actor) } }
@@ -301,7 +296,7 @@ fn sealed_list(sealed: &[SealedReportRow]) -> Markup {
                     td { (seal_state(row)) }
                     td { @if row.status == SealedReportStatus::Sealed {
                         a href=(format!("/v1/sealed-reports/{}?format=csv", row.sealed_report_id)) { "CSV" } " "
-                        a href=(format!("{ROOT}/reports/sealed/{}", row.sealed_report_id)) { "what changed" }
+                        a href=(format!("{ROOT}/reports/sealed/{}", row.sealed_report_id)) { "changes" }
                     } }
                 } } }
             }
@@ -313,11 +308,11 @@ fn push_seconds(row: &SealedReportRow) -> Option<i64> {
     row.totals.as_ref()?.get("push_seconds")?.as_i64()
 }
 
-/// The hash of what is sealed, else how far sealing is.
+/// The hash of a sealed report, otherwise its status.
 fn seal_state(row: &SealedReportRow) -> Markup {
     let sha256 = row.sha256.as_ref().map(hex::encode).unwrap_or_default();
     match row.status {
-        SealedReportStatus::Sealing => html! { "being sealed: reload this page later" },
+        SealedReportStatus::Sealing => html! { "sealing: reload this page later" },
         SealedReportStatus::Sealed => {
             html! { code title=(sha256) { (sha256.get(..12).unwrap_or_default()) "…" } }
         }
@@ -331,21 +326,21 @@ pub async fn show_difference(
     state: Data<AppState>,
     sealed_report_id: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    visitor.demand(Scope::Billing)?;
-    let limit = u16::try_from(MOST).unwrap_or(u16::MAX);
+    visitor.require_scope(Scope::Billing)?;
+    let limit = u16::try_from(MAX_ROWS).unwrap_or(u16::MAX);
     let (sealed, differences, as_of) =
         sealed::differences(&state, &visitor.principal, &sealed_report_id, None, limit).await?;
     let seconds = |counts: Option<WindowTotals>| counts.map_or(0, |counts| counts.push_seconds());
     let content = html! {
-        h1 { "What changed since it was sealed" }
+        h1 { "Changes since sealing" }
         p.path { "Sealed " (words::time(sealed.sealed_at)) " by " bdi { (sealed.actor) } ", compared with " (words::time(as_of)) }
         @if differences.is_empty() {
-            div.card role="status" { p { "Nothing: the same report would have the same rows today." } }
+            div.card role="status" { p { "None: the report would have the same rows today." } }
         } @else {
-            @if differences.len() > MOST { p.hint { "The first " (MOST) "; the API has the others." } }
+            @if differences.len() > MAX_ROWS { p.hint { "The first " (MAX_ROWS) "; the API lists all." } }
             table {
-                thead { tr { th { "From" } th { "Of" } th.number { "Sealed" } th.number { "Today" } th.number { "Difference" } } }
-                tbody { @for row in differences.iter().take(MOST) { tr {
+                thead { tr { th { "From" } th { "Group" } th.number { "Sealed" } th.number { "Today" } th.number { "Difference" } } }
+                tbody { @for row in differences.iter().take(MAX_ROWS) { tr {
                     td { (words::time(row.window_start)) }
                     td.name { @for (number, part) in [&row.name.domain, &row.name.app, &row.name.stream].into_iter().flatten().enumerate() { @if number > 0 { " / " } bdi { (part) } } }
                     td.number data-label="sealed" { (words::in_words(seconds(row.sealed))) }
@@ -354,7 +349,7 @@ pub async fn show_difference(
                 } } }
             }
         }
-        p { a href=(format!("{ROOT}/reports#sealed")) { "All reports" } }
+        p { a href=(format!("{ROOT}/reports#sealed")) { "Sealed reports" } }
     };
-    Ok(frame::page(&visitor, Place::Reports, "What changed", &content))
+    Ok(layout::page(&visitor, NavItem::Reports, "Changes", &content))
 }

@@ -1,9 +1,9 @@
-// What moves: clocks, times in the reader's zone, what goes live and ends, suggestions. Every page works without it.
+// Live updates: clocks, times in the reader's time zone, streams that start and end, suggestions. Every page works without it.
 "use strict";
 
 const ROOT = "/dashboard";
 
-function inWords(seconds) {
+function formatDuration(seconds) {
   const two = (number) => String(number).padStart(2, "0");
   const days = Math.floor(seconds / 86400);
   const clock = [Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60, seconds % 60].map(two).join(":");
@@ -14,14 +14,14 @@ function tick() {
   const now = Date.now();
   for (const clock of document.querySelectorAll(".clock[data-since]")) {
     const seconds = Math.max(0, Math.floor((now - Date.parse(clock.dataset.since)) / 1000));
-    clock.textContent = inWords(seconds);
+    clock.textContent = formatDuration(seconds);
     const table = clock.closest("[data-unconfirmed-after]");
-    if (table && seconds > Number(table.dataset.unconfirmedAfter)) markStale(clock.closest("tr"));
+    if (table && seconds > Number(table.dataset.unconfirmedAfter)) markUnconfirmed(clock.closest("tr"));
   }
 }
 
-// A push that lasts too long to be believed, as the server marks it.
-function markStale(row) {
+// Marks a row as the server marks an unconfirmed session.
+function markUnconfirmed(row) {
   if (row.classList.contains("stale")) return;
   row.classList.add("stale");
   row.cells[0].append(" ", element("span", { className: "state unconfirmed", textContent: "unconfirmed" }));
@@ -29,7 +29,7 @@ function markStale(row) {
 
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
-function localise(root) {
+function localize(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     time.textContent = local.format(new Date(time.dateTime));
   }
@@ -41,7 +41,7 @@ function element(name, properties, ...children) {
   return made;
 }
 
-// A row as the server makes it. Names are put in as text: whatever they hold, it is never markup.
+// The same row as the server renders. Names are inserted as text, never as markup.
 function rowOf(session) {
   const name = element("a", { href: `${ROOT}/streams/${session.stream_id}` }, element("bdi", { textContent: session.stream }));
   const time = element("time", { dateTime: session.started_at, title: session.started_at });
@@ -58,17 +58,17 @@ function rowOf(session) {
     element("td", { className: "name" }, name),
     element("td", { textContent: session.domain }),
     element("td", { textContent: session.app }),
-    cell("since", "", time),
-    cell("for", "number", clock),
+    cell("live since", "", time),
+    cell("duration", "number", clock),
     cell("sessions", "number", "1"),
   );
   row.dataset.stream = session.stream_id;
-  localise(row);
+  localize(row);
   return row;
 }
 
-// The most rows that are kept by changes alone: the page has others on further pages.
-const MOST_ROWS = 500;
+// Maximum rows that updates may add; further pages have the rest.
+const MAX_ROWS = 500;
 
 function follow(table) {
   const body = table.tBodies[0];
@@ -84,7 +84,7 @@ function follow(table) {
     if (session.status === "live" && (!known || known.classList.contains("over"))) {
       const row = rowOf(session);
       if (known) known.replaceWith(row);
-      else if (rows.size < MOST_ROWS) body.prepend(row);
+      else if (rows.size < MAX_ROWS) body.prepend(row);
       document.getElementById("empty")?.remove();
       rows.set(session.stream_id, row);
       news.textContent = `${session.stream} is live`;
@@ -98,10 +98,10 @@ function follow(table) {
       count();
     }, 500);
   });
-  // What becomes unconfirmed tells nobody.
+  // No event reports that a session becomes unconfirmed.
   setInterval(count, 60_000);
   changes.addEventListener("error", () => {
-    news.textContent = "The connection is lost; trying again.";
+    news.textContent = "Connection lost; reconnecting.";
   });
 }
 
@@ -118,7 +118,7 @@ async function count() {
   });
 }
 
-// Names that go on like what is typed; the browser shows them as it shows all suggestions.
+// Names that contain the typed text, as suggestions of the browser.
 function suggest(box) {
   const list = document.getElementById("suggestions");
   let timer;
@@ -135,7 +135,7 @@ function suggest(box) {
   });
 }
 
-// A button that copies what stands before it.
+// A button that copies the text before it.
 function copyable(text) {
   const button = element("button", { type: "button", className: "copy", textContent: "Copy" });
   button.addEventListener("click", async () => {
@@ -145,7 +145,7 @@ function copyable(text) {
   text.after(" ", button);
 }
 
-// A link may bring a token, which no server sees: what stands behind # is not sent. To sign in is left to the reader.
+// A link may carry a token after #, which browsers do not send to the server. The reader presses the button.
 function takeToken(field) {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (!token) return;
@@ -154,14 +154,14 @@ function takeToken(field) {
   field.form.querySelector("button").focus();
 }
 
-localise(document);
+localize(document);
 tick();
 setInterval(tick, 1000);
 const streams = document.getElementById("streams");
 if (streams) follow(streams);
 const box = document.querySelector("input[list=suggestions]");
 if (box) suggest(box);
-// Browsers let nobody copy on a page that came over plain HTTP from elsewhere.
+// Browsers have no clipboard on a page that came over plain HTTP from another machine.
 if (navigator.clipboard) document.querySelectorAll("[data-copy]").forEach(copyable);
 const token = document.getElementById("token");
 if (token) takeToken(token);

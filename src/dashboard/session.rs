@@ -1,4 +1,4 @@
-//! A session: every fact with its source, and its entries of the log.
+//! A session: its facts with their sources, and its events.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get};
@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use uuid::Uuid;
 
 use super::error::PageError;
-use super::frame::{self, Place};
+use super::layout::{self, NavItem};
 use super::visitor::Visitor;
 use super::{ROOT, words};
 use crate::api::problem::ApiError;
@@ -20,8 +20,7 @@ use crate::session::lifecycle::{duration_seconds, is_unconfirmed};
 use crate::store::event::EventRow;
 use crate::store::session::SessionRow;
 
-/// How many entries are shown.
-const ENTRIES: u16 = 100;
+const MAX_EVENTS: u16 = 100;
 
 #[get("/sessions/{session_id}")]
 pub async fn show_session(
@@ -34,21 +33,21 @@ pub async fn show_session(
     let found = query::sessions::get_session(&state.query_pool, &visitor.principal, session_id).await?;
     let (session, as_of) = found.ok_or_else(missing)?;
     let events =
-        query::events::list_session_events(&state.query_pool, &visitor.principal, session_id, None, ENTRIES).await?;
+        query::events::list_session_events(&state.query_pool, &visitor.principal, session_id, None, MAX_EVENTS).await?;
     let events = events.ok_or_else(missing)?;
     let personal = visitor.principal.may(Scope::Personal);
     let content = html! {
-        h1.name { "Push of " a href=(format!("{ROOT}/streams/{}", session.stream_id)) { bdi { (session.stream) } } }
-        p.path { (session.domain) " / " (session.app) " · began " (words::time(session.started_at)) }
+        h1.name { "Session of " a href=(format!("{ROOT}/streams/{}", session.stream_id)) { bdi { (session.stream) } } }
+        p.path { (session.domain) " / " (session.app) " · started " (words::time(session.started_at)) }
         (facts(&session, as_of, state.unconfirmed_after, personal))
         @if visitor.principal.may(Scope::Admin) {
-            p { a.button href=(format!("{ROOT}/sessions/{session_id}/end")) { "Say when it ended" } }
+            p { a.button href=(format!("{ROOT}/sessions/{session_id}/end")) { "Set end time" } }
         }
-        h2 { "What was heard of it" }
-        @if events.more { p.hint { "The newest " (ENTRIES) "; the API has the others." } }
-        (entries(&events.rows, &visitor))
+        h2 { "Events" }
+        @if events.more { p.hint { "The newest " (MAX_EVENTS) "; the API lists all." } }
+        (event_table(&events.rows, &visitor))
     };
-    Ok(frame::page(&visitor, Place::Elsewhere, &format!("Push of {}", session.stream), &content))
+    Ok(layout::page(&visitor, NavItem::Unlisted, &format!("Session of {}", session.stream), &content))
 }
 
 fn facts(session: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta, personal: bool) -> Markup {
@@ -56,20 +55,20 @@ fn facts(session: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelt
     let unconfirmed = is_unconfirmed(session.started_at, session.ended_at, as_of, unconfirmed_after);
     html! {
         dl.facts {
-            dt { "State" }
+            dt { "Status" }
             dd {
                 (words::state(live, unconfirmed))
-                @if unconfirmed { " No end came for so long that it may have been lost." }
+                @if unconfirmed { " It has been live for longer than expected: the end callback may be lost." }
             }
-            dt { "Began" }
-            dd { (words::time(session.started_at)) " (by the provider's " code { "publish_timestamp" } " " (session.publish_timestamp) ")" }
+            dt { "Started" }
+            dd { (words::time(session.started_at)) " (the provider's " code { "publish_timestamp" } " " (session.publish_timestamp) ")" }
             dt { "Ended" }
             dd { (words::maybe_time(session.ended_at)) " (" (words::end_source(session.ended_at_source)) ")" }
-            dt { "Lasted" }
+            dt { "Duration" }
             dd { (words::duration(duration_seconds(session.started_at, session.ended_at, as_of), live.then_some(session.started_at))) }
-            dt { "Start heard" }
+            dt { "Start received" }
             dd { (words::maybe_time(session.start_received_at)) @if session.start_deliveries > 1 { ", " (session.start_deliveries) " times" } }
-            dt { "End heard" }
+            dt { "End received" }
             dd { (words::maybe_time(session.end_received_at)) @if session.end_deliveries > 1 { ", " (session.end_deliveries) " times" } }
             @for flag in &session.flags {
                 dt { span.flag { (words::readable(flag.as_str())) } } dd { (words::flag(*flag)) }
@@ -83,11 +82,11 @@ fn facts(session: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelt
     }
 }
 
-fn entries(rows: &[EventRow], visitor: &Visitor) -> Markup {
+fn event_table(rows: &[EventRow], visitor: &Visitor) -> Markup {
     let personal = visitor.principal.may(Scope::Personal);
     html! {
         table {
-            thead { tr { th { "Received" } th { "Event" } th { "Counts" } th { "Signed" } @if personal { th { "From" } } th { "By" } } }
+            thead { tr { th { "Received" } th { "Event" } th { "Disposition" } th { "Signature" } @if personal { th { "From" } } th { "By" } } }
             tbody {
                 @for row in rows {
                     tr {
@@ -104,18 +103,18 @@ fn entries(rows: &[EventRow], visitor: &Visitor) -> Markup {
     }
 }
 
-/// Whether an entry counts, why not, and what can be done about it.
+/// Whether an event counts, why not, and what to do about it.
 fn disposition(row: &EventRow, visitor: &Visitor) -> Markup {
-    let waits = row.disposition == Disposition::Quarantined && row.released_at.is_none();
+    let is_releasable = row.disposition == Disposition::Quarantined && row.released_at.is_none();
     html! {
         (row.disposition)
         @if let Some(reason) = row.reason { ": " (words::readable(reason.as_str())) }
         @if let Some(released_at) = row.released_at { ", released " (words::time(released_at)) }
-        @if row.signature_shared_with.is_some() { p.advice { "Its signature was used by another push before." } }
-        @if let Some(altered) = &row.altered { p.advice { "Not kept exactly as sent: " (words::list(altered)) "." } }
-        @if let (true, Some(reason)) = (waits, row.reason) { p.advice { (advice::of_reason(reason)) } }
-        @if waits && visitor.principal.may(Scope::Admin) {
-            p { a.button href=(format!("{ROOT}/events/{}/release", row.event_id)) { "Let it count" } }
+        @if row.signature_shared_with.is_some() { p.advice { "Another push used the same signature before." } }
+        @if let Some(altered) = &row.altered { p.advice { "Not stored exactly as sent: " (words::list(altered)) "." } }
+        @if let (true, Some(reason)) = (is_releasable, row.reason) { p.advice { (advice::of_reason(reason)) } }
+        @if is_releasable && visitor.principal.may(Scope::Admin) {
+            p { a.button href=(format!("{ROOT}/events/{}/release", row.event_id)) { "Release" } }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A stream: whether it is on air, its last days as a picture, and its sessions.
+//! A stream: its status, a timeline of its last days, and its sessions.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get};
@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use uuid::Uuid;
 
 use super::error::PageError;
-use super::frame::{self, Place};
+use super::layout::{self, NavItem};
 use super::visitor::Visitor;
 use super::{ROOT, timeline, words};
 use crate::api::page::PageRequest;
@@ -32,14 +32,12 @@ use crate::store::session::SessionRow;
 use crate::store::session_list::SessionPage;
 use crate::store::stream::StreamRow;
 
-/// The periods that totals are of, in days.
+/// The periods of the totals, in days.
 const TOTALS: [i64; 3] = [1, 7, 30];
 
-/// How many broadcasts are shown, and the gap in seconds that does not end one.
-const BROADCASTS: u16 = 5;
+const MAX_BROADCASTS: u16 = 5;
 const MERGE_GAP_SECONDS: u32 = 60;
 
-/// Which page of the sessions.
 pub struct StreamPage {
     page: PageRequest<SessionPlace>,
 }
@@ -73,8 +71,8 @@ pub async fn show_stream(
         false,
     )
     .await?;
-    let picture = if after.is_none() {
-        picture(&visitor, &state, stream_id).await?
+    let timeline = if after.is_none() {
+        recent_sessions(&visitor, &state, stream_id).await?
     } else {
         html! {}
     };
@@ -84,7 +82,7 @@ pub async fn show_stream(
         stream_id,
         MERGE_GAP_SECONDS,
         None,
-        BROADCASTS,
+        MAX_BROADCASTS,
     );
     let broadcasts = broadcasts.await?.page;
     let totals = totals(&state, &stream, as_of).await;
@@ -93,24 +91,23 @@ pub async fn show_stream(
     let earlier = next.map(|next| words::path(&page_of(&stream), &[("cursor", Some(&next))]));
     let content = html! {
         (facts(&stream, as_of, state.unconfirmed_after))
-        (picture)
+        (timeline)
         @if after.is_none() { (totals_table(&totals)) (broadcast_table(&broadcasts)) }
         h2 { "Sessions" }
         table {
-            thead { tr { th { "Began" } th { "State" } th { "Ended" } th.number { "Lasted" } th { "Why it ended" } } }
+            thead { tr { th { "Started" } th { "Status" } th { "Ended" } th.number { "Duration" } th { "End source" } } }
             tbody { @for row in &rows { (session_row(row, as_of, state.unconfirmed_after)) } }
         }
-        @if let Some(earlier) = earlier { p { a href=(earlier) { "Earlier ones" } } }
-        @if after.is_some() { p { a href=(page_of(&stream)) { "The newest" } } }
+        @if let Some(earlier) = earlier { p { a href=(earlier) { "Earlier sessions" } } }
+        @if after.is_some() { p { a href=(page_of(&stream)) { "Newest sessions" } } }
     };
-    Ok(frame::page(&visitor, Place::Elsewhere, &stream.stream, &content))
+    Ok(layout::page(&visitor, NavItem::Unlisted, &stream.stream, &content))
 }
 
-/// The sessions of the last days, as bars.
-async fn picture(visitor: &Visitor, state: &AppState, stream_id: Uuid) -> Result<Markup, PageError> {
+async fn recent_sessions(visitor: &Visitor, state: &AppState, stream_id: Uuid) -> Result<Markup, PageError> {
     let from = Some(clock::now() - TimeDelta::days(timeline::DAYS));
     let filter = SessionFilter { stream_id: Some(stream_id), from, ..SessionFilter::default() };
-    let wanted = SessionPage { newest_first: true, after: None, limit: timeline::MOST };
+    let wanted = SessionPage { newest_first: true, after: None, limit: timeline::MAX_SESSIONS };
     let (pool, principal) = (&state.query_pool, &visitor.principal);
     let list = query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, wanted, false).await?;
     Ok(timeline::timeline(&list.page, list.as_of))
@@ -125,15 +122,15 @@ fn facts(stream: &StreamRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta)
         h1.name { bdi { (stream.stream) } }
         p.path { (stream.domain) " / " (stream.app) @if let Some(template) = &stream.rendition_template { " · rendition " (template) } }
         dl.facts {
-            dt { "State" }
+            dt { "Status" }
             dd {
                 @match stream.live_since {
                     Some(since) => {
                         (words::state(true, as_of - since > unconfirmed_after)) " since " (words::time(since)) ", "
                         (words::duration((as_of - since).num_seconds().max(0), Some(since)))
-                        @if stream.live_sessions > 1 { ", by " (stream.live_sessions) " pushes" }
+                        @if stream.live_sessions > 1 { ", by " (stream.live_sessions) " sessions" }
                     }
-                    None => { "off air" @if let Some(ended) = stream.last_ended_at { " since " (words::time(ended)) } }
+                    None => { "offline" @if let Some(ended) = stream.last_ended_at { " since " (words::time(ended)) } }
                 }
             }
             dt { "Last started" } dd { (words::time(stream.last_started_at)) }
@@ -142,7 +139,7 @@ fn facts(stream: &StreamRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta)
     }
 }
 
-/// How long the stream was pushed in the last days; nothing where that cannot be said now.
+/// The push time of the last days; empty if it cannot be computed now.
 async fn totals(state: &AppState, stream: &StreamRow, as_of: DateTime<Utc>) -> Vec<(i64, WindowTotals)> {
     let to = as_of.trunc_subsecs(0);
     let layout = Layout {
@@ -172,12 +169,12 @@ fn totals_table(totals: &[(i64, WindowTotals)]) -> Markup {
         @if !totals.is_empty() {
             h2 { "Totals" }
             table {
-                thead { tr { th { "In the last" } th.number { "Sessions" } th.number { "Push time" } th.number { "On air" } th.number { "Peak" } } }
+                thead { tr { th { "In the last" } th.number { "Sessions" } th.number { "Push time" } th.number { "Live time" } th.number { "Peak" } } }
                 tbody { @for (days, counts) in totals { tr {
                     td { @if *days == 1 { "24 hours" } @else { (days) " days" } }
                     td.number data-label="sessions" { (counts.sessions) }
                     td.number data-label="push time" { (words::in_words(counts.push_seconds())) }
-                    td.number data-label="on air" { (words::in_words(counts.on_air_seconds)) }
+                    td.number data-label="live time" { (words::in_words(counts.on_air_seconds)) }
                     td.number data-label="peak" { (counts.peak_live_sessions) }
                 } } }
             }
@@ -188,13 +185,13 @@ fn totals_table(totals: &[(i64, WindowTotals)]) -> Markup {
 fn broadcast_table(broadcasts: &Rows<BroadcastRow>) -> Markup {
     html! {
         h2 { "Broadcasts" }
-        p.hint { "Sessions with gaps of at most " (MERGE_GAP_SECONDS) " seconds, taken together. The newest " (BROADCASTS) "; the API has all." }
+        p.hint { "Sessions merged over gaps of at most " (MERGE_GAP_SECONDS) " seconds. The newest " (MAX_BROADCASTS) "; the API lists all." }
         table {
-            thead { tr { th { "Began" } th { "Ended" } th.number { "On air" } th.number { "Interruptions" } th.number { "Sessions" } } }
+            thead { tr { th { "Started" } th { "Ended" } th.number { "Live time" } th.number { "Interruptions" } th.number { "Sessions" } } }
             tbody { @for row in &broadcasts.rows { tr {
                 td { (words::time(row.started_at)) }
                 td data-label="ended" { @match row.ended_at { Some(ended_at) => (words::time(ended_at)), None => (words::state(true, false)) } }
-                td.number data-label="on air" { (words::in_words(row.on_air_seconds)) }
+                td.number data-label="live time" { (words::in_words(row.on_air_seconds)) }
                 td.number data-label="interruptions" { (row.interruptions) }
                 td.number data-label="sessions" { (row.session_ids.len()) }
             } } }
@@ -210,7 +207,7 @@ fn session_row(row: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDe
             td { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { (words::time(row.started_at)) } }
             td { (words::state(live, unconfirmed)) @for flag in &row.flags { " " span.flag title=(words::flag(*flag)) { (words::readable(flag.as_str())) } } }
             td data-label="ended" { (words::maybe_time(row.ended_at)) }
-            td.number data-label="lasted" { (words::duration(duration_seconds(row.started_at, row.ended_at, as_of), live.then_some(row.started_at))) }
+            td.number data-label="duration" { (words::duration(duration_seconds(row.started_at, row.ended_at, as_of), live.then_some(row.started_at))) }
             td { (words::end_source(row.ended_at_source)) }
         }
     }

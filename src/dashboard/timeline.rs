@@ -1,4 +1,4 @@
-//! The last days of a stream, as a picture.
+//! A chart of the last days of a stream.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
@@ -7,13 +7,11 @@ use super::{ROOT, words};
 use crate::query::Rows;
 use crate::store::session::SessionRow;
 
-/// How many days the picture shows.
 pub const DAYS: i64 = 7;
 
-/// The most bars that it has.
-pub const MOST: u16 = 2_000;
+pub const MAX_SESSIONS: u16 = 2_000;
 
-/// The last days: a bar a session, in as many lanes as overlap, inferred ends hatched.
+/// One bar per session; sessions that overlap take separate lanes; inferred ends are hatched.
 pub fn timeline(sessions: &Rows<SessionRow>, as_of: DateTime<Utc>) -> Markup {
     const WIDTH: i64 = 1_000;
     let from = as_of - TimeDelta::days(DAYS);
@@ -32,7 +30,7 @@ pub fn timeline(sessions: &Rows<SessionRow>, as_of: DateTime<Utc>) -> Markup {
         bars.push((row, lane, x(row.started_at), x(ended)));
     }
     if bars.is_empty() {
-        return html! { p.hint { "Nothing was on air in the last " (DAYS) " days." } };
+        return html! { p.hint { "No sessions in the last " (DAYS) " days." } };
     }
     let height = i64::try_from(lanes.len()).unwrap_or(1) * 22 + 18;
     html! {
@@ -48,15 +46,15 @@ pub fn timeline(sessions: &Rows<SessionRow>, as_of: DateTime<Utc>) -> Markup {
                     line.day x1=(at) x2=(at) y1="0" y2=(height - 16) {}
                 }
                 @for (row, lane, begin, end) in bars {
-                    a href=(format!("{ROOT}/sessions/{}", row.session_id)) aria-label=(in_words(row)) {
+                    a href=(format!("{ROOT}/sessions/{}", row.session_id)) aria-label=(label(row)) {
                         rect.bar.(bar_class(row)) x=(begin) y=(lane * 22 + 2) width=((end - begin).max(2)) height="16" rx="2" {
-                            title { (in_words(row)) }
+                            title { (label(row)) }
                         }
                         @if !row.flags.is_empty() { circle.flagged cx=(begin + 5) cy=(lane * 22 + 10) r="4" {} }
                     }
                 }
             }
-            figcaption { "The last " (DAYS) " days, to " (words::time(as_of)) ". Green: live; hatched: the end is inferred; with a dot: flagged." @if sessions.more { " The newest " (MOST) " sessions." } }
+            figcaption { "The last " (DAYS) " days until " (words::time(as_of)) ". Green: live; hatched: inferred end; dot: flagged." @if sessions.more { " The newest " (MAX_SESSIONS) " sessions." } }
         }
     }
 }
@@ -69,11 +67,11 @@ fn bar_class(row: &SessionRow) -> &'static str {
     }
 }
 
-/// What a bar says to who cannot see it, or points at it.
-fn in_words(row: &SessionRow) -> String {
-    let began = row.started_at.format("%Y-%m-%d %H:%M:%S UTC");
+/// The label of a bar, for screen readers and as the tooltip.
+fn label(row: &SessionRow) -> String {
+    let started = row.started_at.format("%Y-%m-%d %H:%M:%S UTC");
     let source = row.ended_at_source;
     let flags = words::list(&row.flags);
     let separator = if flags.is_empty() { "" } else { "; " };
-    format!("Began {began}; {}{separator}{flags}", words::end_source(source))
+    format!("Started {started}; {}{separator}{flags}", words::end_source(source))
 }

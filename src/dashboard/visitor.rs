@@ -1,4 +1,4 @@
-//! Who looks: whoever is signed in, and may read.
+//! The signed-in visitor.
 
 use std::pin::Pin;
 
@@ -20,33 +20,27 @@ use crate::platform::clock;
 
 const FORMS: &str = "forms of the dashboard";
 
-/// Whoever is signed in, and may read.
+/// A signed-in visitor whose token has the scope `read`.
 pub struct Visitor {
-    /// Who it is.
     pub principal: Principal,
-    /// How they signed in.
     pub sign_in: SignIn,
-    /// What their forms carry, so that nobody else's are taken for theirs.
+    /// Their forms carry it, so that no other site can submit one in their name.
     pub form_token: String,
 }
 
 impl Visitor {
-    /// Refuses who does not have a scope.
-    ///
     /// # Errors
-    /// When the visitor does not.
-    pub fn demand(&self, scope: Scope) -> Result<(), ApiError> {
+    /// The visitor lacks the scope.
+    pub fn require_scope(&self, scope: Scope) -> Result<(), ApiError> {
         if self.principal.may(scope) { Ok(()) } else { Err(ApiError::Forbidden(scope)) }
     }
 
-    /// Refuses a form that is not theirs.
-    ///
     /// # Errors
-    /// When it is not.
-    pub fn check(&self, form_token: &str) -> Result<(), ApiError> {
+    /// The token is not of the visitor's forms.
+    pub fn check_form_token(&self, form_token: &str) -> Result<(), ApiError> {
         let theirs: bool = self.form_token.as_bytes().ct_eq(form_token.as_bytes()).into();
-        let refusal = || ApiError::invalid("form_token", "is not of this page: go back, reload it, and try again");
-        theirs.then_some(()).ok_or_else(refusal)
+        let mismatch = || ApiError::invalid("form_token", "is not valid: go back, reload the page, and try again");
+        theirs.then_some(()).ok_or_else(mismatch)
     }
 }
 
@@ -65,7 +59,7 @@ impl FromRequest for Visitor {
 }
 
 fn find(request: &HttpRequest) -> Result<Visitor, PageError> {
-    let not_signed_in = || PageError::NotSignedIn { wanted: request.uri().to_string() };
+    let not_signed_in = || PageError::NotSignedIn { requested: request.uri().to_string() };
     let state = request.app_data::<Data<AppState>>().ok_or_else(not_signed_in)?;
     let principal = signed_in(request, state).ok_or_else(not_signed_in)?;
     let sign_in = principal.sign_in.ok_or_else(not_signed_in)?;

@@ -1,4 +1,4 @@
-//! `/v1/audit`: who did what.
+//! `/v1/audit`: the audit log.
 
 use actix_web::get;
 use actix_web::web::{Data, Json};
@@ -8,8 +8,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::extract::{Access, Admin};
-use crate::api::error_responses::Refusals;
+use super::extract::{Access, RequireAdmin};
+use crate::api::error_responses::CommonErrors;
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
@@ -20,30 +20,30 @@ use crate::query::Rows;
 use crate::store;
 use crate::store::audit::AuditRow;
 
-/// One administrative act.
+/// One administrative action.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditEntry)]
 pub struct AuditView {
-    /// Its id.
+    /// ID.
     audit_id: Uuid,
-    /// When it was done.
+    /// Time of the action.
     #[schema(value_type = String, format = DateTime)]
     done_at: DateTime<Utc>,
-    /// What was done.
+    /// The action.
     act: Act,
-    /// Who did it: the token's name then, `administrator`, or the account that ran a command.
+    /// The actor: the name of the token, `administrator`, or the account that ran a command.
     #[schema(example = "administrator")]
     actor: String,
-    /// The token that did it; null for the administrator's own, and for commands.
+    /// The actor's token; null for the administrator's token and for commands.
     #[schema(required)]
     token_id: Option<Uuid>,
-    /// The domain that it is about; null when it is about none.
+    /// The affected domain, if any.
     #[schema(required)]
     domain: Option<String>,
-    /// The key, token, event or sealed report that it was done to; null when it was done to the domain.
+    /// The affected key, token, event, session or sealed report; null if the action affects the domain.
     #[schema(required)]
     subject_id: Option<Uuid>,
-    /// What else there is to say, such as settings before and after; never a secret.
+    /// Details, such as settings before and after. Never contains secrets.
     #[schema(required, value_type = Option<Object>)]
     details: Option<Value>,
 }
@@ -63,18 +63,17 @@ impl From<AuditRow> for AuditView {
     }
 }
 
-/// A page of acts.
+/// A page of the audit log.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditPage)]
 pub struct AuditPageView {
-    /// The acts.
+    /// The actions.
     data: Vec<AuditView>,
-    /// Where the next page begins; null on the last one.
+    /// Cursor of the next page; null on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
 }
 
-/// Which page of the acts.
 pub struct ListAuditQuery {
     page: PageRequest<(DateTime<Utc>, Uuid)>,
 }
@@ -85,20 +84,21 @@ impl FromQuery for ListAuditQuery {
     }
 }
 
-/// List administrative acts
+/// List the audit log
 ///
-/// Every change of domains, keys, secret paths and tokens, and every release, newest first.
+/// Every administrative action, newest first: changes of domains, keys, secret paths and tokens, releases, end times, and
+/// deleted sealed reports.
 #[utoipa::path(
     tag = "administration",
     params(PageParameters),
     responses(
-        (status = 200, description = "A page of acts", body = AuditPageView),
-        Refusals,
+        (status = 200, description = "A page of the audit log", body = AuditPageView),
+        CommonErrors,
     ),
 )]
 #[get("/v1/audit")]
 pub async fn list_audit_entries(
-    _: Access<Admin>,
+    _: Access<RequireAdmin>,
     state: Data<AppState>,
     Query(ListAuditQuery { page }): Query<ListAuditQuery>,
 ) -> Result<Json<AuditPageView>, ApiError> {

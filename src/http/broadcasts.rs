@@ -7,8 +7,8 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::extract::{Access, ReadImpersonal};
-use crate::api::error_responses::Refusals;
+use super::extract::{Access, RequireReadImpersonal};
+use crate::api::error_responses::CommonErrors;
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
@@ -20,32 +20,32 @@ use crate::query;
 use crate::session::StreamKey;
 use crate::store::broadcast::BroadcastRow;
 
-/// The longest gap that can be asked to be merged over: a day.
+/// One day.
 const MAX_MERGE_GAP_SECONDS: i64 = 86_400;
 
 const DEFAULT_MERGE_GAP_SECONDS: u32 = 60;
 
-/// Sessions of one stream that overlap or nearly follow each other.
+/// Sessions of one stream, merged over short gaps.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Broadcast)]
 pub struct BroadcastView {
     /// The stream.
     stream_id: Uuid,
-    /// When its first session began.
+    /// Start of the first session.
     #[schema(value_type = String, format = DateTime)]
     started_at: DateTime<Utc>,
-    /// When the last of its sessions ended; null while one is live.
+    /// End of the last session; null while one is live.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     ended_at: Option<DateTime<Utc>>,
-    /// Whether one of its sessions is on air.
+    /// `live` while one of its sessions is.
     status: SessionStatus,
-    /// Whole seconds during which at least one of its sessions was on air, up to the moment of the answer.
+    /// Seconds during which at least one session was live, up to the time of the response.
     #[schema(minimum = 0)]
     on_air_seconds: i64,
-    /// How often none was, in between.
+    /// Number of gaps between the sessions.
     #[schema(minimum = 0)]
     interruptions: i64,
-    /// Its sessions, in the order of their starts.
+    /// The sessions, ordered by start.
     session_ids: Vec<Uuid>,
 }
 
@@ -69,33 +69,32 @@ impl BroadcastView {
 pub struct BroadcastPageView {
     /// The broadcasts.
     data: Vec<BroadcastView>,
-    /// Where the next page begins; null on the last one.
+    /// Cursor of the next page; null on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
-    /// When this was read.
+    /// When the data was read.
     #[schema(value_type = String, format = DateTime)]
     as_of: DateTime<Utc>,
 }
 
-/// The stream whose broadcasts are wanted, by its id or by all of its names.
+/// Select the stream by `stream_id`, or by `domain`, `app` and `stream`.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only documents what `ListBroadcastsQuery` reads")]
 pub struct BroadcastParameters {
-    /// The stream, instead of its names.
+    /// ID of the stream, instead of its names.
     stream_id: Option<Uuid>,
     /// Exact ingest domain, with `app` and `stream`.
     domain: Option<String>,
-    /// Exact application, with `domain` and `stream`.
+    /// Exact app, with `domain` and `stream`.
     app: Option<String>,
     /// Exact stream name, with `domain` and `app`.
     stream: Option<String>,
-    /// The longest gap, in seconds, that does not end a broadcast.
+    /// Maximum gap between sessions of one broadcast, in seconds.
     #[param(minimum = 0, maximum = 86_400, default = 60)]
     merge_gap_seconds: Option<i64>,
 }
 
-/// Which broadcasts are wanted, and which page of them.
 pub struct ListBroadcastsQuery {
     stream_id: Uuid,
     merge_gap_seconds: u32,
@@ -106,12 +105,12 @@ impl FromQuery for ListBroadcastsQuery {
     fn from_query(query: &mut QueryReader) -> Self {
         let page = PageRequest::from_query(query);
         let stream_id = query.get::<Uuid>("stream_id");
-        let (domain, app, stream) = (query.text("domain"), query.text("app"), query.text("stream"));
+        let (domain, app, stream) = (query.string("domain"), query.string("app"), query.string("stream"));
         let stream_id = match (stream_id, domain, app, stream) {
             (Some(stream_id), None, None, None) => stream_id,
             (None, Some(domain), Some(app), Some(stream)) => StreamKey { domain, app, stream }.id().0,
             _ => {
-                query.refuse("stream_id", "must be given, or else all of domain, app and stream");
+                query.reject("stream_id", "is required unless domain, app and stream are given");
                 Uuid::nil()
             }
         };
@@ -123,19 +122,19 @@ impl FromQuery for ListBroadcastsQuery {
 
 /// List broadcasts
 ///
-/// The sessions of one stream, newest first, merged where they overlap or where the gap between them is at most
-/// `merge_gap_seconds`. A view for people: sessions and bills stay per push.
+/// The sessions of one stream, newest first, merged if they overlap or if the gap between them is at most
+/// `merge_gap_seconds`. Only a view: sessions and reports still count each push.
 #[utoipa::path(
     tag = "dashboards",
     params(BroadcastParameters, PageParameters),
     responses(
         (status = 200, description = "A page of broadcasts", body = BroadcastPageView),
-        Refusals,
+        CommonErrors,
     ),
 )]
 #[get("/v1/broadcasts")]
 pub async fn list_broadcasts(
-    Access { principal, .. }: Access<ReadImpersonal>,
+    Access { principal, .. }: Access<RequireReadImpersonal>,
     state: Data<AppState>,
     Query(ListBroadcastsQuery { stream_id, merge_gap_seconds, page }): Query<ListBroadcastsQuery>,
 ) -> Result<Json<BroadcastPageView>, ApiError> {

@@ -1,7 +1,7 @@
-//! What may be kept of an answer, and what a caller that polls need not be sent again.
+//! `Cache-Control` and `ETag`.
 //!
-//! A caller's access decides how its answers may be kept (`ForCaller`); whatever nobody decided about is not to be
-//! kept at all (see `security_headers`). An answer that is [`Tagged`] is left out when its caller has it.
+//! The caller's access decides whether a response may be cached (`ForCaller`); the default is not to cache (see
+//! `security_headers`). A [`Tagged`] response is 304 if the caller already has it.
 
 use actix_web::body::BoxBody;
 use actix_web::http::header::{ETag, EntityTag, HeaderValue, IfNoneMatch};
@@ -17,23 +17,22 @@ use crate::access::Principal;
 use crate::api::problem::ApiError;
 use crate::model::access::Scope;
 
-/// No copy at all.
 pub(crate) const NO_COPY: HeaderValue = HeaderValue::from_static("no-store");
 
-/// The caller's own copy, never shown again without asking first.
+/// The caller may cache the response, but must revalidate it.
 const OWN_COPY: HeaderValue = HeaderValue::from_static("private, no-cache");
 
-/// What is known of a request once its caller is. Kept with the request.
+/// Stored in the request once the caller is authenticated.
 #[derive(Clone)]
 pub(crate) struct ForCaller {
-    /// How an answer that succeeds may be kept.
+    /// `Cache-Control` of a successful response.
     pub keeping: HeaderValue,
     /// What the caller may see.
     sees: Value,
 }
 
 impl ForCaller {
-    /// THE rule: what is administrative, or may hold personal data, is not to be kept.
+    /// The rule: administrative responses and responses with personal data must not be cached.
     pub fn new(principal: &Principal, scope: Scope, may_show_personal: bool) -> Self {
         let personal = principal.may(Scope::Personal);
         let secret = scope == Scope::Admin || may_show_personal && personal;
@@ -42,8 +41,7 @@ impl ForCaller {
     }
 }
 
-/// A JSON answer with a tag of its content. A caller that shows the tag in `If-None-Match` is told that nothing has
-/// changed, without a body.
+/// A JSON response with an `ETag`. If the caller sends the tag in `If-None-Match`, the response is 304 without a body.
 pub struct Tagged<T>(pub T);
 
 impl<T: Serialize> Responder for Tagged<T> {
@@ -67,8 +65,7 @@ impl<T: Serialize> Responder for Tagged<T> {
     }
 }
 
-/// A weak tag of what an answer says, by whatever build, to whoever sees this much. When it was read is left out, and so
-/// is the text of a cursor, which is sealed anew each time, but leads on from the same row.
+/// A weak tag of the content, the version, and what the caller may see. Omits `as_of` and the text of the cursor.
 fn tag_of(mut content: Value, caller: Option<&ForCaller>) -> EntityTag {
     if let Value::Object(members) = &mut content {
         members.remove("as_of");
@@ -81,12 +78,12 @@ fn tag_of(mut content: Value, caller: Option<&ForCaller>) -> EntityTag {
     EntityTag::new_weak(URL_SAFE_NO_PAD.encode(digest))
 }
 
-/// The header by which a poller shows what it has.
+/// The header for polling.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only documents what `Tagged` reads")]
 pub struct PollParameters {
-    /// The `ETag` of an answer that the caller has: when nothing but `as_of` would differ, the answer is 304.
+    /// The `ETag` of a previous response. If only `as_of` would differ, the response is 304.
     #[param(rename = "If-None-Match", value_type = String, required = false, example = "W/\"7VzYc8JJ9vXfVdQDpvm0BA\"")]
     if_none_match: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Counts and times of callbacks. All of them are registered once, so that a callback costs a few atomic operations.
+//! Metrics of callbacks. All of them are registered once, so that a callback costs only a few atomic operations.
 
 use std::sync::LazyLock;
 use std::time::Instant;
@@ -13,20 +13,19 @@ use crate::model::event::QuarantineReason;
 use crate::model::rejection::RejectionReason;
 use crate::telemetry::metrics::{CALLBACK_ANSWER_SECONDS, CALLBACKS, SIGNATURE_REMAINING_SECONDS};
 
-/// The outcome of what is never read as a message, and is not timed either.
+/// The outcome of requests whose body is not read. They are not timed.
 const NOT_READ: &str = "not_read";
 
-/// What became of a callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum CallbackResult {
     Accepted,
     Quarantined(QuarantineReason),
     Rejected(RejectionReason),
     NotStored(AppendError),
 }
 
-impl Outcome {
-    /// Every outcome, the usual one first.
+impl CallbackResult {
+    /// The most frequent one first.
     fn all() -> impl Iterator<Item = Self> {
         [Self::Accepted]
             .into_iter()
@@ -35,7 +34,7 @@ impl Outcome {
             .chain(AppendError::ALL.map(Self::NotStored))
     }
 
-    /// The words of the labels `outcome` and `cause`.
+    /// The values of the labels `outcome` and `cause`.
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Accepted => ("accepted", ""),
@@ -68,7 +67,7 @@ impl Outcome {
     }
 }
 
-impl From<&Verdict> for Outcome {
+impl From<&Verdict> for CallbackResult {
     fn from(verdict: &Verdict) -> Self {
         match verdict {
             Verdict::Accept(_) => Self::Accepted,
@@ -79,12 +78,12 @@ impl From<&Verdict> for Outcome {
 }
 
 struct Meters {
-    outcomes: Vec<(Outcome, Counter, Histogram)>,
+    outcomes: Vec<(CallbackResult, Counter, Histogram)>,
     signature_remaining: Histogram,
 }
 
 static METERS: LazyLock<Meters> = LazyLock::new(|| Meters {
-    outcomes: Outcome::all()
+    outcomes: CallbackResult::all()
         .map(|outcome| {
             let (word, cause) = outcome.words();
             let counter = CALLBACKS.counter_of(&[("outcome", word), ("cause", cause)]);
@@ -98,39 +97,38 @@ static METERS: LazyLock<Meters> = LazyLock::new(|| Meters {
     signature_remaining: SIGNATURE_REMAINING_SECONDS.histogram_of(&[]),
 });
 
-/// Serves all of them from now on, before there is anything to count.
+/// Exports the metrics before the first callback.
 pub fn register_meters() {
     LazyLock::force(&METERS);
 }
 
-/// Counts what became of a callback that came at `began`, and is answered now.
-pub(super) fn count(outcome: Outcome, began: Instant) {
+/// Counts a callback that arrived at `began`, and records the time until now.
+pub(super) fn count(outcome: CallbackResult, began: Instant) {
     if let Some((_, counter, answer)) = METERS.outcomes.iter().find(|(known, ..)| *known == outcome) {
         counter.increment(1);
         answer.record(began.elapsed());
     }
 }
 
-/// Counts a request that was not read as a message.
+/// Counts a request whose body is not read.
 pub(super) fn count_unread(cause: RejectionReason) {
-    count(Outcome::Rejected(cause), Instant::now());
+    count(CallbackResult::Rejected(cause), Instant::now());
 }
 
-/// Notes how long the signature of a message had yet to go when it was received, if it was verified.
+/// Records the remaining validity of a verified signature at receipt.
 pub(super) fn note_remaining(message: &Notification, verdict: &Verdict, received_at: DateTime<Utc>) {
     if let Some(auth_timestamp) = verified_expiry(message, verdict) {
         METERS.signature_remaining.record(seconds_until(auth_timestamp, received_at));
     }
 }
 
-/// The expiry that was signed.
 fn verified_expiry(message: &Notification, verdict: &Verdict) -> Option<i64> {
     match verdict {
         Verdict::Accept(proof) | Verdict::Quarantine(proof, _) => match proof {
             Authentication::Verified { auth_timestamp, .. } => Some(*auth_timestamp),
             Authentication::Unsigned => None,
         },
-        // Is said of none but those whose signature fits.
+        // Only callbacks with a valid signature get this reason.
         Verdict::Refuse(RejectionReason::ExpiryTooFar) => message.auth_timestamp,
         Verdict::Refuse(_) => None,
     }

@@ -1,27 +1,29 @@
-//! Requests to the callback addresses that are not read as a message: counted, so that a console that is set up wrongly
-//! is seen. The paths are the receiver's; elsewhere nobody counts.
+//! Counts requests to callback paths that are rejected before the body is parsed, so that a wrong configuration at the
+//! provider is visible.
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::callback_meters::count_unread;
+use super::path_error;
 use super::trace::method_of;
-use super::unanswered;
 use crate::api::problem::ApiError;
 use crate::app::client_address::source_address;
 use crate::app::state::AppState;
 use crate::model::rejection::RejectionReason;
 use crate::platform::clock;
 
-/// Answers what is near the callback addresses and no message: another method, or another path.
-pub(super) async fn reject_unanswered(state: Data<AppState>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    let error = unanswered(&request);
+/// Handles other methods and other paths below `/callbacks`.
+pub(super) async fn reject_other_requests(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let error = path_error(&request);
     note_unread(&state, &request, &error);
     Err(error)
 }
 
-/// Counts a request that is answered with this error before a message was read. Its path may hold a secret, so that the
-/// sample has none.
+/// Counts a request that fails before its body is parsed. The sample omits the path, which may contain a secret.
 pub(super) fn note_unread(state: &AppState, request: &HttpRequest, error: &ApiError) {
     let Some(cause) = cause_of(error) else { return };
     count_unread(cause);
@@ -29,7 +31,7 @@ pub(super) fn note_unread(state: &AppState, request: &HttpRequest, error: &ApiEr
     state.rejections.count_unread(cause, &problem, clock::now(), source_address(request));
 }
 
-/// Why a request is rejected; `None` where the service is to blame, or admission has the cause.
+/// The reason of a rejection; `None` for errors of the service, and where admission gives the reason.
 fn cause_of(error: &ApiError) -> Option<RejectionReason> {
     match error {
         ApiError::Invalid(_) => Some(RejectionReason::NotANotification),

@@ -1,4 +1,4 @@
-//! Receiving: the provider's callbacks.
+//! The provider's callbacks.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -9,11 +9,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::callback_meters::{Outcome, count, note_remaining};
+use super::callback_meters::{CallbackResult, count, note_remaining};
 use super::callback_rejections::note_unread;
 use super::content_encoding;
 use super::extract::{MAX_BODY_BYTES, RawBody};
-use crate::api::error_responses::CallbackRefusals;
+use crate::api::error_responses::CallbackErrors;
 use crate::api::problem::ApiError;
 use crate::api::schema::{ExpirySeconds, StartSeconds};
 use crate::app::client_address::source_address;
@@ -25,7 +25,7 @@ use crate::huawei::notification;
 use crate::model::rejection::RejectionReason;
 use crate::platform::clock;
 
-/// What the provider takes for a confirmation.
+/// The response that the provider expects.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Confirmation {
     /// Always 1.
@@ -36,7 +36,7 @@ pub struct Confirmation {
     result: &'static str,
 }
 
-/// The notification as the provider documents it. What is signed is read strictly; nothing else rejects a callback.
+/// The callback as the provider documents it. Only invalid signed members reject a callback.
 #[derive(ToSchema)]
 #[schema(as = Notification)]
 #[expect(dead_code, reason = "only documents what is parsed elsewhere")]
@@ -44,49 +44,49 @@ pub struct NotificationBody {
     /// Ingest domain.
     #[schema(min_length = 1, max_length = 255, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "push.example.com")]
     domain: String,
-    /// Application.
+    /// App.
     #[schema(min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_-]+$", example = "live")]
     app: String,
-    /// Stream name, of any script; `/` and `*` included.
+    /// Stream name, in any script; may contain `/` and `*`.
     #[schema(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "example_stream")]
     stream: String,
-    /// Unix seconds at which the push began, as a string or a whole number.
+    /// Start of the push in Unix seconds, as a string or an integer.
     #[schema(value_type = StartSeconds, example = "1587954134")]
     publish_timestamp: String,
-    /// `PUBLISH` or `PUBLISH_DONE`; other words are kept and change nothing.
+    /// `PUBLISH` or `PUBLISH_DONE`. Other values are stored but have no effect.
     #[schema(min_length = 1, max_length = 64, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "PUBLISH")]
     event: String,
-    /// Query string of the push URL. A value of any other type is kept as far as it can be read, here and below.
+    /// Query string of the push URL. Here and below, a value of another type is stored as far as possible.
     #[schema(value_type = Option<Value>)]
     user_args: Option<String>,
-    /// The encoder's address.
+    /// IP address of the encoder.
     #[schema(value_type = Option<Value>)]
     client_ip: Option<String>,
-    /// The receiving node's address.
+    /// IP address of the receiving node.
     #[schema(value_type = Option<Value>)]
     node_ip: Option<String>,
-    /// Unix second at which the signature expires, as a whole number or a string; empty without a signature.
+    /// Expiry of the signature in Unix seconds, as an integer or a string; empty without a signature.
     #[schema(value_type = Option<ExpirySeconds>, example = 1_587_954_140)]
     auth_timestamp: Option<i64>,
     /// Hexadecimal HMAC-SHA256 of event, domain, app, stream and expiry; empty without a signature.
     #[schema(value_type = Option<Value>)]
     auth_sign: Option<String>,
-    /// Members that are not documented are kept, 8 KiB of them at most.
+    /// Undocumented members are stored, up to 8 KiB.
     #[serde(flatten)]
     #[schema(value_type = HashMap<String, Value>)]
     extra: (),
 }
 
-/// Receive a notification of a signed domain
+/// Receive a callback of a signed domain
 ///
-/// The answer 200 means that the message is durably stored. The body is read as JSON whatever its type is said to be, and
-/// decoded if its `Content-Encoding` is `gzip` or `deflate`. A slash at the end of the path changes nothing.
+/// 200 means that the callback is durably stored. The body is parsed as JSON whatever its `Content-Type`, and decoded if its
+/// `Content-Encoding` is `gzip` or `deflate`. A trailing slash in the path is ignored.
 #[utoipa::path(
     tag = "receiving",
     request_body(content = NotificationBody, content_type = "application/json"),
     responses(
-        (status = 200, description = "Durably stored, or received before", body = Confirmation),
-        CallbackRefusals,
+        (status = 200, description = "Durably stored, or already received", body = Confirmation),
+        CallbackErrors,
     ),
     security(()),
 )]
@@ -99,7 +99,7 @@ pub async fn receive_notification(
     receive(&state, &request, None, body).await
 }
 
-/// Both paths with a slash at the end, which consoles and proxies append. Not in the document: it says so of the paths.
+/// Both paths with a trailing slash, which consoles and proxies append. The document describes it with the paths.
 pub fn routes_with_a_slash(config: &mut ServiceConfig) -> &mut ServiceConfig {
     let open = |state: Data<AppState>, request: HttpRequest, body: Result<RawBody, ApiError>| async move {
         receive(&state, &request, None, body).await
@@ -112,16 +112,16 @@ pub fn routes_with_a_slash(config: &mut ServiceConfig) -> &mut ServiceConfig {
         .service(resource("/callbacks/huawei/{callback_token}/").guard(guard::Post()).to(secret))
 }
 
-/// Receive a notification through a domain's secret path
+/// Receive a callback through a domain's secret path
 ///
-/// The only way in for unsigned domains; messages of signed domains are verified here too.
+/// Required for unsigned domains. For signed domains, the signature is verified here, too.
 #[utoipa::path(
     tag = "receiving",
-    params(("callback_token" = String, Path, description = "The secret part of the domain's callback path", min_length = 1)),
+    params(("callback_token" = String, Path, description = "The secret part of the domain's callback URL", min_length = 1)),
     request_body(content = NotificationBody, content_type = "application/json"),
     responses(
-        (status = 200, description = "Durably stored, or received before", body = Confirmation),
-        CallbackRefusals,
+        (status = 200, description = "Durably stored, or already received", body = Confirmation),
+        CallbackErrors,
     ),
     security(()),
 )]
@@ -154,10 +154,10 @@ async fn receive(
     }
 }
 
-/// What becomes of a message: what is kept of it is durable, and what is refused is counted.
+/// Stores a callback durably, or counts its rejection.
 ///
 /// # Errors
-/// When it is no notification, and when it is to be kept and is not known to be stored.
+/// The body is not a callback, or it is not known to be stored.
 pub(crate) async fn take(
     state: &AppState,
     source_ip: Option<IpAddr>,
@@ -170,7 +170,7 @@ pub(crate) async fn take(
         Ok(message) => message,
         Err(error) => {
             let cause = RejectionReason::from(&error.problem);
-            count(Outcome::Rejected(cause), began);
+            count(CallbackResult::Rejected(cause), began);
             let registered = error.claimed_domain.as_deref().is_some_and(|name| registry.domain(name).is_some());
             state.rejections.count_malformed(cause, &error, registered, received_at, source_ip);
             return Err(error.problem.into());
@@ -184,8 +184,8 @@ pub(crate) async fn take(
     let policy = domain.map(|domain| &domain.policy);
     let templates = domain.map(|domain| domain.rendition_templates.as_slice()).unwrap_or_default();
     let received = state.receiver.receive(&arrival, policy, templates).await;
-    let verdict = received.inspect_err(|error| count(Outcome::NotStored(*error), began))?;
-    count(Outcome::from(&verdict), began);
+    let verdict = received.inspect_err(|error| count(CallbackResult::NotStored(*error), began))?;
+    count(CallbackResult::from(&verdict), began);
     note_remaining(&arrival.message, &verdict, received_at);
     match &verdict {
         Verdict::Accept(_) => {}

@@ -1,8 +1,7 @@
-//! Answers go out compressed, by gzip or zstd, to whoever takes that, where it saves something.
+//! Compresses responses with gzip or zstd.
 //!
-//! Two steps around actix-web's own [`Compress`](actix_web::middleware::Compress), which compresses whatever says
-//! nothing of its encoding. What compresses badly, or has to go out at once, is marked as sent as it is (`identity`)
-//! before it gets there, by [`spare`] or by its handler.
+//! Two middlewares around actix-web's [`Compress`](actix_web::middleware::Compress), which compresses every response
+//! without a `Content-Encoding`. [`skip_small_bodies`], or a handler, marks a response as `identity` to exclude it.
 
 use actix_web::Error;
 use actix_web::HttpMessage;
@@ -13,14 +12,14 @@ use actix_web::http::header::{
 };
 use actix_web::middleware::Next;
 
-/// Bodies below this many bytes are sent as they are: they fit into one packet either way.
-const WORTH_IT: u64 = 1024;
+/// Smaller bodies are not compressed: they fit into one packet either way.
+const MIN_BYTES: u64 = 1024;
 
-const AS_IT_IS: HeaderValue = HeaderValue::from_static("identity");
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
-/// Around compression. A request that takes no encoding that there is, not even none, is answered without one, as HTTP
-/// allows: nothing is lost for it. That an answer has no encoding goes without saying.
-pub(super) async fn negotiate(
+/// Wraps compression. If a request accepts none of our encodings, not even `identity`, the response is not compressed, as
+/// HTTP allows.
+pub(super) async fn choose_encoding(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<Answer<impl MessageBody>, Error> {
@@ -31,27 +30,27 @@ pub(super) async fn negotiate(
     }
     let mut answer = next.call(request).await?;
     let headers = answer.headers_mut();
-    if headers.get(CONTENT_ENCODING) == Some(&AS_IT_IS) {
+    if headers.get(CONTENT_ENCODING) == Some(&IDENTITY) {
         headers.remove(CONTENT_ENCODING);
     }
     if !headers.contains_key(CONTENT_ENCODING) {
-        // Compression says so itself.
+        // `Compress` adds it to what it compresses.
         headers.append(VARY, HeaderValue::from_static("accept-encoding"));
     }
     Ok(answer)
 }
 
-/// Within compression: leaves out short bodies, and streams of events, of which each is to be seen when it happens.
-pub(super) async fn spare(
+/// Excludes short bodies, and event streams, whose events must not wait in a buffer.
+pub(super) async fn skip_small_bodies(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<Answer<impl MessageBody>, Error> {
     let mut answer = next.call(request).await?;
-    let short = matches!(answer.response().body().size(), BodySize::Sized(bytes) if bytes < WORTH_IT);
+    let short = matches!(answer.response().body().size(), BodySize::Sized(bytes) if bytes < MIN_BYTES);
     let headers = answer.headers_mut();
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if (short || kind.starts_with("text/event-stream")) && !headers.contains_key(CONTENT_ENCODING) {
-        headers.insert(CONTENT_ENCODING, AS_IT_IS);
+        headers.insert(CONTENT_ENCODING, IDENTITY);
     }
     Ok(answer)
 }
@@ -66,7 +65,7 @@ mod tests {
     use super::*;
 
     #[actix_web::test]
-    async fn what_goes_out_bit_by_bit_and_what_says_so_is_left_as_it_is() {
+    async fn event_streams_and_marked_responses_are_not_compressed() {
         let long = "data: x\n\n".repeat(1000);
         let answer = move |kind: &'static str, encoding: Option<ContentEncoding>| {
             let body = long.clone();
@@ -83,9 +82,9 @@ mod tests {
             .route("/long", answer("text/plain", None))
             .route("/events", answer("text/event-stream; charset=utf-8", None))
             .route("/marked", answer("text/plain", Some(ContentEncoding::Identity)))
-            .wrap(from_fn(spare))
+            .wrap(from_fn(skip_small_bodies))
             .wrap(Compress::default())
-            .wrap(from_fn(negotiate));
+            .wrap(from_fn(choose_encoding));
         let app = init_service(app).await;
         for (path, expected) in [("/long", Some("gzip")), ("/events", None), ("/marked", None)] {
             let request = TestRequest::get().uri(path).insert_header((ACCEPT_ENCODING, "gzip")).to_request();

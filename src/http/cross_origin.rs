@@ -1,7 +1,7 @@
-//! Which pages of other origins may ask the query API from within a browser (CORS): those that the settings name.
+//! CORS: pages of the configured origins may call the query API from a browser.
 //!
-//! Tokens are shown in a header that pages set themselves, so credentials that browsers add by themselves are never
-//! asked for. Receiving, and what only machines ask, is for no page.
+//! Pages send tokens in a header, so CORS never allows credentials such as cookies. Callbacks, health and metrics are not
+//! open to pages of other origins.
 
 use actix_cors::{Cors, CorsError};
 use actix_web::body::MessageBody;
@@ -16,53 +16,51 @@ use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
 use super::trace::REQUEST_ID;
 use crate::api::problem::ApiError;
 
-/// For every origin.
+/// Allows every origin.
 pub const ANY: &str = "*";
 
-/// For how many seconds a browser may go by what it was told.
-const REMEMBERED: usize = 3600;
+/// How long browsers may cache a preflight response, in seconds.
+const PREFLIGHT_MAX_AGE: usize = 3600;
 
 const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "PUT", "DELETE"];
 
-/// Tells browsers that pages of these origins may ask.
 pub(crate) fn allow(origins: &[String]) -> Cors {
     let last_event_id = HeaderName::from_static("last-event-id");
-    let sent = [AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, last_event_id, REQUEST_ID];
+    let allowed_headers = [AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, last_event_id, REQUEST_ID];
     let cors = Cors::default()
         .allowed_methods(METHODS)
-        .allowed_headers(sent)
+        .allowed_headers(allowed_headers)
         .expose_headers([ETAG, RETRY_AFTER, REQUEST_ID])
-        .max_age(REMEMBERED);
+        .max_age(PREFLIGHT_MAX_AGE);
     if origins.iter().any(|origin| origin == ANY) {
         return cors.allow_any_origin().send_wildcard();
     }
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
 
-/// The origin of a request beyond the query API.
-struct OriginBeyond(HeaderValue);
+/// The origin of a request to a path without CORS.
+struct RemovedOrigin(HeaderValue);
 
-/// The origin of the page that sends a request beyond the query API, as far as its browser says.
-pub(crate) fn origin_beyond(request: &HttpRequest) -> Option<HeaderValue> {
-    request.extensions().get::<OriginBeyond>().map(|OriginBeyond(origin)| origin.clone())
+/// The `Origin` header of a request to a path without CORS.
+pub(crate) fn removed_origin(request: &HttpRequest) -> Option<HeaderValue> {
+    request.extensions().get::<RemovedOrigin>().map(|RemovedOrigin(origin)| origin.clone())
 }
 
-/// Around that: beyond the query API CORS sees no request's origin, and what is wrong with a preflight is said in the shape
-/// of a problem.
-pub(crate) async fn confine(
+/// Wraps CORS: hides the origin of requests outside the query API, and turns errors of preflights into problems.
+pub(crate) async fn cors_for_api_only(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<Answer<impl MessageBody>, Error> {
     if !(request.path().starts_with("/v1/") || request.path() == "/openapi.json") {
         let origin = request.headers_mut().remove(ORIGIN).next();
         if let Some(origin) = origin {
-            request.extensions_mut().insert(OriginBeyond(origin));
+            request.extensions_mut().insert(RemovedOrigin(origin));
         }
         request.headers_mut().remove(ACCESS_CONTROL_REQUEST_METHOD);
     }
     let answer = next.call(request).await?;
-    let refusal = answer.response().error().and_then(|error| error.as_error::<CorsError>()).map(problem_of);
-    Ok(match refusal {
+    let problem = answer.response().error().and_then(|error| error.as_error::<CorsError>()).map(problem_of);
+    Ok(match problem {
         Some(problem) => answer.into_response(problem.error_response()).map_into_right_body(),
         None => answer.map_into_left_body(),
     })

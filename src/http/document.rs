@@ -1,4 +1,4 @@
-//! What the document of the API says beside its operations, and of all of them alike.
+//! The parts of the API document that are not of one operation.
 
 use std::sync::LazyLock;
 
@@ -21,39 +21,41 @@ use crate::model::access::Scope;
 #[openapi(
     info(
         title = "streamtally",
-        description = "Keeps every live push that Huawei Cloud Live reports, and answers what is live and for how long.\n\n\
-            Times are RFC 3339 in UTC, durations whole seconds, periods half-open. Lists are paged by opaque cursors. \
-            Unknown parameters are refused. Every error is `application/problem+json`, with a `code` for programs.\n\n\
-            Callers show a bearer token. Its scopes say what it may do: `read`, `personal` (adds addresses and \
-            `user_args`), `billing`, `admin` (everything). For a token that is bound to domains the others do not exist. \
-            A path answers HEAD as GET, and a method that it does not have with 405 and the code `method_not_allowed`; \
-            a path that is not there is 404 with `not_found`.\n\n\
-            Every request has an id, which its answer has as `X-Request-Id` and the log on every line about it. Send that \
-            header to choose it: up to 128 letters, digits, dots, hyphens and underscores; anything else is replaced."
+        description = "Records every live push that Huawei Cloud Live reports. Shows what is live and for how long.\n\n\
+            Times are RFC 3339 in UTC. Durations are whole seconds. Periods are half-open, `[from, to)`. Lists are paged \
+            with opaque cursors. Unknown parameters are rejected. Every error is `application/problem+json` with a `code` \
+            for programs.\n\n\
+            Send a bearer token. Its scopes are `read`, `personal` (adds IP addresses and `user_args`), `billing`, and \
+            `admin` (everything). A token that is bound to domains sees no other domains. Every GET path also supports \
+            HEAD. An unsupported method returns 405 with the code `method_not_allowed`; an unknown path returns 404 with \
+            `not_found`.\n\n\
+            Every request has an ID. The response carries it as `X-Request-Id`, and so does every log line of the request. \
+            Send the header to choose the ID: up to 128 letters, digits, dots, hyphens and underscores. Other values are \
+            replaced."
     ),
     tags(
         (
             name = "dashboards",
-            description = "What is live, for those who ask all day. Scope `read`. Poll with `If-None-Match`.",
+            description = "Live counts and streams, for frequent polling. Scope `read`. Poll with `If-None-Match`.",
         ),
         (
             name = "support",
-            description = "The history of pushes, and why each is (not) live. Scope `read`; addresses and `user_args` \
-                with `personal`.",
+            description = "The history of pushes, and why a push is or is not live. Scope `read`; IP addresses and \
+                `user_args` with `personal`.",
         ),
         (
             name = "billing",
-            description = "How long pushes lasted, as of a moment, the same for ever. Scope `billing`.",
+            description = "Push duration as of an instant; the same request always returns the same report. Scope `billing`.",
         ),
         (
             name = "administration",
-            description = "Who may send, who may read, and what counts. Scope `admin`. Every change is written down in \
-                `/v1/audit`, and holds in every process within 2 seconds.",
+            description = "Domains, keys, tokens, and operators' actions. Scope `admin`. Every change is recorded in \
+                `/v1/audit` and takes effect in every process within 2 seconds.",
         ),
-        (name = "receiving", description = "The provider's callbacks. No token: messages are verified by themselves."),
-        (name = "service", description = "Health, readiness and metrics, for machines. No token."),
+        (name = "receiving", description = "The provider's callbacks. No token: callbacks are authenticated by their signature or secret path."),
+        (name = "service", description = "Health, readiness and metrics. No token."),
     ),
-    // Those that only parameters or errors refer to: the others are found by themselves.
+    // Schemas that only parameters or errors use; utoipa finds the others.
     components(schemas(
         crate::api::problem::Problem,
         crate::api::problem::InvalidParameter,
@@ -69,7 +71,7 @@ use crate::model::access::Scope;
         crate::model::session::TimeField,
     )),
     security(("token" = [])),
-    modifiers(&Token, &NoLicence),
+    modifiers(&Token, &NoLicense),
 )]
 struct Base;
 
@@ -77,15 +79,15 @@ struct Token;
 
 impl Modify for Token {
     fn modify(&self, document: &mut OpenApi) {
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A token of `/v1/tokens`"));
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A token from `/v1/tokens`"));
         document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(bearer.build()));
     }
 }
 
-/// The project has none to name, and a licence without a name is not allowed.
-struct NoLicence;
+/// The project has no license, and OpenAPI requires a license to have a name.
+struct NoLicense;
 
-impl Modify for NoLicence {
+impl Modify for NoLicense {
     fn modify(&self, document: &mut OpenApi) {
         document.info.license = None;
     }
@@ -96,8 +98,7 @@ pub(super) fn base() -> OpenApi {
     Base::openapi()
 }
 
-/// The document with what its operations have in common: the bounds of texts, an example of each body, and the codes of
-/// each error.
+/// Adds what all operations share: limits of strings, an example of each body, and the codes of errors.
 pub(super) fn complete(mut document: OpenApi) -> OpenApi {
     for (path, item) in &mut document.paths.paths {
         let receives = path.starts_with("/callbacks/");
@@ -127,16 +128,16 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
 const REQUEST_ID: &str = "X-Request-Id";
 const REQUEST_ID_REFERENCE: &str = "#/components/headers/X-Request-Id";
 
-/// The header that every answer has.
+/// The header of every response.
 fn request_id() -> Header {
     let mut text = Object::with_type(Type::String);
     (text.min_length, text.max_length, text.pattern) = (Some(1), Some(128), Some("^[A-Za-z0-9._-]+$".to_owned()));
     let mut header = Header::new(text);
-    header.description = Some("The id of the request, which the log has too".to_owned());
+    header.description = Some("The ID of the request, as in the log".to_owned());
     header
 }
 
-/// Texts of query strings are read by one rule, [`query_reader`].
+/// Query strings follow one rule, [`query_reader`].
 fn bound_text(parameter: &mut RefOr<Parameter>) {
     let RefOr::T(Parameter { parameter_in: ParameterIn::Query, schema: Some(RefOr::T(Schema::Object(text))), .. }) =
         parameter
@@ -151,7 +152,7 @@ fn bound_text(parameter: &mut RefOr<Parameter>) {
     }
 }
 
-/// A parameter that may be left out is derived as one that may be null, which texts outside of JSON cannot.
+/// utoipa derives optional parameters as nullable, but parameters cannot be null.
 fn never_null_text(parameter: &mut RefOr<Parameter>) {
     let RefOr::T(Parameter { schema: Some(RefOr::T(Schema::Object(text))), .. }) = parameter else { return };
     if text.schema_type == SchemaType::from_iter([Type::String, Type::Null]) {
@@ -159,7 +160,7 @@ fn never_null_text(parameter: &mut RefOr<Parameter>) {
     }
 }
 
-/// A body that may be left out is derived as one that may be null, which it may not.
+/// utoipa derives an optional body as nullable, but it must not be null.
 fn never_null(content: &mut RefOr<Content>) {
     let RefOr::T(Content { schema, .. }) = content else { return };
     if let Some(RefOr::T(Schema::OneOf(either))) = schema
@@ -169,7 +170,7 @@ fn never_null(content: &mut RefOr<Content>) {
     }
 }
 
-/// Each schema of a body has one example, whichever operation it is of.
+/// Each body schema has one example for all operations.
 fn show_example(content: &mut RefOr<Content>) {
     static EXAMPLES: LazyLock<Value> =
         LazyLock::new(|| serde_json::from_str(include_str!("examples.json")).expect("examples.json is JSON"));
@@ -178,7 +179,7 @@ fn show_example(content: &mut RefOr<Content>) {
     *example = example.take().or_else(|| EXAMPLES.get(name).cloned());
 }
 
-/// Says which code an error has, and shows it.
+/// Adds the code of an error and an example.
 fn name_code(status: &str, response: &mut Response, receives: bool) {
     let Some(RefOr::T(content)) = response.content.get_mut("application/problem+json") else { return };
     let error = match (status, receives) {
@@ -189,7 +190,7 @@ fn name_code(status: &str, response: &mut Response, receives: bool) {
         ("403", _) => ApiError::Forbidden(Scope::Admin),
         ("404", _) => ApiError::NotFound("session"),
         ("408", _) => ApiError::TooSlow,
-        ("409", _) => ApiError::Conflict("this was done before".to_owned()),
+        ("409", _) => ApiError::Conflict("the event was already released".to_owned()),
         ("413", _) => ApiError::TooLarge(MAX_BODY_BYTES),
         ("415", _) => ApiError::UnsupportedEncoding,
         ("429", _) => QuotaError::OfToken { what: "requests at a time", limit: 6 }.into(),
@@ -201,22 +202,22 @@ fn name_code(status: &str, response: &mut Response, receives: bool) {
     content.example = serde_json::to_value(problem).ok();
 }
 
-/// Settings of the page that shows the document: nothing on it comes from elsewhere.
+/// Settings of Swagger UI: nothing is loaded from other hosts.
 pub(super) fn viewer() -> Config<'static> {
     Config::new(["/openapi.json"]).validator_url("none").try_it_out_enabled(true)
 }
 
-/// The methods that a path answers.
+/// The methods that a path supports.
 pub(super) fn methods_of(path: &str) -> Vec<String> {
     static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(super::api_document);
     if ["/openapi.json", "/docs", "/docs/{_:.*}"].contains(&path) {
         return vec!["GET".to_owned(), "HEAD".to_owned()];
     }
-    // A slash at the end is for callbacks alone, and is not in the document.
-    DOCUMENT.paths.paths.get(path.trim_end_matches('/')).map(answered).unwrap_or_default()
+    // Only callbacks accept a trailing slash; the document omits it.
+    DOCUMENT.paths.paths.get(path.trim_end_matches('/')).map(methods).unwrap_or_default()
 }
 
-fn answered(item: &PathItem) -> Vec<String> {
+fn methods(item: &PathItem) -> Vec<String> {
     let methods =
         [("GET", &item.get), ("HEAD", &item.get), ("PUT", &item.put), ("POST", &item.post), ("DELETE", &item.delete)];
     methods.into_iter().filter(|(_, operation)| operation.is_some()).map(|(method, _)| method.to_owned()).collect()

@@ -1,4 +1,4 @@
-//! `/v1/domains`: who may send.
+//! `/v1/domains`: registered domains, their keys and secret paths.
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, delete, get, post, put};
@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::caching::{PollParameters, Tagged};
-use super::extract::{Access, Admin, Body};
-use crate::api::error_responses::{Clash, NotThere, Refusals, TooLong, Unchanged};
+use super::extract::{Access, Body, RequireAdmin};
+use crate::api::error_responses::{CommonErrors, ConflictResponse, NotFoundResponse, PayloadErrors, Unchanged};
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
@@ -25,27 +25,27 @@ use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::signing_key::SigningKeyRow;
 
-/// How a domain is to be.
+/// The settings of a domain.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = DomainSettings)]
 pub struct PutDomainBody {
-    /// Whether its messages are signed. Unsigned ones come in through the secret path alone.
+    /// Whether callbacks are signed. Unsigned callbacks must use the secret path.
     #[serde(default = "required")]
     #[schema(value_type = SignatureRuleWord, required = false, default = "required")]
     signature: String,
-    /// The applications that may send; all when null. None may begin with another.
+    /// Accepted apps; all if null. No app may be a prefix of another.
     #[schema(value_type = Option<HashSet<AppName>>, min_items = 1, max_items = 1000)]
     apps: Option<Vec<String>>,
-    /// What stands between the signed fields: nothing, or `+`.
+    /// Separator of the signed fields: empty or `+`.
     #[serde(default)]
     #[schema(value_type = JoinerWord, required = false, default = "")]
     joiner: String,
-    /// The transcoding templates whose renditions are notified as `STREAM_TEMPLATE`.
+    /// Transcoding templates whose renditions the provider reports as `STREAM_TEMPLATE`.
     #[serde(default)]
     #[schema(value_type = Vec<TemplateName>, required = false, max_items = 100)]
     rendition_templates: Vec<String>,
-    /// Whether several pushers of one stream at once are normal.
+    /// Whether several encoders push one stream at the same time.
     #[serde(default)]
     concurrent_pushes: bool,
 }
@@ -58,30 +58,30 @@ fn required() -> String {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Domain)]
 pub struct DomainView {
-    /// Its name.
+    /// Name of the domain.
     #[schema(example = "push.example.com")]
     domain: String,
-    /// Whether its messages are signed.
+    /// Whether callbacks are signed.
     #[schema(value_type = SignatureRuleWord)]
     signature: String,
-    /// The applications that may send; all when null.
+    /// Accepted apps; all if null.
     #[schema(required)]
     apps: Option<Vec<String>>,
-    /// What stands between the signed fields.
+    /// Separator of the signed fields.
     #[schema(value_type = JoinerWord)]
     joiner: String,
-    /// The templates whose renditions are notified.
+    /// Transcoding templates whose renditions the provider reports.
     rendition_templates: Vec<String>,
-    /// Whether several pushers of one stream at once are normal.
+    /// Whether several encoders push one stream at the same time.
     concurrent_pushes: bool,
-    /// Whether it has a secret path.
+    /// Whether the domain has a secret path.
     has_callback_token: bool,
-    /// Its active keys, newest first; never the keys themselves.
+    /// IDs of the active keys, newest first.
     keys: Vec<KeyView>,
-    /// When it was registered.
+    /// Time of registration.
     #[schema(value_type = String, format = DateTime)]
     created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// Time of the last change.
     #[schema(value_type = String, format = DateTime)]
     updated_at: DateTime<Utc>,
 }
@@ -90,15 +90,15 @@ pub struct DomainView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Key)]
 pub struct KeyView {
-    /// Its id.
+    /// ID.
     key_id: Uuid,
-    /// When it was added.
+    /// Time of addition.
     #[schema(value_type = String, format = DateTime)]
     created_at: DateTime<Utc>,
 }
 
 impl DomainView {
-    /// A domain with its keys, which are among these.
+    /// `keys` may contain keys of other domains.
     #[must_use]
     pub fn new(row: DomainRow, keys: &[SigningKeyRow]) -> Self {
         let keys = keys.iter().filter(|key| key.domain == row.domain);
@@ -121,14 +121,13 @@ impl DomainView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DomainPage)]
 pub struct DomainPageView {
-    /// The domains, by name.
+    /// The domains, ordered by name.
     data: Vec<DomainView>,
-    /// Where the next page begins; null on the last one.
+    /// Cursor of the next page; null on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
 }
 
-/// Which page of the domains.
 pub struct ListDomainsQuery {
     page: PageRequest<String>,
 }
@@ -141,19 +140,19 @@ impl FromQuery for ListDomainsQuery {
 
 /// List domains
 ///
-/// Every registered domain, by name, with the ids of its keys; never the keys themselves.
+/// All registered domains, ordered by name, with the IDs of their keys.
 #[utoipa::path(
     tag = "administration",
     params(PageParameters, PollParameters),
     responses(
-        (status = 200, description = "Every domain", body = DomainPageView, headers(("ETag" = String, description = "Weak tag of all but `as_of`"))),
+        (status = 200, description = "A page of domains", body = DomainPageView, headers(("ETag" = String, description = "Weak ETag of the content without `as_of`"))),
         Unchanged,
-        Refusals,
+        CommonErrors,
     ),
 )]
 #[get("/v1/domains")]
 pub async fn list_domains(
-    _: Access<Admin>,
+    _: Access<RequireAdmin>,
     state: Data<AppState>,
     Query(parameters): Query<ListDomainsQuery>,
 ) -> Result<Tagged<DomainPageView>, ApiError> {
@@ -168,19 +167,19 @@ pub async fn list_domains(
 
 /// Get a domain
 ///
-/// How a domain is registered, with the ids of its keys; never the keys themselves.
+/// Returns the settings and the IDs of the keys.
 #[utoipa::path(
     tag = "administration",
-    params(("domain" = RegisteredName, Path, description = "The domain's name")),
+    params(("domain" = RegisteredName, Path, description = "The name of the domain")),
     responses(
         (status = 200, description = "The domain", body = DomainView),
-        Refusals,
-        NotThere,
+        CommonErrors,
+        NotFoundResponse,
     ),
 )]
 #[get("/v1/domains/{domain}")]
 pub async fn get_domain(
-    _: Access<Admin>,
+    _: Access<RequireAdmin>,
     state: Data<AppState>,
     domain: Path<String>,
     _: Query<NoParameters>,
@@ -194,22 +193,21 @@ pub async fn get_domain(
 
 /// Register or change a domain
 ///
-/// Members that are left out take their defaults, and so do all of them without a body. Keys and the secret path stay as
-/// they are.
+/// Omitted members take their defaults. Keys and the secret path do not change.
 #[utoipa::path(
     tag = "administration",
-    params(("domain" = RegisteredName, Path, description = "The domain's name")),
+    params(("domain" = RegisteredName, Path, description = "The name of the domain")),
     request_body = Option<PutDomainBody>,
     responses(
         (status = 200, description = "Changed", body = DomainView),
         (status = 201, description = "Registered", body = DomainView),
-        Refusals,
-        TooLong,
+        CommonErrors,
+        PayloadErrors,
     ),
 )]
 #[put("/v1/domains/{domain}")]
 pub async fn put_domain(
-    Access { principal, .. }: Access<Admin>,
+    Access { principal, .. }: Access<RequireAdmin>,
     state: Data<AppState>,
     domain: Path<String>,
     _: Query<NoParameters>,
@@ -233,19 +231,19 @@ pub async fn put_domain(
 
 /// Remove a domain
 ///
-/// Stops receiving for it and forgets its keys. Its history stays.
+/// Its callbacks are no longer accepted, and its keys are deleted. Its history stays.
 #[utoipa::path(
     tag = "administration",
-    params(("domain" = RegisteredName, Path, description = "The domain's name")),
+    params(("domain" = RegisteredName, Path, description = "The name of the domain")),
     responses(
         (status = 204, description = "Removed"),
-        Refusals,
-        NotThere,
+        CommonErrors,
+        NotFoundResponse,
     ),
 )]
 #[delete("/v1/domains/{domain}")]
 pub async fn delete_domain(
-    Access { principal, .. }: Access<Admin>,
+    Access { principal, .. }: Access<RequireAdmin>,
     state: Data<AppState>,
     domain: Path<String>,
     _: Query<NoParameters>,
@@ -255,48 +253,48 @@ pub async fn delete_domain(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// A key that is to be added.
+/// A new key.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewKey)]
 pub struct AddKeyBody {
-    /// The key as it is set at the provider; generated when it is left out.
+    /// The key as set at the provider. Generated if omitted.
     #[schema(value_type = Option<String>, min_length = 32, max_length = 128, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     key: Option<SecretString>,
 }
 
-/// A key that was added.
+/// An added key.
 #[derive(Serialize, ToSchema)]
 pub struct AddedKey {
-    /// Its id.
+    /// ID.
     key_id: Uuid,
-    /// The key itself, if it was generated. Shown this once.
+    /// The key, if it was generated. Shown only once.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
-    /// When it was added.
+    /// Time of addition.
     #[schema(value_type = String, format = DateTime)]
     created_at: DateTime<Utc>,
 }
 
 /// Add a callback key
 ///
-/// Several keys may be active, so that a key can be changed at the provider without losing a message. Without a body, or
-/// without `key`, one is generated.
+/// A domain can have several active keys, so that you can rotate the key at the provider without losing a callback. Without
+/// `key`, the service generates one.
 #[utoipa::path(
     tag = "administration",
-    params(("domain" = RegisteredName, Path, description = "The domain's name")),
+    params(("domain" = RegisteredName, Path, description = "The name of the domain")),
     request_body = Option<AddKeyBody>,
     responses(
         (status = 201, description = "Added", body = AddedKey),
-        Refusals,
-        NotThere,
-        Clash,
-        TooLong,
+        CommonErrors,
+        NotFoundResponse,
+        ConflictResponse,
+        PayloadErrors,
     ),
 )]
 #[post("/v1/domains/{domain}/keys")]
 pub async fn add_key(
-    Access { principal, .. }: Access<Admin>,
+    Access { principal, .. }: Access<RequireAdmin>,
     state: Data<AppState>,
     domain: Path<String>,
     _: Query<NoParameters>,
@@ -317,22 +315,22 @@ pub async fn add_key(
 
 /// Remove a callback key
 ///
-/// Messages signed with it are refused from now on.
+/// Callbacks signed with this key are rejected from now on.
 #[utoipa::path(
     tag = "administration",
     params(
-        ("domain" = RegisteredName, Path, description = "The domain's name"),
-        ("key_id" = Uuid, Path, description = "The key's id"),
+        ("domain" = RegisteredName, Path, description = "The name of the domain"),
+        ("key_id" = Uuid, Path, description = "The ID of the key"),
     ),
     responses(
         (status = 204, description = "Removed"),
-        Refusals,
-        NotThere,
+        CommonErrors,
+        NotFoundResponse,
     ),
 )]
 #[delete("/v1/domains/{domain}/keys/{key_id}")]
 pub async fn delete_key(
-    Access { principal, .. }: Access<Admin>,
+    Access { principal, .. }: Access<RequireAdmin>,
     state: Data<AppState>,
     path: Path<(String, String)>,
     _: Query<NoParameters>,
@@ -344,7 +342,7 @@ pub async fn delete_key(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The domain that a path names. What cannot be a name is the name of none.
+/// A name with invalid characters is not found.
 fn named(domain: &str) -> Result<&str, ApiError> {
     let strange = |character: char| character.is_control() || character == char::REPLACEMENT_CHARACTER;
     if domain.chars().any(strange) { Err(ApiError::NotFound("domain")) } else { Ok(domain) }
@@ -353,26 +351,26 @@ fn named(domain: &str) -> Result<&str, ApiError> {
 /// A new secret path.
 #[derive(Serialize, ToSchema)]
 pub struct CallbackPath {
-    /// To be set at the provider behind this service's address. Shown this once.
+    /// Set it at the provider, after the address of this service. Shown only once.
     #[schema(example = "/callbacks/huawei/aVeryLongRandomText")]
     callback_path: String,
 }
 
-/// Give a domain a new secret path
+/// Create or replace a domain's secret path
 ///
-/// The old one stops working.
+/// The old path stops working.
 #[utoipa::path(
     tag = "administration",
-    params(("domain" = RegisteredName, Path, description = "The domain's name")),
+    params(("domain" = RegisteredName, Path, description = "The name of the domain")),
     responses(
         (status = 201, description = "The new path", body = CallbackPath),
-        Refusals,
-        NotThere,
+        CommonErrors,
+        NotFoundResponse,
     ),
 )]
 #[post("/v1/domains/{domain}/callback-token")]
 pub async fn replace_callback_token(
-    Access { principal, .. }: Access<Admin>,
+    Access { principal, .. }: Access<RequireAdmin>,
     state: Data<AppState>,
     domain: Path<String>,
     _: Query<NoParameters>,

@@ -1,4 +1,4 @@
-//! `/v1/events`: the event log, and letting quarantined messages count.
+//! `/v1/events`: the event log, and the release of quarantined events.
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{get, post};
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::extract::{Access, Admin, Body, Read};
+use super::extract::{Access, Body, RequireAdmin, RequireRead};
 use super::operator_ends::check_reason;
 use crate::access::Principal;
-use crate::api::error_responses::{Clash, NotThere, Refusals, TooLong};
+use crate::api::error_responses::{CommonErrors, ConflictResponse, NotFoundResponse, PayloadErrors};
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader, read_filter};
@@ -26,102 +26,101 @@ use crate::session::StreamKey;
 use crate::store::event::EventRow;
 use crate::store::event_list::EventPlace;
 
-/// One entry of the event log.
+/// One event of the log.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Event)]
 pub struct EventView {
-    /// Opaque and stable.
+    /// Opaque, stable ID.
     pub event_id: Uuid,
-    /// The session that it is about.
+    /// The session of the event.
     pub session_id: Uuid,
-    /// The stream that it is about.
+    /// The stream of the event.
     pub stream_id: Uuid,
     /// Ingest domain.
     #[schema(example = "push.example.com")]
     pub domain: String,
-    /// Application.
+    /// App.
     #[schema(example = "live")]
     pub app: String,
     /// Stream name.
     #[schema(example = "example_stream")]
     pub stream: String,
-    /// Unix seconds at which the push began.
+    /// Start of the push, in Unix seconds.
     #[schema(example = 1_587_954_134)]
     pub publish_timestamp: i64,
-    /// The provider's word (`PUBLISH`, `PUBLISH_DONE`, or one that is not documented), or one of ours: `SUPERSEDED`,
-    /// `TIMED_OUT`, `OPERATOR_END`, `OPERATOR_END_WITHDRAWN`, `RELEASED`.
+    /// The event of the callback (`PUBLISH`, `PUBLISH_DONE`, or an undocumented one), or `SUPERSEDED`, `TIMED_OUT`,
+    /// `OPERATOR_END`, `OPERATOR_END_WITHDRAWN`, `RELEASED`.
     #[schema(example = "PUBLISH")]
     pub event: String,
-    /// When it arrived, by the service's clock.
+    /// Time of receipt, by the clock of the service.
     #[schema(value_type = String, format = DateTime)]
     pub received_at: DateTime<Utc>,
-    /// When it was appended, by the database's clock.
+    /// Time of recording, by the clock of the database.
     #[schema(value_type = String, format = DateTime)]
     pub recorded_at: DateTime<Utc>,
-    /// Whether it counts.
+    /// Whether the event counts.
     pub disposition: Disposition,
-    /// Why it does not count, or, of a release, why it did not; null when it counts by itself.
+    /// Why the event, or the released event, was quarantined; null if it was accepted.
     #[schema(required)]
     pub reason: Option<QuarantineReason>,
-    /// Of a quarantined message: when an operator let it count; null before that.
+    /// When an operator released this quarantined event; null before.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     pub released_at: Option<DateTime<Utc>>,
-    /// Of a release: the quarantined event that counts from here on.
+    /// For a release: the quarantined event.
     #[schema(required)]
     pub original_event_id: Option<Uuid>,
-    /// How it was signed; null for what is not from the provider.
+    /// How the callback was authenticated; null for events that are not callbacks.
     #[schema(required)]
     pub signature: Option<Signature>,
-    /// The key that the signature fits.
+    /// The key of the signature.
     #[schema(required)]
     pub key_id: Option<Uuid>,
-    /// Unix second at which the signature expires.
+    /// Expiry of the signature, in Unix seconds.
     #[schema(required)]
     pub auth_timestamp: Option<i64>,
-    /// The session whose message used the signature before, if this one counts all the same: both came within a second.
+    /// Another session whose callback used the same signature within the second before; the event counts nevertheless.
     #[schema(required)]
     pub signature_shared_with: Option<Uuid>,
-    /// The unsigned members of the callback that could not be kept as they were sent: control characters are escaped, bytes
-    /// that are no text replaced, long texts cut with `…`, and what cannot be read is dropped. `undocumented` stands for
-    /// members that are not documented.
+    /// Unsigned members of the callback that are not stored exactly as sent: control characters are escaped, invalid UTF-8 is
+    /// replaced, long values are truncated with `…`, and unreadable values are dropped. `undocumented` means the undocumented
+    /// members.
     pub altered_members: Vec<AlteredMember>,
-    /// The operator who did it; null for what is not an operator's act.
+    /// The operator; null if the event is not an operator's action.
     #[schema(required)]
     pub actor: Option<String>,
     /// The operator's reason.
     #[schema(required)]
     pub note: Option<String>,
-    /// The encoder's address. Only with scope `personal`.
+    /// IP address of the encoder. Only with scope `personal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub client_ip: Option<Option<String>>,
-    /// The receiving node's address. Only with scope `personal`.
+    /// IP address of the receiving node. Only with scope `personal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub node_ip: Option<Option<String>>,
-    /// The address that the message came from. Only with scope `personal`.
+    /// IP address of the sender. Only with scope `personal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub source_ip: Option<Option<String>>,
-    /// Query string of the push URL, credentials masked. Only with scope `personal`.
+    /// Query string of the push URL, with credentials masked. Only with scope `personal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub user_args: Option<Option<String>>,
 }
 
-/// A page of log entries.
+/// A page of events.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = EventPage)]
 pub struct EventPageView {
-    /// The entries.
+    /// The events.
     pub data: Vec<EventView>,
-    /// Where the next page begins; null on the last one.
+    /// Cursor of the next page; null on the last page.
     #[schema(required)]
     pub next_cursor: Option<String>,
 }
 
 impl EventView {
-    /// An entry as this caller may see it.
     #[must_use]
     pub fn new(row: EventRow, principal: &Principal) -> Self {
         let personal = principal.may(Scope::Personal);
@@ -157,7 +156,6 @@ impl EventView {
     }
 }
 
-/// What is wanted of the event log, and which page of it.
 pub struct ListEventsQuery {
     filter: EventFilter,
     page: PageRequest<EventPlace>,
@@ -172,18 +170,18 @@ impl FromQuery for ListEventsQuery {
 
 /// List the event log
 ///
-/// Everything that may change a session, as it was received: newest first, by the time of recording.
+/// All events, newest first by time of recording.
 #[utoipa::path(
     tag = "support",
     params(EventFilter, PageParameters),
     responses(
-        (status = 200, description = "A page of the log", body = EventPageView),
-        Refusals,
+        (status = 200, description = "A page of events", body = EventPageView),
+        CommonErrors,
     ),
 )]
 #[get("/v1/events")]
 pub async fn list_events(
-    Access { principal, .. }: Access<Read>,
+    Access { principal, .. }: Access<RequireRead>,
     state: Data<AppState>,
     Query(parameters): Query<ListEventsQuery>,
 ) -> Result<Json<EventPageView>, ApiError> {
@@ -195,35 +193,34 @@ pub async fn list_events(
     Ok(Json(EventPageView { data, next_cursor }))
 }
 
-/// Why a message is released.
+/// The reason of a release.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Release)]
 pub struct ReleaseBody {
-    /// The operator's reason, kept as the release's `note`.
+    /// The operator's reason, stored as the event's `note`.
     #[schema(max_length = 500, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "the encoder's clock was wrong")]
     reason: Option<String>,
 }
 
-/// Let a quarantined message count
+/// Release a quarantined event
 ///
-/// Appends a `RELEASED` event, which is given back. The message then counts exactly as if it had been accepted when it
-/// arrived.
+/// Appends a `RELEASED` event and returns it. The callback then counts as if it had been accepted on arrival.
 #[utoipa::path(
     tag = "administration",
-    params(("event_id" = Uuid, Path, description = "The quarantined event's id")),
+    params(("event_id" = Uuid, Path, description = "The ID of the quarantined event")),
     request_body = Option<ReleaseBody>,
     responses(
-        (status = 200, description = "It counts: the release", body = EventView),
-        Refusals,
-        NotThere,
-        Clash,
-        TooLong,
+        (status = 200, description = "The recorded `RELEASED` event", body = EventView),
+        CommonErrors,
+        NotFoundResponse,
+        ConflictResponse,
+        PayloadErrors,
     ),
 )]
 #[post("/v1/events/{event_id}/release")]
 pub async fn release_event(
-    Access { principal, .. }: Access<Admin>,
+    Access { principal, .. }: Access<RequireAdmin>,
     state: Data<AppState>,
     event_id: Path<String>,
     _: Query<NoParameters>,

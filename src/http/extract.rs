@@ -1,4 +1,4 @@
-//! What handlers are given: who asks, and the body of the request.
+//! Extractors: the authenticated caller, bodies, and parameters.
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
@@ -25,59 +25,55 @@ use crate::app::state::AppState;
 use crate::model::access::Scope;
 use crate::platform::clock;
 
-/// The longest body that is read.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// How long a body may take to arrive.
-const BODY: Duration = Duration::from_secs(10);
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a request waits for others with its token: as long as for a connection to the database.
-const TURN: Duration = Duration::from_secs(3);
+/// How long a request waits for other requests of its token: as long as for a database connection.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A scope that an operation asks for.
-pub trait Needs {
-    /// The scope.
+/// A scope that an operation requires.
+pub trait RequiredScope {
     const SCOPE: Scope;
-    /// Whether answers show personal data to those who may see them.
+    /// Whether responses show personal data to callers who may see it.
     const PERSONAL: bool = true;
 }
 
-/// Asks for the scope `read`.
-pub struct Read;
-impl Needs for Read {
+/// Requires the scope `read`.
+pub struct RequireRead;
+impl RequiredScope for RequireRead {
     const SCOPE: Scope = Scope::Read;
 }
 
-/// Asks for the scope `read`, and shows nothing personal to anyone.
-pub struct ReadImpersonal;
-impl Needs for ReadImpersonal {
+/// Requires the scope `read`; responses never contain personal data.
+pub struct RequireReadImpersonal;
+impl RequiredScope for RequireReadImpersonal {
     const SCOPE: Scope = Scope::Read;
     const PERSONAL: bool = false;
 }
 
-/// Asks for the scope `billing`.
-pub struct Billing;
-impl Needs for Billing {
+/// Requires the scope `billing`.
+pub struct RequireBilling;
+impl RequiredScope for RequireBilling {
     const SCOPE: Scope = Scope::Billing;
     const PERSONAL: bool = false;
 }
 
-/// Asks for the scope `admin`.
-pub struct Admin;
-impl Needs for Admin {
+/// Requires the scope `admin`.
+pub struct RequireAdmin;
+impl RequiredScope for RequireAdmin {
     const SCOPE: Scope = Scope::Admin;
 }
 
-/// Whoever asks, known to have a scope. 401 without a valid token, 403 without the scope.
+/// The authenticated caller. 401 without a valid token, 403 without the scope.
 ///
-/// First among a handler's arguments, so that nobody learns anything else before.
-pub struct Access<N> {
-    /// Who asks.
+/// Must be the first argument of a handler, so that other errors reveal nothing to unauthenticated callers.
+pub struct Access<S> {
     pub principal: Principal,
-    scope: PhantomData<N>,
+    scope: PhantomData<S>,
 }
 
-impl<N: Needs> FromRequest for Access<N> {
+impl<S: RequiredScope> FromRequest for Access<S> {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
@@ -85,24 +81,23 @@ impl<N: Needs> FromRequest for Access<N> {
         let request = request.clone();
         Box::pin(async move {
             let principal = authenticate(&request)?;
-            if !principal.may(N::SCOPE) {
-                return Err(ApiError::Forbidden(N::SCOPE));
+            if !principal.may(S::SCOPE) {
+                return Err(ApiError::Forbidden(S::SCOPE));
             }
             take_turn(&request, &principal).await?;
-            request.extensions_mut().insert(ForCaller::new(&principal, N::SCOPE, N::PERSONAL));
+            request.extensions_mut().insert(ForCaller::new(&principal, S::SCOPE, S::PERSONAL));
             Ok(Self { principal, scope: PhantomData })
         })
     }
 }
 
-/// Waits until the caller's token has fewer than its limit of requests under way, of which this one is one until its answer
-/// begins.
+/// Waits until the token has fewer concurrent requests than its limit. This request counts until its response starts.
 ///
 /// # Errors
-/// When that takes too long.
+/// Timeout.
 pub(crate) async fn take_turn(request: &HttpRequest, principal: &Principal) -> Result<(), ApiError> {
     if let Some(state) = request.app_data::<Data<AppState>>() {
-        let share = state.requests.take_within(TURN, principal).await?;
+        let share = state.requests.take_within(QUEUE_TIMEOUT, principal).await?;
         request.extensions_mut().insert(share);
     }
     Ok(())
@@ -122,7 +117,7 @@ fn authenticate(request: &HttpRequest) -> Result<Principal, ApiError> {
     Ok(principal)
 }
 
-/// A body of at most [`MAX_BODY_BYTES`], else 413.
+/// A body of at most [`MAX_BODY_BYTES`], otherwise 413.
 pub struct RawBody(pub Bytes);
 
 impl FromRequest for RawBody {
@@ -134,7 +129,7 @@ impl FromRequest for RawBody {
         let request = request.clone();
         Box::pin(async move {
             let reading = read_body(&mut payload, end_of_body(&request));
-            let body = timeout(BODY, reading).await.unwrap_or(Err(ApiError::TooSlow));
+            let body = timeout(BODY_TIMEOUT, reading).await.unwrap_or(Err(ApiError::TooSlow));
             if body.is_err() {
                 leave_unread(&request, payload);
             }
@@ -143,22 +138,20 @@ impl FromRequest for RawBody {
     }
 }
 
-/// The token that a caller shows.
 fn bearer_token(request: &HttpRequest) -> Option<String> {
     let authorization = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = authorization.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.to_owned())
 }
 
-/// Whoever is signed in to the dashboard, for what its pages read: they cannot show a header. Only where a request shows
-/// none, and changes nothing.
+/// The visitor of the dashboard, whose pages cannot send a header. Only for GET, and only without `Authorization`.
 fn signed_in(request: &HttpRequest, state: &AppState) -> Option<Principal> {
-    let shows_none = !request.headers().contains_key(header::AUTHORIZATION);
-    if shows_none && request.method() == Method::GET { sign_in_cookie::signed_in(request, state) } else { None }
+    let no_header = !request.headers().contains_key(header::AUTHORIZATION);
+    if no_header && request.method() == Method::GET { sign_in_cookie::signed_in(request, state) } else { None }
 }
 
-/// Where a body ends at the latest. The server finds the end by itself, except for a request that offers an upgrade to
-/// WebSocket: it takes all that follows on the connection for the body, whatever `Content-Length` says.
+/// The maximum length of the body. The server finds the end itself, except for a request that offers an upgrade to
+/// WebSocket: there it takes everything that follows on the connection as the body, whatever `Content-Length` says.
 fn end_of_body(request: &HttpRequest) -> usize {
     let headers = request.headers();
     let offers_websocket = headers.get_all(header::UPGRADE).any(|value| text(value).eq_ignore_ascii_case("websocket"));
@@ -179,7 +172,7 @@ async fn read_body(payload: &mut Payload, end: usize) -> Result<Bytes, ApiError>
     {
         let mut chunk = chunk.map_err(|error| match error {
             PayloadError::Overflow => ApiError::TooLarge(MAX_BODY_BYTES),
-            other => ApiError::invalid("body", format!("cannot be read: {other}")),
+            other => ApiError::invalid("body", format!("is not readable: {other}")),
         })?;
         chunk.truncate(end - body.len());
         if body.len() + chunk.len() > MAX_BODY_BYTES {
@@ -190,7 +183,7 @@ async fn read_body(payload: &mut Payload, end: usize) -> Result<Bytes, ApiError>
     Ok(body.freeze())
 }
 
-/// A JSON body, read strictly: an unknown member is refused and named. An empty body is an empty object.
+/// A JSON body. Unknown members are rejected. An empty body is an empty object.
 pub struct Body<T>(pub T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
@@ -214,7 +207,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     }
 }
 
-/// Extracts parameters, or answers 400.
+/// Query parameters, otherwise 400.
 pub struct Query<T>(pub T);
 
 impl<T: FromQuery> FromRequest for Query<T> {
@@ -227,6 +220,6 @@ impl<T: FromQuery> FromRequest for Query<T> {
         };
         let mut reader = QueryReader::new(request.path(), request.query_string(), state.sealer.clone());
         let parameters = T::from_query(&mut reader);
-        ready(reader.finish().map(|()| Self(parameters)))
+        ready(reader.reject_unknown().map(|()| Self(parameters)))
     }
 }

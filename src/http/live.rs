@@ -1,4 +1,4 @@
-//! `/v1/live`: what is on air now, counted.
+//! `/v1/live`: live counts.
 
 use actix_web::get;
 use actix_web::web::Data;
@@ -7,8 +7,8 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::caching::{PollParameters, Tagged};
-use super::extract::{Access, ReadImpersonal};
-use crate::api::error_responses::{Refusals, Unchanged};
+use super::extract::{Access, RequireReadImpersonal};
+use crate::api::error_responses::{CommonErrors, Unchanged};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader, read_filter};
 use crate::api::schema::GroupBy;
@@ -18,11 +18,11 @@ use crate::model::filter::LiveFilter;
 use crate::query;
 use crate::query::live::{GroupCounts, Grouping};
 
-/// What is on air now.
+/// Live counts.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Live)]
 pub struct LiveView {
-    /// When this was read.
+    /// When the data was read.
     #[schema(value_type = String, format = DateTime)]
     as_of: DateTime<Utc>,
     /// Streams with at least one live session.
@@ -31,20 +31,20 @@ pub struct LiveView {
     /// Live sessions.
     #[schema(minimum = 0)]
     live_sessions: i64,
-    /// Live sessions that the service no longer believes without a word.
+    /// Live sessions with no recent confirmation (`unconfirmed`).
     #[schema(minimum = 0)]
     unconfirmed_sessions: i64,
-    /// The same counts by group; empty without `group_by`.
+    /// The counts of each group; empty without `group_by`.
     groups: Vec<LiveGroupView>,
 }
 
-/// What is on air now in one group.
+/// Live counts of one group.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LiveGroup)]
 pub struct LiveGroupView {
-    /// The group's ingest domain.
+    /// Ingest domain of the group.
     domain: String,
-    /// The group's application, with `group_by=domain,app`.
+    /// App of the group, with `group_by=domain,app`.
     #[serde(skip_serializing_if = "Option::is_none")]
     app: Option<String>,
     /// Streams with at least one live session.
@@ -53,7 +53,7 @@ pub struct LiveGroupView {
     /// Live sessions.
     #[schema(minimum = 0)]
     live_sessions: i64,
-    /// Live sessions that the service no longer believes without a word.
+    /// Live sessions with no recent confirmation (`unconfirmed`).
     #[schema(minimum = 0)]
     unconfirmed_sessions: i64,
 }
@@ -71,17 +71,16 @@ impl From<GroupCounts> for LiveGroupView {
     }
 }
 
-/// How live counts are grouped.
+/// Grouping of live counts.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only documents what `GetLiveQuery` reads")]
 pub struct GroupParameters {
-    /// Adds the counts by group.
+    /// Adds counts by group.
     #[param(value_type = Option<GroupBy>)]
     group_by: Option<String>,
 }
 
-/// What is counted, and in which groups.
 pub struct GetLiveQuery {
     filter: LiveFilter,
     group_by: Grouping,
@@ -92,27 +91,27 @@ impl FromQuery for GetLiveQuery {
         Self {
             filter: read_filter(query),
             group_by: query
-                .word("group_by", &[("domain", Grouping::Domain), ("domain,app", Grouping::DomainAndApp)])
+                .one_of("group_by", &[("domain", Grouping::Domain), ("domain,app", Grouping::DomainAndApp)])
                 .unwrap_or(Grouping::Whole),
         }
     }
 }
 
-/// Count what is live
+/// Count live streams and sessions
 ///
-/// Streams and sessions on air now, in all and, with `group_by`, by domain or by domain and application.
+/// The total, and with `group_by` also by domain, or by domain and app.
 #[utoipa::path(
     tag = "dashboards",
     params(LiveFilter, GroupParameters, PollParameters),
     responses(
-        (status = 200, description = "The counts", body = LiveView, headers(("ETag" = String, description = "Weak tag of all but `as_of`"))),
+        (status = 200, description = "The counts", body = LiveView, headers(("ETag" = String, description = "Weak ETag of the content without `as_of`"))),
         Unchanged,
-        Refusals,
+        CommonErrors,
     ),
 )]
 #[get("/v1/live")]
 pub async fn get_live(
-    Access { principal, .. }: Access<ReadImpersonal>,
+    Access { principal, .. }: Access<RequireReadImpersonal>,
     state: Data<AppState>,
     Query(parameters): Query<GetLiveQuery>,
 ) -> Result<Tagged<LiveView>, ApiError> {

@@ -1,4 +1,4 @@
-//! `/v1/live/changes`: every change of a session as it happens, as server-sent events.
+//! `/v1/live/changes`: changes of sessions as server-sent events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
-use super::extract::{Access, Read};
+use super::extract::{Access, RequireRead};
 use crate::access::Principal;
-use crate::api::error_responses::Refusals;
+use crate::api::error_responses::CommonErrors;
 use crate::api::event_stream::{Stretch, Telling, Wanted, position_event, read_resume_point, resume_point};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader, read_filter};
@@ -27,12 +27,11 @@ use crate::platform::clock;
 use crate::query::changes::{Changed, Positions};
 use crate::store::session::SessionRow;
 
-/// The longest time between two events that are sent to a listener.
+/// Maximum time between two events to a listener.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 
 const LAST_EVENT_ID: &str = "Last-Event-ID";
 
-/// Which changes are wanted.
 pub struct ListenQuery(LiveFilter);
 
 impl FromQuery for ListenQuery {
@@ -54,35 +53,35 @@ fn admits(filter: &LiveFilter, session: &SessionRow) -> bool {
 
 /// Listen to changes
 ///
-/// Each `event: session` carries a session that has changed, as it now is: it began, ended, or anything else about it is
-/// new. Its `id` is a point to resume from: whoever comes back with it as `Last-Event-ID` misses nothing, however long
-/// they were away (as far as the log is kept), and may see some changes twice. Without it, only what changes from now on is told.
+/// Each `event: session` carries the current state of a session that has started, ended, or changed otherwise. Send the `id`
+/// of the last event as `Last-Event-ID` to resume: no change is missed, as far back as the log is retained, and some changes
+/// may be repeated. Without it, the stream starts with the next change.
 ///
-/// `event: position` opens the stream and follows whenever nothing was sent for 15 seconds. It has an `id` and empty data,
-/// keeps the connection open, and moves the resume point past changes that the filters or the token leave out. Clients
-/// ignore events whose name they do not know. Who does not keep up is cut off, and may resume.
+/// The stream starts with `event: position` and repeats it after 15 seconds without an event. It has an `id` and empty data.
+/// It keeps the connection open and moves the resume point past changes that the filters or the token exclude. Ignore events
+/// with unknown names. A listener that is too slow is disconnected and can resume.
 ///
-/// A token, and the service, may have only so many listeners at a time (`--max-listeners-per-token`, `--max-listeners`).
+/// The number of listeners is limited per token (`--max-listeners-per-token`) and in total (`--max-listeners`).
 #[utoipa::path(
     tag = "dashboards",
     params(
         LiveFilter,
-        ("Last-Event-ID" = Option<String>, Header, description = "The last `id` that was seen"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last received event"),
     ),
     responses(
         (
             status = 200,
-            description = "Changes, until the caller goes; the data of each is a `Session`",
+            description = "Changes, until the caller disconnects; the data of each is a `Session`",
             body = String,
             content_type = "text/event-stream",
             example = ": still here\nevent: position\nid: q83v…\ndata:\n\nevent: session\nid: r94w…\ndata: {\"session_id\":\"5708bd73-…\",…}\n\n",
         ),
-        Refusals,
+        CommonErrors,
     ),
 )]
 #[get("/v1/live/changes")]
 pub async fn listen_to_changes(
-    Access { principal, .. }: Access<Read>,
+    Access { principal, .. }: Access<RequireRead>,
     state: Data<AppState>,
     request: HttpRequest,
     Query(ListenQuery(filter)): Query<ListenQuery>,
@@ -110,49 +109,46 @@ pub async fn listen_to_changes(
     });
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
-        // Or it would wait until there is enough to be compressed.
+        // Compression would delay events.
         .insert_header((CONTENT_ENCODING, ContentEncoding::Identity))
         .streaming(events))
 }
 
-/// What a listener who comes back has seen.
 async fn resume(state: &AppState, id: &HeaderValue) -> Result<Positions, ApiError> {
     let seen = id.to_str().ok().and_then(|id| read_resume_point(&state.sealer, id));
-    let seen = seen.ok_or_else(|| ApiError::invalid(LAST_EVENT_ID, "is no id of an event of this feed"))?;
+    let seen = seen.ok_or_else(|| ApiError::invalid(LAST_EVENT_ID, "is not an ID of an event of this stream"))?;
     if state.feed.has_forgotten(&seen).await? {
-        let reason = "is older than the log reaches back: begin anew without it, after reading what is live";
+        let reason = "is older than the log: read the live sessions, then listen without it";
         return Err(ApiError::invalid(LAST_EVENT_ID, reason));
     }
     Ok(seen)
 }
 
-/// Whoever listens, and what they have seen.
 struct Listener {
     state: Data<AppState>,
     principal: Principal,
     _share: Share,
     filter: LiveFilter,
-    /// The moment up to which everything was told.
+    /// The positions up to which all changes were sent.
     seen: Positions,
-    /// What is being told.
+    /// The changes that are being sent.
     telling: Option<Telling>,
     catching_up: CatchingUp,
     changes: Receiver<Arc<Stretch>>,
-    /// When the next heartbeat is due, unless something else is sent before. The first is due at once.
+    /// When the next heartbeat is due if nothing else is sent. The first is due immediately.
     heartbeat_at: Instant,
 }
 
-/// How far a listener is with what the feed told before it was listened to.
+/// Progress with the changes from before the listener subscribed to the feed.
 enum CatchingUp {
-    /// It is to be found out what was missed.
+    /// The missed changes are not known yet.
     Behind,
-    /// This was missed, and maybe more.
+    /// These changes were missed, and possibly more.
     Backlog(Changed),
-    /// The feed tells all that is new.
+    /// The feed has all further changes.
     Done,
 }
 
-/// What came of listening.
 enum Heard {
     Stretch(Arc<Stretch>),
     Nothing,
@@ -160,8 +156,8 @@ enum Heard {
 }
 
 impl Listener {
-    /// What is to be said next; `None` when the conversation is over: the service stops, the token is no longer valid,
-    /// the listener is too slow, or the database failed. In all but the second case resuming helps.
+    /// The next bytes; `None` at the end of the stream: the service stops, the token is no longer valid, the listener is too
+    /// slow, or the database failed. The client can resume in all cases except the second.
     async fn next(&mut self) -> Option<Bytes> {
         while Instant::now() < self.heartbeat_at {
             self.renew()?;
@@ -180,13 +176,13 @@ impl Listener {
         Some(self.send(heartbeat))
     }
 
-    /// Only what is sent puts the heartbeat off: others' changes do not.
+    /// Only sent bytes postpone the heartbeat: changes that are filtered out do not.
     fn send(&mut self, said: Bytes) -> Bytes {
         self.heartbeat_at = Instant::now() + HEARTBEAT_INTERVAL;
         said
     }
 
-    /// The next piece of what is being told, and empty when all of it was.
+    /// The next chunk of the current changes; empty after the last.
     fn tell(&mut self) -> Bytes {
         let Some(mut telling) = self.telling.take() else { return Bytes::new() };
         let session = |session: &SessionRow| self.principal.sees(&session.domain) && admits(&self.filter, session);
@@ -200,7 +196,7 @@ impl Listener {
         said
     }
 
-    /// Reads what was missed, then listens to the feed until the heartbeat is due.
+    /// Reads missed changes first, then waits for the feed until the heartbeat is due.
     async fn listen(&mut self) -> Heard {
         let feed = &self.state.feed;
         if feed.is_stopped() {
@@ -240,14 +236,13 @@ impl Listener {
         }
     }
 
-    /// The token's holder is who they are now, if it is still valid.
+    /// Reloads the token: its rights may have changed. `None` if it is no longer valid.
     fn renew(&mut self) -> Option<()> {
         self.principal = self.state.registry.current().tokens.renew(&self.principal, clock::now())?;
         Some(())
     }
 }
 
-/// Whether someone who has seen this lacks something of that.
 fn is_before(seen: &Positions, that: &Positions) -> bool {
     seen.iter().zip(that).any(|(seen, that)| seen < that)
 }

@@ -1,7 +1,7 @@
-//! HTTP: the route table, and what all routes share.
+//! HTTP: the route table and the shared middleware.
 //!
-//! One file a resource. A handler takes its inputs apart, calls one thing, and maps the result. The document of the
-//! API is made from the same table that serves.
+//! One file per resource. A handler parses its inputs, calls one function, and maps the result. The API document is generated
+//! from the same route table.
 
 pub mod audit;
 pub mod broadcasts;
@@ -52,22 +52,23 @@ use crate::app::state::AppState;
 use crate::config::Role;
 use security_headers::add_security_headers;
 
-/// How long an answer may take to begin. Longer than the body of a request may take, and then the database.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a response may take to start. Longer than the timeouts of the body and of the database together.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// THE route table: what receives, with nothing around it that it can do without.
+/// The route table of callbacks, with as little middleware as possible.
 fn receiving_routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
     if roles.contains(&Role::Receiver) {
-        let all_else = web::resource(["/callbacks", "/callbacks/{_:.*}"]).to(callback_rejections::reject_unanswered);
+        let other_methods_and_paths =
+            web::resource(["/callbacks", "/callbacks/{_:.*}"]).to(callback_rejections::reject_other_requests);
         config
             .service(callbacks::receive_notification)
             .service(callbacks::receive_notification_by_secret_path)
             .map(callbacks::routes_with_a_slash)
-            .map(|config| config.service(all_else));
+            .map(|config| config.service(other_methods_and_paths));
     }
 }
 
-/// THE route table: all else.
+/// The route table of everything else.
 fn other_routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
     config.service(health::get_health).service(health::get_readiness).service(health::get_metrics);
     if roles.contains(&Role::Api) {
@@ -106,7 +107,7 @@ fn other_routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
     }
 }
 
-/// The document of the whole API, whatever this process serves of it.
+/// The document of the whole API, whatever the roles of this process.
 #[must_use]
 pub fn api_document() -> OpenApi {
     let app = App::new().into_utoipa_app().openapi(document::base());
@@ -115,7 +116,7 @@ pub fn api_document() -> OpenApi {
     document::complete(document)
 }
 
-/// The application: everything that is served, without a socket. `pages` are those of the dashboard.
+/// The application without a socket. `pages` are those of the dashboard.
 pub fn build_app(
     state: Data<AppState>,
     roles: &[Role],
@@ -137,13 +138,13 @@ pub fn build_app(
             let scope = if roles.contains(&Role::Api) { scope.configure(pages) } else { scope };
             scope.service(web::redirect("/docs", "/docs/")).service(docs)
         })
-        .default_service(web::to(refuse_unknown_path))
-        .wrap(from_fn(compression::spare))
+        .default_service(web::to(reject_unknown_path))
+        .wrap(from_fn(compression::skip_small_bodies))
         .wrap(Compress::default())
-        .wrap(from_fn(compression::negotiate))
-        .wrap(from_fn(conform))
+        .wrap(from_fn(compression::choose_encoding))
+        .wrap(from_fn(head_and_not_found))
         .wrap(Condition::new(!cors_origins.is_empty(), cross_origin::allow(cors_origins)))
-        .wrap(from_fn(cross_origin::confine))
+        .wrap(from_fn(cross_origin::cors_for_api_only))
         .wrap(TracingLogger::<trace::RequestSpan>::new());
     App::new()
         .into_utoipa_app()
@@ -152,16 +153,15 @@ pub fn build_app(
         .into_app()
         .app_data(state)
         .app_data(PathConfig::default().error_handler(|_, _| ApiError::NotFound("path").into()))
-        .default_service(web::to(refuse_unknown_path))
-        .wrap(from_fn(answer_in_time))
+        .default_service(web::to(reject_unknown_path))
+        .wrap(from_fn(limit_response_time))
         .wrap(from_fn(add_security_headers))
-        .wrap(from_fn(trace::identify))
+        .wrap(from_fn(trace::assign_request_id))
         .wrap(from_fn(note_activity))
 }
 
-/// What holds for every path: HEAD is answered as GET, whose body the server leaves out, and what is not there is said
-/// in the shape of a problem, also by a library.
-async fn conform(
+/// Handles HEAD as GET, without the body, and gives every 404 the format of a problem, also those of libraries.
+async fn head_and_not_found(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<Answer<impl MessageBody>, Error> {
@@ -171,7 +171,7 @@ async fn conform(
     }
     let response = next.call(request).await?;
     if is_head && response.response().body().size() == BodySize::Stream {
-        // It may have no end.
+        // The stream may never end.
         return Ok(response.map_body(|_, _| BoxBody::new(actix_web::body::None::new())).map_into_right_body());
     }
     if response.status() == StatusCode::NOT_FOUND && !response.headers().contains_key(CONTENT_TYPE) {
@@ -180,18 +180,21 @@ async fn conform(
     Ok(response.map_into_left_body())
 }
 
-/// Nobody waits longer for an answer to begin than [`PATIENCE`], for instance on a database that has fallen silent.
-async fn answer_in_time<Body: MessageBody>(request: ServiceRequest, next: Next<Body>) -> Result<Answer<Body>, Error> {
-    timeout(PATIENCE, next.call(request)).await.map_err(|elapsed| ApiError::Unavailable(elapsed.into()))?
+/// Limits the wait for a response to [`RESPONSE_TIMEOUT`], for instance if the database hangs.
+async fn limit_response_time<Body: MessageBody>(
+    request: ServiceRequest,
+    next: Next<Body>,
+) -> Result<Answer<Body>, Error> {
+    timeout(RESPONSE_TIMEOUT, next.call(request)).await.map_err(|elapsed| ApiError::Unavailable(elapsed.into()))?
 }
 
-async fn refuse_unknown_path(request: HttpRequest) -> actix_web::HttpResponse {
-    unanswered(&request).error_response()
+async fn reject_unknown_path(request: HttpRequest) -> actix_web::HttpResponse {
+    path_error(&request).error_response()
 }
 
-/// 405 on a path that answers other methods, else 404.
-fn unanswered(request: &HttpRequest) -> ApiError {
-    // By the path alone: what catches the rest has a pattern, too.
+/// 405 if the path supports other methods, otherwise 404.
+fn path_error(request: &HttpRequest) -> ApiError {
+    // Matches the path only: the catch-all route has a pattern, too.
     let pattern = request.resource_map().match_pattern(request.path());
     let methods = pattern.map(|pattern| document::methods_of(&pattern)).unwrap_or_default();
     if methods.is_empty() || methods.iter().any(|method| *method == request.method().as_str()) {

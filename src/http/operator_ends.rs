@@ -1,4 +1,4 @@
-//! `/v1/sessions/{session_id}/end`: when a session ended, by an operator's word.
+//! `/v1/sessions/{session_id}/end`: an operator sets or clears the end time of a session.
 
 use actix_web::post;
 use actix_web::web::{Data, Json, Path};
@@ -7,9 +7,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::events::EventView;
-use super::extract::{Access, Admin, Body};
+use super::extract::{Access, Body, RequireAdmin};
 use super::sessions::read_session_id;
-use crate::api::error_responses::{Clash, NotThere, Refusals, TooLong};
+use crate::api::error_responses::{CommonErrors, ConflictResponse, NotFoundResponse, PayloadErrors};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::NoParameters;
 use crate::app::state::AppState;
@@ -17,19 +17,18 @@ use crate::event_log::operator_end;
 use crate::http::extract::Query;
 use crate::platform::clock;
 
-/// The longest reason that an operator may give, in characters.
-const MAX_REASON: usize = 500;
+const MAX_REASON_CHARACTERS: usize = 500;
 
-/// When a session ended, and how the operator knows.
+/// The end time of a session, and the reason.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = OperatorEnd)]
 pub struct EndBody {
-    /// When it ended: a whole second between its start and now. Null withdraws what an operator said before.
+    /// End time: a whole second between the start and now. Null clears an end time that an operator set.
     #[serde(deserialize_with = "Option::deserialize")]
     #[schema(required, value_type = Option<String>, format = DateTime, pattern = r"^[^.]+$")]
     ended_at: Option<DateTime<Utc>>,
-    /// How the operator knows; kept as the event's `note`.
+    /// The operator's reason, stored as the event's `note`.
     #[schema(
         min_length = 1,
         max_length = 500,
@@ -39,24 +38,24 @@ pub struct EndBody {
     reason: String,
 }
 
-/// Say when a session ended, or withdraw that
+/// Set or clear a session's end time
 ///
-/// Appends an `OPERATOR_END` or `OPERATOR_END_WITHDRAWN` event, which is given back. An operator's end beats every other.
+/// Appends an `OPERATOR_END` or `OPERATOR_END_WITHDRAWN` event and returns it. An operator's end time overrides every other.
 #[utoipa::path(
     tag = "administration",
-    params(("session_id" = Uuid, Path, description = "The session's id")),
+    params(("session_id" = Uuid, Path, description = "The ID of the session")),
     request_body = EndBody,
     responses(
-        (status = 200, description = "It is said: the event", body = EventView),
-        Refusals,
-        NotThere,
-        Clash,
-        TooLong,
+        (status = 200, description = "The recorded event", body = EventView),
+        CommonErrors,
+        NotFoundResponse,
+        ConflictResponse,
+        PayloadErrors,
     ),
 )]
 #[post("/v1/sessions/{session_id}/end")]
 pub async fn end_session(
-    Access { principal, .. }: Access<Admin>,
+    Access { principal, .. }: Access<RequireAdmin>,
     state: Data<AppState>,
     session_id: Path<String>,
     _: Query<NoParameters>,
@@ -74,10 +73,9 @@ pub async fn end_session(
     Ok(Json(EventView::new(event, &principal)))
 }
 
-/// Whether a reason can be kept.
 pub(crate) fn check_reason(reason: &str) -> Result<(), ApiError> {
-    if reason.chars().count() > MAX_REASON || reason.chars().any(char::is_control) {
-        let reason = format!("must have at most {MAX_REASON} characters, no control characters");
+    if reason.chars().count() > MAX_REASON_CHARACTERS || reason.chars().any(char::is_control) {
+        let reason = format!("must have at most {MAX_REASON_CHARACTERS} characters and no control characters");
         return Err(ApiError::invalid("reason", reason));
     }
     Ok(())

@@ -1,5 +1,4 @@
-//! `/v1/rejections`: requests to the callback addresses that were rejected, for support to see that a key or a callback
-//! URL is wrong.
+//! `/v1/rejections`: rejected callbacks, which show that a key or a callback URL is wrong.
 
 use actix_web::get;
 use actix_web::web::{Data, Json};
@@ -7,9 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::extract::{Access, Read};
+use super::extract::{Access, RequireRead};
 use crate::access::Principal;
-use crate::api::error_responses::Refusals;
+use crate::api::error_responses::CommonErrors;
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader, read_filter};
@@ -23,80 +22,79 @@ use crate::query;
 use crate::rejection::Sample;
 use crate::store::rejection::RejectionRow;
 
-/// The rejected requests of one claimed domain, cause and minute.
+/// Rejected callbacks of one claimed domain, reason and minute.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Rejection)]
 pub struct RejectionView {
-    /// The domain that they claim to be of. Null for what was not read as a notification, and for domains that are not
-    /// registered when there are many of them in a minute.
+    /// The claimed domain. Null if the body was not readable, and for unregistered domains if a minute has many of them.
     #[schema(required, example = "push.example.com")]
     domain: Option<String>,
-    /// Why they are rejected.
+    /// The reason.
     #[schema(example = "signature_mismatch")]
     cause: RejectionReason,
-    /// What the cause means, and what to do about it.
+    /// What the reason means, and how to fix it.
     advice: &'static str,
-    /// Begin of the minute.
+    /// Start of the minute.
     #[schema(value_type = String, format = DateTime)]
     minute_at: DateTime<Utc>,
-    /// How many there were.
+    /// Number of rejected callbacks.
     #[schema(minimum = 1)]
     count: i64,
-    /// When the first arrived.
+    /// Arrival of the first.
     #[schema(value_type = String, format = DateTime)]
     first_at: DateTime<Utc>,
-    /// When the last arrived.
+    /// Arrival of the last.
     #[schema(value_type = String, format = DateTime)]
     last_at: DateTime<Utc>,
-    /// The first of them. Nothing of it was shown to be true.
+    /// The first of them. Its content is not authenticated.
     #[schema(required)]
     sample: Option<SampleView>,
 }
 
-/// A rejected request, credentials masked.
+/// A rejected callback, with credentials masked.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RejectionSample)]
 pub struct SampleView {
-    /// When it arrived.
+    /// Time of receipt.
     #[schema(value_type = String, format = DateTime)]
     pub received_at: DateTime<Utc>,
-    /// What is wrong with it, if it was not read as a notification; else null.
+    /// The problem, if the body was not readable as a callback; otherwise null.
     #[schema(required)]
     pub problem: Option<String>,
-    /// The provider's word.
+    /// Event of the callback.
     #[schema(required)]
     pub event: Option<String>,
-    /// Application.
+    /// App.
     #[schema(required)]
     pub app: Option<String>,
     /// Stream name.
     #[schema(required)]
     pub stream: Option<String>,
-    /// Unix seconds at which the push began.
+    /// Start of the push, in Unix seconds.
     #[schema(required)]
     pub publish_timestamp: Option<i64>,
-    /// Unix second at which its signature expires.
+    /// Expiry of the signature, in Unix seconds.
     #[schema(required)]
     pub auth_timestamp: Option<i64>,
-    /// Its signature, by its looks.
+    /// The form of the signature.
     #[schema(required)]
     pub signature: Option<SampleSignature>,
-    /// Whether it came through a secret path, right or wrong.
+    /// Whether the request used a secret path, valid or not.
     #[schema(required)]
     pub secret_path: Option<bool>,
-    /// The address that it came from. Only with scope `personal`.
+    /// IP address of the sender. Only with scope `personal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub source_ip: Option<Option<String>>,
-    /// The encoder's address. Only with scope `personal`.
+    /// IP address of the encoder. Only with scope `personal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub client_ip: Option<Option<String>>,
-    /// The receiving node's address. Only with scope `personal`.
+    /// IP address of the receiving node. Only with scope `personal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub node_ip: Option<Option<String>>,
-    /// Query string of the push URL, credentials masked. Only with scope `personal`.
+    /// Query string of the push URL, with credentials masked. Only with scope `personal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub user_args: Option<Option<String>>,
@@ -145,12 +143,11 @@ impl RejectionView {
 pub struct RejectionPageView {
     /// The rejections.
     data: Vec<RejectionView>,
-    /// Where the next page begins; null on the last one.
+    /// Cursor of the next page; null on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
 }
 
-/// Which rejections are wanted, and which page of them.
 pub struct ListRejectionsQuery {
     filter: RejectionFilter,
     page: PageRequest<(DateTime<Utc>, String, RejectionReason)>,
@@ -163,22 +160,22 @@ impl FromQuery for ListRejectionsQuery {
     }
 }
 
-/// List rejected requests
+/// List rejected callbacks
 ///
-/// Counted by claimed domain, cause and minute, newest minute first: messages that were not shown to be genuine (answered
-/// 401) or could not be read (400, 408, 413, 415), and requests with a wrong method (405) or a wrong path below
-/// `/callbacks` (404). Seen here within some seconds; kept for 7 days, and less when there are very many.
+/// Counts by claimed domain, reason and minute, newest minute first: callbacks that were not authenticated (401) or not
+/// readable (400, 408, 413, 415), and requests with a wrong method (405) or a wrong path below `/callbacks` (404). Listed
+/// within some seconds. Retained for 7 days, or less if there are very many.
 #[utoipa::path(
     tag = "support",
     params(RejectionFilter, PageParameters),
     responses(
         (status = 200, description = "A page of rejections", body = RejectionPageView),
-        Refusals,
+        CommonErrors,
     ),
 )]
 #[get("/v1/rejections")]
 pub async fn list_rejections(
-    Access { principal, .. }: Access<Read>,
+    Access { principal, .. }: Access<RequireRead>,
     state: Data<AppState>,
     Query(parameters): Query<ListRejectionsQuery>,
 ) -> Result<Json<RejectionPageView>, ApiError> {

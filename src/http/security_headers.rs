@@ -1,7 +1,6 @@
-//! What every answer tells browsers: to guess nothing, to embed nothing, to load nothing from elsewhere, and to keep
-//! no copy.
+//! Security headers of every response: no content sniffing, no framing, no resources from other hosts, no caching.
 //!
-//! Only answers that the server gives before a request was understood (400, 408) have none of it, and no content.
+//! Only the responses that the server sends before a request is parsed (400, 408) lack them; they have no body.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse as Answer};
@@ -17,37 +16,34 @@ use super::caching::{ForCaller, NO_COPY};
 use super::external_url;
 use crate::api;
 
-/// The same for every answer.
 const ALWAYS: [(HeaderName, HeaderValue); 3] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
-/// No answer of the API is a page.
+/// Responses of the API are not pages.
 const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-/// The page that shows the document runs scripts of its own, asks the API, and draws icons that its styles hold. The
-/// one style within it is that of Swagger UI's logo, known by its hash: of another version it may be left out.
+/// Swagger UI runs its own scripts, calls the API, and has icons in its stylesheet. The hash is of the inline style of its
+/// logo; a new version may change it.
 const OWN_PAGE: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; \
      style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='; \
      img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// Pages of the dashboard: their own style, script and pictures, and forms to themselves.
+/// The dashboard has its own style and script, and submits forms to itself.
 const DASHBOARD: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
      base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 );
 
-/// Nobody is told where a request comes from.
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 
-/// Nobody else is. A browser that tells nobody sends forms with `Origin: null`, which are not taken.
+/// With `no-referrer`, browsers would send forms with `Origin: null`, which are rejected.
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 
-/// What a path may do in a browser, and tell.
 type Policies = [(HeaderName, HeaderValue); 2];
 
 fn policies_of(path: &str) -> Policies {
@@ -61,11 +57,11 @@ fn policies_of(path: &str) -> Policies {
     [(CONTENT_SECURITY_POLICY, content), (REFERRER_POLICY, referrer)]
 }
 
-/// For a year, over HTTPS alone.
-const HTTPS_ALONE: HeaderValue = HeaderValue::from_static("max-age=31536000");
+/// One year.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Adds them to an answer. What is not under `/docs/` is not to be kept, unless its handler says otherwise, or it
-/// succeeds and its caller may.
+/// Adds the headers to a response. Responses outside `/docs/` must not be cached unless the handler sets `Cache-Control`, or
+/// the response succeeds and its caller may cache it.
 pub(crate) async fn add_security_headers(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -95,7 +91,7 @@ fn add_to(headers: &mut HeaderMap, policies: Policies, is_page: bool, is_https: 
         headers.insert(name, value);
     }
     if is_https {
-        headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_ALONE);
+        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
     }
     if !is_page && !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, keeping);

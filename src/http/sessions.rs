@@ -8,8 +8,8 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::events::{EventPageView, EventView};
-use super::extract::{Access, Read};
-use crate::api::error_responses::{NotThere, Refusals};
+use super::extract::{Access, RequireRead};
+use crate::api::error_responses::{CommonErrors, NotFoundResponse};
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader, read_filter};
@@ -30,31 +30,30 @@ use crate::store::session_list::SessionPage;
 pub struct SessionPageView {
     /// The sessions.
     data: Vec<SessionView>,
-    /// Where the next page begins; null on the last one.
+    /// Cursor of the next page; null on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
-    /// How many sessions fit in all. Only with `include_total=true`.
+    /// Number of all matching sessions. Only with `include_total=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<i64>,
-    /// When this page was read.
+    /// When the data was read.
     #[schema(value_type = String, format = DateTime)]
     as_of: DateTime<Utc>,
 }
 
-/// What else there is to say about the list.
+/// Options of the list.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only documents what `ListSessionsQuery` reads")]
 pub struct SessionListParameters {
-    /// Newest start first, or oldest.
+    /// The order of the sessions.
     #[param(value_type = Option<SortWord>, default = "-started_at")]
     sort: Option<String>,
-    /// Adds `total`.
+    /// Adds `total` to the response.
     #[param(default = false)]
     include_total: Option<bool>,
 }
 
-/// Which sessions, and which page of them.
 pub struct ListSessionsQuery {
     filter: SessionFilter,
     newest_first: bool,
@@ -67,7 +66,7 @@ impl FromQuery for ListSessionsQuery {
         let page = PageRequest::from_query(query);
         Self {
             filter: read_filter(query),
-            newest_first: query.word("sort", &[("-started_at", true), ("started_at", false)]).unwrap_or(true),
+            newest_first: query.one_of("sort", &[("-started_at", true), ("started_at", false)]).unwrap_or(true),
             include_total: query.get("include_total").unwrap_or(false),
             page,
         }
@@ -76,19 +75,19 @@ impl FromQuery for ListSessionsQuery {
 
 /// List sessions
 ///
-/// Every push, live and past, newest start first. All filters narrow; periods are half-open, `[from, to)`. A
-/// session is neither repeated nor skipped on later pages while it matches.
+/// Every push, live and past, newest start first. A session must match all filters. Periods are half-open, `[from, to)`.
+/// Later pages neither repeat nor skip a session that still matches.
 #[utoipa::path(
     tags = ["support", "billing"],
     params(SessionFilter, SessionListParameters, PageParameters),
     responses(
         (status = 200, description = "A page of sessions", body = SessionPageView),
-        Refusals,
+        CommonErrors,
     ),
 )]
 #[get("/v1/sessions")]
 pub async fn list_sessions(
-    Access { principal, .. }: Access<Read>,
+    Access { principal, .. }: Access<RequireRead>,
     state: Data<AppState>,
     Query(parameters): Query<ListSessionsQuery>,
 ) -> Result<Json<SessionPageView>, ApiError> {
@@ -117,19 +116,19 @@ pub async fn list_sessions(
 
 /// Get a session
 ///
-/// One push, with all that is known of it. What is not the id of a session is not there.
+/// Returns 404 if the ID is unknown.
 #[utoipa::path(
     tag = "support",
-    params(("session_id" = Uuid, Path, description = "The session's id")),
+    params(("session_id" = Uuid, Path, description = "The ID of the session")),
     responses(
         (status = 200, description = "The session", body = SessionView),
-        Refusals,
-        NotThere,
+        CommonErrors,
+        NotFoundResponse,
     ),
 )]
 #[get("/v1/sessions/{session_id}")]
 pub async fn get_session(
-    Access { principal, .. }: Access<Read>,
+    Access { principal, .. }: Access<RequireRead>,
     state: Data<AppState>,
     session_id: Path<String>,
     _: Query<NoParameters>,
@@ -141,7 +140,6 @@ pub async fn get_session(
     Ok(Json(SessionView::new(session, principal.may(Scope::Personal), as_of, state.unconfirmed_after)))
 }
 
-/// Filters of one session's log.
 #[derive(Debug)]
 pub struct ListSessionEventsQuery {
     page: PageRequest<i64>,
@@ -153,22 +151,21 @@ impl FromQuery for ListSessionEventsQuery {
     }
 }
 
-/// List a session's log entries
+/// List a session's events
 ///
-/// Everything that the log says about a session, newest first: messages as received (repeats too), findings, and
-/// operators' acts.
+/// All events of a session, newest first: callbacks as received (also repeated ones), inferred ends, and operators' actions.
 #[utoipa::path(
     tag = "support",
-    params(("session_id" = Uuid, Path, description = "The session's id"), PageParameters),
+    params(("session_id" = Uuid, Path, description = "The ID of the session"), PageParameters),
     responses(
-        (status = 200, description = "A page of entries", body = EventPageView),
-        Refusals,
-        NotThere,
+        (status = 200, description = "A page of events", body = EventPageView),
+        CommonErrors,
+        NotFoundResponse,
     ),
 )]
 #[get("/v1/sessions/{session_id}/events")]
 pub async fn list_session_events(
-    Access { principal, .. }: Access<Read>,
+    Access { principal, .. }: Access<RequireRead>,
     state: Data<AppState>,
     session_id: Path<String>,
     Query(parameters): Query<ListSessionEventsQuery>,
@@ -182,7 +179,7 @@ pub async fn list_session_events(
     Ok(Json(EventPageView { data, next_cursor }))
 }
 
-/// Ids are opaque: what is none of ours is not there.
+/// IDs are opaque, so a malformed ID is not found.
 pub(super) fn read_session_id(text: &str) -> Result<Uuid, ApiError> {
     Uuid::try_parse(text).map_err(|_| ApiError::NotFound("session"))
 }

@@ -1,8 +1,7 @@
-//! The cookie of the dashboard: the token that somebody signed in with, sealed in a cookie.
+//! The cookie of the dashboard: holds the encrypted token of the signed-in visitor.
 //!
-//! The cookie is for this service alone (`HttpOnly`, `SameSite=Strict`, over HTTPS also `Secure` and `__Host-`) and ends
-//! after a while. The token is looked up at every request, so that what is revoked is out at once, and so is the sign-in,
-//! which signing out ends.
+//! Only this service receives the cookie (`HttpOnly`, `SameSite=Strict`, over HTTPS also `Secure` and `__Host-`). It expires.
+//! Every request checks the token and the sign-in, so that revocation and sign-out take effect immediately.
 
 use actix_web::HttpRequest;
 use actix_web::cookie::time::Duration;
@@ -19,12 +18,12 @@ use crate::platform::clock;
 
 const COOKIE: &str = "streamtally";
 
-/// Browsers take a cookie of such a name from this very host over HTTPS alone, so that no other host can set it.
+/// Browsers accept a cookie with this prefix only over HTTPS and from this host, so that no other host can set it.
 const HTTPS_COOKIE: &str = "__Host-streamtally";
 
 const BOUND_TO: &str = "dashboard";
 
-/// How long somebody stays signed in.
+/// Lifetime of a sign-in.
 const HOURS: i64 = 12;
 
 #[derive(Serialize, Deserialize)]
@@ -33,7 +32,6 @@ struct SignedIn {
     sign_in: SignIn,
 }
 
-/// The cookie that somebody gets who signs in.
 pub fn sign_in(request: &HttpRequest, state: &AppState, token: &str, now: DateTime<Utc>) -> Option<Cookie<'static>> {
     let sign_in = SignIn { id: Uuid::new_v4(), until: now + TimeDelta::hours(HOURS) };
     let signed_in = SignedIn { token: token.to_owned(), sign_in };
@@ -43,7 +41,7 @@ pub fn sign_in(request: &HttpRequest, state: &AppState, token: &str, now: DateTi
     Some(cookie)
 }
 
-/// The cookie that takes the other away.
+/// A cookie that removes the other.
 pub fn sign_out(request: &HttpRequest) -> Cookie<'static> {
     let mut cookie = empty_cookie(request);
     cookie.make_removal();
@@ -59,7 +57,6 @@ fn name(secure: bool) -> &'static str {
     if secure { HTTPS_COOKIE } else { COOKIE }
 }
 
-/// Whoever is signed in.
 pub fn signed_in(request: &HttpRequest, state: &AppState) -> Option<Principal> {
     let cookie = request.cookie(name(external_url::is_https(request)))?;
     let SignedIn { token, sign_in } = state.sealer.open(BOUND_TO, cookie.value())?;

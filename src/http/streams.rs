@@ -1,4 +1,4 @@
-//! `/v1/streams`: what can be pushed to, and whether it is on air.
+//! `/v1/streams`: streams and their status.
 
 use actix_web::get;
 use actix_web::web::{Data, Path};
@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::caching::{PollParameters, Tagged};
-use super::extract::{Access, ReadImpersonal};
-use crate::api::error_responses::{NotThere, Refusals, Unchanged};
+use super::extract::{Access, RequireReadImpersonal};
+use crate::api::error_responses::{CommonErrors, NotFoundResponse, Unchanged};
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader, read_filter};
@@ -21,36 +21,36 @@ use crate::model::session::StreamStatus;
 use crate::query;
 use crate::store::stream::{AfterStream, StreamRow};
 
-/// What an encoder can push to. It is live while at least one of its sessions is.
+/// A stream. It is live while at least one of its sessions is.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Stream)]
 pub struct StreamView {
-    /// Opaque and stable.
+    /// Opaque, stable ID.
     stream_id: Uuid,
     /// Ingest domain.
     #[schema(example = "push.example.com")]
     domain: String,
-    /// Application.
+    /// App.
     #[schema(example = "live")]
     app: String,
     /// Stream name.
     #[schema(example = "example_stream")]
     stream: String,
-    /// Whether it is on air.
+    /// `live` or `offline`.
     status: StreamStatus,
-    /// How many of its sessions are live.
+    /// Number of live sessions.
     #[schema(minimum = 0)]
     live_sessions: i64,
-    /// When the first of those began; null while it is offline.
+    /// Start of the oldest live session; null while offline.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     live_since: Option<DateTime<Utc>>,
-    /// When its newest session began.
+    /// Start of the newest session.
     #[schema(value_type = String, format = DateTime)]
     last_started_at: DateTime<Utc>,
-    /// When a session of it last ended; null when none has.
+    /// Latest end of a session; null if none has ended.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     last_ended_at: Option<DateTime<Utc>>,
-    /// The stream that this is a transcoded rendition of; null for a source.
+    /// The source stream, if this is a transcoded rendition; null for a source.
     #[schema(required)]
     rendition_of: Option<RenditionView>,
 }
@@ -61,7 +61,7 @@ pub struct StreamView {
 pub struct StreamPageView {
     /// The streams.
     pub data: Vec<StreamView>,
-    /// Where the next page begins; null on the last one.
+    /// Cursor of the next page; null on the last page.
     #[schema(required)]
     pub next_cursor: Option<String>,
 }
@@ -83,7 +83,6 @@ impl From<StreamRow> for StreamView {
     }
 }
 
-/// Which streams, and which page of them.
 pub struct ListStreamsQuery {
     filter: StreamFilter,
     page: PageRequest<AfterStream>,
@@ -98,19 +97,19 @@ impl FromQuery for ListStreamsQuery {
 
 /// List streams
 ///
-/// Every stream that was ever pushed, by domain, app and name.
+/// Every stream that was ever pushed, ordered by domain, app and name.
 #[utoipa::path(
     tag = "dashboards",
     params(StreamFilter, PageParameters, PollParameters),
     responses(
-        (status = 200, description = "A page of streams", body = StreamPageView, headers(("ETag" = String, description = "Weak tag of all but `as_of`"))),
+        (status = 200, description = "A page of streams", body = StreamPageView, headers(("ETag" = String, description = "Weak ETag of the content without `as_of`"))),
         Unchanged,
-        Refusals,
+        CommonErrors,
     ),
 )]
 #[get("/v1/streams")]
 pub async fn list_streams(
-    Access { principal, .. }: Access<ReadImpersonal>,
+    Access { principal, .. }: Access<RequireReadImpersonal>,
     state: Data<AppState>,
     Query(parameters): Query<ListStreamsQuery>,
 ) -> Result<Tagged<StreamPageView>, ApiError> {
@@ -124,20 +123,20 @@ pub async fn list_streams(
 
 /// Get a stream
 ///
-/// What can be pushed to under one name, and whether it is on air. What is not the id of a stream is not there.
+/// Returns 404 if the ID is unknown.
 #[utoipa::path(
     tag = "dashboards",
-    params(("stream_id" = Uuid, Path, description = "The stream's id"), PollParameters),
+    params(("stream_id" = Uuid, Path, description = "The ID of the stream"), PollParameters),
     responses(
-        (status = 200, description = "The stream", body = StreamView, headers(("ETag" = String, description = "Weak tag of all but `as_of`"))),
+        (status = 200, description = "The stream", body = StreamView, headers(("ETag" = String, description = "Weak ETag of the content without `as_of`"))),
         Unchanged,
-        Refusals,
-        NotThere,
+        CommonErrors,
+        NotFoundResponse,
     ),
 )]
 #[get("/v1/streams/{stream_id}")]
 pub async fn get_stream(
-    Access { principal, .. }: Access<ReadImpersonal>,
+    Access { principal, .. }: Access<RequireReadImpersonal>,
     state: Data<AppState>,
     stream_id: Path<String>,
     _: Query<NoParameters>,

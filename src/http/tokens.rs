@@ -1,4 +1,4 @@
-//! `/v1/tokens`: who may read.
+//! `/v1/tokens`: access tokens.
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, delete, get, post};
@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::extract::{Access, Admin, Body};
+use super::extract::{Access, Body, RequireAdmin};
 use crate::access::admin::{self, NewToken};
-use crate::api::error_responses::{NotThere, Refusals, TooLong};
+use crate::api::error_responses::{CommonErrors, NotFoundResponse, PayloadErrors};
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
@@ -22,45 +22,45 @@ use crate::platform::clock;
 use crate::store;
 use crate::store::access_token::AccessTokenRow;
 
-/// A token that is to be made.
+/// A new token.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewToken)]
 pub struct CreateTokenBody {
-    /// What it is for.
+    /// Name of the token: its purpose or owner.
     #[schema(min_length = 1, max_length = 200, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "wall display")]
     name: String,
-    /// What it may do.
+    /// Scopes of the token.
     #[schema(value_type = Vec<Scope>, min_items = 1)]
     scopes: Vec<String>,
-    /// The domains that exist for it; all when null. Null for a token with scope `admin`.
+    /// Domains that the token may see; all if null. Must be null for the scope `admin`.
     #[schema(value_type = Option<Vec<DomainName>>, min_items = 1)]
     domains: Option<Vec<String>>,
-    /// When it stops working, in the future; never when null.
+    /// Expiry, in the future; never if null.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// A token, without the token itself.
+/// A token without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Token)]
 pub struct TokenView {
-    /// Its id.
+    /// ID.
     token_id: Uuid,
-    /// What it is for.
+    /// Name of the token: its purpose or owner.
     name: String,
-    /// What it may do.
+    /// Scopes of the token.
     scopes: Vec<Scope>,
-    /// The domains that exist for it; all when null.
+    /// Domains that the token may see; all if null.
     #[schema(required)]
     domains: Option<Vec<String>>,
-    /// When it was made.
+    /// Time of creation.
     #[schema(value_type = String, format = DateTime)]
     created_at: DateTime<Utc>,
-    /// When it stops working; never when null.
+    /// Expiry; never if null.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     expires_at: Option<DateTime<Utc>>,
-    /// When it was last used, to some seconds; null before its first use.
+    /// Time of the last use, accurate to some seconds; null before the first use.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     last_used_at: Option<DateTime<Utc>>,
 }
@@ -79,10 +79,10 @@ impl From<AccessTokenRow> for TokenView {
     }
 }
 
-/// A token that was made.
+/// A created token.
 #[derive(Serialize, ToSchema)]
 pub struct CreatedToken {
-    /// The token itself. Shown this once.
+    /// The secret token. Shown only once.
     token: String,
     #[serde(flatten)]
     made: TokenView,
@@ -94,12 +94,11 @@ pub struct CreatedToken {
 pub struct TokenPageView {
     /// The tokens, oldest first.
     data: Vec<TokenView>,
-    /// Where the next page begins; null on the last one.
+    /// Cursor of the next page; null on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
 }
 
-/// Which page of the tokens.
 pub struct ListTokensQuery {
     page: PageRequest<(DateTime<Utc>, Uuid)>,
 }
@@ -112,19 +111,19 @@ impl FromQuery for ListTokensQuery {
 
 /// List tokens
 ///
-/// Every token that was made and not revoked, oldest first; never the tokens themselves. The administrator's own is in
-/// the settings, not here.
+/// All tokens that are not revoked, oldest first, without their secrets. The administrator's token is a setting of the
+/// service and not listed.
 #[utoipa::path(
     tag = "administration",
     params(PageParameters),
     responses(
-        (status = 200, description = "Every token", body = TokenPageView),
-        Refusals,
+        (status = 200, description = "A page of tokens", body = TokenPageView),
+        CommonErrors,
     ),
 )]
 #[get("/v1/tokens")]
 pub async fn list_tokens(
-    _: Access<Admin>,
+    _: Access<RequireAdmin>,
     state: Data<AppState>,
     Query(parameters): Query<ListTokensQuery>,
 ) -> Result<Json<TokenPageView>, ApiError> {
@@ -134,21 +133,21 @@ pub async fn list_tokens(
     Ok(Json(TokenPageView { data, next_cursor }))
 }
 
-/// Make a token
+/// Create a token
 ///
-/// The token is in this answer and nowhere else: only its hash is kept.
+/// Only this response contains the token: the service stores only its hash.
 #[utoipa::path(
     tag = "administration",
     request_body = CreateTokenBody,
     responses(
-        (status = 201, description = "Made", body = CreatedToken),
-        Refusals,
-        TooLong,
+        (status = 201, description = "Created", body = CreatedToken),
+        CommonErrors,
+        PayloadErrors,
     ),
 )]
 #[post("/v1/tokens")]
 pub async fn create_token(
-    Access { principal, .. }: Access<Admin>,
+    Access { principal, .. }: Access<RequireAdmin>,
     state: Data<AppState>,
     _: Query<NoParameters>,
     Body(body): Body<CreateTokenBody>,
@@ -156,7 +155,8 @@ pub async fn create_token(
     let scopes = body.scopes.iter().map(|scope| scope.parse::<Scope>()).collect::<Result<Vec<_>, _>>();
     let new = NewToken {
         name: body.name,
-        scopes: scopes.map_err(|_| ApiError::invalid("scopes", "must be of read, personal, billing, admin"))?,
+        scopes: scopes
+            .map_err(|_| ApiError::invalid("scopes", "must be one or more of read, personal, billing, admin"))?,
         domains: body.domains,
         expires_at: body.expires_at,
     };
@@ -170,16 +170,16 @@ pub async fn create_token(
 /// Takes effect in every process within 2 seconds.
 #[utoipa::path(
     tag = "administration",
-    params(("token_id" = Uuid, Path, description = "The token's id")),
+    params(("token_id" = Uuid, Path, description = "The ID of the token")),
     responses(
         (status = 204, description = "Revoked"),
-        Refusals,
-        NotThere,
+        CommonErrors,
+        NotFoundResponse,
     ),
 )]
 #[delete("/v1/tokens/{token_id}")]
 pub async fn revoke_token(
-    Access { principal, .. }: Access<Admin>,
+    Access { principal, .. }: Access<RequireAdmin>,
     state: Data<AppState>,
     token_id: Path<String>,
     _: Query<NoParameters>,

@@ -1,5 +1,5 @@
-//! Requests told apart: each has an id, and all but callbacks a span. What is said of one is its route, never its path,
-//! which may hold a secret or a name from outside.
+//! Request IDs, and a span for every request except callbacks. Spans carry the route, never the path, which may contain a
+//! secret or a name from outside.
 
 use actix_web::Error;
 use actix_web::body::MessageBody;
@@ -14,18 +14,17 @@ use tracing_actix_web::RootSpanBuilder;
 use crate::telemetry::request_id::{self, RequestId};
 use crate::telemetry::traces::{REQUEST, continue_trace};
 
-/// The header that an id comes in, and goes out in.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Gives a request its id, and puts it into the answer, whatever that is.
-pub(super) async fn identify(
+/// Assigns a request its ID and adds the ID to the response, also to an error.
+pub(super) async fn assign_request_id(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<Answer<impl MessageBody>, Error> {
     let id = RequestId::of(request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes));
     let value = HeaderValue::from_str(id.as_str());
     let answered = async {
-        // What becomes of an error is said here, where its request is known.
+        // Turns an error into a response here, while the request ID is set.
         next.call(request).await.map_err(|error| {
             let mut response = error.error_response();
             if let Ok(value) = &value {
@@ -41,7 +40,6 @@ pub(super) async fn identify(
     Ok(answer)
 }
 
-/// Makes the span of a request.
 pub(super) struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
@@ -65,7 +63,7 @@ impl RootSpanBuilder for RequestSpan {
     }
 }
 
-/// A method that is known, else the word that OpenTelemetry has for others: they may be anything.
+/// A known method, otherwise the value that OpenTelemetry defines for others: callers can send anything.
 pub(super) fn method_of(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

@@ -1,7 +1,7 @@
-//! What lists are narrowed by.
+//! Filters of lists.
 //!
-//! A filter is declared here once: its parameters, their types, and what the API document says of them. To add one, add a
-//! line here, and its condition to the SQL in `store`.
+//! A filter is declared here once: its parameters, their types, and their descriptions in the API document. To add one, add a
+//! line here and its condition to the SQL in `store`.
 
 use chrono::{DateTime, Utc};
 use utoipa::IntoParams;
@@ -12,11 +12,11 @@ use super::parameter::Parameters;
 use super::rejection::RejectionReason;
 use super::session::{EndSource, Flag, Renditions, SessionStatus, StreamStatus, TimeField};
 
-/// Parameters that narrow a list. `None` does not.
+/// Parameters that filter a list. `None` does not filter.
 pub trait Filter: Default {
     fn read(parameters: &mut impl Parameters) -> Self;
 
-    /// A period that ends before it begins, if both ends are given.
+    /// The period, if both bounds are given.
     fn period(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)>;
 }
 
@@ -49,36 +49,36 @@ filter! {
     pub struct SessionFilter {
         /// Exact ingest domain.
         pub domain: Option<String>,
-        /// Exact application.
+        /// Exact app.
         pub app: Option<String>,
         /// Exact stream name.
         pub stream: Option<String>,
-        /// How the stream's name begins.
+        /// Prefix of the stream name.
         pub stream_prefix: Option<String>,
-        /// Exact stream.
+        /// Exact ID of the stream.
         pub stream_id: Option<Uuid>,
-        /// Exact start, in Unix seconds.
+        /// Exact start in Unix seconds.
         #[param(minimum = 0, maximum = 9_999_999_999_i64)]
         pub publish_timestamp: Option<i64>,
-        /// Live or ended.
+        /// Status of the session.
         pub status: Option<SessionStatus>,
-        /// Live for longer than `--unconfirmed-after`, or not.
+        /// Whether the session is unconfirmed: live for longer than `--unconfirmed-after`.
         pub unconfirmed: Option<bool>,
-        /// Who says that it ended.
+        /// Source of the end.
         pub ended_at_source: Option<EndSource>,
-        /// A flag that is set.
+        /// Flag of the session.
         pub flag: Option<Flag>,
-        /// Exact address of the encoder, in any spelling. Needs scope `personal`.
+        /// Exact IP address of the encoder, in any notation. Requires scope `personal`.
         pub client_ip: Option<String>,
-        /// Exact address of the receiving node, in any spelling. Needs scope `personal`.
+        /// Exact IP address of the receiving node, in any notation. Requires scope `personal`.
         pub node_ip: Option<String>,
-        /// Minimum duration in whole seconds.
+        /// Minimum duration in seconds.
         #[param(minimum = 0, maximum = 9_999_999_999_i64)]
         pub min_duration_seconds: Option<i64>,
-        /// Maximum duration in whole seconds.
+        /// Maximum duration in seconds.
         #[param(minimum = 0, maximum = 9_999_999_999_i64)]
         pub max_duration_seconds: Option<i64>,
-        /// Whether transcoded renditions are wanted.
+        /// Whether to include transcoded renditions.
         #[param(default = "include")]
         pub renditions: Option<Renditions>,
         /// Start of the period (inclusive).
@@ -87,7 +87,7 @@ filter! {
         /// End of the period (exclusive).
         #[param(value_type = Option<String>, format = DateTime)]
         pub to: Option<DateTime<Utc>>,
-        /// What the period is compared with: being live at some moment of it, the start, or the end.
+        /// What must be in the period: the time live (`overlap`), the start, or the end.
         #[param(default = "overlap")]
         pub time_field: Option<TimeField>,
         /// Live at this instant.
@@ -101,15 +101,15 @@ filter! {
     pub struct EventFilter {
         /// Exact ingest domain.
         pub domain: Option<String>,
-        /// Exact application.
+        /// Exact app.
         pub app: Option<String>,
         /// Exact stream name.
         pub stream: Option<String>,
-        /// Exact event: the provider's word, or one of ours.
+        /// Exact event, such as `PUBLISH` or `TIMED_OUT`.
         pub event: Option<String>,
-        /// Whether it counts.
+        /// Whether the event counts.
         pub disposition: Option<Disposition>,
-        /// Why it does not count, or did not.
+        /// Why the event is or was quarantined.
         pub reason: Option<QuarantineReason>,
         /// Start of the period of receipt (inclusive).
         #[param(value_type = Option<String>, format = DateTime)]
@@ -141,30 +141,30 @@ filter! {
     pub struct StreamFilter {
         /// Exact ingest domain.
         pub domain: Option<String>,
-        /// Exact application.
+        /// Exact app.
         pub app: Option<String>,
         /// Exact stream name.
         pub stream: Option<String>,
-        /// How the stream's name begins.
+        /// Prefix of the stream name.
         pub stream_prefix: Option<String>,
-        /// What the stream's name contains; case matters.
+        /// Part of the stream name, case-sensitive.
         pub search: Option<String>,
-        /// Live or not.
+        /// Status of the stream.
         pub status: Option<StreamStatus>,
-        /// Whether transcoded renditions are wanted.
+        /// Whether to include transcoded renditions.
         #[param(default = "include")]
         pub renditions: Option<Renditions>,
     }
 }
 
 filter! {
-    /// What live counts and changes are narrowed by.
+    /// Filter of live counts and changes.
     pub struct LiveFilter {
         /// Exact ingest domain.
         pub domain: Option<String>,
-        /// Exact application.
+        /// Exact app.
         pub app: Option<String>,
-        /// Whether transcoded renditions are wanted.
+        /// Whether to include transcoded renditions.
         #[param(default = "include")]
         pub renditions: Option<Renditions>,
     }

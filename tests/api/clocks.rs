@@ -123,7 +123,7 @@ async fn while_the_databases_clock_is_in_a_month_without_a_partition_callbacks_w
     assert_eq!(part(&app, "clock").await["ready"], false);
     let state = part(&app, "clock").await["state"].as_str().unwrap().to_owned();
     assert!(state.contains("days ahead of the service's"), "{state}");
-    assert!(part(&app, "spool").await["state"].as_str().unwrap().starts_with("in use: 3 messages"));
+    assert!(part(&app, "spool").await["state"].as_str().unwrap().starts_with("in use: 3 callbacks"));
     assert_nothing_goes_on(&app).await;
     assert_eq!(report(&app, Some(&earlier["as_of"]), 200).await, earlier);
     assert_eq!(partitions(&app).await, partitions_before);

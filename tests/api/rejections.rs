@@ -159,8 +159,8 @@ async fn nothing_near_the_callback_address_goes_unseen() {
         assert!(!row.to_string().contains("s3cret"), "{row}");
     }
     for (cause, problem, words) in [
-        ("wrong_method", "GET: this path does not answer that method", "test button"),
-        ("wrong_path", "POST: there is no such path", "Compare the callback URL"),
+        ("wrong_method", "GET: the path does not support this method", "test button"),
+        ("wrong_path", "POST: path not found", "Compare the callback URL"),
         ("too_large", "POST: the body is longer than 65536 bytes", "64 KiB"),
     ] {
         let rows = app.list(&format!("/v1/rejections?cause={cause}")).await;

@@ -41,7 +41,7 @@ async fn what_is_received_meanwhile_is_in_the_log_when_the_database_is_back() {
     app.callback(&push.start(), 200).await;
     app.callback(&push.end(), 200).await;
     app.callback(&push.end(), 200).await;
-    assert!(spool_state(&app).await.starts_with("in use: 3 messages, 0.0 of 1024.0 MiB"));
+    assert!(spool_state(&app).await.starts_with("in use: 3 callbacks, 0.0 of 1024.0 MiB"));
     let answered = clock::now();
     assert_eq!(readiness(&app).await.0, 503);
     app.get("/v1/sessions", 503).await;
@@ -65,7 +65,7 @@ async fn what_the_database_does_not_confirm_in_time_is_at_worst_received_twice()
     let mut holder = app.pool.begin().await.unwrap();
     sqlx::query(HOLD_LOG).execute(&mut *holder).await.unwrap();
     app.callback(&Push::of("room", 60).start(), 200).await;
-    assert!(spool_state(&app).await.starts_with("in use: 1 messages"));
+    assert!(spool_state(&app).await.starts_with("in use: 1 callbacks"));
     holder.rollback().await.unwrap();
     until_drained(&app).await;
     app.fold().await;
@@ -115,7 +115,7 @@ async fn what_waits_survives_a_restart_and_is_drained_by_the_next_process() {
     app.callback(&Push::of("room", 60).start(), 200).await;
 
     app.restart(&ROLES).await;
-    assert!(spool_state(&app).await.starts_with("in use: 1 messages"));
+    assert!(spool_state(&app).await.starts_with("in use: 1 callbacks"));
     app.callback(&Push::of("hall", 60).start(), 200).await;
     app.database.bring_back().await;
     until_drained(&app).await;
@@ -224,7 +224,7 @@ async fn app_with_a_refused_message() -> TestApp {
         app.callback(&Push::of(stream, 60).start(), 200).await;
     }
     app.database.bring_back().await;
-    until(async || spool_state(&app).await == "empty; 2 messages kept aside that the database refuses").await;
+    until(async || spool_state(&app).await == "empty; 2 callbacks set aside that the database rejected").await;
     app
 }
 
@@ -244,7 +244,7 @@ async fn what_the_database_refuses_when_it_is_drained_is_kept_aside() {
     let before = files_under(&folder);
     app.restart(&ROLES).await;
     until(async || files_under(&folder) != before).await;
-    assert_eq!(spool_state(&app).await, "empty; 2 messages kept aside that the database refuses");
+    assert_eq!(spool_state(&app).await, "empty; 2 callbacks set aside that the database rejected");
     assert_eq!(streams(&app).await.len(), 2);
 }
 
@@ -316,7 +316,7 @@ async fn drain_damaged(of: &str, kind: Damage) -> Vec<String> {
     assert!(logged.contains(&"afterwards".to_owned()));
     assert!(logged.iter().all(|stream| stream == "afterwards" || sent.contains(stream)), "{of} {kind:?}: {logged:?}");
     let missing: Vec<_> = sent.into_iter().filter(|stream| !logged.contains(stream)).collect();
-    let told = format!("empty; damaged: {} messages lost, 1 files set aside", missing.len());
+    let told = format!("empty; damaged: {} callbacks lost, 1 files set aside", missing.len());
     assert_eq!(spool_state(&app).await, told, "{of} {kind:?}");
     let set_aside = files_under(&app.data_dir.path().join("local-store/damaged"));
     assert_eq!(set_aside.len(), 1, "{of} {kind:?}");

@@ -1,4 +1,4 @@
-//! What people come for.
+//! Complete journeys of users.
 
 use std::fs;
 
@@ -34,7 +34,7 @@ fn send(home: &Home, service: &Service, what: &str, stream: &str, seconds_ago: i
     assert_eq!(status, 0, "{printed}");
 }
 
-/// The start of a push that began too long ago to be told of now.
+/// The start of a push that began too long ago to be accepted.
 fn send_to_quarantine(home: &Home, service: &Service, stream: &str) {
     let (url, began) = (service.url(), (clock::now().timestamp() - 10 * 86_400).to_string());
     let what = ["send", "start", "--domain", DOMAIN, "--stream", stream, "--url", &url, "--publish-timestamp", &began];
@@ -64,7 +64,7 @@ async fn a_stream_goes_live_and_ends_without_a_reload_and_is_found_and_looked_in
     let (service, token) = serve(&home);
     let browser = Browser::start().await;
     sign_in(&browser, &service, "/dashboard", &token).await;
-    browser.wait_for_text("Nothing is on air").await;
+    browser.wait_for_text("No stream is live").await;
     let body = browser.wait_for("body").await;
 
     send(&home, &service, "start", "<b>room</b>", 3_700);
@@ -104,7 +104,7 @@ async fn somebody_signs_in_and_out_over_plain_http_from_another_machine() {
 }
 
 #[tokio::test]
-async fn what_lasts_too_long_to_be_believed_is_marked_without_a_reload() {
+async fn an_unconfirmed_session_is_marked_without_a_reload() {
     let home = Home::new(User::Ourselves);
     let mut service = home.launch(&home.data_dir(), |command| {
         command.args(["--unconfirmed-after", "3s"]);
@@ -113,14 +113,14 @@ async fn what_lasts_too_long_to_be_believed_is_marked_without_a_reload() {
     let token = register(&home);
     let browser = Browser::start().await;
     sign_in(&browser, &service, "/dashboard", &token).await;
-    browser.wait_for_text("Nothing is on air").await;
+    browser.wait_for_text("No stream is live").await;
     send(&home, &service, "start", "room", 0);
     browser.wait_for("#streams tbody tr.fresh:not(.stale)").await;
     browser.wait_for("#streams tbody tr.stale .state.unconfirmed").await;
 }
 
 #[tokio::test]
-async fn what_is_typed_is_completed() {
+async fn typed_text_is_completed() {
     let home = Home::new(User::Ourselves);
     let (service, token) = serve(&home);
     for stream in ["concert-1", "concert-2", "lecture"] {
@@ -135,7 +135,7 @@ async fn what_is_typed_is_completed() {
 }
 
 #[tokio::test]
-async fn a_key_is_rotated_without_losing_a_message() {
+async fn a_key_is_rotated_without_losing_a_callback() {
     let home = Home::new(User::Ourselves);
     let (service, token) = serve(&home);
     send(&home, &service, "start", "before", 60);
@@ -147,11 +147,11 @@ async fn a_key_is_rotated_without_losing_a_message() {
     let new = browser.wait_for("code.secret").await.text().await.unwrap();
     browser.press("Copy").await;
     browser.click("Done").await;
-    browser.wait_for_text("none of late").await;
+    browser.wait_for_text("not used recently").await;
     // The command signs with the newest key, as the provider does from now on.
     send(&home, &service, "start", "between", 30);
     browser.client.refresh().await.unwrap();
-    assert_eq!(browser.client.find_all(Locator::Css("td[data-label='last verified'] time")).await.unwrap().len(), 2);
+    assert_eq!(browser.client.find_all(Locator::Css("td[data-label='last used'] time")).await.unwrap().len(), 2);
 
     let path = format!("//tr[contains(., '{old}')]//a");
     browser.client.find(Locator::XPath(&path)).await.unwrap().click().await.unwrap();
@@ -165,17 +165,17 @@ async fn a_key_is_rotated_without_losing_a_message() {
 }
 
 #[tokio::test]
-async fn a_quarantined_message_is_released() {
+async fn a_quarantined_callback_is_released() {
     let home = Home::new(User::Ourselves);
     let (service, token) = serve(&home);
     send_to_quarantine(&home, &service, "early-bird");
     let browser = Browser::start().await;
     sign_in(&browser, &service, "/dashboard/problems", &token).await;
     browser.wait_for_text("start outside window").await;
-    browser.click("Let it count").await;
+    browser.click("Release").await;
     browser.fill("input[name=reason]", "the encoder's clock was wrong").await;
     browser.wait_for("input[name=confirmed]").await.click().await.unwrap();
-    browser.press("Let it count").await;
+    browser.press("Release").await;
     browser.wait_for_text("RELEASED").await;
     browser.wait_for_text("clock was wrong").await;
     browser.click("Live").await;
@@ -199,12 +199,12 @@ async fn a_month_is_reported_and_sealed() {
 
     browser.press("Seal").await;
     browser.wait_for("#sealed + table").await;
-    browser.click("what changed").await;
-    browser.wait_for_text("What changed since it was sealed").await;
+    browser.click("changes").await;
+    browser.wait_for_text("Changes since sealing").await;
 }
 
 #[tokio::test]
-async fn a_bound_token_is_refused_what_it_may_not_see() {
+async fn a_bound_token_does_not_see_other_domains() {
     let home = Home::new(User::Ourselves);
     let (service, token) = serve(&home);
     send(&home, &service, "start", "room", 60);
@@ -222,9 +222,9 @@ async fn a_bound_token_is_refused_what_it_may_not_see() {
     browser.client.goto(&format!("{}{stream}", service.url())).await.unwrap();
     browser.fill("#token", &token_of(&printed)).await;
     browser.press("Sign in").await;
-    browser.wait_for_text("There is no such stream, or it is not yours to see").await;
+    browser.wait_for_text("The stream was not found").await;
     assert_eq!(browser.path().await, stream);
     browser.client.goto(&format!("{}/dashboard", service.url())).await.unwrap();
-    browser.wait_for_text("Nothing is on air").await;
+    browser.wait_for_text("No stream is live").await;
     assert!(browser.client.find(Locator::LinkText("Reports")).await.is_err());
 }

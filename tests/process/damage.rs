@@ -30,7 +30,7 @@ fn confirmed_messages_that_are_missing_are_told_by_log_and_metrics() {
     confirm_more(&store.join("spool/mark"), 3);
     let service = home.serve();
     let metric = |name: &str| service.metric(&format!("streamtally_spool_{name}"));
-    wait_for("a drained spool", || service.readiness().contains("empty; damaged: 3 messages lost, 1 files set aside"));
+    wait_for("a drained spool", || service.readiness().contains("empty; damaged: 3 callbacks lost, 1 files set aside"));
     assert_eq!((metric("lost_messages"), metric("damaged_files")), (Some(3.0), Some(1.0)));
     for words in ["confirmed messages are missing in the spool", "but not all of it is in the log"] {
         wait_for(words, || service.stderr().contains(words));

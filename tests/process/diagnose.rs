@@ -190,7 +190,7 @@ fn digits_moved_between_stream_and_expiry_are_told_although_the_signature_fits()
     let words = [
         "fits the given key, as it is",
         "fields as documented",
-        "11700000000, which has 11 digits",
+        "11700000000 has 11 digits",
         "verdict refused: expiry_malformed",
         "treat it as forged",
     ];
@@ -257,8 +257,8 @@ fn without_a_key_the_registered_domain_is_asked_and_nothing_changes() {
     ask(&genuine(), &[], 0, &[&fits, registered, "verdict accepted"]);
     ask(&with("app", "other"), &[], 1, &["verdict refused: app_not_allowed"]);
     ask(&with("auth_sign", Value::Null), &[], 1, &["signature none", "verdict refused: signature_missing"]);
-    let similar = "similar \"push.example.com\" is registered; \"Push.example.com.\" is not the same name";
-    let unknown = ["registered no domain of exactly this name", similar, "verdict refused: unknown_domain"];
+    let similar = "similar \"push.example.com\" is registered; \"Push.example.com.\" is a different name";
+    let unknown = ["registered no domain with exactly this name", similar, "verdict refused: unknown_domain"];
     ask(&with("domain", "Push.example.com."), &[], 1, &unknown);
     ask(&with("domain", "push.example.org"), &[], 1, &["fits no key to try", "verdict refused: unknown_domain"]);
 
@@ -275,7 +275,7 @@ fn without_a_key_the_registered_domain_is_asked_and_nothing_changes() {
 #[test]
 fn where_there_is_no_installation_none_is_made() {
     let desk = Desk::new();
-    assert_told(desk.diagnose_as_registered(&genuine(), &[]), 1, &["holds no installation", "--data-dir"]);
+    assert_told(desk.diagnose_as_registered(&genuine(), &[]), 1, &["has no installation", "--data-dir"]);
     assert!(!desk.0.data_dir().exists());
 }
 

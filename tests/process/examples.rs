@@ -110,11 +110,11 @@ fn the_live_board_shows_what_begins_and_ends_and_misses_nothing_while_the_servic
 fn the_live_board_ends_when_its_token_does_not_do() {
     let (mut caller, service) = Caller::new("billing", |_| {});
     let (status, shown, told) = caller.print("live_board.py", &service, &[]);
-    let expected = "the token does not have the scope `read` (status 403)\n";
+    let expected = "the token lacks the scope `read` (status 403)\n";
     assert_eq!((status, shown.as_str(), told.as_str()), (1, "", expected));
     caller.token = "stt_wrong".to_owned();
     let (status, shown, told) = caller.print("live_board.py", &service, &[]);
-    assert_eq!((status, shown.as_str(), told.as_str()), (1, "", "a valid bearer token is needed (status 401)\n"));
+    assert_eq!((status, shown.as_str(), told.as_str()), (1, "", "a valid bearer token is required (status 401)\n"));
     service.stop();
 }
 

@@ -34,7 +34,7 @@ fn a_ready_service_is_told_by_status_zero_from_wherever_it_is_known_to_listen() 
         (status, printed.as_str()),
         (
             0,
-            "the service is ready\ndatabase: answers\nclock: agrees with the database's\nfolding: goes on\nspool: empty\n"
+            "the service is ready\ndatabase: reachable\nclock: in sync with the database\nfolding: running\nspool: empty\n"
         )
     );
     // As in a container: on every address, and with a proxy for what is elsewhere.
@@ -68,7 +68,7 @@ fn a_service_whose_database_is_away_is_not_ready_and_one_that_is_gone_does_not_a
     second.wait_exit();
     let (status, printed) = finish(&mut health(&home, &listen));
     assert_eq!(status, 1, "{printed}");
-    assert!(printed.contains(&format!("http://{listen}/readyz does not answer")), "{printed}");
+    assert!(printed.contains(&format!("http://{listen}/readyz is unreachable")), "{printed}");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn what_answers_but_is_another_program_is_not_taken_for_the_service() {
     let (status, printed) = finish(&mut health(&home, &listen));
     answering.join().expect("the stranger");
     assert_eq!(status, 1, "{printed}");
-    assert!(printed.contains("answers 200 OK, and not as streamtally does"), "{printed}");
+    assert!(printed.contains("answered 200 OK, but not as streamtally does"), "{printed}");
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_port_that_is_not_known_is_bad_usage() {
     let home = Home::new(User::Ourselves);
     let (status, printed) = finish(&mut health(&home, "127.0.0.1:0"));
     assert_eq!(status, 2, "{printed}");
-    assert!(printed.contains("--listen must name the port"), "{printed}");
+    assert!(printed.contains("--listen must have the port"), "{printed}");
     let (status, printed) = finish(&mut health(&home, &format!("127.0.0.1:{}", free_port())));
     assert_eq!(status, 1, "{printed}");
 }

@@ -71,28 +71,28 @@ fn commands_work_while_the_service_does_not_run() {
     run(&["migrate", "--shards", "1025"], 2, "1..=1024");
     run(&["migrate", "--shards", "3"], 0, "shards: 3, on one server");
     run(&["migrate"], 0, "shards: 3, on one server");
-    run(&["migrate", "--shards", "16"], 1, "made with 3 shards, for good");
+    run(&["migrate", "--shards", "16"], 1, "has 3 shards, and that cannot be changed");
     run(&["domain", "add", DOMAIN, "--app", "live", "--rendition-template", "lud"], 0, "Key id: ");
-    run(&["domain", "add", DOMAIN], 1, "is registered already");
+    run(&["domain", "add", DOMAIN], 1, "is already registered");
     run(&["domain", "add", "live.example.com", "--unsigned"], 0, "/callbacks/huawei/");
     run(&["domain", "list"], 0, "live.example.com  none");
     run(&["domain", "show", DOMAIN], 0, "rendition templates  lud");
     run(&["domain", "set", DOMAIN, "--joiner", "+"], 0, "joiner               +");
     let added = run(&["domain", "key", "add", DOMAIN], 0, "shown this once: ");
     let key_id = added.split_whitespace().nth(2).expect("an id");
-    run(&["domain", "key", "remove", DOMAIN, key_id], 0, "refused from now on");
-    run(&["domain", "key", "remove", DOMAIN, key_id], 1, "no such key");
+    run(&["domain", "key", "remove", DOMAIN, key_id], 0, "rejected from now on");
+    run(&["domain", "key", "remove", DOMAIN, key_id], 1, "key not found");
     run(&["domain", "callback-token", DOMAIN], 0, "/callbacks/huawei/");
     run(&["domain", "remove", DOMAIN], 0, "history stays");
     for command in [&["show"][..], &["set"], &["remove"], &["key", "add"], &["callback-token"]] {
-        run(&[&["domain"], command, &[DOMAIN]].concat(), 1, "is not registered; `domain list` shows every domain");
+        run(&[&["domain"], command, &[DOMAIN]].concat(), 1, "is not registered; `domain list` shows all domains");
     }
-    run(&["domain", "show", "Live.example.con"], 1, "is live.example.com meant?");
+    run(&["domain", "show", "Live.example.con"], 1, "did you mean live.example.com?");
     let made = run(&["token", "create", "wall", "--scopes", "read,billing", "--domain", DOMAIN], 0, "stt_");
     let token_id = made.split_whitespace().nth(2).expect("an id");
     run(&["token", "list"], 0, "wall  read,billing  push.example.com");
     run(&["token", "revoke", token_id], 0, "is revoked");
-    run(&["token", "revoke", token_id], 1, "no such token");
+    run(&["token", "revoke", token_id], 1, "token not found");
 }
 
 #[test]

@@ -184,7 +184,7 @@ fn a_rotation_that_was_interrupted_is_completed_when_it_is_run_again() {
     assert_eq!([&key, &added].map(|key| send(&service, key)), ["200", "200"]);
     assert!(run(&home, &["domain", "list"]).contains(DOMAIN));
     assert_eq!((read(&home, "master-key"), read(&home, "master-key.next")), (old, next.clone()));
-    assert!(run(&home, &ROTATE).contains("were encrypted with the next master key before"));
+    assert!(run(&home, &ROTATE).contains("are already encrypted with the next master key"));
     assert_eq!((read(&home, "master-key"), audit_entries(&service)), (next, "1|1".to_owned()));
     assert!(!next_file.exists());
     assert_eq!(send(&service, &key), "200");
@@ -255,7 +255,7 @@ fn of_several_processes_those_that_know_both_keys_change_over_and_the_others_go_
     wait_for("the added key to count there, too", || send(&learning, &added) == "200");
     let data_dir = of_files.display().to_string();
     let (status, printed) = command(&[], &["master-key", "rotate", "--data-dir", &data_dir]);
-    assert!(status == 0 && printed.contains("were encrypted with the next master key before"), "{printed}");
+    assert!(status == 0 && printed.contains("are already encrypted with the next master key"), "{printed}");
     assert_eq!(fs::read_to_string(of_files.join("master-key")).unwrap(), NEXT);
     assert_eq!(audit_entries(&knowing), "1|1");
     let log = [&knowing, &unknowing, &learning].map(Service::stderr).concat();

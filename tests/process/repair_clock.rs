@@ -12,7 +12,7 @@ fn what_lies_ahead_of_the_clock_is_told_and_moved_when_that_is_wanted() {
         assert_eq!(ended, status, "{printed}");
         assert!(printed.contains(words), "{printed}");
     };
-    run(&["repair-clock"], 0, "nothing lies ahead of the clock");
+    run(&["repair-clock"], 0, "no events are ahead of the clock");
     // As a report left it that was made while the clock was ahead.
     service.sql("update shard_head set recorded_at = now() + interval '400 days'");
     let url = service.url();
@@ -27,6 +27,6 @@ fn what_lies_ahead_of_the_clock_is_told_and_moved_when_that_is_wanted() {
     assert!(service.is_ready());
     run(&["rebuild", "--verify"], 0, "1 log entries folded: every row is as the log says");
     run(&report, 0, "push.example.com");
-    run(&["repair-clock", "--yes"], 0, "nothing lies ahead of the clock");
+    run(&["repair-clock", "--yes"], 0, "no events are ahead of the clock");
     service.stop();
 }

@@ -56,7 +56,7 @@ fn a_report_is_the_same_from_the_database_and_from_the_service_in_every_form() {
 fn a_report_that_is_asked_for_wrongly_is_bad_usage() {
     let home = Home::new(User::Ourselves);
     for (arguments, words) in [
-        (["--from", "2026-01-01", "--to", "2026-01-01"], "--to must lie after from"),
+        (["--from", "2026-01-01", "--to", "2026-01-01"], "--to must be later than from"),
         (["--from", "yesterday", "--to", "2026-01-01"], "--from must be a date such as 2026-01-31"),
     ] {
         let (status, printed) = home.run(&[&["report", "push-duration"], &arguments[..]].concat());

@@ -32,9 +32,9 @@ fn what_cannot_be_a_setting_is_refused_with_its_name() {
     let home = Home::new(User::Ourselves);
     let file = home.path().join("settings.toml");
     for (text, status, words) in [
-        ("colour = 'red'", 1, "names colour, which is no setting"),
+        ("colour = 'red'", 1, "contains the unknown setting colour"),
         // The name of a command's argument is that of no setting.
-        ("unsigned = true", 1, "names unsigned, which is no setting"),
+        ("unsigned = true", 1, "contains the unknown setting unsigned"),
         ("listen = ", 1, "is not TOML"),
         ("listen = 'nowhere'", 2, "--listen"),
         ("signature_grace = 600", 2, "write a number with its unit"),
@@ -136,7 +136,7 @@ fn commands_that_only_read_make_nothing_and_bring_nothing_up_to_date() {
             assert!(printed.contains(words), "{arguments:?}: {printed}");
         }
     };
-    assert_told("holds no installation");
+    assert_told("has no installation");
     assert!(!home.data_dir().exists());
     let sql = |statement: &str| {
         let mut command = home.program();
@@ -145,7 +145,7 @@ fn commands_that_only_read_make_nothing_and_bring_nothing_up_to_date() {
     };
     let tables = || sql("select count(*) from pg_tables where schemaname = 'public'");
     assert_eq!(tables(), (0, "0\n".to_owned()));
-    assert_told("holds no installation");
+    assert_told("has no installation");
     assert_eq!(tables(), (0, "0\n".to_owned()));
     assert!(!home.data_dir().join("master-key").exists());
 
@@ -154,7 +154,7 @@ fn commands_that_only_read_make_nothing_and_bring_nothing_up_to_date() {
     assert_eq!(sql(forget).0, 0);
     let (status, printed) = home.run(&["domain", "list"]);
     assert_eq!(status, 1, "{printed}");
-    assert!(printed.contains("`migrate` brings an older one up to date"), "{printed}");
+    assert!(printed.contains("`migrate` updates an older one"), "{printed}");
 }
 
 #[test]
@@ -199,8 +199,8 @@ fn a_database_that_lets_nobody_in_is_told_with_what_to_do_and_without_its_passwo
     };
     let nowhere = "postgres://tally:a-password@127.0.0.1:1/tally".to_owned();
     for (url, words) in [
-        (nowhere.clone(), "the database at 127.0.0.1:1 cannot be reached; does it run there"),
-        (at_socket("somebody", "streamtally"), "refuses the user somebody; check user and password"),
+        (nowhere.clone(), "the database at 127.0.0.1:1 is unreachable; check that it runs there"),
+        (at_socket("somebody", "streamtally"), "authentication failed for user somebody at the database"),
         (at_socket("streamtally", "nothing"), "has no database nothing; create it"),
         ("mysql://tally:a-password@db/tally".to_owned(), "is not of the form postgres://USER:PASSWORD@HOST"),
     ] {
@@ -212,7 +212,7 @@ fn a_database_that_lets_nobody_in_is_told_with_what_to_do_and_without_its_passwo
     let served = |command: &mut std::process::Command| {
         command.env("DATABASE_URL", &nowhere);
     };
-    home.assert_refused_with(&home.path().join("work/new"), served, &["127.0.0.1:1 cannot be reached"]);
+    home.assert_refused_with(&home.path().join("work/new"), served, &["127.0.0.1:1 is unreachable"]);
     service.stop();
 }
 
@@ -240,7 +240,7 @@ fn a_port_that_is_taken_and_a_service_that_is_not_there_are_told_with_what_to_do
     ] {
         let (status, printed) = home.run(arguments);
         assert_eq!(status, 1, "{printed}");
-        assert!(printed.contains("http://127.0.0.1:1 cannot be reached; does the service run there?"), "{printed}");
+        assert!(printed.contains("http://127.0.0.1:1 is unreachable; check that the service runs there"), "{printed}");
         assert!(!printed.contains("a-password"), "{printed}");
     }
 }

@@ -25,8 +25,8 @@ fn a_certificate_that_cannot_be_served_is_refused_before_anything_is_made() {
     let both = files.settings();
     let both = both.each_ref().map(String::as_str);
     let [_, certificate, _, key] = both;
-    assert_refused(&both[..2], &["--tls-cert needs --tls-key"]);
-    assert_refused(&both[2..], &["--tls-key needs --tls-cert"]);
+    assert_refused(&both[..2], &["--tls-cert requires --tls-key"]);
+    assert_refused(&both[2..], &["--tls-key requires --tls-cert"]);
     assert_refused(
         &["--tls-cert", "/nowhere/cert.pem", "--tls-key", key],
         &["cannot read /nowhere/cert.pem", "No such"],

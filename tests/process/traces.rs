@@ -94,7 +94,7 @@ fn where_no_collector_is_named_nothing_is_traced_and_one_with_credentials_is_ref
     let home = Home::new(User::Ourselves);
     for (address, words) in [
         ("http://me:a-password@localhost:4318", "OTEL_EXPORTER_OTLP_HEADERS"),
-        ("localhost:4318", "is written like http://localhost:4318"),
+        ("localhost:4318", "write the URL of a collector like http://localhost:4318"),
     ] {
         let mut command = home.program();
         command.args(["serve", "--otlp-endpoint", address, "--data-dir"]).arg(home.data_dir());

@@ -33,9 +33,9 @@ fn a_log_that_one_installation_exports_another_imports_and_bills_alike() {
 
     let again = || File::open(&path).expect("the log");
     let (status, printed) = import(&other, &again());
-    assert_eq!((status, printed.as_str()), (0, "2 log entries imported and folded; 0 were here already\n"));
+    assert_eq!((status, printed.as_str()), (0, "2 log entries imported and folded; 0 existed already\n"));
     let (status, printed) = import(&other, &again());
-    assert_eq!((status, printed.as_str()), (0, "0 log entries imported and folded; 2 were here already\n"));
+    assert_eq!((status, printed.as_str()), (0, "0 log entries imported and folded; 2 existed already\n"));
 
     let report = |home: &Home, as_of: &str| {
         let period = ["--from", "2026-01-01", "--to", "2099-01-01", "--group-by", "stream", "--as-of", as_of];

@@ -18,7 +18,7 @@ BEYOND_SCHEMAS = (
     ("cursor", "is not a cursor of this list with these filters"),
     ("Last-Event-ID", "is no id of an event of this feed"),
     ("stream_id", "must be given, or else all of domain, app and stream"),
-    ("to", "must lie after from"),
+    ("to", "must be later than from"),
     ("as_of", "must not lie in the future"),
     ("step", "makes more than 50000 instants of this period"),
     ("format", "csv has no pages: leave out limit and cursor"),

@@ -1,9 +1,9 @@
-//! What a message is held against: a key that is given, or what is registered.
+//! What a callback is checked against: a given key, or the registered domain.
 
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use crate::cli::database::{Access, Installation, with_installation};
+use crate::cli::database::{Access, CommandContext, with_installation};
 use crate::config::InstallationOptions;
 use crate::event_log::incoming;
 use crate::huawei::admission::{CallbackRoute, DomainPolicy, Known, SignatureRule};
@@ -16,35 +16,31 @@ use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::signing_key::SigningKeyRow;
 
-/// What a message is held against.
 pub(super) struct Basis {
-    /// What admission is asked with; `None` when the domain is not registered.
+    /// `None` if the domain is not registered.
     pub(super) policy: Option<DomainPolicy>,
-    /// How the message came in.
     pub(super) path: CallbackRoute,
-    /// The keys to try.
     pub(super) keys: Vec<NamedKey>,
-    /// What the log says of the message's signature and push.
+    /// What the log knows of the signature and the push.
     pub(super) known: Option<Known>,
-    /// Registered domains whose names are nearly that of the message.
+    /// Registered domains with similar names.
     pub(super) similar_domains: Vec<String>,
-    /// What is odd about all this; holds no secret.
+    /// Contains no secrets.
     pub(super) notices: Vec<String>,
-    /// Whether all this comes from an installation.
+    /// Whether the data comes from an installation.
     pub(super) is_registered_data: bool,
 }
 
-/// A key and what to call it.
 pub(super) struct NamedKey {
     pub(super) name: String,
     pub(super) key: SecretString,
 }
 
 impl Basis {
-    /// This key alone, for signed messages of every application.
+    /// Only this key, for signed callbacks of every app.
     pub(super) fn of_given_key(key: SecretString, joiner: Joiner) -> Self {
         let notice = check_key(&key).err().map(|error| match error {
-            AdminError::Invalid { name, reason } => format!("the {name} {reason}; the provider takes no other"),
+            AdminError::Invalid { name, reason } => format!("the {name} {reason}; the provider accepts no other"),
             other => other.to_string(),
         });
         let policy = DomainPolicy {
@@ -64,11 +60,10 @@ impl Basis {
         }
     }
 
-    /// What an installation has registered for a message's domain, and what its log says of it. The keys of
-    /// domains with nearly its name are to be tried too.
+    /// The registered domain of a callback. Also tries the keys of domains with similar names.
     ///
     /// # Errors
-    /// When the installation cannot be read.
+    /// The installation is unusable.
     pub(super) async fn of_installation(
         options: &InstallationOptions,
         message: &Notification,
@@ -84,7 +79,7 @@ impl Basis {
     }
 
     fn of_rows(
-        on: &Installation,
+        on: &CommandContext,
         rows: Vec<DomainRow>,
         key_rows: &[SigningKeyRow],
         domain: &str,
@@ -99,16 +94,16 @@ impl Basis {
             match open_key(row, &on.master_key) {
                 Ok(key) => keys.push(NamedKey { name: name_of(row, domain), key }),
                 Err(_) => notices.push(format!(
-                    "{} cannot be opened with this master key, so that nothing verifies with it",
+                    "{} cannot be decrypted with this master key: no signature matches it",
                     name_of(row, domain)
                 )),
             }
         }
         let row = rows.into_iter().find(|row| row.domain == domain);
-        let is_there = row.is_some();
+        let exists = row.is_some();
         let registered = row.and_then(|row| domain_of(row, key_rows, &on.master_key));
-        if is_there && registered.is_none() {
-            notices.push("the domain is registered in a way that this version does not know".to_owned());
+        if exists && registered.is_none() {
+            notices.push("this version does not know the settings of the domain".to_owned());
         }
         let token = callback_path.map(|path| path.rsplit('/').next().unwrap_or(path));
         Self {

@@ -1,7 +1,7 @@
-//! `diagnose`: what becomes of a captured message, and why. Reads, and writes nothing but its answer.
+//! `diagnose`: whether a captured callback is accepted, and why. Writes nothing.
 //!
-//! - [`basis`]: the keys and the policy that a message is held against.
-//! - [`report`]: what is told, in words.
+//! - [`basis`]: the keys and the policy to check against.
+//! - [`report`]: the printed report.
 
 mod basis;
 mod report;
@@ -26,19 +26,18 @@ use crate::huawei::signature::Joiner;
 use crate::huawei::{advice, capture, notification};
 use crate::platform::clock;
 
-/// Tell why a captured notification is (not) accepted, and which way of signing it fits
+/// Explain why a captured callback is or is not accepted, and how it is signed
 ///
-/// Take a notification's body byte for byte, as it came over the wire, and ask. Nothing is written, and no secret is
-/// printed.
+/// Pass the body of the callback byte for byte, as it was received. The command writes nothing and prints no secrets.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct DiagnoseCommand {
-    /// The captured body, byte for byte; - is standard input
+    /// The captured body, byte for byte; - for standard input
     #[arg(default_value = "-", value_name = "FILE")]
     body: PathBuf,
     #[command(flatten)]
     given: GivenKeyOptions,
-    /// Judge a message that came in through this secret path
+    /// The secret path that the callback was sent to
     #[arg(
         long,
         env = "STREAMTALLY_CALLBACK_PATH",
@@ -47,7 +46,7 @@ pub(super) struct DiagnoseCommand {
         conflicts_with = "key"
     )]
     callback_path: Option<String>,
-    /// When it was received, as an RFC 3339 time; now when left out
+    /// Time of receipt, as an RFC 3339 time. Default: now
     #[arg(long, value_name = "TIME", value_parser = moment)]
     now: Option<DateTime<Utc>>,
     #[command(flatten)]
@@ -59,33 +58,31 @@ pub(super) struct DiagnoseCommand {
 }
 
 const EXAMPLES: &str = "\
-With a key that is given no database is needed; without one, what is registered counts.
+With a given key, no database is needed. Without one, the registered domain counts.
 
 Examples:
-  streamtally diagnose body.json                              by what is registered
-  streamtally diagnose body.json --now 2026-11-22T12:21:53Z   as it was received
-  streamtally diagnose body.json --key-file key.txt           with this key alone
+  streamtally diagnose body.json                              with the registered domain
+  streamtally diagnose body.json --now 2026-11-22T12:21:53Z   at the time of receipt
+  streamtally diagnose body.json --key-file key.txt           with this key only
 
-Exits with 0 when the message would be accepted, with 1 when it would not, with 2 on bad usage.";
+Exit status: 0 if the callback would be accepted, 1 if not, 2 on bad usage.";
 
 #[derive(Debug, Args)]
 struct GivenKeyOptions {
     /// Read the key from standard input; the body must then come from a file
     #[arg(long, group = "key")]
     key_stdin: bool,
-    /// Read the key from a file, all of it but the line break at its end
+    /// Read the key from a file; a line break at the end is ignored
     #[arg(long, group = "key", value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// With a given key: what the domain has between the signed fields
+    /// With a given key: the separator of the signed fields
     #[arg(long, default_value = "", value_parser = ["", "+"], requires = "key")]
     joiner: String,
 }
 
 impl DiagnoseCommand {
-    /// Tells what is found; fails unless the message would be accepted.
-    ///
     /// # Errors
-    /// When something cannot be read, there is no installation to ask, or the message would not be accepted.
+    /// Reading failed, there is no installation, or the callback would not be accepted.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         if self.given.key_stdin && self.reads_body_from_stdin() {
             return Err(BadUsage("--key-stdin needs the body in a FILE".to_owned()).into());
@@ -97,7 +94,7 @@ impl DiagnoseCommand {
             Output::Json => say!("{}", serde_json::to_string_pretty(&report.to_json())?)?,
             Output::Table | Output::Csv => say!("{report}")?,
         }
-        if accepted { Ok(()) } else { bail!("the message would not be accepted") }
+        if accepted { Ok(()) } else { bail!("the callback would not be accepted") }
     }
 
     async fn judge(&self, body: &[u8], key: Option<SecretString>) -> anyhow::Result<(Report, bool)> {
@@ -106,13 +103,13 @@ impl DiagnoseCommand {
             report.add_notice(&notice);
         }
         if body.len() > MAX_BODY_BYTES {
-            report.add_refusal("too long", advice::TOO_LONG);
+            report.add_rejection("too long", advice::TOO_LONG);
             return Ok((report, false));
         }
         let message = match notification::parse(body) {
             Ok(message) => message,
             Err(error) => {
-                report.add_refusal(&error.problem.to_string(), advice::of_rejection((&error.problem).into()));
+                report.add_rejection(&error.problem.to_string(), advice::of_rejection((&error.problem).into()));
                 return Ok((report, false));
             }
         };
@@ -136,27 +133,26 @@ impl DiagnoseCommand {
         self.body.as_os_str() == "-"
     }
 
-    /// The body, or as much of it as shows that it is too long.
+    /// Reads one byte more than the limit, so that a body that is too long is detected.
     fn read_body(&self) -> anyhow::Result<Vec<u8>> {
         let most = u64::try_from(MAX_BODY_BYTES)?.saturating_add(1);
         let mut body = Vec::new();
         if self.reads_body_from_stdin() {
-            stdin().take(most).read_to_end(&mut body).context("the body cannot be read from standard input")?;
+            stdin().take(most).read_to_end(&mut body).context("failed to read the body from standard input")?;
         } else {
             let read = File::open(&self.body).and_then(|file| file.take(most).read_to_end(&mut body));
-            read.with_context(|| format!("{} cannot be read", self.body.display()))?;
+            read.with_context(|| format!("failed to read {}", self.body.display()))?;
         }
         Ok(body)
     }
 }
 
 impl GivenKeyOptions {
-    /// The key that is given, if one is.
     fn read(&self) -> anyhow::Result<Option<SecretString>> {
         let Some(path) = &self.key_file else {
             return if self.key_stdin { secret_from_stdin().map(Some) } else { Ok(None) };
         };
-        let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
         let line = text.strip_suffix('\n').unwrap_or(&text);
         Ok(Some(line.strip_suffix('\r').unwrap_or(line).to_owned().into()))
     }

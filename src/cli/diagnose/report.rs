@@ -1,5 +1,4 @@
-//! The report: labelled lines for people, or the same for programs. Whatever comes from the message is escaped, and no
-//! secret is in it.
+//! The report: labeled lines for people, or JSON. Content of the callback is escaped; the report contains no secrets.
 
 use std::fmt;
 
@@ -15,13 +14,12 @@ use crate::huawei::diagnosis::{self, Fit};
 use crate::huawei::notification::{Event, Notification};
 use crate::huawei::signature;
 
-/// How wide the labels are.
 const LABEL_WIDTH: usize = 13;
 
-/// How wide sentences are, beside the labels.
+/// Width of sentences, without the label.
 const TEXT_WIDTH: usize = 66;
 
-/// What becomes of the message, and everything that is told of it, in its order.
+/// The verdict and the findings, in order.
 #[derive(Default)]
 pub(super) struct Report {
     outcome: &'static str,
@@ -32,11 +30,10 @@ pub(super) struct Report {
 struct Finding {
     label: &'static str,
     words: String,
-    /// A sentence is wrapped, and may go on below the finding before it: advice has no label.
+    /// Sentences are wrapped. Advice has no label and continues below the finding before it.
     is_sentence: bool,
 }
 
-/// What is said of a finding before it.
 const ADVICE: &str = "advice";
 
 impl fmt::Display for Report {
@@ -54,7 +51,6 @@ impl fmt::Display for Report {
 }
 
 impl Report {
-    /// For programs: what becomes of the message, by which cause, and the findings in their order.
     pub(super) fn to_json(&self) -> Value {
         let findings = self.findings.iter().map(|finding| json!({ "name": finding.label, "words": finding.words }));
         json!({ "outcome": self.outcome, "cause": self.cause, "findings": findings.collect::<Vec<_>>() })
@@ -64,8 +60,8 @@ impl Report {
         self.add_sentence("notice", &notice.to_string());
     }
 
-    /// A refusal that comes before admission.
-    pub(super) fn add_refusal(&mut self, cause: &str, advice: &str) {
+    /// A rejection before admission.
+    pub(super) fn add_rejection(&mut self, cause: &str, advice: &str) {
         (self.outcome, self.cause) = ("refused", Some(cause.to_owned()));
         self.add_sentence("verdict", &format!("refused: {cause}"));
         self.add_sentence(ADVICE, advice);
@@ -77,7 +73,7 @@ impl Report {
             &match &message.event {
                 Event::Publish => "PUBLISH: a push starts".to_owned(),
                 Event::PublishDone => "PUBLISH_DONE: a push ends".to_owned(),
-                Event::Other(word) => format!("{word:?}: not documented, changes no session"),
+                Event::Other(word) => format!("{word:?}: undocumented, has no effect on sessions"),
             },
         );
         self.add_line("domain", &format!("{:?}", message.domain));
@@ -88,33 +84,31 @@ impl Report {
         }
         if !message.altered.is_empty() {
             let members: Vec<_> = message.altered.iter().map(|member| member.as_str()).collect();
-            self.add_line("altered", &format!("{}: kept as far as can be read", members.join(", ")));
+            self.add_line("altered", &format!("{}: stored as far as readable", members.join(", ")));
         }
         for notice in capture::notices_of_message(message) {
             self.add_notice(&notice);
         }
     }
 
-    /// What is registered, when an installation was asked.
     pub(super) fn add_basis(&mut self, message: &Notification, basis: &Basis) {
         if basis.is_registered_data {
-            let words = basis.policy.as_ref().map_or("no domain of exactly this name".to_owned(), words_of_policy);
+            let words = basis.policy.as_ref().map_or("no domain with exactly this name".to_owned(), words_of_policy);
             self.add_sentence("registered", &words);
         }
         for name in &basis.similar_domains {
-            self.add_line("similar", &format!("{name:?} is registered; {:?} is not the same name", message.domain));
+            self.add_line("similar", &format!("{name:?} is registered; {:?} is a different name", message.domain));
         }
         for notice in &basis.notices {
             self.add_sentence("notice", notice);
         }
     }
 
-    /// How the signature looks, and what it fits.
     pub(super) fn add_signature(&mut self, message: &Notification, basis: &Basis) {
         let Some(auth_sign) = &message.auth_sign else { return self.add_line("signature", "none") };
         self.add_line("signature", &SignatureForm::of(auth_sign).to_string());
         if signature::from_hex(auth_sign).is_none() {
-            return self.add_line("fits", "nothing can: it is not the 64 hexadecimal digits of an HMAC-SHA256");
+            return self.add_line("fits", "no key: not the 64 hexadecimal digits of an HMAC-SHA256");
         }
         let mut fits_any = false;
         for named in &basis.keys {
@@ -126,7 +120,7 @@ impl Report {
         if basis.keys.is_empty() {
             self.add_line("fits", "no key to try");
         } else if !fits_any {
-            self.add_line("fits", "none of the keys, in no way of signing that was tried");
+            self.add_line("fits", "none of the keys, with any recipe that was tried");
         }
     }
 
@@ -144,7 +138,7 @@ impl Report {
         let Some(seconds) = message.auth_timestamp else { return self.add_line("expiry", "none") };
         let words = match (seconds.to_string().len(), DateTime::from_timestamp(seconds, 0)) {
             (10, Some(expiry)) => format!("{}, {}", words_of_time(expiry), words_of_distance(expiry - now)),
-            (digits, _) => format!("{seconds}, which has {digits} digits; a time in seconds has ten"),
+            (digits, _) => format!("{seconds} has {digits} digits; a time in seconds has ten"),
         };
         self.add_line("expiry", &words);
         self.add_line("judged as of", &words_of_time(now));
@@ -172,7 +166,7 @@ impl Report {
     }
 }
 
-/// The text in lines of at most the text's width; a longer word has a line of its own.
+/// Wraps at [`TEXT_WIDTH`]; a longer word gets its own line.
 fn wrapped(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -205,7 +199,7 @@ fn words_of_time(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// How far an expiry is away, in its two greatest units.
+/// The time until an expiry, in its two largest units.
 fn words_of_distance(distance: TimeDelta) -> String {
     match distance.num_seconds() {
         0 => "expires now".to_owned(),
@@ -230,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_distance_is_told_in_its_two_greatest_units() {
+    fn a_distance_is_shown_in_its_two_largest_units() {
         for (seconds, words) in [
             (0, "expires now"),
             (6, "expires in 6 s"),

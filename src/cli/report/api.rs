@@ -1,36 +1,34 @@
-//! Reports from a running service: page by page.
+//! Reports from a running service, page by page.
 
 use anyhow::{Context, bail};
 use reqwest::{Client, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::{Asked, Kind, finish};
+use super::{ReportKind, ReportRequest, finish};
 use crate::cli::output::Printer;
 use crate::cli::{BadUsage, unreachable_at};
 
-/// The most rows of a page.
+/// Rows per page.
 const LIMIT: &str = "500";
 
-/// Asks the service, and prints what it answers.
-///
 /// # Errors
-/// When it cannot be reached, or refuses.
+/// The service is unreachable or returns an error.
 pub(super) async fn print(
     service: &Url,
     token: Option<SecretString>,
-    asked: &Asked,
+    asked: &ReportRequest,
     mut printer: Printer,
 ) -> anyhow::Result<()> {
-    let token = token.ok_or_else(|| BadUsage("--url needs a token: --token, or STREAMTALLY_TOKEN".to_owned()))?;
+    let token = token.ok_or_else(|| BadUsage("--url needs a token: set --token or STREAMTALLY_TOKEN".to_owned()))?;
     let client = Client::new();
-    let mut url = service.join(asked.kind.path()).context("--url does not make an address")?;
+    let mut url = service.join(asked.kind.path()).context("--url is not a valid base URL")?;
     {
         let mut query = url.query_pairs_mut();
         for (name, value) in &asked.parameters {
             query.append_pair(name, value.as_str().unwrap_or_default());
         }
-        if asked.kind == Kind::PushDuration {
+        if asked.kind == ReportKind::PushDuration {
             query.append_pair("limit", LIMIT);
         }
     }
@@ -52,16 +50,15 @@ async fn get(client: &Client, url: Url, token: &SecretString) -> anyhow::Result<
         client.get(url.clone()).bearer_auth(token.expose_secret()).send().await.map_err(reqwest::Error::without_url);
     let answer = answer.with_context(|| unreachable_at(&url))?;
     let status = answer.status();
-    let body: Value = answer.json().await.context("the service does not answer as an API does")?;
+    let body: Value = answer.json().await.context("the response is not JSON; check --url")?;
     match status {
         StatusCode::OK => Ok(body),
-        StatusCode::BAD_REQUEST => Err(BadUsage(refusal_of(&body)).into()),
-        _ => bail!("the service answers {status}: {}", text(&body, "detail")),
+        StatusCode::BAD_REQUEST => Err(BadUsage(describe_invalid(&body)).into()),
+        _ => bail!("the service answered {status}: {}", text(&body, "detail")),
     }
 }
 
-/// What is wrong with each parameter.
-fn refusal_of(problem: &Value) -> String {
+fn describe_invalid(problem: &Value) -> String {
     let invalid = problem.get("invalid_parameters").and_then(Value::as_array).into_iter().flatten();
     let words = |invalid: &Value| format!("--{} {}", text(invalid, "name").replace('_', "-"), text(invalid, "reason"));
     invalid.map(words).collect::<Vec<_>>().join("; ")

@@ -3,11 +3,11 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::{Asked, Kind, finish};
+use super::{ReportKind, ReportRequest, finish};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::cli::BadUsage;
-use crate::cli::database::{Access, Installation, with_installation};
+use crate::cli::database::{Access, CommandContext, with_installation};
 use crate::cli::output::Printer;
 use crate::config::InstallationOptions;
 use crate::http::reports::ParametersView;
@@ -17,30 +17,28 @@ use crate::reconciler;
 use crate::report::push_duration::PushDuration;
 use crate::report::{concurrency_report, moment};
 
-/// Makes a report, and prints it.
-///
 /// # Errors
-/// When it is asked for wrongly, or the database cannot be used.
+/// The parameters are invalid, or the database is unusable.
 pub(super) async fn print(
     options: &InstallationOptions,
     tolerance: TimeDelta,
-    asked: Asked,
+    asked: ReportRequest,
     printer: Printer,
 ) -> anyhow::Result<()> {
-    // As the API reads them. No cursor is among them.
+    // Parsed as by the API, without a cursor.
     let mut reader = QueryReader::of_members(asked.kind.path(), asked.parameters);
     match asked.kind {
-        Kind::PushDuration => {
+        ReportKind::PushDuration => {
             let query = PushDurationQuery::read(&mut reader);
-            reader.finish().map_err(refusal_of)?;
+            reader.reject_unknown().map_err(describe_invalid)?;
             with_installation(options, Access::Change, async |on| {
                 print_push_duration(on, query, tolerance, printer).await
             })
             .await
         }
-        Kind::Concurrency => {
+        ReportKind::Concurrency => {
             let query = ConcurrencyQuery::from_query(&mut reader);
-            reader.finish().map_err(refusal_of)?;
+            reader.reject_unknown().map_err(describe_invalid)?;
             with_installation(options, Access::Change, async |on| {
                 print_concurrency(on, query, tolerance, printer).await
             })
@@ -50,13 +48,13 @@ pub(super) async fn print(
 }
 
 async fn print_push_duration(
-    on: &Installation,
+    on: &CommandContext,
     query: PushDurationQuery,
     tolerance: TimeDelta,
     mut printer: Printer,
 ) -> anyhow::Result<()> {
     let PushDurationQuery { asked, layout } = query;
-    // Nobody else may be there to do it.
+    // The service may not be running.
     reconciler::fold_to_end(&on.pool).await?;
     let moment = moment::close(&on.pool, &on.pool, asked.as_of, tolerance).await?;
     let as_of = moment.at;
@@ -71,7 +69,7 @@ async fn print_push_duration(
 }
 
 async fn print_concurrency(
-    on: &Installation,
+    on: &CommandContext,
     query: ConcurrencyQuery,
     tolerance: TimeDelta,
     mut printer: Printer,
@@ -89,8 +87,7 @@ async fn print_concurrency(
     Ok(finish(printer, &report)?)
 }
 
-/// What is wrong with each parameter.
-fn refusal_of(error: ApiError) -> BadUsage {
+fn describe_invalid(error: ApiError) -> BadUsage {
     let words = match error {
         ApiError::Invalid(invalid) => invalid
             .into_iter()

@@ -1,4 +1,4 @@
-//! `report`: what billing asks, from the database, or from a running service.
+//! `report`: push duration and concurrency, from the database or a running service.
 
 mod api;
 mod database;
@@ -14,12 +14,12 @@ use crate::report::csv;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ReportCommand {
-    /// How long pushes lasted, by window and group, in whole seconds
+    /// Report push duration in seconds, by window and group
     ///
-    /// Each session counts from its start to its end as far as that lies in the period. docs/billing.md says what each column is.
+    /// Each session counts from its start to its end, within the period. docs/billing.md describes the columns.
     #[command(after_help = PUSH_DURATION_EXAMPLES)]
     PushDuration(PushDurationReport),
-    /// How many sessions and streams were on air, step by step, and at most
+    /// Report live sessions and streams at every step of the period, and the peak
     #[command(after_help = CONCURRENCY_EXAMPLES)]
     Concurrency(ConcurrencyReport),
 }
@@ -40,36 +40,36 @@ struct CommonOptions {
     installation: InstallationOptions,
     #[command(flatten)]
     clock: ClockOptions,
-    /// Ask the service there, instead of the database
+    /// Query the service at this URL instead of the database
     #[arg(long, env = "STREAMTALLY_URL")]
     url: Option<Url>,
-    /// With --url: an API token with scope billing
+    /// With --url: API token with scope billing
     #[arg(long, env = "STREAMTALLY_TOKEN", hide_env_values = true)]
     token: Option<SecretString>,
     #[command(flatten)]
     output: OutputOptions,
-    /// Begin of the period: a date in the time zone, or a whole second such as 2026-01-31T08:00:00Z
+    /// Start of the period (inclusive): a date in the time zone, or a whole second such as 2026-01-31T08:00:00Z
     #[arg(long, value_name = "TIME")]
     from: String,
-    /// End of the period, exclusive
+    /// End of the period (exclusive)
     #[arg(long, value_name = "TIME")]
     to: String,
-    /// The time zone whose dates --from and --to are, and whose hours, days and months windows are
+    /// Time zone of windows and of dates in --from and --to
     #[arg(long, default_value = "UTC", value_name = "ZONE")]
     time_zone: String,
-    /// The only ingest domain that counts
+    /// Count only this ingest domain
     #[arg(long)]
     domain: Option<String>,
-    /// The only application that counts
+    /// Count only this app
     #[arg(long)]
     app: Option<String>,
-    /// The only stream name that counts
+    /// Count only this stream name
     #[arg(long)]
     stream: Option<String>,
     /// Whether transcoded renditions count: include, exclude or only
     #[arg(long, default_value = "exclude", value_name = "WHETHER")]
     renditions: String,
-    /// The moment: what was recorded later does not count; now when left out
+    /// The instant up to which the log counts. Default: now
     #[arg(long, value_name = "TIME")]
     as_of: Option<String>,
 }
@@ -78,10 +78,10 @@ struct CommonOptions {
 pub(super) struct PushDurationReport {
     #[command(flatten)]
     common: CommonOptions,
-    /// How the period is divided: none, hour, day or month
+    /// Windows that divide the period: none, hour, day or month
     #[arg(long, default_value = "none")]
     window: String,
-    /// What is told apart: any of domain,app,stream
+    /// Grouping of the rows: any of domain,app,stream
     #[arg(long, default_value = "domain")]
     group_by: String,
 }
@@ -90,28 +90,26 @@ pub(super) struct PushDurationReport {
 pub(super) struct ConcurrencyReport {
     #[command(flatten)]
     common: CommonOptions,
-    /// From one instant to the next: whole minutes, from 1m to 1d
+    /// Time between two points: whole minutes, from 1m to 1d
     #[arg(long, value_name = "DURATION")]
     step: String,
 }
 
 const POINT_COLUMNS: [&str; 3] = ["at", "live_sessions", "live_streams"];
 
-/// Which report, with the parameters that the API has for it.
-struct Asked {
-    kind: Kind,
+/// A report with its parameters, as of the API.
+struct ReportRequest {
+    kind: ReportKind,
     parameters: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Comes in pages.
+enum ReportKind {
     PushDuration,
-    /// Comes whole.
     Concurrency,
 }
 
-impl Kind {
+impl ReportKind {
     fn path(self) -> &'static str {
         match self {
             Self::PushDuration => "/v1/reports/push-duration",
@@ -119,7 +117,7 @@ impl Kind {
         }
     }
 
-    /// The columns that the API's CSV has.
+    /// The columns of the CSV of the API.
     fn columns(self) -> Vec<Column> {
         let names: &[&'static str] = match self {
             Self::PushDuration => &csv::COLUMNS,
@@ -129,7 +127,7 @@ impl Kind {
     }
 }
 
-/// Ends a report: a table is followed by its peak and its moment.
+/// Ends a report; a table is followed by its peak and its `as_of`.
 fn finish(printer: Printer, report: &Value) -> Result<(), PrintError> {
     let text = |value: Option<&Value>| value.map(output::text).unwrap_or_default();
     let peak = report.get("peak").and_then(Value::as_object).map(|peak| {
@@ -141,16 +139,16 @@ fn finish(printer: Printer, report: &Value) -> Result<(), PrintError> {
 }
 
 impl ReportCommand {
-    /// Prints the report.
-    ///
     /// # Errors
-    /// When it is asked for wrongly, or the database or the service cannot be used.
+    /// The parameters are invalid, or the database or the service is unusable.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let (kind, common, own) = match self {
-            Self::PushDuration(report) => {
-                (Kind::PushDuration, report.common, vec![("window", report.window), ("group_by", report.group_by)])
-            }
-            Self::Concurrency(report) => (Kind::Concurrency, report.common, vec![("step", report.step)]),
+            Self::PushDuration(report) => (
+                ReportKind::PushDuration,
+                report.common,
+                vec![("window", report.window), ("group_by", report.group_by)],
+            ),
+            Self::Concurrency(report) => (ReportKind::Concurrency, report.common, vec![("step", report.step)]),
         };
         let CommonOptions { installation, clock, url, token, output, from, to, time_zone, renditions, .. } = common;
         let named = [("from", from), ("to", to), ("time_zone", time_zone), ("renditions", renditions)];
@@ -159,7 +157,7 @@ impl ReportCommand {
         let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let parameters = named.into_iter().chain(own).chain(optional);
         let parameters = parameters.map(|(name, value)| (name.to_owned(), Value::String(value))).collect();
-        let asked = Asked { kind, parameters };
+        let asked = ReportRequest { kind, parameters };
         let printer = Printer::new(output.output, kind.columns());
         match url {
             Some(url) => api::print(&url, token, &asked, printer).await,

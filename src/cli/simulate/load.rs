@@ -1,4 +1,4 @@
-//! Sending: from many connections, each with one message under way at a time.
+//! Sends from many connections, each with one callback at a time.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -18,32 +18,27 @@ use tokio::task::{JoinSet, spawn_local};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::authority_of;
-use super::outcome::Outcome;
+use super::outcome::LoadReport;
 use super::supply::{Prepared, Supply};
 use super::visibility::Watch;
 use crate::cli::unreachable_at;
 
-/// How often the progress is shown.
-const PROGRESS: Duration = Duration::from_millis(200);
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How long to wait before connecting again.
-const PAUSE: Duration = Duration::from_millis(100);
+const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What is to be sent, and where.
 pub struct Plan {
-    /// Where the service is.
     pub url: Url,
-    /// Connections.
     pub connections: u16,
-    /// Messages a second; as fast as they are answered when `None`.
+    /// Callbacks per second; `None` for as fast as possible.
     pub rate: Option<u32>,
-    /// How long to send, at most.
+    /// Maximum duration.
     pub duration: Duration,
-    /// How many, at most.
+    /// Maximum number of callbacks.
     pub messages: Option<u64>,
 }
 
-/// What the connections share. All of it on one thread.
+/// Shared by the connections, on one thread.
 struct Sending {
     authority: String,
     path: String,
@@ -53,19 +48,19 @@ struct Sending {
     most: u64,
     number: Cell<u64>,
     supply: RefCell<Supply>,
-    outcome: Rc<Outcome>,
+    outcome: Rc<LoadReport>,
     watch: Option<Rc<Watch>>,
 }
 
-/// Sends until the plan is fulfilled, and everything that was sent is answered.
+/// Sends until the plan is complete and every callback is answered.
 ///
 /// # Errors
-/// When the service cannot be reached at all.
+/// The service is unreachable.
 pub async fn send(
     plan: &Plan,
     supply: Supply,
     visibility: Option<SecretString>,
-    outcome: Rc<Outcome>,
+    outcome: Rc<LoadReport>,
     progress: &ProgressBar,
 ) -> anyhow::Result<()> {
     let authority = authority_of(&plan.url)?;
@@ -95,7 +90,7 @@ pub async fn send(
     let shown = async {
         loop {
             progress.set_position(outcome.acknowledged.get());
-            sleep(PROGRESS).await;
+            sleep(PROGRESS_INTERVAL).await;
         }
     };
     tokio::select! {
@@ -113,7 +108,7 @@ async fn connect(authority: &str) -> anyhow::Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect(authority).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // It ends with the connection, and its error is that of the request.
+    // Ends with the connection; the request returns its error.
     spawn_local(async move {
         let _ = connection.await;
     });
@@ -123,12 +118,12 @@ async fn connect(authority: &str) -> anyhow::Result<SendRequest<Full<Bytes>>> {
 impl Sending {
     async fn keep_sending(self: Rc<Self>, mut connection: SendRequest<Full<Bytes>>) {
         while let Some(due) = self.next_due() {
-            // A timer would wait for the next millisecond.
+            // A timer has a resolution of a millisecond.
             if due > Instant::now() {
                 sleep_until(due).await;
             }
             let prepared = self.supply.borrow_mut().take();
-            // At a rate, waiting for a connection that is free counts as well.
+            // With a rate, the wait for a free connection counts, too.
             let asked_at = if self.every.is_some() { due } else { Instant::now() };
             if let Ok(status) = self.ask(&mut connection, &prepared).await {
                 self.note(&prepared, status, asked_at);
@@ -142,7 +137,7 @@ impl Sending {
         }
     }
 
-    /// When the next message is due; `None` when there is none any more.
+    /// When the next callback is due; `None` at the end.
     fn next_due(&self) -> Option<Instant> {
         let number = self.number.get();
         self.number.set(number + 1);
@@ -180,13 +175,13 @@ impl Sending {
             if let Ok(connection) = connect(&self.authority).await {
                 return Some(connection);
             }
-            sleep(PAUSE).await;
+            sleep(RECONNECT_PAUSE).await;
         }
         None
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "far fewer messages than that")]
+#[expect(clippy::cast_precision_loss, reason = "far fewer callbacks than that")]
 fn exact(number: u64) -> f64 {
     number as f64
 }

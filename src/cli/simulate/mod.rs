@@ -1,10 +1,9 @@
-//! `simulate`: pushes that go as real ones do, sent as fast as they are answered, or at a rate; to see what a service can
-//! take.
+//! `simulate`: a load test with realistic simulated pushes.
 //!
-//! - [`supply`]: the messages, signed ahead.
-//! - [`load`]: sending them.
-//! - [`outcome`]: what came of it.
-//! - [`verify`]: whether everything that was answered 200 is in a session.
+//! - [`supply`]: the callbacks, signed in advance.
+//! - [`load`]: sends them.
+//! - [`outcome`]: the results.
+//! - [`verify`]: whether every callback that was answered 200 is in a session.
 
 mod load;
 mod outcome;
@@ -27,42 +26,42 @@ use super::progress;
 use super::sender::SenderOptions;
 use crate::config;
 use load::Plan;
-use outcome::Outcome;
+use outcome::LoadReport;
 use supply::Supply;
 
-/// Send made-up pushes that go as real ones do, to see what a service can take
+/// Load-test a service with realistic simulated pushes
 ///
-/// Messages of made-up pushes of the last 20 hours, as many as are wanted, in the order in which they would come.
+/// Sends callbacks of simulated pushes of the last 20 hours, in order of arrival.
 ///
-/// Lengths, breaks, reconnects, late, lost, repeated and inverted messages are as large platforms see them. Streams are
-/// named sim-RUN-…; they stay in the history of the domain, so that one is to be taken that is there for that.
+/// Durations, gaps, reconnects, and late, lost, repeated and reordered callbacks are distributed as on large platforms. Streams
+/// are named sim-RUN-… and stay in the history of the domain: use a separate domain.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct SimulateCommand {
     #[command(flatten)]
     sender: SenderOptions,
-    /// Connections that send, each one message at a time
+    /// Number of connections, each with one callback at a time
     #[arg(long, default_value = "64", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     connections: u16,
-    /// Messages a second, whatever the answers take; as fast as they are answered when left out
+    /// Callbacks per second, independent of response times. Default: as fast as they are answered
     #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: Option<u32>,
-    /// How long to send, at most
+    /// Maximum duration
     #[arg(long, default_value = "10s", value_parser = config::duration, value_name = "DURATION")]
     duration: chrono::TimeDelta,
-    /// How many messages to send, at most
+    /// Maximum number of callbacks
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     messages: Option<u64>,
-    /// Streams that push; each for half an hour at a time, as a rule
+    /// Number of streams; a push typically lasts half an hour
     #[arg(long, default_value = "100000", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     streams: u32,
-    /// The same number gives the same pushes
+    /// Seed: the same seed gives the same pushes
     #[arg(long, default_value = "1")]
     seed: u64,
-    /// Afterwards: wait until every message that was answered 200 is in a session; fail if one is missing
+    /// Afterwards, wait until every callback that was answered 200 is in a session; fail if one is missing
     #[arg(long)]
     verify: bool,
-    /// Meanwhile: ask the API for some sessions until they are there, and say how long that takes
+    /// Meanwhile, poll the API for some sessions and measure when they become visible
     #[arg(long)]
     visibility: bool,
     #[command(flatten)]
@@ -71,21 +70,19 @@ pub(super) struct SimulateCommand {
 
 const EXAMPLES: &str = "\
 Examples:
-  streamtally simulate --domain load.example.com                             as fast as it goes
-  streamtally simulate --domain load.example.com --rate 1000 --duration 1m   1,000 a second
+  streamtally simulate --domain load.example.com                             as fast as possible
+  streamtally simulate --domain load.example.com --rate 1000 --duration 1m   1,000 per second
   streamtally simulate --domain load.example.com --messages 10000 --verify   is nothing lost?
 
-Exits with 0 when messages were answered 200 and, with --verify, all of these are found, else with
-1; with 2 on bad usage.";
+Exit status: 0 if callbacks were answered 200 and, with --verify, all of them are found; 1 if not;
+2 on bad usage.";
 
 impl SimulateCommand {
-    /// Sends, and prints what came of it.
-    ///
     /// # Errors
-    /// When the service cannot be reached, or a message that was answered 200 is missing.
+    /// The service is unreachable, or a callback that was answered 200 is missing.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         if self.sender.url.scheme() != "http" {
-            let words = "--url must begin with http://: a load is sent without TLS, past a proxy that has it";
+            let words = "--url must start with http://: the load is sent without TLS; bypass a TLS proxy";
             return Err(BadUsage(words.to_owned()).into());
         }
         let duration = self.duration.to_std().map_err(|_| BadUsage("--duration must not be negative".to_owned()))?;
@@ -94,7 +91,7 @@ impl SimulateCommand {
         let supply = Supply::new(&self, key, joiner);
         let sim = self;
         let outcome = tokio::task::spawn_blocking(move || {
-            // One thread, so that it takes one core at most, and nothing of it is shared between threads.
+            // One thread: uses at most one core and needs no synchronization.
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(LocalSet::new().run_until(sim.send(supply, duration, token)))
         });
@@ -113,9 +110,9 @@ impl SimulateCommand {
             duration,
             messages: self.messages,
         };
-        let progress = progress::bar(most, "messages");
+        let progress = progress::bar(most, "callbacks");
         let visibility = token.clone().filter(|_| self.visibility);
-        let outcome = Rc::new(Outcome::default());
+        let outcome = Rc::new(LoadReport::default());
         load::send(&plan, supply, visibility, Rc::clone(&outcome), &progress).await?;
         progress.finish_and_clear();
         let verified = match token.filter(|_| self.verify) {
@@ -129,10 +126,13 @@ impl SimulateCommand {
             Output::Table | Output::Csv => say!("{}", outcome.table(verified.as_ref()))?,
         }
         if outcome.acknowledged.get() == 0 {
-            bail!("no message was answered 200: is the service at {}, and is the key the domain's?", self.sender.url);
+            bail!(
+                "no callback was answered 200: check that the service runs at {} and that the key is the domain's",
+                self.sender.url
+            );
         }
         if let Some(verified) = verified.filter(|verified| verified.missing > 0) {
-            bail!("{} messages were answered 200 and are in no session", verified.missing);
+            bail!("{} callbacks were answered 200 but are in no session", verified.missing);
         }
         Ok(())
     }
@@ -140,6 +140,6 @@ impl SimulateCommand {
 
 /// Host and port of a URL.
 fn authority_of(url: &Url) -> anyhow::Result<String> {
-    let host = url.host_str().context("--url names no host")?;
+    let host = url.host_str().context("--url has no host")?;
     Ok(format!("{host}:{}", url.port_or_known_default().unwrap_or(80)))
 }

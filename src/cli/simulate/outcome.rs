@@ -1,4 +1,4 @@
-//! What came of the messages.
+//! The results of a load test.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -14,19 +14,17 @@ use super::supply::Prepared;
 use super::verify::Verified;
 use crate::simulation::push_lifecycle::What;
 
-/// Which messages of a session were answered 200.
+/// Which callbacks of a session were answered 200.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Acknowledged {
-    /// That of its start.
     pub start: bool,
-    /// That of its end.
     pub end: bool,
 }
 
-/// Nothing is waited for that long, in microseconds.
+/// Upper limit of recorded times, in microseconds.
 const LONGEST: u64 = 3_600_000_000;
 
-/// Times, in microseconds, to three digits.
+/// Times in microseconds, with three significant digits.
 pub struct Times(RefCell<Histogram<u32>>);
 
 impl Default for Times {
@@ -41,7 +39,7 @@ impl Times {
         let _ = self.0.borrow_mut().record(micros);
     }
 
-    /// p50, p90, p99, p99.9 and the most, in milliseconds; `None` without any.
+    /// p50, p90, p99, p99.9 and the maximum, in milliseconds; `None` if empty.
     pub fn quantiles(&self) -> Option<[(&'static str, f64); 5]> {
         let times = self.0.borrow();
         let at = |quantile| millis(times.value_at_quantile(quantile));
@@ -56,27 +54,23 @@ fn millis(micros: u64) -> f64 {
     micros as f64 / 1_000.0
 }
 
-/// What came of the messages until now.
 #[derive(Default)]
-pub struct Outcome {
-    /// How many answers there were, by status.
+pub struct LoadReport {
+    /// Number of responses by status.
     pub answered: RefCell<BTreeMap<u16, u64>>,
-    /// How many were answered 200.
+    /// Number of callbacks that were answered 200.
     pub acknowledged: Cell<u64>,
-    /// How many got no answer.
+    /// Number of callbacks without a response.
     pub failed: Cell<u64>,
-    /// How long sending took.
     pub elapsed: Cell<Duration>,
-    /// How long answers took.
     pub answer_times: Times,
-    /// How long after sending a session was there.
+    /// Time from sending to visibility of the session.
     pub visible_times: Times,
-    /// What was answered 200.
+    /// Callbacks that were answered 200, by session.
     pub sessions: RefCell<HashMap<Uuid, Acknowledged>>,
 }
 
-impl Outcome {
-    /// Notes an answer.
+impl LoadReport {
     pub fn note(&self, prepared: &Prepared, status: StatusCode, time: Duration) {
         self.answer_times.note(time);
         *self.answered.borrow_mut().entry(status.as_u16()).or_default() += 1;
@@ -91,21 +85,20 @@ impl Outcome {
         }
     }
 
-    /// Messages a second that were answered 200.
+    /// Callbacks per second that were answered 200.
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     fn rate(&self) -> f64 {
         self.acknowledged.get() as f64 / self.elapsed.get().as_secs_f64().max(1e-9)
     }
 
-    /// For people.
     pub fn table(&self, verified: Option<&Verified>) -> String {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING);
-        table.add_row(["answered 200 a second".to_owned(), format!("{:.0}", self.rate())]);
+        table.add_row(["answered 200 per second".to_owned(), format!("{:.0}", self.rate())]);
         for (status, count) in self.answered.borrow().iter() {
             table.add_row([format!("answered {status}"), count.to_string()]);
         }
-        table.add_row(["no answer".to_owned(), self.failed.get().to_string()]);
+        table.add_row(["no response".to_owned(), self.failed.get().to_string()]);
         table.add_row(["seconds".to_owned(), format!("{:.2}", self.elapsed.get().as_secs_f64())]);
         for (what, times) in [("answer", &self.answer_times), ("visible", &self.visible_times)] {
             for (name, millis) in times.quantiles().into_iter().flatten() {
@@ -123,7 +116,6 @@ impl Outcome {
         table.trim_fmt()
     }
 
-    /// For programs.
     pub fn json(&self, verified: Option<&Verified>) -> Value {
         let times = |times: &Times| times.quantiles().map(BTreeMap::from);
         json!({

@@ -1,4 +1,4 @@
-//! The messages, in the order in which they are sent; signed ahead, so that sending costs little.
+//! The callbacks, in the order of sending; signed in advance, so that sending is cheap.
 
 use std::collections::VecDeque;
 
@@ -14,28 +14,25 @@ use crate::session::{SessionKey, StreamKey};
 use crate::simulation::duration_profile::USUAL;
 use crate::simulation::push_lifecycle::{Life, Telling, What};
 
-/// How far in the past pushes begin: a start is believed for a day.
+/// How far in the past pushes start: older starts are quarantined after a day.
 const PAST_MILLIS: i64 = 20 * 3_600_000;
 
-/// How much later than what it tells of a signature expires: in an hour at the earliest, within a day at the latest. So it is
-/// good now, and no two pushes of a stream have the same.
+/// Time from the event to the expiry of its signature: the expiry is one hour to one day from now, and differs between the pushes
+/// of a stream.
 const AHEAD_SECONDS: i64 = 21 * 3_600;
 
-/// How many messages are signed ahead when nobody says how many are sent.
-const AHEAD: u64 = 300_000;
+/// How many callbacks are signed in advance if no number is given.
+const DEFAULT_AHEAD: u64 = 300_000;
 
-/// A message that is ready to be sent.
+/// A callback that is ready to be sent.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    /// The session that it is about.
     pub session_id: Uuid,
-    /// What it tells.
     pub what: What,
-    /// The body.
     pub body: Bytes,
 }
 
-/// Where messages come from. They never end.
+/// Generates callbacks without end.
 pub struct Supply {
     domain: String,
     app: String,
@@ -46,7 +43,7 @@ pub struct Supply {
     prefix: String,
     begin: i64,
     life: Life,
-    /// How often the past was gone through.
+    /// How often the whole period was used.
     round: u64,
     ready: VecDeque<Prepared>,
 }
@@ -70,20 +67,18 @@ impl Supply {
         }
     }
 
-    /// What the names of all its streams begin with.
+    /// The prefix of all stream names.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// Signs so many messages ahead, or some.
     pub fn sign_ahead(&mut self, most: Option<u64>) {
-        for _ in 0..most.map_or(AHEAD, |most| most.min(2 * AHEAD)) {
+        for _ in 0..most.map_or(DEFAULT_AHEAD, |most| most.min(2 * DEFAULT_AHEAD)) {
             let prepared = self.prepare();
             self.ready.push_back(prepared);
         }
     }
 
-    /// The next message.
     pub fn take(&mut self) -> Prepared {
         self.ready.pop_front().unwrap_or_else(|| self.prepare())
     }
@@ -112,7 +107,7 @@ impl Supply {
         Prepared { session_id, what: telling.what, body: body.into() }
     }
 
-    /// The next message; when the past is gone through, that of other streams.
+    /// The next callback; at the end of the period, starts again with other streams.
     fn next_telling(&mut self) -> Telling {
         loop {
             match self.life.next() {

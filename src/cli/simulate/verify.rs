@@ -1,4 +1,4 @@
-//! Whether everything that was answered 200 is in a session.
+//! Checks that every callback that was answered 200 is in a session.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,18 +10,16 @@ use serde::Deserialize;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::outcome::{Acknowledged, Outcome};
+use super::outcome::{Acknowledged, LoadReport};
 
-/// How long everything may take to be there.
-const PATIENCE: Duration = Duration::from_mins(1);
+const VERIFY_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What was found.
 pub struct Verified {
     /// Sessions of the run.
     pub sessions: usize,
-    /// Messages that were answered 200 and are in none.
+    /// Callbacks that were answered 200 and are in no session.
     pub missing: usize,
-    /// How long after the last answer all were there, or were given up.
+    /// Time from the last response until all were found, or the timeout.
     pub after: Duration,
 }
 
@@ -39,24 +37,24 @@ struct Session {
     end_received_at: Option<String>,
 }
 
-/// Reads the sessions of the run until all that was answered 200 is in them, for a while.
+/// Lists the sessions of the run until they contain every callback that was answered 200, or the timeout.
 ///
 /// # Errors
-/// When the API does not answer.
+/// The API is unreachable.
 pub async fn verify(
     url: &Url,
     token: &SecretString,
     domain: &str,
     prefix: &str,
-    outcome: &Outcome,
+    outcome: &LoadReport,
 ) -> anyhow::Result<Verified> {
     let (client, begin) = (Client::new(), Instant::now());
     loop {
-        // What is there was there when this was asked, at the latest.
+        // Measured before the request, which is when the sessions were there at the latest.
         let asked = begin.elapsed();
         let found = list_sessions(&client, url, token, domain, prefix).await?;
         let missing = count_missing(&outcome.sessions.borrow(), &found);
-        if missing == 0 || begin.elapsed() > PATIENCE {
+        if missing == 0 || begin.elapsed() > VERIFY_TIMEOUT {
             return Ok(Verified { sessions: found.len(), missing, after: asked });
         }
         sleep(Duration::from_millis(100)).await;
@@ -86,7 +84,7 @@ async fn list_sessions(
         url.query_pairs_mut().extend_pairs(cursor.iter().map(|cursor: &String| ("cursor", cursor)));
         let answer = client.get(url).bearer_auth(token.expose_secret()).send().await?;
         if answer.status() != StatusCode::OK {
-            bail!("the API answers {}: {}", answer.status(), answer.text().await?);
+            bail!("the API answered {}: {}", answer.status(), answer.text().await?);
         }
         let page: Page = answer.json().await?;
         let received = |session: Session| {

@@ -1,4 +1,4 @@
-//! How long after it was sent a start shows in the API: of some of them, asked for until they are there.
+//! Measures the time from sending a start to its visibility in the API, for some sessions.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,38 +11,36 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::outcome::Outcome;
+use super::outcome::LoadReport;
 use super::supply::Prepared;
 use crate::simulation::push_lifecycle::What;
 
-/// The time between two that are watched.
-const EVERY: Duration = Duration::from_millis(50);
+/// Minimum time between two watched sessions.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The time between two questions.
-const ASK: Duration = Duration::from_millis(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// When a session is given up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Watches some sessions until they are there.
+/// Polls some sessions until they are visible.
 pub struct Watch {
     client: Client,
     url: Url,
     token: SecretString,
-    outcome: Rc<Outcome>,
+    outcome: Rc<LoadReport>,
     last: Cell<Option<Instant>>,
     watching: RefCell<JoinSet<()>>,
 }
 
 impl Watch {
-    pub fn new(url: Url, token: SecretString, outcome: Rc<Outcome>) -> Self {
+    pub fn new(url: Url, token: SecretString, outcome: Rc<LoadReport>) -> Self {
         let (client, last, watching) = (Client::new(), Cell::new(None), RefCell::default());
         Self { client, url, token, outcome, last, watching }
     }
 
-    /// Watches the session of a start that was answered 200, now and then.
+    /// Watches a sample of the sessions whose start was answered 200.
     pub fn consider(self: &Rc<Self>, prepared: &Prepared, status: StatusCode, sent_at: Instant) {
-        let recent = self.last.get().is_some_and(|last| last.elapsed() < EVERY);
+        let recent = self.last.get().is_some_and(|last| last.elapsed() < SAMPLE_INTERVAL);
         if recent || prepared.what != What::Start || status != StatusCode::OK {
             return;
         }
@@ -52,18 +50,18 @@ impl Watch {
 
     async fn watch(self: Rc<Self>, session_id: Uuid, sent_at: Instant) {
         let Ok(url) = self.url.join(&format!("/v1/sessions/{session_id}")) else { return };
-        while sent_at.elapsed() < PATIENCE {
+        while sent_at.elapsed() < VISIBILITY_TIMEOUT {
             let answer = self.client.get(url.clone()).bearer_auth(self.token.expose_secret()).send().await;
             if answer.is_ok_and(|answer| answer.status() == StatusCode::OK) {
                 self.outcome.visible_times.note(sent_at.elapsed());
                 return;
             }
-            sleep(ASK).await;
+            sleep(POLL_INTERVAL).await;
         }
-        self.outcome.visible_times.note(PATIENCE);
+        self.outcome.visible_times.note(VISIBILITY_TIMEOUT);
     }
 
-    /// Waits until all that are watched are there.
+    /// Waits for all watched sessions.
     pub async fn finish(&self) {
         let watching = self.watching.take();
         watching.join_all().await;

@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
 use super::super::error::PageError;
-use super::super::form::{self, Posted};
-use super::super::frame::{self, Place};
+use super::super::form::{self, SubmittedForm};
+use super::super::layout::{self, NavItem};
 use super::super::visitor::Visitor;
 use super::super::{ROOT, words};
-use super::{credentials, find_domain, page_of, question, trial};
+use super::{ask_confirmation, credentials, find_domain, page_of, test_callback};
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
 use crate::http::external_url::url_of;
@@ -31,7 +31,7 @@ pub async fn show_domain(
     request: HttpRequest,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    visitor.demand(Scope::Admin)?;
+    visitor.require_scope(Scope::Admin)?;
     let row = find_domain(&state, &domain).await?;
     let keys = credentials::list_keys(&state, &row.domain).await?;
     let last_push = last_push(&state, &row.domain).await?;
@@ -39,30 +39,29 @@ pub async fn show_domain(
     let content = html! {
         h1 { (row.domain) }
         dl.facts {
-            dt { "Notification URL to set at the provider" }
+            dt { "Callback URL to set at the provider" }
             dd {
                 @if signed { code data-copy="" { (url_of(&request, "/callbacks/huawei")) } }
-                @else if row.callback_token_hash.is_some() { "the one with the secret path, which was shown when it was made" }
-                @else { "none yet: make a secret path" }
-                @if signed { p.hint { "As you reach this service now; the provider must reach it by this name, too." } }
+                @else if row.callback_token_hash.is_some() { "the one with the secret path, shown when it was created" }
+                @else { "none yet: create a secret path" }
+                @if signed { p.hint { "The name by which you reach this service now. The provider must be able to reach it by this name, too." } }
             }
-            dt { "Last push began" } dd { (words::maybe_time(last_push)) @if last_push.is_none() { " None was heard of." } }
+            dt { "Last push started" } dd { (words::maybe_time(last_push)) @if last_push.is_none() { " No push yet." } }
             dt { "More" } dd {
-                a href=(words::path(ROOT, &[("domain", Some(&row.domain))])) { "what is live" } " · "
-                a href=(format!("{ROOT}/problems")) { "what is refused" }
+                a href=(words::path(ROOT, &[("domain", Some(&row.domain))])) { "live streams" } " · "
+                a href=(format!("{ROOT}/problems")) { "problems" }
             }
         }
         @if signed { (credentials::key_section(&visitor, &row, &keys)) }
         (credentials::path_section(&row))
-        (trial::section(&visitor, &state, &row, keys.len()))
+        (test_callback::section(&visitor, &state, &row, keys.len()))
         h2 { "Settings" }
         (settings_form(&visitor, &row))
         p { a href=(format!("{}/remove", page_of(&row.domain))) { "Remove this domain" } }
     };
-    Ok(frame::page(&visitor, Place::SetUp, &row.domain, &content))
+    Ok(layout::page(&visitor, NavItem::SetUp, &row.domain, &content))
 }
 
-/// When the newest push of a domain began.
 async fn last_push(state: &AppState, domain: &str) -> Result<Option<DateTime<Utc>>, PageError> {
     let filter = SessionFilter { domain: Some(domain.to_owned()), ..SessionFilter::default() };
     let unconfirmed_after = state.unconfirmed_after;
@@ -77,24 +76,24 @@ fn settings_form(visitor: &Visitor, row: &DomainRow) -> Markup {
         html! { option value=(value) selected[value == chosen] { (label) } }
     };
     let fields = html! {
-        label { "Messages are"
+        label { "Callbacks are"
             select name="signature" {
                 (choice("required", &row.signature, "signed"))
-                (choice("none", &row.signature, "unsigned, through the secret path alone"))
+                (choice("none", &row.signature, "unsigned, only through the secret path"))
             }
         }
-        label { "Applications that may send (all, if empty)"
+        label { "Accepted apps (empty: all)"
             input type="text" name="apps" value=(row.apps.as_ref().map(|apps| apps.join(", ")).unwrap_or_default());
         }
-        label { "Signed fields are joined by"
-            select name="joiner" { (choice("", &row.joiner, "nothing")) (choice("+", &row.joiner, "+")) }
+        label { "Separator of signed fields"
+            select name="joiner" { (choice("", &row.joiner, "none")) (choice("+", &row.joiner, "+")) }
         }
-        label { "Transcoding templates whose renditions are notified"
+        label { "Transcoding templates whose renditions are reported"
             input type="text" name="rendition_templates" value=(row.rendition_templates.join(", "));
         }
         label.tick {
             input type="checkbox" name="concurrent_pushes" value="yes" checked[row.concurrent_pushes];
-            " Several pushers of one stream at once are normal"
+            " Several encoders push one stream at the same time"
         }
         button { "Save" }
     };
@@ -103,29 +102,29 @@ fn settings_form(visitor: &Visitor, row: &DomainRow) -> Markup {
 
 #[post("/set-up/domains/{domain}")]
 pub async fn change_domain(
-    posted: Posted,
+    submitted: SubmittedForm,
     state: Data<AppState>,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    posted.demand(Scope::Admin)?;
+    submitted.require_scope(Scope::Admin)?;
     let row = find_domain(&state, &domain).await?;
-    let apps = posted.words("apps");
-    let signature = posted.text("signature").unwrap_or_default();
-    let joiner = posted.text("joiner").unwrap_or_default();
+    let apps = submitted.words("apps");
+    let signature = submitted.text("signature").unwrap_or_default();
+    let joiner = submitted.text("joiner").unwrap_or_default();
     let settings = DomainSettings {
         signature: signature_rule(&signature)
             .ok_or_else(|| ApiError::invalid("signature", "must be one of required, none"))?,
         apps: (!apps.is_empty()).then_some(apps),
         joiner: Joiner::from_text(&joiner)
             .ok_or_else(|| ApiError::invalid("joiner", "must be empty or a plus sign"))?,
-        rendition_templates: posted.words("rendition_templates"),
-        concurrent_pushes: posted.is_ticked("concurrent_pushes"),
+        rendition_templates: submitted.words("rendition_templates"),
+        concurrent_pushes: submitted.is_checked("concurrent_pushes"),
     };
-    let actor = &posted.visitor.principal.actor;
+    let actor = &submitted.visitor.principal.actor;
     let put = admin::put_domain(&state.work_pool, actor, &row.domain, settings, clock::now()).await;
     put.map_err(ApiError::from)?;
     state.registry.refresh_after_change().await;
-    Ok(frame::led_to(&page_of(&row.domain)))
+    Ok(layout::redirect_to(&page_of(&row.domain)))
 }
 
 #[get("/set-up/domains/{domain}/remove")]
@@ -134,28 +133,28 @@ pub async fn show_removal(
     state: Data<AppState>,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    visitor.demand(Scope::Admin)?;
+    visitor.require_scope(Scope::Admin)?;
     let row = find_domain(&state, &domain).await?;
     let what = html! {
-        p { "Nothing is received for it any more, and its keys are forgotten. Its history stays." }
-        (form::confirmation("Its messages are to be refused."))
+        p { "Its callbacks are no longer accepted and its keys are deleted. Its history stays." }
+        (form::confirmation("Reject the callbacks of this domain."))
     };
     let (back, path) = (page_of(&row.domain), format!("{}/remove", page_of(&row.domain)));
-    Ok(question(&visitor, &format!("Remove {}?", row.domain), &what, &back, &path, "Remove domain"))
+    Ok(ask_confirmation(&visitor, &format!("Remove {}?", row.domain), &what, &back, &path, "Remove domain"))
 }
 
 #[post("/set-up/domains/{domain}/remove")]
 pub async fn remove_domain(
-    posted: Posted,
+    submitted: SubmittedForm,
     state: Data<AppState>,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    posted.demand(Scope::Admin)?;
-    posted.demand_confirmation()?;
+    submitted.require_scope(Scope::Admin)?;
+    submitted.require_confirmation()?;
     let row = find_domain(&state, &domain).await?;
-    let actor = &posted.visitor.principal.actor;
+    let actor = &submitted.visitor.principal.actor;
     let removed = admin::remove_domain(&state.work_pool, actor, &row.domain, clock::now()).await;
     removed.map_err(ApiError::from)?;
     state.registry.refresh_after_change().await;
-    Ok(frame::led_to(&format!("{ROOT}/set-up")))
+    Ok(layout::redirect_to(&format!("{ROOT}/set-up")))
 }

@@ -1,14 +1,14 @@
-//! Set-up, for administrators: who may send, and who may look.
+//! Setup, for administrators.
 //!
 //! - [`domain`]: a domain's page and settings.
-//! - [`credentials`]: its keys and secret path, each shown once.
-//! - [`trial`]: a test callback.
-//! - [`tokens`]: who may look.
+//! - [`credentials`]: its keys and secret path, each shown only once.
+//! - [`test_callback`]: a test callback.
+//! - [`tokens`]: access tokens.
 
 mod credentials;
 mod domain;
+mod test_callback;
 mod tokens;
-mod trial;
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::{Data, ServiceConfig};
@@ -17,8 +17,8 @@ use maud::{Markup, html};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::PageError;
-use super::form::{self, Posted};
-use super::frame::{self, Place};
+use super::form::{self, SubmittedForm};
+use super::layout::{self, NavItem};
 use super::visitor::Visitor;
 use super::{ROOT, words};
 use crate::api::problem::ApiError;
@@ -32,7 +32,6 @@ use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::signing_key::SigningKeyRow;
 
-/// The pages' part of the dashboard's routes.
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(show_set_up)
@@ -46,7 +45,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(credentials::remove_key)
         .service(credentials::show_path_replacement)
         .service(credentials::replace_path)
-        .service(trial::send_trial)
+        .service(test_callback::send_test_callback)
         .service(tokens::create_token)
         .service(tokens::show_revocation)
         .service(tokens::revoke_token);
@@ -54,17 +53,17 @@ pub fn routes(config: &mut ServiceConfig) {
 
 #[get("/set-up")]
 pub async fn show_set_up(visitor: Visitor, state: Data<AppState>) -> Result<HttpResponse, PageError> {
-    visitor.demand(Scope::Admin)?;
+    visitor.require_scope(Scope::Admin)?;
     let mut snapshot = store::snapshot::begin(&state.work_pool).await?;
     let domains = store::domain::list_domains(&mut *snapshot).await?;
     let keys = store::signing_key::list_signing_keys(&mut *snapshot).await?;
     let tokens = store::access_token::list_access_tokens(&mut *snapshot).await?;
     snapshot.commit().await?;
     let content = html! {
-        h1 { "Set-up" }
-        h2 { "Domains that may send" }
+        h1 { "Setup" }
+        h2 { "Ingest domains" }
         @if domains.is_empty() {
-            div.card { p { "None yet: nothing is received." } p.hint { "Add the ingest domain as the provider writes it. A key and the URL to set at the provider come next." } }
+            div.card { p { "None yet: no callbacks are accepted." } p.hint { "Add the ingest domain as the provider writes it. Then add a key and set the callback URL at the provider." } }
         } @else { (domain_table(&domains, &keys)) }
         (form::form(&visitor, "filters", &format!("{ROOT}/set-up/domains"), &html! {
             label { "Ingest domain" input type="text" name="domain" required maxlength="255" autocapitalize="off" spellcheck="false" placeholder="push.example.com"; }
@@ -72,13 +71,13 @@ pub async fn show_set_up(visitor: Visitor, state: Data<AppState>) -> Result<Http
         }))
         (tokens::section(&visitor, &tokens))
     };
-    Ok(frame::page(&visitor, Place::SetUp, "Set-up", &content))
+    Ok(layout::page(&visitor, NavItem::SetUp, "Setup", &content))
 }
 
 fn domain_table(domains: &[DomainRow], keys: &[SigningKeyRow]) -> Markup {
     html! {
         table {
-            thead { tr { th { "Domain" } th { "Comes in by" } th { "Applications" } th { "Changed" } } }
+            thead { tr { th { "Domain" } th { "Authentication" } th { "Apps" } th { "Changed" } } }
             tbody { @for row in domains { tr {
                 td.name { a href=(page_of(&row.domain)) { (row.domain) } }
                 td {
@@ -99,9 +98,9 @@ fn domain_table(domains: &[DomainRow], keys: &[SigningKeyRow]) -> Markup {
 }
 
 #[post("/set-up/domains")]
-pub async fn add_domain(posted: Posted, state: Data<AppState>) -> Result<HttpResponse, PageError> {
-    posted.demand(Scope::Admin)?;
-    let domain = posted.text("domain").ok_or_else(|| ApiError::invalid("domain", "is empty"))?;
+pub async fn add_domain(submitted: SubmittedForm, state: Data<AppState>) -> Result<HttpResponse, PageError> {
+    submitted.require_scope(Scope::Admin)?;
+    let domain = submitted.text("domain").ok_or_else(|| ApiError::invalid("domain", "is empty"))?;
     if store::domain::get_domain(&state.work_pool, &domain).await?.is_none() {
         let settings = DomainSettings {
             signature: SignatureRule::Required,
@@ -110,21 +109,19 @@ pub async fn add_domain(posted: Posted, state: Data<AppState>) -> Result<HttpRes
             rendition_templates: Vec::new(),
             concurrent_pushes: false,
         };
-        let actor = &posted.visitor.principal.actor;
+        let actor = &submitted.visitor.principal.actor;
         let put = admin::put_domain(&state.work_pool, actor, &domain, settings, clock::now()).await;
         put.map_err(ApiError::from)?;
         state.registry.refresh_after_change().await;
     }
-    Ok(frame::led_to(&page_of(&domain)))
+    Ok(layout::redirect_to(&page_of(&domain)))
 }
 
-/// Where a domain's page is.
 pub(super) fn page_of(domain: &str) -> String {
     let name = percent_encoding::utf8_percent_encode(domain, percent_encoding::NON_ALPHANUMERIC);
     format!("{ROOT}/set-up/domains/{name}")
 }
 
-/// The domain that a path names.
 async fn find_domain(state: &AppState, domain: &str) -> Result<DomainRow, PageError> {
     let missing = || ApiError::NotFound("domain");
     if domain.contains('\0') {
@@ -133,23 +130,30 @@ async fn find_domain(state: &AppState, domain: &str) -> Result<DomainRow, PageEr
     Ok(store::domain::get_domain(&state.work_pool, domain).await?.ok_or_else(missing)?)
 }
 
-/// A page that shows something secret, this once.
-fn once(visitor: &Visitor, title: &str, what: &str, secret: &SecretString, next: &Markup) -> HttpResponse {
+/// A page that shows a secret. No other page shows it.
+fn show_once(visitor: &Visitor, title: &str, what: &str, secret: &SecretString, next: &Markup) -> HttpResponse {
     let content = html! {
         h1 { (title) }
         div.card {
-            p { (what) ", shown this once:" }
+            p { (what) ", shown only once:" }
             p { code.secret data-copy="" { (secret.expose_secret()) } }
             (next)
         }
     };
-    let mut page = frame::page(visitor, Place::SetUp, title, &content);
+    let mut page = layout::page(visitor, NavItem::SetUp, title, &content);
     page.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     page
 }
 
-/// A page that asks before something is done.
-fn question(visitor: &Visitor, title: &str, what: &Markup, back: &str, path: &str, button: &str) -> HttpResponse {
+/// A page that asks for confirmation.
+fn ask_confirmation(
+    visitor: &Visitor,
+    title: &str,
+    what: &Markup,
+    back: &str,
+    path: &str,
+    button: &str,
+) -> HttpResponse {
     let content = html! {
         h1 { (title) }
         (form::form(visitor, "card", path, &html! {
@@ -158,5 +162,5 @@ fn question(visitor: &Visitor, title: &str, what: &Markup, back: &str, path: &st
         }))
         p { a href=(back) { "Back" } }
     };
-    frame::page(visitor, Place::SetUp, title, &content)
+    layout::page(visitor, NavItem::SetUp, title, &content)
 }

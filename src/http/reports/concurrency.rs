@@ -1,4 +1,4 @@
-//! `/v1/reports/concurrency`: how much was on air, and at most.
+//! `/v1/reports/concurrency`: live sessions over time, and their peak.
 
 use actix_web::get;
 use actix_web::web::{Data, Json};
@@ -8,30 +8,30 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::parameters::{Asked, ParametersView, PeriodBound, TimeZoneWord, read_step};
 use super::timing::{Kind, Timing};
-use crate::api::error_responses::Refusals;
+use crate::api::error_responses::CommonErrors;
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
-use crate::http::extract::{Access, Billing};
+use crate::http::extract::{Access, RequireBilling};
 use crate::model::session::Renditions;
 use crate::report::concurrency::Point;
 use crate::report::concurrency_report;
 
-/// The most points of one report: more than a month has minutes.
-const MOST_POINTS: i64 = 50_000;
+/// More than the minutes of a month.
+const MAX_POINTS: i64 = 50_000;
 
-/// How much was on air at an instant.
+/// Live sessions and streams at an instant.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ConcurrencyPoint)]
 pub struct PointView {
     /// The instant.
     #[schema(value_type = String, format = DateTime)]
     at: DateTime<Utc>,
-    /// Sessions.
+    /// Live sessions.
     #[schema(minimum = 0)]
     live_sessions: u32,
-    /// Streams with at least one of them.
+    /// Streams with at least one live session.
     #[schema(minimum = 0)]
     live_streams: u32,
 }
@@ -46,37 +46,37 @@ impl From<Point> for PointView {
     }
 }
 
-/// How much was on air.
+/// Live sessions over time.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Concurrency)]
 pub struct ConcurrencyView {
-    /// At `from`, and at each step from there, before `to` and not after `as_of`.
+    /// One point at `from` and after each step, before `to` and not later than `as_of`.
     pub data: Vec<PointView>,
-    /// The first instant at which the most sessions were on air, whether or not a step falls on it; null if none ever was.
+    /// The first instant with the most live sessions, also between two steps; null without sessions.
     #[schema(required)]
     pub peak: Option<PointView>,
-    /// What was asked for, with all that was left out.
+    /// The parameters, including defaults.
     pub parameters: ParametersView,
-    /// The moment: the same request with this `as_of` is answered the same for ever.
+    /// The instant up to which the log counts. The same request with this `as_of` always returns the same report.
     #[schema(value_type = String, format = DateTime)]
     pub as_of: DateTime<Utc>,
 }
 
-/// What is counted, and how often.
+/// Selection and step of a concurrency report.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only documents what `ConcurrencyQuery` reads")]
 pub struct ConcurrencyParameters {
-    /// Begin of the period: a date in the time zone, or a whole second with an offset.
+    /// Start of the period (inclusive): a date in the time zone, or a whole second with an offset.
     #[param(value_type = PeriodBound)]
     from: String,
-    /// End of the period, exclusive.
+    /// End of the period (exclusive).
     #[param(value_type = PeriodBound)]
     to: String,
-    /// Whose dates `from` and `to` are.
+    /// The time zone of dates in `from` and `to`.
     #[param(value_type = Option<TimeZoneWord>, default = "UTC")]
     time_zone: Option<String>,
-    /// From one instant to the next: whole minutes, at most a day. A report has 50,000 instants at most.
+    /// Time between two points: whole minutes, at most one day. A report has at most 50,000 points.
     #[param(
         min_length = 2,
         max_length = 5,
@@ -84,26 +84,23 @@ pub struct ConcurrencyParameters {
         example = "5m"
     )]
     step: String,
-    /// The only ingest domain that counts.
+    /// Only this ingest domain counts.
     domain: Option<String>,
-    /// The only application that counts.
+    /// Only this app counts.
     app: Option<String>,
-    /// The only stream name that counts.
+    /// Only this stream name counts.
     stream: Option<String>,
     /// Whether transcoded renditions count.
     #[param(value_type = Option<Renditions>, default = "exclude")]
     renditions: Option<String>,
-    /// The moment: what was recorded later does not count. Now when left out; not in the future.
+    /// The instant up to which the log counts. Default: now. Must not be in the future.
     #[param(value_type = Option<String>, format = DateTime)]
     as_of: Option<String>,
 }
 
-/// What is asked for.
 #[derive(Debug)]
 pub struct ConcurrencyQuery {
-    /// Which pushes.
     pub asked: Asked,
-    /// From one instant to the next.
     pub step_seconds: i64,
 }
 
@@ -112,8 +109,8 @@ impl FromQuery for ConcurrencyQuery {
         let asked = Asked::read(query);
         let step_seconds = read_step(query).unwrap_or(i64::MAX);
         let seconds = (asked.scope.to - asked.scope.from).num_seconds();
-        if seconds / step_seconds > MOST_POINTS {
-            query.refuse("step", format!("makes more than {MOST_POINTS} instants of this period"));
+        if seconds / step_seconds > MAX_POINTS {
+            query.reject("step", format!("makes more than {MAX_POINTS} points of this period"));
         }
         Self { asked, step_seconds }
     }
@@ -121,18 +118,18 @@ impl FromQuery for ConcurrencyQuery {
 
 /// Report concurrency
 ///
-/// How many sessions and streams were on air at instants that follow each other by a step, and the most there ever were.
+/// The number of live sessions and streams at every step of the period, and the peak.
 #[utoipa::path(
     tag = "billing",
     params(ConcurrencyParameters),
     responses(
         (status = 200, description = "The report", body = ConcurrencyView),
-        Refusals,
+        CommonErrors,
     ),
 )]
 #[get("/v1/reports/concurrency")]
 pub async fn report_concurrency(
-    Access { principal, .. }: Access<Billing>,
+    Access { principal, .. }: Access<RequireBilling>,
     state: Data<AppState>,
     Query(ConcurrencyQuery { mut asked, step_seconds }): Query<ConcurrencyQuery>,
 ) -> Result<Json<ConcurrencyView>, ApiError> {

@@ -1,4 +1,4 @@
-//! `/v1/reports/push-duration/sessions`: the sessions that make up a report, one by one.
+//! `/v1/reports/push-duration/sessions`: the sessions of a report.
 
 use actix_web::get;
 use actix_web::web::{Data, Json};
@@ -10,50 +10,50 @@ use uuid::Uuid;
 use super::parameters::ParametersView;
 use super::push_duration::{PushDurationParameters, PushDurationQuery};
 use super::timing::{Kind, Timing};
-use crate::api::error_responses::Refusals;
+use crate::api::error_responses::CommonErrors;
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::api::views::RenditionView;
 use crate::app::state::AppState;
 use crate::http::extract::Query;
-use crate::http::extract::{Access, Billing};
+use crate::http::extract::{Access, RequireBilling};
 use crate::model::report::Certainty;
 use crate::model::session::EndSource;
 use crate::query::Rows;
 use crate::report::counted::{self, Counted};
 
-/// A session that counts.
+/// A session that a report counts.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CountedSession)]
 pub struct CountedView {
     /// The session.
     session_id: Uuid,
-    /// The stream that was pushed.
+    /// The pushed stream.
     stream_id: Uuid,
     /// Ingest domain.
     domain: String,
-    /// Application.
+    /// App.
     app: String,
     /// Stream name.
     stream: String,
-    /// When it began.
+    /// Start of the session.
     #[schema(value_type = String, format = DateTime)]
     started_at: DateTime<Utc>,
-    /// When it ended, as was known at `as_of`; null if it was live.
+    /// End of the session as of `as_of`; null if it was live.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     ended_at: Option<DateTime<Utc>>,
-    /// Who said so; null if it was live.
+    /// Source of the end; null if it was live.
     #[schema(required)]
     ended_at_source: Option<EndSource>,
-    /// How sure its seconds are.
+    /// Certainty of the seconds.
     counted_as: Certainty,
-    /// The whole seconds of it that lie in the period.
+    /// Seconds of the session within the period.
     #[schema(minimum = 0)]
     counted_seconds: i64,
-    /// Why its end is what it is.
+    /// Explanation of the end.
     explanation: &'static str,
-    /// The stream that this is a transcoded rendition of; null for a source.
+    /// The source stream, if this is a transcoded rendition; null for a source.
     #[schema(required)]
     rendition_of: Option<RenditionView>,
 }
@@ -81,41 +81,39 @@ impl From<Counted> for CountedView {
 fn explain(source: Option<EndSource>) -> &'static str {
     match source {
         Some(EndSource::Notification) => {
-            "The provider notified the end: it is when that was first received, or when its signature expired, whichever is earlier."
+            "The provider reported the end: the time of its first receipt, or the expiry of its signature if earlier."
         }
-        Some(EndSource::Operator) => "An operator set the end: the session's events say who did, and why.",
-        Some(EndSource::Superseded) => "No end was notified: it is taken to be when the next push of the stream began.",
-        Some(EndSource::TimedOut) => {
-            "No end was notified for so long that it is taken to be that long after the start."
+        Some(EndSource::Operator) => "An operator set the end: the session's events show who and why.",
+        Some(EndSource::Superseded) => {
+            "No end was reported: the session ends at the start of the next push of the stream."
         }
-        None => "No end was known at as_of: it counts until then, or until the period ends.",
+        Some(EndSource::TimedOut) => "No end was reported in time: the session timed out.",
+        None => "No end was known at as_of: the session counts until as_of or the end of the period.",
     }
 }
 
-/// A page of the sessions that count.
+/// A page of counted sessions.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CountedSessionPage)]
 pub struct CountedPageView {
-    /// The sessions, by start.
+    /// The sessions, ordered by start.
     data: Vec<CountedView>,
-    /// Where the next page begins; null on the last one.
+    /// Cursor of the next page; null on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
-    /// What was asked for, with all that was left out.
+    /// The parameters, including defaults.
     parameters: ParametersView,
-    /// The moment that they are as of.
+    /// The instant up to which the log counts.
     #[schema(value_type = String, format = DateTime)]
     as_of: DateTime<Utc>,
 }
 
-/// Where the next page begins.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CountedPlace {
     as_of: DateTime<Utc>,
     after: (DateTime<Utc>, Uuid),
 }
 
-/// Which sessions.
 #[derive(Debug)]
 pub struct CountedQuery {
     page: PageRequest<CountedPlace>,
@@ -130,20 +128,20 @@ impl FromQuery for CountedQuery {
 
 /// List the sessions of a report
 ///
-/// The sessions that a report of push duration with the same parameters counts, each with its seconds and why its end is
-/// what it is. To open a row, ask for its names as `domain`, `app` and `stream`, for its window as `from` and `to`, and
-/// with its `as_of`: the seconds add up to the row's `push_seconds`. `window` and `group_by` change nothing here.
+/// The sessions that a push duration report with the same parameters counts, with their seconds and an explanation of their
+/// ends. For the sessions of one row, pass its names as `domain`, `app` and `stream`, its window as `from` and `to`, and its
+/// `as_of`: the seconds add up to the `push_seconds` of the row. `window` and `group_by` have no effect.
 #[utoipa::path(
     tag = "billing",
     params(PushDurationParameters, PageParameters),
     responses(
         (status = 200, description = "A page of sessions", body = CountedPageView),
-        Refusals,
+        CommonErrors,
     ),
 )]
 #[get("/v1/reports/push-duration/sessions")]
 pub async fn list_counted_sessions(
-    Access { principal, .. }: Access<Billing>,
+    Access { principal, .. }: Access<RequireBilling>,
     state: Data<AppState>,
     Query(CountedQuery { page, report }): Query<CountedQuery>,
 ) -> Result<Json<CountedPageView>, ApiError> {

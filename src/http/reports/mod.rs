@@ -1,4 +1,4 @@
-//! `/v1/reports` and `/v1/sealed-reports`: what billing asks. Scope `billing`.
+//! `/v1/reports` and `/v1/sealed-reports`. Scope `billing`.
 
 pub mod concurrency;
 pub mod counted;
@@ -17,7 +17,6 @@ use crate::app::state::AppState;
 use crate::report::moment::Moment;
 use crate::report::{ReportError, moment};
 
-/// Closes the moment that a report is of.
 pub(crate) async fn close(state: &AppState, as_of: Option<DateTime<Utc>>) -> Result<Moment, ApiError> {
     Ok(moment::close(&state.work_pool, &state.report_pool, as_of, state.clock_tolerance).await?)
 }
@@ -25,7 +24,7 @@ pub(crate) async fn close(state: &AppState, as_of: Option<DateTime<Utc>>) -> Res
 impl From<ReportError> for ApiError {
     fn from(error: ReportError) -> Self {
         match error {
-            ReportError::Future => Self::invalid("as_of", "must not lie in the future"),
+            ReportError::Future => Self::invalid("as_of", "must not be in the future"),
             ReportError::WrongClock(clock) => Self::WrongClock(clock),
             ReportError::NotFolded => Self::Unavailable(error.into()),
             ReportError::Withdrawn => Self::Conflict(error.to_string()),

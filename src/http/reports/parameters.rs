@@ -1,4 +1,4 @@
-//! The parameters that reports have in common: read, documented, and echoed.
+//! The parameters that all reports share.
 
 use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -16,55 +16,51 @@ use crate::model::session::Renditions;
 use crate::report::parameters::{GroupBy, Layout, Scope};
 use crate::report::window::{Division, begin_of_date};
 
-/// The seconds that periods may lie between: nothing was pushed before, nothing needs to be asked of what is later. A day
-/// more on either side leaves room for every offset.
+/// Limits of periods: the years 1970 to 2099, plus one day on either side for every offset.
 const EARLIEST: i64 = -86_400;
 const LATEST: i64 = 4_102_444_800 + 86_400;
 
-/// Which pushes, and of when they were told.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// Which pushes.
     pub scope: Scope,
-    /// Whose dates, and windows, they are.
     pub time_zone: Tz,
-    /// The moment; now when `None`.
+    /// `None`: now.
     pub as_of: Option<DateTime<Utc>>,
 }
 
 impl Asked {
-    /// Reads what every report is asked for. With an empty period when that cannot be read, which is refused then.
+    /// Invalid bounds become an empty period; the reader rejects the request later.
     pub(crate) fn read(query: &mut QueryReader) -> Self {
         let expected = "the name of a time zone in the IANA database, such as Europe/Berlin";
-        let time_zone = query.value("time_zone", expected, |text| text.parse().ok()).unwrap_or(Tz::UTC);
+        let time_zone = query.parse("time_zone", expected, |text| text.parse().ok()).unwrap_or(Tz::UTC);
         let (from, to) = (read_bound(query, "from", time_zone), read_bound(query, "to", time_zone));
         if let (Some(from), Some(to)) = (from, to)
             && from >= to
         {
-            query.refuse("to", "must lie after from");
+            query.reject("to", "must be later than from");
         }
         let scope = Scope {
             from: from.unwrap_or_default(),
             to: to.unwrap_or_default(),
             visible_domains: None,
-            domain: query.text("domain"),
-            app: query.text("app"),
-            stream: query.text("stream"),
+            domain: query.string("domain"),
+            app: query.string("app"),
+            stream: query.string("stream"),
             renditions: query.get("renditions").unwrap_or(Renditions::Exclude),
         };
         Self { scope, time_zone, as_of: query.get::<DateTime<Utc>>("as_of") }
     }
 }
 
-/// A whole second, or the begin of a date in the time zone.
+/// A whole second, or the start of a date in the time zone.
 fn read_bound(query: &mut QueryReader, name: &str, zone: Tz) -> Option<DateTime<Utc>> {
     if !query.has(name) {
-        query.refuse(name, "is missing");
+        query.reject(name, "is missing");
         return None;
     }
     let expected = "a date such as 2026-01-31, or a whole second with an offset such as 2026-01-31T08:00:00Z, of the \
                     years 1970 to 2099; write a plus sign as %2B";
-    query.value(name, expected, |text| {
+    query.parse(name, expected, |text| {
         let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == "2026-01-31".len());
         let time = match date {
             Some(date) => begin_of_date(zone, date).and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
@@ -74,16 +70,15 @@ fn read_bound(query: &mut QueryReader, name: &str, zone: Tz) -> Option<DateTime<
     })
 }
 
-/// Reads how a report of push duration is laid out.
 pub(crate) fn read_layout(query: &mut QueryReader, time_zone: Tz) -> Layout {
     Layout {
         time_zone,
-        window: query.word("window", &WINDOWS).unwrap_or(Division::Whole),
-        group_by: query.word("group_by", &GROUPS).unwrap_or(DOMAINS),
+        window: query.one_of("window", &WINDOWS).unwrap_or(Division::Whole),
+        group_by: query.one_of("group_by", &GROUPS).unwrap_or(DOMAINS),
     }
 }
 
-/// Reads the seconds of a step.
+/// The step in seconds.
 pub(crate) fn read_step(query: &mut QueryReader) -> Option<i64> {
     let expected = "a duration from 1m to 1d, in whole minutes, such as 5m";
     let read = |text: &str| {
@@ -92,10 +87,10 @@ pub(crate) fn read_step(query: &mut QueryReader) -> Option<i64> {
         (step == TimeDelta::minutes(minutes) && (1..=24 * 60).contains(&minutes)).then_some(minutes * 60)
     };
     if !query.has("step") {
-        query.refuse("step", "is missing");
+        query.reject("step", "is missing");
         return None;
     }
-    query.value("step", expected, read)
+    query.parse("step", expected, read)
 }
 
 const WINDOWS: [(&str, Division); 4] =
@@ -126,53 +121,52 @@ const GROUPS: [(&str, GroupBy); 15] = {
     ]
 };
 
-/// The word for a value, in the order in which words are read.
+/// The first word of a value.
 fn word_for<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
     words.iter().find(|(_, known)| known == value).map_or("", |(word, _)| word)
 }
 
-/// What a report was asked for, with all that was left out.
+/// The parameters of a report, including defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = ReportParameters)]
 pub struct ParametersView {
-    /// Begin of the period.
+    /// Start of the period (inclusive).
     #[schema(value_type = String, format = DateTime)]
     from: DateTime<Utc>,
-    /// End of the period, exclusive.
+    /// End of the period (exclusive).
     #[schema(value_type = String, format = DateTime)]
     to: DateTime<Utc>,
-    /// Whose hours, days and months windows are.
+    /// The time zone of the windows.
     #[schema(value_type = TimeZoneWord)]
     time_zone: &'static str,
-    /// How the period is divided.
+    /// The windows that divide the period.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<WindowWord>)]
     window: Option<&'static str>,
-    /// What is told apart.
+    /// How the rows are grouped.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<ReportGroupBy>)]
     group_by: Option<&'static str>,
-    /// The step of a report of concurrency, in seconds.
+    /// Step of a concurrency report, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     step_seconds: Option<i64>,
-    /// The only ingest domain that counts.
+    /// Only this ingest domain counts.
     #[schema(required)]
     domain: Option<String>,
-    /// The only application that counts.
+    /// Only this app counts.
     #[schema(required)]
     app: Option<String>,
-    /// The only stream name that counts.
+    /// Only this stream name counts.
     #[schema(required)]
     stream: Option<String>,
     /// Whether transcoded renditions count.
     renditions: Renditions,
-    /// The moment: what was recorded later does not count.
+    /// The instant up to which the log counts.
     #[schema(value_type = String, format = DateTime)]
     as_of: DateTime<Utc>,
 }
 
 impl ParametersView {
-    /// Of a report of push duration.
     #[must_use]
     pub fn of_push_duration(scope: &Scope, layout: Layout, as_of: DateTime<Utc>) -> Self {
         Self {
@@ -182,13 +176,11 @@ impl ParametersView {
         }
     }
 
-    /// Of a report of concurrency.
     #[must_use]
     pub fn of_concurrency(scope: &Scope, time_zone: Tz, step_seconds: i64, as_of: DateTime<Utc>) -> Self {
         Self { step_seconds: Some(step_seconds), ..Self::of_scope(scope, time_zone, as_of) }
     }
 
-    /// Of what every report has.
     fn of_scope(scope: &Scope, time_zone: Tz, as_of: DateTime<Utc>) -> Self {
         Self {
             from: scope.from,
@@ -205,7 +197,7 @@ impl ParametersView {
         }
     }
 
-    /// The same as the query of a request, which is answered the same for ever.
+    /// The query of a request that always returns the same report.
     pub(crate) fn to_query(&self) -> String {
         let members = serde_json::to_value(self).unwrap_or_default();
         let members = members.as_object().into_iter().flatten();
@@ -215,21 +207,21 @@ impl ParametersView {
     }
 }
 
-/// How the period of a report is divided.
+/// The windows that divide the period of a report.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum WindowWord {
-    /// Not at all.
+    /// One window.
     None,
-    /// By local hours.
+    /// Local hours.
     Hour,
-    /// By local days.
+    /// Local days.
     Day,
-    /// By local months.
+    /// Local months.
     Month,
 }
 
-/// What a report tells apart.
+/// How the rows of a report are grouped.
 pub struct ReportGroupBy;
 
 impl ToSchema for ReportGroupBy {}
@@ -254,7 +246,7 @@ impl PartialSchema for TimeZoneWord {
     }
 }
 
-/// What generated clients call the zone: `Etc/GMT+1` and `Etc/GMT-1` would be the same to them without their signs.
+/// The name of the zone in generated clients, which drop signs: `Etc/GMT+1` and `Etc/GMT-1` would collide.
 fn variable_for(zone: &str) -> String {
     let signed = zone.replace("GMT+", "GMT_plus_").replace("GMT-", "GMT_minus_");
     signed.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_")
@@ -271,7 +263,7 @@ impl PartialSchema for PeriodBound {
     }
 }
 
-/// A moment, as an RFC 3339 time with an offset.
+/// An RFC 3339 time with an offset.
 pub struct Moment;
 
 impl ToSchema for Moment {}
@@ -282,7 +274,7 @@ impl PartialSchema for Moment {
     }
 }
 
-/// Dates of the years 1970 to 2099, of which every fourth is a leap year.
+/// Dates of the years 1970 to 2099. Every fourth year is a leap year.
 const DATE: &str = "((19[7-9][0-9]|20[0-9]{2})-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)\
                     |(0[13578]|1[02])-31)|(19(7[26]|8[048]|9[26])|20([02468][048]|[13579][26]))-02-29)";
 const TIME: &str = "T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]";

@@ -1,4 +1,4 @@
-//! `/v1/reports/push-duration`: how long pushes lasted.
+//! `/v1/reports/push-duration`: the push duration report.
 
 use actix_web::http::header::{self, ACCEPT, CONTENT_DISPOSITION, CONTENT_LOCATION};
 use actix_web::web::{Bytes, Data};
@@ -11,13 +11,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::parameters::{Asked, ParametersView, PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord, read_layout};
 use super::timing::{Kind, Timing};
-use crate::api::error_responses::Refusals;
+use crate::api::error_responses::CommonErrors;
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
-use crate::http::extract::{Access, Billing};
+use crate::http::extract::{Access, RequireBilling};
 use crate::model::session::Renditions;
 use crate::query::Rows;
 use crate::report::moment::Moment;
@@ -26,37 +26,36 @@ use crate::report::push_duration::{NamedRow, PushDuration, RowPlace};
 use crate::report::sweep::WindowTotals;
 use crate::report::{ReportError, csv, low_priority_runtime};
 
-/// A report as CSV.
 pub(crate) const CSV_EXAMPLE: &str = "domain,app,stream,window_start,window_end,sessions,sessions_started,push_seconds,\
     confirmed_seconds,estimated_seconds,open_seconds,on_air_seconds,peak_live_sessions\r\n\
     push.example.com,,,2026-09-30T22:00:00Z,2026-10-31T23:00:00Z,31,30,302400,295200,7200,0,301860,2\r\n";
 
-/// What is counted.
+/// The counts of a row or a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PushDurationCounts)]
 pub struct CountsView {
-    /// Sessions that were on air in the window, or began in it.
+    /// Sessions that were live or started in the window.
     #[schema(minimum = 0)]
     sessions: i64,
-    /// Sessions that began in the window.
+    /// Sessions that started in the window.
     #[schema(minimum = 0)]
     sessions_started: i64,
-    /// The sum of the next three.
+    /// Sum of `confirmed_seconds`, `estimated_seconds` and `open_seconds`.
     #[schema(minimum = 0)]
     push_seconds: i64,
-    /// Seconds of sessions whose end the provider or an operator gave.
+    /// Seconds of sessions whose end was reported by a callback or set by an operator.
     #[schema(minimum = 0)]
     confirmed_seconds: i64,
-    /// Seconds of sessions whose end is inferred.
+    /// Seconds of sessions whose end was inferred.
     #[schema(minimum = 0)]
     estimated_seconds: i64,
     /// Seconds of sessions that were live at `as_of`.
     #[schema(minimum = 0)]
     open_seconds: i64,
-    /// Seconds in which a stream was on air, summed over streams: overlapping pushes of one stream count once.
+    /// Seconds during which a stream was live, summed over streams. Overlapping pushes of one stream count once.
     #[schema(minimum = 0)]
     on_air_seconds: i64,
-    /// The most sessions that were on air at one instant.
+    /// Maximum number of sessions that were live at the same time.
     #[schema(minimum = 0)]
     peak_live_sessions: i64,
 }
@@ -76,23 +75,23 @@ impl From<WindowTotals> for CountsView {
     }
 }
 
-/// What is counted of a group in a window.
+/// The counts of a group in a window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = PushDurationRow)]
 pub struct RowView {
-    /// Ingest domain, where these are told apart.
+    /// Ingest domain, if rows are grouped by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     domain: Option<String>,
-    /// Application, where these are told apart.
+    /// App, if rows are grouped by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     app: Option<String>,
-    /// Stream name, where these are told apart.
+    /// Stream name, if rows are grouped by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<String>,
-    /// Begin of the window, clipped to the period.
+    /// Start of the window (inclusive), clipped to the period.
     #[schema(value_type = String, format = DateTime)]
     window_start: DateTime<Utc>,
-    /// End of the window, exclusive, clipped to the period.
+    /// End of the window (exclusive), clipped to the period.
     #[schema(value_type = String, format = DateTime)]
     window_end: DateTime<Utc>,
     #[serde(flatten)]
@@ -116,63 +115,60 @@ impl From<NamedRow> for RowView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PushDurationPage)]
 pub struct PushDurationPageView {
-    /// The rows, by window and then by name.
+    /// The rows, ordered by window and name.
     data: Vec<RowView>,
-    /// Where the next page begins; null on the last one.
+    /// Cursor of the next page; null on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
-    /// What is counted of the whole report, not of this page.
+    /// Totals of the whole report, not of this page.
     totals: CountsView,
-    /// What was asked for, with all that was left out.
+    /// The parameters, including defaults.
     parameters: ParametersView,
-    /// The moment: the same request with this `as_of` is answered the same for ever.
+    /// The instant up to which the log counts. The same request with this `as_of` always returns the same report.
     #[schema(value_type = String, format = DateTime)]
     as_of: DateTime<Utc>,
 }
 
-/// Where the next page begins, and what every page has in common.
+/// The start of the next page, and what all pages share.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PagePlace {
     as_of: DateTime<Utc>,
-    sight: String,
+    visibility: String,
     totals: CountsView,
     after: RowPlace,
 }
 
-/// In which form an answer is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Page by page.
     Json,
-    /// The whole.
     Csv,
 }
 
-/// In which form an answer is wanted.
+/// The format of the response.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum FormatWord {
-    /// Page by page.
+    /// In pages.
     Json,
-    /// The whole, streamed.
+    /// The whole report, streamed.
     Csv,
 }
 
-/// The form of an answer.
+/// The format of the response.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only documents what `read_format` reads")]
 pub struct FormatParameters {
-    /// The form of the answer; by `Accept` when left out. CSV is the whole, and has no pages.
+    /// Format of the response. Default: by `Accept`. CSV returns the whole report, without pages.
     #[param(value_type = Option<FormatWord>)]
     format: Option<String>,
 }
 
 pub(crate) fn read_format(query: &mut QueryReader) -> Option<Format> {
-    query.word("format", &[("json", Format::Json), ("csv", Format::Csv)])
+    query.one_of("format", &[("json", Format::Json), ("csv", Format::Csv)])
 }
 
-/// What a caller that names no format accepts best.
+/// The format that the caller prefers by `Accept`.
 pub(crate) fn preferred_format(request: &HttpRequest) -> Format {
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let quality = |part: &str| -> f32 {
@@ -185,51 +181,47 @@ pub(crate) fn preferred_format(request: &HttpRequest) -> Format {
     if of("text/csv") > of("application/json") { Format::Csv } else { Format::Json }
 }
 
-/// What is counted, and how it is laid out.
+/// Selection and layout of a push duration report.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only documents what `PushDurationQuery` reads")]
 pub struct PushDurationParameters {
-    /// Begin of the period: a date in the time zone, or a whole second with an offset.
+    /// Start of the period (inclusive): a date in the time zone, or a whole second with an offset.
     #[param(value_type = PeriodBound)]
     from: String,
-    /// End of the period, exclusive.
+    /// End of the period (exclusive).
     #[param(value_type = PeriodBound)]
     to: String,
-    /// Whose hours, days and months windows are, and whose dates `from` and `to`.
+    /// The time zone of the windows and of dates in `from` and `to`.
     #[param(value_type = Option<TimeZoneWord>, default = "UTC")]
     time_zone: Option<String>,
-    /// How the period is divided.
+    /// The windows that divide the period.
     #[param(value_type = Option<WindowWord>, default = "none")]
     window: Option<String>,
-    /// What is told apart.
+    /// How the rows are grouped.
     #[param(value_type = Option<ReportGroupBy>, default = "domain")]
     group_by: Option<String>,
-    /// The only ingest domain that counts.
+    /// Only this ingest domain counts.
     domain: Option<String>,
-    /// The only application that counts.
+    /// Only this app counts.
     app: Option<String>,
-    /// The only stream name that counts.
+    /// Only this stream name counts.
     stream: Option<String>,
     /// Whether transcoded renditions count.
     #[param(value_type = Option<Renditions>, default = "exclude")]
     renditions: Option<String>,
-    /// The moment: what was recorded later does not count. Now when left out; not in the future.
+    /// The instant up to which the log counts. Default: now. Must not be in the future.
     #[param(value_type = Option<String>, format = DateTime)]
     as_of: Option<String>,
 }
 
-/// What is asked for.
 #[derive(Debug)]
 pub struct PushDurationQuery {
-    /// Which pushes.
     pub asked: Asked,
-    /// How they are laid out.
     pub layout: Layout,
 }
 
 impl PushDurationQuery {
-    /// Reads it.
     pub fn read(query: &mut QueryReader) -> Self {
         let asked = Asked::read(query);
         let layout = read_layout(query, asked.time_zone);
@@ -237,7 +229,6 @@ impl PushDurationQuery {
     }
 }
 
-/// What is asked for, and in which form.
 #[derive(Debug)]
 pub struct ReportQuery {
     format: Option<Format>,
@@ -251,7 +242,7 @@ impl FromQuery for ReportQuery {
         let format = read_format(query);
         let pages = query.has("limit") || query.has("cursor");
         if pages && format == Some(Format::Csv) {
-            query.refuse("format", "csv has no pages: leave out limit and cursor");
+            query.reject("format", "csv has no pages: omit limit and cursor");
         }
         Self { format, pages, page: PageRequest::from_query(query), report: PushDurationQuery::read(query) }
     }
@@ -259,12 +250,12 @@ impl FromQuery for ReportQuery {
 
 /// Report push duration
 ///
-/// How long pushes lasted in a period, by window and group, in whole seconds: each session counts from its start, or the
-/// begin of the window, to its end, the window's end, or `as_of`, whichever is first. As JSON page by page, or the whole as
-/// CSV (`format=csv`, or `Accept: text/csv`), with the same columns always: names that a spreadsheet could take for a formula
-/// have an apostrophe put before them. `Content-Location` (of CSV, and of a first page) is the
-/// request that is answered the same for ever. Rows without a
-/// second are left out.
+/// The push duration of a period in seconds, by window and group. In each window, a session counts from its start or the
+/// start of the window until its end, the end of the window, or `as_of`, whichever is first. Rows with zero seconds are omitted.
+///
+/// JSON comes in pages; CSV (`format=csv` or `Accept: text/csv`) is the whole report and always has the same columns. In CSV,
+/// names that a spreadsheet could read as a formula get an apostrophe in front. The `Content-Location` of CSV and of a first
+/// page is a request that always returns the same report.
 #[utoipa::path(
     tag = "billing",
     params(
@@ -277,14 +268,14 @@ impl FromQuery for ReportQuery {
             status = 200,
             description = "The report",
             content((PushDurationPageView = "application/json"), (String = "text/csv", example = json!(CSV_EXAMPLE))),
-            headers(("Content-Location" = String, description = "The same request, with its `as_of`")),
+            headers(("Content-Location" = String, description = "The same request with its `as_of`")),
         ),
-        Refusals,
+        CommonErrors,
     ),
 )]
 #[get("/v1/reports/push-duration")]
 pub async fn report_push_duration(
-    Access { principal, .. }: Access<Billing>,
+    Access { principal, .. }: Access<RequireBilling>,
     state: Data<AppState>,
     request: HttpRequest,
     Query(query): Query<ReportQuery>,
@@ -314,8 +305,8 @@ pub async fn report_push_duration(
     }
 }
 
-/// By what a caller sees: a page's totals are for those alone who see as much.
-fn sight_of(scope: &Scope) -> String {
+/// The totals in a cursor are only valid for callers who see the same domains.
+fn visibility_hash(scope: &Scope) -> String {
     hex::encode(Sha256::digest(serde_json::to_vec(&scope.visible_domains).unwrap_or_default()))
 }
 
@@ -327,8 +318,8 @@ async fn page(
     parameters: ParametersView,
     moment: &Moment,
 ) -> Result<PushDurationPageView, ApiError> {
-    let (as_of, sight) = (moment.at, sight_of(scope));
-    if page.after.as_ref().is_some_and(|place| place.sight != sight) {
+    let (as_of, visibility) = (moment.at, visibility_hash(scope));
+    if page.after.as_ref().is_some_and(|place| place.visibility != visibility) {
         return Err(ApiError::invalid("cursor", "is not a cursor of this list with these filters"));
     }
     let after = page.after.as_ref().map(|place| place.after.clone());
@@ -343,12 +334,16 @@ async fn page(
         Some(place) => place.totals.clone(),
         None => report.finish().await?.into(),
     };
-    let place = |row: &NamedRow| PagePlace { as_of, sight: sight.clone(), totals: totals.clone(), after: row.place() };
+    let place = |row: &NamedRow| PagePlace {
+        as_of,
+        visibility: visibility.clone(),
+        totals: totals.clone(),
+        after: row.place(),
+    };
     let (data, next_cursor) = page.page(Rows::of(rows, page.limit), place, RowView::from);
     Ok(PushDurationPageView { data, next_cursor, totals, parameters, as_of })
 }
 
-/// The head of an answer that is to be saved.
 fn csv_answer(scope: &Scope) -> actix_web::HttpResponseBuilder {
     let mut answer = HttpResponse::Ok();
     let day = |time: DateTime<Utc>| time.format("%Y-%m-%d");
@@ -358,7 +353,7 @@ fn csv_answer(scope: &Scope) -> actix_web::HttpResponseBuilder {
     answer
 }
 
-/// The lines of a report as they are known.
+/// The lines of a report as they are computed.
 fn lines(report: PushDuration, timing: Timing) -> impl Stream<Item = Result<Bytes, ReportError>> {
     stream::unfold((Some(csv::header()), Some((report, timing))), |(begun, report)| async move {
         let (mut report, timing) = report?;
@@ -368,7 +363,7 @@ fn lines(report: PushDuration, timing: Timing) -> impl Stream<Item = Result<Byte
                 Ok(Some(row)) => text.extend(csv::line(&row)),
                 Ok(None) if text.is_empty() => return None,
                 Ok(None) => return Some((Ok(text.into()), (None, None))),
-                // The answer ends early, which its reader sees by how it ends.
+                // The response is cut off, so that the client sees the error.
                 Err(error) => return Some((Err(error), (None, None))),
             }
             if text.len() >= CHUNK {
@@ -378,5 +373,5 @@ fn lines(report: PushDuration, timing: Timing) -> impl Stream<Item = Result<Byte
     })
 }
 
-/// About how many bytes are sent at once.
+/// Approximate size of a chunk in bytes.
 const CHUNK: usize = 32 * 1024;

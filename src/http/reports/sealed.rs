@@ -1,6 +1,6 @@
-//! `/v1/sealed-reports`: reports that are kept byte for byte.
+//! `/v1/sealed-reports`: reports that are stored byte for byte.
 //!
-//! A report is made in a task of its own, so that it does not matter whether its caller stays.
+//! A report is sealed in its own task, so that it completes also if the caller disconnects.
 
 use std::time::Duration;
 
@@ -22,13 +22,13 @@ use super::push_duration::{
 };
 use super::timing::{Kind, Timing};
 use crate::access::Principal;
-use crate::api::error_responses::{Clash, NotThere, Refusals, TooLong};
+use crate::api::error_responses::{CommonErrors, ConflictResponse, NotFoundResponse, PayloadErrors};
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
-use crate::http::extract::{Access, Admin, Billing, Body};
+use crate::http::extract::{Access, Body, RequireAdmin, RequireBilling};
 use crate::model::report::SealedReportStatus;
 use crate::model::session::Renditions;
 use crate::platform::clock;
@@ -38,79 +38,78 @@ use crate::report::sealed::{self, Difference, Label};
 use crate::store;
 use crate::store::sealed_report::SealedReportRow;
 
-/// How long sealing is waited for, from the arrival of the request. Shorter than an answer may take to begin.
+/// How long a request waits for sealing. Shorter than the response timeout.
 const SEALING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many seconds to wait before looking whether a report is sealed.
-const LOOK_AGAIN_SECONDS: &str = "5";
+const RETRY_AFTER_SECONDS: &str = "5";
 
-/// What a report is asked for: the parameters of `/v1/reports/push-duration`.
+/// The parameters of the report, as of `/v1/reports/push-duration`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SealReport)]
 #[expect(dead_code, reason = "only documents what `PushDurationQuery` reads")]
 pub struct SealBody {
-    /// Begin of the period: a date in the time zone, or a whole second with an offset.
+    /// Start of the period (inclusive): a date in the time zone, or a whole second with an offset.
     #[schema(value_type = PeriodBound)]
     from: String,
-    /// End of the period, exclusive.
+    /// End of the period (exclusive).
     #[schema(value_type = PeriodBound)]
     to: String,
-    /// Whose hours, days and months windows are, and whose dates `from` and `to`.
+    /// The time zone of the windows and of dates in `from` and `to`.
     #[schema(value_type = Option<TimeZoneWord>, default = "UTC")]
     time_zone: Option<String>,
-    /// How the period is divided.
+    /// The windows that divide the period.
     #[schema(value_type = Option<WindowWord>, default = "none")]
     window: Option<String>,
-    /// What is told apart.
+    /// How the rows are grouped.
     #[schema(value_type = Option<ReportGroupBy>, default = "domain")]
     group_by: Option<String>,
-    /// The only ingest domain that counts.
+    /// Only this ingest domain counts.
     #[schema(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     domain: Option<String>,
-    /// The only application that counts.
+    /// Only this app counts.
     #[schema(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     app: Option<String>,
-    /// The only stream name that counts.
+    /// Only this stream name counts.
     #[schema(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     stream: Option<String>,
     /// Whether transcoded renditions count.
     #[schema(value_type = Option<Renditions>, default = "exclude")]
     renditions: Option<String>,
-    /// The moment: what was recorded later does not count. Now when left out; not in the future.
+    /// The instant up to which the log counts. Default: now. Must not be in the future.
     #[schema(value_type = Option<Moment>)]
     as_of: Option<String>,
 }
 
-/// A report that is kept byte for byte.
+/// A report that is stored byte for byte.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SealedReport)]
 pub struct SealedReportView {
-    /// Its id.
+    /// ID.
     sealed_report_id: Uuid,
-    /// How far sealing is.
+    /// Status of sealing.
     status: SealedReportStatus,
-    /// When sealing began.
+    /// Start of sealing.
     #[schema(value_type = String, format = DateTime)]
     sealed_at: DateTime<Utc>,
-    /// Who sealed it: the token's name.
+    /// Name of the token that sealed it.
     sealed_by: String,
-    /// The moment that it is as of.
+    /// The instant up to which the log counts.
     #[schema(value_type = String, format = DateTime)]
     as_of: DateTime<Utc>,
-    /// SHA-256 of its bytes as CSV, in hexadecimal digits; null unless it is sealed.
+    /// SHA-256 of the CSV in hexadecimal; null unless sealed.
     #[schema(required, min_length = 64, max_length = 64, pattern = "^[0-9a-f]{64}$")]
     sha256: Option<String>,
-    /// How many rows it has; null unless it is sealed.
+    /// Number of rows; null unless sealed.
     #[schema(required, minimum = 0)]
     rows: Option<i64>,
-    /// How many bytes it has as CSV; null unless it is sealed.
+    /// Size of the CSV in bytes; null unless sealed.
     #[schema(required, minimum = 0)]
     bytes: Option<i64>,
-    /// What is counted of the whole; null unless it is sealed.
+    /// Totals; null unless sealed.
     #[schema(required, value_type = Option<CountsView>)]
     totals: Option<Value>,
-    /// What it was asked for, with all that was left out.
+    /// The parameters, including defaults.
     #[schema(value_type = ParametersView)]
     parameters: Value,
 }
@@ -138,45 +137,45 @@ impl From<SealedReportRow> for SealedReportView {
 pub struct SealedReportPageView {
     /// The reports, newest first.
     data: Vec<SealedReportView>,
-    /// Where the next page begins; null on the last one.
+    /// Cursor of the next page; null on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
 }
 
 /// Seal a report
 ///
-/// Makes a report of push duration and keeps it byte for byte, as CSV, with its SHA-256: what was billed by can be shown
-/// whatever the log says later.
+/// Computes a push duration report and stores it byte for byte, as CSV, with its SHA-256. Later events do not change it, so it
+/// proves what was billed.
 ///
-/// A report that takes longer than 10 seconds is answered 202 with the status `sealing`, and sealed in the background, also
-/// when its caller leaves: ask for it by its id until its status is `sealed` or `failed`.
+/// If this takes longer than 10 seconds, the response is 202 with the status `sealing`, and sealing continues in the
+/// background, also if the caller disconnects. Get the report until its status is `sealed` or `failed`.
 #[utoipa::path(
     tag = "billing",
     request_body = SealBody,
     responses(
         (
             status = 201,
-            description = "It is kept",
+            description = "Sealed",
             body = SealedReportView,
-            headers(("Location" = String, description = "Where it is")),
+            headers(("Location" = String, description = "Path of the sealed report")),
         ),
         (
             status = 202,
-            description = "It is being sealed",
+            description = "Still sealing",
             body = SealedReportView,
             headers(
-                ("Location" = String, description = "Where it will be"),
-                ("Retry-After" = u32, description = "Seconds to wait before looking"),
+                ("Location" = String, description = "Path of the sealed report"),
+                ("Retry-After" = u32, description = "Seconds to wait before the next request"),
             ),
         ),
-        Refusals,
-        TooLong,
-        Clash,
+        CommonErrors,
+        PayloadErrors,
+        ConflictResponse,
     ),
 )]
 #[post("/v1/sealed-reports")]
 pub async fn seal_report(
-    Access { principal, .. }: Access<Billing>,
+    Access { principal, .. }: Access<RequireBilling>,
     state: Data<AppState>,
     _: Query<NoParameters>,
     Body(members): Body<Map<String, Value>>,
@@ -187,18 +186,18 @@ pub async fn seal_report(
         SealedReportStatus::Sealed => HttpResponse::Created(),
         SealedReportStatus::Sealing | SealedReportStatus::Failed => {
             let mut answer = HttpResponse::Accepted();
-            answer.insert_header((header::RETRY_AFTER, LOOK_AGAIN_SECONDS));
+            answer.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
             answer
         }
     };
     Ok(answer.insert_header(location).json(SealedReportView::from(sealed)))
 }
 
-/// Makes the report that these members ask for, and keeps it. If that takes long, it goes on in the background, and the report
-/// is given as it is until then.
+/// Computes and stores a report. After [`SEALING_TIMEOUT`], sealing continues in the background, and the report is returned
+/// unfinished.
 ///
 /// # Errors
-/// When they cannot be understood, or the report cannot be made.
+/// The parameters are invalid, or the report failed.
 pub async fn seal(
     state: &AppState,
     principal: &Principal,
@@ -206,7 +205,7 @@ pub async fn seal(
 ) -> Result<SealedReportRow, ApiError> {
     let mut reader = QueryReader::of_members("/v1/sealed-reports", members);
     let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
-    reader.finish()?;
+    reader.reject_unknown()?;
     let (timing, answer_at) = (Timing::begin(Kind::SealedReport), Instant::now() + SEALING_TIMEOUT);
     let share = state.sealings.try_take(principal)?;
     asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
@@ -238,12 +237,10 @@ pub async fn seal(
     }
 }
 
-/// What has no text of its own that JSON could not hold.
 fn json(value: &impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-/// Which page of the sealed reports.
 pub struct ListSealedQuery {
     page: PageRequest<(DateTime<Utc>, Uuid)>,
 }
@@ -256,19 +253,19 @@ impl FromQuery for ListSealedQuery {
 
 /// List sealed reports
 ///
-/// Newest first, also those that are being sealed or have failed. For a token that is bound to domains, those exist that
-/// were made of no others.
+/// Newest first, including reports that are still sealing or have failed. A token that is bound to domains sees only reports
+/// that count no other domains.
 #[utoipa::path(
     tag = "billing",
     params(PageParameters),
     responses(
         (status = 200, description = "A page of sealed reports", body = SealedReportPageView),
-        Refusals,
+        CommonErrors,
     ),
 )]
 #[get("/v1/sealed-reports")]
 pub async fn list_sealed_reports(
-    Access { principal, .. }: Access<Billing>,
+    Access { principal, .. }: Access<RequireBilling>,
     state: Data<AppState>,
     Query(ListSealedQuery { page }): Query<ListSealedQuery>,
 ) -> Result<Json<SealedReportPageView>, ApiError> {
@@ -279,7 +276,6 @@ pub async fn list_sealed_reports(
     Ok(Json(SealedReportPageView { data, next_cursor }))
 }
 
-/// In which form a sealed report is wanted.
 pub struct GetSealedQuery {
     format: Option<Format>,
 }
@@ -292,12 +288,12 @@ impl FromQuery for GetSealedQuery {
 
 /// Get a sealed report
 ///
-/// What is kept of it, or, with `format=csv` or `Accept: text/csv`, the report itself, of which `sha256` is: 409 unless it
-/// is sealed.
+/// Returns the metadata, or with `format=csv` or `Accept: text/csv` the report itself, whose hash is `sha256`. CSV returns 409
+/// unless the report is sealed.
 #[utoipa::path(
     tag = "billing",
     params(
-        ("sealed_report_id" = Uuid, Path, description = "The report's id"),
+        ("sealed_report_id" = Uuid, Path, description = "The ID of the sealed report"),
         FormatParameters,
     ),
     responses(
@@ -306,14 +302,14 @@ impl FromQuery for GetSealedQuery {
             description = "The report",
             content((SealedReportView = "application/json"), (String = "text/csv", example = json!(CSV_EXAMPLE))),
         ),
-        Refusals,
-        NotThere,
-        Clash,
+        CommonErrors,
+        NotFoundResponse,
+        ConflictResponse,
     ),
 )]
 #[get("/v1/sealed-reports/{sealed_report_id}")]
 pub async fn get_sealed_report(
-    Access { principal, .. }: Access<Billing>,
+    Access { principal, .. }: Access<RequireBilling>,
     state: Data<AppState>,
     request: HttpRequest,
     sealed_report_id: Path<String>,
@@ -323,7 +319,7 @@ pub async fn get_sealed_report(
     if format.unwrap_or_else(|| preferred_format(&request)) == Format::Json {
         return Ok(HttpResponse::Ok().json(SealedReportView::from(report)));
     }
-    demand_sealed(&report)?;
+    require_sealed(&report)?;
     let name = format!("attachment; filename=\"sealed-report-{}.csv\"", report.sealed_report_id);
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"))
@@ -331,7 +327,6 @@ pub async fn get_sealed_report(
         .streaming(parts(state, report.sealed_report_id)))
 }
 
-/// The bytes of a report, part by part.
 fn parts(state: Data<AppState>, id: Uuid) -> impl futures_util::Stream<Item = Result<Bytes, ApiError>> {
     stream::unfold(Some(0), move |number| {
         let state = state.clone();
@@ -352,30 +347,30 @@ async fn find(state: &AppState, principal: &Principal, id: &str) -> Result<Seale
     report.ok_or_else(missing)
 }
 
-fn demand_sealed(report: &SealedReportRow) -> Result<(), ApiError> {
-    let refusal = match report.status {
+fn require_sealed(report: &SealedReportRow) -> Result<(), ApiError> {
+    let reason = match report.status {
         SealedReportStatus::Sealed => return Ok(()),
-        SealedReportStatus::Sealing => "the report is still being sealed",
-        SealedReportStatus::Failed => "the report could not be sealed: seal it again",
+        SealedReportStatus::Sealing => "the report is still sealing",
+        SealedReportStatus::Failed => "sealing failed: seal the report again",
     };
-    Err(ApiError::Conflict(refusal.to_owned()))
+    Err(ApiError::Conflict(reason.to_owned()))
 }
 
 /// Delete a sealed report
 ///
-/// Also one that is being sealed, or has failed. The audit log keeps what it was, with its SHA-256, and who deleted it.
+/// Also deletes a report that is still sealing or has failed. The audit log records its metadata, its SHA-256, and the actor.
 #[utoipa::path(
     tag = "administration",
-    params(("sealed_report_id" = Uuid, Path, description = "The report's id")),
+    params(("sealed_report_id" = Uuid, Path, description = "The ID of the sealed report")),
     responses(
         (status = 204, description = "Deleted"),
-        Refusals,
-        NotThere,
+        CommonErrors,
+        NotFoundResponse,
     ),
 )]
 #[delete("/v1/sealed-reports/{sealed_report_id}")]
 pub async fn delete_sealed_report(
-    Access { principal, .. }: Access<Admin>,
+    Access { principal, .. }: Access<RequireAdmin>,
     state: Data<AppState>,
     sealed_report_id: Path<String>,
     _: Query<NoParameters>,
@@ -386,29 +381,29 @@ pub async fn delete_sealed_report(
     if deleted { Ok(HttpResponse::NoContent().finish()) } else { Err(missing()) }
 }
 
-/// A row that is otherwise today.
+/// A row that differs today.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SealedDifference)]
 pub struct DifferenceView {
-    /// Ingest domain, where these are told apart.
+    /// Ingest domain, if rows are grouped by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     domain: Option<String>,
-    /// Application, where these are told apart.
+    /// App, if rows are grouped by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     app: Option<String>,
-    /// Stream name, where these are told apart.
+    /// Stream name, if rows are grouped by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<String>,
-    /// Begin of the window.
+    /// Start of the window (inclusive).
     #[schema(value_type = String, format = DateTime)]
     window_start: DateTime<Utc>,
-    /// End of the window, exclusive.
+    /// End of the window (exclusive).
     #[schema(value_type = String, format = DateTime)]
     window_end: DateTime<Utc>,
-    /// What was sealed; null if there was no such row.
+    /// Sealed counts; null if the row is new.
     #[schema(required)]
     old: Option<CountsView>,
-    /// What the log says today; null if there is no such row any more.
+    /// Counts today; null if the row no longer exists.
     #[schema(required)]
     new: Option<CountsView>,
 }
@@ -427,31 +422,29 @@ impl From<Difference> for DifferenceView {
     }
 }
 
-/// A page of what is otherwise today.
+/// A page of differences.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SealedDifferencePage)]
 pub struct DifferencePageView {
-    /// The rows that differ, by window and then by name.
+    /// The rows that differ, ordered by window and name.
     data: Vec<DifferenceView>,
-    /// Where the next page begins; null on the last one.
+    /// Cursor of the next page; null on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
-    /// The moment that the sealed report is as of.
+    /// The `as_of` of the sealed report.
     #[schema(value_type = String, format = DateTime)]
     sealed_as_of: DateTime<Utc>,
-    /// The moment that it is compared with.
+    /// The `as_of` of the comparison.
     #[schema(value_type = String, format = DateTime)]
     as_of: DateTime<Utc>,
 }
 
-/// Where the next page of differences begins.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DifferencePlace {
     as_of: DateTime<Utc>,
     after: RowPlace,
 }
 
-/// Which page of the differences.
 pub struct DifferenceQuery {
     page: PageRequest<DifferencePlace>,
 }
@@ -464,21 +457,21 @@ impl FromQuery for DifferenceQuery {
 
 /// Compare a sealed report with today
 ///
-/// The rows that the same report would have otherwise if it were made now: messages that came late, ends that operators
-/// set, quarantined messages that were released.
+/// The rows that would differ if the report were sealed now: because of late callbacks, end times set by operators, or released
+/// events.
 #[utoipa::path(
     tag = "billing",
-    params(("sealed_report_id" = Uuid, Path, description = "The report's id"), PageParameters),
+    params(("sealed_report_id" = Uuid, Path, description = "The ID of the sealed report"), PageParameters),
     responses(
         (status = 200, description = "A page of differences", body = DifferencePageView),
-        Refusals,
-        NotThere,
-        Clash,
+        CommonErrors,
+        NotFoundResponse,
+        ConflictResponse,
     ),
 )]
 #[get("/v1/sealed-reports/{sealed_report_id}/difference")]
 pub async fn list_sealed_report_differences(
-    Access { principal, .. }: Access<Billing>,
+    Access { principal, .. }: Access<RequireBilling>,
     state: Data<AppState>,
     sealed_report_id: Path<String>,
     Query(DifferenceQuery { page }): Query<DifferenceQuery>,
@@ -490,10 +483,10 @@ pub async fn list_sealed_report_differences(
     Ok(Json(DifferencePageView { data, next_cursor, sealed_as_of: sealed.as_of, as_of }))
 }
 
-/// A sealed report, one more than `limit` of the rows that it would have otherwise, and the moment that it is compared with.
+/// A sealed report, its differences (up to one more than `limit`), and the `as_of` of the comparison.
 ///
 /// # Errors
-/// When it does not exist for the caller, is not sealed, or cannot be compared.
+/// The report is not found or not sealed, or the comparison failed.
 pub async fn differences(
     state: &AppState,
     principal: &Principal,
@@ -502,7 +495,7 @@ pub async fn differences(
     limit: u16,
 ) -> Result<(SealedReportRow, Vec<Difference>, DateTime<Utc>), ApiError> {
     let sealed = find(state, principal, sealed_report_id).await?;
-    demand_sealed(&sealed)?;
+    require_sealed(&sealed)?;
     let _timing = Timing::begin(Kind::Difference);
     let Value::Object(mut members) = sealed.parameters.clone() else {
         return Err(ApiError::Internal("a sealed report has parameters".into()));
@@ -510,7 +503,7 @@ pub async fn differences(
     members.remove("as_of");
     let mut reader = QueryReader::of_members("/v1/sealed-reports", members);
     let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
-    reader.finish()?;
+    reader.reject_unknown()?;
     asked.scope.visible_domains.clone_from(&sealed.visible_domains);
     let moment = super::close(state, place.as_ref().map(|place| place.as_of)).await?;
     let after = place.map(|place| place.after);

@@ -1,4 +1,4 @@
-//! How long reports take.
+//! The duration of reports, as a metric.
 
 use std::time::Instant;
 
@@ -6,20 +6,13 @@ use metrics::Histogram;
 
 use crate::telemetry::metrics::REPORT_SECONDS_BY_KIND;
 
-/// What is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Push duration, a page of it or the whole.
     PushDuration,
-    /// The sessions that count for it.
     CountedSessions,
-    /// Concurrency.
     Concurrency,
-    /// Push duration that is kept.
     SealedReport,
-    /// What changed since it was kept.
     Difference,
-    /// The dashboard's page of reports.
     Dashboard,
 }
 
@@ -33,7 +26,7 @@ impl Kind {
         Self::Dashboard,
     ];
 
-    /// The word of the label `kind`.
+    /// The value of the label `kind`.
     fn as_str(self) -> &'static str {
         match self {
             Self::PushDuration => "push_duration",
@@ -50,7 +43,7 @@ impl Kind {
     }
 }
 
-/// A report that is being made. When it is dropped, the report is done with, whether or not it came about.
+/// Records the duration when it is dropped, also if the report fails.
 #[derive(Debug)]
 pub struct Timing {
     kind: Kind,
@@ -58,7 +51,6 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// Begins now.
     #[must_use]
     pub fn begin(kind: Kind) -> Self {
         Self { kind, began: Instant::now() }
@@ -71,7 +63,7 @@ impl Drop for Timing {
     }
 }
 
-/// Serves these times from now on, before there are any.
+/// Exports the histograms before the first report.
 pub fn register_meters() {
     for kind in Kind::ALL {
         let _ = kind.seconds();

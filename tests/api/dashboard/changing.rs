@@ -1,4 +1,4 @@
-//! What administrators change by forms.
+//! Changes that administrators make by forms.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -8,14 +8,14 @@ use super::browser::{Browser, between};
 use crate::helpers::{ADMIN_TOKEN, TestApp, until};
 use crate::messages::{DOMAIN, Push};
 
-/// Sends a form that appends to the log; gives the page that it leads to once that is folded.
+/// Submits a form that appends to the log; returns the resulting page once the event is folded.
 async fn act(app: &TestApp, browser: &Browser, path: &str, fields: &[(&str, &str)]) -> String {
     let folding = until(async || app.fold().await > 0);
     tokio::join!(browser.send(path, fields), folding).0
 }
 
 #[tokio::test]
-async fn an_operator_says_by_a_form_when_a_push_ended_and_takes_it_back() {
+async fn an_operator_sets_and_clears_the_end_time_of_a_session_by_a_form() {
     let app = TestApp::start().await;
     let push = Push::of("room", 600);
     app.receive(&[push.start()]).await;
@@ -23,7 +23,7 @@ async fn an_operator_says_by_a_form_when_a_push_ended_and_takes_it_back() {
     let session = format!("/dashboard/sessions/{}", app.session("").await["session_id"].as_str().unwrap());
     assert!(browser.page(&session).await.contains(&format!("{session}/end")));
     let form = browser.page(&format!("{session}/end")).await;
-    assert!(form.contains("name=\"confirmed\"") && !form.contains("Take it back"), "{form}");
+    assert!(form.contains("name=\"confirmed\"") && !form.contains("Clear end time"), "{form}");
 
     let ended_at = DateTime::<Utc>::from_timestamp(push.publish_timestamp + 300, 0).unwrap();
     let text = ended_at.format("%Y-%m-%dT%H:%M:%S").to_string();
@@ -32,14 +32,14 @@ async fn an_operator_says_by_a_form_when_a_push_ended_and_takes_it_back() {
     assert!(page.contains("set by an operator") && page.contains("&lt;the log says so&gt;"), "{page}");
     assert_eq!(app.session("").await["duration_seconds"], 300);
 
-    assert!(browser.page(&format!("{session}/end")).await.contains("Take it back"));
+    assert!(browser.page(&format!("{session}/end")).await.contains("Clear end time"));
     let withdrawal = [("reason", "wrong log"), ("confirmed", "yes")];
     let page = act(&app, &browser, &format!("{session}/withdraw-end"), &withdrawal).await;
     assert!(page.contains("OPERATOR_END_WITHDRAWN") && page.contains("no end known"), "{page}");
 }
 
 #[tokio::test]
-async fn what_is_not_meant_or_not_possible_is_not_done() {
+async fn a_form_without_confirmation_reason_token_or_possible_time_changes_nothing() {
     let app = TestApp::start().await;
     app.receive(&[Push::of("room", 600).start()]).await;
     let session = format!("/dashboard/sessions/{}", app.session("").await["session_id"].as_str().unwrap());
@@ -64,7 +64,7 @@ async fn what_is_not_meant_or_not_possible_is_not_done() {
 }
 
 #[tokio::test]
-async fn a_quarantined_message_is_let_count_by_a_form() {
+async fn a_quarantined_callback_is_released_by_a_form() {
     let app = TestApp::start().await;
     let late = Push::of("room", 1_000).message("PUBLISH", clock::now().timestamp() - 700);
     app.receive(&[late]).await;
@@ -77,7 +77,7 @@ async fn a_quarantined_message_is_let_count_by_a_form() {
     let page = act(&app, &browser, &release, &[("confirmed", "yes"), ("reason", "our clock was wrong")]).await;
     assert!(page.contains("our clock was wrong") && page.contains("RELEASED"), "{page}");
     assert_eq!(app.session("").await["status"], "live");
-    assert!(browser.page(&release).await.contains("It was let count before"));
+    assert!(browser.page(&release).await.contains("Already released at"));
     assert!(!browser.page("/dashboard/problems").await.contains(event_id));
 }
 
@@ -95,10 +95,10 @@ async fn a_domain_is_added_gets_a_key_is_tested_and_changed_and_removed() {
     let push = Push { domain: "push.new.example.com".to_owned(), key, ..Push::of("room", 60) };
     app.receive(&[push.start()]).await;
     let page = browser.page(domain).await;
-    assert!(page.contains("data-label=\"last verified\"><time") && !page.contains(&push.key), "{page}");
+    assert!(page.contains("data-label=\"last used\"><time") && !page.contains(&push.key), "{page}");
 
     let tested = browser.send(&format!("{domain}/test"), &[]).await;
-    assert_eq!(tested.matches("Verified and durably stored").count(), 2, "{tested}");
+    assert_eq!(tested.matches("Authenticated and stored").count(), 2, "{tested}");
     app.fold().await;
     let session = between(&tested, "href=\"/dashboard/sessions/", "\"");
     assert!(browser.page(&format!("/dashboard/sessions/{session}")).await.contains("streamtally-test"));
@@ -136,14 +136,14 @@ async fn a_key_is_entered_and_another_removed() {
     assert_eq!(page.matches("/remove\">Remove</a>").count(), 2, "{page}");
     assert!(!page.contains(&key));
     let form_token = browser.form_token().await;
-    for refused in ["short", key.as_str()] {
-        let answer = browser.post(&format!("{domain}/keys"), &[("key", refused), ("form_token", &form_token)]).await;
-        assert!(matches!(answer.status().as_u16(), 400 | 409), "{refused}");
+    for rejected in ["short", key.as_str()] {
+        let answer = browser.post(&format!("{domain}/keys"), &[("key", rejected), ("form_token", &form_token)]).await;
+        assert!(matches!(answer.status().as_u16(), 400 | 409), "{rejected}");
         assert!(!answer.text().await.unwrap().contains(&key));
     }
     let oldest = app.get(&format!("/v1/domains/{DOMAIN}"), 200).await["keys"][1]["key_id"].as_str().unwrap().to_owned();
     let remove = format!("{domain}/keys/{oldest}/remove");
-    assert!(browser.page(&remove).await.contains("Messages that it signs are to be refused"));
+    assert!(browser.page(&remove).await.contains("Reject callbacks signed with this key"));
     browser.send(&remove, &[("confirmed", "yes")]).await;
     app.callback(&Push::of("room", 60).start(), 401).await;
 }
@@ -181,7 +181,7 @@ async fn a_token_is_made_shown_once_and_revoked() {
 }
 
 #[tokio::test]
-async fn nobody_but_administrators_is_shown_or_let_do_what_is_theirs() {
+async fn only_administrators_see_and_submit_the_forms_of_administrators() {
     let app = TestApp::start().await;
     let late = Push::of("room", 1_000).message("PUBLISH", clock::now().timestamp() - 700);
     app.receive(&[Push::of("room", 600).start(), late]).await;
@@ -191,7 +191,7 @@ async fn nobody_but_administrators_is_shown_or_let_do_what_is_theirs() {
     let reader = Browser::signed_in(&app, &reader).await;
     for page in ["/dashboard", "/dashboard/problems", &session] {
         let page = reader.page(page).await;
-        for hint in ["/set-up", "Let it count", "Say when it ended"] {
+        for hint in ["/set-up", ">Release<", "Set end time"] {
             assert!(!page.contains(hint), "{hint}: {page}");
         }
     }

@@ -8,7 +8,7 @@ use crate::messages::{DOMAIN, KEY, Push};
 use crate::reports::ledger::{Ledger, Say, push};
 
 #[tokio::test]
-async fn somebody_signs_in_with_a_token_looks_and_signs_out() {
+async fn a_visitor_signs_in_with_a_token_and_signs_out() {
     let app = TestApp::start().await;
     app.receive(&[Push::of("room", 90).start()]).await;
     let mut browser = Browser::new(&app);
@@ -48,19 +48,19 @@ async fn somebody_signs_in_with_a_token_looks_and_signs_out() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_refused_as_a_page() {
+async fn an_invalid_query_is_rejected_with_a_page() {
     let app = TestApp::start().await;
     let browser = Browser::new(&app);
     let answer = browser.get("/dashboard/sign-in?to=a&to=b").await;
     assert_eq!(answer.status(), 400);
-    assert!(answer.text().await.unwrap().contains("This cannot be shown"));
+    assert!(answer.text().await.unwrap().contains("Request failed"));
     let answer = browser.post("/dashboard/sign-in", &[("tokens", ADMIN_TOKEN)]).await;
     assert_eq!(answer.status(), 401);
     assert!(answer.text().await.unwrap().contains("This token is not valid"));
 }
 
 #[tokio::test]
-async fn nobody_is_led_elsewhere_after_signing_in() {
+async fn sign_in_redirects_only_to_the_dashboard() {
     let app = TestApp::start().await;
     let browser = Browser::new(&app);
     for to in ["https://evil.example", "//evil.example", "/dashboardevil", "/v1/sessions", "", "/dashboard\r\nx: y"] {
@@ -70,7 +70,7 @@ async fn nobody_is_led_elsewhere_after_signing_in() {
 }
 
 #[tokio::test]
-async fn what_comes_from_outside_is_text_wherever_it_stands() {
+async fn names_from_outside_are_escaped_on_every_page() {
     let app = TestApp::start().await;
     let names =
         ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "&lt;b&gt;", "مرحبا", &"x".repeat(512)];
@@ -122,7 +122,7 @@ async fn pages_show_what_the_token_may_see_and_no_more() {
     ] {
         let answer = bound.get(&path).await;
         assert_eq!(answer.status(), 404, "{path}");
-        assert!(answer.text().await.unwrap().contains("This cannot be shown"), "{path}");
+        assert!(answer.text().await.unwrap().contains("Request failed"), "{path}");
     }
     let session = format!("/dashboard/sessions/{}", id("room", "session_id").await);
     assert!(!bound.page(&session).await.contains("203.0.113.7"));
@@ -135,7 +135,7 @@ async fn pages_show_what_the_token_may_see_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_revoked_is_out_at_once() {
+async fn a_revoked_token_is_signed_out_immediately() {
     let app = TestApp::start().await;
     let made = app.post("/v1/tokens", &json!({ "name": "wall", "scopes": ["read"] }), 201).await;
     let browser = Browser::signed_in(&app, made["token"].as_str().unwrap()).await;
@@ -182,7 +182,7 @@ async fn pages_take_nothing_from_elsewhere_and_run_nothing_within() {
 }
 
 #[tokio::test]
-async fn one_box_finds_names_parts_of_them_domains_ids_and_push_addresses() {
+async fn one_box_finds_names_parts_of_them_domains_ids_and_push_urls() {
     let app = TestApp::start().await;
     app.receive(&[Push::of("room-17", 90).start(), Push::of("room-18", 80).start()]).await;
     let session = app.session("stream=room-17").await;
@@ -199,12 +199,12 @@ async fn one_box_finds_names_parts_of_them_domains_ids_and_push_addresses() {
         let led = browser.get(&format!("/dashboard/find?text={id}")).await;
         assert_eq!(led.headers()["location"], format!("/dashboard/{page}/{id}"));
     }
-    assert!(browser.page("/dashboard/find?text=nobody").await.contains("Nothing is known by that"));
-    assert!(browser.page("/dashboard?domain=nobody").await.contains("Nothing is on air that fits"));
+    assert!(browser.page("/dashboard/find?text=nobody").await.contains("Nothing found"));
+    assert!(browser.page("/dashboard?domain=nobody").await.contains("No live stream matches"));
 }
 
 #[tokio::test]
-async fn an_address_is_found_by_who_may_see_addresses() {
+async fn only_tokens_that_may_see_addresses_find_sessions_by_address() {
     let app = TestApp::start().await;
     app.receive(&[Push::of("room", 90).start()]).await;
     let path = "/dashboard/find?text=203.0.113.7";
@@ -212,7 +212,7 @@ async fn an_address_is_found_by_who_may_see_addresses() {
     assert!(page.contains("<bdi>room</bdi>") && page.contains("203.0.113.7</td>"), "{page}");
     let reader = app.make_token(&["read"], None).await;
     let page = Browser::signed_in(&app, &reader).await.page(path).await;
-    assert!(!page.contains("<bdi>room</bdi>") && page.contains("Nothing is known by that"), "{page}");
+    assert!(!page.contains("<bdi>room</bdi>") && page.contains("Nothing found"), "{page}");
 }
 
 #[tokio::test]
@@ -270,7 +270,7 @@ async fn billing_sees_a_month_takes_it_as_csv_seals_it_and_sees_what_changed() {
     let page = browser.page(&format!("/dashboard/reports?{asked}")).await;
     assert!(page.contains("<bdi>&lt;room&gt;</bdi>") && page.contains("2026-01-10"), "{page}");
     assert!(
-        page.contains(r#"title="3600 seconds">01:00:00"#) && page.contains("At most 2 sessions of 2 streams"),
+        page.contains(r#"title="3600 seconds">01:00:00"#) && page.contains("Peak: 2 sessions of 2 streams"),
         "{page}"
     );
     let csv = between(&page, "<a class=\"button\" href=\"", "\"").replace("&amp;", "&");

@@ -1,5 +1,4 @@
-//! One box for all that somebody may look for: a name or a part of one, an id, an address, or the URL that an encoder
-//! pushes to.
+//! One search box: a name or a part of it, an ID, an IP address, or a push URL.
 
 use std::cmp::Reverse;
 use std::net::IpAddr;
@@ -10,7 +9,7 @@ use maud::{Markup, html};
 use uuid::Uuid;
 
 use super::error::PageError;
-use super::frame::{self, Place};
+use super::layout::{self, NavItem};
 use super::visitor::Visitor;
 use super::{ROOT, words};
 use crate::api::problem::ApiError;
@@ -24,49 +23,48 @@ use crate::store::session::SessionRow;
 use crate::store::session_list::SessionPage;
 use crate::store::stream::StreamRow;
 
-/// The most streams that are shown.
-const MOST: u16 = 50;
+const MAX_RESULTS: u16 = 50;
 
-/// What somebody looks for.
-pub struct FindPage {
+pub struct SearchPage {
     text: Option<String>,
 }
 
-impl FromQuery for FindPage {
+impl FromQuery for SearchPage {
     fn from_query(query: &mut QueryReader) -> Self {
         query.forget_empty();
-        Self { text: query.text("text") }
+        Self { text: query.string("text") }
     }
 }
 
 #[get("/find")]
-pub async fn find(
+pub async fn search(
     visitor: Visitor,
     state: Data<AppState>,
-    asked: Result<Query<FindPage>, ApiError>,
+    asked: Result<Query<SearchPage>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
-    let Query(FindPage { text }) = asked?;
+    let Query(SearchPage { text }) = asked?;
     let text = text.as_deref().map(str::trim).unwrap_or_default();
     if let Ok(id) = Uuid::try_parse(text)
         && let Some(page) = page_of_id(&visitor, &state, id).await?
     {
-        return Ok(frame::led_to(&page));
+        return Ok(layout::redirect_to(&page));
     }
     let at_address = list_at_address(&visitor, &state, text).await?;
     let mut found = Vec::new();
     if !text.is_empty() && at_address.is_empty() {
         for filter in filters(text) {
-            found =
-                query::streams::list_streams(&state.query_pool, &visitor.principal, &filter, None, MOST).await?.rows;
+            found = query::streams::list_streams(&state.query_pool, &visitor.principal, &filter, None, MAX_RESULTS)
+                .await?
+                .rows;
             if !found.is_empty() {
                 break;
             }
         }
     }
-    Ok(frame::page(&visitor, Place::Find, "Find", &content(&visitor, text, &found, &at_address)))
+    Ok(layout::page(&visitor, NavItem::Search, "Find", &content(&visitor, text, &found, &at_address)))
 }
 
-/// The page of what has an id, if that exists for the visitor.
+/// The page of the stream or session with an ID, if the visitor may see it.
 async fn page_of_id(visitor: &Visitor, state: &AppState, id: Uuid) -> Result<Option<String>, PageError> {
     let pool = &state.query_pool;
     if query::streams::get_stream(pool, &visitor.principal, id).await?.is_some() {
@@ -76,7 +74,7 @@ async fn page_of_id(visitor: &Visitor, state: &AppState, id: Uuid) -> Result<Opt
     Ok(session.map(|_| format!("{ROOT}/sessions/{id}")))
 }
 
-/// The newest sessions with an address, of the encoder or the node, if the visitor may see addresses.
+/// The newest sessions with an IP address, of the encoder or the node, if the visitor may see addresses.
 async fn list_at_address(visitor: &Visitor, state: &AppState, text: &str) -> Result<Vec<SessionRow>, PageError> {
     if text.parse::<IpAddr>().is_err() || !visitor.principal.may(Scope::Personal) {
         return Ok(Vec::new());
@@ -88,7 +86,7 @@ async fn list_at_address(visitor: &Visitor, state: &AppState, text: &str) -> Res
             node_ip: node.then(|| text.to_owned()),
             ..SessionFilter::default()
         };
-        let newest = SessionPage { newest_first: true, after: None, limit: MOST };
+        let newest = SessionPage { newest_first: true, after: None, limit: MAX_RESULTS };
         let (pool, principal) = (&state.query_pool, &visitor.principal);
         let list =
             query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, newest, false).await?;
@@ -99,7 +97,7 @@ async fn list_at_address(visitor: &Visitor, state: &AppState, text: &str) -> Res
     Ok(found)
 }
 
-/// What the text may mean, the most exact first.
+/// The possible meanings of the text, most exact first.
 fn filters(text: &str) -> Vec<StreamFilter> {
     let any = StreamFilter::default();
     let owned = |text: &str| Some(text.to_owned());
@@ -113,7 +111,7 @@ fn filters(text: &str) -> Vec<StreamFilter> {
     filters
 }
 
-/// Domain, application and stream of an address such as `rtmp://push.example.com/live/room1?auth_info=…`, or of
+/// Domain, app and stream of a URL such as `rtmp://push.example.com/live/room1?auth_info=…`, or of
 /// `push.example.com/live/room1`.
 fn parts_of_push_url(text: &str) -> Option<(&str, &str, &str)> {
     let path = text.split_once("://").map_or(text, |(_, rest)| rest);
@@ -129,7 +127,7 @@ fn content(visitor: &Visitor, text: &str, found: &[StreamRow], at_address: &[Ses
     html! {
         h1 { "Find" }
         form.filters method="get" action=(format!("{ROOT}/find")) role="search" {
-            label.wide { "Stream, part of its name, domain, id, " @if personal { "address, " } "or push URL"
+            label.wide { "Stream, part of its name, domain, ID, " @if personal { "IP address, " } "or push URL"
                 input type="search" name="text" value=(text) maxlength="512" autofocus list="suggestions" autocomplete="off" autocapitalize="off" spellcheck="false";
             }
             datalist #suggestions {}
@@ -137,8 +135,8 @@ fn content(visitor: &Visitor, text: &str, found: &[StreamRow], at_address: &[Ses
         }
         @if !text.is_empty() && found.is_empty() && at_address.is_empty() {
             div.card role="status" {
-                p { "Nothing is known by that, or nothing that is yours to see." }
-                p.hint { "A part of a name is found in upper and lower case as it is written." }
+                p { "Nothing found, or you don't have access." }
+                p.hint { "The search distinguishes upper and lower case." }
             }
         }
         @if !found.is_empty() { (stream_table(found)) }
@@ -149,13 +147,13 @@ fn content(visitor: &Visitor, text: &str, found: &[StreamRow], at_address: &[Ses
 fn stream_table(found: &[StreamRow]) -> Markup {
     html! {
         table {
-            thead { tr { th { "Stream" } th { "Domain" } th { "Application" } th { "State" } th { "Last began" } } }
+            thead { tr { th { "Stream" } th { "Domain" } th { "App" } th { "Status" } th { "Last started" } } }
             tbody { @for row in found { tr {
                 td.name { a href=(format!("{ROOT}/streams/{}", row.stream_id)) { bdi { (row.stream) } } }
                 td { (row.domain) }
                 td { (row.app) }
                 td { (words::state(row.live_sessions > 0, false)) }
-                td data-label="last began" { (words::time(row.last_started_at)) }
+                td data-label="last started" { (words::time(row.last_started_at)) }
             } } }
         }
     }
@@ -164,12 +162,12 @@ fn stream_table(found: &[StreamRow]) -> Markup {
 fn session_table(sessions: &[SessionRow]) -> Markup {
     html! {
         table {
-            thead { tr { th { "Push of" } th { "Domain" } th { "Application" } th { "Began" } th { "Encoder" } th { "Node" } } }
+            thead { tr { th { "Stream" } th { "Domain" } th { "App" } th { "Started" } th { "Encoder" } th { "Node" } } }
             tbody { @for row in sessions { tr {
                 td.name { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { bdi { (row.stream) } } }
                 td { (row.domain) }
                 td { (row.app) }
-                td data-label="began" { (words::time(row.started_at)) }
+                td data-label="started" { (words::time(row.started_at)) }
                 td data-label="encoder" { (row.shown_client_ip().unwrap_or("–")) }
                 td data-label="node" { (row.node_ip.as_deref().unwrap_or("–")) }
             } } }
@@ -182,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_push_url_is_taken_apart() {
+    fn a_push_url_is_split_into_its_parts() {
         for (text, parts) in [
             ("rtmp://push.example.com/live/room1?auth_info=x", Some(("push.example.com", "live", "room1"))),
             ("rtmps://push.example.com:443/live/a/b", Some(("push.example.com", "live", "a/b"))),

@@ -1,4 +1,4 @@
-//! A test callback: signed with the domain's newest key, and judged, stored and folded as any other.
+//! A test callback: signed with the domain's newest key, then handled like any other.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
@@ -7,8 +7,8 @@ use secrecy::ExposeSecret;
 
 use super::super::ROOT;
 use super::super::error::PageError;
-use super::super::form::{self, Posted};
-use super::super::frame::{self, Place};
+use super::super::form::{self, SubmittedForm};
+use super::super::layout::{self, NavItem};
 use super::super::visitor::Visitor;
 use super::{find_domain, page_of};
 use crate::api::problem::ApiError;
@@ -28,37 +28,34 @@ use crate::session::{SessionKey, StreamKey};
 use crate::store;
 use crate::store::domain::DomainRow;
 
-/// The stream that it is about.
 const STREAM: &str = "streamtally-test";
 
-/// How long its signature is good for.
-const VALID_SECONDS: i64 = 60;
+const VALIDITY_SECONDS: i64 = 60;
 
-/// The test callback on the domain's page.
 pub fn section(visitor: &Visitor, state: &AppState, domain: &DomainRow, keys: usize) -> Markup {
     html! {
         h2 { "Test" }
         @if domain.signature != "required" {
-            p.hint { "The secret path is kept nowhere, so that only who knows it can send: " code { "streamtally send start --domain " (domain.domain) " --stream test --callback-path /callbacks/huawei/…" } }
+            p.hint { "The secret path isn't stored; only someone who knows it can send: " code { "streamtally send start --domain " (domain.domain) " --stream test --callback-path /callbacks/huawei/…" } }
         } @else if keys == 0 {
             p.hint { "Add a key first." }
         } @else if !state.roles.contains(&Role::Receiver) {
-            p.hint { "This process does not receive: ask one that does." }
+            p.hint { "This process does not have the receiver role. Use one that does." }
         } @else {
             (form::form(visitor, "actions", &format!("{}/test", page_of(&domain.domain)), &html! { button { "Send a test callback" } }))
-            p.hint { "Start and end of a push of no length, of the stream " code { (STREAM) } ", signed with the newest key. It stays in the history." }
+            p.hint { "Sends the start and the end of a push of zero seconds, of the stream " code { (STREAM) } ", signed with the newest key. The session stays in the history." }
         }
     }
 }
 
 #[post("/set-up/domains/{domain}/test")]
-pub async fn send_trial(
-    posted: Posted,
+pub async fn send_test_callback(
+    submitted: SubmittedForm,
     state: Data<AppState>,
     request: HttpRequest,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    posted.demand(Scope::Admin)?;
+    submitted.require_scope(Scope::Admin)?;
     let row = find_domain(&state, &domain).await?;
     let keys = store::signing_key::list_signing_keys(&state.work_pool).await?;
     let key = keys.iter().find(|key| key.domain == row.domain).ok_or(ApiError::NotFound("key"))?;
@@ -81,7 +78,7 @@ pub async fn send_trial(
             publish_timestamp: now,
             event: &event,
         };
-        let signing = Signing { key: &key, joiner, auth_timestamp: now + VALID_SECONDS };
+        let signing = Signing { key: &key, joiner, auth_timestamp: now + VALIDITY_SECONDS };
         let body = compose(&message, Some(signing));
         verdicts.push((event, callbacks::take(&state, source_ip, None, body.as_bytes()).await?));
     }
@@ -91,19 +88,19 @@ pub async fn send_trial(
         h1 { "Test of " (row.domain) }
         dl.facts { @for (event, verdict) in &verdicts {
             dt { code { (event.word()) } }
-            dd { (in_words(verdict)) }
+            dd { (describe(verdict)) }
         } }
-        p { a href=(format!("{ROOT}/sessions/{session_id}")) { "The session that came of it" } " · " a href=(page_of(&row.domain)) { "Back to " (row.domain) } }
+        p { a href=(format!("{ROOT}/sessions/{session_id}")) { "The resulting session" } " · " a href=(page_of(&row.domain)) { "Back to " (row.domain) } }
     };
-    Ok(frame::page(&posted.visitor, Place::SetUp, "Test", &content))
+    Ok(layout::page(&submitted.visitor, NavItem::SetUp, "Test", &content))
 }
 
-fn in_words(verdict: &Verdict) -> Markup {
+fn describe(verdict: &Verdict) -> Markup {
     match verdict {
-        Verdict::Accept(_) => html! { span.state.live { "accepted" } " Verified and durably stored." },
+        Verdict::Accept(_) => html! { span.state.live { "accepted" } " Authenticated and stored." },
         Verdict::Quarantine(_, reason) => {
             html! { span.state.unconfirmed { "quarantined" } " " (advice::of_reason(*reason)) }
         }
-        Verdict::Refuse(cause) => html! { span.wrong { "refused" } " " (advice::of_rejection(*cause)) },
+        Verdict::Refuse(cause) => html! { span.wrong { "rejected" } " " (advice::of_rejection(*cause)) },
     }
 }

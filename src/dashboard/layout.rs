@@ -1,4 +1,4 @@
-//! What all pages have in common.
+//! The frame of all pages.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
@@ -9,27 +9,21 @@ use super::form::form;
 use super::visitor::Visitor;
 use crate::model::access::Scope;
 
-/// Which page it is, in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// What is live.
+pub enum NavItem {
     Live,
-    /// Looking for something.
-    Find,
-    /// How long pushes lasted.
+    Search,
     Reports,
-    /// What does not count, and why.
     Problems,
-    /// Who may send, and who may look.
     SetUp,
-    /// None of these.
-    Elsewhere,
+    /// A page that the navigation does not list.
+    Unlisted,
 }
 
-/// A page for somebody who is signed in.
-pub fn page(visitor: &Visitor, place: Place, title: &str, content: &Markup) -> HttpResponse {
-    let entry = |of: Place, path: &str, name: &str| {
-        html! { a href=(format!("{ROOT}{path}")) aria-current=[(place == of).then_some("page")] { (name) } }
+/// A page for a signed-in visitor.
+pub fn page(visitor: &Visitor, current: NavItem, title: &str, content: &Markup) -> HttpResponse {
+    let entry = |item: NavItem, path: &str, name: &str| {
+        html! { a href=(format!("{ROOT}{path}")) aria-current=[(current == item).then_some("page")] { (name) } }
     };
     answer(&document(
         title,
@@ -37,11 +31,11 @@ pub fn page(visitor: &Visitor, place: Place, title: &str, content: &Markup) -> H
             header.bar {
                 a.skip href="#content" { "Skip to content" }
                 nav aria-label="Pages" {
-                    (entry(Place::Live, "", "Live"))
-                    (entry(Place::Find, "/find", "Find"))
-                    @if visitor.principal.may(Scope::Billing) { (entry(Place::Reports, "/reports", "Reports")) }
-                    (entry(Place::Problems, "/problems", "Problems"))
-                    @if visitor.principal.may(Scope::Admin) { (entry(Place::SetUp, "/set-up", "Set-up")) }
+                    (entry(NavItem::Live, "", "Live"))
+                    (entry(NavItem::Search, "/find", "Find"))
+                    @if visitor.principal.may(Scope::Billing) { (entry(NavItem::Reports, "/reports", "Reports")) }
+                    (entry(NavItem::Problems, "/problems", "Problems"))
+                    @if visitor.principal.may(Scope::Admin) { (entry(NavItem::SetUp, "/set-up", "Setup")) }
                     a href="/docs/" { "API" }
                 }
                 (form(visitor, "out", &format!("{ROOT}/sign-out"), &html! {
@@ -54,21 +48,18 @@ pub fn page(visitor: &Visitor, place: Place, title: &str, content: &Markup) -> H
     ))
 }
 
-/// An answer that is a page.
 pub fn answer(page: &Markup) -> HttpResponse {
     HttpResponse::Ok().content_type(HTML).body(page.0.clone())
 }
 
-/// Leads on to another page.
-pub fn led_to(path: &str) -> HttpResponse {
+pub fn redirect_to(path: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, path)).finish()
 }
 
-/// The type of pages.
 pub const HTML: &str = "text/html; charset=utf-8";
 
-/// A page for anybody.
-pub fn bare(title: &str, content: &Markup) -> Markup {
+/// A page for visitors who are not signed in.
+pub fn page_without_nav(title: &str, content: &Markup) -> Markup {
     document(title, &html! { main #content.narrow { (content) } })
 }
 
