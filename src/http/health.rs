@@ -29,6 +29,7 @@ pub struct Readiness {
 
 /// Readiness of one part.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Part)]
 pub struct HealthCheck {
     /// The part: `database`, `clock`, `folding` or `spool`.
     #[schema(example = "spool")]

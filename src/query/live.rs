@@ -54,7 +54,7 @@ impl LiveTotals {
     }
 }
 
-/// LiveTotals what is live.
+/// Counts what is live.
 pub async fn count_live(
     pool: &PgPool,
     visible_domains: Option<&[String]>,

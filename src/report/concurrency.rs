@@ -17,7 +17,7 @@ pub struct Point {
     pub live_streams: u32,
 }
 
-/// WindowTotals what is on air from `from` until before `to`, and not after the horizon.
+/// Counts what is on air from `from` until before `to`, and not after the horizon.
 #[derive(Debug)]
 pub struct Concurrency {
     from: i64,
@@ -32,7 +32,7 @@ pub struct Concurrency {
 }
 
 impl Concurrency {
-    /// WindowTotals at `from`, and every `step` seconds from there.
+    /// Counts at `from`, and every `step` seconds from there.
     pub fn new(from: i64, to: i64, horizon: i64, step: i64) -> Self {
         Self {
             from,

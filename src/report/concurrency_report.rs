@@ -10,7 +10,7 @@ use super::parameters::{GroupBy, Scope};
 use super::source::Source;
 use super::{ReportError, low_priority_runtime};
 
-/// WindowTotals what was on air, as of a moment that is closed: at each step, and at most.
+/// Counts what was on air, as of a moment that is closed: at each step, and at most.
 pub async fn count(
     pool: PgPool,
     scope: &Scope,

@@ -139,7 +139,7 @@ impl Counting {
         }
     }
 
-    /// WindowTotals to the end, and hands over the rows for as long as they are wanted.
+    /// Counts to the end, and hands over the rows for as long as they are wanted.
     async fn count(
         &mut self,
         portions: &Sender<Result<ReportChunk, ReportError>>,
@@ -167,7 +167,7 @@ impl Counting {
             .collect()
     }
 
-    /// WindowTotals the next pushes, to the end of a window that has rows: these.
+    /// Counts the next pushes, to the end of a window that has rows: these.
     async fn go_on(&mut self) -> Result<Vec<Row>, ReportError> {
         if self.pending.is_empty() && !self.at_end {
             match self.source.next_batch().await? {

@@ -225,7 +225,7 @@ impl Sweep {
         self.tell(on_air.group, on_air.until, |tally| tally.change(on_air.certainty, -1, streams));
     }
 
-    /// WindowTotals until an instant, of a group and of the whole, and then something else.
+    /// Counts until an instant, of a group and of the whole, and then something else.
     fn tell(&mut self, group: u32, at: i64, change: impl Fn(&mut OpenPushes)) {
         for tally in [entry(&mut self.groups, group), &mut self.whole] {
             tally.count_until(at);

@@ -193,7 +193,7 @@ pub async fn seal_report(
     Ok(answer.insert_header(location).json(SealedReportView::from(sealed)))
 }
 
-/// Computes and stores a report. After [`SEALING_TIMEOUT`], sealing continues in the background, and the report is returned
+/// Computes and stores a report. After 10 s, sealing continues in the background, and the report is returned
 /// unfinished.
 ///
 /// # Errors
