@@ -41,7 +41,7 @@ pub enum CommonErrors {
 /// For operations that clients poll.
 #[derive(IntoResponses)]
 pub enum Unchanged {
-    /// Only `as_of` differs from the response with the given ETag. No body.
+    /// Only `as_of` differs from the response with the given `ETag`. No body.
     #[response(status = 304, headers(("ETag" = String, description = "The same ETag")))]
     NotModified,
 }

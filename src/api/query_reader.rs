@@ -65,7 +65,7 @@ impl QueryReader {
             match (decode(name), decode(value)) {
                 (Some(name), Some(value)) => reader.add(name, value),
                 (name, _) => {
-                    reader.reject(name.as_deref().unwrap_or("?"), "is not UTF-8 or contains control characters")
+                    reader.reject(name.as_deref().unwrap_or("?"), "is not UTF-8 or contains control characters");
                 }
             }
         }

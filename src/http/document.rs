@@ -84,7 +84,7 @@ impl Modify for Token {
     }
 }
 
-/// The project has no license, and OpenAPI requires a license to have a name.
+/// The project has no license, and `OpenAPI` requires a license to have a name.
 struct NoLicense;
 
 impl Modify for NoLicense {
