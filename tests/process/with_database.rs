@@ -24,7 +24,7 @@ fn a_program_finds_the_private_database_whether_the_service_runs_or_not() {
     let (status, printed) = run(&["echo", "--config=elsewhere"]);
     assert_eq!((status, printed.as_str()), (0, "--config=elsewhere\n"));
     let (status, printed) = run(&["no-such-program"]);
-    assert!(status == 1 && printed.contains("no-such-program cannot be run"), "{printed}");
+    assert!(status == 1 && printed.contains("failed to run no-such-program"), "{printed}");
 }
 
 #[test]
