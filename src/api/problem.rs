@@ -214,7 +214,8 @@ impl ResponseError for ApiError {
             Self::Internal(source) => tracing::error!(
                 request_id = request_id::of_line(),
                 error = &**source as &dyn std::error::Error,
-                "a request failed, and will again: this is a defect of the program or of its database; report it with this line"
+                "a request failed, and will fail again: a defect of the program or of its database; report it with \
+                 this line"
             ),
             // At most once a second: an outage fails every request.
             Self::Unavailable(source) if UNAVAILABLE.is_due(clock::now()) => {
@@ -222,7 +223,7 @@ impl ResponseError for ApiError {
                 tracing::error!(
                     request_id = request_id::of_line(),
                     error,
-                    "requests cannot be answered at the moment: see to the database, which /readyz tells of"
+                    "requests cannot be answered: check the database; /readyz says more"
                 );
             }
             _ => {}

@@ -99,7 +99,7 @@ impl Feed {
             if let Some(Err(error)) = self.stopped.run_until_cancelled(self.tell()).await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "changes cannot be read; trying again: who listens to changes waits for the database"
+                    "could not read changes; retrying: listeners wait for the database"
                 );
                 self.wanted.notify_one();
                 self.stopped.run_until_cancelled(sleep(PAUSE)).await;

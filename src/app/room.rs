@@ -82,7 +82,7 @@ impl Room {
             tracing::warn!(
                 address = %peer,
                 limit = self.max_per_address,
-                "connections are closed unread, because their address has too many: if it is a proxy, name it by \
+                "closing connections unread: their address has too many; if it is a proxy, add it to \
                  --trusted-proxies; --max-connections-per-address is the limit"
             );
         }

@@ -151,7 +151,7 @@ async fn demonstrate(state: Data<AppState>, address: SocketAddr, admin_token: Se
             print(format_args!("http://{address}/dashboard/sign-in#token={}", admin_token.expose_secret()));
             demo.run(address).await;
         }
-        Err(error) => tracing::error!("the demo cannot go on: {error:#}"),
+        Err(error) => tracing::error!("the demo stopped: {error:#}"),
     }
 }
 
@@ -188,7 +188,7 @@ fn notify_systemd(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
-            "systemd cannot be told how far the service is; nothing to do unless systemd ends it for that"
+            "could not notify systemd; nothing to do unless systemd ends the service because of it"
         );
     }
 }
@@ -204,8 +204,8 @@ async fn supervise(private: Option<&mut PrivatePostgres>) -> Infallible {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(
                     error,
-                    "the private database cannot be started again; trying on: what is received waits in the spool; \
-                     postgres.log in the data folder says why"
+                    "the private database cannot be restarted; retrying: callbacks go to the spool; see postgres.log \
+                     in the data folder"
                 );
                 tokio::time::sleep(RETRY_PAUSE).await;
             }

@@ -50,7 +50,11 @@ impl Provider {
             }
             for body in bodies {
                 if let Err(error) = client.post(&url).body(body).send().await {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "a message of the demo was not taken");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "a callback of the demo was not \
+                                                                              accepted"
+                    );
                 }
             }
         }

@@ -36,8 +36,8 @@ impl Alarms {
             request_id = request_id::of_line(),
             domain,
             reason = reason.as_str(),
-            "a signature came again with other fields: somebody may replay captured messages; \
-             /v1/events?disposition=quarantined shows them"
+            "a signature was reused with other fields: captured callbacks may be replayed; see \
+             /v1/events?disposition=quarantined"
         );
     }
 }

@@ -269,7 +269,8 @@ fn report(error: &sqlx::Error) {
         tracing::error!(
             kind,
             %code,
-            "received messages could not be appended: they wait in the spool or are answered 503; see to the database"
+            "callbacks could not be appended to the log: they go to the spool or are answered 503; check the \
+             database"
         );
     }
 }

@@ -83,8 +83,7 @@ impl Drain {
                 seconds,
                 kept_aside,
                 lost,
-                "the spool is drained, but not all of it is in the log: some messages are kept aside or lost, as said \
-                 above and by /readyz"
+                "the spool is drained, but some callbacks were kept aside or lost: see the lines above and /readyz"
             );
         }
     }
@@ -108,7 +107,7 @@ impl Drain {
                     fill.messages,
                     fill.bytes,
                     fill.capacity_bytes,
-                    "messages wait in the spool: see to the database before the spool is full"
+                    "callbacks are waiting in the spool: check the database before the spool is full"
                 );
             }
         }
@@ -152,9 +151,8 @@ impl Drain {
             tracing::error!(
                 refused,
                 unreadable,
-                "the database refuses spooled messages, or this version cannot read them: they are kept aside in the \
-                 folder local-store/refused, tried again now and then, and counted by /readyz; if they stay there, \
-                 report this as a defect"
+                "the database rejects spooled callbacks, or this version cannot read them: they are kept in \
+                 local-store/refused, retried, and counted by /readyz; if they stay there, report this as a defect"
             );
             let kept_aside = (refused + unreadable) as u64;
             drained("refused", AppendError::Refused.as_str()).increment(kept_aside);
@@ -192,7 +190,7 @@ impl Drain {
             Ok(logged) => tracing::info!(
                 logged,
                 left = self.spool.fill().refused_messages,
-                "messages that the database refused before are in the log now"
+                "callbacks that the database rejected before are in the log now"
             ),
             Err(ref error) => tell_of_disk(error),
         }
@@ -236,7 +234,8 @@ impl Retry {
 fn tell_of_disk(error: &SpoolError) {
     tracing::error!(
         error = error as &dyn std::error::Error,
-        "the spool cannot be read or written: see to the data folder's disk; messages wait there that are nowhere else"
+        "the spool cannot be read or written: check the data folder's disk; it holds callbacks that are stored \
+         nowhere else"
     );
 }
 

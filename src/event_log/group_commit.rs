@@ -186,8 +186,8 @@ impl Writer {
         match spool.add(&messages).await {
             Ok(()) if begins => {
                 tracing::warn!(
-                    "the database cannot be written to: what is received goes to the spool; see to the database \
-                     before the spool is full"
+                    "cannot write to the database: callbacks go to the spool; check the database before the spool is \
+                     full"
                 );
                 true
             }
@@ -197,8 +197,8 @@ impl Writer {
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(
                         error,
-                        "received messages cannot be stored: they are answered 503, and are lost if the provider does \
-                         not send them again; see to the database, and to room for the spool"
+                        "callbacks cannot be stored: they are answered 503, and are lost if the provider does not \
+                         retry; check the database and the free space for the spool"
                     );
                 }
                 false

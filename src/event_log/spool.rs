@@ -212,8 +212,8 @@ impl Spool {
                 messages,
                 from,
                 through,
-                "confirmed messages are missing in the spool, altered or gone: their files are kept in the folder \
-                 local-store/damaged, and /readyz counts them; check the data folder's disk"
+                "callbacks are missing from the spool: their files are kept in local-store/damaged, and /readyz \
+                 counts them; check the data folder's disk"
             );
         }
         Ok(portion.chunk.losses.iter().map(|loss| loss.messages).sum())

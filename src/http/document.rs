@@ -193,7 +193,7 @@ fn name_code(status: &str, response: &mut Response, receives: bool) {
         ("409", _) => ApiError::Conflict("the event was already released".to_owned()),
         ("413", _) => ApiError::TooLarge(MAX_BODY_BYTES),
         ("415", _) => ApiError::UnsupportedEncoding,
-        ("429", _) => QuotaError::OfToken { what: "requests at a time", limit: 6 }.into(),
+        ("429", _) => QuotaError::OfToken { what: "concurrent requests", limit: 6 }.into(),
         ("503", _) => ApiError::Unavailable("".into()),
         _ => ApiError::Internal("".into()),
     };

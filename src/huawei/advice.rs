@@ -1,123 +1,118 @@
-//! What to tell a person about a message that did not count: why, and what to do.
+//! Advice for operators about a callback that did not count: why, and what to do.
 //!
-//! The one place for these sentences; the command line, the API and the dashboard show them alike. They hold nothing
-//! of the message.
+//! The one place for these sentences; the command line, the API and the dashboard show the same. They contain nothing of the
+//! callback.
 
 use crate::model::event::QuarantineReason;
 use crate::model::rejection::RejectionReason;
 
-/// What the body's being no notification means.
-pub const NOT_A_NOTIFICATION: &str = "The body cannot be read as a notification, so that no key and no setting will make it one; it is answered 400. \
-     Check that it was captured whole and unchanged, and that it came from the provider.";
+pub const NOT_A_NOTIFICATION: &str = "The body is not a notification that can be parsed; it is answered 400. No key or setting changes that. Check that it \
+     was captured completely and unchanged, and that it came from the provider.";
 
-/// What a body that is too long means.
-pub const TOO_LONG: &str = "The body has more than 64 KiB, which no notification needs; it is answered 413. Check that it is one body, without \
-     anything else that was captured.";
+pub const TOO_LONG: &str = "The body is longer than 64 KiB, which no notification is; it is answered 413. Check that the capture holds one body \
+     and nothing else.";
 
-/// What a rejection means and what to do about it.
 #[expect(clippy::too_many_lines, reason = "one text a reason")]
 pub fn of_rejection(cause: RejectionReason) -> &'static str {
     match cause {
         RejectionReason::NotANotification => NOT_A_NOTIFICATION,
         RejectionReason::Milliseconds => {
-            "publish_timestamp is in milliseconds, where the provider sends seconds; it is answered 400. Something between \
-             the provider and this service rewrites callbacks, or it is not from the provider."
+            "publish_timestamp is in milliseconds, but the provider sends seconds; it is answered 400. Something between the \
+             provider and this service rewrites callbacks, or this one is not from the provider."
         }
         RejectionReason::OtherCallback => {
             "The body is a recording or snapshot callback (it has publish_domain or event_type); it is answered 400. The \
-             recording callback at the provider points to this address by mistake: point it to what handles recordings, and \
-             leave this address to stream status notifications."
+             recording callback at the provider is set to this URL by mistake: set it to the service that handles \
+             recordings, and use this URL for stream status notifications only."
         }
         RejectionReason::WrongPath => {
-            "No callback address has this path; it is answered 404. Compare the callback URL that is set at the provider \
-             with the one of the domain: its path is /callbacks/huawei, or that and the domain's secret part, and nothing \
-             after it."
+            "No callback URL has this path; it is answered 404. Compare the callback URL at the provider with the domain's: \
+             its path is /callbacks/huawei, followed by the domain's secret part if it has one, and nothing else."
         }
         RejectionReason::WrongMethod => {
-            "Callbacks are sent by POST; every other method is answered 405. A console's test button, a browser or a \
-             health check sends GET or HEAD, which only shows that the address can be reached. The provider itself posts: \
-             send a test callback, or push, to see one arrive."
+            "Callbacks are POST requests; every other method is answered 405. The test button of a console, a browser or a \
+             health check sends GET or HEAD, which only shows that the URL is reachable. To see a callback arrive, send a \
+             test callback or start a push."
         }
         RejectionReason::TooLarge => {
-            "The body has more than 64 KiB, which no stream status notification needs; it is answered 413. Something else \
-             is set to send to this address: find out what it is, and give it an address of its own."
+            "The body is longer than 64 KiB, which no stream status notification is; it is answered 413. Something else sends \
+             to this URL: find out what, and give it a URL of its own."
         }
         RejectionReason::TooSlow => {
             "The body did not arrive within 10 seconds; it is answered 408. Check the network between the provider and \
-             this service, and the proxy if there is one. If the provider sent it, the message is lost unless it is sent \
-             again."
+             this service, and the proxy if there is one. If the provider sent it, the callback is lost unless the provider \
+             retries."
         }
         RejectionReason::UnsupportedEncoding => {
-            "The body's Content-Encoding is not one that the service decodes; it is answered 415. Set the relay or CDN \
-             that compresses it to gzip or deflate, or to leave bodies as they are."
+            "The body's Content-Encoding is not supported; it is answered 415. Set the relay or CDN that compresses it to gzip \
+             or deflate, or turn compression off."
         }
         RejectionReason::UnknownDomain => {
-            "No domain of exactly this name is registered; upper and lower case, dots and blanks count. Register it as \
-             the provider sends it, or correct the notification URL that is set for it at the provider."
+            "No domain with exactly this name is registered; case, dots and spaces count. Register it as the provider sends \
+             it, or correct the callback URL at the provider."
         }
         RejectionReason::AppNotAllowed => {
-            "The domain lists the applications that may send, and this one is not listed. Add it to the list if it is \
+            "The domain accepts callbacks only of the listed apps, and this app is not listed. Add it to the list if it is \
              yours."
         }
         RejectionReason::SecretPathMissing => {
-            "The domain's messages are not signed, so that only its secret path shows them to be genuine. Set the URL \
-             with the secret path at the provider, or register a key and require signatures."
+            "The domain's callbacks are not signed, so only its secret path authenticates them. Set the URL with the secret \
+             path at the provider, or add a key and require signatures."
         }
         RejectionReason::SecretPathWrong => {
-            "It came through a secret path that is not, or no longer, this domain's. Make a new secret path, and set \
-             the whole URL at the provider."
+            "The secret path is not, or no longer, this domain's. Create a new secret path, and set the complete URL at the \
+             provider."
         }
         RejectionReason::NoKey => {
-            "The domain requires signatures and has no key that can be used. Add the key that is set at the provider."
+            "The domain requires signatures but has no usable key. Add the key that is set at the provider."
         }
         RejectionReason::SignatureMissing => {
-            "auth_sign or auth_timestamp is not there, and the domain requires them. Set a key for the domain at the \
-             provider; without one it does not sign."
+            "auth_sign or auth_timestamp is missing, and the domain requires them. Set a key for the domain at the provider; \
+             without one it does not sign."
         }
         RejectionReason::SignatureMalformed => {
-            "auth_sign is not 64 hexadecimal digits, which an HMAC-SHA256 has. Capture the message again if it was cut \
-             or masked; if the provider really sends it so, report it."
+            "auth_sign is not 64 hexadecimal digits, which an HMAC-SHA256 has. Capture the callback again if it was \
+             truncated or masked; if the provider really sends it like this, report it."
         }
         RejectionReason::ExpiryMalformed => {
-            "auth_timestamp does not have exactly ten digits; with 13 it is in milliseconds, where seconds are documented. The \
-             signature joins it to the stream's name without a separator, so that another number of digits may mean that \
-             digits of a captured message were moved between the two: treat it as forged, unless the provider itself \
-             sends it so."
+            "auth_timestamp does not have exactly ten digits; 13 digits are milliseconds, but seconds are documented. The \
+             signature covers it and the stream's name without a separator, so another number of digits may mean that \
+             digits of a captured callback were moved between the two: treat it as forged, unless the provider itself \
+             sends it."
         }
         RejectionReason::ExpiryTooFar => {
-            "The signature is genuine, but expires further in the future than the service allows. Check the clock of \
-             this machine; if the provider signs for that long, raise --signature-max-future."
+            "The signature is valid, but expires further in the future than the service allows. Check the clock of this \
+             machine; if the provider signs for that long, raise --signature-max-future."
         }
         RejectionReason::SignatureMismatch => {
-            "No key of the domain makes this signature. Most often another key is set at the provider: add it here. If the \
-             key fits in another way of signing, the domain's joiner or the key as it is registered is wrong; if it fits \
-             in none, the message was changed on its way, or is forged."
+            "No key of the domain produces this signature. Most often another key is set at the provider: add it here. If the \
+             key matches with another joiner, correct the domain's joiner; if it matches in no way, the callback was \
+             changed in transit or is forged."
         }
     }
 }
 
-/// What a quarantine means and what to do about it.
 pub fn of_reason(reason: QuarantineReason) -> &'static str {
     match reason {
         QuarantineReason::Expired => {
-            "The message is genuine, but its signature expired longer ago than the service allows: it is late, or was \
-             sent again by someone who captured it. Check the clock of this machine; if the provider is often so late, \
+            "The callback's signature is valid, but expired longer ago than the service allows: the callback is late, or was \
+             replayed by somebody who captured it. Check the clock of this machine; if the provider is often this late, \
              raise --signature-grace."
         }
         QuarantineReason::StartOutsideWindow => {
-            "The message is genuine, but the push that it announces started too long before or after the signature's \
-             expiry. The start is not signed, so that a changed one would make up a session. If the provider itself \
-             sends it so, raise --start-window-before or --start-window-after. Of an unsigned domain: it started before \
-             2015, or later than the message came by more than --start-window-after; see who else knows the secret path."
+            "The callback is authenticated, but its push started too long before or after the signature's expiry. The start is \
+             not signed: a changed one would invent a session. If the provider itself sends it, raise \
+             --start-window-before or --start-window-after. For an unsigned domain, the push started before 2015, or \
+             more than --start-window-after after the callback arrived: find out who else knows the secret path."
         }
         QuarantineReason::EndPredatesSession => {
-            "The message is genuine, but the push that it ends began after the signature had expired. The start is not \
-             signed: this is most likely the end of an earlier push, aimed at a later one."
+            "The callback is authenticated, but the push that it ends started after the signature had expired. The start is \
+             not signed: this is most likely the end of an earlier push, aimed at a later one."
         }
         QuarantineReason::SignatureOfAnotherStream => {
-            "The message is genuine by its signature, but the same signature came before with another application and \
-             stream: the names are signed joined, and somebody may have split them in another way. List the domain's \
-             applications, which rules that out; release the message if this one is the true one."
+            "The callback's signature is valid, but it came before with another app and stream: the names are signed without a \
+             separator, and somebody may have split them differently. List the domain's apps, which rules this out; \
+             release the callback if it is the genuine one."
         }
         QuarantineReason::SignatureOfAnotherPush => {
             "The callback's signature is valid, but it came before with another push of the stream. publish_timestamp is \

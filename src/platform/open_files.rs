@@ -17,7 +17,7 @@ pub fn raise_limit(max_connections: u32) {
     {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
-            "the limit of open files could not be raised: fewer connections may be open than --max-connections says"
+            "could not raise the limit of open files: fewer connections can be open than --max-connections says"
         );
     }
     let needed = u64::from(max_connections) * FILES_A_CONNECTION + OTHER_FILES;
@@ -26,7 +26,8 @@ pub fn raise_limit(max_connections: u32) {
         tracing::warn!(
             limit,
             needed,
-            "fewer files may be open than --max-connections needs: raise the hard limit (ulimit -Hn), or lower it"
+            "the limit of open files is too low for --max-connections: raise the hard limit (ulimit -Hn), or lower \
+             it"
         );
     }
 }

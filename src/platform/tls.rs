@@ -200,12 +200,12 @@ impl Certificate {
         while stopped.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
             match self.look() {
                 ReloadResult::Unchanged => {}
-                ReloadResult::Replaced => tracing::info!("another certificate is served from now on"),
+                ReloadResult::Replaced => tracing::info!("TLS certificate reloaded"),
                 ReloadResult::Refused(error) => {
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(
                         error,
-                        "the new certificate cannot be served; serving the old one: mend its files before the old one \
+                        "failed to load the new TLS certificate; still serving the old one: fix the files before it \
                          expires"
                     );
                 }

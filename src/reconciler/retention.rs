@@ -94,7 +94,7 @@ async fn blank(pool: &PgPool, recorded_before: DateTime<Utc>, retained: &mut Ret
         }
     }
     if retained.blanked > 0 {
-        tracing::info!(entries = retained.blanked, "personal fields of old entries of the log were blanked");
+        tracing::info!(entries = retained.blanked, "personal fields of old events were redacted");
     }
     Ok(())
 }
@@ -144,8 +144,7 @@ async fn drop_months(pool: &PgPool, until: DateTime<Utc>, retained: &mut Retaine
                 if left == Left::NotFolded {
                     tracing::warn!(
                         %month,
-                        "a month of the log is old, but is kept until all of it is folded; /readyz says whether \
-                         folding goes on"
+                        "a month of the log is due to be dropped, but is not completely folded: see /readyz"
                     );
                 }
                 retained.left = Some(left);

@@ -68,8 +68,8 @@ pub async fn fold_until_stopped(
                         let error = &error as &dyn std::error::Error;
                         tracing::error!(
                             error,
-                            "sessions cannot be folded; the log keeps what is received: see to the database; if it \
-                             answers, report this line as a defect"
+                            "sessions cannot be folded; the log keeps every callback: check the database; if it is \
+                             healthy, report this as a defect"
                         );
                     }
                     stopped.run_until_cancelled(sleep(POLL)).await;
@@ -109,15 +109,12 @@ pub async fn infer_until_stopped(
         match &inferred {
             Ok(0) => {}
             Ok(findings) => {
-                tracing::info!(findings, "sessions were found to have ended without a message");
+                tracing::info!(findings, "ends were inferred");
                 appended.notify_one();
             }
             Err(error) if !was_failing => {
                 let error = error as &dyn std::error::Error;
-                tracing::warn!(
-                    error,
-                    "sessions whose end does not come cannot be looked for; trying again: see to the database"
-                );
+                tracing::warn!(error, "could not scan for sessions without an end; retrying: check the database");
             }
             Err(_) => {}
         }
@@ -139,8 +136,7 @@ pub async fn retain_until_stopped(
             let error = error as &dyn std::error::Error;
             tracing::error!(
                 error,
-                "old entries of the log cannot be blanked and dropped; trying again: they are kept for longer than \
-                 the settings say; see to the database"
+                "retention failed; retrying: data are kept for longer than configured; check the database"
             );
         }
         was_failing = retained.is_err();

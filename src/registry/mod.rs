@@ -121,8 +121,8 @@ pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey)
     let (Some(signature), Some(joiner)) = (signature_rule(&row.signature), Joiner::from_text(&row.joiner)) else {
         tracing::error!(
             domain = row.domain,
-            "this domain is registered in a way that this version does not know: nothing is received for it; run the \
-             version that registered it, or set it anew"
+            "this domain has settings that this version does not know: its callbacks are rejected; run the version \
+             that registered it, or set it again"
         );
         return None;
     };
@@ -132,7 +132,7 @@ pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey)
                 tracing::error!(
                     key_id = %key.key_id,
                     domain = row.domain,
-                    "this key cannot be opened: what is signed with it is refused; remove it and add it again"
+                    "this key cannot be decrypted: callbacks signed with it are rejected; remove it and add it again"
                 );
             })
             .ok()?;

@@ -81,7 +81,7 @@ pub async fn start(
             let error = &error as &dyn std::error::Error;
             tracing::warn!(
                 error,
-                "the database cannot be reached: receiving with the copy of its registry; see to the database"
+                "the database is unreachable: receiving with the cached registry; check the database"
             );
             Ok(Start { registry, master_key, prepared: false })
         }
@@ -112,8 +112,8 @@ pub async fn prepare_until_done(
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(
                         error,
-                        "the database cannot be used: what is received waits in the spool; see to what is wrong with \
-                         the database before the spool is full"
+                        "the database cannot be used: callbacks go to the spool; fix the database before the spool \
+                         is full"
                     );
                 }
                 failing = true;
@@ -131,7 +131,7 @@ fn is_same(one: &InstallationRow, other: &InstallationRow) -> bool {
 fn forget(error: CopyError) -> Result<Option<RegistryRows>, CopyError> {
     match error {
         CopyError::Words(_) => {
-            tracing::warn!("the cached registry is of another version: it is made anew when the database is reachable");
+            tracing::warn!("the cached registry is of another version: it is rebuilt when the database is reachable");
             Ok(None)
         }
         CopyError::File(_) => Err(error),

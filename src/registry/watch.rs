@@ -44,15 +44,15 @@ impl RefreshError {
                 let error = error as &dyn std::error::Error;
                 tracing::warn!(
                     error,
-                    "the registry cannot be read; going on with what is known: changes take effect when the database is \
-                     back"
+                    "could not read the registry; continuing with the known one: changes take effect when the \
+                     database is reachable"
                 );
             }
             Self::MasterKey(error) => {
                 let error = error as &dyn std::error::Error;
                 tracing::error!(
                     error,
-                    "the master key was rotated, and this process does not have the new one: it goes on with the \
+                    "the master key was rotated, and this process does not have the new one: it continues with the \
                      domains and callback keys that it knows; give it the new key"
                 );
             }
@@ -136,8 +136,8 @@ impl LiveRegistry {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(
                 error,
-                "the copy of the registry on this machine's disk is not up to date: see that the data folder can be \
-                 written, or a start without the database will not know this change"
+                "could not update the cached registry: check that the data folder is writable, or a start without \
+                 the database will not know this change"
             );
         }
     }
@@ -148,7 +148,7 @@ impl LiveRegistry {
         if let Err(error) = self.refresh().await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "a change of the registry is not in effect yet; it will be when the database answers"
+                "a change of the registry is not in effect yet; it will be when the database is reachable"
             );
         }
     }

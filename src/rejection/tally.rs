@@ -140,7 +140,7 @@ impl Rejections {
             request_id,
             claimed_domain = ?name,
             cause = cause.as_str(),
-            "messages are refused; /v1/rejections counts them, and says what to do if they are the provider's"
+            "callbacks are rejected; /v1/rejections counts them, and says what to do if they are the provider's"
         );
     }
 

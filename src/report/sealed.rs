@@ -127,7 +127,7 @@ pub async fn fail_abandoned_until_stopped(pool: PgPool, stopped: CancellationTok
         if let Ok(reports @ 1..) = failed {
             tracing::warn!(
                 reports,
-                "the process that sealed a report has ended before it was done: the report failed; seal it again"
+                "the process that sealed a report ended before it was done: the report failed; seal it again"
             );
         }
         stopped.run_until_cancelled(sleep(SWEEP_INTERVAL)).await;

@@ -141,8 +141,8 @@ async fn make_partitions(pool: PgPool, stopped: CancellationToken) {
             let error = error as &dyn std::error::Error;
             tracing::error!(
                 error,
-                "partitions of the log could not be made ahead; trying again each minute: there is room for two more \
-                 months; see to the database if this goes on for days"
+                "could not create the log's partitions ahead of time; retrying each minute: partitions exist two \
+                 months ahead; check the database if this continues for days"
             );
         }
         was_failing = made.is_err();

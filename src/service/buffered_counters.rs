@@ -34,8 +34,8 @@ impl BufferedCounters {
                 let error = error as &dyn std::error::Error;
                 tracing::warn!(
                     error,
-                    "counts of refused messages and uses of tokens cannot be written down: they are kept in memory \
-                     until the database takes them"
+                    "could not write the counts of rejected callbacks and the uses of tokens; they stay in memory \
+                     until the database accepts them"
                 );
             }
             failing = written.is_err();

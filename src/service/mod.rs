@@ -137,7 +137,7 @@ impl Application {
             clock_tolerance: options.clock.clock_tolerance,
             folding: Arc::new(AtomicBool::new(true)),
             feed: feed.clone(),
-            requests: Quota::new("requests at a time", MAX_REQUESTS_PER_TOKEN, Semaphore::MAX_PERMITS),
+            requests: Quota::new("concurrent requests", MAX_REQUESTS_PER_TOKEN, Semaphore::MAX_PERMITS),
             listeners: listener_quota(options.limits)?,
             sealings: Quota::new("reports being sealed", MAX_SEALINGS_PER_TOKEN, MAX_SEALINGS),
             sealer,

@@ -98,8 +98,8 @@ impl Sampler {
         match (self.wrong_clock, error) {
             (None, Some(error)) => tracing::error!(
                 error = &error as &dyn std::error::Error,
-                "a clock is wrong: until it is right, no report is made, no end is inferred, and nothing is redacted or \
-                 dropped; callbacks are received"
+                "a clock is wrong: until it is corrected, no report is made, no end is inferred, and nothing is \
+                 redacted or dropped; callbacks are received"
             ),
             (Some(_), None) => tracing::info!("the clocks are right again"),
             (Some(_), Some(_)) | (None, None) => {}

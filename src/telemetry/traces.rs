@@ -154,10 +154,10 @@ impl opentelemetry_sdk::trace::SpanExporter for Exporter {
         match &exported {
             Err(error) if !was_failing => tracing::warn!(
                 %error,
-                "traces cannot be sent to the collector and are dropped; nothing else suffers: see to what \
-                 --otlp-endpoint names"
+                "could not send traces to the collector; they are dropped, and nothing else is affected: check \
+                 --otlp-endpoint"
             ),
-            Ok(()) if was_failing => tracing::info!("traces are sent to the collector again"),
+            Ok(()) if was_failing => tracing::info!("sending traces to the collector again"),
             _ => {}
         }
         exported

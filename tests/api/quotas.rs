@@ -25,7 +25,7 @@ async fn slow_requests_of_one_token_leave_connections_to_those_of_others() {
         until(async || blocked_statements(&app).await == 6).await;
         assert_eq!(app.with_token(&other).get("/v1/live", 200).await["live_sessions"], 1);
         let refused = app.with_token(&slow).get("/v1/sessions", 429).await;
-        assert_eq!(refused["detail"], "the token has reached its limit of 6 requests at a time");
+        assert_eq!(refused["detail"], "the token has reached its limit of 6 concurrent requests");
         assert_eq!(blocked_statements(&app).await, 6);
         drop(held);
     };

@@ -17,8 +17,11 @@ fn as_many_files_may_be_open_as_the_hard_limit_allows_and_too_few_are_told() {
     };
     let (status, printed) = start("20000");
     assert_eq!(status, 1, "{printed}");
-    assert!(printed.contains("fewer files may be open") && printed.contains("limit=4000 needed=40512"), "{printed}");
+    assert!(
+        printed.contains("the limit of open files is too low") && printed.contains("limit=4000 needed=40512"),
+        "{printed}"
+    );
     let (status, printed) = start("1000");
     assert_eq!(status, 1, "{printed}");
-    assert!(!printed.contains("files may be open"), "{printed}");
+    assert!(!printed.contains("the limit of open files"), "{printed}");
 }

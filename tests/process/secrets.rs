@@ -180,7 +180,7 @@ fn check_everything(format: &str) {
     service.wait_exit();
 
     let log = service.stderr() + &fs::read_to_string(stdout).unwrap();
-    for words in ["answered", "messages are refused", "a request failed", "requests cannot be answered"] {
+    for words in ["answered", "callbacks are rejected", "a request failed", "requests cannot be answered"] {
         assert!(log.contains(words), "too little is logged to tell: {words}");
     }
     let traces: Vec<String> =

@@ -49,7 +49,7 @@ fn a_renewal_that_cannot_be_served_is_told_once_and_the_old_certificate_served_o
     let is_served = |by: &Authority| runtime.block_on(by.client().get(&url).send()).is_ok();
     assert!(is_served(&old));
 
-    let refusals = || service.stderr().matches("the new certificate cannot be served").count();
+    let refusals = || service.stderr().matches("failed to load the new TLS certificate").count();
     let (certificate, key) = new.issue();
     fs::write(files.certificate(), &certificate).expect("half a renewal");
     wait_for("the first refusal", || refusals() == 1);
@@ -60,7 +60,7 @@ fn a_renewal_that_cannot_be_served_is_told_once_and_the_old_certificate_served_o
     assert!(is_served(&old));
 
     fs::write(files.key(), &key).expect("the whole renewal");
-    wait_for("the new certificate", || service.stderr().contains("another certificate is served"));
+    wait_for("the new certificate", || service.stderr().contains("TLS certificate reloaded"));
     assert!(is_served(&new) && !is_served(&old));
     assert_eq!(refusals(), 2);
     assert!(!service.stderr().contains(key.lines().nth(1).expect("a line of the key")));

@@ -76,7 +76,7 @@ fn a_collector_that_is_away_refuses_or_is_silent_is_told_of_once_and_holds_nothi
     for (collector, is_there) in [(refusing.url(), true), (silent.url(), false), ("http://127.0.0.1:1", false)] {
         let home = Home::new(User::Ourselves);
         let service = serve(&home, collector);
-        let warnings = || service.stderr().matches("traces cannot be sent to the collector").count();
+        let warnings = || service.stderr().matches("could not send traces to the collector").count();
         let more_are_tried = || !is_there || refusing.posted().len() > 8;
         wait_for("spans that cannot be sent, more than once", || {
             assert_eq!(ask(&service, Method::GET, "/healthz", &[]), 200);

@@ -157,7 +157,7 @@ impl Cluster {
         if let Some(file) = PidFile::read(&pgdata)?
             && self.servers.has_main(file.pid)
         {
-            tracing::warn!(pid = file.pid, "stopping a PostgreSQL that outlived its service; nothing is to be done");
+            tracing::warn!(pid = file.pid, "stopping a PostgreSQL that outlived its service");
             let alive = || self.servers.has_main(file.pid).then_some(file.pid).into_iter().collect();
             stop_all(&pgdata, alive, &[(Signal::INT, FAST_STOP), (Signal::QUIT, IMMEDIATE_STOP)])?;
         }

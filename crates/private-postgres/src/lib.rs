@@ -155,8 +155,8 @@ impl PrivatePostgres {
             tracing::warn!(
                 pid,
                 %status,
-                "private PostgreSQL has died, starting it again; should it happen again, postgres.log in the data \
-                 folder says why"
+                "private PostgreSQL has died; restarting it: if it happens again, see postgres.log in the data \
+                 folder"
             );
             owned.server = None;
         }

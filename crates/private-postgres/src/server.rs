@@ -98,7 +98,11 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if self.ended().is_none() && !self.stop_within(DROPPED_STOP, DROPPED_STOP) {
-            tracing::warn!(pid = self.pid(), "PostgreSQL does not stop: end it before this data folder is used again");
+            tracing::warn!(
+                pid = self.pid(),
+                "PostgreSQL does not stop: stop it before you use this data folder \
+                                              again"
+            );
         }
     }
 }

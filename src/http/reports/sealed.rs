@@ -228,7 +228,7 @@ pub async fn seal(
         drop((timing, share));
         if let Err(Err(error)) = done.send(sealed) {
             let error = &error as &dyn std::error::Error;
-            tracing::error!(error, %sealed_report_id, "a report could not be sealed in the background: seal it again");
+            tracing::error!(error, %sealed_report_id, "could not seal a report in the background: seal it again");
         }
     });
     match timeout_at(answer_at, sealed).await {

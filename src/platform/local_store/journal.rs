@@ -78,8 +78,8 @@ impl Journal {
             folder.set_aside(MARK, &damaged)?;
             tracing::error!(
                 journal = folder.name(),
-                "the mark of confirmed messages is damaged or missing: what can be read is drained, some of it may come \
-                 twice, and it is not known whether the last messages are missing; check the data folder's disk"
+                "the mark of confirmed callbacks is damaged or missing: readable callbacks are drained, some may \
+                 come twice, and the last ones may be missing; check the data folder's disk"
             );
         }
         let (mark, confirmed, marked) = mark.map_or_else(|| make_mark(&folder, &segments), Ok)?;

@@ -81,8 +81,8 @@ impl LocalStore {
         let files = Files::open(folder, lock).map_err(unusable)?;
         if data_dir.join(EARLIER_FILE).exists() {
             tracing::error!(
-                "standby.sqlite in the data folder is of an earlier version and is not read: if messages wait in it, \
-                 drain them with that version; remove the file afterwards"
+                "standby.sqlite in the data folder is of an earlier version and is not read: drain its callbacks \
+                 with that version, then remove the file"
             );
         }
         Ok(Self(Arc::new(Mutex::new(Some(files)))))
@@ -138,8 +138,8 @@ impl Files {
         if body.is_none() {
             self.folder.set_aside(REGISTRY, &self.damaged)?;
             tracing::error!(
-                "the cached registry is damaged: it is set aside in the folder local-store/damaged, and made anew when \
-                 the database is reachable; check the data folder's disk"
+                "the cached registry is damaged: it was moved to local-store/damaged and is rebuilt when the \
+                 database is reachable; check the data folder's disk"
             );
         }
         Ok(body)

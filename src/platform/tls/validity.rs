@@ -66,13 +66,10 @@ impl Reminder {
         let expires_at = validity.ends_at.to_rfc3339();
         match expiry {
             Expiry::Far => {}
-            Expiry::Near => tracing::warn!(
-                expires_at,
-                "the certificate expires soon: renew it, and put the new one in the place of its files"
-            ),
+            Expiry::Near => tracing::warn!(expires_at, "the certificate expires soon: renew it, and replace its files"),
             Expiry::Past => tracing::error!(
                 expires_at,
-                "the certificate has expired, so that callbacks no longer arrive: put a valid one in the place of its files"
+                "the certificate has expired, and callbacks no longer arrive: replace its files with a valid one"
             ),
         }
     }

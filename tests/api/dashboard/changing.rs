@@ -70,7 +70,7 @@ async fn a_quarantined_callback_is_released_by_a_form() {
     app.receive(&[late]).await;
     let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
     let problems = browser.page("/dashboard/problems").await;
-    assert!(problems.contains("its signature expired longer ago"), "{problems}");
+    assert!(problems.contains("but expired longer ago"), "{problems}");
     let event_id = between(&problems, "/dashboard/events/", "/release");
     let release = format!("/dashboard/events/{event_id}/release");
     assert!(browser.page(&release).await.contains("<strong>expired</strong>"));
