@@ -91,19 +91,19 @@ pub struct AdmissionOptions {
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_SIGNATURE_MAX_FUTURE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
     pub signature_max_future: TimeDelta,
 
-    /// Maximum time from the start of a push to the expiry of its signature. Other starts are quarantined
+    /// Maximum time from a push's start to the expiry of its start callback's signature. Other start callbacks are quarantined
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_START_WINDOW_BEFORE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
     pub start_window_before: TimeDelta,
 
-    /// How long after the expiry of its signature a push may start. Other starts are quarantined
+    /// Maximum time from the expiry of a start callback's signature to its push's start. Other start callbacks are quarantined
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_START_WINDOW_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
     pub start_window_after: TimeDelta,
 
-    /// How long after its first use one other push may use the same signature, as when two pushes end in the same second
+    /// How long after a signature's first use one other push may share it, as when two pushes end in the same second
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_SIGNATURE_SHARING_WINDOW", default_value = "10s", value_parser = duration, value_name = "DURATION")]
     pub signature_sharing_window: TimeDelta,
 
-    /// Maximum age of a push whose start was never received. Ends of older pushes are quarantined
+    /// How long ago a push without a received start may have begun. An end callback of an older one is quarantined
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_MISSING_START_LIMIT", default_value = "30d", value_parser = duration, value_name = "DURATION")]
     pub missing_start_limit: TimeDelta,
 }
@@ -162,7 +162,7 @@ pub struct ServeOptions {
     #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_UNCONFIRMED_AFTER", default_value = "12h", value_parser = duration, value_name = "DURATION")]
     pub unconfirmed_after: TimeDelta,
 
-    /// How long a later push of a stream must last to end an earlier one without an end callback
+    /// How long a later push must last before an earlier push of the stream without an end callback counts as superseded
     #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_SUPERSEDE_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
     pub supersede_after: TimeDelta,
 
@@ -182,11 +182,11 @@ pub struct ServeOptions {
     #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_MASK_PARAMETERS", value_delimiter = ',', value_name = "NAMES")]
     pub mask_parameters: Vec<String>,
 
-    /// Maximum number of callbacks that wait in memory for the database. Others are answered 503
-    #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_QUEUE_CAPACITY", default_value = "65536", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "MESSAGES")]
+    /// Maximum number of callbacks that wait in memory for the database. While it is reached, callbacks are answered 503
+    #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_QUEUE_CAPACITY", default_value = "65536", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "CALLBACKS")]
     pub queue_capacity: u32,
 
-    /// Maximum size of the spool in the data folder, in MiB, while the database is unreachable. Others are answered 503
+    /// Maximum size of the spool in the data folder, in MiB. While it is full, callbacks are answered 503
     #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_SPOOL_CAPACITY", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..=1_048_576), value_name = "MEBIBYTES")]
     pub spool_capacity: u32,
 

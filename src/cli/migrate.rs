@@ -11,7 +11,7 @@ use crate::store;
 
 /// Create an installation or update the schema of its database
 ///
-/// `serve` and all commands that write do this automatically. Run `migrate` to prepare a database before the first start, or to
+/// `serve`, `domain add`, `token create` and `import` create one, and every command that writes updates the schema. Run `migrate` to prepare a database before the first start, or to
 /// choose the number of shards, which cannot be changed later. It is safe to run it again.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

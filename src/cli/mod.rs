@@ -41,9 +41,10 @@ pub use with_database::ProgramFailed;
 ///
 /// Huawei Cloud Live reports the start and the end of a push with signed callbacks. `serve` authenticates the callbacks,
 /// stores them in an event log in PostgreSQL, folds the log into sessions, and serves a REST API and a dashboard. The other
-/// commands administer, query and test an installation; they work whether the service runs or not.
+/// commands administer, query and test an installation. Most work whether the service runs or not; `send`, `simulate` and
+/// `health` need it running.
 ///
-/// Settings come from flags, then environment variables, then the file of --config.
+/// A flag overrides its environment variable, which overrides the settings file (--config).
 #[derive(Debug, Parser)]
 #[command(version, after_help = MORE)]
 pub struct Cli {

@@ -22,7 +22,7 @@ use crate::store::rebuild::DifferenceRow;
 pub(super) struct RebuildCommand {
     #[command(flatten)]
     installation: InstallationOptions,
-    /// Change nothing; print the rows that differ from the log, and fail if there are any
+    /// Correct nothing; print the rows that differ from the log, and fail if there are any
     #[arg(long)]
     verify: bool,
     #[command(flatten)]

@@ -55,7 +55,7 @@ impl ResponseError for PageError {
             }
             Self::MayNotRead => (
                 "This token lacks the read scope",
-                "Sign out, then sign in with another token.".to_owned(),
+                "Sign in with a token that has the scope read.".to_owned(),
             ),
             Self::OtherOrigin => (
                 "This form came from another site",

@@ -69,7 +69,7 @@ fn withdrawal_form(visitor: &Visitor, session: &SessionRow) -> Markup {
     let fields = html! {
         h2 { "Clear the end time" }
         (reason_field(true))
-        p.hint { "The end is then again the reported or inferred one." }
+        p.hint { "The reported or inferred end counts again; without one, the session is live again." }
         (form::confirmation("The end time set by an operator no longer counts."))
         button { "Clear end time" }
     };

@@ -91,7 +91,7 @@ fn service(parts: &[HealthCheck], certificate: Option<Validity>, lag: LagRow, no
             dt { "Lag" }
             dd {
                 @match lag.oldest_recorded_at {
-                    Some(oldest) => { (lag.entries) " events, the oldest for " (words::in_words((now - oldest).num_seconds().max(0))) }
+                    Some(oldest) => { (lag.entries) " events not folded yet; the oldest has waited " (words::in_words((now - oldest).num_seconds().max(0))) }
                     None => "none",
                 }
             }
@@ -106,11 +106,11 @@ fn silence(silent: &[Silence], now: DateTime<Utc>) -> Markup {
             p.hint { "No unusual silence." }
         } @else {
             p.hint {
-                "No push has started for longer than ever in the " (BASELINE.num_days()) " days before. If encoders are pushing, check the \
-                 callback URL at the provider and the rejected callbacks below."
+                "These domains have been without a new push for longer than at any time in the previous " (BASELINE.num_days()) " days. If \
+                 encoders are pushing, check the callback URL at the provider and the rejected callbacks below."
             }
             table {
-                thead { tr { th { "Domain" } th { "Last push started" } th.number { "Silent for" } th.number { "Longest gap before" } } }
+                thead { tr { th { "Domain" } th { "Last push started" } th.number { "Silent for" } th.number { "Longest gap so far" } } }
                 tbody { @for row in silent { tr {
                     td.name { a href=(words::path(ROOT, &[("domain", Some(&row.domain))])) { (row.domain) } }
                     td { (words::time(row.last_started_at)) }
@@ -124,9 +124,9 @@ fn silence(silent: &[Silence], now: DateTime<Utc>) -> Markup {
 
 fn never_heard_from(visitor: &Visitor, domains: &[DomainRow]) -> Markup {
     html! {
-        h2 { "Never heard from" }
+        h2 { "No accepted callback yet" }
         @if domains.is_empty() {
-            p.hint { "None: every registered domain has sent a callback." }
+            p.hint { "None: a callback of every registered domain was accepted or quarantined." }
         } @else {
             p.hint {
                 "No callback of these domains was ever accepted or quarantined. Check the callback URL and the key at the \
@@ -194,7 +194,7 @@ fn quarantine(visitor: &Visitor, quarantined: &Rows<EventRow>) -> Markup {
     html! {
         h2 { "Quarantined" }
         @if quarantined.rows.is_empty() {
-            p.hint { "None. An authenticated callback is quarantined if it may belong to another push." }
+            p.hint { "None. An authenticated callback is quarantined if it is suspicious, for instance too late or replayed." }
         } @else {
             @if quarantined.more { p.hint { "The newest " (MAX_ROWS) "; the API lists all." } }
             table {

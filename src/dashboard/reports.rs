@@ -264,7 +264,7 @@ fn concurrency_chart((points, peak): &(Vec<Point>, Option<Point>)) -> Markup {
     let line: Vec<String> = (0..).zip(points).map(place).collect();
     let at = DateTime::<Utc>::from_timestamp(peak.at, 0).unwrap_or_default();
     html! {
-        h2 { "Concurrent streams" }
+        h2 { "Concurrent sessions" }
         figure.sparkline.wide {
             svg viewBox=(format!("0 -4 {WIDTH} {}", HEIGHT + 8)) role="img" aria-label="Concurrent sessions over the month" preserveAspectRatio="none" {
                 polyline points=(line.join(" ")) {}

@@ -169,7 +169,7 @@ fn session_table(sessions: &[SessionRow]) -> Markup {
                 td { (row.app) }
                 td data-label="started" { (words::time(row.started_at)) }
                 td data-label="encoder" { (row.shown_client_ip().unwrap_or("–")) }
-                td data-label="node" { (row.node_ip.as_deref().unwrap_or("–")) }
+                td data-label="node" { (row.shown_node_ip().unwrap_or("–")) }
             } } }
         }
     }

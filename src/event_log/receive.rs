@@ -48,7 +48,7 @@ impl Receiver {
         let ReceivedCallback { message, path, received_at, .. } = arrival;
         let verdict = admission::admit(message, *path, policy, &self.limits, *received_at);
         let row = match &verdict {
-            Verdict::Refuse(_) => return Ok(verdict),
+            Verdict::Reject(_) => return Ok(verdict),
             Verdict::Accept(proof) => self.row_of(arrival, proof, None, templates),
             Verdict::Quarantine(proof, reason) => self.row_of(arrival, proof, Some(*reason), templates),
         };

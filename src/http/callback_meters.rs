@@ -72,7 +72,7 @@ impl From<&Verdict> for CallbackResult {
         match verdict {
             Verdict::Accept(_) => Self::Accepted,
             Verdict::Quarantine(_, reason) => Self::Quarantined(*reason),
-            Verdict::Refuse(cause) => Self::Rejected(*cause),
+            Verdict::Reject(cause) => Self::Rejected(*cause),
         }
     }
 }
@@ -129,8 +129,8 @@ fn verified_expiry(message: &Notification, verdict: &Verdict) -> Option<i64> {
             Authentication::Unsigned => None,
         },
         // Only callbacks with a valid signature get this reason.
-        Verdict::Refuse(RejectionReason::ExpiryTooFar) => message.auth_timestamp,
-        Verdict::Refuse(_) => None,
+        Verdict::Reject(RejectionReason::ExpiryTooFar) => message.auth_timestamp,
+        Verdict::Reject(_) => None,
     }
 }
 

@@ -146,7 +146,7 @@ async fn receive(
     let body = body.inspect_err(|error| note_unread(state, request, error))?;
     let source_ip = source_address(request);
     match take(state, source_ip, callback_token, &body).await? {
-        Verdict::Refuse(_) => Err(ApiError::NotVerified),
+        Verdict::Reject(_) => Err(ApiError::NotVerified),
         Verdict::Accept(_) | Verdict::Quarantine(..) => {
             note_callback(request);
             Ok(HttpResponse::Ok().json(Confirmation { status: 1, result: "success" }))
@@ -192,7 +192,7 @@ pub(crate) async fn take(
         Verdict::Quarantine(_, reason) => {
             state.alarms.quarantined(&arrival.message.domain, *reason, received_at);
         }
-        Verdict::Refuse(cause) => {
+        Verdict::Reject(cause) => {
             state.rejections.count_refused(&arrival, domain.is_some(), *cause, &state.receiver.masker);
         }
     }

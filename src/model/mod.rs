@@ -2,8 +2,8 @@
 //!
 //! A closed set is an enum with one spelling per variant, in snake case, which the database, the API, the command line,
 //! metrics and logs share. Rows hold these types (`sqlx.toml` names the columns), so that a new variant makes the compiler
-//! name every place that must decide about it: match without a catch-all arm. What remains is a migration of the CHECK
-//! constraint, which a test compares with the enum.
+//! name the matches that must decide about it, which have no catch-all arm. What remains is a migration of the CHECK
+//! constraint, which a test compares with the enum, and, of an end, its rank in `session::lifecycle`.
 
 pub mod access;
 pub mod event;

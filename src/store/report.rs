@@ -57,9 +57,11 @@ pub async fn list_pushes(
     let mut query = QueryBuilder::new("select domain, app, ");
     query.push(name).push(
         " as stream, array_agg(stream_id) as stream_ids, array_agg(publish_timestamp) as started,
-         array_agg(ended_at) as ended_at, array_agg(ended_at_source in ('notification', 'operator')) as confirmed
-         from (",
+         array_agg(ended_at) as ended_at, array_agg(ended_at_source in ('",
     );
+    let confirmed = EndSource::ALL.iter().filter(|source| source.is_confirmed());
+    query.push(confirmed.map(|source| source.as_str()).collect::<Vec<_>>().join("', '"));
+    query.push("')) as confirmed from (");
     push_told(&mut query, filter, begun);
     query.push(") told where true");
     push_told_conditions(&mut query, filter, begun);

@@ -92,6 +92,29 @@ enum ScanRange {
 }
 
 fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filter: &SessionFilter) {
+    // Names all of them, so that the compiler leads here from a new one: it needs a condition in one of the functions below,
+    // which `count_sessions` calls as well.
+    let SessionFilter {
+        domain: _,
+        app: _,
+        stream: _,
+        stream_prefix: _,
+        stream_id: _,
+        publish_timestamp: _,
+        status: _,
+        unconfirmed: _,
+        ended_at_source: _,
+        flag: _,
+        client_ip: _,
+        node_ip: _,
+        min_duration_seconds: _,
+        max_duration_seconds: _,
+        renditions: _,
+        from: _,
+        to: _,
+        time_field: _,
+        at: _,
+    } = filter;
     push_names(query, scope, filter);
     push_state(query, scope, filter);
     push_durations(query, scope, filter);

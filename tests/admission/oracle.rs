@@ -57,7 +57,7 @@ fn check_message(message: &Notification) -> usize {
             accepted += usize::from(matches!(verdict, Verdict::Accept(_)));
         }
     }
-    assert!(matches!(admit(message, CallbackRoute::Open, None, &limits(), at(NOW)), Verdict::Refuse(_)));
+    assert!(matches!(admit(message, CallbackRoute::Open, None, &limits(), at(NOW)), Verdict::Reject(_)));
     let claim = Claim { event: &message.event, publish_timestamp: message.publish_timestamp, received_at: at(NOW) };
     for known in knowns(message) {
         assert_eq!(check_replay(&claim, &known, &limits()), reviewed(message, &known), "{known:?}");
@@ -107,7 +107,7 @@ fn reviewed(message: &Notification, known: &Known) -> Result<bool, QuarantineRea
 
 fn assert_justified(message: &Notification, path: CallbackRoute, policy: &DomainPolicy, verdict: &Verdict) {
     let (proof, reason) = match verdict {
-        Verdict::Refuse(_) => return,
+        Verdict::Reject(_) => return,
         Verdict::Accept(proof) => (proof, None),
         Verdict::Quarantine(proof, reason) => (proof, Some(*reason)),
     };

@@ -175,7 +175,7 @@ fn a_full_disk_under_the_spool_is_told_and_drained_when_the_database_is_back() {
     let times_full = times(1, 3);
     for _ in 0..times_full {
         proxy.set(Mode::Refuse);
-        let full = "cannot be written";
+        let full = "not writable";
         wait_for("a full disk", || service.readiness().contains(full));
         let failures = load.failures();
         wait_for("messages that are refused", || load.failures() > failures);

@@ -148,7 +148,7 @@ impl Report {
         let (outcome, cause) = match verdict {
             Verdict::Accept(_) => ("accepted", None),
             Verdict::Quarantine(_, reason) => ("quarantined", Some((reason.as_str(), advice::of_reason(*reason)))),
-            Verdict::Refuse(cause) => ("refused", Some((cause.as_str(), advice::of_rejection(*cause)))),
+            Verdict::Reject(cause) => ("refused", Some((cause.as_str(), advice::of_rejection(*cause)))),
         };
         self.outcome = outcome;
         let Some((cause, advice)) = cause else { return self.add_line("verdict", outcome) };

@@ -101,6 +101,6 @@ fn describe(verdict: &Verdict) -> Markup {
         Verdict::Quarantine(_, reason) => {
             html! { span.state.unconfirmed { "quarantined" } " " (advice::of_reason(*reason)) }
         }
-        Verdict::Refuse(cause) => html! { span.wrong { "rejected" } " " (advice::of_rejection(*cause)) },
+        Verdict::Reject(cause) => html! { span.wrong { "rejected" } " " (advice::of_rejection(*cause)) },
     }
 }

@@ -33,7 +33,7 @@ pub fn section(visitor: &Visitor, tokens: &[AccessTokenRow]) -> Markup {
     html! {
         h2 #tokens { "Access tokens" }
         @if tokens.is_empty() {
-            p.hint { "None except the administrator's token from the settings of the service." }
+            p.hint { "None except the administrator's token, from the environment or the data folder." }
         } @else {
             table {
                 thead { tr { th { "Name" } th { "Scopes" } th { "Domains" } th { "Last used" } th { "Expires" } th { "Action" } } }

@@ -124,7 +124,7 @@ pub fn admit(
         .ok_or(RejectionReason::UnknownDomain)
         .and_then(|policy| authenticate(message, path, policy, limits, now));
     match proof {
-        Err(cause) => Verdict::Refuse(cause),
+        Err(cause) => Verdict::Reject(cause),
         Ok(proof) => match check_freshness(message, &proof, limits, now) {
             Some(reason) => Verdict::Quarantine(proof, reason),
             None => Verdict::Accept(proof),

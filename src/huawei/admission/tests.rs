@@ -55,7 +55,7 @@ fn word(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Accept(_) => "accepted",
         Verdict::Quarantine(_, reason) => reason.as_str(),
-        Verdict::Refuse(cause) => cause.as_str(),
+        Verdict::Reject(cause) => cause.as_str(),
     }
 }
 

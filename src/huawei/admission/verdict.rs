@@ -28,5 +28,5 @@ pub enum Verdict {
     /// Genuine, but does not count until an operator releases it.
     Quarantine(Authentication, QuarantineReason),
     /// Not shown to be genuine: not kept.
-    Refuse(RejectionReason),
+    Reject(RejectionReason),
 }

@@ -92,7 +92,7 @@ async fn a_domain_is_silent_when_no_push_starts_for_longer_than_in_the_days_befo
 /// The part of the page that lists domains from which nothing ever arrived, as the holder of a token sees it.
 async fn never_heard(app: &TestApp, token: &str) -> String {
     let page = Browser::signed_in(app, token).await.page("/dashboard/problems").await;
-    page.split_once("Never heard from").unwrap().1.split_once("Rejected in").unwrap().0.to_owned()
+    page.split_once("No accepted callback yet").unwrap().1.split_once("Rejected in").unwrap().0.to_owned()
 }
 
 #[tokio::test]
