@@ -36,6 +36,9 @@ pub const ADMIN_TOKEN: &str = "an-administrators-token-of-the-tests";
 /// How long a condition may take to hold.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How often a condition is asked.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
 /// Takes the log, as an append of every shard would.
 pub const HOLD_LOG: &str = "update shard_head set position = position";
 
@@ -341,7 +344,8 @@ pub async fn until(condition: impl AsyncFn() -> bool) {
 pub async fn until_within(patience: Duration, condition: impl AsyncFn() -> bool) {
     let holds = async {
         while !condition().await {
-            tokio::task::yield_now().await;
+            // Asked without a pause, it would take the processor from what it waits for: reports run at the lowest priority.
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
     tokio::time::timeout(patience, holds).await.expect("what is waited for comes about");
