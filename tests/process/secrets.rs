@@ -161,7 +161,7 @@ fn break_database(talkative: &Talkative, database: Service) -> String {
     assert_eq!(status, StatusCode::OK);
     let (status, _) = talkative.ask(Method::GET, "/v1/sessions?stream=room", "", ADMIN_TOKEN);
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    wait_for("a message in the spool", || talkative.service.stderr().contains("goes to the spool"));
+    wait_for("a message in the spool", || talkative.service.stderr().contains("go to the spool"));
     another_signature
 }
 
