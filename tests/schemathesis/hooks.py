@@ -16,12 +16,12 @@ from schemathesis import GenerationMode
 # reason beside them still is a failure.
 BEYOND_SCHEMAS = (
     ("cursor", "is not a cursor of this list with these filters"),
-    ("Last-Event-ID", "is no id of an event of this feed"),
-    ("stream_id", "must be given, or else all of domain, app and stream"),
+    ("Last-Event-ID", "is not an ID of an event of this stream"),
+    ("stream_id", "is required unless domain, app and stream are given"),
     ("to", "must be later than from"),
     ("as_of", "must not lie in the future"),
-    ("step", "makes more than 50000 instants of this period"),
-    ("format", "csv has no pages: leave out limit and cursor"),
+    ("step", "makes more than 50000 points of this period"),
+    ("format", "csv has no pages: omit limit and cursor"),
     ("expires_at", "must lie in the future"),
     ("domains", "must be null for a token with scope admin, which may do everything"),
     ("apps", r".* begins with .*: a message signed for one could be turned into one for the other"),
