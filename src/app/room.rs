@@ -16,7 +16,7 @@ use crate::platform::clock;
 use crate::telemetry::OnceASecond;
 use crate::telemetry::metrics::{CONNECTIONS, CONNECTIONS_MAX, REFUSED_CONNECTIONS};
 
-/// Of ten connections, how many are kept whatever they bring.
+/// How many of ten connections are kept without having brought a callback.
 const KEPT_OF_TEN: usize = 9;
 
 /// Room for so many connections.
@@ -113,7 +113,7 @@ impl Place {
     }
 }
 
-/// Whom an address belongs to: whoever has one of IPv6 has the 2^64 of its network.
+/// The address that is counted. Of IPv6 it is the /64 network, because one subscriber has all of its addresses.
 fn subscriber(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

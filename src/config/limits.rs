@@ -13,7 +13,7 @@ pub struct LimitOptions {
 
     /// Maximum open connections from one address, or one /64 network of IPv6. Others are closed. Does not apply to trusted
     /// proxies
-    #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_MAX_CONNECTIONS_PER_ADDRESS", default_value = "2000", value_parser = value_parser!(u32).range(1..=1_000_000), value_name = "CONNECTIONS")]
+    #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_MAX_CONNECTIONS_PER_ADDRESS", default_value = "12000", value_parser = value_parser!(u32).range(1..=1_000_000), value_name = "CONNECTIONS")]
     pub max_connections_per_address: u32,
 
     /// Maximum listeners to /v1/live/changes. Others are answered 429

@@ -37,9 +37,8 @@ macro_rules! filter {
             }
 
             fn period(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-                $(return self.$from.zip(self.$to);)?
-                #[allow(unreachable_code)]
-                None
+                let periods: &[Option<(DateTime<Utc>, DateTime<Utc>)>] = &[$(self.$from.zip(self.$to))?];
+                periods.first().copied().flatten()
             }
         }
     };
