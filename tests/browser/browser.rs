@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::home::{Bystander, free_port};
 
 /// How long something on a page may take to come about.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A browser with one window. It ends when this is dropped, and its driver with it.
 pub struct Browser {

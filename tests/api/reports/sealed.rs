@@ -1,17 +1,12 @@
 //! Reports that are kept byte for byte.
 
-use std::time::Duration;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::ledger::{Ledger, Say, push};
-use crate::helpers::{ADMIN_TOKEN, TestApp, answer, until, until_within};
+use crate::helpers::{ADMIN_TOKEN, TestApp, answer, until};
 use crate::messages::DOMAIN;
-
-/// How long a report may take: it is made when nothing else wants to be done.
-const MAKING: Duration = Duration::from_mins(1);
 
 /// 2026-01-10, at noon.
 const NOON: i64 = 1_768_046_400;
@@ -86,7 +81,7 @@ async fn what_takes_long_is_sealed_in_the_background() {
     app.get(&format!("{location}/difference"), 409).await;
 
     drop(held);
-    until_within(MAKING, async || app.get(&location, 200).await["status"] == "sealed").await;
+    until(async || app.get(&location, 200).await["status"] == "sealed").await;
     let sealed = app.get(&location, 200).await;
     assert_eq!(hex::encode(Sha256::digest(csv(&app, &location).await)), sealed["sha256"].as_str().unwrap());
     assert_eq!(app.list(&format!("{location}/difference")).await, [] as [Value; 0]);
@@ -99,7 +94,7 @@ async fn what_is_being_sealed_is_finished_when_its_caller_leaves() {
     let begun = until(async || app.list("/v1/sealed-reports").await.len() == 1);
     app.send_and_leave(Method::POST, "/v1/sealed-reports", &period.to_string(), begun).await;
     drop(held);
-    until_within(MAKING, async || app.list("/v1/sealed-reports").await[0]["status"] == "sealed").await;
+    until(async || app.list("/v1/sealed-reports").await[0]["status"] == "sealed").await;
     assert_eq!(reports_with_parts(&app).await.len(), 1);
 }
 
