@@ -93,23 +93,22 @@ create table stream_session (
         ['start_missing', 'end_before_start', 'key_conflict', 'quarantined_messages', 'shared_signature'])
 ) with (fillfactor = 80);
 
--- Lists are newest first, over everything, a domain, or a stream.
-create index stream_session_started_idx on stream_session (started_at, session_id) where status <> 'unseen';
-create index stream_session_domain_idx on stream_session (domain, started_at, session_id) where status <> 'unseen';
+-- Lists are newest first, over everything (by the primary key: ids begin with the start), a domain, or a stream.
+create index stream_session_domain_idx on stream_session (domain, session_id) where status <> 'unseen';
 -- What is in the log, and in no list of sessions.
 create index stream_session_unseen_idx on stream_session (domain, stream) where status = 'unseen';
-create index stream_session_stream_idx on stream_session (stream_id, started_at, session_id) include (shard, ended_at)
+create index stream_session_stream_idx on stream_session (stream_id, session_id) include (shard, ended_at)
     where status <> 'unseen';
 -- What dashboards ask all day.
-create index stream_session_live_idx on stream_session (domain, app, stream_id, started_at) include (rendition_template)
+create index stream_session_live_idx on stream_session (domain, app, stream_id, session_id) include (rendition_template)
     where status = 'live';
-create index stream_session_live_started_idx on stream_session (started_at, session_id) where status = 'live';
+create index stream_session_live_started_idx on stream_session (session_id) where status = 'live';
 -- What is rare is found without passing all the rest, and costs only rare sessions anything.
-create index stream_session_flagged_idx on stream_session (started_at, session_id) where flags <> '{}';
-create index stream_session_unnotified_idx on stream_session (ended_at_source, started_at, session_id)
+create index stream_session_flagged_idx on stream_session (session_id) where flags <> '{}';
+create index stream_session_unnotified_idx on stream_session (ended_at_source, session_id)
     where ended_at_source <> 'notification';
 -- Whatever was on air at a moment began in the day before it, or is in here, or is live.
-create index stream_session_long_idx on stream_session (started_at, ended_at)
+create index stream_session_long_idx on stream_session (session_id, ended_at)
     where ended_at - started_at > interval '24 hours';
 -- What a report of a moment finds live then that has ended since, and began long before the report's period.
 create index stream_session_late_idx on stream_session (outcome_at) where outcome_at - started_at > interval '24 hours';
@@ -140,5 +139,3 @@ create table session_outcome (
     constraint session_outcome_ended_has_source check ((ended_at is null) = (ended_at_source is null)),
     constraint session_outcome_ends_after_start check (ended_at >= started_at)
 );
-
-create index session_outcome_started_idx on session_outcome (started_at);

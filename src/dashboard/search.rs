@@ -92,7 +92,7 @@ async fn list_at_address(visitor: &Visitor, state: &AppState, text: &str) -> Res
             query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, newest, false).await?;
         found.extend(list.page.rows);
     }
-    found.sort_by_key(|row| Reverse((row.started_at, row.session_id)));
+    found.sort_by_key(|row| Reverse(row.session_id));
     found.dedup_by_key(|row| row.session_id);
     Ok(found)
 }

@@ -20,7 +20,7 @@ use crate::model::session::Renditions;
 use crate::platform::clock;
 use crate::query;
 use crate::query::Rows;
-use crate::query::sessions::{SessionList, SessionPlace};
+use crate::query::sessions::SessionList;
 use crate::report::moment::Moment;
 use crate::report::parameters::{GroupBy, Layout, Scope};
 use crate::report::push_duration::PushDuration;
@@ -39,7 +39,7 @@ const MAX_BROADCASTS: u16 = 5;
 const MERGE_GAP_SECONDS: u32 = 60;
 
 pub struct StreamPage {
-    page: PageRequest<SessionPlace>,
+    page: PageRequest<Uuid>,
 }
 
 impl FromQuery for StreamPage {
@@ -86,8 +86,7 @@ pub async fn show_stream(
     );
     let broadcasts = broadcasts.await?.page;
     let totals = totals(&state, &stream, as_of).await;
-    let place = |row: &SessionRow| (row.started_at, row.session_id);
-    let (rows, next) = page.page(sessions, place, |row| row);
+    let (rows, next) = page.page(sessions, |row| row.session_id, |row| row);
     let earlier = next.map(|next| words::path(&page_of(&stream), &[("cursor", Some(&next))]));
     let content = html! {
         (facts(&stream, as_of, state.unconfirmed_after))

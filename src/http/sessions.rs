@@ -21,7 +21,7 @@ use crate::model::access::Scope;
 use crate::model::filter::SessionFilter;
 use crate::model::parameter::Parameters;
 use crate::query;
-use crate::query::sessions::{SessionList, SessionPlace};
+use crate::query::sessions::SessionList;
 use crate::store::session_list::SessionPage;
 
 /// A page of sessions.
@@ -58,7 +58,7 @@ pub struct ListSessionsQuery {
     filter: SessionFilter,
     newest_first: bool,
     include_total: bool,
-    page: PageRequest<SessionPlace>,
+    page: PageRequest<Uuid>,
 }
 
 impl FromQuery for ListSessionsQuery {
@@ -108,7 +108,7 @@ pub async fn list_sessions(
     .await?;
     let (data, next_cursor) = page.page(
         rows,
-        |row| (row.started_at, row.session_id),
+        |row| row.session_id,
         |row| SessionView::new(row, principal.may(Scope::Personal), as_of, unconfirmed_after),
     );
     Ok(Json(SessionPageView { data, next_cursor, total, as_of }))

@@ -19,9 +19,6 @@ pub struct SessionList {
     pub as_of: DateTime<Utc>,
 }
 
-/// Where a session is in a list: its start and its id.
-pub type SessionPlace = (DateTime<Utc>, Uuid);
-
 /// A page of the sessions that match.
 ///
 /// Pages are found by the place of the last row alone, so that a session is neither repeated nor skipped while it matches.

@@ -1,12 +1,12 @@
 //! The pushes that a report counts, one by one: what explains a row of it.
 
-use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::ReportError;
 use super::moment::Moment;
 use super::parameters::Scope;
+use crate::session::key::lowest_id_since;
 use crate::store;
 use crate::store::report::{CountedRow, StartedWhen};
 
@@ -18,12 +18,12 @@ pub struct Counted {
     pub seconds: i64,
 }
 
-/// Pushes that count for a period, as of a moment that is closed: by start and id, after a place, at most `limit`.
+/// Pushes that count for a period, as of a moment that is closed: by id, and so by start, after one of them, at most `limit`.
 pub async fn list(
     pool: &PgPool,
     scope: &Scope,
     moment: &Moment,
-    after: Option<(DateTime<Utc>, Uuid)>,
+    after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Counted>, ReportError> {
     let as_of = moment.at;
@@ -32,7 +32,7 @@ pub async fn list(
     let mut rows = Vec::new();
     let mut snapshot = moment.read(pool).await?;
     if from < to {
-        if after.is_none_or(|(started_at, _)| started_at < from) {
+        if after.is_none_or(|session_id| session_id < lowest_id_since(from)) {
             rows =
                 store::report::list_counted(&mut *snapshot, &filter, StartedWhen::Before(from), after, limit).await?;
         }

@@ -1,7 +1,9 @@
 //! What identifies a stream and a session.
 //!
-//! Ids are UUIDs of version 5 over the key alone: opaque and stable, the same in every installation and after every
-//! rebuild. The shard follows from the stream, so that all sessions of a stream live together.
+//! Ids are functions of the key alone: opaque and stable, the same in every installation and after every rebuild. A
+//! session's id begins with its start, so ids sort by start, and new ones are added at the end of an index.
+//!
+//! The shard follows from the stream, so that all sessions of a stream live together.
 //!
 //! It follows from the three names *joined*, as the signature covers them: all pushes that one signature could be made
 //! to fit live in one shard, whose log says which of them came first.
@@ -61,11 +63,26 @@ impl StreamKey {
 }
 
 impl SessionKey {
-    /// The id of this session.
+    /// The id of this session: a UUID of version 8. 40 bits are `publish_timestamp`, the rest is of the stream's id.
     pub fn id(&self) -> SessionId {
-        let name = format!("{}\0{}", self.stream.joined(), self.publish_timestamp);
-        SessionId(Uuid::new_v5(&NAMESPACE, name.as_bytes()))
+        let StreamId(stream) = self.stream.id();
+        let mut bytes = stream.into_bytes();
+        let [_, _, _, start @ ..] = self.publish_timestamp.to_be_bytes();
+        bytes[..start.len()].copy_from_slice(&start);
+        SessionId(Uuid::new_v8(bytes))
     }
+}
+
+/// The greatest number of seconds that 40 bits hold: no session can have begun then.
+const MAX_START: i64 = (1 << 40) - 1;
+
+/// The lowest id that a session can have that began at `time` or later.
+pub fn lowest_id_since(time: DateTime<Utc>) -> Uuid {
+    let seconds = time.timestamp() + i64::from(time.timestamp_subsec_nanos() > 0);
+    let [_, _, _, start @ ..] = seconds.clamp(0, MAX_START).to_be_bytes();
+    let mut bytes = [0; 16];
+    bytes[..start.len()].copy_from_slice(&start);
+    Uuid::from_bytes(bytes)
 }
 
 /// `publish_timestamp` as a time.
@@ -81,6 +98,8 @@ pub fn started_at(publish_timestamp: i64) -> DateTime<Utc> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
 
     fn key(domain: &str, app: &str, stream: &str) -> StreamKey {
@@ -93,7 +112,7 @@ mod tests {
         let stream = key("push.example.com", "live", "example_stream");
         assert_eq!(stream.id().0.to_string(), "ff3b57df-f8ed-56a7-a563-f32738d44061");
         let session = SessionKey { stream, publish_timestamp: 1_587_954_134 };
-        assert_eq!(session.id().0.to_string(), "92bd5357-5fc9-565e-be80-719cdd1fda68");
+        assert_eq!(session.id().0.to_string(), "005ea641-d6ed-86a7-a563-f32738d44061");
     }
 
     #[test]
@@ -102,6 +121,23 @@ mod tests {
         assert_ne!(key("a", "b", "cd").id(), key("a", "bc", "d").id());
         let session = |stream: &str, publish_timestamp| SessionKey { stream: key("a", "b", stream), publish_timestamp };
         assert_ne!(session("c1", 23).id(), session("c", 123).id());
+    }
+
+    #[test]
+    fn ids_of_sessions_sort_by_start() {
+        let id = |stream: &str, publish_timestamp| {
+            SessionKey { stream: key("a", "b", stream), publish_timestamp }.id().0
+        };
+        for number in 0..100 {
+            let stream = format!("room{number}");
+            assert!(id("room", 1_587_954_134) < id(&stream, 1_587_954_135));
+            let since = lowest_id_since(started_at(1_587_954_135));
+            assert!(id(&stream, 1_587_954_134) < since && since < id(&stream, 1_587_954_135));
+            assert_eq!(lowest_id_since(started_at(1_587_954_134) + TimeDelta::nanoseconds(1)), since);
+        }
+        assert!(id("room", 9_999_999_998) < id("room", 9_999_999_999));
+        assert_eq!(lowest_id_since(DateTime::<Utc>::MIN_UTC), Uuid::nil());
+        assert!(lowest_id_since(started_at(9_999_999_999)) < lowest_id_since(DateTime::<Utc>::MAX_UTC));
     }
 
     #[test]

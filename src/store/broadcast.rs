@@ -42,12 +42,12 @@ pub async fn list_broadcasts(
                  max(greatest(coalesce(ended_at, $3::timestamptz), started_at)) over earlier as on_air_to
              from stream_session
              where stream_id = $1 and status <> 'unseen'
-             window earlier as (order by started_at, session_id rows between unbounded preceding and 1 preceding)
+             window earlier as (order by session_id rows between unbounded preceding and 1 preceding)
          ),
          part as (
              select push.*,
                  count(*) filter (where on_air_to is null or started_at - on_air_to > $2::double precision * interval '1 second')
-                     over (order by started_at, session_id) as broadcast
+                     over (order by session_id) as broadcast
              from push
          )
          select min(started_at) as "started_at!",
@@ -56,7 +56,7 @@ pub async fn list_broadcasts(
                  as "on_air_seconds!",
              count(*) filter (where started_at > on_air_to and started_at - on_air_to <= $2::double precision * interval '1 second')
                  as "interruptions!",
-             array_agg(session_id order by started_at, session_id) as "session_ids!"
+             array_agg(session_id order by session_id) as "session_ids!"
          from part
          group by broadcast
          having min(started_at) < coalesce($4::timestamptz, 'infinity')

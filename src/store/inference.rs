@@ -4,6 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use crate::session::key::lowest_id_since;
+
 /// A live session, and when it is found to have ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindingRow {
@@ -34,10 +36,10 @@ pub async fn list_superseded(
            cross join lateral (
                select started_at from stream_session later
                where later.shard = session.shard and later.stream_id = session.stream_id
-                 and later.started_at > session.started_at and later.status <> 'unseen'
+                 and later.session_id > session.session_id and later.status <> 'unseen'
                  and later.start_received_at <= $1
                  and coalesce(later.ended_at, $2) - later.started_at >= $3
-               order by later.started_at
+               order by later.session_id
                limit 1
            ) later
            where session.status = 'live'
@@ -62,10 +64,10 @@ pub async fn list_live_since(
         FindingRow,
         "select shard, session_id, domain, app, stream, publish_timestamp, started_at as ended_at
          from stream_session
-         where status = 'live' and started_at <= $1
-         order by started_at, session_id
+         where status = 'live' and session_id < $1
+         order by session_id
          limit $2",
-        started_until,
+        lowest_id_since(started_until + TimeDelta::nanoseconds(1)),
         limit
     )
     .fetch_all(executor)

@@ -5,6 +5,7 @@ use sqlx::{PgExecutor, Postgres, QueryBuilder};
 
 use crate::model::filter::LiveFilter;
 use crate::model::session::Renditions;
+use crate::session::key::lowest_id_since;
 
 /// The counts of one application of a domain.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -29,9 +30,9 @@ pub async fn count_live(
 ) -> Result<Vec<LiveRow>, sqlx::Error> {
     let mut query = QueryBuilder::<Postgres>::new(
         "select domain, app, count(distinct stream_id) as live_streams, count(*) as live_sessions,
-             count(*) filter (where started_at < ",
+             count(*) filter (where session_id < ",
     );
-    query.push_bind(unconfirmed_before);
+    query.push_bind(lowest_id_since(unconfirmed_before));
     query.push(") as unconfirmed_sessions from stream_session where status = 'live'");
     if let Some(domains) = visible_domains {
         query.push(" and domain = any (").push_bind(domains.to_vec()).push(")");

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::model::session::EndSource;
 use crate::model::session::Renditions;
+use crate::session::key::lowest_id_since;
 
 /// Which pushes count, and when they were told of.
 #[derive(Debug, Clone)]
@@ -84,19 +85,14 @@ pub struct CountedRow {
     pub rendition_template: Option<String>,
 }
 
-/// Pushes by start and id, after a place, at most `limit`.
+/// Pushes by id, and so by start, after one of them, at most `limit`.
 pub async fn list_counted(
     executor: impl PgExecutor<'_>,
     filter: &ReportFilter,
     begun: StartedWhen,
-    after: Option<(DateTime<Utc>, Uuid)>,
+    after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<CountedRow>, sqlx::Error> {
-    let begun = match (begun, after) {
-        // So that an index leads to the place.
-        (StartedWhen::Within(from, to), Some((started_at, _))) => StartedWhen::Within(from.max(started_at), to),
-        _ => begun,
-    };
     let mut query = QueryBuilder::new(
         "select session_id, stream_id, domain, app, stream, to_timestamp(publish_timestamp) as started_at, ended_at,
              ended_at_source, rendition_template from (",
@@ -104,11 +100,10 @@ pub async fn list_counted(
     push_told(&mut query, filter, begun);
     query.push(") told where true");
     push_told_conditions(&mut query, filter, begun);
-    if let Some((started_at, session_id)) = after {
-        query.push(" and (publish_timestamp, session_id) > (").push_bind(started_at.timestamp());
-        query.push(", ").push_bind(session_id).push(")");
+    if let Some(session_id) = after {
+        query.push(" and session_id > ").push_bind(session_id);
     }
-    query.push(" order by publish_timestamp, session_id limit ").push_bind(limit);
+    query.push(" order by session_id limit ").push_bind(limit);
     query.build_query_as().fetch_all(executor).await
 }
 
@@ -120,11 +115,11 @@ const NAMES: &str = "session.shard, session.session_id, session.stream_id, sessi
 fn push_told(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter, begun: StartedWhen) {
     let push_begun = |query: &mut QueryBuilder<Postgres>, table: &str| match begun {
         StartedWhen::Within(from, to) => {
-            query.push(" and ").push(table).push(".started_at >= ").push_bind(from);
-            query.push(" and ").push(table).push(".started_at < ").push_bind(to);
+            query.push(" and ").push(table).push(".session_id >= ").push_bind(lowest_id_since(from));
+            query.push(" and ").push(table).push(".session_id < ").push_bind(lowest_id_since(to));
         }
         StartedWhen::Before(moment) => {
-            query.push(" and ").push(table).push(".started_at < ").push_bind(moment);
+            query.push(" and ").push(table).push(".session_id < ").push_bind(lowest_id_since(moment));
         }
     };
     match begun {
@@ -165,14 +160,14 @@ fn push_sessions(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter) {
 /// still, or has lasted for more than a day, or was found to have ended more than a day after its start: for each of these
 /// there is an index.
 fn push_sessions_on_air(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter, moment: DateTime<Utc>) {
-    let day_before = moment - TimeDelta::hours(24);
+    let day_before = lowest_id_since(moment - TimeDelta::hours(24));
     push_sessions(query, filter);
-    query.push(" and session.started_at >= ").push_bind(day_before);
-    query.push(" and session.started_at < ").push_bind(moment);
+    query.push(" and session.session_id >= ").push_bind(day_before);
+    query.push(" and session.session_id < ").push_bind(lowest_id_since(moment));
     let earlier = |query: &mut QueryBuilder<Postgres>, which: &str| {
         query.push(" union all");
         push_sessions(query, filter);
-        query.push(" and session.started_at < ").push_bind(day_before).push(which);
+        query.push(" and session.session_id < ").push_bind(day_before).push(which);
     };
     earlier(query, " and session.status = 'live'");
     earlier(query, " and session.status = 'ended' and session.ended_at - session.started_at > interval '24 hours'");

@@ -8,7 +8,7 @@ use super::session::SessionRow;
 use crate::model::filter::SessionFilter;
 use crate::model::session::{EndSource, Renditions, TimeField};
 use crate::session::address;
-use crate::session::key;
+use crate::session::key::{self, lowest_id_since};
 
 /// For whom sessions are listed, and when.
 #[derive(Debug, Clone, Copy)]
@@ -24,11 +24,12 @@ pub struct SessionScope<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct SessionPage {
     pub newest_first: bool,
-    pub after: Option<(DateTime<Utc>, Uuid)>,
+    /// The last session of the page before.
+    pub after: Option<Uuid>,
     pub limit: u16,
 }
 
-/// A page of the sessions that fit, ordered by start and id.
+/// A page of the sessions that match, ordered by id, and so by start.
 pub async fn list_sessions(
     executor: impl PgExecutor<'_>,
     scope: SessionScope<'_>,
@@ -37,13 +38,10 @@ pub async fn list_sessions(
 ) -> Result<Vec<SessionRow>, sqlx::Error> {
     let mut query = QueryBuilder::new("select * from stream_session where status <> 'unseen'");
     push_conditions(&mut query, scope, filter);
-    if let Some((started_at, session_id)) = page.after {
-        let before_or_after = if page.newest_first { "<" } else { ">" };
-        query.push(" and (started_at, session_id) ").push(before_or_after).push(" (");
-        query.push_bind(started_at).push(", ").push_bind(session_id).push(")");
+    if let Some(session_id) = page.after {
+        query.push(if page.newest_first { " and session_id < " } else { " and session_id > " }).push_bind(session_id);
     }
-    let direction = if page.newest_first { "desc" } else { "asc" };
-    query.push(" order by started_at ").push(direction).push(", session_id ").push(direction);
+    query.push(" order by session_id").push(if page.newest_first { " desc" } else { "" });
     query.push(" limit ").push_bind(i64::from(page.limit));
     query.build_query_as().fetch_all(executor).await
 }
@@ -136,8 +134,9 @@ fn push_names(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filte
         query.push(" and stream_id = ").push_bind(stream_id);
     }
     if let Some(publish_timestamp) = filter.publish_timestamp {
-        // The same, as the indexes have it.
-        query.push(" and started_at = ").push_bind(key::started_at(publish_timestamp));
+        let started_at = key::started_at(publish_timestamp);
+        push_started_since(query, started_at);
+        push_started_before(query, started_at + TimeDelta::seconds(1));
     }
 }
 
@@ -176,7 +175,7 @@ fn push_state(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filte
     }
     if let Some(unconfirmed) = filter.unconfirmed {
         query.push(if unconfirmed { " and (" } else { " and not (" });
-        query.push("status = 'live' and started_at < ").push_bind(scope.as_of - scope.unconfirmed_after);
+        query.push("status = 'live' and session_id < ").push_bind(lowest_id_since(scope.as_of - scope.unconfirmed_after));
         query.push(")");
     }
     // What the filter implies is written out for both of these, as above.
@@ -224,7 +223,7 @@ fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter, begun:
         if filter.time_field == Some(TimeField::EndedAt) {
             query.push(" and ended_at < ").push_bind(to);
         }
-        query.push(" and started_at < ").push_bind(to);
+        push_started_before(query, to);
     }
     if let Some(from) = filter.from {
         match filter.time_field.unwrap_or_default() {
@@ -233,31 +232,38 @@ fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter, begun:
                     // A session of zero seconds is on air at the moment of its start.
                     ScanRange::Whenever => {
                         query.push(" and (ended_at is null or ended_at > ").push_bind(from);
-                        query.push(" or started_at >= ").push_bind(from).push(")");
+                        query.push(" or session_id >= ").push_bind(lowest_id_since(from)).push(")");
                     }
                     ScanRange::Within => {}
                     ScanRange::DayBefore | ScanRange::Live | ScanRange::Long => push_on_air(query, from, begun),
                 }
                 push_begun(query, from, begun);
             }
-            TimeField::StartedAt => {
-                query.push(" and started_at >= ").push_bind(from);
-            }
+            TimeField::StartedAt => push_started_since(query, from),
             TimeField::EndedAt => {
                 query.push(" and ended_at >= ").push_bind(from);
                 push_begun(query, from, begun);
             }
         }
         if begun == ScanRange::DayBefore {
-            query.push(" and started_at < ").push_bind(from);
+            push_started_before(query, from);
         }
     }
     if let Some(at) = filter.at {
         let begun = if filter.from.is_some() { ScanRange::Whenever } else { begun };
-        query.push(" and started_at <= ").push_bind(at);
+        push_started_before(query, at + TimeDelta::nanoseconds(1));
         push_on_air(query, at, begun);
         push_begun(query, at, begun);
     }
+}
+
+/// Started at a time or later: by the id, which begins with the start.
+fn push_started_since(query: &mut QueryBuilder<Postgres>, time: DateTime<Utc>) {
+    query.push(" and session_id >= ").push_bind(lowest_id_since(time));
+}
+
+fn push_started_before(query: &mut QueryBuilder<Postgres>, time: DateTime<Utc>) {
+    query.push(" and session_id < ").push_bind(lowest_id_since(time));
 }
 
 /// What has not ended at a moment.
@@ -271,22 +277,19 @@ fn push_begun(query: &mut QueryBuilder<Postgres>, moment: DateTime<Utc>, begun: 
     let day_before = moment - TimeDelta::hours(24);
     match begun {
         ScanRange::Whenever => {
-            query.push(" and (started_at >= ").push_bind(day_before);
+            query.push(" and (session_id >= ").push_bind(lowest_id_since(day_before));
             query.push(" or status = 'live' or ended_at - started_at > interval '24 hours' and ended_at >= ");
             query.push_bind(moment).push(")");
         }
-        ScanRange::Within => {
-            query.push(" and started_at >= ").push_bind(moment);
-        }
-        ScanRange::DayBefore => {
-            query.push(" and started_at >= ").push_bind(day_before);
-        }
+        ScanRange::Within => push_started_since(query, moment),
+        ScanRange::DayBefore => push_started_since(query, day_before),
         ScanRange::Live => {
-            query.push(" and status = 'live' and started_at < ").push_bind(day_before);
+            query.push(" and status = 'live'");
+            push_started_before(query, day_before);
         }
         ScanRange::Long => {
-            query.push(" and status = 'ended' and ended_at - started_at > interval '24 hours' and started_at < ");
-            query.push_bind(day_before);
+            query.push(" and status = 'ended' and ended_at - started_at > interval '24 hours'");
+            push_started_before(query, day_before);
         }
     }
 }

@@ -3,11 +3,16 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
+use crate::session::key::lowest_id_since;
+
 /// When the newest push of a domain began; `None` when there is none.
 pub async fn get_last_start(executor: impl PgExecutor<'_>, domain: &str) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
-    sqlx::query_scalar!("select max(started_at) from stream_session where domain = $1 and status <> 'unseen'", domain)
-        .fetch_one(executor)
-        .await
+    sqlx::query_scalar!(
+        "select started_at from stream_session where domain = $1 and status <> 'unseen' order by session_id desc limit 1",
+        domain
+    )
+    .fetch_optional(executor)
+    .await
 }
 
 /// Whether the log has messages of a domain whose pushes are in no list of sessions: quarantined ones, and unknown events.
@@ -38,12 +43,12 @@ pub async fn get_habit(
         HabitRow,
         r#"select count(*) as "starts!", max(gap_seconds) as longest_gap_seconds
          from (
-             select extract(epoch from started_at - lag(started_at) over (order by started_at))::bigint as gap_seconds
+             select extract(epoch from started_at - lag(started_at) over (order by session_id))::bigint as gap_seconds
              from stream_session
-             where domain = $1 and status <> 'unseen' and started_at >= $2
+             where domain = $1 and status <> 'unseen' and session_id >= $2
          ) gaps"#,
         domain,
-        since
+        lowest_id_since(since)
     )
     .fetch_one(executor)
     .await

@@ -90,7 +90,7 @@ pub async fn list_streams(
              select started_at, rendition_template from stream_session newest
              where newest.stream_id = stream.stream_id and newest.shard = stream.shard
                  and newest.status <> 'unseen'
-             order by started_at desc, session_id desc limit 1
+             order by session_id desc limit 1
          ) newest
          where true",
     );

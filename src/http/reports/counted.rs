@@ -111,7 +111,7 @@ pub struct CountedPageView {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CountedPlace {
     as_of: DateTime<Utc>,
-    after: (DateTime<Utc>, Uuid),
+    after: Uuid,
 }
 
 #[derive(Debug)]
@@ -151,7 +151,7 @@ pub async fn list_counted_sessions(
     let moment = super::close(&state, page.after.as_ref().map(|place| place.as_of).or(asked.as_of)).await?;
     let (as_of, after) = (moment.at, page.after.as_ref().map(|place| place.after));
     let rows = counted::list(&state.report_pool, &asked.scope, &moment, after, i64::from(page.limit) + 1).await?;
-    let place = |row: &Counted| CountedPlace { as_of, after: (row.push.started_at, row.push.session_id) };
+    let place = |row: &Counted| CountedPlace { as_of, after: row.push.session_id };
     let (data, next_cursor) = page.page(Rows::of(rows, page.limit), place, CountedView::from);
     let parameters = ParametersView::of_push_duration(&asked.scope, layout, as_of);
     Ok(Json(CountedPageView { data, next_cursor, parameters, as_of }))
