@@ -3,7 +3,7 @@
 
   support_lookup.py room1                                  by part of the stream's name; case matters
   support_lookup.py room1 --domain push.example.com        of one domain
-  support_lookup.py 5708bd73-7011-5469-9a57-9d1887fd182b   by the id of a session or a stream
+  support_lookup.py 006b02de-614e-8b1b-aa37-49ddc9316417   by the id of a session or a stream
 
   STREAMTALLY_URL    where the service is; http://127.0.0.1:8080 when unset
   STREAMTALLY_TOKEN  a token with the scope `read`

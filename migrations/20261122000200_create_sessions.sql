@@ -68,7 +68,8 @@ create table stream_session (
     first_position       bigint      not null,
     last_position        bigint      not null,
     last_recorded_at     timestamptz not null,
-    constraint stream_session_pkey primary key (session_id, shard),
+    -- Whoever folds holds the shard, so that no session has two states.
+    constraint stream_session_pkey primary key (session_id, shard, status),
     constraint stream_session_started_at_is_publish_timestamp
         check (extract(epoch from started_at) = publish_timestamp),
     constraint stream_session_status_known check (status in ('unseen', 'live', 'ended')),
@@ -91,30 +92,36 @@ create table stream_session (
     constraint stream_session_outcome_in_order check (seen_at <= outcome_at and outcome_at <= last_recorded_at),
     constraint stream_session_flags_known check (flags <@ array
         ['start_missing', 'end_before_start', 'key_conflict', 'quarantined_messages', 'shared_signature'])
-) with (fillfactor = 80);
+) partition by list (status);
 
--- Lists are newest first, over everything (by the primary key: ids begin with the start), a domain, or a stream.
-create index stream_session_domain_idx on stream_session (domain, session_id) where status <> 'unseen';
+-- A row moves when its session's status changes. What is live is small, whatever the history, and has the indexes that
+-- dashboards need; what has ended is added once, complete, and has those of lists and reports. Lists by start use the
+-- primary keys, because ids begin with the start.
+create table unseen_session partition of stream_session for values in ('unseen');
+create table live_session partition of stream_session for values in ('live');
+create table ended_session partition of stream_session for values in ('ended');
+
 -- What is in the log, and in no list of sessions.
-create index stream_session_unseen_idx on stream_session (domain, stream) where status = 'unseen';
-create index stream_session_stream_idx on stream_session (stream_id, session_id) include (shard, ended_at)
-    where status <> 'unseen';
--- What dashboards ask all day.
-create index stream_session_live_idx on stream_session (domain, app, stream_id, session_id) include (rendition_template)
-    where status = 'live';
-create index stream_session_live_started_idx on stream_session (session_id) where status = 'live';
+create index unseen_session_domain_idx on unseen_session (domain, stream);
+
+-- Counts of what is live; and whether a stream is.
+create index live_session_name_idx on live_session (domain, app, stream_id, session_id) include (rendition_template);
+create index live_session_stream_idx on live_session (stream_id, session_id);
+
+create index ended_session_domain_idx on ended_session (domain, session_id);
+create index ended_session_stream_idx on ended_session (stream_id, session_id) include (shard, ended_at);
 -- What is rare is found without passing all the rest, and costs only rare sessions anything.
-create index stream_session_flagged_idx on stream_session (session_id) where flags <> '{}';
-create index stream_session_unnotified_idx on stream_session (ended_at_source, session_id)
+create index ended_session_flagged_idx on ended_session (session_id) where flags <> '{}';
+create index ended_session_unnotified_idx on ended_session (ended_at_source, session_id)
     where ended_at_source <> 'notification';
 -- Whatever was on air at a moment began in the day before it, or is in here, or is live.
-create index stream_session_long_idx on stream_session (session_id, ended_at)
+create index ended_session_long_idx on ended_session (session_id, ended_at)
     where ended_at - started_at > interval '24 hours';
 -- What a report of a moment finds live then that has ended since, and began long before the report's period.
-create index stream_session_late_idx on stream_session (outcome_at) where outcome_at - started_at > interval '24 hours';
+create index ended_session_late_idx on ended_session (outcome_at) where outcome_at - started_at > interval '24 hours';
 -- Which stretches of the table cannot hold an address. Sessions are added at no cost to speak of; an index by address
 -- would cost every one of them.
-create index stream_session_address_idx on stream_session
+create index ended_session_address_idx on ended_session
     using brin (
         (coalesce(client_address, client_ip)) text_bloom_ops (n_distinct_per_range = 2000),
         (coalesce(node_address, node_ip)) text_bloom_ops (n_distinct_per_range = 200))

@@ -177,7 +177,7 @@ async fn load_sessions(connection: &mut PgConnection, history: History) -> anyho
     let mut transaction = connection.begin().await?;
     let indexes: Vec<(String, String)> = sqlx::query_as(
         "select indexname::text, indexdef from pg_indexes
-         where tablename = 'stream_session' and indexname <> 'stream_session_pkey'",
+         where tablename in ('unseen_session', 'live_session', 'ended_session') and indexname not like '%_pkey'",
     )
     .fetch_all(&mut *transaction)
     .await?;
@@ -190,7 +190,7 @@ async fn load_sessions(connection: &mut PgConnection, history: History) -> anyho
     let (sender, earlier_outcomes) = mpsc::channel();
     copy_in(&mut transaction, &statement, move |rows| {
         history.fold_all(|written| {
-            written.sessions.iter().for_each(|session| push_session(rows, session));
+            written.new_sessions.iter().for_each(|session| push_session(rows, session));
             if !written.earlier_outcomes.is_empty() {
                 let _ = sender.send(written.earlier_outcomes);
             }
@@ -200,7 +200,7 @@ async fn load_sessions(connection: &mut PgConnection, history: History) -> anyho
     for outcomes in earlier_outcomes {
         store::outcome::insert_earlier_outcomes(&mut *transaction, &outcomes).await?;
     }
-    let key = "alter table stream_session add constraint stream_session_pkey primary key (session_id, shard)";
+    let key = "alter table stream_session add constraint stream_session_pkey primary key (session_id, shard, status)";
     execute(&mut transaction, key.to_owned()).await?;
     for (_, definition) in indexes {
         execute(&mut transaction, definition).await?;

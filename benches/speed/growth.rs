@@ -10,7 +10,8 @@ const SIZES: &str = "
     select (select sum(pg_total_relation_size(inhrelid)) from pg_inherits where inhparent = 'log_entry'::regclass)::bigint,
         (select sum(position) from shard_head)::bigint,
         (select sum(pg_total_relation_size(relation))
-         from unnest(array ['stream_session', 'stream', 'session_outcome']::regclass[]) as relation)::bigint,
+         from unnest(array ['unseen_session', 'live_session', 'ended_session', 'stream', 'session_outcome']::regclass[])
+             as relation)::bigint,
         (select count(*) from stream_session)";
 
 /// Lets the log grow million by million, and prints a row for each.

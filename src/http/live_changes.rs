@@ -74,7 +74,7 @@ fn admits(filter: &LiveFilter, session: &SessionRow) -> bool {
             description = "Changes, until the caller disconnects; the data of each is a `Session`",
             body = String,
             content_type = "text/event-stream",
-            example = ": still here\nevent: position\nid: q83v…\ndata:\n\nevent: session\nid: r94w…\ndata: {\"session_id\":\"5708bd73-…\",…}\n\n",
+            example = ": still here\nevent: position\nid: q83v…\ndata:\n\nevent: session\nid: r94w…\ndata: {\"session_id\":\"006b02de-…\",…}\n\n",
         ),
         CommonErrors,
     ),

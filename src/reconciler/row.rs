@@ -19,7 +19,8 @@ pub struct LoadedSession {
     shard: i16,
     session_id: Uuid,
     key: SessionKey,
-    was_seen: bool,
+    /// What the row said; `None` while there is none.
+    status_before: Option<Status>,
     pub state: Session,
 }
 
@@ -32,7 +33,7 @@ pub fn begin(entry: &EntryRow) -> LoadedSession {
     let key = SessionKey { stream, publish_timestamp: entry.publish_timestamp };
     let SessionId(session_id) = key.id();
     assert_eq!(session_id, entry.session_id, "an entry's session follows from its key");
-    LoadedSession { shard: entry.shard, session_id, key, was_seen: false, state: Session::default() }
+    LoadedSession { shard: entry.shard, session_id, key, status_before: None, state: Session::default() }
 }
 
 /// The session that a row holds.
@@ -42,7 +43,7 @@ pub fn load(row: SessionRow) -> LoadedSession {
         shard: row.shard,
         session_id: row.session_id,
         key: SessionKey { stream, publish_timestamp: row.publish_timestamp },
-        was_seen: row.status != Status::Unseen,
+        status_before: Some(row.status),
         state: Session {
             start_received_at: row.start_received_at,
             start_deliveries: row.start_deliveries,
@@ -82,7 +83,8 @@ pub fn load(row: SessionRow) -> LoadedSession {
 /// What is to be written of sessions.
 #[derive(Debug, Default)]
 pub struct Written {
-    pub sessions: Vec<SessionRow>,
+    pub new_sessions: Vec<SessionRow>,
+    pub known_sessions: Vec<SessionRow>,
     pub new_streams: Vec<StreamNameRow>,
     /// What the sessions were before, where that is to be kept.
     pub earlier_outcomes: Vec<EarlierOutcomeRow>,
@@ -92,10 +94,10 @@ pub struct Written {
 pub fn store(touched: impl Iterator<Item = LoadedSession>) -> Written {
     let mut written = Written::default();
     for mut session in touched {
-        let was_seen = session.was_seen;
+        let status_before = session.status_before;
         let earlier = std::mem::take(&mut session.state.outcomes.earlier);
         let row = row_of(session);
-        if !was_seen && row.status != Status::Unseen {
+        if matches!(status_before, None | Some(Status::Unseen)) && row.status != Status::Unseen {
             written.new_streams.push(StreamNameRow {
                 shard: row.shard,
                 stream_id: row.stream_id,
@@ -105,7 +107,9 @@ pub fn store(touched: impl Iterator<Item = LoadedSession>) -> Written {
             });
         }
         written.earlier_outcomes.extend(earlier.into_iter().map(|earlier| earlier_row(&row, earlier)));
-        written.sessions.push(row);
+        let sessions =
+            if status_before.is_none() { &mut written.new_sessions } else { &mut written.known_sessions };
+        sessions.push(row);
     }
     written
 }
@@ -125,7 +129,7 @@ fn earlier_row(session: &SessionRow, earlier: EarlierOutcome) -> EarlierOutcomeR
 }
 
 fn row_of(session: LoadedSession) -> SessionRow {
-    let LoadedSession { shard, session_id, key, was_seen: _, state } = session;
+    let LoadedSession { shard, session_id, key, status_before: _, state } = session;
     let stream_id = key.stream.id().0;
     let StreamKey { domain, app, stream } = key.stream;
     let started_at = started_at(key.publish_timestamp);

@@ -75,7 +75,12 @@ pub async fn step(pool: &PgPool, shards: &[i16], limit: usize) -> Result<StepRes
     let stepped = StepResult { entries: entries.len(), unfinished, taken };
 
     let written = row::store(fold_all(&mut transaction, entries).await?.into_values());
-    store::session::upsert_sessions(&mut *transaction, &written.sessions).await?;
+    if !written.new_sessions.is_empty() {
+        store::session::insert_sessions(&mut *transaction, &written.new_sessions).await?;
+    }
+    if !written.known_sessions.is_empty() {
+        store::session::update_sessions(&mut *transaction, &written.known_sessions).await?;
+    }
     if !written.new_streams.is_empty() {
         store::stream::insert_streams(&mut *transaction, &written.new_streams).await?;
     }

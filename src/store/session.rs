@@ -98,25 +98,34 @@ pub async fn get_session(executor: impl PgExecutor<'_>, session_id: Uuid) -> Res
         .await
 }
 
-/// Writes sessions as they now are.
-pub async fn upsert_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionRow]) -> Result<(), sqlx::Error> {
+/// Adds sessions that are new.
+pub async fn insert_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionRow]) -> Result<(), sqlx::Error> {
+    sqlx::query!("insert into stream_session select * from unnest($1::stream_session[])", sessions as _)
+        .execute(executor)
+        .await?;
+    Ok(())
+}
+
+/// Writes sessions as they now are that were there before.
+pub async fn update_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into stream_session
-         select * from unnest($1::stream_session[])
-         on conflict (session_id, shard) do update set
-             start_received_at = excluded.start_received_at, start_deliveries = excluded.start_deliveries,
-             end_received_at = excluded.end_received_at, end_deliveries = excluded.end_deliveries,
-             end_noticed_at = excluded.end_noticed_at, superseded_at = excluded.superseded_at,
-             timed_out_at = excluded.timed_out_at, operator_ended_at = excluded.operator_ended_at,
-             quarantined_messages = excluded.quarantined_messages, key_conflict = excluded.key_conflict,
-             shared_signature = excluded.shared_signature, client_ip = excluded.client_ip, node_ip = excluded.node_ip,
-             client_address = excluded.client_address, node_address = excluded.node_address, user_args = excluded.user_args,
-             blanked = excluded.blanked, rendition_template = excluded.rendition_template,
-             status = excluded.status, ended_at = excluded.ended_at, ended_at_source = excluded.ended_at_source,
-             flags = excluded.flags, seen_at = excluded.seen_at, outcome_at = excluded.outcome_at,
-             revised = excluded.revised, last_position = excluded.last_position,
-             last_recorded_at = excluded.last_recorded_at",
-        sessions as _
+        "update stream_session session set
+             start_received_at = folded.start_received_at, start_deliveries = folded.start_deliveries,
+             end_received_at = folded.end_received_at, end_deliveries = folded.end_deliveries,
+             end_noticed_at = folded.end_noticed_at, superseded_at = folded.superseded_at,
+             timed_out_at = folded.timed_out_at, operator_ended_at = folded.operator_ended_at,
+             quarantined_messages = folded.quarantined_messages, key_conflict = folded.key_conflict,
+             shared_signature = folded.shared_signature, client_ip = folded.client_ip, node_ip = folded.node_ip,
+             client_address = folded.client_address, node_address = folded.node_address, user_args = folded.user_args,
+             blanked = folded.blanked, rendition_template = folded.rendition_template,
+             status = folded.status, ended_at = folded.ended_at, ended_at_source = folded.ended_at_source,
+             flags = folded.flags, seen_at = folded.seen_at, outcome_at = folded.outcome_at,
+             revised = folded.revised, last_position = folded.last_position,
+             last_recorded_at = folded.last_recorded_at
+         from unnest($1::stream_session[]) folded
+         where session.session_id = folded.session_id and session.shard = folded.shard and session.shard = any ($2)",
+        sessions as _,
+        &column(sessions, |session| session.shard)
     )
     .execute(executor)
     .await?;

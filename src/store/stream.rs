@@ -78,7 +78,7 @@ pub async fn list_streams(
              live.live_sessions, live.live_since, newest.started_at as last_started_at,
              (select max(ended.ended_at) from stream_session ended
               where ended.stream_id = stream.stream_id and ended.shard = stream.shard
-                  and ended.status <> 'unseen') as last_ended_at,
+                  and ended.status = 'ended') as last_ended_at,
              newest.rendition_template
          from stream
          cross join lateral (
