@@ -6,10 +6,6 @@ use std::sync::LazyLock;
 
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
-#[cfg(target_os = "linux")]
-use thread_priority::{
-    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
-};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::channel;
 
@@ -48,13 +44,13 @@ pub fn stream<T: Send + 'static>(
         .try_filter_map(async |next| Ok(next))
 }
 
-/// It takes what no other thread of the service wants, and lets go of it at once when one does. Of systems that have no such
-/// thing, reports are made all the same.
+/// By how much its priority is lower than that of the other threads: they come first, but a machine whose processors are
+/// always busy still makes reports, which a thread of the idle class would not.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
+/// Lowers the priority of the calling thread. Other systems know only that of the process.
 fn give_way() {
     #[cfg(target_os = "linux")]
-    let _ = set_thread_priority_and_policy(
-        thread_native_id(),
-        ThreadPriority::Min,
-        ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle),
-    );
+    let _ = rustix::process::nice(NICENESS);
 }
