@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use streamtally::huawei::signature::Joiner;
+use test_support::messages::{DOMAIN, KEY, Push};
 
 use crate::helpers::{TestApp, until};
-use crate::messages::{DOMAIN, KEY, Push};
 
 const PATH: &str = "/v1/domains/push.example.com";
 

@@ -3,9 +3,9 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use streamtally::platform::clock;
+use test_support::messages::{KEY, Push};
 
 use crate::helpers::{TestApp, until};
-use crate::messages::{KEY, Push};
 
 const OTHER: &str = "/v1/domains/other.example.com";
 

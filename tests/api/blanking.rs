@@ -4,9 +4,9 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use streamtally::reconciler::rebuild::Purpose;
 use streamtally::reconciler::retention::{Retained, RetentionPolicy};
+use test_support::messages::Push;
 
 use crate::helpers::TestApp;
-use crate::messages::Push;
 use crate::rebuild::{differences, sql};
 use crate::retention::{age, everything, late, release_all, retain_now, shown, value};
 

@@ -6,9 +6,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use streamtally::http::api_document;
 use streamtally::platform::clock;
+use test_support::messages::{DOMAIN, Push};
 
 use crate::helpers::TestApp;
-use crate::messages::{DOMAIN, Push};
 
 /// Stands in every name of the other domain.
 const MARK: &str = "bravo";

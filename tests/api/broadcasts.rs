@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use streamtally::session::{SessionKey, StreamKey};
+use test_support::messages::{DOMAIN, Push};
 
 use crate::helpers::TestApp;
-use crate::messages::{DOMAIN, Push};
 
 /// A session of the room from one second of an hour to another, or still on air.
 struct Span(i64, Option<i64>);

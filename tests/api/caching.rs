@@ -2,9 +2,9 @@
 
 use reqwest::{Method, Response};
 use serde_json::json;
+use test_support::messages::{DOMAIN, Push};
 
 use crate::helpers::{ADMIN_TOKEN, TestApp, answer};
-use crate::messages::{DOMAIN, Push};
 
 async fn ask(app: &TestApp, token: &str, method: Method, path: &str, tag: Option<&str>) -> Response {
     let mut request = app.client.request(method, format!("{}{path}", app.address)).bearer_auth(token);

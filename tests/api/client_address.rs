@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use reqwest::header::HeaderMap;
+use test_support::messages::Push;
 
 use crate::helpers::TestApp;
-use crate::messages::Push;
 
 /// Sends a callback of a stream with header lines in their order.
 async fn send(app: &TestApp, push: &Push, lines: &[(&'static str, &'static str)]) {

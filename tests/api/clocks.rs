@@ -12,9 +12,9 @@ use streamtally::reconciler::retention::{self, Left, drop_unused_months};
 use streamtally::reconciler::run::{infer_now, retain_now};
 use streamtally::store;
 use streamtally::store::inference::HeadsRow;
+use test_support::messages::{DOMAIN, KEY, Push};
 
 use crate::helpers::{TestApp, until};
-use crate::messages::{DOMAIN, KEY, Push};
 use crate::rebuild::{differences, eventful};
 use crate::server::{TestDatabase, skipped_on_citus};
 

@@ -4,9 +4,9 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 use reqwest::{Method, Response};
+use test_support::messages::Push;
 
 use crate::helpers::{ADMIN_TOKEN, TestApp, answer};
-use crate::messages::Push;
 
 async fn ask(app: &TestApp, method: Method, path: &str, accept_encoding: &str) -> Response {
     let request = app.client.request(method, format!("{}{path}", app.address)).bearer_auth(ADMIN_TOKEN);

@@ -8,13 +8,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use reqwest::Body;
+use test_support::certificates::{Authority, Files};
+use test_support::messages::Push;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 
-use crate::certificates::{Authority, Files};
 use crate::helpers::{ADMIN_TOKEN, HOLD_LOG, TestApp};
-use crate::messages::Push;
 use crate::server::TestDatabase;
 use crate::tls;
 

@@ -10,10 +10,10 @@ use streamtally::platform::clock;
 use streamtally::session::{SessionKey, StreamKey};
 use streamtally::store;
 use streamtally::store::log::NewEntryRow;
+use test_support::messages::Push;
 use uuid::Uuid;
 
 use crate::helpers::{HOLD_LOG, TestApp, append_entries};
-use crate::messages::Push;
 use crate::server::skipped_on_citus;
 
 /// Before everything that a test appends.

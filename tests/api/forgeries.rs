@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 use streamtally::huawei::signature::{self, Joiner, SignedFields, SigningKey};
 use streamtally::platform::clock;
+use test_support::messages::{DOMAIN, KEY, Push};
 
 use crate::helpers::TestApp;
-use crate::messages::{DOMAIN, KEY, Push};
 
 const DOMAIN_PATH: &str = "/v1/domains/push.example.com";
 

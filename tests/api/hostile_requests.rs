@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use test_support::messages::Push;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::helpers::{ADMIN_TOKEN, TestApp};
-use crate::messages::Push;
 
 /// All that the service answers to these bytes until it closes the connection, which it must.
 async fn answers_to(app: &TestApp, request: impl AsRef<[u8]>) -> String {

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use streamtally::platform::clock;
 use streamtally::reconciler::infer::{InferencePolicy, infer};
 use streamtally::reconciler::slewed_clock::SlewedClock;
+use test_support::messages::Push;
 
 use crate::helpers::{TestApp, until};
-use crate::messages::Push;
 
 fn rules() -> InferencePolicy {
     InferencePolicy { supersede_after: TimeDelta::seconds(300), close_unconfirmed_after: None }

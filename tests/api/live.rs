@@ -2,9 +2,9 @@
 
 use serde_json::json;
 use streamtally::platform::clock;
+use test_support::messages::{DOMAIN, Push};
 
 use crate::helpers::TestApp;
-use crate::messages::{DOMAIN, Push};
 
 #[tokio::test]
 async fn live_streams_and_sessions_are_counted_whole_and_by_group() {

@@ -10,12 +10,12 @@ use streamtally::model::event::{Origin, Signature};
 use streamtally::platform::clock;
 use streamtally::session::{SessionKey, StreamKey};
 use streamtally::store::log::NewEntryRow;
+use test_support::messages::{DOMAIN, Push};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::helpers::{ADMIN_TOKEN, TestApp, answer, append_entries, until};
-use crate::messages::{DOMAIN, Push};
 
 const PATH: &str = "/v1/live/changes";
 

@@ -3,9 +3,9 @@
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 use streamtally::platform::clock;
+use test_support::messages::Push;
 
 use crate::helpers::TestApp;
-use crate::messages::Push;
 
 fn time(seconds_ago: i64) -> String {
     (clock::now() - TimeDelta::seconds(seconds_ago)).to_rfc3339_opts(SecondsFormat::Secs, true)

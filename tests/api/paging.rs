@@ -7,9 +7,9 @@ use streamtally::model::event::{Origin, Signature};
 use streamtally::platform::clock;
 use streamtally::session::{SessionKey, StreamKey};
 use streamtally::store::log::NewEntryRow;
+use test_support::messages::DOMAIN;
 
 use crate::helpers::{TestApp, append_entries};
-use crate::messages::DOMAIN;
 
 /// Second at which the first of these pushes began; each later one begins a second later.
 const BEGIN: i64 = 1_700_000_000;

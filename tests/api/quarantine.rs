@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use streamtally::model::event::QuarantineReason::{Expired, StartOutsideWindow};
 use streamtally::platform::clock;
 use streamtally::store;
+use test_support::messages::{DOMAIN, Push};
 
 use crate::helpers::TestApp;
-use crate::messages::{DOMAIN, Push};
 
 /// A message that is too late to count by itself.
 fn late(push: &Push, event: &str) -> Value {

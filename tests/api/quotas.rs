@@ -2,9 +2,9 @@
 
 use futures_util::future::join_all;
 use reqwest::Method;
+use test_support::messages::Push;
 
 use crate::helpers::{TestApp, until};
-use crate::messages::Push;
 
 /// How many statements wait for a lock.
 async fn blocked_statements(app: &TestApp) -> i64 {

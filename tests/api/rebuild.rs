@@ -6,9 +6,9 @@ use streamtally::platform::clock;
 use streamtally::reconciler::infer::{InferencePolicy, infer};
 use streamtally::reconciler::rebuild::{Purpose, RebuildError, rebuild};
 use streamtally::store::rebuild::DifferenceRow;
+use test_support::messages::Push;
 
 use crate::helpers::{TestApp, until};
-use crate::messages::Push;
 
 pub async fn differences(app: &TestApp, purpose: Purpose) -> Vec<DifferenceRow> {
     let mut shown = Vec::new();

@@ -5,9 +5,12 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use streamtally::huawei::signature::Joiner;
 use streamtally::platform::clock;
+use test_support::messages::{DOMAIN, Push};
 
 use crate::helpers::{HOLD_LOG, TestApp, answer};
-use crate::messages::{DOCUMENTED_EXAMPLE, DOMAIN, Push};
+
+/// The documented example, character for character.
+const DOCUMENTED_EXAMPLE: &str = include_str!("../fixtures/documented_example.json");
 
 async fn log_size(app: &TestApp) -> i64 {
     sqlx::query_scalar("select count(*) from log_entry").fetch_one(&app.pool).await.unwrap()

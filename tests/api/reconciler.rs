@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use streamtally::reconciler::{self, StepResult};
+use test_support::messages::Push;
 
 use crate::helpers::{TestApp, until};
-use crate::messages::Push;
 
 async fn shard_of_the_only_stream(app: &TestApp) -> i16 {
     sqlx::query_scalar("select distinct shard from log_entry").fetch_one(&app.pool).await.unwrap()

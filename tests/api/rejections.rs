@@ -2,9 +2,9 @@
 
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use test_support::messages::{DOMAIN, Push};
 
 use crate::helpers::{TestApp, answer};
-use crate::messages::{DOMAIN, Push};
 
 #[tokio::test]
 async fn a_wrong_key_is_seen_with_domain_cause_and_a_masked_sample() {

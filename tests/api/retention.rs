@@ -9,9 +9,9 @@ use streamtally::reconciler::retention::{Left, Retained, RetentionPolicy, retain
 use streamtally::reconciler::{self, StepResult};
 use streamtally::store;
 use streamtally::store::retention::HorizonRow;
+use test_support::messages::Push;
 
 use crate::helpers::{TestApp, until};
-use crate::messages::Push;
 use crate::rebuild::{differences, eventful, sql};
 use crate::server::shards_a_transaction;
 

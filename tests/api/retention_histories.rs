@@ -12,9 +12,9 @@ use streamtally::reconciler;
 use streamtally::reconciler::infer::{self, infer};
 use streamtally::reconciler::rebuild::Purpose;
 use streamtally::reconciler::retention::RetentionPolicy;
+use test_support::messages::Push;
 
 use crate::helpers::TestApp;
-use crate::messages::Push;
 use crate::rebuild::differences;
 use crate::retention::{age, late, retain_now, shown, value};
 use crate::server::shards_a_transaction;

@@ -14,10 +14,10 @@ use streamtally::registry::master_keys::MasterKeys;
 use streamtally::registry::open_key;
 use streamtally::registry::rotation::rotate;
 use streamtally::store::signing_key::list_signing_keys;
+use test_support::messages::{KEY, Push};
 use tokio::time::timeout;
 
 use crate::helpers::{MASTER_KEY, TestApp, until};
-use crate::messages::{KEY, Push};
 
 const KEYS: &str = "/v1/domains/push.example.com/keys";
 

@@ -3,9 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use streamtally::platform::clock;
+use test_support::messages::{DOMAIN, Push};
 
 use crate::helpers::TestApp;
-use crate::messages::{DOMAIN, Push};
 use crate::reports::ledger::{Ledger, Say, push};
 
 fn time(value: &Value) -> DateTime<Utc> {

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use reqwest::Method;
 use serde_json::Value;
 use streamtally::platform::clock;
+use test_support::messages::{DOMAIN, KEY, Push};
 
 use crate::helpers::{HOLD_LOG, TestApp, answer, serve, until};
-use crate::messages::{DOMAIN, KEY, Push};
 
 const ROLES: [&str; 2] = ["--roles", "receiver,api"];
 

@@ -1,9 +1,9 @@
 //! Streams as callers see them.
 
 use serde_json::{Value, json};
+use test_support::messages::{DOMAIN, Push};
 
 use crate::helpers::TestApp;
-use crate::messages::{DOMAIN, Push};
 
 #[tokio::test]
 async fn a_stream_is_live_while_a_session_of_it_is() {

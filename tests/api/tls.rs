@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use reqwest::{Body, Client, Version};
+use test_support::certificates::{Authority, Files};
+use test_support::messages::Push;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::certificates::{Authority, Files};
 use crate::helpers::{TestApp, until};
-use crate::messages::Push;
 
 /// A service over HTTPS, asked by this client.
 pub async fn start(files: &Files, client: Client) -> TestApp {

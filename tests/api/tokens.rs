@@ -5,9 +5,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use streamtally::http::api_document;
 use streamtally::platform::clock;
+use test_support::messages::{DOMAIN, KEY, Push};
 
 use crate::helpers::{ADMIN_TOKEN, TestApp, answer};
-use crate::messages::{DOMAIN, KEY, Push};
 
 /// Every operation that asks for a token, with ids that fit nothing.
 fn guarded_operations() -> Vec<(Method, String)> {

@@ -6,9 +6,9 @@ use streamtally::event_log::transfer::{ImportError, Imported, Lines, LinesError,
 use streamtally::platform::clock;
 use streamtally::reconciler::rebuild::Purpose;
 use streamtally::registry::installation;
+use test_support::messages::{DOMAIN, Push};
 
 use crate::helpers::{TestApp, master_keys};
-use crate::messages::{DOMAIN, Push};
 use crate::rebuild::{differences, eventful, sql};
 use crate::server::{TestDatabase, on_citus};
 

@@ -7,8 +7,7 @@ use std::process::{Command, Stdio};
 use clap::CommandFactory;
 use serde_json::Value;
 use streamtally::cli::Cli;
-
-use crate::home::{Home, User, finish};
+use test_support::home::{Home, User, finish};
 
 /// The words that name each command, of all levels, and its description.
 fn commands() -> Vec<(Vec<String>, clap::Command)> {

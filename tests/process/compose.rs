@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use crate::home::{Bystander, Home, User, finish, free_port, program, wait_for};
+use test_support::home::{Bystander, Home, User, finish, free_port, program, wait_for};
 
 const PASSWORD: &str = "0123456789abcdef0123456789abcdef";
 

@@ -6,8 +6,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-
-use crate::home::{Bystander, Home, User, is_alive, owner_of, program, run_as, send, set_mode, wait_for};
+use test_support::home::{Bystander, Home, User, is_alive, owner_of, program, run_as, send, set_mode, wait_for};
 
 /// Computes and never waits, so it does not notice the death of its main process. Should a test fail,
 /// it ends by itself.

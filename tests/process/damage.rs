@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-
-use crate::home::{Home, User, wait_for};
+use test_support::home::{Home, User, wait_for};
 
 /// A line of the local store.
 fn line(number: u64, text: &str) -> String {

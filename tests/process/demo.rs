@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Stdio;
 use std::thread;
 
-use crate::home::{Home, User, wait_for};
+use test_support::home::{Home, User, wait_for};
 
 /// What the demo's service answers to its administrator.
 fn ask(home: &Home, url: &str, path: &str) -> serde_json::Value {
@@ -69,7 +69,7 @@ fn a_demo_takes_no_database_of_somebody() {
         .args(["serve", "--demo", "--data-dir"])
         .arg(home.data_dir())
         .env("DATABASE_URL", "postgres://somebody@db/real");
-    let (status, printed) = crate::home::finish(&mut command);
+    let (status, printed) = test_support::home::finish(&mut command);
     assert_eq!(status, 2, "{printed}");
     assert!(printed.contains("--demo") && printed.contains("--database-url"), "{printed}");
     assert!(!home.data_dir().join("this-is-a-demo").exists());

@@ -4,8 +4,7 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-
-use crate::home::{Home, User, finish};
+use test_support::home::{Home, User, finish};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const CREDENTIAL: &str = "yz1TG0PVN";

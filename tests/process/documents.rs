@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::home::{Home, User, finish};
-use crate::service::Service;
+use test_support::home::{Home, User, finish};
+use test_support::service::Service;
 
 /// The commands of a document, from a heading on.
 fn commands_of(document: &str, from: &str) -> String {

@@ -6,9 +6,8 @@ use std::process::{Command, Output, Stdio};
 
 use chrono::{DateTime, Datelike, Utc};
 use streamtally::platform::clock;
-
-use crate::home::{Bystander, Home, User, free_port, wait_for};
-use crate::service::Service;
+use test_support::home::{Bystander, Home, User, free_port, wait_for};
+use test_support::service::Service;
 
 const DOMAIN: &str = "push.example.com";
 

@@ -1,8 +1,7 @@
 //! A command that comes to the folder of a running service.
 
 use private_postgres::{LockHolder, Options, PrivatePostgres};
-
-use crate::home::{Home, User};
+use test_support::home::{Home, User};
 
 #[test]
 fn a_command_uses_the_server_of_the_service_and_leaves_it_running() {

@@ -9,10 +9,9 @@ use std::{
 };
 
 use rustix::process::Signal;
-
-use crate::certificates::{Authority, Files};
-use crate::home::{Home, User, finish, free_port, wait_for};
-use crate::service::Service;
+use test_support::certificates::{Authority, Files};
+use test_support::home::{Home, User, finish, free_port, wait_for};
+use test_support::service::Service;
 
 fn health(home: &Home, listen: &str) -> Command {
     let mut command = home.program();

@@ -10,9 +10,8 @@ use std::{
 };
 
 use rustix::process::Signal;
-
-use crate::home::{Home, User, finish, free_port, is_root, run_as, send, set_mode};
-use crate::service::Service;
+use test_support::home::{Home, User, finish, free_port, is_root, run_as, send, set_mode};
+use test_support::service::Service;
 
 /// The user of the image.
 const IMAGE_USER: u32 = 10_001;

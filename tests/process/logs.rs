@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use reqwest::{Client, Method};
 use serde_json::Value;
-
-use crate::home::{Home, User, wait_for};
+use test_support::home::{Home, User, wait_for};
 
 #[test]
 fn the_id_of_a_request_is_on_every_line_about_it() {
@@ -82,7 +81,7 @@ fn every_warning_and_error_is_documented_and_nothing_that_is_not_there() {
 fn a_flood_beside_the_callback_address_is_one_line_a_minute() {
     let home = Home::new(User::Ourselves);
     let service = home.serve();
-    let lines = |service: &crate::service::Service| service.stderr().lines().count();
+    let lines = |service: &test_support::service::Service| service.stderr().lines().count();
     let before = lines(&service);
     for _ in 0..300 {
         assert!(service.ask("GET", "/callbacks/huawei", "").starts_with("HTTP/1.1 405 "));

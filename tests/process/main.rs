@@ -3,8 +3,6 @@
 //! exit status and what it prints.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test may fail by panicking")]
 
-#[path = "../api/certificates.rs"]
-mod certificates;
 mod collector;
 mod command_line;
 mod compose;
@@ -16,7 +14,6 @@ mod documents;
 mod examples;
 mod guest;
 mod health;
-mod home;
 mod image;
 mod logs;
 mod main_job;
@@ -30,7 +27,6 @@ mod repair_clock;
 mod replica;
 mod report;
 mod secrets;
-mod service;
 mod settings;
 mod simulate;
 mod start;

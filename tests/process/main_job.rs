@@ -2,9 +2,8 @@
 
 use rustix::process::Signal;
 use serde_json::Value;
-
-use crate::home::{Home, User, is_alive, send, wait_for};
-use crate::service::Service;
+use test_support::home::{Home, User, is_alive, send, wait_for};
+use test_support::service::Service;
 
 const DOMAIN: &str = "push.example.com";
 const STREAM: &str = "event/2026/cam*1 Straße";

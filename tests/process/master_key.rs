@@ -12,9 +12,8 @@ use streamtally::huawei::composing::{Message, Signing, compose};
 use streamtally::huawei::notification::Event;
 use streamtally::huawei::signature::{Joiner, SigningKey};
 use streamtally::platform::clock;
-
-use crate::home::{Home, User, finish, mode_of, wait_for};
-use crate::service::Service;
+use test_support::home::{Home, User, finish, mode_of, wait_for};
+use test_support::service::Service;
 
 const DOMAIN: &str = "push.example.com";
 const KEYS: &str = "/v1/domains/push.example.com/keys";

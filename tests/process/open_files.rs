@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::home::{Home, User, finish};
+use test_support::home::{Home, User, finish};
 
 #[test]
 fn as_many_files_may_be_open_as_the_hard_limit_allows_and_too_few_are_told() {

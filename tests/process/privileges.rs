@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::home::{Home, User, finish, is_root, owner_of, set_mode};
+use test_support::home::{Home, User, finish, is_root, owner_of, set_mode};
 
 /// What only root may read, and would be a master key.
 const SECRET: &str = "c2VjcmV0LWtleS1vZi10aGlydHktdHdvLWJ5dGVzISE=\n";

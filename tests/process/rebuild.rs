@@ -1,6 +1,6 @@
 //! `rebuild`, as an operator runs it: while the service runs, and while it does not.
 
-use crate::home::{Home, User};
+use test_support::home::{Home, User};
 
 #[test]
 fn what_differs_from_the_log_is_told_and_put_right() {

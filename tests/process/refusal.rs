@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::chown, path::Path};
 
-use crate::home::{Home, User, is_root, set_mode};
+use test_support::home::{Home, User, is_root, set_mode};
 
 #[test]
 fn a_second_service_is_refused_and_the_first_unharmed() {

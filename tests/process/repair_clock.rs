@@ -1,6 +1,6 @@
 //! `repair-clock`, as an operator runs it: while the service runs.
 
-use crate::home::{Home, User, wait_for};
+use test_support::home::{Home, User, wait_for};
 
 #[test]
 fn what_lies_ahead_of_the_clock_is_told_and_moved_when_that_is_wanted() {

@@ -4,9 +4,8 @@ use std::{fs, process::Command};
 
 use serde_json::Value;
 use streamtally::platform::clock;
-
-use crate::home::{Bystander, Home, User, owner_of, program, run_as, set_mode, wait_for};
-use crate::service::Service;
+use test_support::home::{Bystander, Home, User, owner_of, program, run_as, set_mode, wait_for};
+use test_support::service::Service;
 
 /// A standby server that follows a service's private one.
 struct Replica {

@@ -4,8 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 use streamtally::platform::clock;
-
-use crate::home::{Home, User};
+use test_support::home::{Home, User};
 
 #[test]
 fn a_report_is_the_same_from_the_database_and_from_the_service_in_every_form() {

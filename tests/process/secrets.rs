@@ -10,10 +10,10 @@ use streamtally::huawei::composing::{Message, Signing, compose};
 use streamtally::huawei::notification::Event;
 use streamtally::huawei::signature::{Joiner, SigningKey};
 use streamtally::platform::clock;
+use test_support::home::{Home, User, wait_for};
+use test_support::service::Service;
 
 use crate::collector::Collector;
-use crate::home::{Home, User, wait_for};
-use crate::service::Service;
 
 const KEY: &str = "a-key-that-nobody-but-us-may-know";
 const CREDENTIAL: &str = "a-credential-of-a-push-url";

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::home::{Home, User, finish, mode_of};
+use test_support::home::{Home, User, finish, mode_of};
 
 #[test]
 fn a_flag_beats_the_environment_which_beats_the_file() {

@@ -4,9 +4,8 @@ use std::io::Write;
 use std::process::Stdio;
 
 use serde_json::Value;
-
-use crate::home::{Home, User};
-use crate::service::Service;
+use test_support::home::{Home, User};
+use test_support::service::Service;
 
 const DOMAIN: &str = "push.example.com";
 

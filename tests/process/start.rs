@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::ffi::OsStrExt};
 
-use crate::home::{Home, User, is_root, mode_of, owner_of, wait_for};
+use test_support::home::{Home, User, is_root, mode_of, owner_of, wait_for};
 
 #[test]
 fn a_first_start_makes_a_durable_database_on_a_socket_alone() {

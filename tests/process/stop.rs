@@ -3,11 +3,8 @@
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, getpgid};
-
-use crate::{
-    home::{Bystander, Home, User, is_alive, wait_for},
-    service::Service,
-};
+use test_support::home::{Bystander, Home, User, is_alive, wait_for};
+use test_support::service::Service;
 
 #[test]
 fn sigterm_stops_both_in_good_order_though_clients_are_connected() {

@@ -3,8 +3,7 @@
 use std::{fs, os::unix::net::UnixDatagram, process::Command};
 
 use rustix::process::Signal;
-
-use crate::home::{DEADLINE, Home, User, is_root};
+use test_support::home::{DEADLINE, Home, User, is_root};
 
 #[cfg(target_os = "linux")]
 const BOOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/process/systemd/boot.sh");

@@ -4,9 +4,8 @@ use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use streamtally::platform::clock;
-
-use crate::certificates::{Authority, Files};
-use crate::home::{Home, User, finish, wait_for};
+use test_support::certificates::{Authority, Files};
+use test_support::home::{Home, User, finish, wait_for};
 
 #[test]
 fn a_certificate_that_cannot_be_served_is_refused_before_anything_is_made() {

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method};
+use test_support::home::{Home, User, wait_for};
+use test_support::service::Service;
 
 use crate::collector::{Collector, texts};
-use crate::home::{Home, User, wait_for};
-use crate::service::Service;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
@@ -98,7 +98,7 @@ fn where_no_collector_is_named_nothing_is_traced_and_one_with_credentials_is_ref
     ] {
         let mut command = home.program();
         command.args(["serve", "--otlp-endpoint", address, "--data-dir"]).arg(home.data_dir());
-        let (status, printed) = crate::home::finish(&mut command);
+        let (status, printed) = test_support::home::finish(&mut command);
         assert_eq!(status, 2, "{printed}");
         assert!(printed.contains(words), "{printed}");
     }

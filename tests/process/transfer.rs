@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::process::Stdio;
 
-use crate::home::{Home, User, finish};
+use test_support::home::{Home, User, finish};
 
 /// A command's exit status and standard output, its standard input from a file.
 fn import(home: &Home, log: &File) -> (i32, String) {

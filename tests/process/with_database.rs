@@ -1,6 +1,6 @@
 //! `database`: other programs on the private database.
 
-use crate::home::{Home, User, finish};
+use test_support::home::{Home, User, finish};
 
 #[test]
 fn a_program_finds_the_private_database_whether_the_service_runs_or_not() {

@@ -1,10 +1,10 @@
 //! Addresses as encoders, relays and the provider write them.
 
 use serde_json::{Value, json};
+use test_support::messages::Push;
 
 use super::{assert_rebuilt, session_of};
 use crate::helpers::TestApp;
-use crate::messages::Push;
 
 #[tokio::test]
 async fn an_absent_or_masked_address_is_no_conflict_and_another_one_is() {

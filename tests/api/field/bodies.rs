@@ -6,10 +6,10 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, ZlibEncoder};
 use reqwest::Method;
 use serde_json::{Value, json};
+use test_support::messages::{DOMAIN, Push};
 
 use super::{DOMAIN_PATH, PATH, assert_rebuilt, gzip, post, session_of};
 use crate::helpers::{TestApp, answer};
-use crate::messages::{DOMAIN, Push};
 
 fn zlib(body: &[u8]) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());

@@ -1,5 +1,7 @@
 //! Callbacks as they arrive in the field: nothing but what counts may cost a customer a push.
 
+use test_support::messages::{DOMAIN, Push};
+
 mod addresses;
 mod bodies;
 mod pushes;
@@ -16,7 +18,6 @@ use streamtally::reconciler::infer::{InferencePolicy, infer};
 use streamtally::reconciler::rebuild::Purpose;
 
 use crate::helpers::TestApp;
-use crate::messages::{DOMAIN, Push};
 use crate::rebuild::differences;
 
 const PATH: &str = "/callbacks/huawei";

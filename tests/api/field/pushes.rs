@@ -2,10 +2,10 @@
 
 use serde_json::json;
 use streamtally::reconciler::rebuild::Purpose;
+use test_support::messages::Push;
 
 use super::{DOMAIN_PATH, assert_rebuilt, infer_in, now, reasons, session_of};
 use crate::helpers::TestApp;
-use crate::messages::Push;
 use crate::rebuild::differences;
 
 /// Lets what was received so far have been received longer ago.

@@ -1,5 +1,8 @@
 //! Metrics, and all that is made of them: documents, alerts, panels. None may speak of what is not served.
 
+use test_support::home::{Home, User, wait_for};
+use test_support::service::Service;
+
 mod expressions;
 mod scrape;
 
@@ -15,8 +18,6 @@ use streamtally::huawei::notification::Event;
 use streamtally::huawei::signature::{Joiner, SigningKey};
 use streamtally::platform::clock;
 
-use crate::home::{Home, User, wait_for};
-use crate::service::Service;
 use scrape::Scrape;
 
 const DOMAIN: &str = "push.example.com";

@@ -7,9 +7,6 @@ use streamtally::platform::clock;
 pub const DOMAIN: &str = "push.example.com";
 pub const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-/// The documented example, character for character.
-pub const DOCUMENTED_EXAMPLE: &str = include_str!("../fixtures/documented_example.json");
-
 /// One push of a stream, from which its messages are made.
 #[derive(Clone)]
 pub struct Push {
