@@ -9,8 +9,8 @@ use test_support::messages::{DOMAIN, Push};
 
 use super::browser::Browser;
 use crate::helpers::{ADMIN_TOKEN, TestApp};
+use crate::http::tls;
 use crate::reports::ledger::{Ledger, Say, push};
-use crate::tls;
 
 const HOUR: i64 = 3_600;
 

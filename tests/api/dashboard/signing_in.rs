@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::browser::{Browser, between, staying};
 use crate::helpers::{ADMIN_TOKEN, TestApp, until};
-use crate::tls;
+use crate::http::tls;
 
 const SIGN_IN: &str = "/dashboard/sign-in";
 const SIGN_OUT: &str = "/dashboard/sign-out";

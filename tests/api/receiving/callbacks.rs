@@ -10,7 +10,7 @@ use test_support::messages::{DOMAIN, Push};
 use crate::helpers::{HOLD_LOG, TestApp, answer};
 
 /// The documented example, character for character.
-const DOCUMENTED_EXAMPLE: &str = include_str!("../fixtures/documented_example.json");
+const DOCUMENTED_EXAMPLE: &str = include_str!("../../fixtures/documented_example.json");
 
 async fn log_size(app: &TestApp) -> i64 {
     sqlx::query_scalar("select count(*) from log_entry").fetch_one(&app.pool).await.unwrap()

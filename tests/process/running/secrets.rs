@@ -13,7 +13,7 @@ use streamtally::platform::clock;
 use test_support::home::{Home, User, wait_for};
 use test_support::service::Service;
 
-use crate::collector::Collector;
+use super::collector::Collector;
 
 const KEY: &str = "a-key-that-nobody-but-us-may-know";
 const CREDENTIAL: &str = "a-credential-of-a-push-url";

@@ -6,7 +6,7 @@ use streamtally::http::api_document;
 use crate::helpers::TestApp;
 use crate::schemas::assert_fits;
 
-const COMMITTED: &str = include_str!("../../openapi/openapi.json");
+const COMMITTED: &str = include_str!("../../../openapi/openapi.json");
 
 #[tokio::test]
 async fn the_committed_document_is_the_one_that_is_served() {

@@ -67,7 +67,7 @@ impl Desk {
 
 /// The signature of a vector that was made elsewhere.
 fn vector(name: &str) -> String {
-    let vectors: Vec<Value> = serde_json::from_str(include_str!("../fixtures/signatures.json")).expect("fixture");
+    let vectors: Vec<Value> = serde_json::from_str(include_str!("../../fixtures/signatures.json")).expect("fixture");
     let vector = vectors.into_iter().find(|vector| vector["name"] == name).expect("a vector of this name");
     vector["auth_sign"].as_str().expect("a signature").to_owned()
 }
@@ -181,7 +181,7 @@ fn an_expired_message_is_told_how_long_ago_and_judged_by_the_settings() {
 #[test]
 fn digits_moved_between_stream_and_expiry_are_told_although_the_signature_fits() {
     let desk = Desk::new();
-    let forgeries: Vec<Value> = serde_json::from_str(include_str!("../fixtures/forgeries.json")).expect("fixture");
+    let forgeries: Vec<Value> = serde_json::from_str(include_str!("../../fixtures/forgeries.json")).expect("fixture");
     let moved = forgeries.iter().find(|forgery| forgery["id"] == "F1").expect("F1");
     let mut body = moved["forged"].clone();
     body["auth_sign"] = moved["auth_sign"].clone();
@@ -218,7 +218,7 @@ fn what_is_no_notification_is_told_with_the_readers_error() {
 #[test]
 fn the_documented_example_is_told_to_be_masked() {
     let desk = Desk::new();
-    let body = include_bytes!("../fixtures/documented_example.json");
+    let body = include_bytes!("../../fixtures/documented_example.json");
     let words = [
         "client_ip is masked",
         "node_ip is masked",

@@ -15,8 +15,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 
 use crate::helpers::{ADMIN_TOKEN, HOLD_LOG, TestApp};
+use crate::http::tls;
 use crate::server::TestDatabase;
-use crate::tls;
 
 const ONE_TOO_MANY: usize = 64 * 1024 + 1;
 

@@ -59,7 +59,7 @@ async fn session_of(app: &TestApp, stream: &str) -> Value {
 #[tokio::test]
 async fn every_worked_example_is_refused_or_set_aside() {
     let app = TestApp::start().await;
-    let examples: Vec<Value> = serde_json::from_str(include_str!("../fixtures/forgeries.json")).unwrap();
+    let examples: Vec<Value> = serde_json::from_str(include_str!("../../fixtures/forgeries.json")).unwrap();
     assert_eq!(examples.len(), 5);
     for example in &examples {
         let (seen, mut message) = (&example["seen"], example["forged"].clone());

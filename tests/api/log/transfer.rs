@@ -8,8 +8,8 @@ use streamtally::reconciler::rebuild::Purpose;
 use streamtally::registry::installation;
 use test_support::messages::{DOMAIN, Push};
 
+use crate::folding::rebuild::{differences, eventful, sql};
 use crate::helpers::{TestApp, master_keys};
-use crate::rebuild::{differences, eventful, sql};
 use crate::server::{TestDatabase, on_citus};
 
 const ROLES: [&str; 2] = ["--roles", "receiver,api"];

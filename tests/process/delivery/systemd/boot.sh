@@ -5,7 +5,7 @@
 # boot.sh --try: only whether containers can be made here.
 set -euo pipefail
 here="$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)"
-packaging="$here/../../../packaging"
+packaging="$here/../../../../packaging"
 
 register=()
 if ! [ -d /run/systemd/system ]; then

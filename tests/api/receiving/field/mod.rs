@@ -17,8 +17,8 @@ use streamtally::platform::clock;
 use streamtally::reconciler::infer::{InferencePolicy, infer};
 use streamtally::reconciler::rebuild::Purpose;
 
+use crate::folding::rebuild::differences;
 use crate::helpers::TestApp;
-use crate::rebuild::differences;
 
 const PATH: &str = "/callbacks/huawei";
 const DOMAIN_PATH: &str = "/v1/domains/push.example.com";
@@ -64,7 +64,7 @@ struct Case {
 
 impl Case {
     fn all() -> Vec<Self> {
-        let fixture: Value = serde_json::from_str(include_str!("../../fixtures/field.json")).unwrap();
+        let fixture: Value = serde_json::from_str(include_str!("../../../fixtures/field.json")).unwrap();
         let cases = fixture["cases"].as_array().unwrap();
         cases.iter().map(|case| Self { about: fixture.clone(), told: case.clone(), now: now() }).collect()
     }

@@ -14,8 +14,8 @@ use streamtally::store;
 use streamtally::store::inference::HeadsRow;
 use test_support::messages::{DOMAIN, KEY, Push};
 
+use crate::folding::rebuild::{differences, eventful};
 use crate::helpers::{TestApp, until};
-use crate::rebuild::{differences, eventful};
 use crate::server::{TestDatabase, skipped_on_citus};
 
 const NO_CLUSTER: &str = "an append reads the clock of its node";

@@ -6,7 +6,7 @@ use reqwest::{Client, Method};
 use test_support::home::{Home, User, wait_for};
 use test_support::service::Service;
 
-use crate::collector::{Collector, texts};
+use super::collector::{Collector, texts};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";

@@ -5,8 +5,8 @@ use streamtally::reconciler::rebuild::Purpose;
 use test_support::messages::Push;
 
 use super::{DOMAIN_PATH, assert_rebuilt, infer_in, now, reasons, session_of};
+use crate::folding::rebuild::differences;
 use crate::helpers::TestApp;
-use crate::rebuild::differences;
 
 /// Lets what was received so far have been received longer ago.
 async fn age(app: &TestApp, seconds: i32) {

@@ -6,9 +6,9 @@ use streamtally::reconciler::rebuild::Purpose;
 use streamtally::reconciler::retention::{Retained, RetentionPolicy};
 use test_support::messages::Push;
 
+use super::retention::{age, everything, late, release_all, retain_now, shown, value};
+use crate::folding::rebuild::{differences, sql};
 use crate::helpers::TestApp;
-use crate::rebuild::{differences, sql};
-use crate::retention::{age, everything, late, release_all, retain_now, shown, value};
 
 const KEEP_1_DAY: RetentionPolicy = RetentionPolicy { keep_events: None, keep_personal: Some(TimeDelta::days(1)) };
 

@@ -11,8 +11,8 @@ use streamtally::store;
 use streamtally::store::retention::HorizonRow;
 use test_support::messages::Push;
 
+use crate::folding::rebuild::{differences, eventful, sql};
 use crate::helpers::{TestApp, until};
-use crate::rebuild::{differences, eventful, sql};
 use crate::server::shards_a_transaction;
 
 const KEEP_31_DAYS: RetentionPolicy = RetentionPolicy { keep_events: Some(TimeDelta::days(31)), keep_personal: None };

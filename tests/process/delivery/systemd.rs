@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use test_support::home::{DEADLINE, Home, User, is_root};
 
 #[cfg(target_os = "linux")]
-const BOOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/process/systemd/boot.sh");
+const BOOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/process/delivery/systemd/boot.sh");
 
 #[test]
 fn systemd_is_told_when_the_service_listens_and_when_it_stops() {

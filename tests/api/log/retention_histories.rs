@@ -14,9 +14,9 @@ use streamtally::reconciler::rebuild::Purpose;
 use streamtally::reconciler::retention::RetentionPolicy;
 use test_support::messages::Push;
 
+use super::retention::{age, late, retain_now, shown, value};
+use crate::folding::rebuild::differences;
 use crate::helpers::TestApp;
-use crate::rebuild::differences;
-use crate::retention::{age, late, retain_now, shown, value};
 use crate::server::shards_a_transaction;
 
 const ACTS: usize = 80;

@@ -4,7 +4,7 @@
 set -euo pipefail
 trap 'echo "failed in line $LINENO"; systemctl status --no-pager --full streamtally || true; journalctl --no-pager --lines=50 || true' ERR
 set -a
-# shellcheck source=tests/process/systemd/environment
+# shellcheck source=tests/process/delivery/systemd/environment
 . /etc/streamtally/environment
 set +a
 export STREAMTALLY_URL="http://$STREAMTALLY_LISTEN"
