@@ -10,7 +10,7 @@ use hmac::Mac;
 use crate::huawei::notification::Notification;
 use crate::huawei::signature::{self, Joiner, Signature};
 
-pub use variant::{FieldVariant, JOINERS, KeyVariant};
+use self::variant::{FieldVariant, JOINERS, KeyVariant};
 
 /// A way of signing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +111,7 @@ mod tests {
 
     fn vectors() -> Vec<(Vector, Notification)> {
         let vectors: Vec<Vector> =
-            serde_json::from_str(include_str!("../../../tests/fixtures/signatures.json")).expect("fixture");
+            serde_json::from_str(include_str!("../../../../tests/fixtures/signatures.json")).expect("fixture");
         assert!(vectors.len() >= 8);
         let message_of = |vector: &Vector| Notification {
             domain: vector.domain.clone(),

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::notification::Notification;
+use crate::huawei::notification::Notification;
 
 /// The case of hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_documented_example_is_seen_to_be_masked() {
-        let body = include_bytes!("../../tests/fixtures/documented_example.json");
+        let body = include_bytes!("../../../tests/fixtures/documented_example.json");
         let message = notification::parse(body).expect("well-formed");
         let seen = [Notice::Masked("client_ip"), Notice::Masked("node_ip"), Notice::MaskedSignature];
         assert_eq!(notices_of_message(&message), seen);
