@@ -12,10 +12,10 @@
 //! - [`rendition`]: which stream names are transcoded renditions of which.
 
 pub mod admission;
-pub mod advice;
+pub(crate) mod advice;
 pub mod composing;
-pub mod masking;
+pub(crate) mod masking;
 mod members;
 pub mod notification;
-pub mod rendition;
+pub(crate) mod rendition;
 pub mod signature;
