@@ -10,13 +10,13 @@
 //! - [`release`]: letting a quarantined message count.
 //! - [`transfer`]: out of one installation and into another.
 
-pub mod alarm;
-pub mod append;
-pub mod drain;
-pub mod group_commit;
-pub mod incoming;
-pub mod operator_end;
-pub mod receive;
-pub mod release;
-pub mod spool;
+pub(crate) mod alarm;
+pub(crate) mod append;
+pub(crate) mod drain;
+pub(crate) mod group_commit;
+pub(crate) mod incoming;
+pub(crate) mod operator_end;
+pub(crate) mod receive;
+pub(crate) mod release;
+pub(crate) mod spool;
 pub mod transfer;

@@ -7,9 +7,9 @@
 
 pub mod access;
 pub mod event;
-pub mod filter;
-pub mod parameter;
-pub mod rejection;
+pub(crate) mod filter;
+pub(crate) mod parameter;
+pub(crate) mod rejection;
 pub mod report;
 pub mod session;
 

@@ -2,7 +2,7 @@
 
 pub mod clock;
 pub mod data_dir;
-pub mod local_store;
-pub mod open_files;
-pub mod privileges;
-pub mod tls;
+pub(crate) mod local_store;
+pub(crate) mod open_files;
+pub(crate) mod privileges;
+pub(crate) mod tls;

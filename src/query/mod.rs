@@ -3,14 +3,14 @@
 //! Every answer is read in one snapshot and says when that was (`as_of`). Only the domains that exist for the caller
 //! are looked at: the filters carry them, so that no query can forget.
 
-pub mod broadcasts;
-pub mod changes;
-pub mod events;
+pub(crate) mod broadcasts;
+pub(crate) mod changes;
+pub(crate) mod events;
 pub mod inactivity;
-pub mod live;
-pub mod rejections;
-pub mod sessions;
-pub mod streams;
+pub(crate) mod live;
+pub(crate) mod rejections;
+pub(crate) mod sessions;
+pub(crate) mod streams;
 
 /// Rows of one page, and whether more follow.
 #[derive(Debug, Clone)]

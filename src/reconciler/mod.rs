@@ -13,10 +13,10 @@
 //! [`step()`] is what tests drive; [`run`] is what drives it in life.
 
 pub mod clock_repair;
-pub mod database_clock;
+pub(crate) mod database_clock;
 pub mod entry;
 pub mod infer;
-pub mod push;
+pub(crate) mod push;
 pub mod rebuild;
 pub mod retention;
 pub mod row;

@@ -9,19 +9,19 @@
 
 use crate::reconciler::database_clock::ClockError;
 
-pub mod concurrency;
-pub mod concurrency_report;
-pub mod counted;
-pub mod csv;
-pub mod low_priority_runtime;
-pub mod moment;
-pub mod parameters;
+pub(crate) mod concurrency;
+pub(crate) mod concurrency_report;
+pub(crate) mod counted;
+pub(crate) mod csv;
+pub(crate) mod low_priority_runtime;
+pub(crate) mod moment;
+pub(crate) mod parameters;
 pub mod push;
-pub mod push_duration;
-pub mod sealed;
-pub mod source;
+pub(crate) mod push_duration;
+pub(crate) mod sealed;
+mod source;
 pub mod sweep;
-pub mod window;
+pub(crate) mod window;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]

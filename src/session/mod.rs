@@ -9,10 +9,10 @@
 //! - [`lifecycle`]: what follows from that state: live or ended, since when, and why.
 //! - [`outcome`]: what could be told of it at each moment.
 
-pub mod address;
+pub(crate) mod address;
 pub mod entry;
 pub mod fold;
-pub mod key;
+pub(crate) mod key;
 pub mod lifecycle;
 pub mod outcome;
 

@@ -5,5 +5,5 @@
 //! - [`duration_profile`]: how long pushes and breaks are, and what goes wrong with messages.
 //! - [`push_lifecycle`]: the messages of many streams, in the order in which they are sent.
 
-pub mod duration_profile;
-pub mod push_lifecycle;
+pub(crate) mod duration_profile;
+pub(crate) mod push_lifecycle;

@@ -6,38 +6,38 @@
 //!
 //! A statement about several shards names them twice, by a join and by a list: a cluster finds their nodes by the list.
 
-pub mod access_token;
-pub mod audit;
-pub mod broadcast;
-pub mod change;
-pub mod channel;
-pub mod clock_repair;
+pub(crate) mod access_token;
+pub(crate) mod audit;
+pub(crate) mod broadcast;
+pub(crate) mod change;
+pub(crate) mod channel;
+pub(crate) mod clock_repair;
 pub mod domain;
-pub mod event;
-pub mod event_list;
+pub(crate) mod event;
+pub(crate) mod event_list;
 pub mod fold;
 pub mod inference;
-pub mod installation;
-pub mod live;
+pub(crate) mod installation;
+pub(crate) mod live;
 pub mod log;
-pub mod moment;
+pub(crate) mod moment;
 pub mod outcome;
 pub mod partition;
 pub mod pool;
 pub mod rebuild;
-pub mod rejection;
+pub(crate) mod rejection;
 pub mod release;
-pub mod report;
+pub(crate) mod report;
 pub mod retention;
-pub mod sealed_report;
+pub(crate) mod sealed_report;
 pub mod session;
-pub mod session_list;
-pub mod signed_out;
+pub(crate) mod session_list;
+pub(crate) mod signed_out;
 pub mod signing_key;
-pub mod silence;
-pub mod snapshot;
-pub mod stream;
-pub mod transfer;
+pub(crate) mod silence;
+pub(crate) mod snapshot;
+pub(crate) mod stream;
+pub(crate) mod transfer;
 
 /// The schema's migrations, embedded.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");

@@ -1,8 +1,8 @@
 //! Log lines, metrics, and traces.
 
-pub mod metrics;
-pub mod request_id;
-pub mod traces;
+pub(crate) mod metrics;
+pub(crate) mod request_id;
+pub(crate) mod traces;
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicI64, Ordering};
