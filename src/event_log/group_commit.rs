@@ -147,7 +147,7 @@ impl Writer {
     }
 
     /// Callers that were just answered send again soon: waits until as many events have arrived as the last batch had.
-    /// The caller sets the timeout. An idle service waits for nobody; a busy one saves commits, which have a fixed
+    /// The caller sets the timeout. An idle service does not wait; a busy one saves commits, which have a fixed
     /// cost.
     async fn gather(&mut self, batch: &mut Vec<Pending>, busy: usize) {
         while batch.len() < busy && self.queue.recv_many(batch, MAX_BATCH - batch.len()).await > 0 {}

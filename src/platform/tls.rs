@@ -53,7 +53,7 @@ pub enum TlsError {
     #[error("{} holds no private key in PEM (an encrypted one cannot be used)", .0.display())]
     NoKey(PathBuf),
     /// The key belongs to another certificate.
-    #[error("the private key in {} does not fit the certificate in {}", .0.key.display(), .0.certificate.display())]
+    #[error("the private key in {} does not match the certificate in {}", .0.key.display(), .0.certificate.display())]
     Mismatch(TlsFiles),
     /// The kind of certificate or key is unsupported.
     #[error("the certificate in {} with the key in {} cannot be used", files.certificate.display(), files.key.display())]
@@ -283,7 +283,7 @@ mod tests {
             (&certificate, encrypted, "key.pem holds no private key in PEM (an encrypted one cannot be used)"),
             (&certificate, &key[..100], "key.pem is not complete PEM"),
             (&certificate, unknown, "key.pem cannot be used"),
-            (&certificate, &pair().1, "key.pem does not fit the certificate in"),
+            (&certificate, &pair().1, "key.pem does not match the certificate in"),
         ] {
             folder.write(certificate, key);
             assert!(folder.refusal().contains(words), "{}", folder.refusal());

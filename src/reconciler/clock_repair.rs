@@ -57,8 +57,8 @@ pub async fn find_ahead(connection: &mut PgConnection, tolerance: TimeDelta) -> 
     }
 }
 
-/// Moves the events that are ahead of the clock to the present, in one transaction, and returns what they were; `None`
-/// when there are none.
+/// Moves the events that are ahead of the clock to the present, in one transaction, and returns them as they were;
+/// `None` when there are none.
 ///
 /// Callbacks that arrive meanwhile wait in the spool. Earlier outcomes must be folded again afterwards
 /// ([`rebuild`](super::rebuild)): their times are right, but those that were valid only in that future are deleted.

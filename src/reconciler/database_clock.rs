@@ -34,7 +34,7 @@ pub enum ClockError {
     Differs(TimeDelta),
     /// The clock was ahead when the newest events were recorded.
     #[error(
-        "the log reaches to {} the clock, which was ahead for a while; `streamtally repair-clock` puts that right",
+        "the log reaches {} the clock, which was ahead for a while; repair the log with `streamtally repair-clock`",
         Distance(*.0)
     )]
     LogAhead(TimeDelta),
@@ -75,7 +75,7 @@ impl ClockReading {
     }
 }
 
-/// The least offset of another clock that was read between two readings of ours; zero when the round trip explains it.
+/// The least offset of another clock that was read between two readings of this one; zero when the round trip explains it.
 fn offset_of(other: DateTime<Utc>, earliest: DateTime<Utc>, latest: DateTime<Utc>) -> TimeDelta {
     if other > latest { other - latest } else { (other - earliest).min(TimeDelta::zero()) }
 }
@@ -127,6 +127,6 @@ mod tests {
         assert!(words(61, 0).starts_with("the database's clock is 1m 1s ahead of the service's"));
         assert!(words(-8_640_000, 0).starts_with("the database's clock is 100 days behind"));
         assert!(words(-61, 61).starts_with("the database's clock is 1m 1s behind the service's"));
-        assert!(words(0, 61).starts_with("the log reaches to 1m 1s ahead of the clock"));
+        assert!(words(0, 61).starts_with("the log reaches 1m 1s ahead of the clock"));
     }
 }

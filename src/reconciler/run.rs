@@ -147,7 +147,7 @@ pub async fn retain_until_stopped(
     }
 }
 
-/// Redacts and drops what is old enough now, if the clocks are reliable. Sampling logs a wrong clock.
+/// Redacts and drops what is old enough now, if the clocks are reliable. Sampling reports wrong clocks.
 ///
 /// # Errors
 /// Those of the database; commits before the error remain.

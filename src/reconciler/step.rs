@@ -36,7 +36,7 @@ pub enum FoldError {
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
     /// An invariant does not hold; the logged panic says which.
-    #[error("the log of shard {shard} breaks an invariant")]
+    #[error("the log of shard {shard} violates an invariant")]
     Broken { shard: i16 },
 }
 

@@ -1,4 +1,4 @@
-//! What an event of the log tells about a session.
+//! The facts about a session that an event of the log contains.
 
 use chrono::{DateTime, Utc};
 

@@ -4,7 +4,7 @@
 //!
 //! - [`address`]: compares addresses.
 //! - [`key`]: keys and ids of streams and sessions, and their shard.
-//! - [`entry`]: what an event tells about a session.
+//! - [`entry`]: the facts about a session that an event contains.
 //! - [`mod@fold`]: the state of a session, and how an event changes it.
 //! - [`lifecycle`]: derives from that state whether the session is live or ended, since when, and why.
 //! - [`outcome`]: what was known of a session at each `as_of`.

@@ -75,7 +75,7 @@ impl Life {
             before += count;
             stream < before
         });
-        kind.unwrap_or_else(|| unreachable!("every stream is of a kind")).1
+        kind.unwrap_or_else(|| unreachable!("every stream has a kind")).1
     }
 
     fn push(&mut self, next: Next) {

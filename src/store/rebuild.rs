@@ -212,7 +212,7 @@ pub async fn update_blanked_sessions_beside(connection: &mut PgConnection) -> Re
 pub struct DifferenceRow {
     /// The live row; `None` when it does not exist.
     pub live: Option<Value>,
-    /// The row that the log gives; `None` when it gives none.
+    /// The rebuilt row; `None` when the log has no such row.
     pub rebuilt: Option<Value>,
 }
 

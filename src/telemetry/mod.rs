@@ -31,7 +31,7 @@ pub enum LogFormat {
 /// Starts logging to standard error, and tracing if traces go anywhere.
 pub fn start_logging(format: LogFormat, filter: &str, traces: Option<&Traces>) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)
-        .context("--log cannot be read; write a level such as info, or directives such as info,streamtally=debug")?;
+        .context("--log is invalid; write a level such as info, or directives such as info,streamtally=debug")?;
     match traces {
         None => registry().with(filter).with(lines(format)).try_init(),
         // The log filter does not apply to traces.
@@ -48,7 +48,7 @@ pub fn start_logging(format: LogFormat, filter: &str, traces: Option<&Traces>) -
             registry().with(lines).with(spans).try_init()
         }
     }
-    .context("logging is started already")
+    .context("logging has already started")
 }
 
 /// Whether this is the span of a request.
@@ -68,7 +68,7 @@ fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(format: LogFormat) -> Box<dyn L
 
 /// Installs the metrics recorder of this process, and returns the handle that renders its metrics.
 pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
-    let handle = metrics::builder()?.install_recorder().context("metrics are started already")?;
+    let handle = metrics::builder()?.install_recorder().context("metrics have already started")?;
     metrics::describe_all();
     Ok(handle)
 }

@@ -19,7 +19,7 @@ pub enum Unfit {
     #[error("a name in it is empty or has characters that no name may have")]
     Name,
     /// The signature is malformed.
-    #[error("its auth_sign is not 64 hexadecimal digits, or is_first_use lacks one")]
+    #[error("its auth_sign is not 64 hexadecimal digits, or is_first_use is set without one")]
     Signature,
     /// Nothing could be appended after it.
     #[error("it was recorded in the future, by the clock of this database; set both clocks by NTP, then try again")]
@@ -30,7 +30,7 @@ pub enum Unfit {
     )]
     Beginning,
     /// Events are missing or out of order.
-    #[error("its position is not the next of its shard")]
+    #[error("its position does not follow the previous one of its shard")]
     Position,
     /// Times are out of order.
     #[error("it was recorded before the preceding event")]

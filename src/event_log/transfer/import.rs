@@ -39,8 +39,8 @@ pub enum ImportError {
     },
     /// The number of shards is incompatible.
     #[error(
-        "the log is of {log} shards, this installation has {installation}, for good: import into a new one, made with \
-         `migrate --shards` {log} or a multiple of it"
+        "the log has {log} shards and this installation {installation}, which cannot be changed; import into a new one, \
+         created with `migrate --shards` {log} or a multiple of it"
     )]
     Shards { log: i16, installation: i16 },
     /// The installation is not a copy of the exported one.

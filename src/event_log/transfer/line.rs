@@ -53,7 +53,7 @@ pub(super) struct Numbered {
 #[derive(Debug, thiserror::Error)]
 pub enum LinesError {
     /// The first line is not a header.
-    #[error("this is no exported log: its first line is not the header that `export` writes")]
+    #[error("this is not an exported log: its first line is not the header that `export` writes")]
     NoHeader,
     /// A newer version of the program wrote it.
     #[error("this log was exported in version {0} of the format, which is newer than this program")]
