@@ -56,7 +56,7 @@ pub fn line(row: &NamedRow) -> Vec<u8> {
     record(cells.into_iter().chain(numbers.map(|number| number.to_string())))
 }
 
-/// Parses lines that [`line`] wrote.
+/// Parses lines that [`line()`] wrote.
 pub fn read_rows(lines: &[u8], has_header: bool) -> Result<Vec<NamedRow>, csv::Error> {
     let mut reader = csv::ReaderBuilder::new().has_headers(has_header).from_reader(lines);
     reader.deserialize().map(|cells| cells.map(|cells: Cells| named(cells))).collect()

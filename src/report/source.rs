@@ -41,8 +41,8 @@ pub struct Source {
 }
 
 impl Source {
-    /// Starts to read: first pushes that were live at `from` and started before, then those that started in `[from,
-    /// to)`.
+    /// Starts to read: first pushes that started before `from` and were live then, followed by those that started in
+    /// `[from, to)`.
     pub fn open(
         pool: PgPool,
         moment: Moment,

@@ -73,8 +73,8 @@ impl PoolRole {
     }
 }
 
-/// The options of a pool's connections. `distributed` says whether shards are distributed over a cluster, which changes
-/// the plans of appending and folding.
+/// The options of a pool's connections. `distributed` says whether shards are distributed over a cluster, which
+/// appending and folding must know for their plans.
 pub fn options(options: &PgConnectOptions, purpose: PoolRole, distributed: bool) -> PgConnectOptions {
     let options = options.clone().application_name("streamtally").options([
         ("statement_timeout", purpose.statement_timeout()),
