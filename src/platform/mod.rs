@@ -1,4 +1,4 @@
-//! What the operating system provides: time, files, users, sockets.
+//! The operating system: time, files, users, limits, TLS files.
 
 pub mod clock;
 pub mod data_dir;

@@ -1,4 +1,4 @@
-//! The pushes that a report counts, one by one: what explains a row of it.
+//! The pushes that a report counts, one by one, to explain a row of it.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -10,15 +10,14 @@ use super::parameters::Scope;
 use crate::store;
 use crate::store::report::{CountedRow, StartedWhen};
 
-/// A push, and how much of it counts.
+/// A push, and how many of its seconds count.
 #[derive(Debug, Clone)]
 pub struct Counted {
     pub push: CountedRow,
-    /// Whole seconds that count.
     pub seconds: i64,
 }
 
-/// Pushes that count for a period, as of a moment that is closed: by start and id, after a place, at most `limit`.
+/// Pushes that count for a period, as of a fixed time, ordered by start and id, after a cursor, at most `limit`.
 pub async fn list(
     pool: &PgPool,
     scope: &Scope,

@@ -1,4 +1,4 @@
-//! Where reports are made: on a thread that gives way to all others, receiving above all.
+//! The runtime of reports: a thread of lowest priority, so that other work, above all receiving, comes first.
 
 use std::io;
 use std::pin::pin;
@@ -15,18 +15,17 @@ static THREAD: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
     Builder::new_multi_thread().worker_threads(1).thread_name("reports").on_thread_start(give_way).enable_all().build()
 });
 
-/// Does something on that thread. Whatever is handed over from there is to be bounded. A connection that is opened there is
-/// served by that thread for ever: no pool but that of reports is to be used.
+/// Runs a task on that thread. Channels out of it must be bounded. A connection that is opened there is served by that
+/// thread for its whole life, so only the pool of reports may be used.
 pub(super) fn spawn(doing: impl Future<Output = ()> + Send + 'static) {
     match &*THREAD {
         Ok(thread) => thread.spawn(doing),
-        // The machine has no thread left.
+        // The system cannot create another thread.
         Err(_) => tokio::spawn(doing),
     };
 }
 
-/// Makes what a stream gives on that thread, one thing ahead of whoever reads it. An end that is not the stream's own is an
-/// error.
+/// Runs a stream on that thread, one item ahead of its reader. If it ends without completing, the reader gets an error.
 pub fn stream<T: Send + 'static>(
     making: impl Stream<Item = Result<T, ReportError>> + Send + 'static,
 ) -> impl Stream<Item = Result<T, ReportError>> {

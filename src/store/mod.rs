@@ -1,10 +1,10 @@
-//! All SQL: one function a statement, the executor passed in.
+//! All SQL: one function for each statement, which takes the executor as a parameter.
 //!
-//! Functions are named by what they do to rows (`insert_`, `get_`, `list_`, `lock_`, `upsert_`, `update_`,
-//! `delete_`). Rows (`…Row`) are what a statement takes or gives back, and are never shown to callers. Business times are parameters;
-//! the database's own clock is read only where the log needs it.
+//! Names of functions say what they do to rows (`insert_`, `get_`, `list_`, `lock_`, `upsert_`, `update_`, `delete_`).
+//! Rows (`…Row`) are parameters and results of statements, and never part of the API. Business times are parameters;
+//! the database's clock is read only where the log needs it.
 //!
-//! A statement about several shards names them twice, by a join and by a list: a cluster finds their nodes by the list.
+//! A statement about several shards names them twice, in a join and in a list: a cluster finds their nodes by the list.
 
 pub(crate) mod access_token;
 pub(crate) mod audit;
@@ -42,16 +42,16 @@ pub(crate) mod transfer;
 /// The schema's migrations, embedded.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
-/// One field of every row, in their order: the array that UNNEST takes for a column.
+/// The values of one field of all rows, in order: an array for UNNEST.
 fn column<'a, Row, T>(rows: &'a [Row], field: impl Fn(&'a Row) -> T) -> Vec<T> {
     rows.iter().map(field).collect()
 }
 
-/// Classes of SQLSTATE that say that the database cannot at the moment: connections, transactions that were ended,
-/// serialisation, resources, states, operators.
+/// SQLSTATE classes of transient failures: connection, aborted transaction, serialization, resources, object state,
+/// operator intervention.
 const TRANSIENT_SQLSTATE_CLASSES: [&str; 6] = ["08", "25", "40", "53", "55", "57"];
 
-/// Whether the database could not be reached, or cannot do it at the moment.
+/// Whether the database is unreachable or fails temporarily.
 pub fn is_transient(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     match error {
@@ -61,15 +61,15 @@ pub fn is_transient(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the database refused a value (SQLSTATE classes 22 and 23) rather than failed.
+/// Whether the database rejected a value (SQLSTATE classes 22 and 23).
 pub fn is_data_error(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23")) && !lacks_partition(error)
 }
 
-/// Whether the event log has no partition for the month in which an entry was to be recorded.
+/// Whether the event log has no partition for the month of an event.
 pub fn lacks_partition(error: &sqlx::Error) -> bool {
-    // The SQLSTATE of a violated CHECK, which would name its constraint.
+    // The SQLSTATE of a violated CHECK constraint; but a CHECK violation would also name its constraint.
     error
         .as_database_error()
         .is_some_and(|error| error.code().is_some_and(|code| code == "23514") && error.constraint().is_none())

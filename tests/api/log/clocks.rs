@@ -169,7 +169,7 @@ async fn heads_that_a_wrong_clock_left_in_a_month_without_a_partition_do_not_sto
     assert_eq!(partitions(&app).await, before + 1);
     app.fold().await;
     let state = part(&app, "clock").await["state"].as_str().unwrap().to_owned();
-    assert!(state.starts_with("the log reaches to 399 days") && state.contains("repair-clock"), "{state}");
+    assert!(state.starts_with("the log reaches 399 days") && state.contains("repair-clock"), "{state}");
     assert_nothing_goes_on(&app).await;
     assert_eq!(app.list("/v1/sessions?limit=500").await.len(), 20);
 

@@ -123,7 +123,7 @@ async fn a_log_that_ends_early_is_said_to_and_the_whole_of_it_goes_on() {
     let error = try_import(&target, &cut.join("\n")).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the log ends after 1 of 2 entries: they are imported; import the whole of it to go on"
+        "the log ends after 1 of 2 entries: they are imported; import the whole file to continue"
     );
     let torn = &log[..log.len() - 30];
     let error = try_import(&target, torn).await.unwrap_err();
@@ -189,7 +189,7 @@ async fn a_line_that_no_log_can_hold_is_named_and_changes_nothing() {
     ];
     for (member, value, rule) in refused {
         let error = try_import(&target, &with(&log, member, value)).await.unwrap_err();
-        let named = format!("line 2 cannot be imported: the database refuses it ({rule})");
+        let named = format!("line 2 cannot be imported: the database rejects it ({rule})");
         // A cluster may tell only that the node failed on which the head is held.
         assert!(error.to_string() == named || on_citus() && error.to_string() == "the database failed", "{error}");
     }
@@ -197,7 +197,7 @@ async fn a_line_that_no_log_can_hold_is_named_and_changes_nothing() {
         [("shard", json!("0")), ("unheard_of", json!(1)), ("event_id", json!("x")), ("disposition", json!("perhaps"))]
     {
         let error = try_import(&target, &with(&log, member, value)).await.unwrap_err();
-        assert!(error.to_string().ends_with("is not what an entry has there"), "{error}");
+        assert!(error.to_string().ends_with("is not valid in an entry"), "{error}");
     }
     let more = format!("{log}{}\n", log.lines().nth(1).unwrap());
     assert!(matches!(try_import(&empty().await, &more).await, Err(ImportError::Unfit { line: 3, .. })));

@@ -20,7 +20,7 @@ fn what_lies_ahead_of_the_clock_is_told_and_moved_when_that_is_wanted() {
     assert_eq!(home.run(&send).0, 0);
     let report = ["report", "push-duration", "--from", "2026-01-01", "--to", "2099-01-01"];
     wait_for("a line of the log", || service.stderr().contains("a clock is wrong"));
-    run(&report, 1, "no report can be made: the log reaches to 399 days");
+    run(&report, 1, "no report can be made: the log reaches 399 days");
     run(&["repair-clock"], 0, "1 events in 1 shards are recorded ahead of the clock\nnothing was changed");
     assert!(!service.is_ready());
     run(&["repair-clock", "--yes"], 0, "moved to the present");

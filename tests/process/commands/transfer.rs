@@ -49,5 +49,5 @@ fn a_log_that_one_installation_exports_another_imports_and_bills_alike() {
 
     let (status, printed) = import(&other, &File::open(file!()).expect("this file"));
     assert_eq!(status, 1);
-    assert!(printed.contains("this is no exported log"), "{printed}");
+    assert!(printed.contains("this is not an exported log"), "{printed}");
 }

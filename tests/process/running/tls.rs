@@ -31,7 +31,7 @@ fn a_certificate_that_cannot_be_served_is_refused_before_anything_is_made() {
         &["cannot read /nowhere/cert.pem", "No such"],
     );
     fs::write(files.key(), authority.issue().1).expect("another key");
-    assert_refused(&both, &["cannot serve HTTPS", key, "does not fit the certificate in", certificate]);
+    assert_refused(&both, &["cannot serve HTTPS", key, "does not match the certificate in", certificate]);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_renewal_that_cannot_be_served_is_told_once_and_the_old_certificate_served_o
     let (certificate, key) = new.issue();
     fs::write(files.certificate(), &certificate).expect("half a renewal");
     wait_for("the first refusal", || refusals() == 1);
-    assert!(service.stderr().contains("does not fit the certificate in"));
+    assert!(service.stderr().contains("does not match the certificate in"));
     assert!(is_served(&old));
     fs::write(files.key(), "").expect("half a file");
     wait_for("the second refusal", || refusals() == 2);
