@@ -1,11 +1,10 @@
-//! The runtime of reports: a thread of lowest priority, so that other work, above all receiving, comes first.
+//! The runtime of reports: a thread of low priority, so that other work, above all receiving, comes first.
 
 use std::io;
 use std::pin::pin;
 use std::sync::LazyLock;
 
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::channel;
 
