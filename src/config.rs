@@ -60,7 +60,7 @@ const STORAGE: &str = "Storage and retention";
 const LOGS: &str = "Logs and traces";
 
 /// The location of an installation.
-#[allow(clippy::doc_markdown, reason = "shown as it is by --help")]
+#[allow(clippy::doc_markdown, reason = "--help shows it as plain text")]
 #[derive(Debug, Clone, Args)]
 pub struct InstallationOptions {
     /// TOML file with settings, named like the flags, with underscores
@@ -116,7 +116,7 @@ pub struct ClockOptions {
 }
 
 /// Settings of the service.
-#[allow(clippy::doc_markdown, reason = "shown as it is by --help")]
+#[allow(clippy::doc_markdown, reason = "--help shows it as plain text")]
 #[derive(Debug, Clone, Args)]
 pub struct ServeOptions {
     #[command(flatten)]

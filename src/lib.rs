@@ -1,32 +1,33 @@
-//! streamtally keeps every live push that Huawei Cloud Live reports, and answers what is live and for how long.
+//! streamtally tracks the live pushes that Huawei Cloud Live reports: which streams are live, and for how long.
 //!
 //! # Life of a callback
 //!
-//! [`http`] receives it. [`huawei`] parses it, authenticates it, and decides whether it counts. [`event_log`] appends it to
-//! the log, together with whatever else has gathered, in one commit; only then is it answered 200. [`rejection`] counts what
-//! is rejected. The [`reconciler`] folds the log into sessions by the pure rules of [`session`]. [`query`] reads them for
-//! callers, and [`report`] counts them for bills, as of an instant.
+//! [`http`] receives it. [`huawei`] parses it, authenticates it, and decides whether it counts. [`event_log`] appends
+//! it to the log, in one commit with other callbacks that have gathered; only then is it answered 200. [`rejection`]
+//! counts rejected callbacks. The [`reconciler`] folds the log into sessions by the pure rules of [`session`].
+//! [`query`] reads them for callers, and [`report`] counts them for billing, as of an instant.
 //!
 //! # Invariants
 //!
-//! - The log is the truth: nothing changes a session but an event of the log, and folding is pure, so that all
-//!   sessions can be computed anew from it, as far back as it is kept.
-//! - Whoever has read a shard of the log up to a position will never find a new event at or below it.
+//! - The log is the truth: only an event of the log changes a session, and folding is pure, so all sessions can be
+//!   folded again from it, as far back as it is kept.
+//! - A reader that has read a shard of the log up to a position will never find a new event at or below it.
 //! - 200 means durable: the callback survives `kill -9` of this process and of the database one moment later.
 //!
 //! # Layers
 //!
-//! Imports go down only; `tests/architecture.rs` enforces it. `docs/ARCHITECTURE.md` says more.
+//! Imports go down only; `tests/architecture.rs` enforces it. `docs/ARCHITECTURE.md` says more. Modules are public only where
+//! the program, tests or benchmarks use them.
 //!
 //! | layer | what |
 //! |---|---|
-//! | [`cli`] | one file a command |
-//! | [`service`], [`demo`] | builds and runs the service; a made-up provider beside it |
+//! | [`cli`] | one file per command |
+//! | [`service`], [`demo`] | builds and runs the service; a simulated provider for the demo |
 //! | [`dashboard`] | pages |
-//! | [`http`] | the route table, one file a resource |
+//! | [`http`] | the route table, one file per resource |
 //! | [`app`] | what requests share: state, connections, limits |
-//! | [`api`] | the contract without handlers: problems, pages, cursors, the reader of parameters |
-//! | [`query`], [`report`], [`rejection`], [`config`] | what dashboards and support ask; what bills count; what was rejected; settings |
+//! | [`api`] | the contract without handlers: problems, pages, cursors, the query reader |
+//! | [`query`], [`report`], [`rejection`], [`config`] | queries of dashboards and support; reports for billing; rejected callbacks; settings |
 //! | [`event_log`] | appends to the log; the spool |
 //! | [`reconciler`] | folds, infers ends, rebuilds, drops and redacts |
 //! | [`registry`], [`access`] | domains and their keys; tokens, scopes and the audit log |
@@ -36,12 +37,12 @@
 //! | [`model`] | every closed set, once |
 
 pub mod access;
-pub mod api;
+mod api;
 pub mod app;
 pub mod cli;
 pub mod config;
-pub mod dashboard;
-pub mod demo;
+mod dashboard;
+mod demo;
 pub mod event_log;
 pub mod http;
 pub mod huawei;
@@ -50,10 +51,10 @@ pub mod platform;
 pub mod query;
 pub mod reconciler;
 pub mod registry;
-pub mod rejection;
+mod rejection;
 pub mod report;
 pub mod service;
 pub mod session;
-pub mod simulation;
+mod simulation;
 pub mod store;
 pub mod telemetry;

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use streamtally::cli;
 
-/// Receiving makes and frees many small things on several threads, which this takes less of the processor for.
+/// jemalloc: receiving allocates and frees many small objects on several threads, for which it needs less processor
+/// time.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -24,11 +25,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// As if a signal had ended the program (SIGPIPE, 13), which scripts know.
+/// The exit code of a program that SIGPIPE (13) ended, which scripts recognize.
 const NOBODY_READS: u8 = 128 + 13;
 
-/// Prints what went wrong and why; causes that the text before has told already are left out. When nobody reads what is
-/// printed, nothing is wrong.
+/// Prints the error and its causes, except causes that the text already contains. A broken pipe is not an error to
+/// report.
 fn fail(error: &anyhow::Error) -> ExitCode {
     if matches!(error.downcast_ref(), Some(cli::PrintError::BrokenPipe)) {
         return ExitCode::from(NOBODY_READS);
@@ -43,6 +44,6 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     if let Some(failed) = error.downcast_ref::<cli::ProgramFailed>() {
         return ExitCode::from(failed.exit_code());
     }
-    // Bad usage, as clap has it too, is told apart from failure.
+    // Bad usage has its own exit code, that of clap.
     if error.is::<cli::BadUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

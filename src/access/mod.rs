@@ -3,10 +3,10 @@
 //! A token is shown once, when it is made; only its SHA-256 is kept. Tokens have scopes, may be bound to domains (the
 //! rest does not exist for them), and may expire. This module decides; it never answers HTTP.
 
-pub mod admin;
-pub mod audit;
-pub mod last_use;
-pub mod sign_in;
+pub(crate) mod admin;
+pub(crate) mod audit;
+pub(crate) mod last_use;
+pub(crate) mod sign_in;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! What requests share: the state of the process, its connections, and limits on callers.
 
-pub mod client_address;
+pub(crate) mod client_address;
 pub mod connections;
-pub mod feed;
-pub mod quota;
-pub mod room;
-pub mod state;
+pub(crate) mod feed;
+pub(crate) mod quota;
+pub(crate) mod room;
+pub(crate) mod state;

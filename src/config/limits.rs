@@ -4,7 +4,7 @@ use clap::{Args, value_parser};
 
 use super::NETWORK;
 
-#[allow(clippy::doc_markdown, reason = "shown as it is by --help")]
+#[allow(clippy::doc_markdown, reason = "--help shows it as plain text")]
 #[derive(Debug, Clone, Copy, Args)]
 pub struct LimitOptions {
     /// Maximum open connections, divided evenly among one worker per processor. Others wait

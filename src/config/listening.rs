@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::NETWORK;
 
-#[allow(clippy::doc_markdown, reason = "shown as it is by --help")]
+#[allow(clippy::doc_markdown, reason = "--help shows it as plain text")]
 #[derive(Debug, Clone, Args)]
 pub struct ListenOptions {
     /// Address and port to listen on

@@ -1,8 +1,8 @@
-//! The demo's streams.
+//! The streams of the demo.
 
 use crate::simulation::duration_profile::{Habits, USUAL};
 
-/// A kind of streams: application, names, and how they behave.
+/// Streams of one kind: their application, names and behavior.
 struct Kind {
     app: &'static str,
     streams: &'static [&'static str],
@@ -40,17 +40,16 @@ const KINDS: [Kind; 3] = [
     },
 ];
 
-/// How many streams there are of each habit.
+/// The number of streams of each kind, with their behavior.
 pub fn kinds() -> Vec<(u32, Habits)> {
     KINDS.iter().map(|kind| (u32::try_from(kind.streams.len()).unwrap_or_default(), kind.habits)).collect()
 }
 
-/// The applications.
 pub fn apps() -> Vec<String> {
     KINDS.iter().map(|kind| kind.app.to_owned()).collect()
 }
 
-/// Application and name of a stream, by its number.
+/// Application and name of the stream with a number.
 pub fn name_of(stream: u32) -> (&'static str, &'static str) {
     let all = KINDS.iter().flat_map(|kind| kind.streams.iter().map(|name| (kind.app, *name)));
     all.cycle().nth(usize::try_from(stream).unwrap_or_default()).unwrap_or(("live", "demo"))

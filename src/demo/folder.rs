@@ -1,4 +1,4 @@
-//! The demo's data folder: known by a mark, so that neither a demo gets into an installation, nor the other way.
+//! The demo's data folder. A marker file keeps demos and installations apart.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -8,26 +8,24 @@ use crate::platform::data_dir::{DataDir, DataDirError};
 /// The file that marks a folder as a demo's.
 const MARK: &str = "this-is-a-demo";
 
-/// Why a folder is not taken.
+/// Why a folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoFolderError {
-    /// It is an installation's.
-    #[error("{0} is not empty and not a demo's: a demo is never made in it; --data-dir names another folder")]
+    /// It belongs to an installation.
+    #[error("{0} is not empty and is not a demo's folder; name another folder with --data-dir")]
     NotOfDemo(PathBuf),
-    /// It is a demo's.
-    #[error(
-        "{0} is a demo's: nothing real is kept in it; --data-dir names another folder, --demo goes on with the demo"
-    )]
+    /// It belongs to a demo.
+    #[error("{0} is a demo's folder; continue the demo with --demo, or name another folder with --data-dir")]
     OfDemo(PathBuf),
-    /// No folder is known.
+    /// No default folder is known.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
-    /// It cannot be marked.
+    /// The marker file cannot be written.
     #[error("cannot use {0}; --data-dir names another folder")]
     Unusable(PathBuf, #[source] io::Error),
 }
 
-/// The folder for the demo: the named one, else one beside that of an installation; new, empty, or a demo's before.
+/// The folder of the demo: the named one, or one next to that of an installation. It must be new, empty, or a demo's.
 pub fn find_folder(named: Option<&Path>) -> Result<DataDir, DemoFolderError> {
     let path = match named {
         Some(path) => path.to_owned(),
@@ -45,7 +43,7 @@ pub fn find_folder(named: Option<&Path>) -> Result<DataDir, DemoFolderError> {
     Ok(data_dir)
 }
 
-/// Refuses a folder that is a demo's.
+/// Fails if the folder belongs to a demo.
 pub fn refuse_folder_of_demo(data_dir: &DataDir) -> Result<(), DemoFolderError> {
     let path = data_dir.path();
     if path.join(MARK).exists() { Err(DemoFolderError::OfDemo(path.to_owned())) } else { Ok(()) }

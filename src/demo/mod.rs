@@ -1,12 +1,12 @@
-//! The demo: a domain with made-up streams, two weeks of history, and messages that come in as real ones do.
+//! The demo: a domain with simulated streams, two weeks of history, and callbacks that arrive as real ones do.
 //!
-//! It lives in a data folder of its own, which nothing else serves from, so that nothing of it gets into an installation.
+//! It has its own data folder, which no installation uses, so that demo data never gets into an installation.
 
 mod demo_streams;
 mod folder;
 mod provider;
 
-pub use folder::{DemoFolderError, find_folder, refuse_folder_of_demo};
+pub use folder::{find_folder, refuse_folder_of_demo};
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -35,31 +35,31 @@ use crate::store;
 use crate::store::event_list::EventScope;
 use provider::Provider;
 
-/// The made-up domain.
+/// The domain of the demo.
 pub const DOMAIN: &str = "push.demo.example";
 
-/// How far back the history reaches.
+/// The length of the history.
 const HISTORY: TimeDelta = TimeDelta::days(14);
 
-/// How many messages of the history are taken in at one time.
+/// How many callbacks of the history are received concurrently.
 const AT_ONCE: usize = 256;
 
-/// How long a later push must have been heard of before it ends an earlier one.
+/// How long a later push must last before it ends an earlier one.
 const SUPERSEDE_AFTER: TimeDelta = TimeDelta::minutes(5);
 
 const SEED: u64 = 20_260_101;
 
-/// A demo whose history is there.
+/// A demo whose history was received.
 pub struct Demo {
     provider: Provider,
     life: std::iter::Peekable<Life>,
 }
 
 impl Demo {
-    /// Registers the domain if it is not, and takes in whatever its streams have done until now: two weeks at first,
-    /// later what was missed since the demo ran last. `progress` is told how many messages are taken in, and of how many.
+    /// Registers the domain if needed, and receives the callbacks of its streams until now: two weeks at first, later
+    /// those since the demo last ran. `progress` is called with the number of callbacks received and their total.
     pub async fn prepare(state: &AppState, progress: impl Fn(u64, u64)) -> anyhow::Result<Self> {
-        let (key, registered_at) = register(state).await.context("the demo's domain cannot be registered")?;
+        let (key, registered_at) = register(state).await.context("could not register the demo's domain")?;
         let newest =
             store::event_list::list_events(&state.work_pool, EventScope::default(), &EventFilter::default(), None, 1)
                 .await?;
@@ -69,17 +69,17 @@ impl Demo {
         while life.next_if(|telling| telling.sent_at <= seen).is_some() {}
         let mut demo = Self { provider: Provider::new(key), life };
         demo.catch_up(state, progress).await?;
-        infer_ends(state).await.context("what became of the demo's history cannot be told")?;
+        infer_ends(state).await.context("could not infer the ends in the demo's history")?;
         Ok(demo)
     }
 
-    /// Takes in what was sent until now, each message as if it had just arrived then.
+    /// Receives the callbacks that were due until now, each as if it had arrived on time.
     async fn catch_up(&mut self, state: &AppState, progress: impl Fn(u64, u64)) -> anyhow::Result<()> {
         let now = clock::now().timestamp_millis();
         let past: Vec<Telling> = std::iter::from_fn(|| self.life.next_if(|telling| telling.sent_at <= now)).collect();
         let (mut done, all) = (0, u64::try_from(past.len())?);
         let registry = state.registry.current();
-        let domain = registry.domain(DOMAIN).context("the demo's domain is not in effect")?;
+        let domain = registry.domain(DOMAIN).context("the demo's domain is not in the registry")?;
         let (provider, policy) = (&self.provider, &domain.policy);
         let mut taken = stream::iter(past)
             .map(|telling| async move {
@@ -90,24 +90,24 @@ impl Demo {
                 state.receiver.receive(&arrival, Some(policy), &domain.rendition_templates).await?;
                 anyhow::Ok(())
             })
-            // In order: what comes first counts.
+            // In order: the first start and end count.
             .buffered(AT_ONCE);
         while let Some(taken) = taken.next().await {
-            taken.context("the demo's history cannot be taken in")?;
+            taken.context("could not receive the demo's history")?;
             done += 1;
             progress(done, all);
         }
         Ok(())
     }
 
-    /// Sends what the streams do from now on over HTTP, as the provider does, for ever. Now and then somebody tries a
-    /// wrong key.
+    /// Sends the streams' further callbacks over HTTP, as the provider does, without end. Some are sent with a wrong
+    /// key, too.
     pub async fn run(self, address: SocketAddr) {
         self.provider.send_for_ever(self.life, address).await;
     }
 }
 
-/// Finds the ends that were never sent, as the service would a little later.
+/// Infers ends that were never sent, as the service would later.
 async fn infer_ends(state: &AppState) -> Result<(), sqlx::Error> {
     let rules = InferencePolicy { supersede_after: SUPERSEDE_AFTER, close_unconfirmed_after: None };
     loop {

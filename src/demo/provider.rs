@@ -1,4 +1,4 @@
-//! The provider of the demo: signs as the real one does, and sends over HTTP.
+//! The simulated provider: signs as the real one does, and sends over HTTP.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use crate::huawei::signature::{Joiner, SigningKey};
 use crate::platform::clock;
 use crate::simulation::push_lifecycle::{Telling, What};
 
-/// How long a signature is good for, in seconds.
+/// Validity of a signature in seconds.
 const VALID_SECONDS: i64 = 60;
 
-/// Of so many messages, one is sent once more under a wrong key before.
+/// One in this many callbacks is preceded by a copy with a wrong key.
 const WRONG_KEY: usize = 25;
 
-/// Who tells of the demo's streams.
+/// Sends the callbacks of the demo's streams.
 pub struct Provider {
     key: Arc<SigningKey>,
 }
@@ -30,12 +30,12 @@ impl Provider {
         Self { key }
     }
 
-    /// A message, signed when what it tells of happened.
+    /// The body of a callback, signed at the time of its event.
     pub fn body(&self, telling: &Telling) -> String {
         signed(telling, &self.key)
     }
 
-    /// Sends messages when they are due.
+    /// Sends each callback when it is due.
     pub async fn send_for_ever(&self, life: impl Iterator<Item = Telling>, address: SocketAddr) {
         let client = Client::new();
         let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
@@ -68,7 +68,7 @@ fn signed(telling: &Telling, key: &SigningKey) -> String {
         app,
         stream,
         user_args: "",
-        // Addresses that are for documents, and nobody's.
+        // Addresses reserved for documentation.
         client_ip: &format!("203.0.113.{}", telling.stream % 250 + 1),
         node_ip: "198.51.100.1",
         publish_timestamp: telling.publish_timestamp,

@@ -1,4 +1,4 @@
-//! What an operator should look at: a signature that was used for more than it was made for.
+//! Alerts operators when signatures are misused.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,15 +8,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::model::event::QuarantineReason;
 use crate::telemetry::request_id;
 
-/// How long nothing more is said about one domain and reason.
+/// How long a domain and reason are not logged again.
 const SILENCE: TimeDelta = TimeDelta::minutes(1);
 
-/// Writes one line a minute for each domain and reason. The domains are registered ones, so there are not many.
+/// Logs at most one line a minute for each domain and reason. Only registered domains get here, so the map stays small.
 #[derive(Debug, Default)]
 pub struct Alarms(Mutex<HashMap<(String, &'static str), DateTime<Utc>>>);
 
 impl Alarms {
-    /// Takes note that a message of a registered domain was quarantined.
+    /// Records that a callback of a registered domain was quarantined.
     pub fn quarantined(&self, domain: &str, reason: QuarantineReason, now: DateTime<Utc>) {
         match reason {
             QuarantineReason::SignatureOfAnotherStream | QuarantineReason::SignatureOfAnotherPush => {}

@@ -1,4 +1,4 @@
-//! Appending a batch of received messages, and telling the truth about each.
+//! Appends a batch of received callbacks, and reports what happened to each.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -22,35 +22,35 @@ use crate::store::pool::{self, PoolRole};
 use crate::telemetry::OnceASecond;
 use crate::telemetry::metrics::{APPEND_ENTRIES, APPEND_SECONDS};
 
-/// The most entries in one commit.
+/// The most events in one commit.
 pub(super) const MAX_BATCH: usize = 2_000;
 
-/// How far in the future a signature's expiry was allowed to lie by other settings than today's, as far as that is
-/// thought of.
+/// Earlier settings may have accepted signatures that expire further in the future than today's settings allow: up to
+/// this far.
 const EARLIER_SETTINGS: TimeDelta = TimeDelta::days(7);
 
-/// How many connections append to a cluster at a time, each to other shards.
+/// How many connections append to a cluster concurrently, each to different shards.
 const AT_ONCE: usize = 8;
 
-/// The log: appended to by one writer, or, where its shards are distributed, by several, each of other shards.
+/// The log. One writer appends to it, or, where its shards are distributed, several, each to different shards.
 pub struct Log {
     distributed: bool,
     writers: Vec<LogWriter>,
 }
 
-/// Over a connection of one's own: a pool asks a connection for a sign of life whenever it is handed back.
+/// Uses a dedicated connection: a pool pings a connection each time it is returned.
 struct LogWriter {
     database: PgConnectOptions,
     connection: Option<PgConnection>,
     limits: Limits,
 }
 
-/// What became of a batch, by the entries' places in it.
+/// The results of a batch, with each event's index in it.
 #[derive(Default)]
 pub struct Settled {
     /// Durable in the log; with a reason, quarantined because its signature was used before.
     pub logged: Vec<(usize, Option<QuarantineReason>)>,
-    /// Not known to be in the log. Should it be there all the same, to append it again makes a repeat, which folding
+    /// Not known to be in the log. If it is there nevertheless, appending it again creates a repeat, which folding
     /// absorbs.
     pub unconfirmed: Vec<(usize, PendingEntry)>,
     pub refused: Vec<(usize, PendingEntry)>,
@@ -78,8 +78,8 @@ impl Borrow<NewEntryRow> for BatchItem {
 }
 
 impl Log {
-    /// The log of this database, whose shards are `distributed` or not. `limits` are admission's. Connects when first
-    /// needed.
+    /// Opens the log of this database, whose shards are `distributed` or not, with admission's `limits`. Connects
+    /// lazily.
     pub fn new(database: &PgConnectOptions, purpose: PoolRole, limits: Limits, distributed: bool) -> Self {
         let database = pool::options(database, purpose, distributed);
         let writer = || LogWriter { database: database.clone(), connection: None, limits };
@@ -89,13 +89,13 @@ impl Log {
 
     /// Appends a batch within `patience`.
     ///
-    /// An entry that needs something of the log to count is judged again by that, and appended as what it then is. If
-    /// the database refuses something in a batch, it is halved until what is refused is found.
+    /// An event whose admission depends on the log is checked again against it, and appended with that result. If the
+    /// database rejects a value in a batch, the batch is halved until the rejected event is found.
     pub async fn append(&mut self, entries: Vec<PendingEntry>, patience: Duration) -> Settled {
         let deadline = Instant::now() + patience;
         let placed = |(place, entry)| BatchItem { place, entry, quarantined: None };
         let batch = entries.into_iter().enumerate().map(placed).collect();
-        // In a cluster, each shard is committed by itself.
+        // In a cluster, each shard has its own commit.
         let turns = if self.distributed { part_by_shard(batch) } else { vec![batch] };
         let mut shares: Vec<_> = self.writers.iter_mut().map(|writer| (writer, VecDeque::new())).collect();
         let writers = shares.len();
@@ -112,7 +112,7 @@ impl Log {
 }
 
 impl LogWriter {
-    /// Commits one turn after the other.
+    /// Commits one batch after the other.
     async fn append(&mut self, mut turns: VecDeque<Vec<BatchItem>>, deadline: Instant) -> Settled {
         let mut settled = Settled::default();
         while let Some(turn) = turns.pop_front() {
@@ -144,13 +144,13 @@ impl LogWriter {
         settled
     }
 
-    /// Commits a turn. A connection that turns out to be broken is replaced once.
+    /// Commits a batch. A broken connection is replaced once.
     #[expect(clippy::cast_precision_loss, reason = "batches are small")]
     async fn commit(&mut self, turn: &mut [BatchItem], deadline: Instant) -> Result<(), sqlx::Error> {
         let started = Instant::now();
         let mut outcome = self.try_commit(turn, deadline).await;
         if outcome.as_ref().is_err_and(is_broken_connection) {
-            // Should this commit have happened all the same, its entries are known from those that are tried next.
+            // This commit may have happened. New ids distinguish its events from those that are tried next.
             for placed in turn.iter_mut() {
                 placed.entry.renew_id();
             }
@@ -179,12 +179,12 @@ impl LogWriter {
             }
             outcome
         });
-        // A connection that was given up is closed: an answer that comes yet is not to be taken for another one.
+        // A connection that timed out is closed: a late response must not be read as that of a later statement.
         committed.await.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
     }
 
-    /// Appends entries, each reviewed by what the log says. The loop ends: a review makes an entry share its signature with
-    /// the one other push that uses it, or gives up the signature, and at most one more push can come to use it meanwhile.
+    /// Appends events, each checked against the log. The loop ends: a check makes an event share its signature with the
+    /// one other push that uses it, or quarantines the event, and at most one more push can start to use it meanwhile.
     async fn append_reviewed(&self, connection: &mut PgConnection, turn: &mut [BatchItem]) -> Result<(), sqlx::Error> {
         for placed in turn.iter_mut().filter(|placed| placed.entry.needs_start(&self.limits)) {
             self.review(connection, placed, &[]).await?;
@@ -216,8 +216,8 @@ impl LogWriter {
         Ok(())
     }
 
-    /// When a signature of these entries can have come first: it was not believed longer before it expires than
-    /// settings allow, or allowed then, give or take a day between the clocks.
+    /// The earliest time at which a signature of these events can have been used: the settings, or earlier ones, limit
+    /// how long before its expiry it was accepted. Allows a day of clock skew.
     fn used_from(&self, turn: &[BatchItem]) -> DateTime<Utc> {
         let rows = turn.iter().map(|placed| &placed.entry.row).filter(|row| row.signature_tag.is_some());
         let first_expiry = rows.filter_map(|row| row.auth_timestamp).min().unwrap_or_default();
@@ -226,7 +226,7 @@ impl LogWriter {
     }
 }
 
-/// Serves these times and sizes from now on, before there are any.
+/// Registers the histograms, so that they are exported before the first append.
 pub fn register_meters() {
     let _ = (APPEND_SECONDS.histogram_of(&[]), APPEND_ENTRIES.histogram_of(&[]));
 }
@@ -239,8 +239,8 @@ fn part_by_shard(batch: Vec<BatchItem>) -> Vec<Vec<BatchItem>> {
     parts.into_values().collect()
 }
 
-/// Parts a batch: the entries whose signature another session has before them in it are to come later, when the log
-/// can tell.
+/// Splits a batch: an event whose signature an earlier session in the batch uses is appended later, when it can be
+/// checked against the log.
 fn one_session_a_signature(batch: Vec<BatchItem>) -> (Vec<BatchItem>, Vec<BatchItem>) {
     let mut sessions = HashMap::new();
     batch.into_iter().partition(|placed| {
@@ -249,7 +249,7 @@ fn one_session_a_signature(batch: Vec<BatchItem>) -> (Vec<BatchItem>, Vec<BatchI
     })
 }
 
-/// Whether the connection is of no more use: cut, silent, or ended by the database (SQLSTATE 08 and 57P).
+/// Whether the connection is unusable: cut, timed out, or closed by the database (SQLSTATE 08 and 57P).
 fn is_broken_connection(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_))
@@ -258,7 +258,7 @@ fn is_broken_connection(error: &sqlx::Error) -> bool {
 
 fn report(error: &sqlx::Error) {
     static FAILURES: OnceASecond = OnceASecond::new();
-    // The database's own words may quote the entry: only its code is told.
+    // Logs only the code: the database's message may quote the event.
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
     let kind = match error {
         sqlx::Error::Database(_) => "the database refused",

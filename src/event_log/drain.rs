@@ -1,4 +1,4 @@
-//! Draining the spool: what waits in it goes into the log, in its order, when the database is back.
+//! Drains the spool: appends its callbacks to the log, in their order, when the database is reachable again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,50 +20,49 @@ use crate::telemetry::metrics::DRAINED_MESSAGES;
 /// How long to wait before the database is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How long the database may take to commit. Nobody waits for this.
+/// How long the database may take to commit. No callback waits for this.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often the log says that the spool is in use.
+/// How often a log line reports that the spool is in use.
 const REPORT: Duration = Duration::from_mins(1);
 
-/// How soon what the database refused is tried again, and how rarely at last.
+/// First and longest pause before callbacks that the database rejected are retried.
 const FIRST_RETRY: Duration = Duration::from_mins(1);
 const LAST_RETRY: Duration = Duration::from_hours(1);
 
-/// Drains the spool.
 pub struct Drain {
     spool: Arc<Spool>,
     log: Log,
     alarms: Arc<Alarms>,
     appended: Arc<Notify>,
     portion: Option<DrainBatch>,
-    /// How many messages are appended in one commit: fewer when the database does not get done with more.
+    /// How many callbacks one commit appends; halved each time the database does not confirm in time.
     at_once: usize,
     missing: Missing,
     retry: Retry,
 }
 
-/// Messages that were drained since the spool was empty, and are not in the log.
+/// Callbacks that were drained since the spool was last empty, and are not in the log.
 #[derive(Default, Clone, Copy)]
 struct Missing {
     kept_aside: u64,
     lost: u64,
 }
 
-/// When what the database refused is tried again.
+/// When callbacks that the database rejected are retried.
 struct Retry {
     due: tokio::time::Instant,
     pause: Duration,
 }
 
 impl Drain {
-    /// Drains a spool into a log. `appended` is told of every commit.
+    /// Creates a drain of a spool into a log. Each commit notifies `appended`.
     pub fn new(spool: Arc<Spool>, log: Log, alarms: Arc<Alarms>, appended: Arc<Notify>) -> Self {
         let retry = Retry { due: tokio::time::Instant::now(), pause: FIRST_RETRY };
         Self { spool, log, alarms, appended, portion: None, at_once: MAX_BATCH, missing: Missing::default(), retry }
     }
 
-    /// Drains whatever comes until stopped, and tries now and then what the database refused before.
+    /// Drains until stopped, and retries callbacks that the database rejected before.
     pub async fn run(mut self, stopped: CancellationToken) {
         while stopped.run_until_cancelled(self.take_turn()).await.is_some() {}
     }
@@ -113,7 +112,7 @@ impl Drain {
         }
     }
 
-    /// Drains what comes next; false when the database does not take it.
+    /// Drains the next batch; false when the database does not confirm it.
     async fn drain_some(&mut self) -> Result<bool, SpoolError> {
         if self.portion.is_none() {
             self.portion = self.spool.next(Queue::Spool, u64::MAX).await?;
@@ -130,8 +129,8 @@ impl Drain {
         Ok(true)
     }
 
-    /// Appends the first messages of a portion, and leaves those that are not in the log; false when some of the first
-    /// are among these.
+    /// Appends the first callbacks of a batch, and keeps those that are not in the log in `left`; false when the
+    /// database did not confirm all of them.
     async fn append(&mut self, portion: &mut DrainBatch) -> bool {
         let later = portion.left.split_off(portion.left.len().min(self.at_once));
         let Settled { unconfirmed, refused, .. } = self.log_some(std::mem::take(&mut portion.left)).await;
@@ -143,7 +142,7 @@ impl Drain {
         all_settled
     }
 
-    /// Is done with a portion, of which nothing is left.
+    /// Finishes a batch that has no callbacks left to append.
     async fn settle(&mut self, portion: &DrainBatch) -> Result<(), SpoolError> {
         self.missing.lost += self.spool.settle(portion).await?;
         let (refused, unreadable) = (portion.refused.len(), portion.unreadable.len());
@@ -162,7 +161,7 @@ impl Drain {
         Ok(())
     }
 
-    /// Appends messages, and counts those that are in the log now.
+    /// Appends callbacks, and counts those that are in the log now.
     async fn log_some(&mut self, messages: Vec<PendingEntry>) -> Settled {
         if messages.is_empty() {
             return Settled::default();
@@ -181,7 +180,7 @@ impl Drain {
         settled
     }
 
-    /// Offers the database what it refused before.
+    /// Retries the callbacks that the database rejected before.
     async fn retry_refused(&mut self) {
         let before = self.spool.fill().refused_messages;
         let logged = if before == 0 { self.spool.look_for_damage().await.map(|()| 0) } else { self.try_again().await };
@@ -197,8 +196,8 @@ impl Drain {
         self.retry.after(logged.is_ok_and(|logged| logged > 0));
     }
 
-    /// Offers each of the refused messages to the database once, in their order; puts those that do not go into the log
-    /// at the end again. Gives how many went.
+    /// Retries each rejected callback once, in order; puts those that fail again at the end of the queue. Returns how
+    /// many were appended.
     async fn try_again(&mut self) -> Result<u64, SpoolError> {
         let (end, mut logged) = (self.spool.end(Queue::Refused).await?, 0);
         while let Some(mut portion) = self.spool.next(Queue::Refused, end).await? {
@@ -219,12 +218,12 @@ impl Drain {
 }
 
 impl Retry {
-    /// Something was refused just now.
+    /// Schedules the first retry after a rejection.
     fn soon(&mut self) {
         *self = Self { due: tokio::time::Instant::now() + FIRST_RETRY, pause: FIRST_RETRY };
     }
 
-    /// It was tried: each time that it was in vain, the next is put off for longer.
+    /// Schedules the next retry: each failure doubles the pause.
     fn after(&mut self, was_of_use: bool) {
         let pause = if was_of_use { FIRST_RETRY } else { self.pause };
         *self = Self { due: tokio::time::Instant::now() + pause, pause: LAST_RETRY.min(pause * 2) };
@@ -239,12 +238,12 @@ fn tell_of_disk(error: &SpoolError) {
     );
 }
 
-/// Counts messages that do not wait any more.
+/// The counter of callbacks that left the spool.
 fn drained(outcome: &'static str, cause: &'static str) -> Counter {
     DRAINED_MESSAGES.counter_of(&[("outcome", outcome), ("cause", cause)])
 }
 
-/// Serves these counts from now on, before there is anything to count.
+/// Registers the counters, so that they are exported as zero before the first callback is drained.
 pub fn register_meters() {
     let _ = drained("logged", "");
     for reason in [

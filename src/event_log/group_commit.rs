@@ -1,10 +1,11 @@
 //! Group commit.
 //!
-//! Whoever appends puts the entry on a bounded queue and waits. One writer takes whatever has gathered, appends it in
-//! one statement and one commit, then wakes them all. An idle system answers at once, a busy one batches by itself; it waits
-//! for a moment for those who were answered just now. A full queue refuses, it never grows.
+//! Each caller puts its event on a bounded queue and waits. One writer takes everything that has gathered, appends it
+//! in one statement and one commit, then wakes all callers. An idle service commits at once; a busy one forms batches,
+//! for which it briefly waits for the callers that it has just answered. The queue never grows: when it is full, an
+//! append fails.
 //!
-//! What the database does not confirm goes to the spool, and so does all that comes after it until that is drained.
+//! Events that the database does not confirm go to the spool, and so do all later ones until the spool is drained.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,35 +21,34 @@ use crate::model::event::QuarantineReason;
 use crate::platform::clock;
 use crate::telemetry::OnceASecond;
 
-/// How long a busy service waits for messages that go well into one commit.
+/// How long a busy service waits for more events for the same commit.
 const GATHER: Duration = Duration::from_micros(500);
 
-/// How long the database may take to commit, a second try included. The provider waits little longer for its answer.
+/// How long the database may take to commit, including a second try. The provider times out little later.
 const APPEND_TIMEOUT: Duration = Duration::from_millis(2_500);
 
-/// Why a message is not known to be stored.
+/// Why a callback is not known to be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
-    /// More is waiting than the queue holds.
-    #[error("the queue of received messages is full")]
+    /// The queue is at its capacity.
+    #[error("the queue of received callbacks is full")]
     QueueFull,
     /// The service is stopping.
     #[error("the service is stopping")]
     Stopping,
-    /// The database did not confirm it, and the spool cannot take it. It may be in the log all the same; a repeat does
+    /// The database did not confirm it, and the spool cannot take it. It may be in the log nevertheless; a repeat does
     /// no harm.
-    #[error("neither the database nor the spool confirms that the message is stored")]
+    #[error("neither the database nor the spool confirms that the callback is stored")]
     NotConfirmed,
-    /// The database refuses what it says.
-    #[error("the database refuses the message")]
+    /// The database rejects a value in it.
+    #[error("the database rejects a value in the callback")]
     Refused,
 }
 
 impl AppendError {
-    /// Every error.
     pub const ALL: [Self; 4] = [Self::QueueFull, Self::Stopping, Self::NotConfirmed, Self::Refused];
 
-    /// The word that stands in metrics.
+    /// The label in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::QueueFull => "queue_full",
@@ -59,12 +59,12 @@ impl AppendError {
     }
 }
 
-/// Where a message is durable.
+/// Where a callback is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
     /// In the log; with a reason, quarantined because its signature was used before.
     Logged(Option<QuarantineReason>),
-    /// In the spool. Whether its signature was used before is found when it is drained.
+    /// In the spool. Draining checks whether its signature was used before.
     Spooled,
 }
 
@@ -75,13 +75,13 @@ struct Pending {
     outcome: oneshot::Sender<Outcome>,
 }
 
-/// Where messages are handed in.
+/// The sending side of the queue.
 #[derive(Clone)]
 pub struct Appender {
     queue: mpsc::Sender<Pending>,
 }
 
-/// What writes them.
+/// Empties the queue.
 pub struct Writer {
     queue: mpsc::Receiver<Pending>,
     log: Log,
@@ -90,8 +90,8 @@ pub struct Writer {
     appended: Arc<Notify>,
 }
 
-/// A queue for `capacity` messages, and the writer that empties it into the log, once that is `prepared`, or else into
-/// the spool. `appended` is told of every commit.
+/// Opens a queue with the given `capacity`, and the writer that empties it: into the log once it is `prepared`, else
+/// into the spool. Each batch notifies `appended`.
 pub fn open(
     capacity: usize,
     log: Log,
@@ -104,10 +104,10 @@ pub fn open(
 }
 
 impl Appender {
-    /// Stores a message; returns when it is durable.
+    /// Stores a callback; returns when it is durable.
     ///
     /// # Errors
-    /// [`AppendError`] when it is not known to be.
+    /// [`AppendError`] when it is not known to be durable.
     pub async fn append(&self, entry: PendingEntry) -> Outcome {
         let (outcome, told) = oneshot::channel();
         self.queue.try_send(Pending { entry, outcome }).map_err(|error| match error {
@@ -119,7 +119,7 @@ impl Appender {
 }
 
 impl Writer {
-    /// Writes until stopped, and then what is still on the queue.
+    /// Writes until stopped, then writes the rest of the queue.
     pub async fn run(mut self, stopped: CancellationToken) {
         let mut batch = Vec::new();
         let mut busy = 0;
@@ -139,20 +139,21 @@ impl Writer {
                 batch.drain(..).map(|pending| (pending.entry, pending.outcome)).unzip();
             let outcomes = self.store(entries).await;
             for (waiter, outcome) in waiting.into_iter().zip(outcomes) {
-                // Whoever has stopped waiting does not mind.
+                // Ignore send errors: the caller stopped waiting.
                 let _ = waiter.send(outcome);
             }
             self.appended.notify_one();
         }
     }
 
-    /// Whoever was answered just now sends again in a moment: waits, for no longer than a moment, until as many are here
-    /// as came last. An idle service has nobody to wait for; to a busy one, each commit costs by itself.
+    /// Callers that were just answered send again soon: waits until as many events have arrived as the last batch had.
+    /// The caller sets the timeout. An idle service does not wait; a busy one saves commits, which have a fixed
+    /// cost.
     async fn gather(&mut self, batch: &mut Vec<Pending>, busy: usize) {
         while batch.len() < busy && self.queue.recv_many(batch, MAX_BATCH - batch.len()).await > 0 {}
     }
 
-    /// Stores a batch: in the log, or, as long as that cannot be or others wait there, in the spool.
+    /// Stores a batch: in the log, or in the spool while the database does not confirm or the spool is not empty.
     async fn store(&mut self, entries: Vec<PendingEntry>) -> Vec<Outcome> {
         let mut outcomes = vec![Err(AppendError::NotConfirmed); entries.len()];
         let mut tell = |place: usize, told: Outcome| outcomes.get_mut(place).map(|outcome| *outcome = told);
@@ -177,7 +178,7 @@ impl Writer {
         outcomes
     }
 
-    /// Whether these messages are durable in the spool.
+    /// Whether these callbacks are now durable in the spool.
     async fn spool(&self, unconfirmed: &[(usize, PendingEntry)]) -> bool {
         static FAILURES: OnceASecond = OnceASecond::new();
         let Some(spool) = &self.spool else { return false };

@@ -1,4 +1,4 @@
-//! A received message on its way into the log.
+//! A received callback before it is appended.
 
 use std::borrow::Borrow;
 
@@ -15,7 +15,6 @@ use crate::session::{SessionKey, StreamKey};
 use crate::store;
 use crate::store::log::{NewEntryRow, SignatureUseRow};
 
-/// A received message as it is to be appended.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct PendingEntry {
     pub row: NewEntryRow,
@@ -28,18 +27,18 @@ impl Borrow<NewEntryRow> for PendingEntry {
 }
 
 impl PendingEntry {
-    /// Gives it another id: should a commit have happened whose answer got lost, the next one can be told from it.
+    /// Assigns a new id: if an earlier commit happened although its response was lost, the two can be distinguished.
     pub fn renew_id(&mut self) {
         self.row.event_id = Uuid::new_v4();
     }
 
-    /// Whether it counts only if the start of its push was received.
+    /// Whether it is accepted only if the start of its push was received.
     pub(super) fn needs_start(&self, limits: &Limits) -> bool {
         self.row.reason.is_none() && admission::needs_start(&self.claim(&self.event()), limits)
     }
 
-    /// Judges it once more, by the state of its push and by who uses its signature. Gives the reason when it is
-    /// quarantined for that.
+    /// Checks it again with the state of its push and the other uses of its signature. Returns the reason if it is now
+    /// quarantined.
     pub(super) fn review(
         &mut self,
         push: PushState,
@@ -72,7 +71,7 @@ impl PendingEntry {
     }
 }
 
-/// What an installation knows of a message's signature and of its push, for those who only ask.
+/// Looks up what admission needs to know of a callback's signature and push, without appending it.
 pub async fn recall(connection: &mut PgConnection, message: &Notification) -> Result<Option<Known>, sqlx::Error> {
     let Some(installation) = store::installation::get_installation(&mut *connection).await? else { return Ok(None) };
     let key = SessionKey { stream: stream_of(message), publish_timestamp: message.publish_timestamp };
@@ -89,17 +88,17 @@ pub async fn recall(connection: &mut PgConnection, message: &Notification) -> Re
     Ok(Some(Known { signature, push: get_push_state(connection, shard, session_id).await? }))
 }
 
-/// The stream that a message names.
+/// The stream of a callback.
 pub(super) fn stream_of(message: &Notification) -> StreamKey {
     StreamKey { domain: message.domain.clone(), app: message.app.clone(), stream: message.stream.clone() }
 }
 
-/// The first 8 bytes of a signature: enough to tell those of one second apart.
+/// The first 8 bytes of a signature: enough to distinguish the signatures of one second.
 pub(super) fn tag_of(signature: &Signature) -> i64 {
     signature.first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
 }
 
-/// Who uses the signature of a stream's message, by the sessions other than its own that do.
+/// Classifies the use of a signature by the other sessions that use it.
 fn signature_use(stream: &StreamKey, others: &[SignatureUseRow]) -> SignatureUse {
     let is_of_stream = |used: &SignatureUseRow| {
         let key = SessionKey { stream: stream.clone(), publish_timestamp: used.publish_timestamp };

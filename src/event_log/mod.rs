@@ -1,22 +1,22 @@
-//! The event log: what goes into it, and how.
+//! The event log: appends events, and buffers callbacks while the database is unreachable.
 //!
-//! - [`receive`]: what becomes of a message.
-//! - [`incoming`]: a message on its way into the log.
-//! - [`group_commit`]: whoever appends waits until the message is durable, and is told the truth.
-//! - [`append`]: a batch into the log.
-//! - [`spool`], [`drain`]: messages that wait on this machine's disk while the database is away.
-//! - [`alarm`]: saying that signatures are misused.
-//! - [`operator_end`]: when a session ended, by an operator's word.
-//! - [`release`]: letting a quarantined message count.
-//! - [`transfer`]: out of one installation and into another.
+//! - [`receive`]: admits a callback and appends it.
+//! - [`incoming`]: a callback before it is appended.
+//! - [`group_commit`]: each caller waits until its callback is durable, or gets an error.
+//! - [`append`]: appends a batch.
+//! - [`spool`], [`drain`]: the on-disk buffer while the database is unreachable.
+//! - [`alarm`]: alerts operators when signatures are misused.
+//! - [`operator_end`]: an operator sets when a session ended.
+//! - [`release`]: an operator releases a quarantined callback.
+//! - [`transfer`]: exports and imports the log.
 
-pub mod alarm;
-pub mod append;
-pub mod drain;
-pub mod group_commit;
-pub mod incoming;
-pub mod operator_end;
-pub mod receive;
-pub mod release;
-pub mod spool;
+pub(crate) mod alarm;
+pub(crate) mod append;
+pub(crate) mod drain;
+pub(crate) mod group_commit;
+pub(crate) mod incoming;
+pub(crate) mod operator_end;
+pub(crate) mod receive;
+pub(crate) mod release;
+pub(crate) mod spool;
 pub mod transfer;

@@ -1,4 +1,4 @@
-//! When a session ended, by an operator's word; and taking that back.
+//! An operator sets when a session ended, or withdraws it.
 
 use chrono::{DateTime, Timelike, Utc};
 use serde_json::json;
@@ -18,28 +18,27 @@ use crate::store::session::SessionRow;
 const END: &str = "OPERATOR_END";
 const WITHDRAWN: &str = "OPERATOR_END_WITHDRAWN";
 
-/// Why an end cannot be set or withdrawn.
+/// Why an end was not set or withdrawn.
 #[derive(Debug, thiserror::Error)]
 pub enum EndError {
-    /// There is no such session.
     #[error("there is no such session")]
     NotFound,
-    /// The session cannot have ended then.
+    /// The session cannot have ended at that time.
     #[error("{0}")]
     Impossible(&'static str),
     /// No operator has set an end that could be withdrawn.
     #[error("no operator has ended this session")]
     NothingToWithdraw,
     /// The database failed.
-    #[error("the database cannot keep the end")]
+    #[error("the end cannot be stored")]
     Database(#[from] sqlx::Error),
 }
 
-/// Says that a session ended at `ended_at`, or, with `None`, withdraws what was said so before. Gives the entry of the
-/// log that says so, which is durable.
+/// Sets the end of a session to `ended_at`, or, with `None`, withdraws the end that an operator has set. Returns the
+/// event, which is durable.
 ///
 /// # Errors
-/// [`EndError`]. After a failure of the database, whether it is said is not known; to say it again does no harm.
+/// [`EndError`]. After an error of the database, the event may or may not be stored; setting it again does no harm.
 pub async fn set_end(
     pool: &PgPool,
     actor: &Actor,
@@ -48,7 +47,7 @@ pub async fn set_end(
     reason: String,
     now: DateTime<Utc>,
 ) -> Result<EventRow, EndError> {
-    // A connection of its own, with which the lock ends. No transaction: the append commits by itself.
+    // A dedicated connection: closing it releases the lock. No transaction: the append commits by itself.
     let mut connection = pool.acquire().await?.detach();
     store::event::lock_for_operators(&mut connection, session_id).await?;
     let session = store::session::get_session(&mut connection, session_id).await?.ok_or(EndError::NotFound)?;
@@ -56,7 +55,7 @@ pub async fn set_end(
         check(&session, ended_at, now)?;
     } else {
         let last = store::event::get_last_operator_event(&mut connection, session_id).await?;
-        // What the log has dropped is folded.
+        // The event may be dropped by retention; then the folded session has the answer.
         if !last.map_or(session.operator_ended_at.is_some(), |event| event == END) {
             return Err(EndError::NothingToWithdraw);
         }

@@ -1,4 +1,4 @@
-//! Receiving a message: judged, and appended if it is to be kept.
+//! Receives a callback: admits it, and appends it if it is accepted or quarantined.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ use crate::model::event::{AlteredMember, Disposition, Origin, QuarantineReason, 
 use crate::session::{SessionKey, StreamKey};
 use crate::store::log::NewEntryRow;
 
-/// A message as it came in.
+/// A callback as it arrived.
 pub struct ReceivedCallback {
     pub message: Notification,
     pub path: CallbackRoute,
@@ -23,22 +23,22 @@ pub struct ReceivedCallback {
     pub source_ip: Option<IpAddr>,
 }
 
-/// Judges messages, and appends those that are to be kept.
+/// Admits callbacks, and appends those that are accepted or quarantined.
 pub struct Receiver {
     pub log: Appender,
     pub limits: Limits,
     pub masker: Masker,
-    /// The number of shards that the installation was made with.
+    /// The number of shards that the installation was created with.
     pub shards: i16,
 }
 
 impl Receiver {
-    /// What becomes of a message, known to be durable if it is kept.
+    /// Returns the verdict on a callback; an accepted or quarantined one is durable.
     ///
-    /// `policy` and `templates` are those that its domain has now.
+    /// `policy` and `templates` are the current ones of its domain.
     ///
     /// # Errors
-    /// [`AppendError`] when the message is to be kept, and is not known to be stored.
+    /// [`AppendError`] when the callback should be stored, but is not known to be.
     pub async fn receive(
         &self,
         arrival: &ReceivedCallback,
@@ -59,7 +59,7 @@ impl Receiver {
         })
     }
 
-    /// The entry for a message, its credentials masked.
+    /// Builds the row of a callback, with masked credentials.
     fn row_of(
         &self,
         arrival: &ReceivedCallback,
@@ -118,7 +118,7 @@ impl Receiver {
     }
 }
 
-/// The tag of the signature that a message counts by, if it does.
+/// The tag under which later callbacks find this use of the signature; only an accepted callback uses its signature.
 fn tag_to_count_by(proof: &Authentication, quarantined: Option<QuarantineReason>) -> Option<i64> {
     match proof {
         Authentication::Verified { auth_sign, .. } if quarantined.is_none() => Some(tag_of(auth_sign)),

@@ -1,7 +1,7 @@
-//! Letting a quarantined message count, by an operator's word.
+//! An operator releases a quarantined callback: it counts from then on.
 //!
-//! The log is only ever added to: a release is an entry of its own, which says again what the quarantined one said. It
-//! is folded exactly as if the message had been accepted when it arrived.
+//! The log is append-only: a release is a new event that repeats the content of the quarantined one. It is folded
+//! exactly as if the callback had been accepted when it arrived.
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgPool};
@@ -14,24 +14,23 @@ use crate::store;
 use crate::store::event::EventRow;
 use crate::store::release::ReleaseRow;
 
-/// Why a message is not released.
+/// Why a callback was not released.
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
-    /// There is no quarantined message of this id.
+    /// There is no quarantined callback with this id.
     #[error("there is no such quarantined event")]
     NotQuarantined,
-    /// It was released before.
     #[error("the event was released before")]
     ReleasedBefore,
     /// The database failed.
-    #[error("the database cannot keep the release")]
+    #[error("the release cannot be stored")]
     Database(#[from] sqlx::Error),
 }
 
-/// Releases a quarantined message; gives the entry that says so, which is durable.
+/// Releases a quarantined callback; returns the event of the release, which is durable.
 ///
 /// # Errors
-/// [`ReleaseError`]. After a failure of the database, whether the message is released is not known: asking again tells.
+/// [`ReleaseError`]. After an error of the database, the callback may or may not be released; try again to find out.
 pub async fn release(
     pool: &PgPool,
     actor: &Actor,
@@ -39,7 +38,7 @@ pub async fn release(
     note: Option<String>,
     now: DateTime<Utc>,
 ) -> Result<EventRow, ReleaseError> {
-    // A connection of its own, with which the lock ends. No transaction: the append commits by itself.
+    // A dedicated connection: closing it releases the lock. No transaction: the append commits by itself.
     let mut connection = pool.acquire().await?.detach();
     store::event::lock_for_operators(&mut connection, event_id).await?;
     let original = store::event::get_quarantined_event(&mut connection, event_id).await?;

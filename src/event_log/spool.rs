@@ -1,10 +1,10 @@
-//! The spool: messages that are durable on this machine's disk while the database is unreachable.
+//! The spool: callbacks that are durable on this machine's disk while the database is unreachable.
 //!
-//! They go in at one end, synced before anyone is told, and are drained at the other, in their order. While one is
-//! left, whatever is received goes behind it, so that the log keeps the order of receipt. Draining does not depend on a
-//! disk that can be written: what cannot be removed is remembered as drained, and removed when that is possible.
+//! A first-in, first-out queue: callbacks are synced before they are answered, and drained in order. While the spool is
+//! not empty, every new callback is added to it, so the log keeps the order of receipt. Draining does not need a
+//! writable disk: a callback that cannot be removed is remembered as drained, and removed later.
 //!
-//! What the database rejects when it is drained goes to a second queue, from where it is tried again.
+//! Callbacks that the database rejects while draining go to a second queue, and are retried from there.
 
 use std::io;
 use std::sync::Arc;
@@ -19,50 +19,49 @@ use crate::telemetry::metrics::{
     SPOOL_BYTES, SPOOL_CAPACITY_BYTES, SPOOL_DAMAGED_FILES, SPOOL_LOST_MESSAGES, SPOOL_MESSAGES, SPOOL_REFUSED_MESSAGES,
 };
 
-/// What one message takes at most: a body of 64 KiB, of which each byte may need six to be written as JSON.
+/// Upper bound of a spooled callback: a body of 64 KiB, each byte of which may take six in JSON.
 const LARGEST_MESSAGE_BYTES: u64 = 6 * 64 * 1024;
 
-/// Why messages cannot be spooled.
+/// Why callbacks cannot be spooled.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
-    /// It holds as much as it may.
+    /// It is at its capacity.
     #[error("the spool is full")]
     Full,
-    /// The disk is full, or does not work.
+    /// The disk is full or fails.
     #[error("the spool cannot be used")]
     File(#[from] io::Error),
-    /// A message cannot be put into words.
-    #[error("a message cannot be put into words")]
+    #[error("a callback cannot be serialized")]
     Words(#[from] serde_json::Error),
 }
 
-/// How much waits in the spool.
+/// How full the spool is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fill {
     pub messages: u64,
     pub bytes: u64,
     pub capacity_bytes: u64,
-    /// Messages that the database refused when they were drained, and that are kept aside.
+    /// Callbacks that the database rejected while draining.
     pub refused_messages: u64,
     pub damaged_files: u64,
     pub lost_messages: u64,
-    /// Whether the last message that was to be spooled could not be.
+    /// Whether the last attempt to spool a callback failed.
     pub failing: bool,
 }
 
 impl Fill {
-    /// Whether there is room for another message, however large.
+    /// Whether another callback fits, however large it is.
     pub fn has_room(&self) -> bool {
         self.bytes + LARGEST_MESSAGE_BYTES <= self.capacity_bytes
     }
 }
 
-/// Where a message can wait.
+/// A queue of callbacks on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Queue {
-    /// For the database.
+    /// Callbacks that wait for the database.
     Spool,
-    /// After the database refused it.
+    /// Callbacks that the database rejected.
     Refused,
 }
 
@@ -75,7 +74,7 @@ impl Queue {
     }
 }
 
-/// The messages that come next.
+/// The next callbacks of a queue.
 pub struct DrainBatch {
     queue: Queue,
     chunk: Arc<Chunk>,
@@ -85,7 +84,6 @@ pub struct DrainBatch {
     pub unreadable: Vec<String>,
 }
 
-/// Messages that wait for the database.
 pub struct Spool {
     store: Arc<LocalStore>,
     counts: Arc<Counts>,
@@ -93,7 +91,7 @@ pub struct Spool {
     filled: Notify,
 }
 
-/// What the files hold, for those who cannot wait for them.
+/// The contents of the files, readable without waiting for them.
 #[derive(Default)]
 struct Counts {
     messages: AtomicU64,
@@ -106,7 +104,7 @@ struct Counts {
 }
 
 impl Spool {
-    /// The spool of a local store, with what an earlier process left in it.
+    /// Opens the spool of a local store, with the callbacks that an earlier process left in it.
     pub async fn open(store: Arc<LocalStore>, capacity_bytes: u64) -> Result<Self, SpoolError> {
         let counts = Arc::new(Counts { capacity_bytes, ..Counts::default() });
         let spool = Self { store, counts, failing: AtomicBool::new(false), filled: Notify::new() };
@@ -114,12 +112,10 @@ impl Spool {
         Ok(spool)
     }
 
-    /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.counts.messages.load(Ordering::Acquire) == 0
     }
 
-    /// How much waits.
     pub fn fill(&self) -> Fill {
         let Counts { messages, bytes, capacity_bytes, refused_messages, damaged_files, lost_messages, .. } =
             &*self.counts;
@@ -134,22 +130,22 @@ impl Spool {
         }
     }
 
-    /// Whether nothing waits, and nothing is left to be removed.
+    /// Whether no callback waits, and no drained one is left to remove.
     pub fn is_clean(&self) -> bool {
         self.is_empty() && !self.counts.untidy.load(Ordering::Acquire)
     }
 
-    /// Waits until something waits.
+    /// Waits until the spool has callbacks to drain or to remove.
     pub async fn until_filled(&self) {
         while self.is_clean() {
             self.filled.notified().await;
         }
     }
 
-    /// Puts messages behind all others; returns when they are durable.
+    /// Adds callbacks at the end; returns when they are durable.
     ///
     /// # Errors
-    /// [`SpoolError`]; then none of them is there.
+    /// [`SpoolError`]; then none of them was added.
     pub async fn add(&self, messages: &[&PendingEntry]) -> Result<(), SpoolError> {
         let added = self.try_add(messages).await;
         self.failing.store(added.is_err(), Ordering::Relaxed);
@@ -167,8 +163,7 @@ impl Spool {
         Ok(())
     }
 
-    /// The messages of a queue that come next, about as many as go into the log in one commit; none behind the number
-    /// `through`.
+    /// The next callbacks of a queue, about as many as one commit appends, up to the callback number `through`.
     pub async fn next(&self, queue: Queue, through: u64) -> Result<Option<DrainBatch>, SpoolError> {
         let Some(chunk) = self.with(move |files| queue.of(files).next(MAX_BATCH, through)).await? else {
             return Ok(None);
@@ -183,13 +178,13 @@ impl Spool {
         Ok(Some(DrainBatch { queue, chunk: Arc::new(chunk), left, refused: Vec::new(), unreadable }))
     }
 
-    /// The number of the last message of a queue.
+    /// The number of the last callback in a queue.
     pub async fn end(&self, queue: Queue) -> Result<u64, SpoolError> {
         Ok(self.with(move |files| Ok(queue.of(files).end())).await?)
     }
 
-    /// Takes note that a portion is in the log, and keeps aside what is not to be there, so that it is in no other's way.
-    /// Gives how many messages were lost before or among those of the portion.
+    /// Marks a batch as drained, and moves its rejected and unreadable callbacks to the second queue, so that they do
+    /// not block others. Returns how many callbacks were lost before or within the batch.
     ///
     /// # Errors
     /// [`SpoolError`]; then nothing has changed.
@@ -219,10 +214,10 @@ impl Spool {
         Ok(portion.chunk.losses.iter().map(|loss| loss.messages).sum())
     }
 
-    /// Removes what is in the log.
+    /// Removes drained callbacks from the disk.
     ///
     /// # Errors
-    /// [`SpoolError::File`]; then it is still there.
+    /// [`SpoolError::File`]; then they are still on the disk.
     pub async fn remove_drained(&self) -> Result<(), SpoolError> {
         let removed = self.with(|files| files.spool.remove_taken().and(files.refused.remove_taken())).await;
         if removed.is_ok() && self.is_clean() {
@@ -232,7 +227,7 @@ impl Spool {
         Ok(removed?)
     }
 
-    /// Looks which damaged files are set aside.
+    /// Counts the damaged files that were set aside.
     pub async fn look_for_damage(&self) -> Result<(), SpoolError> {
         let counts = Arc::clone(&self.counts);
         let look = move |files: &mut Files| {
@@ -244,7 +239,7 @@ impl Spool {
         Ok(self.with(look).await?)
     }
 
-    /// Uses the files, and takes note of what they hold then, before anyone else can change it.
+    /// Uses the files, and updates the counts before another task can change the files.
     async fn with<T: Send + 'static>(
         &self,
         action: impl FnOnce(&mut Files) -> io::Result<T> + Send + 'static,

@@ -59,7 +59,7 @@ use crate::model::access::Scope;
     components(schemas(
         crate::api::problem::Problem,
         crate::api::problem::InvalidParameter,
-        super::reports::FormatWord,
+        super::reports::Format,
         super::reports::PeriodBound,
         super::reports::ReportGroupBy,
         super::reports::TimeZoneWord,

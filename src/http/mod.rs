@@ -3,31 +3,31 @@
 //! One file per resource. A handler parses its inputs, calls one function, and maps the result. The API document is generated
 //! from the same route table.
 
-pub mod audit;
-pub mod broadcasts;
-pub mod caching;
-pub mod callback_meters;
+mod audit;
+mod broadcasts;
+pub(crate) mod caching;
+pub(crate) mod callback_meters;
 mod callback_rejections;
-pub mod callbacks;
+pub(crate) mod callbacks;
 mod compression;
-pub mod content_encoding;
-pub mod cross_origin;
+mod content_encoding;
+pub(crate) mod cross_origin;
 mod document;
-pub mod domains;
-pub mod events;
-pub mod external_url;
-pub mod extract;
-pub mod health;
-pub mod live;
-pub mod live_changes;
-pub mod operator_ends;
-pub mod rejections;
-pub mod reports;
+pub(crate) mod domains;
+mod events;
+pub(crate) mod external_url;
+pub(crate) mod extract;
+pub(crate) mod health;
+mod live;
+mod live_changes;
+pub(crate) mod operator_ends;
+mod rejections;
+pub(crate) mod reports;
 mod security_headers;
-pub mod sessions;
-pub mod sign_in_cookie;
-pub mod streams;
-pub mod tokens;
+mod sessions;
+pub(crate) mod sign_in_cookie;
+mod streams;
+pub(crate) mod tokens;
 mod trace;
 
 use std::time::Duration;

@@ -8,18 +8,14 @@
 //! - [`signature`]: how a message is signed, and whether a signature fits.
 //! - [`admission`]: accept, quarantine or refuse.
 //! - [`advice`]: what to tell a person about what did not count.
-//! - [`capture`]: what can be seen of a captured message without any key.
-//! - [`diagnosis`]: which way of signing a captured message fits.
 //! - [`masking`]: credentials in `user_args` never leave the receiving path.
 //! - [`rendition`]: which stream names are transcoded renditions of which.
 
 pub mod admission;
-pub mod advice;
-pub mod capture;
+pub(crate) mod advice;
 pub mod composing;
-pub mod diagnosis;
-pub mod masking;
+pub(crate) mod masking;
 mod members;
 pub mod notification;
-pub mod rendition;
+pub(crate) mod rendition;
 pub mod signature;

@@ -93,7 +93,7 @@ pub fn from_hex(auth_sign: &str) -> Option<Signature> {
 }
 
 /// An HMAC under a key of any length.
-pub(super) fn keyed(key: &[u8]) -> Hmac<Sha256> {
+pub(crate) fn keyed(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"))
 }
 

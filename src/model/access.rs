@@ -3,16 +3,16 @@
 use super::closed_set;
 
 closed_set! {
-    /// What a token may do.
+    /// A permission of a token.
     #[schema(as = ScopeWord)]
     pub enum Scope {
-        /// Sessions, streams, live counts, events.
+        /// Access to sessions, streams, live counts and events.
         Read,
-        /// Adds addresses and `user_args` to what `Read` shows.
+        /// Adds addresses and `user_args` to `Read`.
         Personal,
-        /// Reports.
+        /// Access to reports.
         Billing,
-        /// Everything.
+        /// All permissions.
         Admin,
     }
 }
@@ -23,7 +23,7 @@ closed_set! {
     pub enum Act {
         DomainRegistered,
         DomainChanged,
-        /// With its keys.
+        /// Including its keys.
         DomainRemoved,
         KeyAdded,
         KeyRemoved,

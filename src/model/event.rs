@@ -16,7 +16,7 @@ closed_set! {
     pub enum Disposition {
         Accepted,
         Quarantined,
-        /// Counts in the place of a quarantined event.
+        /// Replaces a quarantined event, and counts.
         Released,
     }
 }
@@ -26,26 +26,26 @@ closed_set! {
     #[schema(as = SignatureKind)]
     pub enum Signature {
         Verified,
-        /// By the secret path alone.
+        /// Authenticated by the secret path alone.
         Unsigned,
     }
 }
 
 closed_set! {
-    /// Why an authenticated callback does not count by itself.
+    /// Why a callback was quarantined.
     #[schema(as = QuarantineReasonWord)]
     pub enum QuarantineReason {
         /// The signature expired longer ago than the grace period.
         Expired,
         /// The push started too long before or after the signature's expiry.
         StartOutsideWindow,
-        /// It ends a push that began after the signature had expired.
+        /// It ends a push that started after the signature had expired.
         EndPredatesSession,
-        /// Its signature came before, with another stream: the fields that it covers were split in another way.
+        /// Its signature was used before, with another stream: the signed fields were split differently.
         SignatureOfAnotherStream,
-        /// Its signature came before, with another push of the stream.
+        /// Its signature was used before, with another push of the stream.
         SignatureOfAnotherPush,
-        /// It ends a push whose start was never received, and lies too long ago.
+        /// It ends a push whose start was never received and is too long ago.
         EndOfUnknownPush,
     }
 }
@@ -57,7 +57,7 @@ closed_set! {
         UserArgs,
         ClientIp,
         NodeIp,
-        /// Some of the members that are not documented.
+        /// Some of the undocumented members.
         Undocumented,
     }
 }

@@ -1,15 +1,15 @@
-//! The vocabulary: every closed set, once. Pure, and imports nothing of ours.
+//! The vocabulary: defines every closed set once. Pure; imports no other module of the project.
 //!
 //! A closed set is an enum with one spelling per variant, in snake case, which the database, the API, the command line,
-//! metrics and logs share. Rows hold these types (`sqlx.toml` names the columns), so that a new variant makes the compiler
-//! name the matches that must decide about it, which have no catch-all arm. What remains is a migration of the CHECK
-//! constraint, which a test compares with the enum, and, of an end, its rank in `session::lifecycle`.
+//! metrics and logs share. Rows contain these types (`sqlx.toml` names the columns), and matches have no catch-all arm,
+//! so the compiler finds every match that a new variant affects. The rest is a migration of the CHECK constraint, which
+//! a test compares with the enum, and, for an end, its rank in `session::lifecycle`.
 
 pub mod access;
 pub mod event;
-pub mod filter;
-pub mod parameter;
-pub mod rejection;
+pub(crate) mod filter;
+pub(crate) mod parameter;
+pub(crate) mod rejection;
 pub mod report;
 pub mod session;
 
@@ -17,13 +17,13 @@ use std::str::FromStr;
 
 /// An enum whose variants each have one spelling.
 pub trait ClosedSet: Copy + FromStr + 'static {
-    /// Every variant, in the order in which the API document lists them.
+    /// All variants, in the order of the API document.
     const ALL: &'static [Self];
 
     fn as_str(self) -> &'static str;
 }
 
-/// Declares a [`ClosedSet`] that is read and written as text by the database, in JSON and in the API document.
+/// Declares a [`ClosedSet`] whose text the database, JSON and the API document share.
 macro_rules! closed_set {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident),+ $(,)? }) => {
         #[derive(

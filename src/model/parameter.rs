@@ -1,21 +1,21 @@
-//! How a value is written in a query string, and what is said when it is not.
+//! Parses values of query parameters, and describes valid ones.
 
 use chrono::{DateTime, SubsecRound, Timelike, Utc};
 use uuid::Uuid;
 
-/// Unix seconds and durations that a filter can ask for, as `publish_timestamp` has them.
+/// Upper limit of filters in Unix seconds and of durations: ten digits, like `publish_timestamp`.
 pub const MAX_SECONDS: i64 = 9_999_999_999;
 
-/// A type that parameters have.
+/// The type of a parameter.
 pub trait Parameter: Sized {
-    /// What is expected, for `must be …`.
+    /// A description of valid values that follows "must be".
     fn expected() -> String;
 
-    /// `None` when the text is something else.
+    /// `None` when the text is invalid.
     fn read(text: &str) -> Option<Self>;
 }
 
-/// Hands out parameters by their names.
+/// Access to parameters by name.
 pub trait Parameters {
     fn get<T: Parameter>(&mut self, name: &str) -> Option<T>;
 }
@@ -66,13 +66,13 @@ impl Parameter for DateTime<Utc> {
         "an RFC 3339 time with an offset, such as 2026-01-31T08:00:00Z; write a plus sign as %2B".to_owned()
     }
 
-    /// To the microsecond, as the database has it.
+    /// Truncates to microseconds, the precision of the database.
     fn read(text: &str) -> Option<Self> {
         read_time(text).map(|time| time.trunc_subsecs(6))
     }
 }
 
-/// A time with an offset. A sixtieth second is rejected: it is one instant here, and another in the database.
+/// A time with an offset. A leap second (`:60`) is rejected: the database would interpret it as another instant.
 pub fn read_time(text: &str) -> Option<DateTime<Utc>> {
     let time = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
     (time.nanosecond() < 1_000_000_000).then_some(time)

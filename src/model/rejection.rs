@@ -3,18 +3,18 @@
 use super::closed_set;
 
 closed_set! {
-    /// Why a request to the callback addresses is rejected. Told to operators, never to the sender.
+    /// Why a callback was rejected. Shown to operators, never to the sender.
     #[schema(as = RejectionCauseWord)]
     pub enum RejectionReason {
-        /// No such domain is registered; domains match exactly.
+        /// The domain is not registered; domains match exactly.
         UnknownDomain,
-        /// The domain's list of applications does not have this one.
+        /// The domain's list of applications does not contain this one.
         AppNotAllowed,
-        /// A callback of an unsigned domain did not come through its secret path.
+        /// A callback of an unsigned domain did not use its secret path.
         SecretPathMissing,
-        /// It came through a secret path that is not this domain's.
+        /// It used a secret path that is not this domain's.
         SecretPathWrong,
-        /// The domain wants signatures and has no key.
+        /// The domain requires signatures but has no key.
         NoKey,
         /// `auth_sign` or `auth_timestamp` is missing.
         SignatureMissing,
@@ -22,17 +22,17 @@ closed_set! {
         SignatureMalformed,
         /// `auth_timestamp` does not have exactly ten digits.
         ExpiryMalformed,
-        /// `auth_timestamp` lies too far in the future.
+        /// `auth_timestamp` is too far in the future.
         ExpiryTooFar,
-        /// No active key makes this signature.
+        /// The signature matches no active key.
         SignatureMismatch,
-        /// The body cannot be read as a notification.
+        /// The body is not a valid notification.
         NotANotification,
-        /// A time in it is in milliseconds.
+        /// It contains a time in milliseconds.
         Milliseconds,
         /// It is a recording or snapshot callback.
         OtherCallback,
-        /// No callback address has this path.
+        /// The path is not a callback address.
         WrongPath,
         /// The method is not POST.
         WrongMethod,
@@ -40,7 +40,7 @@ closed_set! {
         TooLarge,
         /// The body did not arrive in time.
         TooSlow,
-        /// The body has an encoding that is not decoded.
+        /// The encoding of the body is unsupported.
         UnsupportedEncoding,
     }
 }

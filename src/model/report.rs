@@ -4,7 +4,7 @@ use super::closed_set;
 use super::session::EndSource;
 
 closed_set! {
-    /// How sure the seconds of a session are.
+    /// The certainty of a session's seconds.
     #[schema(as = CertaintyWord)]
     pub enum Certainty {
         /// The provider or an operator gave the end.
@@ -27,7 +27,7 @@ impl Certainty {
 }
 
 closed_set! {
-    /// How far the sealing of a report is.
+    /// Status of a sealed report.
     #[schema(as = SealedReportStatusWord)]
     pub enum SealedReportStatus {
         Sealing,

@@ -5,9 +5,9 @@ use chrono::{DateTime, Utc};
 use super::closed_set;
 
 closed_set! {
-    /// Whether a session is live, as it is stored.
+    /// Status of a session, as it is stored.
     pub enum Status {
-        /// Only quarantined callbacks so far: no session to a caller.
+        /// No accepted start or end yet, only quarantined callbacks or unknown events: callers do not see it.
         Unseen,
         /// No end is known.
         Live,
@@ -17,7 +17,7 @@ closed_set! {
 }
 
 closed_set! {
-    /// Whether a session is live, as callers see it.
+    /// Status of a session, as callers see it.
     pub enum SessionStatus {
         Live,
         Ended,
@@ -31,12 +31,12 @@ impl SessionStatus {
 }
 
 closed_set! {
-    /// Who says that a session ended.
+    /// The source of a session's end.
     #[schema(as = EndedAtSource)]
     pub enum EndSource {
         /// The provider's `PUBLISH_DONE`.
         Notification,
-        /// A later push of the same stream that lasted.
+        /// A later push of the same stream, which lasted long enough.
         Superseded,
         /// No end for too long.
         TimedOut,
@@ -55,28 +55,29 @@ impl EndSource {
 }
 
 closed_set! {
-    /// What a reader should know about a session.
+    /// An anomaly of a session.
     #[schema(as = SessionFlag)]
     pub enum Flag {
-        /// The end was received, the start never.
+        /// The end was received, the start was not.
         StartMissing,
-        /// The end was noticed before the start by our clock; the session counts as zero seconds.
+        /// By the service's clock, the end was noticed before the start; the session counts as zero seconds.
         EndBeforeStart,
-        /// Two pushes of the stream began in the same second and cannot be told apart.
+        /// Two pushes of the stream started in the same second and cannot be distinguished.
         KeyConflict,
         /// Callbacks of the session are quarantined.
         QuarantinedMessages,
-        /// A callback that counts carried a signature that another push had used before: both came within a second.
+        /// An accepted callback has a signature that another push had used before: both arrived within the sharing
+        /// window.
         SharedSignature,
     }
 }
 
 closed_set! {
-    /// Which time of a session a period is compared with.
+    /// The time of a session that a period filters by.
     #[schema(as = TimeFieldWord)]
     #[derive(Default)]
     pub enum TimeField {
-        /// The session was live at some moment of the period.
+        /// The session was live at some time in the period.
         #[default]
         Overlap,
         StartedAt,
@@ -85,7 +86,7 @@ closed_set! {
 }
 
 closed_set! {
-    /// Whether transcoded renditions are wanted.
+    /// Whether to include transcoded renditions.
     #[schema(as = RenditionsWanted)]
     #[derive(Default)]
     pub enum Renditions {
@@ -97,7 +98,7 @@ closed_set! {
 }
 
 closed_set! {
-    /// Whether a stream is live.
+    /// Status of a stream.
     pub enum StreamStatus {
         Live,
         Offline,

@@ -1,11 +1,9 @@
-//! The service's clock: the one place that reads it.
-//!
-//! Everything further in takes the time as an argument.
+//! The service's clock, and the only code that reads it. All other code takes the time as an argument.
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-/// Now, in whole microseconds: what the database can keep.
-#[expect(clippy::disallowed_methods, reason = "this is the edge at which the clock is read")]
+/// The current time in whole microseconds, the precision of the database.
+#[expect(clippy::disallowed_methods, reason = "only this function reads the clock")]
 pub fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
 }

@@ -1,4 +1,4 @@
-//! The data folder: where it is, and the secrets that are kept in it.
+//! The data folder: its path, and the secrets stored in it.
 
 use std::fs;
 use std::io::{self, Write};
@@ -11,14 +11,14 @@ use tempfile::NamedTempFile;
 
 use crate::platform::privileges::RootPrivileges;
 
-/// The folder for what the service keeps on disk. If another user owns it, root acts as that user in it.
+/// The folder for the service's files. If another user owns it, root acts as that user in it.
 #[derive(Debug, Clone)]
 pub struct DataDir(PathBuf);
 
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
-    /// There is no folder to fall back on.
+    /// No default folder is known.
     #[error("no data folder is known: neither HOME nor XDG_DATA_HOME is set; name one with --data-dir")]
     Unknown,
     /// A file or folder cannot be read or written.
@@ -30,24 +30,24 @@ pub enum DataDirError {
 }
 
 impl DataDir {
-    /// The folder that was named, or `/var/lib/streamtally` for root and the XDG data folder for others.
+    /// The given folder; by default `/var/lib/streamtally` for root, and the XDG data folder for other users.
     ///
     /// # Errors
-    /// [`DataDirError::Unknown`] when nothing says where an ordinary user's data belong.
+    /// [`DataDirError::Unknown`] when no environment variable gives an ordinary user's data folder.
     pub fn place(named: Option<&Path>) -> Result<PathBuf, DataDirError> {
-        // Once, since root may have become another user when it is asked for again.
+        // Computed once: root may have become another user by the next call.
         static DEFAULT: LazyLock<Option<PathBuf>> = LazyLock::new(default_place);
         named.map(Path::to_owned).or_else(|| DEFAULT.clone()).ok_or(DataDirError::Unknown)
     }
 
-    /// The same folder, to be used: root permanently becomes the user who owns it, or a folder above it.
+    /// The same folder, ready for use: root permanently becomes the user who owns it or a folder above it.
     pub fn find(named: Option<&Path>) -> Result<Self, DataDirError> {
         let (data_dir, root) = Self::find_keeping_root(named)?;
         root.map_or(Ok(()), RootPrivileges::drop_permanently).map_err(|source| data_dir.not_owner(source))?;
         Ok(data_dir)
     }
 
-    /// The same, with the root privileges that were dropped, if any, for a process that needs them for something else.
+    /// The same, with the root privileges that were dropped, if any, for a process that needs them later.
     pub fn find_keeping_root(named: Option<&Path>) -> Result<(Self, Option<RootPrivileges>), DataDirError> {
         let data_dir = Self(Self::place(named)?);
         let root = RootPrivileges::drop_for(&data_dir.0).map_err(|source| data_dir.not_owner(source))?;
@@ -58,12 +58,11 @@ impl DataDir {
         DataDirError::NotOwner { path: self.0.clone(), source }
     }
 
-    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// A secret that is kept here, if it is.
+    /// Reads a secret; `None` if it does not exist.
     ///
     /// # Errors
     /// [`DataDirError::Unusable`] when it cannot be read.
@@ -76,12 +75,12 @@ impl DataDir {
         }
     }
 
-    /// Keeps a new secret, readable by its owner alone.
+    /// Writes a new secret, readable only by its owner.
     ///
-    /// Appears whole or not at all; a secret that is there already is never replaced.
+    /// The write is atomic, and never replaces an existing secret.
     ///
     /// # Errors
-    /// [`DataDirError::Unusable`] when it cannot be written, or is there already.
+    /// [`DataDirError::Unusable`] when it cannot be written, or exists already.
     pub fn write_secret(&self, name: &str, secret: &str) -> Result<(), DataDirError> {
         let path = self.0.join(name);
         self.keep(secret, &path).map_err(|source| DataDirError::Unusable { path, source })
@@ -93,21 +92,21 @@ impl DataDir {
         writeln!(draft, "{secret}")?;
         draft.as_file().sync_all()?;
         draft.persist_noclobber(path)?;
-        // The name itself is to survive a power cut too.
+        // Syncs the folder, so that the file's name survives a power failure, too.
         fs::File::open(&self.0)?.sync_all()
     }
 
-    /// Puts a secret in the place of another one, of which nothing is left.
+    /// Replaces a secret by another one, which is renamed.
     ///
     /// # Errors
-    /// [`DataDirError::Unusable`] when it cannot be moved.
+    /// [`DataDirError::Unusable`] when it cannot be renamed.
     pub fn rename_secret(&self, from: &str, to: &str) -> Result<(), DataDirError> {
         let path = self.0.join(from);
         let renamed = fs::rename(&path, self.0.join(to)).and_then(|()| fs::File::open(&self.0)?.sync_all());
         renamed.map_err(|source| DataDirError::Unusable { path, source })
     }
 
-    /// Makes the folder. Root's can be passed through, since its private database runs as another user.
+    /// Creates the folder. Root's is searchable by all, since its private database runs as another user.
     fn create(&self) -> io::Result<()> {
         if self.0.is_dir() {
             return Ok(());

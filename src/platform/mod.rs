@@ -1,8 +1,8 @@
-//! What the operating system provides: time, files, users, sockets.
+//! The operating system: time, files, users, limits, TLS files.
 
 pub mod clock;
 pub mod data_dir;
-pub mod local_store;
-pub mod open_files;
-pub mod privileges;
-pub mod tls;
+pub(crate) mod local_store;
+pub(crate) mod open_files;
+pub(crate) mod privileges;
+pub(crate) mod tls;

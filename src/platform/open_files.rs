@@ -1,14 +1,14 @@
-//! The limit of open files, which bounds how many connections there can be.
+//! The limit of open files, which bounds the number of connections.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files that the service has open beside clients' connections, with room to spare.
+/// Generous estimate of the files that the service has open in addition to callers' connections.
 const OTHER_FILES: u64 = 512;
 
-/// Each connection is held twice: by the server, and by what cuts it when nothing happens on it.
+/// Each connection has two file descriptors: one of the server, and one of the code that closes idle connections.
 const FILES_A_CONNECTION: u64 = 2;
 
-/// Raises the soft limit to the hard limit, and warns when that is less than so many connections need.
+/// Raises the soft limit to the hard limit, and warns if that is too low for this many connections.
 pub fn raise_limit(max_connections: u32) {
     let before = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: before.maximum, maximum: before.maximum };
@@ -21,7 +21,7 @@ pub fn raise_limit(max_connections: u32) {
         );
     }
     let needed = u64::from(max_connections) * FILES_A_CONNECTION + OTHER_FILES;
-    // No number means no limit.
+    // `None` means no limit.
     if let Some(limit) = getrlimit(Resource::Nofile).current.filter(|limit| *limit < needed) {
         tracing::warn!(
             limit,

@@ -1,10 +1,10 @@
-//! Root privileges, dropped before the process touches a folder that another user owns.
+//! Drops root privileges before the process uses a folder that another user owns.
 //!
 //! The owner of a folder can replace anything in it, and any folder below, by a link to any file of the machine, at any
-//! time. Root would follow the link: read what only root may read, overwrite it, or change its owner. The flags of `open`
-//! prevent that for the last component of one path, but not for the folders above it, and not in `PostgreSQL` or
-//! code that is added later. A process with the owner's privileges can follow any link safely: it reaches nothing that the
-//! owner could not reach anyway.
+//! time. Root would follow the link: read a file that only root may read, overwrite it, or change its owner. The flags
+//! of `open` prevent that for the last component of one path, but not for the folders above it, and not in `PostgreSQL`
+//! or code that is added later. A process with the owner's privileges can follow any link safely: it reaches nothing
+//! that the owner could not reach anyway.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -15,10 +15,10 @@ use rustix::io::Errno;
 
 const ROOT: Uid = Uid::from_raw(0);
 
-/// How many links a path may lead through, as on Linux.
+/// How many links a path may contain, as on Linux.
 const MAX_LINKS: usize = 40;
 
-/// The privileges of root, dropped for now: the process acts as another user, and can regain them.
+/// Root privileges that are dropped temporarily: the process acts as another user, and can regain them.
 #[derive(Debug)]
 pub struct RootPrivileges {
     group: Gid,
@@ -28,11 +28,12 @@ pub struct RootPrivileges {
 }
 
 impl RootPrivileges {
-    /// Drops root privileges if another user could change where `path` leads: the process then acts as the owner of the
-    /// deepest file or folder on the way that is not root's. `None` if there is none, or the process is not root.
+    /// Drops root privileges if another user could change the target of `path`: the process then acts as the owner of
+    /// the deepest file or folder on the path that root does not own. `None` if there is none, or the process is not
+    /// root.
     ///
     /// # Errors
-    /// When a folder on the way cannot be read, or the system does not let the process act as that user.
+    /// When a folder on the path cannot be read, or the system does not let the process act as that user.
     pub fn drop_for(path: &Path) -> io::Result<Option<Self>> {
         if !Uid::effective().is_root() {
             return Ok(None);
@@ -53,7 +54,6 @@ impl RootPrivileges {
         system::set_user(self.owner, self.owner)
     }
 
-    /// Runs `work` as root.
     pub fn regain_for<T>(&self, work: impl FnOnce() -> T) -> io::Result<T> {
         system::set_user(ROOT, ROOT)?;
         system::set_group(self.group, self.group)?;
@@ -70,8 +70,8 @@ impl RootPrivileges {
     }
 }
 
-/// The owner of the deepest file or folder on the way to `path` that is not root's. The way includes `path` itself, and
-/// everything that links on it lead through.
+/// The owner of the deepest file or folder on the path to `path` that root does not own. The path includes `path`
+/// itself, and everything that its links lead through.
 fn owner_on_the_way(path: &Path, links_left: usize) -> io::Result<Option<Uid>> {
     let mut owner = None;
     let mut way: Vec<&Path> = path.ancestors().collect();
@@ -90,7 +90,7 @@ fn owner_on_the_way(path: &Path, links_left: usize) -> io::Result<Option<Uid>> {
     Ok(owner)
 }
 
-/// Through the C library, which changes all threads of the process; a system call by itself changes one.
+/// Uses the C library, which changes all threads of the process; a plain system call changes one.
 #[cfg(target_os = "linux")]
 mod system {
     use std::io;
@@ -116,7 +116,7 @@ mod system {
     }
 }
 
-/// Other systems have no such calls for groups; an administrator has to change the user there.
+/// Other systems lack these calls for groups; an administrator must change the user there.
 #[cfg(not(target_os = "linux"))]
 mod system {
     use std::io;

@@ -1,7 +1,7 @@
-//! TLS: the certificate that is served, and looking for another in its place.
+//! TLS: the served certificate, and reloading it when its files change.
 //!
-//! Both files are read whole and by their paths, each time, so that a renewal that swaps symbolic links is seen. What
-//! cannot be used never takes the place of what can. Nothing of a key is ever logged.
+//! Both files are read completely and by path each time, so that a renewal that swaps symbolic links is detected. An
+//! unusable certificate never replaces a usable one. No part of a key is ever logged.
 
 mod validity;
 
@@ -26,13 +26,13 @@ use validity::Reminder;
 
 pub use validity::{Expiry, Validity};
 
-/// How often the files are looked at.
+/// How often the files are checked.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Where a certificate and its key are.
+/// The paths of a certificate and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The certificate, followed by those that lead to one that clients trust, in PEM.
+    /// The certificate, followed by its chain, in PEM.
     pub certificate: PathBuf,
     pub key: PathBuf,
 }
@@ -43,8 +43,8 @@ pub enum TlsError {
     /// A file cannot be read.
     #[error("cannot read {}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
-    /// A file breaks off, or is damaged.
-    #[error("{} is not whole PEM", .0.display())]
+    /// A file is truncated or damaged.
+    #[error("{} is not complete PEM", .0.display())]
     NotWhole(PathBuf),
     /// A file has no certificate.
     #[error("{} holds no certificate in PEM", .0.display())]
@@ -53,25 +53,25 @@ pub enum TlsError {
     #[error("{} holds no private key in PEM (an encrypted one cannot be used)", .0.display())]
     NoKey(PathBuf),
     /// The key belongs to another certificate.
-    #[error("the private key in {} does not fit the certificate in {}", .0.key.display(), .0.certificate.display())]
+    #[error("the private key in {} does not match the certificate in {}", .0.key.display(), .0.certificate.display())]
     Mismatch(TlsFiles),
-    /// The certificate or the key is of a kind that is not known.
+    /// The kind of certificate or key is unsupported.
     #[error("the certificate in {} with the key in {} cannot be used", files.certificate.display(), files.key.display())]
     Unusable { files: TlsFiles, source: rustls::Error },
 }
 
-/// What a look at the files found.
+/// The result of checking the files.
 #[derive(Debug)]
 pub enum ReloadResult {
-    /// The same as the last time.
+    /// The files have not changed.
     Unchanged,
-    /// Another certificate, which is served from now on.
+    /// The new certificate is served from now on.
     Replaced,
-    /// Something else that cannot be used. What was served is served further.
+    /// The new files are unusable. The previous certificate is still served.
     Refused(TlsError),
 }
 
-/// What both files hold.
+/// The contents of both files.
 struct Contents {
     certificate: Vec<u8>,
     key: SecretSlice<u8>,
@@ -82,7 +82,7 @@ impl Contents {
         Ok(Self { certificate: read(&files.certificate)?, key: read(&files.key)?.into() })
     }
 
-    /// Tells contents apart without keeping them.
+    /// Detects changes without storing the contents.
     fn fingerprint(&self) -> [u8; 32] {
         let certificate = Sha256::digest(&self.certificate);
         let key = Sha256::digest(self.key.expose_secret());
@@ -111,11 +111,11 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })
 }
 
-/// What is served.
+/// The served certificate.
 #[derive(Debug)]
 struct Served {
     key: Arc<CertifiedKey>,
-    /// Not known of a certificate whose dates cannot be read.
+    /// `None` when the certificate's dates cannot be read.
     validity: Option<Validity>,
 }
 
@@ -126,31 +126,31 @@ impl Served {
     }
 }
 
-/// Tells when the certificate that is served expires.
+/// Reads when the served certificate expires.
 #[derive(Debug, Clone)]
 pub struct ValidityOfServed(watch::Receiver<Arc<Served>>);
 
 impl ValidityOfServed {
-    /// When the certificate of now is valid.
+    /// The validity of the current certificate.
     pub fn get(&self) -> Option<Validity> {
         self.0.borrow().validity
     }
 }
 
-/// The certificate that is served, and its files.
+/// The served certificate, and its files.
 pub struct Certificate {
     files: TlsFiles,
     provider: Arc<CryptoProvider>,
-    /// What the files held at the last look; nothing when they could not be read.
+    /// Fingerprint of the files at the last check; `None` when they could not be read.
     seen: Option<[u8; 32]>,
     served: watch::Sender<Arc<Served>>,
 }
 
 impl Certificate {
-    /// Reads the files for the first time.
+    /// Loads the files for the first time.
     ///
     /// # Errors
-    /// When a file cannot be read, holds nothing that can be used, or the two do not fit.
+    /// When a file cannot be read or is unusable, or the two do not match.
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let contents = Contents::read(&files)?;
@@ -159,18 +159,17 @@ impl Certificate {
         Ok(Self { files, provider, seen, served: watch::Sender::new(Served::new(key)) })
     }
 
-    /// Settings of a server that serves whatever is the certificate at the time: TLS 1.2 and 1.3, no clients'
-    /// certificates.
+    /// The configuration of a server that always uses the current certificate: TLS 1.2 and 1.3, no client certificates.
     ///
     /// # Errors
-    /// None that a build of this program can have: its cryptography knows these versions.
+    /// None in practice: the cryptography of this program supports these versions.
     pub fn server_config(&self) -> Result<ServerConfig, rustls::Error> {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider));
         let builder = builder.with_safe_default_protocol_versions()?.with_no_client_auth();
         Ok(builder.with_cert_resolver(Arc::new(Resolver(self.served.subscribe()))))
     }
 
-    /// Looks at the files once, and serves what they hold if that has changed and can be used.
+    /// Checks the files once, and serves a new certificate if it is usable.
     pub fn look(&mut self) -> ReloadResult {
         let read = Contents::read(&self.files);
         let found = read.as_ref().ok().map(Contents::fingerprint);
@@ -187,13 +186,13 @@ impl Certificate {
         }
     }
 
-    /// Tells when what is served expires.
+    /// A handle that reads when the served certificate expires.
     pub fn validity(&self) -> ValidityOfServed {
         ValidityOfServed(self.served.subscribe())
     }
 
-    /// Looks at the files every second until stopped, and logs what has changed, once. What is about to expire, or has,
-    /// is logged daily.
+    /// Checks the files every second until stopped, and logs each change once. Logs daily while the certificate expires
+    /// soon or has expired.
     pub async fn watch(mut self, stopped: CancellationToken) {
         let mut reminder = Reminder::default();
         reminder.look(self.validity().get(), clock::now());
@@ -215,7 +214,7 @@ impl Certificate {
     }
 }
 
-/// Gives each connection what is served when it begins.
+/// Gives each new connection the current certificate.
 #[derive(Debug)]
 struct Resolver(watch::Receiver<Arc<Served>>);
 
@@ -250,7 +249,7 @@ mod tests {
             fs::write(self.files().key, key).unwrap();
         }
 
-        /// Why what is there cannot be served.
+        /// The error for the current files.
         fn refusal(&self) -> String {
             Certificate::load(self.files()).err().unwrap().to_string()
         }
@@ -278,13 +277,13 @@ mod tests {
         for (certificate, key, words) in [
             (key.as_str(), key.as_str(), "cert.pem holds no certificate in PEM"),
             ("", &key, "cert.pem holds no certificate in PEM"),
-            (&certificate[..100], &key, "cert.pem is not whole PEM"),
+            (&certificate[..100], &key, "cert.pem is not complete PEM"),
             (&certificate, "", "key.pem holds no private key in PEM"),
             (&certificate, &certificate, "key.pem holds no private key in PEM"),
             (&certificate, encrypted, "key.pem holds no private key in PEM (an encrypted one cannot be used)"),
-            (&certificate, &key[..100], "key.pem is not whole PEM"),
+            (&certificate, &key[..100], "key.pem is not complete PEM"),
             (&certificate, unknown, "key.pem cannot be used"),
-            (&certificate, &pair().1, "key.pem does not fit the certificate in"),
+            (&certificate, &pair().1, "key.pem does not match the certificate in"),
         ] {
             folder.write(certificate, key);
             assert!(folder.refusal().contains(words), "{}", folder.refusal());
@@ -300,7 +299,7 @@ mod tests {
         let of_first = served(&certificate);
         assert!(matches!(certificate.look(), ReloadResult::Unchanged));
 
-        // Half of a renewal: one file is new, the other is not yet.
+        // Half of a renewal: only one file is new.
         folder.write(&second.0, &first.1);
         assert!(matches!(certificate.look(), ReloadResult::Refused(TlsError::Mismatch(_))));
         assert!(matches!(certificate.look(), ReloadResult::Unchanged));

@@ -1,4 +1,4 @@
-//! Broadcasts of a stream: a view, for people. Sessions and bills stay per push.
+//! Broadcasts of a stream: a view for people. Sessions and bills remain per push.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -9,14 +9,13 @@ use crate::access::Principal;
 use crate::store;
 use crate::store::broadcast::{BroadcastFilter, BroadcastRow};
 
-/// A page of broadcasts.
 #[derive(Debug)]
 pub struct BroadcastList {
     pub page: Rows<BroadcastRow>,
     pub as_of: DateTime<Utc>,
 }
 
-/// A page of a stream's broadcasts, newest first. None when the stream does not exist for the caller.
+/// A page of a stream's broadcasts, newest first; empty when the caller may not see the stream.
 pub async fn list_broadcasts(
     pool: &PgPool,
     principal: &Principal,

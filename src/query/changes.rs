@@ -1,4 +1,4 @@
-//! What has changed since a moment that a reader remembers: one position of the log a shard.
+//! Changes of sessions since a position in the log. A reader remembers one position for each shard.
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
@@ -8,42 +8,42 @@ use crate::store;
 use crate::store::change::ChangedSessionRow;
 use crate::store::session::SessionRow;
 
-/// How many entries of a shard are looked at in one go, for all listeners together.
+/// The most events of a shard that are read at once, for all listeners together.
 const STRETCH: i64 = 1_000;
 
-/// The same for one listener, who keeps the sessions' ids in memory while they are read.
+/// The same for one listener, which keeps the sessions' ids in memory while it reads them.
 const BACKLOG_STRETCH: i64 = 64;
 
-/// How far a reader has seen each shard's log, in the order of shards.
+/// The position up to which a reader has read each shard's log, ordered by shard.
 pub type Positions = Vec<i64>;
 
-/// Which sessions changed on the way from one moment to a later one.
+/// The sessions that changed up to a position.
 #[derive(Debug)]
 pub struct Changed {
     pub to: Positions,
-    /// Every session that changed, in the order of their last changes.
+    /// All changed sessions, in the order of their last changes.
     pub sessions: Vec<ChangedSessionRow>,
 }
 
-/// Sessions that have changed.
+/// Changed sessions.
 #[derive(Debug)]
 pub struct Changes {
     pub sessions: Vec<SessionRow>,
     pub as_of: DateTime<Utc>,
 }
 
-/// How far the log is folded.
+/// The folded position of each shard.
 pub async fn get_positions(pool: &PgPool) -> Result<Positions, sqlx::Error> {
     store::change::list_folded_positions(pool).await
 }
 
-/// Whether something after `from` is no longer in the log: what it changed cannot be told any more.
+/// Whether retention has dropped events after `from`: their changes are unknown.
 pub async fn is_forgotten(pool: &PgPool, from: &Positions) -> Result<bool, sqlx::Error> {
     let horizons = store::retention::list_horizons(pool).await?;
     Ok(horizons.iter().zip(from).any(|(horizon, from)| horizon.position > *from))
 }
 
-/// What has changed after `from` up to a later moment, as far as that is folded, or the first of it if it is much.
+/// The changed sessions after `from`, up to the folded positions, or a first part if there are many.
 pub async fn list_changes(pool: &PgPool, from: &Positions) -> Result<(Positions, Changes), sqlx::Error> {
     let mut snapshot = store::snapshot::begin(pool).await?;
     let Changed { to, sessions } = find_changed(&mut snapshot, from, STRETCH).await?;
@@ -52,8 +52,8 @@ pub async fn list_changes(pool: &PgPool, from: &Positions) -> Result<(Positions,
     Ok((to, changes))
 }
 
-/// Which sessions have changed after `from`, as far as that is folded, or the first of them if they are many: so few that
-/// each listener can keep them.
+/// The ids of the changed sessions after `from`, up to the folded positions, or a first part if there are many: few
+/// enough for each listener to keep.
 pub async fn list_backlog(pool: &PgPool, from: &Positions) -> Result<Changed, sqlx::Error> {
     let mut snapshot = store::snapshot::begin(pool).await?;
     let changed = find_changed(&mut snapshot, from, BACKLOG_STRETCH).await?;
@@ -61,8 +61,8 @@ pub async fn list_backlog(pool: &PgPool, from: &Positions) -> Result<Changed, sq
     Ok(changed)
 }
 
-/// Some sessions of a backlog that reaches up to `to`. `None` when they are read from a replica that has not come to it: they
-/// could be as they were before.
+/// Reads some sessions of a backlog that ends at `to`. `None` when a replica has not replayed it yet: the sessions
+/// could be out of date.
 pub async fn read_backlog(
     pool: &PgPool,
     to: &Positions,
@@ -94,7 +94,7 @@ async fn read_changed(snapshot: &mut PgConnection, sessions: &[ChangedSessionRow
     Ok(Changes { sessions, as_of })
 }
 
-/// Whether an entry of the log is folded.
+/// Whether an event of the log is folded.
 pub async fn is_folded(pool: &PgPool, shard: i16, position: i64) -> Result<bool, sqlx::Error> {
     let folded = store::change::list_folded_positions(pool).await?;
     let of_shard = usize::try_from(shard).ok().and_then(|shard| folded.get(shard));

@@ -10,7 +10,7 @@ use crate::store;
 use crate::store::event::EventRow;
 use crate::store::event_list::{EventPlace, EventScope};
 
-/// A page of one session's log, newest first; `None` when the session does not exist for the caller.
+/// A page of one session's log, newest first; `None` when the caller may not see the session.
 pub async fn list_session_events(
     pool: &PgPool,
     principal: &Principal,
@@ -29,7 +29,7 @@ pub async fn list_session_events(
     Ok(Some(Rows::of(rows, limit)))
 }
 
-/// A page of the log, newest first. `waiting` asks for what is quarantined and not released.
+/// A page of the log, newest first. With `waiting`, only quarantined events that are not released.
 pub async fn list_events(
     pool: &PgPool,
     principal: &Principal,

@@ -1,4 +1,4 @@
-//! Domains that have fallen silent, against their own habit, and those that were never heard from.
+//! Domains whose pushes have stopped for unusually long, and those that have never sent a callback.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
@@ -7,27 +7,28 @@ use crate::access::Principal;
 use crate::store;
 use crate::store::domain::DomainRow;
 
-/// How far back a habit reaches: two weeks have in them every night, and every weekend twice.
+/// The period of the baseline: two weeks include every night, and every weekend twice.
 pub const BASELINE: TimeDelta = TimeDelta::days(14);
 
-/// The fewest starts that make a habit.
+/// The fewest starts that make a baseline.
 const FEWEST_STARTS: i64 = 10;
 
-/// Nobody who began a push so recently is silent.
+/// A domain that started a push this recently is not inactive.
 const GRACE: TimeDelta = TimeDelta::minutes(15);
 
-/// A domain that is silent for longer than it ever was of late.
+/// A domain that has been inactive for longer than in the period of the baseline.
 #[derive(Debug, Clone)]
 pub struct Silence {
     pub domain: String,
     pub last_started_at: DateTime<Utc>,
-    /// The longest time without a start before that, in seconds.
+    /// The longest gap between starts in that period, in seconds.
     pub habit_seconds: i64,
 }
 
-/// The domains that exist for the caller and have begun no push for longer than ever in the two weeks before, by name.
+/// The domains that the caller may see and that have started no push for longer than the longest gap in the last two
+/// weeks, by name.
 ///
-/// The starts of a domain are read only when it is silent at all.
+/// Reads the starts of a domain only if its last start is not recent.
 pub async fn list_silent_domains(
     pool: &PgPool,
     principal: &Principal,
@@ -47,22 +48,22 @@ pub async fn list_silent_domains(
     Ok(silent)
 }
 
-/// The registered domains that exist for the caller and from which nothing ever arrived, by name.
+/// The registered domains that the caller may see and that have never sent a callback, by name.
 pub async fn list_never_heard(pool: &PgPool, principal: &Principal) -> Result<Vec<DomainRow>, sqlx::Error> {
     let domains = store::domain::list_domains(pool).await?;
     keep_never_heard(pool, domains.into_iter().filter(|row| principal.sees(&row.domain))).await
 }
 
-/// How many domains were registered before a moment, and nothing ever arrived from them.
+/// The number of domains that were registered before a time and have never sent a callback.
 pub async fn count_never_heard(pool: &PgPool, registered_before: DateTime<Utc>) -> Result<usize, sqlx::Error> {
     let domains = store::domain::list_domains(pool).await?;
     let domains = domains.into_iter().filter(|row| row.created_at < registered_before);
     Ok(keep_never_heard(pool, domains).await?.len())
 }
 
-/// Those of which the log has nothing. What was rejected does not count: it may be anyone's.
+/// Keeps the domains that have no event in the log. Rejected callbacks do not count: anyone can send them.
 ///
-/// One or two probes of an index a domain, however long its history is.
+/// Probes an index once or twice for each domain, however long its history is.
 async fn keep_never_heard(
     pool: &PgPool,
     domains: impl Iterator<Item = DomainRow>,

@@ -1,4 +1,4 @@
-//! What is live now, counted.
+//! Counts of live streams and sessions.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
@@ -7,41 +7,39 @@ use crate::model::filter::LiveFilter;
 use crate::store;
 use crate::store::live::LiveRow;
 
-/// How finely counts are grouped.
+/// How counts are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grouping {
-    /// One count over everything.
+    /// One count of everything.
     Whole,
-    /// One a domain.
+    /// One count for each domain.
     Domain,
-    /// One a domain and application.
+    /// One count for each domain and application.
     DomainAndApp,
 }
 
-/// How much is live.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LiveTotals {
     /// Streams with at least one live session.
     pub live_streams: i64,
     pub live_sessions: i64,
-    /// Live sessions that began too long ago to be believed.
+    /// Live sessions that started so long ago that they are unconfirmed.
     pub unconfirmed_sessions: i64,
 }
 
-/// How much is live in a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupCounts {
     pub domain: String,
-    /// The group's application, where these are told apart.
+    /// The group's application, if counts are grouped by application.
     pub app: Option<String>,
     pub counts: LiveTotals,
 }
 
-/// The counts of what is live.
+/// Counts of live streams and sessions, as of a time.
 #[derive(Debug)]
 pub struct LiveCounts {
     pub whole: LiveTotals,
-    /// Of each group, by name, when groups were asked for.
+    /// The counts of each group, by name, if grouped.
     pub groups: Vec<GroupCounts>,
     pub as_of: DateTime<Utc>,
 }
@@ -54,7 +52,6 @@ impl LiveTotals {
     }
 }
 
-/// Counts what is live.
 pub async fn count_live(
     pool: &PgPool,
     visible_domains: Option<&[String]>,
@@ -73,7 +70,7 @@ pub async fn count_live(
     Ok(LiveCounts { whole, groups: sum_groups(rows, grouping), as_of })
 }
 
-/// The sums of rows that are ordered by their names.
+/// Sums rows that are ordered by name.
 fn sum_groups(rows: Vec<LiveRow>, grouping: Grouping) -> Vec<GroupCounts> {
     let mut groups: Vec<GroupCounts> = Vec::new();
     if grouping == Grouping::Whole {

@@ -1,27 +1,27 @@
-//! What dashboards and support ask.
+//! Queries of dashboards and support.
 //!
-//! Every answer is read in one snapshot and says when that was (`as_of`). Only the domains that exist for the caller
-//! are looked at: the filters carry them, so that no query can forget.
+//! Every answer is read in one snapshot and has its time (`as_of`). Queries read only the domains that the caller may
+//! see: filters include them, so no query can forget.
 
-pub mod broadcasts;
-pub mod changes;
-pub mod events;
+pub(crate) mod broadcasts;
+pub(crate) mod changes;
+pub(crate) mod events;
 pub mod inactivity;
-pub mod live;
-pub mod rejections;
-pub mod sessions;
-pub mod streams;
+pub(crate) mod live;
+pub(crate) mod rejections;
+pub(crate) mod sessions;
+pub(crate) mod streams;
 
-/// Rows of one page, and whether more follow.
+/// The rows of one page, and whether more follow.
 #[derive(Debug, Clone)]
 pub struct Rows<T> {
-    /// The rows, at most as many as were asked for.
+    /// At most as many as requested.
     pub rows: Vec<T>,
     pub more: bool,
 }
 
 impl<T> Rows<T> {
-    /// Of rows that were asked for with one more than `limit`.
+    /// Makes a page of rows that were read with a limit one higher.
     pub fn of(mut rows: Vec<T>, limit: u16) -> Self {
         let more = rows.len() > usize::from(limit);
         rows.truncate(usize::from(limit));

@@ -1,4 +1,4 @@
-//! Sessions: lists and single ones.
+//! Lists of sessions, and single sessions.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
@@ -11,7 +11,6 @@ use crate::store;
 use crate::store::session::SessionRow;
 use crate::store::session_list::{SessionPage, SessionScope};
 
-/// A page of sessions.
 #[derive(Debug)]
 pub struct SessionList {
     pub page: Rows<SessionRow>,
@@ -21,7 +20,7 @@ pub struct SessionList {
 
 /// A page of the sessions that match.
 ///
-/// Pages are found by the place of the last row alone, so that a session is neither repeated nor skipped while it matches.
+/// Paging uses only the cursor of the last row, so a session is neither repeated nor skipped while it matches.
 pub async fn list_sessions(
     pool: &PgPool,
     principal: &Principal,
@@ -44,7 +43,7 @@ pub async fn list_sessions(
     Ok(SessionList { page: Rows::of(rows, page.limit), total, as_of })
 }
 
-/// One session, if it exists for the caller, and when this was read.
+/// A session, if the caller may see it, and the time of the snapshot.
 pub async fn get_session(
     pool: &PgPool,
     principal: &Principal,

@@ -1,4 +1,4 @@
-//! Streams: lists and single ones.
+//! Lists of streams, and single streams.
 
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use crate::model::filter::StreamFilter;
 use crate::store;
 use crate::store::stream::{AfterStream, StreamRow, StreamScope};
 
-/// A page of the streams that fit.
+/// A page of the streams that match.
 pub async fn list_streams(
     pool: &PgPool,
     principal: &Principal,
@@ -22,7 +22,7 @@ pub async fn list_streams(
     Ok(Rows::of(rows, limit))
 }
 
-/// One stream, if it exists for the caller.
+/// A stream, if the caller may see it.
 pub async fn get_stream(
     pool: &PgPool,
     principal: &Principal,

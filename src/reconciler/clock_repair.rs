@@ -1,7 +1,8 @@
-//! The way back when a clock was ahead: what it recorded in the future is moved to the present.
+//! Repairs the log after a clock was ahead: moves events that were recorded in the future to the present.
 //!
-//! Until then all that is appended to these shards is recorded in that future, and no moment can be closed. Positions do
-//! not change. Neither do reports of moments before the clock leaped: what they count was recorded before.
+//! Until then, every append to the shards concerned is recorded in that future, too, and no `as_of` can be fixed.
+//! Positions do not change. Neither do reports as of a time before the clock jumped: the events they count were
+//! recorded before.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -16,13 +17,13 @@ use crate::registry::installation::make_partitions_ahead;
 use crate::store;
 use crate::store::clock_repair::AheadRow;
 
-/// Why nothing is moved.
+/// Why the log was not repaired.
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
-    /// What the present is cannot be told.
+    /// The clocks differ, so the present is unknown.
     #[error("nothing can be repaired yet: {0}")]
     WrongClock(ClockError),
-    /// The log is being read as a whole, or redacted.
+    /// A rebuild, an export or retention holds the lock.
     #[error("a rebuild, an export or retention is running on this database; try again later")]
     Busy,
     /// The database failed.
@@ -30,19 +31,19 @@ pub enum RepairError {
     Database(#[from] sqlx::Error),
 }
 
-/// What lies ahead of the clock.
+/// The part of the log that is ahead of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ahead {
     pub present: DateTime<Utc>,
-    /// How far the log reaches: no moment up to it can be closed any more.
+    /// How far the log reaches: no `as_of` up to it can be fixed.
     pub recorded_to: DateTime<Utc>,
     pub events: AheadRow,
 }
 
-/// What of the log lies ahead of the clock; `None` when it reaches no further than `tolerance`.
+/// Finds the events that are ahead of the clock; `None` when the log is ahead by no more than `tolerance`.
 ///
 /// # Errors
-/// [`RepairError`]; of a wrong clock when it differs from the service's by more than `tolerance`.
+/// [`RepairError`]; `WrongClock` when the database's clock differs from the service's by more than `tolerance`.
 pub async fn find_ahead(connection: &mut PgConnection, tolerance: TimeDelta) -> Result<Option<Ahead>, RepairError> {
     let clocks = ClockReading::take(&mut *connection).await?;
     match clocks.check(tolerance) {
@@ -56,10 +57,11 @@ pub async fn find_ahead(connection: &mut PgConnection, tolerance: TimeDelta) -> 
     }
 }
 
-/// Moves what lies ahead of the clock to the present, in one transaction, and gives what it was; `None` when nothing does.
+/// Moves the events that are ahead of the clock to the present, in one transaction, and returns them as they were;
+/// `None` when there are none.
 ///
-/// What is received meanwhile waits in the spool. What sessions were before is then to be folded again
-/// ([`rebuild`](super::rebuild)): their times are right, but an outcome that held only in that future is gone.
+/// Callbacks that arrive meanwhile wait in the spool. Earlier outcomes must be folded again afterwards
+/// ([`rebuild`](super::rebuild)): their times are right, but those that were valid only in that future are deleted.
 ///
 /// # Errors
 /// [`RepairError`]; then nothing has changed.
@@ -71,14 +73,14 @@ pub async fn repair(pool: &PgPool, actor: &Actor, tolerance: TimeDelta) -> Resul
         return Err(RepairError::Busy);
     }
     let shards = store::retention::list_horizons(&mut *transaction).await?;
-    // As an append does: first the heads, in the order of their shards.
+    // The lock order of an append: first the heads, by shard.
     for shard in &shards {
         store::transfer::lock_head(&mut *transaction, shard.shard).await?;
     }
     for shard in &shards {
         store::rebuild::lock_progress(&mut *transaction, shard.shard).await?;
     }
-    // From here to the end nothing is recorded: the present is later than all that is not ahead.
+    // From here to the commit nothing is recorded, so the present is later than every event that is not ahead.
     let Some(ahead) = find_ahead(&mut transaction, tolerance).await? else { return Ok(None) };
     store::clock_repair::update_times_after(&mut transaction, ahead.present).await?;
     let details = json!({

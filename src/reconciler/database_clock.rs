@@ -1,7 +1,8 @@
 //! The database's clock, compared with the service's.
 //!
-//! The database's clock stamps the events of the log, and reports, retention and inference rely on these times. A clock
-//! that is wrong, or was, must therefore close no moment and remove nothing. Receiving does not depend on it.
+//! The database's clock stamps the events of the log; reports, retention and inference rely on these times. While a
+//! clock is wrong, or the log is ahead of it, no `as_of` may be fixed and nothing may be deleted. Receiving does not
+//! depend on it.
 
 use std::fmt;
 use std::time::Duration;
@@ -18,14 +19,14 @@ use crate::store::moment::LogTimesRow;
 pub struct ClockReading {
     pub service_time: DateTime<Utc>,
     pub database_time: DateTime<Utc>,
-    /// When the newest event was recorded, or the newest moment was closed.
+    /// When the newest event was recorded, or the newest `as_of` that was fixed.
     pub recorded_to: DateTime<Utc>,
     /// By how much the database's clock is ahead of the service's; negative when it is behind. Zero when the round trip to
     /// the database explains the difference.
     pub offset: TimeDelta,
 }
 
-/// Why the times of the log cannot be relied on. Times are in seconds.
+/// Why the times of the log are unreliable. Durations are in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClockError {
     /// The two clocks differ.
@@ -33,7 +34,7 @@ pub enum ClockError {
     Differs(TimeDelta),
     /// The clock was ahead when the newest events were recorded.
     #[error(
-        "the log reaches to {} the clock, which was ahead for a while; `streamtally repair-clock` puts that right",
+        "the log reaches {} the clock, which was ahead for a while; repair the log with `streamtally repair-clock`",
         Distance(*.0)
     )]
     LogAhead(TimeDelta),
@@ -54,12 +55,12 @@ impl ClockReading {
         (self.recorded_to - self.service_time).max(TimeDelta::zero())
     }
 
-    /// The latest moment that can be closed.
+    /// The latest `as_of` that can be fixed.
     pub fn latest(&self) -> DateTime<Utc> {
         self.database_time.max(self.recorded_to)
     }
 
-    /// Whether the clocks agree, and the log does not reach ahead of them.
+    /// Checks that the clocks agree, and that the log is not ahead of them.
     ///
     /// # Errors
     /// [`ClockError`] when one of them is off by more than `tolerance`.
@@ -74,12 +75,12 @@ impl ClockReading {
     }
 }
 
-/// By how much another clock is ahead at least, if it was read between two times of ours.
+/// The least offset of another clock that was read between two readings of this one; zero when the round trip explains it.
 fn offset_of(other: DateTime<Utc>, earliest: DateTime<Utc>, latest: DateTime<Utc>) -> TimeDelta {
     if other > latest { other - latest } else { (other - earliest).min(TimeDelta::zero()) }
 }
 
-/// By how much a time is ahead, in words.
+/// Displays an offset as "1m 1s ahead of" or "2 days behind".
 struct Distance(TimeDelta);
 
 impl fmt::Display for Distance {
@@ -126,6 +127,6 @@ mod tests {
         assert!(words(61, 0).starts_with("the database's clock is 1m 1s ahead of the service's"));
         assert!(words(-8_640_000, 0).starts_with("the database's clock is 100 days behind"));
         assert!(words(-61, 61).starts_with("the database's clock is 1m 1s behind the service's"));
-        assert!(words(0, 61).starts_with("the log reaches to 1m 1s ahead of the clock"));
+        assert!(words(0, 61).starts_with("the log reaches 1m 1s ahead of the clock"));
     }
 }

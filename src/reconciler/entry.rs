@@ -1,4 +1,4 @@
-//! What folding makes of a row of the log.
+//! Converts rows of the log to entries that can be folded.
 
 use chrono::DateTime;
 
@@ -6,10 +6,10 @@ use crate::model::event::{Disposition, Origin, Signature};
 use crate::session::entry::{Details, Entry, Fact, Receipt};
 use crate::store::log::EntryRow;
 
-/// The entry that a row holds.
+/// Converts a row to an entry.
 ///
 /// # Panics
-/// When a row breaks one of the log's constraints, which the database does not let happen.
+/// When a row violates a constraint of the log, which the database prevents.
 pub fn entry_of(row: EntryRow) -> Entry {
     Entry { position: row.position, recorded_at: row.recorded_at, fact: fact_of(row) }
 }
@@ -24,7 +24,7 @@ fn fact_of(row: EntryRow) -> Fact {
 
 fn accepted_fact_of(row: EntryRow) -> Fact {
     let ended_at = row.ended_at;
-    let needs_end = || ended_at.unwrap_or_else(|| unreachable!("an entry that ends a session says when"));
+    let needs_end = || ended_at.unwrap_or_else(|| unreachable!("an event that ends a session has `ended_at`"));
     match (row.origin, row.event.as_str()) {
         (Origin::Provider, _) => said_by_provider(row),
         (Origin::Inference, "SUPERSEDED") => Fact::Superseded { ended_at: needs_end() },
@@ -43,10 +43,10 @@ fn said_by_provider(row: EntryRow) -> Fact {
     }
 }
 
-/// What a release lets count, as it was when it arrived.
+/// The released callback as it was when it arrived.
 fn released(release: EntryRow) -> EntryRow {
     let (Some(event), Some(received_at)) = (release.original_event, release.original_received_at) else {
-        unreachable!("a release says what it releases")
+        unreachable!("a release names the event that it releases")
     };
     EntryRow { event, received_at, original_event: None, original_received_at: None, ..release }
 }

@@ -1,7 +1,7 @@
-//! Inference: sessions whose end will not come.
+//! Inference: finds sessions whose end callback will not come.
 //!
-//! It never writes a session: what it finds goes into the log, is folded like everything else, and is overruled by a
-//! real end whenever that arrives. To find the same again does no harm, as the earliest end counts.
+//! It never writes a session. It appends an inferred end to the log, which is folded like any event, and which a
+//! reported end overrules whenever it arrives. Appending the same end twice does no harm: the earliest counts.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics::Counter;
@@ -15,19 +15,20 @@ use crate::store::inference::FindingRow;
 use crate::store::log::NewEntryRow;
 use crate::telemetry::metrics::INFERRED_ENDS;
 
-/// The most findings of one kind in one commit.
+/// The most inferred ends of one kind in one commit.
 const MAX_BATCH: i64 = 1_000;
 
-/// When an end is taken not to come any more.
+/// When a session is considered ended without a callback.
 #[derive(Debug, Clone, Copy)]
 pub struct InferencePolicy {
-    /// How long a later push of the stream has to last: an encoder that is turned away at once ends no other's push.
+    /// How long a later push of the stream must last: an encoder that is disconnected at once must not end another's
+    /// push.
     pub supersede_after: TimeDelta,
-    /// How long a session may be live; `None` for as long as it likes.
+    /// How long a session may be live; `None`: no limit.
     pub close_unconfirmed_after: Option<TimeDelta>,
 }
 
-/// Appends what can be inferred at `now`, and gives the number of findings. None while another process is at it.
+/// Appends the ends that can be inferred at `now`, and returns their number; 0 while another process infers.
 pub async fn infer(pool: &PgPool, rules: &InferencePolicy, now: DateTime<Utc>) -> Result<usize, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     if !store::inference::try_lock_inference(&mut *transaction).await? {
@@ -45,7 +46,7 @@ pub async fn infer(pool: &PgPool, rules: &InferencePolicy, now: DateTime<Utc>) -
     }
     entries.sort_by_key(|entry| entry.shard);
     for of_shard in entries.chunk_by(|one, other| one.shard == other.shard) {
-        // By a connection of its own: the append commits by itself, and holds the head row no longer than that.
+        // On a connection of its own: the append commits by itself, so it holds the head row only briefly.
         store::log::insert_entries(pool, of_shard, now).await?;
     }
     transaction.commit().await?;
@@ -54,12 +55,11 @@ pub async fn infer(pool: &PgPool, rules: &InferencePolicy, now: DateTime<Utc>) -
     Ok(entries.len())
 }
 
-/// Counts ends that were found.
 fn inferred(kind: EndSource) -> Counter {
     INFERRED_ENDS.counter_of(&[("kind", kind.as_str())])
 }
 
-/// Serves these counts from now on, before there is anything to count.
+/// Registers the counters, so that they are exported as zero before the first end.
 pub fn register_meters() {
     let _ = (inferred(EndSource::Superseded), inferred(EndSource::TimedOut));
 }

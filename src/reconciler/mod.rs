@@ -1,22 +1,22 @@
 //! The reconciler: folds the log into sessions.
 //!
-//! A step takes shards, reads the entries after their folded positions, loads the sessions that they touch, folds, and
-//! writes them and the new positions in one transaction. Whoever holds a shard's row folds it; others pass by. So an
-//! entry is folded exactly once, by whichever process comes to it, and when one dies its row is free again.
+//! A step locks shards, reads the events after their folded positions, loads the sessions of these events, folds, and
+//! writes the sessions and the new positions in one transaction. The process that holds the lock on a shard's row folds
+//! it; others skip the shard. So each event is folded exactly once, and the lock of a process that dies is released.
 //!
-//! [`infer`] looks for sessions whose end will not come, and appends what it finds.
+//! [`infer`] finds sessions whose end callback will not come, and appends inferred ends.
 //!
-//! [`rebuild`] makes all sessions anew, and compares.
+//! [`rebuild`] folds all sessions again and compares them.
 //!
-//! [`retention`] blanks and drops what is old.
+//! [`retention`] redacts and drops old events.
 //!
-//! [`step()`] is what tests drive; [`run`] is what drives it in life.
+//! Tests call [`step()`] directly; in production [`run`] does.
 
 pub mod clock_repair;
-pub mod database_clock;
+pub(crate) mod database_clock;
 pub mod entry;
 pub mod infer;
-pub mod push;
+pub(crate) mod push;
 pub mod rebuild;
 pub mod retention;
 pub mod row;

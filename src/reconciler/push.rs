@@ -1,4 +1,4 @@
-//! What the log says of one push now, what is not folded yet included.
+//! The current state of one push, including events that are not folded yet.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -9,7 +9,6 @@ use crate::huawei::admission::PushState;
 use crate::session::{Session, fold, lifecycle};
 use crate::store;
 
-/// The state of a push, for an append that depends on it.
 pub async fn get_push_state(
     connection: &mut PgConnection,
     shard: i16,

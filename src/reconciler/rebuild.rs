@@ -1,8 +1,8 @@
-//! Making all sessions anew from the log, beside the live ones, while messages keep coming.
+//! Folds all sessions again from the log, into shadow tables, while callbacks keep arriving.
 //!
-//! The log is folded from where it begins by the same steps as ever, into empty tables. When these have nearly caught up,
-//! live folding is held for as long as it takes to fold the rest and to compare; receiving is not. What differs is put
-//! right in the same transaction, or, to verify, only shown.
+//! The same steps fold the log from its beginning into empty tables. When these have nearly caught up, live folding is
+//! blocked while the rest is folded and compared; receiving is not. Rows that differ are replaced in the same
+//! transaction, or, to verify, only reported.
 
 use std::cell::Cell;
 
@@ -16,13 +16,12 @@ use crate::store::pool::{self, PoolRole};
 use crate::store::rebuild::{DifferenceRow, Folded};
 use crate::store::retention::HorizonRow;
 
-/// How many shards are folded at a time.
 const AT_ONCE: usize = 2;
 
-/// Why sessions cannot be made anew.
+/// Why a rebuild failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
-    /// Another rebuild runs.
+    /// Another rebuild is running.
     #[error("another rebuild is running on this database")]
     Busy,
     /// The log cannot be folded.
@@ -33,18 +32,18 @@ pub enum RebuildError {
     Database(#[from] sqlx::Error),
 }
 
-/// What is done with what differs.
+/// What to do with rows that differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// It is only shown.
+    /// Only report them.
     Verify,
-    /// It is shown and put right.
+    /// Report and replace them.
     Replace,
 }
 
-/// Makes all sessions anew; gives the number of rows that were not as the log says.
+/// Folds all sessions again; returns the number of rows that differ from the log.
 ///
-/// `progress` is told how many entries have been folded; `show` is given each row that differs.
+/// `progress` is called with the number of events folded so far, `show` with each row that differs.
 ///
 /// # Errors
 /// [`RebuildError`]; then nothing has changed.
@@ -68,7 +67,7 @@ pub async fn rebuild(
     let dropped = store::rebuild::drop_tables_beside(&mut connection).await;
     let differences = rebuilt?;
     dropped?;
-    // The server would do so by itself, but not before the next one may ask.
+    // The server releases the locks when the connection ends, but perhaps not before the next rebuild asks for them.
     store::retention::unlock_retention(&mut connection).await?;
     store::rebuild::unlock_rebuild(&mut connection).await?;
     connection.close().await?;
@@ -87,14 +86,14 @@ async fn rebuild_beside(
         folded.set(folded.get() + entries);
         progress(folded.get());
     };
-    // All but what comes meanwhile, while others go on folding.
+    // First pass: folds up to the current positions, while live folding continues.
     let horizons = store::retention::list_horizons(&mut *connection).await?;
     let nearly = store::rebuild::list_progress(&mut *connection).await?;
     let ranges = nearly.iter().zip(&horizons).map(|((shard, to), horizon)| (*shard, horizon.position, *to));
     fold_ranges(beside, ranges, &tell).await?;
     let mut transaction = connection.begin().await?;
     store::rebuild::set_patient(&mut transaction).await?;
-    // From here to the end nobody else folds what is taken.
+    // From here to the commit, live folding waits for these shards.
     let mut ranges = Vec::new();
     for (shard, from) in nearly {
         ranges.push((shard, from, store::rebuild::lock_progress(&mut *transaction, shard).await?));
@@ -113,7 +112,7 @@ async fn rebuild_beside(
     Ok(differences)
 }
 
-/// Puts beside, or takes away there, what the log cannot tell any more, so that the live rows keep it.
+/// Adjusts the shadow tables where the log no longer has the facts, so that the live rows are kept.
 async fn keep_what_is_forgotten(connection: &mut PgConnection, horizons: &[HorizonRow]) -> Result<(), sqlx::Error> {
     if horizons.iter().any(|horizon| horizon.position > 0) {
         store::rebuild::delete_older_sessions_beside(connection).await?;
@@ -125,7 +124,8 @@ async fn keep_what_is_forgotten(connection: &mut PgConnection, horizons: &[Horiz
     Ok(())
 }
 
-/// Folds of each shard the entries after one position up to another, which are there.
+/// Folds the events of each shard between two positions: after the first, up to and including the second. All of them
+/// must be in the log.
 async fn fold_ranges(
     beside: &PgPool,
     ranges: impl Iterator<Item = (i16, i64, i64)>,

@@ -1,12 +1,12 @@
-//! How long the log is kept, and what is personal in it.
+//! Retention: how long events and their personal fields are kept.
 //!
-//! Entries are **blanked** one by one when they are old enough: addresses, `user_args`, and members that are not known go,
-//! from them and from the sessions that they are about. Months are **dropped** as a whole, oldest first, when all of them is old
-//! enough; the sessions that came of them stay. [`rebuild`](super::rebuild) goes by the horizons that are kept of both.
+//! Old events are **redacted** one by one: addresses, `user_args` and unknown members are removed from them and from
+//! their sessions. Months are **dropped** as a whole, oldest first, when all their events are old enough; their
+//! sessions stay. Both record horizons, which [`rebuild`](super::rebuild) respects.
 //!
-//! Nothing is blanked before it is folded, nothing is dropped before it is blanked, and the newest month that holds
-//! anything is never dropped. All of it is done by one process at a time, in transactions of a bounded size, and not
-//! while a rebuild runs.
+//! Nothing is redacted before it is folded, nothing is dropped before it is redacted, and the newest month that has
+//! events is never dropped. One process at a time does this, in transactions of bounded size, and not while a rebuild
+//! runs.
 
 use chrono::{DateTime, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 use sqlx::error::DatabaseError;
@@ -17,22 +17,22 @@ use crate::registry::installation::months_ahead;
 use crate::store;
 use crate::store::retention::EntryRange;
 
-/// The most entries that are blanked in one commit, while which their shard is not folded.
+/// The most events that are redacted in one commit; meanwhile their shard is not folded.
 const MAX_BATCH: i64 = 5_000;
 
-/// What the database says when a lock is not to be had in time.
+/// The SQLSTATE when a lock was not acquired in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
-/// How long what is kept; `None` for ever.
+/// How long data is kept; `None`: without a limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RetentionPolicy {
     pub keep_events: Option<TimeDelta>,
-    /// What is personal in them and in sessions; no longer than the entries.
+    /// Personal fields of events and sessions; never kept longer than the events.
     pub keep_personal: Option<TimeDelta>,
 }
 
 impl RetentionPolicy {
-    /// Whether nothing ever goes.
+    /// Whether nothing is ever redacted or dropped.
     pub fn keep_all(&self) -> bool {
         self.personal().is_none()
     }
@@ -42,7 +42,7 @@ impl RetentionPolicy {
     }
 }
 
-/// What was done, and what was left.
+/// What a run of retention did, and why it left something.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retained {
     pub blanked: i64,
@@ -51,23 +51,23 @@ pub struct Retained {
     pub left: Option<Left>,
 }
 
-/// Why something that is due is left for later.
+/// Why data that is due is kept for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Left {
-    /// Another process is at it, or a rebuild runs.
+    /// Another process runs retention, or a rebuild runs.
     Busy,
-    /// Somebody reads the log for so long that appends would have had to wait.
+    /// A long read of the log holds a lock, and appends would have had to wait behind retention.
     InUse,
-    /// Not all entries of the month are folded.
+    /// Not all events of the month are folded.
     NotFolded,
-    /// How old entries are cannot be told.
+    /// The age of events is unknown.
     WrongClock(ClockError),
 }
 
-/// Blanks and drops what is old enough at `now`, which is the database's clock.
+/// Redacts and drops what is old enough at `now`, by the database's clock.
 ///
 /// # Errors
-/// Those of the database; then what was done until then is done.
+/// Those of the database; commits before the error remain.
 pub async fn retain(pool: &PgPool, rules: &RetentionPolicy, now: DateTime<Utc>) -> Result<Retained, sqlx::Error> {
     let mut retained = Retained::default();
     if let Some(keep_personal) = rules.personal() {
@@ -79,7 +79,7 @@ pub async fn retain(pool: &PgPool, rules: &RetentionPolicy, now: DateTime<Utc>) 
     Ok(retained)
 }
 
-/// Blanks all that was recorded before a time, and is folded.
+/// Redacts all folded events that were recorded before a time.
 async fn blank(pool: &PgPool, recorded_before: DateTime<Utc>, retained: &mut Retained) -> Result<(), sqlx::Error> {
     for horizon in store::retention::list_horizons(pool).await? {
         loop {
@@ -99,11 +99,11 @@ async fn blank(pool: &PgPool, recorded_before: DateTime<Utc>, retained: &mut Ret
     Ok(())
 }
 
-/// Blanks the next entries of a shard; gives their number, or `None` when others are at it.
+/// Redacts the next events of a shard; returns their number, or `None` when another process holds the lock.
 async fn blank_some(pool: &PgPool, shard: i16, recorded_before: DateTime<Utc>) -> Result<Option<i64>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let blanked = blank_within(&mut transaction, shard, recorded_before).await?;
-    // Even if nothing has changed: the locks go at once.
+    // Commits even if nothing has changed, to release the locks at once.
     transaction.commit().await?;
     Ok(blanked)
 }
@@ -116,7 +116,7 @@ async fn blank_within(
     if !store::retention::try_lock_retention(&mut *connection).await? {
         return Ok(None);
     }
-    // As folding does: who folds these sessions now would write back what is blanked.
+    // The same lock as folding takes: a concurrent fold would write the redacted fields back.
     let unblanked = store::retention::lock_unblanked(&mut *connection, shard).await?;
     let after = unblanked.blanked;
     let last = unblanked.folded.min(after + MAX_BATCH);
@@ -129,11 +129,11 @@ async fn blank_within(
     Ok(Some(last - after))
 }
 
-/// Drops each month that ended until a time, oldest first, up to the first that has to stay.
+/// Drops each month that ended before a time, oldest first, up to the first that must stay.
 async fn drop_months(pool: &PgPool, until: DateTime<Utc>, retained: &mut Retained) -> Result<(), sqlx::Error> {
     let Some(newest) = store::retention::get_newest_recorded_at(pool).await? else { return Ok(()) };
     let months = store::partition::list_log_months(pool).await?;
-    // Were a later month dropped before an earlier one, the log would have a hole.
+    // `take_while`: dropping a later month before an earlier one would leave a gap in the log.
     for month in months.into_iter().take_while(|month| is_over(*month, until.min(newest))) {
         match drop_month(pool, month).await {
             Ok(entries) => {
@@ -156,13 +156,13 @@ async fn drop_months(pool: &PgPool, until: DateTime<Utc>, retained: &mut Retaine
     Ok(())
 }
 
-/// Drops the months in the future that are not made ahead and hold nothing, newest first: a clock that was ahead has left
-/// them. One that is in use stays.
+/// Drops the empty months after those that are created ahead, newest first: a clock that was ahead has left them. A
+/// month in use stays.
 pub async fn drop_unused_months(pool: &PgPool, now: DateTime<Utc>) -> Result<Vec<NaiveDate>, sqlx::Error> {
     let last = months_ahead(now).last().unwrap_or_default();
     let mut dropped = Vec::new();
     for month in store::partition::list_log_months(pool).await?.into_iter().rev().take_while(|month| *month > last) {
-        // Entries of the future are not blanked, so that a month with any of them stays.
+        // Events of the future are not redacted, so a month that has any stays.
         match drop_month(pool, month).await {
             Ok(_) => dropped.push(month),
             Err(Stays::Left(_)) => {}
@@ -185,11 +185,10 @@ impl From<sqlx::Error> for Stays {
     }
 }
 
-/// Drops a month; gives the number of its entries.
 async fn drop_month(pool: &PgPool, month: NaiveDate) -> Result<i64, Stays> {
     let mut transaction = pool.begin().await?;
     let dropped = drop_within(&mut transaction, month).await;
-    // Either way the locks go at once.
+    // Ends the transaction in both cases, to release the locks at once.
     match dropped {
         Ok(_) => transaction.commit().await?,
         Err(_) => transaction.rollback().await?,
@@ -203,9 +202,9 @@ async fn drop_within(connection: &mut PgConnection, month: NaiveDate) -> Result<
     }
     store::retention::set_impatient(&mut *connection).await?;
     store::partition::lock_partitions(&mut *connection).await?;
-    // First, as nobody waits behind it: a vacuum of the month can take long.
+    // First, as no append waits behind this lock: a vacuum of the month can hold it for long.
     store::partition::lock_log_partition(&mut *connection, month).await?;
-    // From here to the end nothing is appended, whatever the clock says: what the month holds now is all.
+    // From here to the commit nothing is appended, so the month is complete whatever the clock says.
     store::retention::lock_log(&mut *connection).await?;
     let last = store::retention::list_last_entries(&mut *connection, start_of(month), start_of(next(month))).await?;
     if last.iter().any(|entry| entry.position > entry.blanked) {
@@ -216,7 +215,6 @@ async fn drop_within(connection: &mut PgConnection, month: NaiveDate) -> Result<
     Ok(last.iter().map(|entry| entry.position - entry.dropped).sum())
 }
 
-/// Whether a month was over at a time.
 fn is_over(month: NaiveDate, at: DateTime<Utc>) -> bool {
     start_of(next(month)) <= at
 }

@@ -1,4 +1,4 @@
-//! A session's state to and from its row.
+//! Converts sessions to and from their rows.
 
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ use crate::store::outcome::EarlierOutcomeRow;
 use crate::store::session::SessionRow;
 use crate::store::stream::StreamNameRow;
 
-/// A session that entries touch.
+/// A session to fold events into.
 pub struct LoadedSession {
     shard: i16,
     session_id: Uuid,
@@ -24,19 +24,18 @@ pub struct LoadedSession {
     pub state: Session,
 }
 
-/// A session that no entry was folded into before.
+/// A session that has no events yet.
 ///
 /// # Panics
-/// When the entry names another session than its key does, which would be a defect of whoever appended it.
+/// When the event's session id does not follow from its key: a defect of the code that appended it.
 pub fn begin(entry: &EntryRow) -> LoadedSession {
     let stream = StreamKey { domain: entry.domain.clone(), app: entry.app.clone(), stream: entry.stream.clone() };
     let key = SessionKey { stream, publish_timestamp: entry.publish_timestamp };
     let SessionId(session_id) = key.id();
-    assert_eq!(session_id, entry.session_id, "an entry's session follows from its key");
+    assert_eq!(session_id, entry.session_id, "an event's session id follows from its key");
     LoadedSession { shard: entry.shard, session_id, key, status_before: None, state: Session::default() }
 }
 
-/// The session that a row holds.
 pub fn load(row: SessionRow) -> LoadedSession {
     let stream = StreamKey { domain: row.domain, app: row.app, stream: row.stream };
     LoadedSession {
@@ -80,17 +79,17 @@ pub fn load(row: SessionRow) -> LoadedSession {
     }
 }
 
-/// What is to be written of sessions.
+/// The rows that folding writes.
 #[derive(Debug, Default)]
 pub struct Written {
     pub new_sessions: Vec<SessionRow>,
     pub known_sessions: Vec<SessionRow>,
     pub new_streams: Vec<StreamNameRow>,
-    /// What the sessions were before, where that is to be kept.
+    /// Former outcomes that are kept for reports with an earlier `as_of`.
     pub earlier_outcomes: Vec<EarlierOutcomeRow>,
 }
 
-/// The rows of sessions as they now are, and what else is to be written with them.
+/// Converts folded sessions to the rows to write.
 pub fn store(touched: impl Iterator<Item = LoadedSession>) -> Written {
     let mut written = Written::default();
     for mut session in touched {

@@ -1,5 +1,5 @@
-//! What drives folding in life: appends of this process at once, those of others by NOTIFY, and a poll should a
-//! notification get lost.
+//! The background loops of the reconciler. Folding runs at once after an append of this process, on NOTIFY after an
+//! append of another, and by polling in case a notification is lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,29 +21,30 @@ use crate::store;
 use crate::store::channel::{APPENDED, listen_until_stopped};
 use crate::store::inference::HeadsRow;
 
-/// Entries gather for as long as folding took before, and for this long at least: a busy service folds them by the batch,
-/// and leaves room for receiving. What a step costs, however few its entries are, would else cost most.
+/// Minimum pause between two folds, so that events gather: the pause is as long as the previous fold took, and at least
+/// this long. A busy service then folds in batches and leaves resources for receiving; the fixed costs of many small
+/// steps would dominate otherwise.
 const GATHER: Duration = Duration::from_millis(15);
 
-/// No entry waits longer than that for the next folding.
+/// Maximum pause between two folds.
 const GATHER_AT_MOST: Duration = Duration::from_millis(250);
 
-/// How often the log is looked at when nobody says that it has grown.
+/// How often the log is polled without a notification.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How often sessions are looked for whose end does not come, at least.
+/// Maximum pause between two scans for sessions without an end.
 const INFER: Duration = Duration::from_secs(30);
 
-/// How often other processes are told, at most: NOTIFY serialises commits.
+/// Minimum pause between two notifications of other processes: NOTIFY serializes commits.
 const TELL: Duration = Duration::from_millis(50);
 
-/// How often old entries are blanked and dropped.
+/// How often retention runs.
 const RETAIN: Duration = Duration::from_hours(1);
 
-/// How soon that is tried again when it failed, or when the log was in use.
+/// How soon retention runs again after a failure, or when the log was in use.
 const RETAIN_AGAIN: Duration = Duration::from_mins(1);
 
-/// Folds until stopped. `appended` is told of appends in this process; `healthy` tells whether folding goes on.
+/// Folds until stopped. `appended` wakes it after appends of this process; `healthy` is set to whether folding works.
 pub async fn fold_until_stopped(
     pool: PgPool,
     appended: Arc<Notify>,
@@ -51,12 +52,12 @@ pub async fn fold_until_stopped(
     stopped: CancellationToken,
 ) {
     tokio::join!(listen_until_stopped(&pool, APPENDED, &appended, &stopped), async {
-        // A step that is given up has changed nothing.
+        // Cancelling a step is safe: its transaction changes nothing.
         let mut begun = Instant::now();
         while let Some(folded) = stopped.run_until_cancelled(fold_to_end(&pool)).await {
             let was_healthy = healthy.swap(folded.is_ok(), Ordering::Relaxed);
             match folded {
-                // Looks again after a while even if nobody calls.
+                // Everything is folded: waits for a notification, or polls.
                 Ok(0) => {
                     let _ = stopped.run_until_cancelled(timeout(POLL, appended.notified())).await;
                 }
@@ -80,18 +81,19 @@ pub async fn fold_until_stopped(
     });
 }
 
-/// Tells other processes of this one's appends, for a process that does not fold by itself.
+/// Notifies other processes of this one's appends, for a process that does not fold.
 pub async fn notify_peers_until_stopped(pool: PgPool, appended: Arc<Notify>, stopped: CancellationToken) {
     while stopped.run_until_cancelled(appended.notified()).await.is_some() {
         if let Err(error) = store::channel::notify(&pool, APPENDED).await {
-            // They look every second anyway.
+            // They poll every second anyway.
             tracing::debug!(error = &error as &dyn std::error::Error, "other processes could not be told");
         }
         stopped.run_until_cancelled(sleep(TELL)).await;
     }
 }
 
-/// Infers until stopped, but not while the clocks are off by more than `clock_tolerance`; `appended` is told of findings.
+/// Infers until stopped, but not while the clocks are off by more than `clock_tolerance`. Notifies `appended` of
+/// inferred ends.
 pub async fn infer_until_stopped(
     pool: PgPool,
     rules: InferencePolicy,
@@ -100,7 +102,7 @@ pub async fn infer_until_stopped(
     stopped: CancellationToken,
 ) {
     let mut clock = SlewedClock::new(clock::now(), Instant::now());
-    // What was found must be folded before it is looked again, or it would be found again.
+    // Inferred ends must be folded before the next scan, which would find them again.
     let mut found = HeadsRow::default();
     let mut was_failing = false;
     while stopped.run_until_cancelled(sleep(pause(&rules))).await.is_some() {
@@ -122,7 +124,7 @@ pub async fn infer_until_stopped(
     }
 }
 
-/// Blanks and drops what is old until stopped, but not while the clocks are off by more than `clock_tolerance`.
+/// Runs retention until stopped, but not while the clocks are off by more than `clock_tolerance`.
 pub async fn retain_until_stopped(
     pool: PgPool,
     rules: retention::RetentionPolicy,
@@ -130,7 +132,7 @@ pub async fn retain_until_stopped(
     stopped: CancellationToken,
 ) {
     let mut was_failing = false;
-    // A transaction that is given up has changed nothing.
+    // Cancelling is safe: the open transaction changes nothing.
     while let Some(retained) = stopped.run_until_cancelled(retain_now(&pool, &rules, clock_tolerance)).await {
         if let (Err(error), false) = (&retained, was_failing) {
             let error = error as &dyn std::error::Error;
@@ -145,10 +147,10 @@ pub async fn retain_until_stopped(
     }
 }
 
-/// Blanks and drops what is old enough now, if the clocks can be relied on. Sampling logs when they cannot.
+/// Redacts and drops what is old enough now, if the clocks are reliable. Sampling reports wrong clocks.
 ///
 /// # Errors
-/// Those of the database; then what was done until then is done.
+/// Those of the database; commits before the error remain.
 pub async fn retain_now(
     pool: &PgPool,
     rules: &retention::RetentionPolicy,
@@ -161,7 +163,8 @@ pub async fn retain_now(
     }
 }
 
-/// Appends what can be inferred at `now`, if the clocks can be relied on and what was `found` before is folded.
+/// Appends the ends that can be inferred at `now`, if the clocks are reliable and earlier findings (`found`) are
+/// folded.
 pub async fn infer_now(
     pool: &PgPool,
     rules: &InferencePolicy,
@@ -180,7 +183,7 @@ pub async fn infer_now(
     Ok(findings)
 }
 
-/// How long to wait between two looks: a tenth of the shortest time that a rule waits, and not too often.
+/// The pause between two scans: a tenth of the shortest timeout of the policy, within limits.
 fn pause(rules: &InferencePolicy) -> Duration {
     let close_after = rules.close_unconfirmed_after.unwrap_or(TimeDelta::MAX);
     let shortest = rules.supersede_after.min(close_after);

@@ -1,28 +1,28 @@
-//! A clock that does not leap.
+//! A clock that slews instead of jumping.
 
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// By how much of the time that really passes the clock may gain on it: one part in this many.
+/// The clock may run faster than real time by one part in this many.
 const GAIN: i32 = 10;
 
-/// Follows the system's clock, but never runs more than a tenth faster than time passes. So a system's clock that leaps
-/// ahead ends no session that is not silent for long enough, and one that was set right is believed after a while.
+/// Follows the system clock, but runs at most a tenth faster than real time. A system clock that jumps ahead therefore
+/// does not time out sessions at once, and a clock that was corrected is followed after a while.
 #[derive(Debug)]
 pub struct SlewedClock {
-    /// What it shows at most.
+    /// The latest time that the clock may show.
     ceiling: DateTime<Utc>,
     read_at: Instant,
 }
 
 impl SlewedClock {
-    /// Begins at what the system's clock shows.
+    /// Starts at the system clock's time.
     pub fn new(system: DateTime<Utc>, at: Instant) -> Self {
         Self { ceiling: system, read_at: at }
     }
 
-    /// What it shows when the system's clock shows `system`; `at` is now, by a clock that only counts what passes.
+    /// The time to use when the system clock shows `system`; `at` is the current monotonic time.
     pub fn read(&mut self, system: DateTime<Utc>, at: Instant) -> DateTime<Utc> {
         let passed = TimeDelta::from_std(at.saturating_duration_since(self.read_at)).unwrap_or_default();
         self.read_at = at;
@@ -56,7 +56,7 @@ mod tests {
             Self { start, passed: 0, clock: SlewedClock::new(at(0), start) }
         }
 
-        /// What the clock shows `seconds` later, when the system's clock is off by `off`.
+        /// The time shown `seconds` later, with a system clock that is off by `off`.
         fn after(&mut self, seconds: u64, off: i64) -> i64 {
             self.passed += seconds;
             let system = at(i64::try_from(self.passed).expect("small") + off);

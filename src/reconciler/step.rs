@@ -1,4 +1,4 @@
-//! One step: the next entries of some shards, folded.
+//! One step: folds the next events of some shards.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,18 +16,17 @@ use crate::store;
 use crate::store::fold::ProgressRow;
 use crate::store::log::EntryRow;
 
-/// The most entries that one step folds.
+/// The most events that one step folds.
 pub const MAX_BATCH: usize = 5_000;
 
-/// How many steps are made at a time, each with its share of the shards: while one waits for the database, another is
-/// computed.
+/// How many steps run concurrently, each on its share of the shards: one computes while another waits for the database.
 const AT_ONCE: usize = 2;
 
-/// Fewer entries than that are folded in one step, where shards can be: what a step costs by itself would be more than
-/// what is gained.
+/// With fewer events than this, one step folds all shards (unless they are distributed): a second step would cost more
+/// than it gains.
 const WORTH_TWO: i64 = 1_000;
 
-/// How long a step may take: a connection may have died without a word.
+/// Timeout of a step, in case the connection died silently.
 const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Why the log is not folded to its end.
@@ -36,12 +35,11 @@ pub enum FoldError {
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
-    /// An invariant does not hold; the panic that was printed says which.
-    #[error("the log of shard {shard} breaks an invariant")]
+    /// An invariant does not hold; the logged panic says which.
+    #[error("the log of shard {shard} violates an invariant")]
     Broken { shard: i16 },
 }
 
-/// What a step did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StepResult {
     pub entries: usize,
@@ -49,13 +47,13 @@ pub struct StepResult {
     pub taken: Vec<i16>,
 }
 
-/// Folds the next entries of shards, at most `limit` of each.
+/// Folds the next events of shards, at most `limit` of each.
 ///
 /// # Errors
 /// Those of the database; then nothing has changed.
 ///
 /// # Panics
-/// When a shard's log breaks an invariant.
+/// When a shard's log violates an invariant.
 pub async fn step(pool: &PgPool, shards: &[i16], limit: usize) -> Result<StepResult, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let folded = store::fold::lock_progress(&mut *transaction, shards).await?;
@@ -93,7 +91,7 @@ pub async fn step(pool: &PgPool, shards: &[i16], limit: usize) -> Result<StepRes
     Ok(stepped)
 }
 
-/// Folds entries into the sessions that they touch.
+/// Folds events into their sessions.
 async fn fold_all(
     connection: &mut PgConnection,
     entries: Vec<EntryRow>,
@@ -111,17 +109,17 @@ async fn fold_all(
     Ok(touched)
 }
 
-/// How far the shards are folded with these entries, and how many of them each has; without shards that have none.
+/// The new progress of each shard that has events, with their number.
 ///
-/// Positions have no gaps: an entry that is not here yet can never come.
+/// Positions have no gaps: an event that is missing here can never arrive.
 fn advance(folded: &[ProgressRow], entries: &[EntryRow]) -> Vec<(ProgressRow, usize)> {
     let folded: HashMap<i16, &ProgressRow> = folded.iter().map(|folded| (folded.shard, folded)).collect();
     let of_shard = |entries: &[EntryRow]| {
         let (first, last) = entries.first().zip(entries.last())?;
         let before = folded.get(&first.shard)?;
         for (expected, entry) in (before.position + 1..).zip(entries) {
-            assert_eq!(entry.position, expected, "positions of a shard follow each other without a gap");
-            assert!(entry.recorded_at >= before.recorded_at, "entries are recorded in the order of their positions");
+            assert_eq!(entry.position, expected, "positions of a shard have no gaps");
+            assert!(entry.recorded_at >= before.recorded_at, "events are recorded in the order of their positions");
         }
         let progress = ProgressRow { shard: last.shard, position: last.position, recorded_at: last.recorded_at };
         Some((progress, entries.len()))
@@ -129,12 +127,12 @@ fn advance(folded: &[ProgressRow], entries: &[EntryRow]) -> Vec<(ProgressRow, us
     entries.chunk_by(|one, other| one.shard == other.shard).filter_map(of_shard).collect()
 }
 
-/// Folds every shard until the whole log is folded, or is being folded by others.
+/// Folds every shard until the whole log is folded, or other processes are folding the rest.
 ///
-/// A shard that cannot be folded does not keep the others waiting. Gives the number of entries folded.
+/// A shard that cannot be folded does not block the others. Returns the number of events folded.
 ///
 /// # Errors
-/// The first of the shards that could not be folded, after the others were.
+/// The first shard's error, after the other shards were folded.
 pub async fn fold_to_end(pool: &PgPool) -> Result<usize, FoldError> {
     let lagging = timeout(STEP_TIMEOUT, store::fold::list_lagging_shards(pool)).await;
     let lagging = lagging.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
@@ -147,7 +145,7 @@ pub async fn fold_to_end(pool: &PgPool) -> Result<usize, FoldError> {
     folded.into_iter().sum()
 }
 
-/// Folds shards to their end: together, or, when that fails or they are distributed, each by itself.
+/// Folds shards to their end: together, or, when that fails or they are distributed, one by one.
 async fn fold_share(pool: &PgPool, shards: Vec<i16>, distributed: bool) -> Result<usize, FoldError> {
     if !distributed || shards.len() == 1 {
         let together = fold_shards(pool, shards.clone()).await;
@@ -165,7 +163,8 @@ async fn fold_share(pool: &PgPool, shards: Vec<i16>, distributed: bool) -> Resul
     failed.map_or(Ok(folded), Err)
 }
 
-/// Folds shards to their end, in a task of its own: a broken invariant stops neither the others nor the service.
+/// Folds shards to their end in a separate task, so that a violated invariant stops neither the other shards nor the
+/// service.
 async fn fold_shards(pool: &PgPool, shards: Vec<i16>) -> Result<usize, FoldError> {
     let pool = pool.clone();
     let first = shards.first().copied().unwrap_or_default();

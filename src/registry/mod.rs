@@ -9,14 +9,14 @@
 //!
 //! A [`Registry`] is read on every callback and every request, and never changes: a change makes a new one.
 
-pub mod admin;
-pub mod cache;
+pub(crate) mod admin;
+mod cache;
 pub mod installation;
 pub mod master_key;
 pub mod master_keys;
 pub mod rotation;
-pub mod start;
-pub mod watch;
+pub(crate) mod start;
+pub(crate) mod watch;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,23 +1,23 @@
-//! How many pushes and streams were on air, at instants that follow each other at a fixed step, and at most.
+//! The number of live pushes and streams, at instants a fixed step apart, and its peak.
 //!
-//! One pass over pushes in the order of their starts, as in [`sweep`](super::sweep), and by the same rule: a push is on air in
-//! `[started, ended)`. All in Unix seconds.
+//! One pass over pushes ordered by start, as in [`sweep`](super::sweep), and with the same rule: a push is live in
+//! `[started, ended)`. All times are Unix seconds.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::push::Push;
 
-/// What was on air at an instant.
+/// The pushes and streams that were live at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Point {
     pub at: i64,
     pub live_sessions: u32,
-    /// Streams with at least one of them.
+    /// Streams with at least one live push.
     pub live_streams: u32,
 }
 
-/// Counts what is on air from `from` until before `to`, and not after the horizon.
+/// Counts live pushes from `from` until before `to`, and not after the horizon.
 #[derive(Debug)]
 pub struct Concurrency {
     from: i64,
@@ -32,7 +32,7 @@ pub struct Concurrency {
 }
 
 impl Concurrency {
-    /// Counts at `from`, and every `step` seconds from there.
+    /// Counts at `from`, and every `step` seconds after it.
     pub fn new(from: i64, to: i64, horizon: i64, step: i64) -> Self {
         Self {
             from,
@@ -47,7 +47,7 @@ impl Concurrency {
         }
     }
 
-    /// Adds a push, in the order of their starts; those that began before the period first, in any order.
+    /// Adds a push. Pushes that started before the period come first, in any order; the others ordered by start.
     pub fn add(&mut self, push: &Push) {
         let at = push.started.max(self.from);
         if at >= self.to || at > self.horizon || push.ended <= at {
@@ -67,13 +67,13 @@ impl Concurrency {
         }
     }
 
-    /// The points, and the first instant at which the most pushes were on air; `None` if none ever was.
+    /// Returns the points, and the first instant at which the most pushes were live; `None` if none ever was.
     pub fn finish(mut self) -> (Vec<Point>, Option<Point>) {
         self.tell_until(self.to.min(self.horizon.saturating_add(1)));
         (self.points, self.peak)
     }
 
-    /// Tells of every point before an instant.
+    /// Adds every point before an instant.
     fn tell_until(&mut self, instant: i64) {
         loop {
             let told = i64::try_from(self.points.len()).unwrap_or(i64::MAX);

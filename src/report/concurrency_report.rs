@@ -1,4 +1,4 @@
-//! The report of concurrency: how much was on air at each step of a period, and at most.
+//! The concurrency report: live pushes and streams at each step of a period, and their peak.
 
 use chrono::{SubsecRound, TimeDelta};
 use sqlx::PgPool;
@@ -10,7 +10,7 @@ use super::parameters::{GroupBy, Scope};
 use super::source::Source;
 use super::{ReportError, low_priority_runtime};
 
-/// Counts what was on air, as of a moment that is closed: at each step, and at most.
+/// Counts live pushes at each step, and their peak, as of a fixed time.
 pub async fn count(
     pool: PgPool,
     scope: &Scope,
@@ -21,7 +21,7 @@ pub async fn count(
     let (from, to) = (scope.from, scope.to);
     let mut counting = Concurrency::new(from.timestamp(), to.timestamp(), as_of.timestamp(), step_seconds);
     let together = GroupBy { domain: false, app: false, stream: false };
-    // What began in the last whole second was on air at it.
+    // A push that started in the last whole second was live in it.
     let until = to.min(as_of.trunc_subsecs(0) + TimeDelta::seconds(1)).max(from);
     let mut source = Source::open(pool, moment.clone(), scope.filter(as_of), from, until, together);
     let (sender, counted) = oneshot::channel();

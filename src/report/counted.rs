@@ -1,4 +1,4 @@
-//! The pushes that a report counts, one by one: what explains a row of it.
+//! The pushes that a report counts, one by one, to explain a row of it.
 
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -10,15 +10,14 @@ use crate::session::key::lowest_id_since;
 use crate::store;
 use crate::store::report::{CountedRow, StartedWhen};
 
-/// A push, and how much of it counts.
+/// A push, and how many of its seconds count.
 #[derive(Debug, Clone)]
 pub struct Counted {
     pub push: CountedRow,
-    /// Whole seconds that count.
     pub seconds: i64,
 }
 
-/// Pushes that count for a period, as of a moment that is closed: by id, and so by start, after one of them, at most `limit`.
+/// Pushes that count for a period, as of a fixed time, ordered by id (and so by start), after a cursor, at most `limit`.
 pub async fn list(
     pool: &PgPool,
     scope: &Scope,

@@ -1,7 +1,8 @@
-//! Reports as RFC 4180 has it, with the same columns whatever is asked for.
+//! Reports as CSV (RFC 4180), always with the same columns.
 //!
-//! Names come from outside, and spreadsheets take a cell for a formula that begins with one of some signs, full-width ones
-//! included: an apostrophe is put before these, and before an apostrophe, so that it can be taken away again. Other cells are numbers and times.
+//! Names come from outside, and spreadsheets interpret a cell as a formula if it begins with one of certain signs,
+//! including full-width ones. An apostrophe is put before these, and before an apostrophe, so that it can be removed
+//! again. All other cells are numbers and times.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use csv::{Terminator, WriterBuilder};
@@ -10,7 +11,6 @@ use super::parameters::GroupName;
 use super::push_duration::NamedRow;
 use super::sweep::WindowTotals;
 
-/// The columns.
 pub const COLUMNS: [&str; 13] = [
     "domain",
     "app",
@@ -27,12 +27,12 @@ pub const COLUMNS: [&str; 13] = [
     "peak_live_sessions",
 ];
 
-/// The line of the columns' names.
+/// The header line.
 pub fn header() -> Vec<u8> {
     record(COLUMNS)
 }
 
-/// The line of a row. What is not told apart is empty.
+/// The line of a row. Names that the report does not group by are empty.
 pub fn line(row: &NamedRow) -> Vec<u8> {
     let name = |name: &Option<String>| name.as_deref().map(guarded).unwrap_or_default();
     let counts = &row.counts;
@@ -56,13 +56,12 @@ pub fn line(row: &NamedRow) -> Vec<u8> {
     record(cells.into_iter().chain(numbers.map(|number| number.to_string())))
 }
 
-/// The rows of lines that were written so.
+/// Parses lines that [`line()`] wrote.
 pub fn read_rows(lines: &[u8], has_header: bool) -> Result<Vec<NamedRow>, csv::Error> {
     let mut reader = csv::ReaderBuilder::new().has_headers(has_header).from_reader(lines);
     reader.deserialize().map(|cells| cells.map(|cells: Cells| named(cells))).collect()
 }
 
-/// A row's cells, in the order of the columns.
 type Cells = (String, String, String, DateTime<Utc>, DateTime<Utc>, [i64; 8]);
 
 fn named((domain, app, stream, window_start, window_end, numbers): Cells) -> NamedRow {
@@ -84,25 +83,25 @@ fn named((domain, app, stream, window_start, window_end, numbers): Cells) -> Nam
     NamedRow { name, window_start, window_end, counts }
 }
 
-/// What a cell must not begin with.
+/// Signs that a cell must not begin with.
 const FORMULA_SIGNS: [char; 11] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\''];
 
-/// A text that no spreadsheet takes for a formula.
+/// A text that no spreadsheet interprets as a formula.
 pub fn guarded(text: &str) -> String {
     if text.starts_with(FORMULA_SIGNS) { format!("'{text}") } else { text.to_owned() }
 }
 
-/// A time, in UTC, to the second.
+/// A time in UTC, in seconds.
 pub fn time(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// A line of any cells.
+/// A line with the given cells.
 pub fn record(cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
     match writer.write_record(cells).and_then(|()| writer.into_inner().map_err(|error| error.into_error().into())) {
         Ok(line) => line,
-        Err(error) => unreachable!("memory takes what is written: {error}"),
+        Err(error) => unreachable!("writing to memory cannot fail: {error}"),
     }
 }
 

@@ -1,15 +1,10 @@
-//! Where reports are made: on a thread that gives way to all others, receiving above all.
+//! The runtime of reports: a thread of low priority, so that other work, above all receiving, comes first.
 
 use std::io;
 use std::pin::pin;
 use std::sync::LazyLock;
 
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-
-#[cfg(target_os = "linux")]
-use thread_priority::{
-    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
-};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::channel;
 
@@ -19,18 +14,17 @@ static THREAD: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
     Builder::new_multi_thread().worker_threads(1).thread_name("reports").on_thread_start(give_way).enable_all().build()
 });
 
-/// Does something on that thread. Whatever is handed over from there is to be bounded. A connection that is opened there is
-/// served by that thread for ever: no pool but that of reports is to be used.
+/// Runs a task on that thread. Channels out of it must be bounded. A connection that is opened there is served by that
+/// thread for its whole life, so only the pool of reports may be used.
 pub(super) fn spawn(doing: impl Future<Output = ()> + Send + 'static) {
     match &*THREAD {
         Ok(thread) => thread.spawn(doing),
-        // The machine has no thread left.
+        // The system cannot create another thread.
         Err(_) => tokio::spawn(doing),
     };
 }
 
-/// Makes what a stream gives on that thread, one thing ahead of whoever reads it. An end that is not the stream's own is an
-/// error.
+/// Runs a stream on that thread, one item ahead of its reader. If it ends without completing, the reader gets an error.
 pub fn stream<T: Send + 'static>(
     making: impl Stream<Item = Result<T, ReportError>> + Send + 'static,
 ) -> impl Stream<Item = Result<T, ReportError>> {
@@ -48,13 +42,13 @@ pub fn stream<T: Send + 'static>(
         .try_filter_map(async |next| Ok(next))
 }
 
-/// It takes what no other thread of the service wants, and lets go of it at once when one does. Of systems that have no such
-/// thing, reports are made all the same.
+/// By how much its priority is lower than that of the other threads: they come first, but a machine whose processors are
+/// always busy still makes reports, which a thread of the idle class would not.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
+/// Lowers the priority of the calling thread. Other systems know only that of the process.
 fn give_way() {
     #[cfg(target_os = "linux")]
-    let _ = set_thread_priority_and_policy(
-        thread_native_id(),
-        ThreadPriority::Min,
-        ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle),
-    );
+    let _ = rustix::process::nice(NICENESS);
 }

@@ -1,44 +1,44 @@
-//! What billing asks: how long pushes lasted, as of a moment, the same for ever.
+//! Reports for billing: how long pushes lasted, as of a time, always with the same result.
 //!
-//! A report counts pushes as the log told of them at its `as_of`, whatever came later. [`moment`] closes that moment, so that
-//! nothing can be recorded before it any more, and waits until all before it is folded; [`source`] reads the pushes, batch by
-//! batch, in the order of their starts; [`sweep`] and [`concurrency`] count them, in one pass and in bounded memory. As what is
-//! read of a closed moment never changes, no transaction need be kept open meanwhile.
+//! A report counts pushes as they were known at its `as_of`, regardless of later events. [`moment`] fixes `as_of`, so
+//! that nothing can be recorded at or before it any longer, and waits until the log is folded up to it. [`source`]
+//! reads the pushes in batches, ordered by start; [`sweep`] and [`concurrency`] count them in one pass and in bounded
+//! memory. What is read as of a fixed time never changes, so no transaction needs to stay open meanwhile.
 //!
 //! Pure, without I/O and clock: [`push`], [`window`], [`sweep`], [`concurrency`], [`csv`].
 
 use crate::reconciler::database_clock::ClockError;
 
-pub mod concurrency;
-pub mod concurrency_report;
-pub mod counted;
-pub mod csv;
-pub mod low_priority_runtime;
-pub mod moment;
-pub mod parameters;
+pub(crate) mod concurrency;
+pub(crate) mod concurrency_report;
+pub(crate) mod counted;
+pub(crate) mod csv;
+pub(crate) mod low_priority_runtime;
+pub(crate) mod moment;
+pub(crate) mod parameters;
 pub mod push;
-pub mod push_duration;
-pub mod sealed;
-pub mod source;
+pub(crate) mod push_duration;
+pub(crate) mod sealed;
+mod source;
 pub mod sweep;
-pub mod window;
+pub(crate) mod window;
 
-/// Why there is no report.
+/// Why a report failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// The moment that is asked for is still to come.
+    /// The requested `as_of` is in the future.
     #[error("as_of lies in the future")]
     Future,
-    /// The times of the log cannot be relied on: a moment that is closed now may lie in the future.
+    /// The times of the log are unreliable: an `as_of` that is fixed now might be in the future.
     #[error("no report can be made: {0}")]
     WrongClock(ClockError),
-    /// Folding does not get on.
-    #[error("the log is not folded up to the report's moment yet")]
+    /// Folding is behind.
+    #[error("the log is not folded up to `as_of` yet; try again later")]
     NotFolded,
-    /// A report that was being sealed is not to be made any more.
-    #[error("the report was deleted, or given up, while it was being sealed")]
+    /// The report was deleted, or its lease expired, while it was being sealed.
+    #[error("the report was deleted or abandoned while it was being sealed; seal it again")]
     Withdrawn,
     /// The database failed.
-    #[error("the database cannot tell of the pushes")]
+    #[error("the database failed")]
     Database(#[from] sqlx::Error),
 }

@@ -1,4 +1,4 @@
-//! The moment that a report is of.
+//! The `as_of` of a report.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::reconciler::database_clock::ClockReading;
 use crate::store;
 use crate::store::moment::ReachRow;
 
-/// How long folding may take to come to the moment.
+/// How long to wait until the log is folded up to `as_of`.
 const FOLD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to wait before looking again.
+/// How long to wait before the next check.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A moment at which and before which nothing is recorded any more, and how far the log reached then.
+/// A fixed `as_of`: nothing is recorded at or before it any longer. Includes the position that each shard had reached.
 #[derive(Debug, Clone)]
 pub struct Moment {
     pub at: DateTime<Utc>,
@@ -25,13 +25,13 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// A moment that is not closed, for what need not be the same when it is asked again.
+    /// An `as_of` that is not fixed, for results that may change.
     pub fn passing(at: DateTime<Utc>) -> Self {
         Self { at, reaches: Vec::new() }
     }
 
-    /// Begins to read what is folded, if that is all up to the moment. To be asked of every snapshot: another may be of
-    /// another replica, or of a database that has crashed since, and lost what was folded but not yet on disk.
+    /// Begins a snapshot, after checking that the log is folded up to `as_of`. Check every snapshot: the next may be of
+    /// another replica, or of a database that has crashed and lost folding that was not on disk yet.
     pub async fn read(&self, pool: &PgPool) -> Result<PgTransaction<'static>, ReportError> {
         let mut snapshot = store::snapshot::begin(pool).await?;
         if store::moment::has_unfolded(&mut *snapshot, self.at, &self.reaches).await? {
@@ -41,11 +41,11 @@ impl Moment {
     }
 }
 
-/// Closes a moment, or the latest there is: nothing will be recorded at it or before it any more. Then waits until all that
-/// was is folded, where it is read.
+/// Fixes the given `as_of`, or the latest possible one: nothing is recorded at or before it afterwards. Then waits
+/// until the database to read from has folded up to it.
 ///
-/// While the clocks are off by more than `tolerance`, only a past moment that is closed already is given: any other might
-/// lie in the future, so that what is received later would not be recorded after it.
+/// While the clocks are off by more than `tolerance`, only a past `as_of` that is fixed already is returned: any other
+/// might be in the future, and later events would not be recorded after it.
 pub async fn close(
     primary: &PgPool,
     reading: &PgPool,

@@ -1,4 +1,4 @@
-//! What a report is asked for, and that it says so.
+//! The parameters of a report.
 
 use chrono::{DateTime, SubsecRound, Utc};
 use chrono_tz::Tz;
@@ -8,12 +8,12 @@ use super::window::Division;
 use crate::model::session::Renditions;
 use crate::store::report::ReportFilter;
 
-/// Which pushes, of which period.
+/// Which pushes, in which period.
 #[derive(Debug, Clone)]
 pub struct Scope {
-    /// Begin of the period, a whole second.
+    /// Start of the period (inclusive), a whole second.
     pub from: DateTime<Utc>,
-    /// End of the period, exclusive, a whole second.
+    /// End of the period (exclusive), a whole second.
     pub to: DateTime<Utc>,
     pub visible_domains: Option<Vec<String>>,
     pub domain: Option<String>,
@@ -23,12 +23,13 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// The end of what counts, as of a moment: the period's, or the last whole second before it. Never before the period.
+    /// The end of the seconds that count at `as_of`: the end of the period, or the last whole second up to `as_of`.
+    /// Never before the period.
     pub fn counts_until(&self, as_of: DateTime<Utc>) -> DateTime<Utc> {
         self.to.min(as_of.trunc_subsecs(0)).max(self.from)
     }
 
-    /// Which pushes count, as of a moment.
+    /// The filter of the pushes that count at `as_of`.
     pub fn filter(&self, as_of: DateTime<Utc>) -> ReportFilter {
         ReportFilter {
             visible_domains: self.visible_domains.clone(),
@@ -41,7 +42,7 @@ impl Scope {
     }
 }
 
-/// What is told apart.
+/// What a report is grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupBy {
     pub domain: bool,
@@ -49,7 +50,7 @@ pub struct GroupBy {
     pub stream: bool,
 }
 
-/// How a report of push duration is laid out.
+/// The rows of a report of push duration: its windows and groups.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout {
     pub time_zone: Tz,
@@ -57,7 +58,7 @@ pub struct Layout {
     pub group_by: GroupBy,
 }
 
-/// The name of a group: of what is not told apart, none. Ordered as reports are.
+/// The name of a group; `None` for names that the report does not group by. Its order is that of reports.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GroupName {
     pub domain: Option<String>,

@@ -1,4 +1,4 @@
-//! The report of push duration: by window and group, how long pushes lasted.
+//! The report of push duration, by window and group.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,17 +17,16 @@ use super::sweep::{Row, Sweep, WindowTotals};
 use super::window::list_bounds;
 use super::{ReportError, low_priority_runtime};
 
-/// A row of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedRow {
     pub name: GroupName,
     pub window_start: DateTime<Utc>,
-    /// End of its window, exclusive.
+    /// End of its window (exclusive).
     pub window_end: DateTime<Utc>,
     pub counts: WindowTotals,
 }
 
-/// Where a row stands: its window's begin, and its group.
+/// The cursor of a row: its window's start, and its group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RowPlace {
     pub window_start: DateTime<Utc>,
@@ -35,22 +34,23 @@ pub struct RowPlace {
 }
 
 impl NamedRow {
-    /// Where it stands.
+    /// The row's cursor.
     pub fn place(&self) -> RowPlace {
         RowPlace { window_start: self.window_start, name: self.name.clone() }
     }
 }
 
-/// How many rows are handed over at once.
+/// How many rows are sent in one chunk.
 const PORTION: usize = 500;
 
-/// What is handed over: rows, and at last the totals.
+/// A message from the runtime: rows, or finally the totals.
 enum ReportChunk {
     Rows(Vec<NamedRow>),
     Totals(WindowTotals),
 }
 
-/// A report that is being made, in the background: rows come as they are known, by window and then by name.
+/// A report that is computed in the background: rows arrive as soon as they are complete, ordered by window, then by
+/// name.
 #[derive(Debug)]
 pub struct PushDuration {
     portions: Receiver<Result<ReportChunk, ReportError>>,
@@ -60,10 +60,10 @@ pub struct PushDuration {
 }
 
 impl PushDuration {
-    /// Begins a report as of a moment that is closed, after a row if there is one. That leaves out what comes before its
-    /// window, so that the totals are of what follows alone.
+    /// Starts a report as of a fixed time, optionally after a row. In that case, everything before the row's window is
+    /// skipped, so the totals cover only what follows.
     ///
-    /// Rows without a second are left out.
+    /// Rows without a second are omitted.
     pub fn begin(pool: PgPool, scope: &Scope, layout: Layout, moment: &Moment, after: Option<RowPlace>) -> Self {
         let (sender, portions) = channel(1);
         let (scope, moment, wanted) = (scope.clone(), moment.clone(), Arc::new(AtomicBool::new(true)));
@@ -71,7 +71,7 @@ impl PushDuration {
         low_priority_runtime::spawn(async move {
             let mut counting = Counting::begin(pool, &scope, layout, &moment, after);
             let counted = counting.count(&sender, &still_wanted).await;
-            // Whoever does not listen any more does not miss it.
+            // Ignore send errors: the receiver is gone.
             let _ = sender.send(counted.map(ReportChunk::Totals)).await;
         });
         Self { portions, ready: VecDeque::new(), totals: None, wanted }
@@ -85,7 +85,7 @@ impl PushDuration {
         Ok(self.ready.pop_front())
     }
 
-    /// Goes on to the end, without giving more rows. What is counted of the whole.
+    /// Counts to the end without sending more rows, and returns the totals.
     pub async fn finish(mut self) -> Result<WindowTotals, ReportError> {
         self.wanted.store(false, Ordering::Relaxed);
         loop {
@@ -105,7 +105,7 @@ impl PushDuration {
     }
 }
 
-/// The counting of a report.
+/// The computation of a report.
 struct Counting {
     source: Source,
     sweep: Sweep,
@@ -139,14 +139,14 @@ impl Counting {
         }
     }
 
-    /// Counts to the end, and hands over the rows for as long as they are wanted.
+    /// Counts to the end, and sends rows while they are wanted.
     async fn count(
         &mut self,
         portions: &Sender<Result<ReportChunk, ReportError>>,
         wanted: &AtomicBool,
     ) -> Result<WindowTotals, ReportError> {
         loop {
-            // Not named before: a window may have very many.
+            // Names are looked up chunk by chunk: a window may have very many rows.
             let mut ready = self.go_on().await?;
             while wanted.load(Ordering::Relaxed) && !ready.is_empty() {
                 let rows = self.name(ready.drain(..ready.len().min(PORTION)));
@@ -154,7 +154,7 @@ impl Counting {
                     let _ = portions.send(Ok(ReportChunk::Rows(rows))).await;
                 }
             }
-            // There is no use in going on when nobody listens.
+            // Stop early when the receiver is gone.
             if self.totals.is_some() || portions.is_closed() {
                 return Ok(self.totals.unwrap_or_default());
             }
@@ -167,7 +167,7 @@ impl Counting {
             .collect()
     }
 
-    /// Counts the next pushes, to the end of a window that has rows: these.
+    /// Counts the next pushes, up to the end of the next window that has rows, and returns these.
     async fn go_on(&mut self) -> Result<Vec<Row>, ReportError> {
         if self.pending.is_empty() && !self.at_end {
             match self.source.next_batch().await? {

@@ -1,4 +1,4 @@
-//! Sealed reports: kept byte for byte, and compared with what the log says today.
+//! Sealed reports: stores them byte for byte, and compares them with the current log.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,19 +22,19 @@ use crate::model::access::Act;
 use crate::store;
 use crate::store::sealed_report::{NewSealedReportRow, SealedContentRow, SealedReportRow};
 
-/// About how many bytes a part has.
+/// Approximate size of a part in bytes.
 const PART: usize = 512 * 1024;
 
-/// How often the process that seals a report shows that it is at it.
+/// How often the process that seals a report renews its lease.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(20);
 
-/// How long a process may show no sign of life until what it was sealing is given up.
+/// How long a lease lasts without renewal before the report is abandoned.
 const LEASE_SECONDS: f64 = 120.0;
 
-/// How often abandoned reports are looked for.
+/// How often abandoned reports are searched.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
-/// What a report is sealed with.
+/// The properties of a report that is sealed.
 #[derive(Debug)]
 pub struct Label {
     pub as_of: DateTime<Utc>,
@@ -43,7 +43,7 @@ pub struct Label {
     pub parameters: Value,
 }
 
-/// Begins to seal a report: from now on it is listed. To be followed by [`seal`].
+/// Starts to seal a report, which is listed from then on. Call [`seal`] next.
 pub async fn begin(pool: &PgPool, label: Label, now: DateTime<Utc>) -> Result<SealedReportRow, sqlx::Error> {
     let Label { as_of, actor, visible_domains, parameters } = label;
     let sealed_report_id = Uuid::new_v4();
@@ -51,14 +51,14 @@ pub async fn begin(pool: &PgPool, label: Label, now: DateTime<Utc>) -> Result<Se
     store::sealed_report::insert_sealed_report(pool, &new).await
 }
 
-/// Takes down a report as it is made, and keeps it. `totals` shows what is counted of the whole. To be run in a task of its
-/// own: whoever waits for it may leave.
+/// Stores a report as it is computed. `totals` converts the totals. Run it in a separate task, as its caller may
+/// disconnect.
 ///
-/// Its parts are written one by one, so that no transaction waits for what is read in between. Should this process end
-/// before, [`fail_abandoned_until_stopped`] of any process takes them away.
+/// Parts are written one by one, so that no transaction stays open while pushes are read. If this process ends early,
+/// [`fail_abandoned_until_stopped`] of any process deletes them.
 ///
 /// # Errors
-/// [`ReportError`]; then the report has failed, and nothing but that is kept of it.
+/// [`ReportError`]; then the report has failed, and only this status is kept.
 pub async fn seal(
     pool: &PgPool,
     sealed_report_id: Uuid,
@@ -70,7 +70,7 @@ pub async fn seal(
         () = renew_until_withdrawn(pool, sealed_report_id) => Err(ReportError::Withdrawn),
     };
     if sealed.is_err() {
-        // If this fails as well, the report is abandoned.
+        // If this fails, too, the lease expires.
         let _ = store::sealed_report::fail_sealing(pool, sealed_report_id).await;
         let _ = store::sealed_report::delete_parts(pool, &[sealed_report_id]).await;
     }
@@ -109,20 +109,20 @@ async fn write(
     store::sealed_report::update_sealed(pool, sealed_report_id, &content).await?.ok_or(ReportError::Withdrawn)
 }
 
-/// Done when the report is no longer to be made.
+/// Renews the lease; returns when the report was deleted or abandoned.
 async fn renew_until_withdrawn(pool: &PgPool, sealed_report_id: Uuid) {
     loop {
         sleep(RENEWAL_INTERVAL).await;
-        // What writes the report notices by itself when the database fails.
+        // A failure of the database is ignored here: writing the report fails by itself.
         if let Ok(false) = store::sealed_report::renew_sealing(pool, sealed_report_id).await {
             return;
         }
     }
 }
 
-/// Gives up what no process is sealing any more, at once and each minute until stopped.
+/// Marks reports without a living process as failed, immediately and then every minute, until stopped.
 pub async fn fail_abandoned_until_stopped(pool: PgPool, stopped: CancellationToken) {
-    // Where this fails, the next time does as well.
+    // Errors are ignored: the next run retries.
     while let Some(failed) = stopped.run_until_cancelled(fail_abandoned(&pool)).await {
         if let Ok(reports @ 1..) = failed {
             tracing::warn!(
@@ -142,7 +142,7 @@ async fn fail_abandoned(pool: &PgPool) -> Result<usize, sqlx::Error> {
     Ok(failed.len())
 }
 
-/// Deletes a report. False when there is no such report.
+/// Deletes a report. False when it does not exist.
 pub async fn delete(
     pool: &PgPool,
     actor: &Actor,
@@ -164,7 +164,7 @@ pub async fn delete(
     Ok(deleted.is_some())
 }
 
-/// The rows of a sealed report, read part by part.
+/// Reads the rows of a sealed report, part by part.
 #[derive(Debug)]
 struct SealedRows {
     pool: PgPool,
@@ -188,7 +188,7 @@ impl SealedRows {
     }
 }
 
-/// A row that is otherwise today: `None` where there is none.
+/// A row that has changed since the report was sealed; `None` where the row does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     pub name: GroupName,
@@ -199,13 +199,13 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Where it stands.
+    /// The row's cursor.
     pub fn place(&self) -> RowPlace {
         RowPlace { window_start: self.window_start, name: self.name.clone() }
     }
 }
 
-/// The rows of a sealed report that a report of the same today would have otherwise, after a place, at most `limit`.
+/// The rows of a sealed report that differ from the same report today, after a cursor, at most `limit`.
 pub async fn list_differences(
     pool: &PgPool,
     sealed_report_id: Uuid,

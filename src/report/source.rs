@@ -1,6 +1,6 @@
-//! Pushes in the order of their starts, batch by batch.
+//! Reads pushes ordered by start, in batches.
 //!
-//! They are read by stretches of time in which about as many began; the next is read while the one before is counted.
+//! Each batch is a time range with about the same number of starts; the next is read while the previous one is counted.
 
 use std::hash::Hash;
 
@@ -18,20 +18,20 @@ use crate::model::report::Certainty;
 use crate::store;
 use crate::store::report::{PushesRow, ReportFilter, StartedWhen};
 
-/// About how many pushes a stretch should have.
+/// Target number of pushes in a batch.
 const STRETCH_PUSHES: i64 = 20_000;
 
-/// How long the first stretch is, and the longest.
+/// Length of the first and of the longest time range.
 const FIRST_SECONDS: i64 = 3_600;
 const MOST_SECONDS: i64 = 366 * 86_400;
 
-/// By how much a stretch may be longer than the one before.
+/// How many times longer a time range may be than the previous one.
 const GROWTH: i64 = 8;
 
-/// Pushes that were read; `None` after the last, so that whoever stops reading early is not taken to be done.
+/// Pushes that were read; `None` after the last, so that an early end is not mistaken for completion.
 type Batch = Result<Option<Vec<PushesRow>>, ReportError>;
 
-/// Pushes as they are read, and numbers for their groups and streams.
+/// The pushes of a report, with numbers for their groups and streams.
 #[derive(Debug)]
 pub struct Source {
     batches: Receiver<Batch>,
@@ -41,7 +41,8 @@ pub struct Source {
 }
 
 impl Source {
-    /// Begins to read: what was on air at `from` and began before, then what began in `[from, to)`.
+    /// Starts to read: first pushes that started before `from` and were live then, followed by those that started in
+    /// `[from, to)`.
     pub fn open(
         pool: PgPool,
         moment: Moment,
@@ -53,13 +54,13 @@ impl Source {
         let (sender, batches) = channel(1);
         low_priority_runtime::spawn(async move {
             let read = read(&pool, &moment, &filter, (from, to), group_by.stream, &sender).await;
-            // Whoever does not listen any more does not miss it.
+            // Ignore send errors: the receiver is gone.
             let _ = sender.send(read.map(|()| None)).await;
         });
         Self { batches, group_by, groups: IndexSet::new(), streams: IndexSet::new() }
     }
 
-    /// The next pushes, in the order of their starts; `None` after the last.
+    /// The next pushes, ordered by start; `None` after the last.
     pub async fn next_batch(&mut self) -> Result<Option<Vec<Push>>, ReportError> {
         let Some(rows) = self.batches.recv().await.unwrap_or(Err(sqlx::Error::WorkerCrashed.into()))? else {
             return Ok(None);
@@ -72,11 +73,10 @@ impl Source {
         Ok(Some(pushes))
     }
 
-    /// The name of a group.
     pub fn name(&self, group: u32) -> &GroupName {
         match usize::try_from(group).ok().and_then(|group| self.groups.get_index(group)) {
             Some(name) => name,
-            None => unreachable!("a group has its number from here"),
+            None => unreachable!("groups are numbered here"),
         }
     }
 
@@ -98,14 +98,14 @@ impl Source {
                 Some(false) => Certainty::Estimated,
                 None => Certainty::Open,
             };
-            // In whole seconds, rounded down.
+            // Whole seconds, rounded down.
             let ended = ended_at.map_or(i64::MAX, |ended_at| ended_at.timestamp());
             pushes.push(Push { group, stream, started, ended, certainty });
         }
     }
 }
 
-/// Its number, by which it is known from then on.
+/// The number of a value; a new value gets the next one.
 fn number<T: Hash + Eq>(known: &mut IndexSet<T>, thing: T) -> u32 {
     u32::try_from(known.insert_full(thing).0).unwrap_or(u32::MAX)
 }
@@ -123,7 +123,7 @@ async fn read(
         let rows = store::report::list_pushes(&mut *snapshot, filter, begun, by_stream).await?;
         snapshot.commit().await?;
         let pushes: usize = rows.iter().map(|row| row.started.len()).sum();
-        // Of whoever does not listen any more, nothing is wanted.
+        // A send error means that the receiver is gone: stop reading.
         let wanted = batches.send(Ok(Some(rows))).await.is_ok();
         Ok::<_, ReportError>((i64::try_from(pushes).unwrap_or(i64::MAX), wanted))
     };

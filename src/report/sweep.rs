@@ -1,11 +1,11 @@
-//! Push duration by window and group: one pass over pushes in the order of their starts.
+//! Push duration by window and group, in one pass over pushes ordered by start.
 //!
-//! The sweep goes through time from one start or end of a push, or of a window, to the next, and adds up how many pushes
-//! were on air in between. So it keeps what is on air, and what the open window has of each group, however long the period
-//! is. Windows come out one after the other, in each the groups in the order of their names.
+//! The sweep moves through time from one start or end of a push or window to the next, and adds up how many pushes were
+//! live in between. Its memory holds only the live pushes, and each group of the open window, however long the period
+//! is. Windows are returned in order, their groups ordered by name.
 //!
-//! A push is on air in `[started, ended)`, and counts for a window if it is on air in it, or began in it. Nothing counts that
-//! lies before the period, after it, or after the horizon: the whole second up to which the report knows anything.
+//! A push is live in `[started, ended)`. It counts for a window if it is live in it or started in it. Nothing counts
+//! before the period, after it, or after the horizon: the last whole second of the report's `as_of`.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -13,39 +13,37 @@ use std::collections::BinaryHeap;
 use super::push::Push;
 use crate::model::report::Certainty;
 
-/// What is counted of a group in a window, or of a whole report.
+/// Totals of a group in a window, or of a whole report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WindowTotals {
     pub sessions: i64,
     pub sessions_started: i64,
-    /// Seconds of pushes whose end is known.
+    /// Seconds of pushes with a confirmed end.
     pub confirmed_seconds: i64,
-    /// Seconds of pushes whose end is inferred.
+    /// Seconds of pushes with an inferred end.
     pub estimated_seconds: i64,
-    /// Seconds of pushes of which no end is known.
+    /// Seconds of pushes without an end.
     pub open_seconds: i64,
-    /// Seconds in which a stream was on air, summed over streams.
+    /// Seconds in which a stream was live, summed over streams.
     pub on_air_seconds: i64,
     pub peak_live_sessions: i64,
 }
 
 impl WindowTotals {
-    /// Seconds of all pushes.
     pub fn push_seconds(&self) -> i64 {
         self.confirmed_seconds + self.estimated_seconds + self.open_seconds
     }
 }
 
-/// A row of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
     pub group: u32,
-    /// When its window begins and ends, in Unix seconds.
+    /// Start and end of its window, in Unix seconds.
     pub window: (i64, i64),
     pub counts: WindowTotals,
 }
 
-/// What is on air of a group, or of everything, and what has been counted until `since`.
+/// The live pushes of a group, or of all groups, with the totals up to `since`.
 #[derive(Debug, Clone, Copy, Default)]
 struct OpenPushes {
     confirmed: i64,
@@ -54,7 +52,7 @@ struct OpenPushes {
     streams: i64,
     since: i64,
     counts: WindowTotals,
-    /// Whether it is in the list of those that the open window has.
+    /// Whether it is in the list of the open window's groups.
     listed: bool,
 }
 
@@ -83,7 +81,7 @@ impl OpenPushes {
         self.counts.peak_live_sessions = self.counts.peak_live_sessions.max(self.on_air());
     }
 
-    /// Begins the next window with what is on air.
+    /// Begins the next window with the pushes that are live.
     fn begin(&mut self, at: i64) {
         let on_air = self.on_air();
         self.since = at;
@@ -91,7 +89,7 @@ impl OpenPushes {
     }
 }
 
-/// A push that is on air, until when.
+/// A live push, and when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct OnAir {
     until: i64,
@@ -100,16 +98,16 @@ struct OnAir {
     certainty: Certainty,
 }
 
-/// Goes through time, from the begin of a period to its end.
+/// Moves through time, from the start of a period to its end.
 #[derive(Debug)]
 pub struct Sweep {
-    /// When windows begin, and after those when the last one ends.
+    /// The starts of the windows, and finally the end of the last.
     bounds: Vec<i64>,
     window: usize,
     horizon: i64,
     on_air: BinaryHeap<Reverse<OnAir>>,
     groups: Vec<OpenPushes>,
-    /// Those of the open window, in no order.
+    /// The groups of the open window, unordered.
     listed: Vec<u32>,
     streams: Vec<u32>,
     whole: OpenPushes,
@@ -117,9 +115,9 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// A sweep over these windows, which are those of [`list_bounds`](super::window::list_bounds), up to a horizon.
+    /// A sweep over the windows of [`list_bounds`](super::window::list_bounds), up to a horizon.
     pub fn new(mut bounds: Vec<i64>, horizon: i64) -> Self {
-        // Nothing is known of a period that begins at the horizon or later.
+        // Nothing counts in a period that starts at the horizon or later.
         bounds.truncate(if bounds.first().is_some_and(|from| *from < horizon) { bounds.len() } else { 0 });
         let horizon = bounds.last().map_or(horizon, |last| horizon.min(*last));
         let mut whole = OpenPushes::default();
@@ -137,18 +135,18 @@ impl Sweep {
         }
     }
 
-    /// From when on a push counts; `None` if it does not.
+    /// The time from which a push counts; `None` if it does not count.
     pub fn counts_from(&self, push: &Push) -> Option<i64> {
         let from = *self.bounds.first()?;
         let counts = push.started < self.horizon && (push.started >= from || push.ended > from);
         counts.then(|| push.started.max(from))
     }
 
-    /// Adds a push: all that began before the period first, in any order, then the others in that of their starts.
-    /// `by_name` compares groups by their names.
+    /// Adds a push. Pushes that started before the period come first, in any order; the others ordered by start.
+    /// `by_name` compares groups by name.
     ///
     /// # Panics
-    /// When a push comes that began before the one before it did, unless both did so before the period.
+    /// When a push is out of order.
     pub fn add(&mut self, push: &Push, by_name: impl Fn(u32, u32) -> Ordering) {
         let Some(at) = self.counts_from(push) else { return };
         let carried_over = push.started < at;
@@ -164,8 +162,8 @@ impl Sweep {
         }
     }
 
-    /// Goes on to the end, after which nothing more can be added. Gives what is counted of the whole; `None` if it has stopped
-    /// at a window's end, to let its rows be taken, and is to be asked again.
+    /// Moves to the end, after which no push can be added, and returns the totals. `None` if it stopped at the end of a
+    /// window so that its rows can be taken; then call it again.
     pub fn finish(&mut self, by_name: impl Fn(u32, u32) -> Ordering) -> Option<WindowTotals> {
         if !self.bounds.is_empty() {
             if !self.come_to(self.horizon, &by_name) {
@@ -179,20 +177,20 @@ impl Sweep {
         Some(self.whole.counts)
     }
 
-    /// The rows of the windows that have been closed since this was called last.
+    /// The rows of the windows that were closed since the last call.
     pub fn take_rows(&mut self) -> Vec<Row> {
         std::mem::take(&mut self.rows)
     }
 
-    /// Goes on to an instant: everything that ends until then, windows included, ends. False if it has stopped at the end of a
-    /// window that has rows, to let them be taken, and is to be asked again.
+    /// Moves to an instant, and ends every push and window up to it. False if it stopped at the end of a window with
+    /// rows so that these can be taken; then call it again.
     ///
     /// # Panics
-    /// When it has gone beyond.
+    /// When the sweep is already past the instant.
     pub fn come_to(&mut self, to: i64, by_name: impl Fn(u32, u32) -> Ordering) -> bool {
-        assert!(to >= self.whole.since, "pushes come in the order of their starts");
+        assert!(to >= self.whole.since, "pushes are ordered by start");
         while let Some(&end) = self.bounds.get(self.window + 1) {
-            // Half-open: what ends with a window is not on air in the next one.
+            // Half-open: a push that ends with a window is not live in the next.
             match self.on_air.peek() {
                 Some(Reverse(next)) if next.until <= end.min(to) => self.take_off_air(),
                 _ if end <= to => {
@@ -225,7 +223,7 @@ impl Sweep {
         self.tell(on_air.group, on_air.until, |tally| tally.change(on_air.certainty, -1, streams));
     }
 
-    /// Counts until an instant, of a group and of the whole, and then something else.
+    /// Updates the counts of a group and of the whole up to an instant, then applies a change.
     fn tell(&mut self, group: u32, at: i64, change: impl Fn(&mut OpenPushes)) {
         for tally in [entry(&mut self.groups, group), &mut self.whole] {
             tally.count_until(at);
@@ -233,7 +231,7 @@ impl Sweep {
         }
     }
 
-    /// Puts a group on the list of the open window, if it is not yet.
+    /// Adds a group to the open window, unless it is in it.
     fn list(&mut self, group: u32) {
         let begin = self.bounds.get(self.window).copied().unwrap_or_default();
         let tally = entry(&mut self.groups, group);
@@ -265,7 +263,7 @@ impl Sweep {
         self.listed = listed;
     }
 
-    /// Where nothing is on air, opens the window that an instant lies in.
+    /// Without live pushes, moves to the window that contains an instant.
     fn pass_empty_windows(&mut self, at: i64) {
         if self.listed.is_empty() {
             let begun = self.bounds.partition_point(|bound| *bound <= at);
@@ -278,7 +276,7 @@ impl Sweep {
     }
 }
 
-/// What has a number: numbers are given out in order, so there is always room.
+/// The element with a number; grows the vector as needed.
 pub(super) fn entry<T: Clone + Default>(things: &mut Vec<T>, number: u32) -> &mut T {
     let place = usize::try_from(number).unwrap_or(usize::MAX);
     if place >= things.len() {
@@ -286,6 +284,6 @@ pub(super) fn entry<T: Clone + Default>(things: &mut Vec<T>, number: u32) -> &mu
     }
     match things.get_mut(place) {
         Some(thing) => thing,
-        None => unreachable!("room was made"),
+        None => unreachable!("the vector was resized"),
     }
 }

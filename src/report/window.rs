@@ -1,37 +1,37 @@
-//! Windows of a report: real local hours, days and months of a time zone.
+//! Windows of a report: actual local hours, days and months of a time zone.
 //!
-//! A window begins when the zone's clock strikes the hour, when its date begins, or its month. Days and months begin at the
-//! first instant of their first date, whether the clock strikes midnight then, or twice, or not at all: a day has 23 or 25
-//! hours when the clock is changed. Hours begin whenever the clock strikes or skips a full hour, so that an hour that comes
-//! twice is two windows, and where a clock is changed by half an hour, one is shorter or longer.
+//! A window begins at a full local hour, or at the start of a local date or month. Days and months begin at the first
+//! instant of their first date, whether local midnight then occurs once, twice, or not at all: a day has 23 or 25 hours
+//! when the clock changes. Hours begin when the local clock reaches or skips a full hour. An hour that occurs twice is
+//! therefore two windows, and where the clock changes by half an hour, one window is shorter or longer.
 //!
-//! Windows follow each other without a gap; the first and the last are clipped to the period. All in Unix seconds.
+//! Windows have no gaps; the first and the last are clipped to the period. All times are Unix seconds.
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
 const HOUR: i64 = 3_600;
 
-/// No zone is further from UTC than this, and none ever skipped more.
+/// Upper bound of any zone's offset from UTC, and of any skipped time.
 const FURTHEST: i64 = 48 * HOUR;
 
-/// How a period is divided.
+/// How a period is divided into windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Division {
-    /// Not at all.
+    /// One window.
     Whole,
-    /// By local hours.
+    /// Local hours.
     Hour,
-    /// By local days.
+    /// Local days.
     Day,
-    /// By local months.
+    /// Local months.
     Month,
 }
 
-/// The windows of `[from, to)` that begin before `horizon`, after which nothing is known.
+/// The windows of `[from, to)` that start before `horizon`, after which nothing is known.
 ///
-/// Gives the instants at which they begin, and after those `to`, where the last ends: if the horizon cuts the period, it
-/// ends earlier, where its window does. A period that is empty, or begins at the horizon or later, has none.
+/// Returns the starts of the windows, and finally the end of the last: `to`, or, if the horizon cuts the period, an
+/// earlier end of a window. A period that is empty, or starts at the horizon or later, has none.
 pub fn list_bounds(from: i64, to: i64, horizon: i64, division: Division, zone: Tz) -> Vec<i64> {
     if from >= to || from >= horizon {
         return Vec::new();
@@ -53,7 +53,7 @@ pub fn list_bounds(from: i64, to: i64, horizon: i64, division: Division, zone: T
     bounds
 }
 
-/// The first instant of a date; `None` for dates beyond those that can be told.
+/// The first instant of a date; `None` for unsupported dates.
 pub fn begin_of_date(zone: Tz, date: NaiveDate) -> Option<i64> {
     let midnight = date.and_time(NaiveTime::MIN);
     let mut early = midnight.and_utc().timestamp() - FURTHEST;
@@ -61,7 +61,7 @@ pub fn begin_of_date(zone: Tz, date: NaiveDate) -> Option<i64> {
     if let Some(earliest) = zone.from_local_datetime(&midnight).earliest() {
         return Some(earliest.timestamp());
     }
-    // The clock skips midnight: the first instant at which it shows a later time.
+    // The clock skips midnight: finds the first instant at which it shows a later time.
     while early + 1 < late {
         let middle = early.midpoint(late);
         if local(zone, middle)? < midnight { early = middle } else { late = middle }
@@ -69,7 +69,7 @@ pub fn begin_of_date(zone: Tz, date: NaiveDate) -> Option<i64> {
     Some(late)
 }
 
-/// The first instant of the date that `later` makes of the one that it is.
+/// The first instant of the date that `later` computes from the current one.
 fn next_date(zone: Tz, at: i64, later: impl Fn(NaiveDate) -> Option<NaiveDate>) -> i64 {
     let mut date = local(zone, at).and_then(|time| later(time.date()));
     loop {
@@ -77,12 +77,12 @@ fn next_date(zone: Tz, at: i64, later: impl Fn(NaiveDate) -> Option<NaiveDate>) 
         if begin > at {
             return begin;
         }
-        // Shortly after midnight the clock went back to the evening before: that date has begun already.
+        // The clock went back to the previous date shortly after midnight: the next date has begun already.
         date = date.and_then(&later);
     }
 }
 
-/// The next instant at which the clock strikes or skips a full hour.
+/// The next instant at which the local clock reaches or skips a full hour.
 fn next_hour(zone: Tz, mut at: i64) -> i64 {
     loop {
         let Some(offset) = offset(zone, at) else { return i64::MAX };
@@ -96,7 +96,7 @@ fn next_hour(zone: Tz, mut at: i64) -> i64 {
     }
 }
 
-/// The first instant after `at`, and not after `until`, at which the offset is another.
+/// The first instant after `at`, up to `until`, with a different offset.
 fn first_change(zone: Tz, at: i64, until: i64, offset: i64) -> Option<i64> {
     let differs = |instant| self::offset(zone, instant).is_some_and(|other| other != offset);
     if !differs(until) {
@@ -110,12 +110,12 @@ fn first_change(zone: Tz, at: i64, until: i64, offset: i64) -> Option<i64> {
     Some(other)
 }
 
-/// What the zone's clock shows.
+/// The local time.
 fn local(zone: Tz, at: i64) -> Option<NaiveDateTime> {
     Some(DateTime::from_timestamp(at, 0)?.with_timezone(&zone).naive_local())
 }
 
-/// By how much it is before UTC, in seconds.
+/// The offset from UTC, in seconds.
 fn offset(zone: Tz, at: i64) -> Option<i64> {
     let utc = DateTime::from_timestamp(at, 0)?.naive_utc();
     Some(zone.offset_from_utc_datetime(&utc).fix().local_minus_utc().into())
@@ -131,7 +131,7 @@ mod tests {
         DateTime::parse_from_rfc3339(text).expect("a time").timestamp()
     }
 
-    /// How long the windows of a period are, in minutes.
+    /// The lengths of a period's windows, in minutes.
     fn minutes(zone: Tz, division: Division, from: &str, to: &str) -> Vec<i64> {
         let bounds = list_bounds(at(from), at(to), i64::MAX, division, zone);
         bounds.windows(2).map(|pair| (pair[1] - pair[0]) / 60).collect()
@@ -217,7 +217,7 @@ mod tests {
                     _ => prop_assert!((before.year(), before.month()) < (time.year(), time.month())),
                 }
             }
-            // To begin at a window's beginning, or after it, changes nothing of those that follow.
+            // Starting within a window, or at its start, does not change the later windows.
             let later = bounds[(bounds.len() - 1) / 2];
             prop_assert_eq!(list_bounds(later, from + length, i64::MAX, division, zone), bounds.into_iter().filter(|at| *at >= later).collect::<Vec<_>>());
         }

@@ -1,4 +1,4 @@
-//! The tasks that run beside the requests, until the service stops.
+//! The background tasks, which run until the service stops.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,13 +32,14 @@ use crate::registry::watch::LiveRegistry;
 use crate::report::sealed;
 use crate::store::installation::InstallationRow;
 
-/// The time between two attempts to make partitions ahead: operators' actions and inferred ends that lack one fail until then.
+/// The interval of creating partitions ahead of time. Until then, operators' actions and inferred ends without a
+/// partition fail.
 const PARTITION_INTERVAL: Duration = Duration::from_mins(1);
 
-/// The time between two upkeeps of the metrics: until then, each time that was measured is kept by itself.
+/// The interval of the metrics' upkeep, which aggregates measured times: until then, each one is stored separately.
 const METRICS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What the tasks work on.
+/// The resources of the tasks.
 pub(super) struct Background {
     pub state: Data<AppState>,
     pub connections: Connections,
@@ -49,9 +50,9 @@ pub(super) struct Background {
     pub prepared: watch::Sender<bool>,
     pub appended: Arc<Notify>,
     pub work_pool: PgPool,
-    /// Of a process that folds.
+    /// `None` unless this process folds.
     pub fold_pool: Option<PgPool>,
-    /// Of a process that receives.
+    /// `None` unless this process receives.
     pub drain: Option<Drain>,
     pub feed: Feed,
     pub metrics: PrometheusHandle,
@@ -61,7 +62,7 @@ pub(super) struct Background {
 }
 
 impl Background {
-    /// Begins all of them.
+    /// Starts all tasks.
     pub fn spawn(self, stopped: &CancellationToken) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         let sampler = Sampler::new(self.state.clone(), self.fold_pool.clone(), self.connections.clone());
@@ -103,7 +104,7 @@ impl Background {
     }
 }
 
-/// Makes the database ready if it was not, and then rests.
+/// Prepares the database if needed, then idles.
 async fn prepare(
     pool: PgPool,
     master_keys: MasterKeys,
@@ -115,7 +116,7 @@ async fn prepare(
     stopped.cancelled().await;
 }
 
-/// Lets tasks that work on the database begin when it is ready.
+/// Starts tasks that need the database when it is prepared.
 struct OnDatabase {
     prepared: watch::Receiver<bool>,
     stopped: CancellationToken,

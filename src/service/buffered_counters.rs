@@ -1,4 +1,4 @@
-//! Counts that are kept in memory and written to the database each second: nothing that a session or a bill depends on.
+//! Counters that are buffered in memory and written to the database every second: no session or bill depends on them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::access::last_use::LastUses;
 use crate::platform::clock;
 use crate::rejection::Rejections;
 
-/// The time between two writes.
+/// The interval of writes.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a write may take: the service does not wait for it when it stops.
+/// Timeout of a write, so that the last one does not delay the service's stop for long.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Default)]

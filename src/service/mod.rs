@@ -1,4 +1,4 @@
-//! The application: bound listener, pools, tasks; run until stopped.
+//! The application: builds the listener, pools and tasks, and runs until stopped.
 
 mod background;
 mod buffered_counters;
@@ -45,28 +45,28 @@ use crate::store::pool::{self, PoolRole};
 use background::Background;
 use buffered_counters::BufferedCounters;
 
-/// How many requests a token may have under way: half of the connections for queries, so that slow ones of one token
-/// leave as many to all others. How many there are in all is limited by the connections.
+/// The most concurrent requests of one token: half of the connections for queries, so that slow requests of one token
+/// leave as many connections to all others. The total is limited by the connections.
 const MAX_REQUESTS_PER_TOKEN: usize = 6;
 
-/// How many reports may be sealed at a time, with one token and in all.
+/// The most reports that are sealed concurrently, for one token and in total.
 const MAX_SEALINGS_PER_TOKEN: usize = 4;
 const MAX_SEALINGS: usize = 8;
 
-/// What an application is made of, besides its settings.
+/// The dependencies of an application, in addition to its settings.
 pub struct AppDependencies {
     pub data_dir: PathBuf,
     pub database: PgConnectOptions,
-    /// Where queries go; to the same database when `None`.
+    /// The database for queries; the same database when `None`.
     pub read_database: Option<PgConnectOptions>,
     pub master_keys: MasterKeys,
     pub admin_token: SecretString,
-    /// What HTTPS is served with; plain HTTP when `None`.
+    /// Serves HTTPS; plain HTTP when `None`.
     pub certificate: Option<Certificate>,
     pub metrics: PrometheusHandle,
 }
 
-/// A service that is ready to run: its socket is bound, its database is ready.
+/// A service that is ready to run: its socket is bound, and its registry loaded.
 pub struct Application {
     state: Data<AppState>,
     server: Server,
@@ -79,9 +79,9 @@ pub struct Application {
 }
 
 impl Application {
-    /// Prepares the database, loads the registry, and binds the socket. While the database is unreachable, a process that
-    /// receives does so with the registry that it cached last.
-    #[expect(clippy::too_many_lines, reason = "an outline: a line for each part of the service")]
+    /// Prepares the database, loads the registry, and binds the socket. While the database is unreachable, a receiving
+    /// process starts with its cached registry.
+    #[expect(clippy::too_many_lines, reason = "one line for each part of the service")]
     pub async fn build(options: &ServeOptions, dependencies: AppDependencies) -> anyhow::Result<Self> {
         let AppDependencies { data_dir, database, read_database, master_keys, admin_token, certificate, metrics } =
             dependencies;
@@ -166,17 +166,17 @@ impl Application {
         Ok(Self { state, server, address, scheme, writer, local_store, background, stopping })
     }
 
-    /// What handlers share.
+    /// The state that handlers share.
     pub fn state(&self) -> Data<AppState> {
         self.state.clone()
     }
 
-    /// The address that it listens on.
+    /// The address that the service listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The open connections. Swept by itself while the application runs.
+    /// The open connections. They are swept while the application runs.
     pub fn connections(&self) -> Connections {
         self.background.connections.clone()
     }
@@ -186,7 +186,7 @@ impl Application {
         self.scheme
     }
 
-    /// Serves until `stop` is done; then answers what is in flight, writes what is queued, and returns.
+    /// Serves until `stop` completes; then finishes requests in flight, writes queued callbacks, and returns.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let handle = self.server.handle();
         let connections = self.background.connections.clone();
@@ -202,7 +202,7 @@ impl Application {
             writer = &mut writing => writer.context("writing to the log failed"),
         };
         tracing::info!("stopping");
-        // Listeners to changes, whose answers have no end.
+        // Ends the streams of listeners to changes, which would never end by themselves.
         self.stopping.cancel();
         connections.announce_stop().await;
         handle.stop(true).await;
@@ -221,7 +221,7 @@ impl Application {
     }
 }
 
-/// Connections to the database, apart by what they are for.
+/// The connection pools, separate by purpose.
 struct Pools {
     work: PgPool,
     query: PgPool,
@@ -249,7 +249,7 @@ fn listener_quota(limits: LimitOptions) -> anyhow::Result<Quota> {
     Ok(Quota::new("listeners to changes", usize::try_from(per_token)?, usize::try_from(in_all)?))
 }
 
-/// What a process that receives has on disk: the local store, and the spool in it.
+/// The files of a receiving process: the local store, with the spool.
 struct OnDisk {
     local_store: Option<Arc<LocalStore>>,
     spool: Option<Arc<Spool>>,

@@ -1,7 +1,7 @@
-//! What the service says of itself in gauges: how its parts are, its pools, and, where it folds, how much is live, waits
-//! and lags. Looked at now and then by one task, so that whoever asks for metrics costs the database nothing.
+//! Gauges of the process: the status of its parts, its pools, and, if it folds, counts of live sessions, waiting
+//! callbacks and lag. One task samples them periodically, so scraping metrics costs the database nothing.
 //!
-//! What cannot be found out is not a number until it can be: an old value would look like a new one.
+//! A value that cannot be read is NaN, as an old value would look current.
 
 use std::time::Duration;
 
@@ -34,38 +34,38 @@ use crate::telemetry::metrics::{
     POOL_CONNECTIONS, POOL_CONNECTIONS_MAX, QUARANTINE_WAITING_MESSAGES, UNCONFIRMED_SESSIONS,
 };
 
-/// How often. Less often than Prometheus asks would be of little use.
+/// The sampling interval. Longer than Prometheus's scrape interval would be of little use.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// How long the database may take for one of the counts.
+/// Timeout of each query.
 const SAMPLE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How far back quarantined messages are looked for.
+/// The period in which quarantined callbacks are counted.
 const QUARANTINED_SINCE: TimeDelta = TimeDelta::days(7);
 
-/// How many of them are counted: with more, it does not matter how many there are.
+/// The most that are counted: above this, the exact number does not matter.
 const QUARANTINED_MOST: i64 = 1_000;
 
-/// How long after its registration a domain is expected to send something.
+/// How soon after its registration a domain should have sent a callback.
 const HEARD_WITHIN: TimeDelta = TimeDelta::hours(1);
 
-/// Looks at a process.
+/// Samples the metrics of a process.
 pub struct Sampler {
     state: Data<AppState>,
     fold_pool: Option<PgPool>,
     connections: Connections,
-    /// Why the times of the log cannot be relied on, if so, when the clocks were compared last.
+    /// The result of the last comparison of the clocks: why the times of the log are unreliable, if they are.
     wrong_clock: Option<ClockError>,
 }
 
 impl Sampler {
-    /// Looks at the process with this state. `fold_pool` is there where it folds.
+    /// Samples the process with this state. `fold_pool` is set if it folds.
     pub fn new(state: Data<AppState>, fold_pool: Option<PgPool>, connections: Connections) -> Self {
         register_meters(&state.roles);
         Self { state, fold_pool, connections, wrong_clock: None }
     }
 
-    /// Looks now and then until stopped.
+    /// Samples periodically until stopped.
     pub async fn run(mut self, stopped: CancellationToken) {
         while stopped.run_until_cancelled(Box::pin(self.sample())).await.is_some() {
             stopped.run_until_cancelled(sleep(PERIOD)).await;
@@ -143,8 +143,8 @@ impl Sampler {
     }
 }
 
-/// Serves what this process counts and times by its roles from now on, before there is any of it: a count that was never
-/// seen at 0 cannot be seen to rise.
+/// Registers the metrics of this process's roles, so that they are exported before the first value: an increase from 0
+/// can be detected only if 0 was exported.
 fn register_meters(roles: &[Role]) {
     BUILD_INFO.gauge_of(&[("version", env!("CARGO_PKG_VERSION"))]).set(1.0);
     if roles.contains(&Role::Receiver) {
@@ -160,12 +160,12 @@ fn register_meters(roles: &[Role]) {
     }
 }
 
-/// What the database tells in time.
+/// The result of a query, or `None` on error or timeout.
 async fn within_patience<T>(told: impl Future<Output = Result<T, sqlx::Error>>) -> Option<T> {
     match timeout(SAMPLE_TIMEOUT, told).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
         Ok(told) => Some(told),
         Err(error) => {
-            // Those whose work it keeps from being done say it louder.
+            // Only debug: tasks that depend on the database log its failures prominently.
             tracing::debug!(error = &error as &dyn std::error::Error, "a metric cannot be read from the database");
             None
         }
@@ -196,7 +196,7 @@ fn show_live(counts: Option<LiveTotals>) {
 fn show_waiting(waiting: Option<&[WaitingRow]>) {
     for &reason in QuarantineReason::ALL {
         let of_reason = |rows: &[WaitingRow]| rows.iter().find(|row| row.reason == reason).map(|row| row.messages);
-        // Where counting stopped, there may be some of those that it did not come to.
+        // Counting stopped at the limit, so a reason that was not found may have callbacks, too.
         let or_none =
             |rows: &[WaitingRow]| (rows.iter().map(|row| row.messages).sum::<i64>() < QUARANTINED_MOST).then_some(0);
         let messages = waiting.and_then(|rows| of_reason(rows).or_else(|| or_none(rows)));

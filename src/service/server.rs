@@ -1,7 +1,7 @@
-//! The server: the socket, how many connections it holds, and how long each part of an exchange may take.
+//! The HTTP server: its socket, its limit of connections, and the timeouts of each part of an exchange.
 //!
-//! A body's time and length are limited where it is read, in [`crate::http::extract`]; what is left of a connection's time,
-//! in [`crate::app::connections`].
+//! [`crate::http::extract`] limits the time and length of a body, and [`crate::app::connections`] the rest of a
+//! connection's time.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -24,23 +24,23 @@ use crate::platform::tls::Certificate;
 /// How long requests in flight may take when the service stops.
 const SHUTDOWN_SECONDS: u64 = 8;
 
-/// How long a client may take to shake hands for TLS, and then to send the head of its first request.
+/// Timeout of the TLS handshake, and of the head of the first request.
 const REQUEST_HEAD: Duration = Duration::from_secs(5);
 
-/// How long a client may go on sending a body after its answer, so that it gets to read the answer. The rest of the body is
-/// discarded.
+/// How long a client may continue to send a body after its response, so that it can read the response. The rest of the
+/// body is discarded.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// How many TLS handshakes each worker has under way at most; others wait for their turn. Many, because clients that
-/// shake hands slowly, or never end, should not keep the others waiting.
+/// The most concurrent TLS handshakes of a worker; others wait. It is high so that clients with slow or unfinished
+/// handshakes do not block the others.
 const HANDSHAKES: usize = 2_048;
 
-/// Binds the socket and starts the workers. HTTPS alone is served when there is a certificate, else plain HTTP; HTTP/1.1 in
-/// either case. (HTTP/2 would let one connection hold any number of requests with heads of 16 MiB each, which the
-/// server has no setting against.)
+/// Binds the socket and starts the workers. Serves only HTTPS with a certificate, else plain HTTP; always HTTP/1.1.
+/// (HTTP/2 would let one connection hold any number of requests with heads of 16 MiB each, and the server has no
+/// setting to prevent that.)
 ///
 /// # Errors
-/// When no role is named, the certificate cannot be served, or the address is taken.
+/// When no role is named, the certificate is unusable, or the address is in use.
 pub fn bind(
     options: &ServeOptions,
     state: Data<AppState>,
@@ -61,8 +61,8 @@ pub fn bind(
         .tls_handshake_timeout(REQUEST_HEAD)
         .client_request_timeout(REQUEST_HEAD)
         .client_disconnect_timeout(LINGER)
-        // `Connections::sweep` cuts idle connections. A timer of the server would close one whose next request has arrived
-        // but is not read yet.
+        // `Connections::sweep` closes idle connections. A timer of the server could close one whose next request has
+        // arrived but is not read yet.
         .keep_alive(KeepAlive::Os)
         .on_connect(move |stream, of_connection| open.add(stream, of_connection));
     let server = match certificate {
@@ -70,12 +70,12 @@ pub fn bind(
         None => server.bind(options.listening.listen),
     }
     .with_context(|| format!("cannot listen on {}; --listen takes another address", options.listening.listen))?;
-    let address = server.addrs().first().copied().context("no address is listened on")?;
+    let address = server.addrs().first().copied().context("the server has no address")?;
     Ok((server.run(), address))
 }
 
-/// The number of workers, and how many connections each holds: together never more than the limit, and fewer by less
-/// than the number of workers.
+/// The number of workers and of connections for each. The total never exceeds the limit, and is below it by less than
+/// the number of workers.
 fn divide(max_connections: usize) -> (usize, usize) {
     let processors = available_parallelism().map_or(1, NonZeroUsize::get);
     let workers = processors.min(max_connections).max(1);

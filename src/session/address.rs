@@ -1,14 +1,14 @@
-//! Addresses as they are compared: whatever their spelling, and as far as they are not masked.
+//! Compares addresses regardless of spelling and of masked parts.
 //!
-//! What is shown is what was received. What is searched and compared is its canonical form: without port, brackets and
-//! zone, IPv6 in one spelling, IPv4-mapped IPv6 as IPv4. The provider may mask parts (`203.0.*.*`); a masked part agrees
-//! with anything.
+//! An address is displayed as it was received. Searches and comparisons use its canonical form: without port, brackets
+//! and zone, IPv6 in one spelling, IPv4-mapped IPv6 as IPv4. The provider may mask parts (`203.0.*.*`); a masked part
+//! matches anything.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// An address's text in its canonical form. What is no address is its own.
+/// The canonical form of an address. A text that is not an address is returned unchanged.
 pub fn canonical(text: &str) -> Cow<'_, str> {
     match Address::parse(text) {
         Some(address) => {
@@ -19,7 +19,7 @@ pub fn canonical(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// What two texts in canonical form say together of one address; `None` when they contradict each other.
+/// Merges two texts in canonical form into one address; `None` when they conflict.
 pub(super) fn meet(one: &str, other: &str) -> Option<String> {
     match (is_masked_whole(one), is_masked_whole(other)) {
         (true, true) => return Some(one.max(other).to_owned()),
@@ -35,12 +35,12 @@ pub(super) fn meet(one: &str, other: &str) -> Option<String> {
     }
 }
 
-/// Whether a text says nothing of an address.
+/// Whether the whole address is masked.
 fn is_masked_whole(text: &str) -> bool {
     text.contains('*') && text.bytes().all(|byte| matches!(byte, b'*' | b'.' | b':'))
 }
 
-/// An address by its parts; a masked one is `None`.
+/// The parts of an address; a masked part is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Address {
     V4([Option<u8>; 4]),
@@ -49,7 +49,7 @@ enum Address {
 
 impl Address {
     fn parse(text: &str) -> Option<Self> {
-        // The usual case first.
+        // The most frequent case first.
         if let Ok(address) = text.parse::<IpAddr>() {
             return Some(address.into());
         }
@@ -65,7 +65,7 @@ impl Address {
         host.parse::<IpAddr>().ok().map(Self::from).or_else(|| Self::parse_masked(host))
     }
 
-    /// `203.0.*.*`, with a port or without, or `2001:db8:*:*`, of which the parts that are left out are masked too.
+    /// Parses `203.0.*.*`, with or without a port, or `2001:db8:*:*`, whose omitted parts are masked, too.
     fn parse_masked(host: &str) -> Option<Self> {
         if !host.contains('*') {
             return None;
@@ -86,7 +86,7 @@ impl Address {
     }
 }
 
-/// The parts of a masked address, a masked one as `None`. `None` when one of them is no part.
+/// The parts of a masked address; a masked part is `None`. `None` when a part is invalid.
 fn masked_parts<T, E>(host: &str, separator: char, parse: impl Fn(&str) -> Result<T, E>) -> Option<Vec<Option<T>>> {
     let is_masked = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte == b'*');
     host.split(separator).map(|part| if is_masked(part) { Some(None) } else { parse(part).ok().map(Some) }).collect()

@@ -1,8 +1,8 @@
-//! What an entry of the log can say about a session.
+//! The facts about a session that an event of the log contains.
 
 use chrono::{DateTime, Utc};
 
-/// One entry of the log, as far as folding cares.
+/// An event of the log, reduced to what folding needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub position: i64,
@@ -11,41 +11,40 @@ pub struct Entry {
     pub fact: Fact,
 }
 
-/// What an entry says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// The push started.
     Started(Receipt),
     /// The push ended.
     Ended(Receipt),
-    /// The provider said something that is not documented.
+    /// The provider reported an undocumented event.
     Unknown,
-    /// A message that does not count unless an operator releases it.
+    /// A callback without effect, unless an operator releases it.
     Quarantined,
-    /// An operator let a quarantined message count: it is folded as if it had been accepted.
+    /// An operator released a quarantined callback: it is folded as if it had been accepted.
     Released(Box<Fact>),
-    /// A later push of the stream began, so this one is over.
+    /// A later push of the stream started, so this one has ended.
     Superseded { ended_at: DateTime<Utc> },
-    /// No end came for so long that none will.
+    /// The session was live for so long that no end is expected.
     TimedOut { ended_at: DateTime<Utc> },
-    /// An operator says when the push ended.
+    /// An operator set the end of the push.
     OperatorEnd { ended_at: DateTime<Utc> },
-    /// An operator takes that back.
+    /// An operator withdrew that end.
     OperatorEndWithdrawn,
 }
 
-/// One message of the provider that counts.
+/// An accepted callback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     pub received_at: DateTime<Utc>,
-    /// When its signature expires; `None` when it is not signed. The message was made before that.
+    /// When its signature expires; `None` when it is not signed. The callback was sent before that.
     pub signature_expires_at: Option<DateTime<Utc>>,
     pub shares_signature: bool,
-    /// What it says beside the key. Not covered by the signature: shown, never billed by.
+    /// The members outside the key. The signature does not cover them: they are displayed, never billed.
     pub details: Details,
 }
 
-/// What a message says beside its key, and what was decided of it at receipt.
+/// The members of a callback outside the key, and what receiving derived from it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Details {
     /// The encoder's address, as text.
@@ -54,8 +53,8 @@ pub struct Details {
     pub node_ip: Option<String>,
     /// Query string of the push URL, its credentials masked.
     pub user_args: Option<String>,
-    /// The template that made this rendition; `None` for a source stream.
+    /// The template that created this rendition; `None` for a source stream.
     pub rendition_template: Option<String>,
-    /// Addresses or `user_args` were there, and are no longer kept.
+    /// Addresses or `user_args` existed, and are redacted.
     pub blanked: bool,
 }

@@ -1,9 +1,10 @@
-//! The state of a session, and how an entry changes it.
+//! The state of a session, and how an event changes it.
 //!
-//! [`fold`] is a function of the state and the entry alone. For the provider's messages, quarantine, releases and
-//! inferences it is commutative, and but for the counts of deliveries it is idempotent, so that order, repeats and batch borders
-//! cannot matter. Operators' ends apply in the order of the log. Every field is therefore a minimum, a count, or the
-//! companion of a minimum; but for those that say where in the log, and when, all that was said. And once details are blanked, conflicts with them are no longer found.
+//! [`fold`] is a function of the state and the event alone. For the provider's callbacks, quarantine, releases and
+//! inferred ends it is commutative and, except for the counts of deliveries, idempotent, so order, repeats and batch
+//! boundaries do not matter. Operators' ends apply in the order of the log. Every field is therefore a minimum, a
+//! count, or the companion of a minimum, except those that record positions and times of the log. Once details are
+//! redacted, conflicts with them are no longer detected.
 
 use chrono::{DateTime, SubsecRound, Utc};
 
@@ -12,31 +13,31 @@ use super::entry::{Details, Entry, Fact, Receipt};
 use super::lifecycle;
 use super::outcome::{Outcome, Outcomes};
 
-/// What the log says of one session so far.
+/// The state of one session, folded from its events so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Session {
     pub start_received_at: Option<DateTime<Utc>>,
     pub start_deliveries: i32,
     pub end_received_at: Option<DateTime<Utc>>,
     pub end_deliveries: i32,
-    /// The earliest whole second by which the end is known to have happened, from the provider's messages.
+    /// The earliest whole second by which the end is known to have happened, from the provider's callbacks.
     pub end_noticed_at: Option<DateTime<Utc>>,
     pub superseded_at: Option<DateTime<Utc>>,
     pub timed_out_at: Option<DateTime<Utc>>,
     pub operator_ended_at: Option<DateTime<Utc>>,
     pub quarantined_messages: i32,
-    /// Two starts came from different addresses: two pushes began in one second.
+    /// Two starts came from different addresses: two pushes started in one second.
     pub key_conflict: bool,
-    /// A start or an end was accepted whose signature another push had used before.
+    /// An accepted start or end has a signature that another push had used before.
     pub shared_signature: bool,
     /// From the first start received, else from the first end.
     pub details: Details,
-    /// What all starts together say of the addresses, else the first end.
+    /// The merged addresses of all starts; without a start, those of the first end.
     pub addresses: Addresses,
     pub outcomes: Outcomes,
-    /// Position of the first entry folded; 0 before it.
+    /// Position of the first event folded; 0 before it.
     pub first_position: i64,
-    /// Position of the last entry folded; 0 before the first.
+    /// Position of the last event folded; 0 before the first.
     pub last_position: i64,
     pub last_recorded_at: DateTime<Utc>,
 }
@@ -54,8 +55,7 @@ impl Addresses {
         Self { client: canonical(&details.client_ip), node: canonical(&details.node_ip) }
     }
 
-    /// What these and others say together; `None` when they contradict each other. An address that is absent contradicts
-    /// nothing.
+    /// Merges these addresses with others; `None` when they conflict. An absent address conflicts with none.
     fn meet(self, other: Self) -> Option<Self> {
         let both = |one: Option<String>, other: Option<String>| match (one, other) {
             (Some(one), Some(other)) => address::meet(&one, &other).map(Some),
@@ -65,14 +65,14 @@ impl Addresses {
     }
 }
 
-/// Folds one entry into a session.
+/// Folds one event into a session.
 ///
-/// Entries of a shard come in the order of their positions.
+/// Events of a shard must be folded in the order of their positions.
 ///
 /// # Panics
-/// When an entry comes twice or out of order, which would be a defect of the reconciler.
+/// When an event comes twice or out of order: a defect of the reconciler.
 pub fn fold(session: &mut Session, entry: &Entry) {
-    assert!(entry.position > session.last_position, "entries are folded once, in the order of their positions");
+    assert!(entry.position > session.last_position, "events are folded once, in the order of their positions");
     if session.first_position == 0 {
         session.first_position = entry.position;
     }
@@ -84,7 +84,7 @@ pub fn fold(session: &mut Session, entry: &Entry) {
     session.outcomes.note(before, after.as_ref(), entry.recorded_at);
 }
 
-/// What seconds are counted by; `None` before the first message that counts.
+/// The outcome that reports count; `None` before the first accepted callback.
 fn outcome(session: &Session) -> Option<Outcome> {
     let is_seen = session.start_deliveries > 0 || session.end_deliveries > 0;
     let rendition_template = || session.details.rendition_template.clone();
@@ -120,7 +120,7 @@ fn start(session: &mut Session, receipt: &Receipt) {
     let together = said_by_starts.meet(Addresses::of(&receipt.details)).filter(|_| !session.key_conflict);
     session.key_conflict = together.is_none();
     session.addresses = match together {
-        // Nothing personal comes back to a session once it was blanked.
+        // A redacted session gets no new personal fields.
         _ if session.details.blanked => Addresses::default(),
         Some(together) => together,
         None => Addresses::of(&session.details),
@@ -143,7 +143,7 @@ fn end(session: &mut Session, receipt: &Receipt) {
     session.end_deliveries = session.end_deliveries.saturating_add(1);
 }
 
-/// An end happened before its message was received, and before the signature on it expired.
+/// The end happened before its callback was received, and before its signature expired.
 fn noticed_at(receipt: &Receipt) -> DateTime<Utc> {
     let received_at = receipt.received_at.trunc_subsecs(0);
     receipt.signature_expires_at.map_or(received_at, |expires_at| received_at.min(expires_at))

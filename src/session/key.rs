@@ -1,21 +1,20 @@
-//! What identifies a stream and a session.
+//! The keys and ids of streams and sessions.
 //!
 //! Ids are functions of the key alone: opaque and stable, the same in every installation and after every rebuild. A
-//! session's id begins with its start, so ids sort by start, and new ones are added at the end of an index.
+//! session's id begins with its start, so ids sort by start, and new sessions are added at the end of each index. The shard
+//! follows from the stream, so all sessions of a stream are in one shard.
 //!
-//! The shard follows from the stream, so that all sessions of a stream live together.
-//!
-//! It follows from the three names *joined*, as the signature covers them: all pushes that one signature could be made
-//! to fit live in one shard, whose log says which of them came first.
+//! The shard is computed from the *joined* three names, as the signature covers them: all pushes that one signature can
+//! fit are in one shard, and its log determines which came first.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-/// The namespace of all our ids. Never to change: ids are promised to be stable.
+/// The namespace of all ids. It must never change: the API promises stable ids.
 const NAMESPACE: Uuid = Uuid::from_u128(0x7d9b_2a54_1c0e_4f4e_9a58_5f0c_6b1e_83d1);
 
-/// A stream: what an encoder can push to.
+/// A stream, by its three names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StreamKey {
     pub domain: String,
@@ -23,32 +22,29 @@ pub struct StreamKey {
     pub stream: String,
 }
 
-/// A session: one push of a stream.
+/// A session, by its key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SessionKey {
     pub stream: StreamKey,
-    /// Unix second at which the push began; what tells two pushes of a stream apart.
+    /// Unix second at which the push started; distinguishes the pushes of a stream.
     pub publish_timestamp: i64,
 }
 
-/// Opaque id of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct StreamId(pub Uuid);
 
-/// Opaque id of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct SessionId(pub Uuid);
 
 impl StreamKey {
-    /// The id of this stream.
     pub fn id(&self) -> StreamId {
         StreamId(Uuid::new_v5(&NAMESPACE, self.joined().as_bytes()))
     }
 
-    /// The shard that this stream lives in, of `shards` that the installation was made with.
+    /// The shard of this stream, out of `shards`, the number that the installation was created with.
     ///
     /// # Panics
-    /// When `shards` is not positive, which no installation is made with.
+    /// When `shards` is not positive, which no installation has.
     pub fn shard(&self, shards: i16) -> i16 {
         assert!(shards > 0, "an installation has at least one shard");
         let as_signed = [self.domain.as_str(), &self.app, &self.stream].concat();
@@ -56,14 +52,14 @@ impl StreamKey {
         i16::try_from(high % u64::from(shards.unsigned_abs())).unwrap_or_default()
     }
 
-    /// NUL stands in no name (control characters are refused at receipt), so no two keys are joined alike.
+    /// No name contains NUL (receiving rejects control characters), so different keys have different joined names.
     fn joined(&self) -> String {
         format!("{}\0{}\0{}", self.domain, self.app, self.stream)
     }
 }
 
 impl SessionKey {
-    /// The id of this session: a UUID of version 8. 40 bits are `publish_timestamp`, the rest is of the stream's id.
+    /// A version 8 UUID: the first 40 bits are `publish_timestamp`, the others those of the stream's id.
     pub fn id(&self) -> SessionId {
         let StreamId(stream) = self.stream.id();
         let mut bytes = stream.into_bytes();
@@ -88,7 +84,7 @@ pub fn lowest_id_since(time: DateTime<Utc>) -> Uuid {
 /// `publish_timestamp` as a time.
 ///
 /// # Panics
-/// When it is not a timestamp of ten digits or fewer, which neither the parser nor the schema lets through.
+/// When it has more than ten digits, which the parser and the schema prevent.
 pub fn started_at(publish_timestamp: i64) -> DateTime<Utc> {
     match DateTime::from_timestamp(publish_timestamp, 0) {
         Some(time) => time,
@@ -106,7 +102,7 @@ mod tests {
         StreamKey { domain: domain.into(), app: app.into(), stream: stream.into() }
     }
 
-    // Computed with another implementation of RFC 9562.
+    // The expected ids were computed with another implementation of RFC 9562.
     #[test]
     fn ids_are_what_they_always_were() {
         let stream = key("push.example.com", "live", "example_stream");

@@ -1,15 +1,14 @@
-//! What follows from a session's state: live or ended, since when, and why.
+//! Derives from a session's state whether it is live or ended, since when, and why.
 //!
-//! An operator's end beats every other; a notification beats an inference, whenever it arrives; of two inferences the
-//! earlier end counts. Nothing here needs a clock: whether a live session is *unconfirmed*, and how long it has lasted,
-//! depends on the moment of asking, which is an argument.
+//! An operator's end takes precedence over every other; a reported end over an inferred one, whenever it arrives; of
+//! two inferred ends the earlier counts. No clock is needed: whether a live session is *unconfirmed*, and how long it
+//! has lasted, depends on `as_of`, an argument.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::fold::Session;
 use crate::model::session::{EndSource, Flag, Status};
 
-/// Whether the session is on air.
 pub fn status(session: &Session, started_at: DateTime<Utc>) -> Status {
     if session.start_deliveries == 0 && session.end_deliveries == 0 {
         Status::Unseen
@@ -20,17 +19,16 @@ pub fn status(session: &Session, started_at: DateTime<Utc>) -> Status {
     }
 }
 
-/// When the session ended and who says so; never before its start. `None` while it is live or unseen.
+/// When the session ended, and the source of that end; never before its start. `None` while it is live or unseen.
 pub fn end(session: &Session, started_at: DateTime<Utc>) -> Option<(DateTime<Utc>, EndSource)> {
     found_end(session).map(|(ended_at, source)| (ended_at.max(started_at), source))
 }
 
-/// Whether an end of the session is known.
 pub fn has_ended(session: &Session) -> bool {
     found_end(session).is_some()
 }
 
-/// The same, as it was found: maybe before the start.
+/// The end as it was found, possibly before the start.
 pub(super) fn found_end(session: &Session) -> Option<(DateTime<Utc>, EndSource)> {
     if session.start_deliveries == 0 && session.end_deliveries == 0 {
         return None;
@@ -46,7 +44,7 @@ pub(super) fn found_end(session: &Session) -> Option<(DateTime<Utc>, EndSource)>
         .or(inferred.into_iter().flatten().min_by_key(|(at, _)| *at))
 }
 
-/// What a reader should know about the session.
+/// The anomalies of the session.
 pub fn flags(session: &Session, started_at: DateTime<Utc>) -> Vec<Flag> {
     let is_set = |flag: &Flag| match flag {
         Flag::StartMissing => session.end_deliveries > 0 && session.start_deliveries == 0,
@@ -63,7 +61,7 @@ pub fn duration_seconds(started_at: DateTime<Utc>, ended_at: Option<DateTime<Utc
     (ended_at.unwrap_or(as_of) - started_at).num_seconds().max(0)
 }
 
-/// Whether a session that is live at `as_of` has been so for longer than `unconfirmed_after`.
+/// Whether a session that is live at `as_of` has lasted for longer than `unconfirmed_after`.
 pub fn is_unconfirmed(
     started_at: DateTime<Utc>,
     ended_at: Option<DateTime<Utc>>,

@@ -1,18 +1,18 @@
-//! What a session is, and how entries of the log make one.
+//! Sessions, and how events of the log change them.
 //!
 //! Pure: no I/O, no clock, no settings. Business times are arguments.
 //!
-//! - [`address`]: addresses as they are compared.
-//! - [`key`]: what identifies a stream and a session, their ids, and the shard they live in.
-//! - [`entry`]: what an entry of the log can say about a session.
-//! - [`mod@fold`]: the state of a session, and how an entry changes it.
-//! - [`lifecycle`]: what follows from that state: live or ended, since when, and why.
-//! - [`outcome`]: what could be told of it at each moment.
+//! - [`address`]: compares addresses.
+//! - [`key`]: keys and ids of streams and sessions, and their shard.
+//! - [`entry`]: the facts about a session that an event contains.
+//! - [`mod@fold`]: the state of a session, and how an event changes it.
+//! - [`lifecycle`]: derives from that state whether the session is live or ended, since when, and why.
+//! - [`outcome`]: what was known of a session at each `as_of`.
 
-pub mod address;
+pub(crate) mod address;
 pub mod entry;
 pub mod fold;
-pub mod key;
+pub(crate) mod key;
 pub mod lifecycle;
 pub mod outcome;
 

@@ -1,46 +1,46 @@
-//! What could be told of a session at each moment since the log first spoke of it.
+//! What was known of a session at each `as_of` since its first event.
 //!
-//! Reports are of a moment, and must give the same for ever. What they count by is a session's [`Outcome`]; it holds from
-//! when the entry was recorded that made it so, until when the next one was that changed it. Nearly every session is live
-//! first, and ended from some moment on: those two are told by two times. Whatever else an outcome was before is kept
-//! apart, once it no longer holds.
+//! A report has an `as_of`, and must always give the same result. It counts a session's [`Outcome`], which is valid
+//! from the time the event that caused it was recorded until the event that changed it was recorded. Nearly every
+//! session is first live and then ended: two times represent these two outcomes. Any other earlier outcome is stored
+//! separately, once it is no longer valid.
 
 use chrono::{DateTime, Utc};
 
 use crate::model::session::EndSource;
 
-/// What seconds are counted by.
+/// What reports count of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// When the session ended, and who says so; `None` while it is live.
+    /// When the session ended, and the source of that end; `None` while it is live.
     pub end: Option<(DateTime<Utc>, EndSource)>,
-    /// The template that made this rendition; `None` for a source stream.
+    /// The template that created this rendition; `None` for a source stream.
     pub rendition_template: Option<String>,
 }
 
-/// An outcome that holds no longer.
+/// An outcome that is no longer valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EarlierOutcome {
     pub known_from: DateTime<Utc>,
-    /// Until when it held, exclusive.
+    /// The end of its validity, exclusive.
     pub known_until: DateTime<Utc>,
     pub outcome: Outcome,
 }
 
-/// Since when the outcome is what it is, and what it was before.
+/// When the current outcome became valid, and which were valid before.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outcomes {
-    /// When the first message that counts was recorded; `None` before that.
+    /// When the first accepted callback was recorded; `None` before that.
     pub seen_at: Option<DateTime<Utc>>,
-    /// When the entry was recorded that made the outcome what it is.
+    /// When the event that caused the current outcome was recorded.
     pub outcome_at: Option<DateTime<Utc>>,
-    /// Before `outcome_at` it was not just live: what it was is kept apart.
+    /// Before `outcome_at` it was not simply live: earlier outcomes are stored separately.
     pub revised: bool,
     pub earlier: Vec<EarlierOutcome>,
 }
 
 impl Outcomes {
-    /// Notes what an entry has made of the outcome.
+    /// Records the effect of an event on the outcome.
     pub(super) fn note(&mut self, before: Option<Outcome>, after: Option<&Outcome>, recorded_at: DateTime<Utc>) {
         match (before, after) {
             (None, Some(_)) => {
@@ -68,7 +68,8 @@ impl Outcomes {
         self.outcome_at = Some(recorded_at);
     }
 
-    /// Entries that were appended together are recorded at one moment: what one of them replaces never held.
+    /// Events that were appended together have the same recorded time: an outcome that one of them replaces was never
+    /// valid.
     fn keep(&mut self, known_from: DateTime<Utc>, known_until: DateTime<Utc>, outcome: Outcome) {
         if known_from < known_until {
             self.earlier.push(EarlierOutcome { known_from, known_until, outcome });

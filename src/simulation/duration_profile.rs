@@ -1,54 +1,54 @@
-//! How long pushes and breaks are, and what goes wrong with their messages.
+//! Durations of pushes and breaks, and anomalies of their callbacks.
 
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Exp, LogNormal};
 
-/// How streams of a kind behave. Times are in seconds.
+/// The behavior of streams of one kind. Times are in seconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Habits {
-    /// Half of the pushes that are not cut short last no longer.
+    /// Median duration of pushes that are not cut short.
     pub median_seconds: f64,
-    /// How much lengths differ: the standard deviation of their logarithm.
+    /// Standard deviation of the logarithm of durations.
     pub spread: f64,
     pub break_seconds: f64,
 }
 
-/// Pushes as large platforms see them: half an hour is usual, some last for days.
+/// Typical pushes of a large platform: half an hour is usual, some last for days.
 pub const USUAL: Habits = Habits { median_seconds: 3_300.0, spread: 1.5, break_seconds: 10_000.0 };
 
-/// The share of pushes that are over within a minute.
+/// The share of pushes that end within a minute.
 const CUT_SHORT: f64 = 0.065;
 
-/// Of these, the share of which the end arrives before the start.
+/// Of these, the share whose end arrives before the start.
 const INVERTED: f64 = 0.2;
 
 /// The share of ends that are never sent.
 const LOST: f64 = 0.005;
 
-/// The share of ends that are late, and by how much at most.
+/// The share of ends that are delayed, and the longest delay.
 const LATE: f64 = 0.1;
 const LATEST_MILLIS: i64 = 180_000;
 
-/// The share of ends after which the encoder comes back within seconds.
+/// The share of ends after which the encoder reconnects within seconds.
 const RECONNECTS: f64 = 0.035;
 
-/// The share of messages that arrive twice, and thirteen times, as after an outage.
+/// The shares of callbacks that arrive twice, and thirteen times as after an outage.
 const TWICE: f64 = 0.01;
 const THIRTEENFOLD: f64 = 0.0005;
 
-/// One push, and what comes after it. Times are milliseconds after its start.
+/// One push, and when the next begins. Times are milliseconds after its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Course {
     pub length: i64,
     pub starts_told: Vec<i64>,
-    /// When the message of its end arrives, each time; never, if that is lost.
+    /// When each delivery of its end arrives; empty if the end is lost.
     pub ends_told: Vec<i64>,
     /// When the stream's next push begins: at least two seconds after the end.
     pub next_start: i64,
 }
 
 impl Habits {
-    /// A push that goes as most do, or as some do.
+    /// A random push.
     pub fn course(&self, random: &mut impl Rng) -> Course {
         let cut_short = random.random_bool(CUT_SHORT);
         let length = if cut_short {
@@ -85,7 +85,7 @@ impl Habits {
     }
 }
 
-/// When a message arrives: once, or more often.
+/// The times of a callback's deliveries: one or more.
 fn repeated(first: i64, random: &mut impl Rng) -> Vec<i64> {
     let more = match random.random::<f64>() {
         share if share < THIRTEENFOLD => 12,
@@ -108,7 +108,7 @@ mod tests {
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
-    /// The courses of many pushes, always the same.
+    /// The courses of many pushes, with a fixed seed.
     fn courses() -> Vec<Course> {
         let mut random = StdRng::seed_from_u64(7);
         (0..100_000).map(|_| USUAL.course(&mut random)).collect()

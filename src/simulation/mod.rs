@@ -1,9 +1,9 @@
-//! Made-up pushes that go as real ones do: for load, and for the demo.
+//! Simulated pushes with realistic behavior, for load tests and for the demo.
 //!
-//! Pure: no clock and no I/O, and a seed gives the same messages for ever.
+//! Pure: no clock and no I/O. The same seed always gives the same callbacks.
 //!
-//! - [`duration_profile`]: how long pushes and breaks are, and what goes wrong with messages.
-//! - [`push_lifecycle`]: the messages of many streams, in the order in which they are sent.
+//! - [`duration_profile`]: durations of pushes and breaks, and anomalies of callbacks.
+//! - [`push_lifecycle`]: the callbacks of many streams, in the order in which they are sent.
 
-pub mod duration_profile;
-pub mod push_lifecycle;
+pub(crate) mod duration_profile;
+pub(crate) mod push_lifecycle;

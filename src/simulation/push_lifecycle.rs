@@ -1,4 +1,4 @@
-//! The messages of many streams, in the order in which they are sent.
+//! The callbacks of many streams, in the order in which they are sent.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,23 +8,21 @@ use rand::{RngExt, SeedableRng};
 
 use super::duration_profile::Habits;
 
-/// What a message tells.
+/// The event that a callback reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
-    /// The push starts.
     Start,
-    /// The push ends.
     End,
 }
 
-/// A message that is sent. Times are Unix milliseconds.
+/// A callback to send. Times are Unix milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Telling {
     pub sent_at: i64,
-    /// When what it tells of happened; signed then.
+    /// When its event happened; it is signed then.
     pub happened_at: i64,
     pub stream: u32,
-    /// Unix second at which the push began.
+    /// Unix second at which the push started.
     pub publish_timestamp: i64,
     pub what: What,
 }
@@ -44,7 +42,7 @@ impl Next {
     }
 }
 
-/// Streams that go on for ever: their messages, by the time at which they are sent.
+/// An endless simulation: the callbacks of all streams, ordered by the time at which they are sent.
 pub struct Life {
     random: StdRng,
     habits: Vec<(u32, Habits)>,
@@ -52,7 +50,8 @@ pub struct Life {
 }
 
 impl Life {
-    /// Streams that begin after a moment (Unix milliseconds): so many of each habit, numbered through.
+    /// A simulation that starts at `from` (Unix milliseconds), with this many streams of each kind, numbered
+    /// consecutively.
     pub fn new(seed: u64, from: i64, kinds: &[(u32, Habits)]) -> Self {
         let mut life = Self { random: StdRng::seed_from_u64(seed), habits: kinds.to_vec(), next: BinaryHeap::new() };
         let streams: u32 = kinds.iter().map(|(count, _)| count).sum();
@@ -63,7 +62,7 @@ impl Life {
         life
     }
 
-    /// Some are on air from the begin, others are not.
+    /// A random part of a break, so that streams start at different times.
     #[expect(clippy::cast_possible_truncation, reason = "a cast to an integer saturates")]
     fn first_break(&mut self, stream: u32) -> i64 {
         let habits = self.habits_of(stream);
@@ -76,7 +75,7 @@ impl Life {
             before += count;
             stream < before
         });
-        kind.unwrap_or_else(|| unreachable!("every stream is of a kind")).1
+        kind.unwrap_or_else(|| unreachable!("every stream has a kind")).1
     }
 
     fn push(&mut self, next: Next) {
@@ -100,7 +99,7 @@ impl Life {
 impl Iterator for Life {
     type Item = Telling;
 
-    /// The next message. There is always one, as long as there are streams.
+    /// The next callback; `None` only if there are no streams.
     fn next(&mut self) -> Option<Telling> {
         loop {
             let Reverse((_, next)) = self.next.pop()?;

@@ -1,4 +1,4 @@
-//! Tokens of the API: only their hashes are kept.
+//! API tokens; only their hashes are stored.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use crate::model::access::Scope;
 
-/// One token.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct AccessTokenRow {
     pub token_id: Uuid,
@@ -15,15 +14,15 @@ pub struct AccessTokenRow {
     /// SHA-256 of the token.
     pub token_hash: Vec<u8>,
     pub scopes: Vec<Scope>,
-    /// The domains that exist for it; all when `None`.
+    /// The domains that the token may access; `None`: all.
     pub domains: Option<Vec<String>>,
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
-    /// When it was last used, as far as that is written down.
+    /// When it was last used, as far as that has been saved.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-/// Every token, oldest first.
+/// All tokens, oldest first.
 pub async fn list_access_tokens(executor: impl PgExecutor<'_>) -> Result<Vec<AccessTokenRow>, sqlx::Error> {
     sqlx::query_as!(
         AccessTokenRow,
@@ -34,7 +33,6 @@ pub async fn list_access_tokens(executor: impl PgExecutor<'_>) -> Result<Vec<Acc
     .await
 }
 
-/// Adds a token.
 pub async fn insert_access_token(executor: impl PgExecutor<'_>, row: &AccessTokenRow) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into access_token (token_id, name, token_hash, scopes, domains, created_at, expires_at)
@@ -52,13 +50,13 @@ pub async fn insert_access_token(executor: impl PgExecutor<'_>, row: &AccessToke
     Ok(())
 }
 
-/// Removes a token. False when there is no such token.
+/// Deletes a token. False when it does not exist.
 pub async fn delete_access_token(executor: impl PgExecutor<'_>, token_id: Uuid) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!("delete from access_token where token_id = $1", token_id).execute(executor).await?;
     Ok(done.rows_affected() > 0)
 }
 
-/// Writes down when tokens were last used. Tokens that are gone are passed over.
+/// Saves when tokens were last used. Ignores tokens that do not exist.
 pub async fn update_last_uses(
     executor: impl PgExecutor<'_>,
     token_ids: &[Uuid],

@@ -1,4 +1,4 @@
-//! The audit trail: administrative acts.
+//! The audit log: administrative actions.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -7,22 +7,21 @@ use uuid::Uuid;
 
 use crate::model::access::Act;
 
-/// One administrative act.
+/// An administrative action.
 #[derive(Debug, Clone)]
 pub struct AuditRow {
     pub audit_id: Uuid,
     pub done_at: DateTime<Utc>,
     pub actor: String,
-    /// The token that did it; `None` for the administrator's own, and for commands.
+    /// The token that was used; `None` for the administrator's token and for commands.
     pub token_id: Option<Uuid>,
     pub act: Act,
     pub domain: Option<String>,
     pub subject_id: Option<Uuid>,
-    /// What else there is to say; never a secret.
+    /// Further facts; never a secret.
     pub details: Option<Value>,
 }
 
-/// Writes an act down.
 pub async fn insert_audit_entry(executor: impl PgExecutor<'_>, row: &AuditRow) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into audit_entry (audit_id, done_at, actor, token_id, act, domain, subject_id, details)
@@ -41,7 +40,7 @@ pub async fn insert_audit_entry(executor: impl PgExecutor<'_>, row: &AuditRow) -
     Ok(())
 }
 
-/// Acts, newest first, after a place in that order, at most `limit`.
+/// Actions, newest first, after a cursor, at most `limit`.
 pub async fn list_audit_entries(
     executor: impl PgExecutor<'_>,
     after: Option<(DateTime<Utc>, Uuid)>,

@@ -1,33 +1,32 @@
-//! Broadcasts: sessions of one stream, merged where they overlap or nearly follow each other.
+//! Broadcasts: sessions of one stream, merged over short gaps.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-/// Which broadcasts are wanted.
+/// Which broadcasts to list.
 #[derive(Debug, Clone, Copy)]
 pub struct BroadcastFilter {
     pub stream_id: Uuid,
     /// The longest gap, in seconds, that does not end a broadcast.
     pub merge_gap_seconds: u32,
-    /// The moment of asking, up to which live sessions have lasted.
+    /// Live sessions are counted up to this time.
     pub as_of: DateTime<Utc>,
 }
 
-/// One broadcast.
 #[derive(Debug, Clone)]
 pub struct BroadcastRow {
     pub started_at: DateTime<Utc>,
     /// When the last of its sessions ended; `None` while one is live.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Whole seconds during which at least one of its sessions was on air.
+    /// Whole seconds during which at least one of its sessions was live.
     pub on_air_seconds: i64,
     pub interruptions: i64,
-    /// Its sessions, in the order of their starts.
+    /// Its sessions, ordered by start.
     pub session_ids: Vec<Uuid>,
 }
 
-/// The broadcasts of a stream, newest first, of those that began before `before`, at most `limit`.
+/// The broadcasts of a stream that started before `before`, newest first, at most `limit`.
 pub async fn list_broadcasts(
     executor: impl PgExecutor<'_>,
     filter: BroadcastFilter,

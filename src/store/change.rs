@@ -1,22 +1,21 @@
-//! What folding has changed, as the log tells: no session is written but for an entry of it.
+//! Which sessions folding has changed. The log has the answer: only an event changes a session.
 
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-/// How far each shard is folded, in their order.
+/// The folded position of each shard, ordered by shard.
 pub async fn list_folded_positions(executor: impl PgExecutor<'_>) -> Result<Vec<i64>, sqlx::Error> {
     sqlx::query_scalar!("select position from fold_progress order by shard").fetch_all(executor).await
 }
 
-/// A session, by its shard and its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChangedSessionRow {
     pub shard: i16,
     pub session_id: Uuid,
 }
 
-/// The sessions that entries after `from` up to `to` are about, by the shards' positions, in the order of the last of these
-/// entries.
+/// The sessions of the events after positions `from` up to `to` (one position for each shard), in the order of the last
+/// of these events.
 pub async fn list_changed_sessions(
     executor: impl PgExecutor<'_>,
     from: &[i64],

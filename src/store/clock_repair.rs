@@ -1,21 +1,20 @@
-//! Moving what is recorded in the future to the present.
+//! Moves events that were recorded in the future to the present.
 //!
-//! Positions stay, so that the order stays. Each time becomes the earlier of itself and the present, in the log and in
-//! what is folded from it: the times of a shard still grow with its positions.
+//! Positions do not change, so the order stays. Each later time becomes the present, in the log and in the tables
+//! folded from it, so the times of a shard still grow with its positions.
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
-/// The events that are recorded after a time.
+/// The number of events that were recorded after a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AheadRow {
     pub events: i64,
     pub shards: i64,
-    /// When the newest of them is recorded; `None` when there is none.
+    /// When the newest of them was recorded; `None` when there is none.
     pub newest: Option<DateTime<Utc>>,
 }
 
-/// The events that are recorded after a time.
 pub async fn get_events_after(executor: impl PgExecutor<'_>, time: DateTime<Utc>) -> Result<AheadRow, sqlx::Error> {
     sqlx::query_as!(
         AheadRow,
@@ -27,7 +26,8 @@ pub async fn get_events_after(executor: impl PgExecutor<'_>, time: DateTime<Utc>
     .await
 }
 
-/// Moves what is recorded after `present` to it: to be called with the heads of all shards held, and nothing folding.
+/// Sets every recorded time after `present` to `present`. The caller must hold the heads of all shards and the locks of
+/// folding.
 pub async fn update_times_after(connection: &mut PgConnection, present: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!("update log_entry set recorded_at = $1 where recorded_at > $1", present)
         .execute(&mut *connection)
@@ -50,7 +50,7 @@ pub async fn update_times_after(connection: &mut PgConnection, present: DateTime
     )
     .execute(&mut *connection)
     .await?;
-    // What then held at no time is no outcome.
+    // Deletes outcomes that were valid only in the future.
     sqlx::query!("delete from session_outcome where known_from >= $1", present).execute(&mut *connection).await?;
     sqlx::query!("update session_outcome set known_until = $1 where known_until > $1", present)
         .execute(&mut *connection)

@@ -4,13 +4,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 
-/// One registered domain.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DomainRow {
     pub domain: String,
     /// `required` or `none`.
     pub signature: String,
-    /// The applications that may send; all when `None`.
+    /// The applications that may send callbacks; `None`: all.
     pub apps: Option<Vec<String>>,
     pub joiner: String,
     pub rendition_templates: Vec<String>,
@@ -21,7 +20,6 @@ pub struct DomainRow {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Every domain, by name.
 pub async fn list_domains(executor: impl PgExecutor<'_>) -> Result<Vec<DomainRow>, sqlx::Error> {
     sqlx::query_as!(
         DomainRow,
@@ -33,7 +31,6 @@ pub async fn list_domains(executor: impl PgExecutor<'_>) -> Result<Vec<DomainRow
     .await
 }
 
-/// One domain.
 pub async fn get_domain(executor: impl PgExecutor<'_>, domain: &str) -> Result<Option<DomainRow>, sqlx::Error> {
     sqlx::query_as!(
         DomainRow,
@@ -46,7 +43,7 @@ pub async fn get_domain(executor: impl PgExecutor<'_>, domain: &str) -> Result<O
     .await
 }
 
-/// Registers a domain or changes it; its keys, secret path and `created_at` stay.
+/// Registers or updates a domain; its keys, secret path and `created_at` stay.
 pub async fn upsert_domain(executor: impl PgExecutor<'_>, row: &DomainRow) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into ingest_domain
@@ -70,7 +67,7 @@ pub async fn upsert_domain(executor: impl PgExecutor<'_>, row: &DomainRow) -> Re
     Ok(())
 }
 
-/// Gives a domain another secret path. False when there is no such domain.
+/// Sets a new secret path. False when the domain does not exist.
 pub async fn update_callback_token_hash(
     executor: impl PgExecutor<'_>,
     domain: &str,
@@ -88,7 +85,7 @@ pub async fn update_callback_token_hash(
     Ok(done.rows_affected() > 0)
 }
 
-/// Removes a domain and its keys; its history stays. False when there is no such domain.
+/// Deletes a domain and its keys; its history stays. False when the domain does not exist.
 pub async fn delete_domain(executor: impl PgExecutor<'_>, domain: &str) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!("delete from ingest_domain where domain = $1", domain).execute(executor).await?;
     Ok(done.rows_affected() > 0)

@@ -1,4 +1,4 @@
-//! Entries of the log as callers read them.
+//! Events of the log as callers read them.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use crate::model::event::{AlteredMember, Disposition, QuarantineReason, Signature};
 
-/// One entry, as far as callers see it.
+/// An event, with the fields that callers may see.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct EventRow {
-    /// Its shard; never shown, it only orders.
+    /// Used only for ordering, never shown.
     pub shard: i16,
-    /// Its position in the shard; never shown, it only orders.
+    /// Used only for ordering, never shown.
     pub position: i64,
     pub event_id: Uuid,
     pub session_id: Uuid,
@@ -25,16 +25,16 @@ pub struct EventRow {
     pub recorded_at: DateTime<Utc>,
     pub disposition: Disposition,
     pub reason: Option<QuarantineReason>,
-    /// When an operator let it count, if it was quarantined.
+    /// When an operator released it, if it was quarantined.
     pub released_at: Option<DateTime<Utc>>,
     pub original_event_id: Option<Uuid>,
     pub signature: Option<Signature>,
     pub key_id: Option<Uuid>,
     /// When its signature expires, in Unix seconds.
     pub auth_timestamp: Option<i64>,
-    /// The session that used the signature first, if this entry counts all the same.
+    /// The session that used the signature first, if this event is accepted nevertheless.
     pub signature_shared_with: Option<Uuid>,
-    /// The unsigned members that are not quite as they were sent.
+    /// The unsigned members that were changed when they were stored.
     pub altered: Option<Vec<AlteredMember>>,
     pub actor: Option<String>,
     pub note: Option<String>,
@@ -45,7 +45,7 @@ pub struct EventRow {
     pub user_args: Option<String>,
 }
 
-/// The log of one session, newest first, before a position, at most `limit` entries.
+/// The events of one session, newest first, before a position, at most `limit`.
 pub async fn list_session_events(
     executor: impl PgExecutor<'_>,
     session_id: Uuid,
@@ -73,7 +73,7 @@ pub async fn list_session_events(
     .await
 }
 
-/// One quarantined entry.
+/// A quarantined event.
 pub async fn get_quarantined_event(
     executor: impl PgExecutor<'_>,
     event_id: Uuid,
@@ -93,7 +93,7 @@ pub async fn get_quarantined_event(
     .await
 }
 
-/// What an operator last said about the end of a session: the event's word.
+/// The type of the last operator's event about a session's end.
 pub async fn get_last_operator_event(
     executor: impl PgExecutor<'_>,
     session_id: Uuid,
@@ -108,10 +108,10 @@ pub async fn get_last_operator_event(
     .await
 }
 
-/// One entry of a session.
+/// An event of a session.
 ///
 /// # Errors
-/// Those of the database; `RowNotFound` when it is not there.
+/// Those of the database; `RowNotFound` when the event does not exist.
 pub async fn get_session_event(
     executor: impl PgExecutor<'_>,
     session_id: Uuid,
@@ -130,7 +130,7 @@ pub async fn get_session_event(
     .await
 }
 
-/// Makes other operators who would do something to this entry or session wait, as long as this connection lasts.
+/// Blocks other operators' changes to this event or session, until the connection closes.
 pub async fn lock_for_operators(executor: impl PgExecutor<'_>, id: Uuid) -> Result<(), sqlx::Error> {
     let (high, low) = id.as_u64_pair();
     sqlx::query!("select pg_advisory_lock($1)", (high ^ low).cast_signed()).execute(executor).await?;

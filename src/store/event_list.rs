@@ -1,4 +1,4 @@
-//! Lists of log entries: one builder for every combination of filters.
+//! Lists of events: one query builder for every combination of filters.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
@@ -7,18 +7,18 @@ use super::event::EventRow;
 use crate::model::event::Disposition;
 use crate::model::filter::EventFilter;
 
-/// For whom events are listed.
+/// Restricts a list of events to those that a caller may see.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EventScope<'a> {
-    /// The domains that exist for the caller; all when `None`.
+    /// The domains that the caller may access; `None`: all.
     pub visible_domains: Option<&'a [String]>,
     pub waiting: bool,
 }
 
-/// Where an entry stands in the list: when it was recorded, its shard, and its position in that.
+/// The cursor of an event in the list: its recorded time, shard and position.
 pub type EventPlace = (DateTime<Utc>, i16, i64);
 
-/// The entries that fit, newest first, after a place, at most `limit`.
+/// The events that match the filter, newest first, after a cursor, at most `limit`.
 pub async fn list_events(
     executor: impl PgExecutor<'_>,
     scope: EventScope<'_>,
@@ -47,23 +47,23 @@ pub async fn list_events(
     query.build_query_as().fetch_all(executor).await
 }
 
-/// A part of the log that an index leads to. Parts of one list have no entry in common.
+/// A part of the log that one index finds. The parts of one list are disjoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ListSource {
-    /// All of it.
+    /// The whole log.
     Whole,
-    /// What was recorded soon after it was received.
+    /// Events recorded within an hour of receipt.
     Punctual,
-    /// All else.
+    /// All other events.
     Late,
-    /// What is folded, by the sessions of a stream.
+    /// Folded events, by the sessions of a stream.
     OfStream,
-    /// What is not folded.
+    /// Events that are not folded.
     Unfolded,
 }
 
 impl ListSource {
-    /// The parts that hold all that may fit.
+    /// The parts that together contain every match.
     fn of(filter: &EventFilter) -> &'static [Self] {
         match (&filter.stream, filter.to) {
             (Some(_), _) => &[Self::OfStream, Self::Unfolded],
@@ -96,7 +96,7 @@ impl ListSource {
     }
 }
 
-/// Every entry is about a session, which is there once the entry is folded.
+/// Finds events by their sessions: every folded event has a session row.
 fn push_sessions_of_stream(query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {
     let names = |query: &mut QueryBuilder<Postgres>, table: &str| {
         for (column, value) in [("domain", &filter.domain), ("app", &filter.app), ("stream", &filter.stream)] {
@@ -136,7 +136,7 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: EventScope<'_>, fi
         }
     }
     if let (Some(domain), None) = (&filter.domain, &filter.stream) {
-        // So that a name that is written wrongly is not looked for in the whole log.
+        // A misspelled domain must not cause a search of the whole log.
         query.push(" and (exists (select 1 from ingest_domain where domain = ").push_bind(domain.clone());
         for status in ["<> 'unseen'", "= 'unseen'"] {
             query.push(") or exists (select 1 from stream_session where status ").push(status);
@@ -144,7 +144,7 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: EventScope<'_>, fi
         }
         query.push("))");
     }
-    // What follows from the filter is written out, here and below, so that the planner sees which index is enough.
+    // Here and below, conditions that follow from the filter are explicit, so that the planner can use partial indexes.
     if filter.event.as_deref().is_some_and(|event| event != "PUBLISH" && event != "PUBLISH_DONE") {
         query.push(" and event not in ('PUBLISH', 'PUBLISH_DONE')");
     }
@@ -166,7 +166,7 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: EventScope<'_>, fi
         );
     }
     if let Some(from) = filter.from {
-        // Nothing is recorded before it is received, give or take a day between the clocks: older months are left out.
+        // No event is recorded before it is received. With a day of clock skew allowed, this excludes older months.
         query.push(" and recorded_at >= ").push_bind(from - TimeDelta::days(1));
     }
     for (comparison, time) in [(" and received_at >= ", filter.from), (" and received_at < ", filter.to)] {

@@ -1,29 +1,28 @@
-//! How far each shard has been folded.
+//! The folding progress of each shard.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
 use super::column;
 
-/// How far a shard has been folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProgressRow {
     pub shard: i16,
-    /// Position of the last entry folded; 0 before the first.
+    /// Position of the last event folded; 0 before the first.
     pub position: i64,
     pub recorded_at: DateTime<Utc>,
 }
 
-/// A shard whose log reaches further than its folding.
+/// A shard with events that are not folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaggingRow {
     pub shard: i16,
     pub entries: i64,
-    /// Whether shards are spread over a cluster, which takes only one for a transaction.
+    /// Whether shards are distributed over a cluster, where a transaction may fold only one.
     pub distributed: bool,
 }
 
-/// The shards whose log reaches further than their folding, in their order.
+/// The shards with events that are not folded, ordered by shard.
 pub async fn list_lagging_shards(executor: impl PgExecutor<'_>) -> Result<Vec<LaggingRow>, sqlx::Error> {
     sqlx::query_as!(
         LaggingRow,
@@ -37,7 +36,7 @@ pub async fn list_lagging_shards(executor: impl PgExecutor<'_>) -> Result<Vec<La
     .await
 }
 
-/// Takes shards for folding, to the end of the transaction: those of these that no other folder has.
+/// Locks shards for folding until the end of the transaction; skips those that another process folds.
 pub async fn lock_progress(executor: impl PgExecutor<'_>, shards: &[i16]) -> Result<Vec<ProgressRow>, sqlx::Error> {
     sqlx::query_as!(
         ProgressRow,
@@ -49,7 +48,7 @@ pub async fn lock_progress(executor: impl PgExecutor<'_>, shards: &[i16]) -> Res
     .await
 }
 
-/// Says how far shards have been folded.
+/// Saves the folding progress of shards.
 pub async fn update_progress(executor: impl PgExecutor<'_>, folded: &[ProgressRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update fold_progress progress set position = folded.position, recorded_at = folded.recorded_at
@@ -64,14 +63,14 @@ pub async fn update_progress(executor: impl PgExecutor<'_>, folded: &[ProgressRo
     Ok(())
 }
 
-/// How far folding is behind the log.
+/// The lag of folding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LagRow {
     pub entries: i64,
     pub oldest_recorded_at: Option<DateTime<Utc>>,
 }
 
-/// How far folding is behind, over all shards.
+/// The lag of folding over all shards.
 pub async fn get_lag(executor: impl PgExecutor<'_>) -> Result<LagRow, sqlx::Error> {
     sqlx::query_as!(
         LagRow,

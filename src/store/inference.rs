@@ -1,4 +1,4 @@
-//! Sessions whose end will not come.
+//! Finds sessions whose end callback will not come.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgExecutor;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::session::key::lowest_id_since;
 
-/// A live session, and when it is found to have ended.
+/// A live session with its inferred end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindingRow {
     pub shard: i16,
@@ -19,9 +19,9 @@ pub struct FindingRow {
     pub ended_at: DateTime<Utc>,
 }
 
-/// Live sessions of whose stream a later one has lasted for `lasting` at `now`; each ended when the first such began.
-/// A later one lasts since its start was received, so that an end on its way can still arrive. Not of domains where several
-/// pushers of a stream are normal. At most `limit`.
+/// Live sessions for which a later session of the same stream has lasted for `lasting` at `now`, at most `limit`. The
+/// inferred end is the start of the first such session. Its duration counts from the receipt of its start, so that a
+/// delayed end callback can still arrive. Domains with concurrent pushes are excluded.
 pub async fn list_superseded(
     executor: impl PgExecutor<'_>,
     now: DateTime<Utc>,
@@ -54,7 +54,7 @@ pub async fn list_superseded(
     .await
 }
 
-/// Sessions that are live and began until `started_until`. `ended_at` is when they began. At most `limit`.
+/// Live sessions that started at or before `started_until`, at most `limit`. `ended_at` is their start.
 pub async fn list_live_since(
     executor: impl PgExecutor<'_>,
     started_until: DateTime<Utc>,
@@ -74,28 +74,27 @@ pub async fn list_live_since(
     .await
 }
 
-/// Makes this transaction the only one that infers; false when another is at it.
+/// Locks inference for this transaction; false when another process infers.
 pub async fn try_lock_inference(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock(hashtext('streamtally: inference')) as "locked!""#)
         .fetch_one(executor)
         .await
 }
 
-/// Keeps others from inferring, as long as this connection lasts. Waits for who is at it.
+/// Waits for the lock of inference, and holds it until the connection closes.
 pub async fn lock_inference(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("select pg_advisory_lock(hashtext('streamtally: inference'))").execute(executor).await?;
     Ok(())
 }
 
-/// How far each shard's log reaches.
+/// The newest position of each shard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeadsRow {
     pub shards: Vec<i16>,
-    /// Their newest positions, in the same order.
+    /// In the order of `shards`.
     pub positions: Vec<i64>,
 }
 
-/// How far the log reaches.
 pub async fn get_heads(executor: impl PgExecutor<'_>) -> Result<HeadsRow, sqlx::Error> {
     sqlx::query_as!(
         HeadsRow,
@@ -107,7 +106,7 @@ pub async fn get_heads(executor: impl PgExecutor<'_>) -> Result<HeadsRow, sqlx::
     .await
 }
 
-/// Whether the log is folded as far as it reached then.
+/// Whether the log is folded up to these positions.
 pub async fn is_folded_to(executor: impl PgExecutor<'_>, heads: &HeadsRow) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select not exists (

@@ -1,22 +1,22 @@
-//! The one row that says what the installation was made with.
+//! The single row with the parameters that the installation was created with.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-/// What the installation was made with.
+/// The parameters that the installation was created with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstallationRow {
     pub installation_id: Uuid,
     pub shards: i16,
-    /// Whether they are spread over the nodes of a Citus cluster: then each is appended to where it is.
+    /// Whether shards are distributed over a Citus cluster: then each is appended to on its own node.
     pub distributed: bool,
     pub master_key_check: Vec<u8>,
     pub registry_version: i64,
 }
 
-/// Makes the installation unless it is made already.
+/// Creates the installation unless it exists.
 pub async fn insert_installation(
     executor: impl PgExecutor<'_>,
     installation_id: Uuid,
@@ -38,7 +38,7 @@ pub async fn insert_installation(
     Ok(())
 }
 
-/// Makes the head, the horizon and the progress of each shard, where they are not made already.
+/// Creates the head, the horizon and the progress of each shard, unless they exist.
 pub async fn insert_shards(executor: impl PgExecutor<'_>, shards: i16) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "with heads as (
@@ -71,7 +71,7 @@ pub async fn get_installation(executor: impl PgExecutor<'_>) -> Result<Option<In
     .await
 }
 
-/// The code of the installation's master key, whatever the version of the schema; `None` before the first start.
+/// The check value of the installation's master key, for any version of the schema; `None` before the first start.
 pub async fn get_master_key_check(executor: impl PgExecutor<'_>) -> Result<Option<Vec<u8>>, sqlx::Error> {
     const UNDEFINED_TABLE: &str = "42P01";
     let check = sqlx::query_scalar!("select master_key_check from installation").fetch_optional(executor).await;
@@ -81,14 +81,14 @@ pub async fn get_master_key_check(executor: impl PgExecutor<'_>) -> Result<Optio
     }
 }
 
-/// Says that the installation has another master key.
+/// Saves the check value of a new master key.
 pub async fn update_master_key_check(executor: impl PgExecutor<'_>, check: &[u8]) -> Result<(), sqlx::Error> {
     sqlx::query!("update installation set master_key_check = $1", check).execute(executor).await?;
     Ok(())
 }
 
-/// Says that the registry changes in this transaction, and makes other changes of it wait. Processes that listen hear
-/// of it when it commits.
+/// Increments the registry's version, which blocks other changes of the registry until this transaction ends. Its
+/// commit notifies listening processes.
 pub async fn lock_registry(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "with changed as (update installation set registry_version = registry_version + 1 returning 1)

@@ -1,4 +1,4 @@
-//! Counts of what is live.
+//! Counts of live streams and sessions.
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
@@ -15,13 +15,12 @@ pub struct LiveRow {
     /// Streams with at least one live session.
     pub live_streams: i64,
     pub live_sessions: i64,
-    /// Live sessions that began too long ago to be believed.
+    /// Live sessions that started so long ago that they are unconfirmed.
     pub unconfirmed_sessions: i64,
 }
 
-/// The counts of every application that has something live, of which sessions that began before `unconfirmed_before` are
-/// unconfirmed, by domain and application. A stream is of one of these, so
-/// that coarser counts are their sums.
+/// The counts of every application with live sessions, ordered by domain and application. Sessions that started before
+/// `unconfirmed_before` are unconfirmed. Each stream belongs to one application, so the counts can be added up.
 pub async fn count_live(
     executor: impl PgExecutor<'_>,
     visible_domains: Option<&[String]>,

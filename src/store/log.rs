@@ -1,4 +1,4 @@
-//! The event log: appending to it, and reading it for folding.
+//! The event log: appends events, and reads them for folding.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -14,7 +14,7 @@ use super::fold::ProgressRow;
 use crate::model::event::{AlteredMember, Disposition, Origin, QuarantineReason, Signature};
 use crate::session::StreamKey;
 
-/// An entry that is to be appended: the database's type of that name, member by member.
+/// An event to append; mirrors the database's composite type field by field.
 #[derive(Clone, Serialize, Deserialize, sqlx::Type)]
 #[sqlx(type_name = "new_entry")]
 pub struct NewEntryRow {
@@ -31,17 +31,17 @@ pub struct NewEntryRow {
     pub event: String,
     pub disposition: Disposition,
     pub reason: Option<QuarantineReason>,
-    /// None for what is not from the provider.
+    /// `None` unless the provider sent it.
     pub signature: Option<Signature>,
     pub key_id: Option<Uuid>,
     /// Unix second at which the signature expires.
     pub auth_timestamp: Option<i64>,
     /// The signature, 32 bytes.
     pub auth_sign: Option<Vec<u8>>,
-    /// The signature's first 8 bytes, of an entry that counts by it: it is appended only if no other session used the
-    /// signature before than the one that it is shared with.
+    /// The first 8 bytes of the signature of an accepted event. It is appended only if no session other than
+    /// `signature_shared_with` has used the signature before.
     pub signature_tag: Option<i64>,
-    /// The session that used the signature first, if this entry counts all the same.
+    /// The session that used the signature first, if this event is accepted nevertheless.
     pub signature_shared_with: Option<Uuid>,
     /// The encoder's address, as text.
     pub client_ip: Option<String>,
@@ -52,7 +52,7 @@ pub struct NewEntryRow {
     pub user_args: Option<String>,
     pub rendition_template: Option<String>,
     pub extra: Option<Value>,
-    /// The unsigned members that are not quite as they were sent.
+    /// The unsigned members that were changed when they were stored.
     pub altered: Option<Vec<AlteredMember>>,
     pub ended_at: Option<DateTime<Utc>>,
     pub actor: Option<String>,
@@ -60,12 +60,11 @@ pub struct NewEntryRow {
 }
 
 impl NewEntryRow {
-    /// The stream that it is about.
     pub fn stream_key(&self) -> StreamKey {
         StreamKey { domain: self.domain.clone(), app: self.app.clone(), stream: self.stream.clone() }
     }
 
-    /// An entry of our own about a session, which is not from the provider.
+    /// An event that the service itself appends about a session.
     pub fn internal(
         shard: i16,
         session_id: Uuid,
@@ -119,19 +118,19 @@ pub struct SignatureUseRow {
     pub received_at: DateTime<Utc>,
 }
 
-/// Appends entries, giving each the next position of its shard; or none of them, and gives the sessions that use
-/// signatures of theirs, if these are not shared with them.
+/// Appends events, each at the next position of its shard. If other sessions have used their signatures, and the events
+/// do not share these, appends none and returns these uses.
 ///
-/// One statement that commits by itself, so no client can freeze while it holds the head rows. The uses of signatures are
-/// looked for while they are held: of two messages with one signature, the one that comes first in the log has it,
-/// whichever process received them. Entries of one call are not held against each other: those with one tag are to be of
-/// one session.
+/// This is one statement that commits by itself, so no client can stall while it holds the head rows. Uses of
+/// signatures are looked up while the rows are locked: of two callbacks with one signature, the one that comes first in
+/// the log has it, whichever process received them. The events of one call are not compared with each other: those with
+/// the same tag must belong to one session.
 ///
-/// `used_from` is before every use that matters was recorded; it keeps older months out of the search.
+/// `used_from` is a time before every relevant use was recorded; it excludes older months from the search.
 ///
 /// # Errors
-/// Those of the database, a shard without a head row among them: the entries were made for another installation. After a
-/// broken connection, whether the entries are in the log is not known.
+/// Those of the database; among them a shard without a head row, when the events were created for another installation.
+/// After a broken connection, it is unknown whether the events are in the log.
 pub async fn insert_entries(
     executor: impl PgExecutor<'_>,
     entries: &[impl Borrow<NewEntryRow>],
@@ -160,8 +159,8 @@ pub async fn insert_entries(
     .await
 }
 
-/// Where entries go: their shards in ascending order, and how many entries each has; of each entry, which of these shards
-/// it is of, and its number within that shard, both from 1.
+/// The positions of new events. `shards` are in ascending order, and `counts` are their numbers of events. Each event
+/// has its 1-based index in `shards` (`slots`) and its 1-based number within its shard (`ranks`).
 struct Positions {
     shards: Vec<i16>,
     counts: Vec<i32>,
@@ -183,14 +182,14 @@ fn places_of(entries: &[&NewEntryRow]) -> Positions {
     Positions { shards, counts, slots, ranks }
 }
 
-/// For each entry its tag, unless an earlier one of these has it: only the first use of a signature is kept as such, so
-/// that one entry is found however often a message is repeated.
+/// The tag of each event, or `None` if an earlier event of the batch has it: only the first use of a signature is
+/// stored, so a lookup finds one event however often a callback is repeated.
 fn first_of_their_tags(entries: &[&NewEntryRow]) -> Vec<Option<i64>> {
     let mut seen = HashSet::new();
     entries.iter().map(|entry| entry.signature_tag.filter(|tag| seen.insert(*tag))).collect()
 }
 
-/// What folding needs of an entry.
+/// The fields of an event that folding needs.
 #[derive(Debug, Clone)]
 pub struct EntryRow {
     pub shard: i16,
@@ -209,24 +208,24 @@ pub struct EntryRow {
     pub signature: Option<Signature>,
     /// When its signature expires, in Unix seconds.
     pub auth_timestamp: Option<i64>,
-    /// The session that used the signature first, if this entry counts all the same.
+    /// The session that used the signature first, if this event is accepted nevertheless.
     pub signature_shared_with: Option<Uuid>,
     pub client_ip: Option<String>,
     pub node_ip: Option<String>,
     /// Query string of the push URL, masked.
     pub user_args: Option<String>,
-    /// Addresses or `user_args` were there, and are no longer kept.
+    /// Addresses or `user_args` existed, and are redacted.
     pub blanked: bool,
     pub rendition_template: Option<String>,
     pub ended_at: Option<DateTime<Utc>>,
     pub original_event: Option<String>,
-    /// Of a release: when the quarantined message arrived.
+    /// For a release: when the quarantined callback arrived.
     pub original_received_at: Option<DateTime<Utc>>,
 }
 
-/// The entries of shards after those that are folded, in the order of shards and positions, at most `limit` of each shard.
+/// The events of shards after their folded positions, ordered by shard and position, at most `limit` of each shard.
 ///
-/// When the last that is folded was recorded keeps older months out of the search.
+/// The recorded time of the last folded event excludes older months from the search.
 pub async fn list_entries_after(
     executor: impl PgExecutor<'_>,
     folded: &[ProgressRow],
@@ -256,7 +255,7 @@ pub async fn list_entries_after(
     .await
 }
 
-/// The entries of a session after a position, in their order.
+/// The events of a session after a position, in order.
 pub async fn list_session_entries_after(
     executor: impl PgExecutor<'_>,
     shard: i16,
@@ -279,7 +278,7 @@ pub async fn list_session_entries_after(
     .await
 }
 
-/// The sessions that use a signature, for those who only ask.
+/// The sessions that use a signature; reads without appending.
 pub async fn list_signature_uses(
     executor: impl PgExecutor<'_>,
     shard: i16,

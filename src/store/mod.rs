@@ -1,57 +1,57 @@
-//! All SQL: one function a statement, the executor passed in.
+//! All SQL: one function for each statement, which takes the executor as a parameter.
 //!
-//! Functions are named by what they do to rows (`insert_`, `get_`, `list_`, `lock_`, `upsert_`, `update_`,
-//! `delete_`). Rows (`…Row`) are what a statement takes or gives back, and are never shown to callers. Business times are parameters;
-//! the database's own clock is read only where the log needs it.
+//! Names of functions say what they do to rows (`insert_`, `get_`, `list_`, `lock_`, `upsert_`, `update_`, `delete_`).
+//! Rows (`…Row`) are parameters and results of statements, and never part of the API. Business times are parameters;
+//! the database's clock is read only where the log needs it.
 //!
-//! A statement about several shards names them twice, by a join and by a list: a cluster finds their nodes by the list.
+//! A statement about several shards names them twice, in a join and in a list: a cluster finds their nodes by the list.
 
-pub mod access_token;
-pub mod audit;
-pub mod broadcast;
-pub mod change;
-pub mod channel;
-pub mod clock_repair;
+pub(crate) mod access_token;
+pub(crate) mod audit;
+pub(crate) mod broadcast;
+pub(crate) mod change;
+pub(crate) mod channel;
+pub(crate) mod clock_repair;
 pub mod domain;
-pub mod event;
-pub mod event_list;
+pub(crate) mod event;
+pub(crate) mod event_list;
 pub mod fold;
 pub mod inference;
-pub mod installation;
-pub mod live;
+pub(crate) mod installation;
+pub(crate) mod live;
 pub mod log;
-pub mod moment;
+pub(crate) mod moment;
 pub mod outcome;
 pub mod partition;
 pub mod pool;
 pub mod rebuild;
-pub mod rejection;
+pub(crate) mod rejection;
 pub mod release;
-pub mod report;
+pub(crate) mod report;
 pub mod retention;
-pub mod sealed_report;
+pub(crate) mod sealed_report;
 pub mod session;
-pub mod session_list;
-pub mod signed_out;
+pub(crate) mod session_list;
+pub(crate) mod signed_out;
 pub mod signing_key;
-pub mod silence;
-pub mod snapshot;
-pub mod stream;
-pub mod transfer;
+pub(crate) mod silence;
+pub(crate) mod snapshot;
+pub(crate) mod stream;
+pub(crate) mod transfer;
 
 /// The schema's migrations, embedded.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
-/// One field of every row, in their order: the array that UNNEST takes for a column.
+/// The values of one field of all rows, in order: an array for UNNEST.
 fn column<'a, Row, T>(rows: &'a [Row], field: impl Fn(&'a Row) -> T) -> Vec<T> {
     rows.iter().map(field).collect()
 }
 
-/// Classes of SQLSTATE that say that the database cannot at the moment: connections, transactions that were ended,
-/// serialisation, resources, states, operators.
+/// SQLSTATE classes of transient failures: connection, aborted transaction, serialization, resources, object state,
+/// operator intervention.
 const TRANSIENT_SQLSTATE_CLASSES: [&str; 6] = ["08", "25", "40", "53", "55", "57"];
 
-/// Whether the database could not be reached, or cannot do it at the moment.
+/// Whether the database is unreachable or fails temporarily.
 pub fn is_transient(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     match error {
@@ -61,15 +61,15 @@ pub fn is_transient(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the database refused a value (SQLSTATE classes 22 and 23) rather than failed.
+/// Whether the database rejected a value (SQLSTATE classes 22 and 23).
 pub fn is_data_error(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23")) && !lacks_partition(error)
 }
 
-/// Whether the event log has no partition for the month in which an entry was to be recorded.
+/// Whether the event log has no partition for the month of an event.
 pub fn lacks_partition(error: &sqlx::Error) -> bool {
-    // The SQLSTATE of a violated CHECK, which would name its constraint.
+    // The SQLSTATE of a violated CHECK constraint; but a CHECK violation would also name its constraint.
     error
         .as_database_error()
         .is_some_and(|error| error.code().is_some_and(|code| code == "23514") && error.constraint().is_none())

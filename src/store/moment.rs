@@ -1,9 +1,9 @@
-//! Closing a moment: from then on nothing is recorded at it or before it any more.
+//! Fixes an `as_of`: afterwards, no event is recorded at or before it.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
-/// How far a shard's log reached when a moment was closed.
+/// The position that a shard's log had reached when an `as_of` was fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReachRow {
     pub at: DateTime<Utc>,
@@ -15,11 +15,10 @@ pub struct ReachRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogTimesRow {
     pub database_time: DateTime<Utc>,
-    /// When the newest event was recorded, or the newest moment was closed.
+    /// When the newest event was recorded, or the newest `as_of` that was fixed.
     pub recorded_to: DateTime<Utc>,
 }
 
-/// The database's clock, and how far the log reaches.
 pub async fn get_log_times(executor: impl PgExecutor<'_>) -> Result<LogTimesRow, sqlx::Error> {
     sqlx::query_as!(
         LogTimesRow,
@@ -29,7 +28,7 @@ pub async fn get_log_times(executor: impl PgExecutor<'_>) -> Result<LogTimesRow,
     .await
 }
 
-/// How far each shard's log reaches, in their order, if a moment is closed already.
+/// The position that each shard's log has reached, ordered by shard, if the given `as_of` is fixed already.
 pub async fn list_closed_reaches(
     executor: impl PgExecutor<'_>,
     at: DateTime<Utc>,
@@ -42,10 +41,10 @@ pub async fn list_closed_reaches(
     Ok(closed.then(|| rows.iter().map(|row| ReachRow { at, shard: row.shard, position: row.position }).collect()))
 }
 
-/// Closes a moment, or the latest there is: whatever is appended later is recorded later, whatever the clock does.
+/// Fixes the given `as_of`, or the latest possible one: every later append is recorded later, whatever the clock does.
 ///
-/// Waits for what is being appended. As an append does, it takes the head rows in the order of their shards, and reads the
-/// clock after that. The latest moment is not after `not_after`, should the clock leap just then.
+/// Waits for appends in progress. Like an append, it locks the head rows in the order of their shards, then reads the
+/// clock. The latest `as_of` is at most `not_after`, in case the clock jumps meanwhile.
 pub async fn close(
     executor: impl PgExecutor<'_>,
     at: Option<DateTime<Utc>>,
@@ -61,7 +60,7 @@ pub async fn close(
     .await
 }
 
-/// Whether entries up to a moment are not folded yet, by how far each shard's log reached then.
+/// Whether events up to `at` are not folded yet, given the position of each shard at that time.
 pub async fn has_unfolded(
     executor: impl PgExecutor<'_>,
     at: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! What sessions were before: outcomes that hold no longer.
+//! Earlier outcomes of sessions, which are no longer valid.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
@@ -7,22 +7,22 @@ use uuid::Uuid;
 use super::column;
 use crate::model::session::EndSource;
 
-/// An outcome of a session that holds no longer.
+/// An earlier outcome of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EarlierOutcomeRow {
     pub shard: i16,
     pub session_id: Uuid,
     pub known_from: DateTime<Utc>,
-    /// Until when it held, exclusive.
+    /// The end of its validity, exclusive.
     pub known_until: DateTime<Utc>,
     pub started_at: DateTime<Utc>,
-    /// When it had ended; `None` when it was live.
+    /// When the session had ended; `None` when it was live.
     pub ended_at: Option<DateTime<Utc>>,
     pub ended_at_source: Option<EndSource>,
     pub rendition_template: Option<String>,
 }
 
-/// Adds outcomes of sessions.
+/// Inserts earlier outcomes.
 pub async fn insert_earlier_outcomes(
     executor: impl PgExecutor<'_>,
     outcomes: &[EarlierOutcomeRow],

@@ -8,7 +8,8 @@ pub async fn get_database_time(executor: impl PgExecutor<'_>) -> Result<DateTime
     sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(executor).await
 }
 
-/// The heads of shards that lie after a time: their next entries are recorded there or later, whatever the clock shows.
+/// The heads of shards after a time: the next events of these shards are recorded then or later, whatever the clock
+/// shows.
 pub async fn list_heads_after(
     executor: impl PgExecutor<'_>,
     time: DateTime<Utc>,
@@ -16,25 +17,26 @@ pub async fn list_heads_after(
     sqlx::query_scalar!("select recorded_at from shard_head where recorded_at > $1", time).fetch_all(executor).await
 }
 
-/// Makes other processes that would make partitions wait, to the end of the transaction.
+/// Blocks other processes from creating partitions, until the end of the transaction.
 pub async fn lock_partitions(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("select pg_advisory_xact_lock(hashtext('streamtally: partitions'))").execute(executor).await?;
     Ok(())
 }
 
-/// Whether the partition for the month that begins on `month` is there.
+/// Whether the partition of the month that starts on `month` exists.
 pub async fn has_log_partition(executor: impl PgExecutor<'_>, month: NaiveDate) -> Result<bool, sqlx::Error> {
     let name = partition_name(month);
     sqlx::query_scalar!(r#"select to_regclass($1) is not null as "there!""#, name).fetch_one(executor).await
 }
 
-/// Makes the partition for the month that begins on `month`.
+/// Creates the partition of the month that starts on `month`.
 ///
-/// Made apart and then attached: to make it in place would keep every append waiting behind the longest reader.
+/// Creates a table, then attaches it: creating a partition in place would make every append wait behind the longest
+/// reader.
 pub async fn create_log_partition(connection: &mut PgConnection, month: NaiveDate) -> Result<(), sqlx::Error> {
     let name = partition_name(month);
     let next = month + Months::new(1);
-    // A partition's name and bounds cannot be parameters, here and below. Both are made of a date alone.
+    // A partition's name and bounds cannot be parameters, here and below. Both consist of a date alone.
     let create = format!("create table {name} (like log_entry including all)");
     let attach = format!(
         "alter table log_entry attach partition {name} for values from ('{month} 00:00:00+00') to ('{next} 00:00:00+00')"
@@ -44,7 +46,7 @@ pub async fn create_log_partition(connection: &mut PgConnection, month: NaiveDat
     Ok(())
 }
 
-/// The months that have a partition, oldest first, each as its first day.
+/// The months that have a partition, oldest first, as their first days.
 pub async fn list_log_months(executor: impl PgExecutor<'_>) -> Result<Vec<NaiveDate>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select to_date(right(child.relname, 7), 'YYYY_MM') as "month!"
@@ -56,14 +58,14 @@ pub async fn list_log_months(executor: impl PgExecutor<'_>) -> Result<Vec<NaiveD
     .await
 }
 
-/// Keeps vacuum away from the partition for the month that begins on `month`, to the end of the transaction.
+/// Locks out vacuum from the partition of the month that starts on `month`, until the end of the transaction.
 pub async fn lock_log_partition(connection: &mut PgConnection, month: NaiveDate) -> Result<(), sqlx::Error> {
     let lock = format!("lock table {} in share update exclusive mode", partition_name(month));
     sqlx::query(AssertSqlSafe(lock)).execute(connection).await?;
     Ok(())
 }
 
-/// Drops the partition for the month that begins on `month`, and all that it holds.
+/// Drops the partition of the month that starts on `month`, with its events.
 pub async fn drop_log_partition(connection: &mut PgConnection, month: NaiveDate) -> Result<(), sqlx::Error> {
     let name = partition_name(month);
     let detach = format!("alter table log_entry detach partition {name}");

@@ -1,4 +1,4 @@
-//! Connections.
+//! Connection pools.
 
 use std::time::Duration;
 
@@ -6,33 +6,33 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgExecutor};
 use tokio::time::timeout;
 
-/// How long a connection may take for a sign of life.
+/// Timeout of a ping.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
-/// How long a connection is trusted after it was used.
+/// How long after its last use a connection is taken from the pool without a ping.
 const REST: Duration = Duration::from_secs(1);
 
-/// What a pool is for; they are apart so that one kind of work cannot starve another.
+/// The purpose of a pool. Pools are separate so that one kind of work cannot starve another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PoolRole {
-    /// Appending what was just received.
+    /// Appending received callbacks.
     Append,
-    /// Appending what waited in the spool.
+    /// Appending callbacks from the spool.
     Drain,
     /// Folding.
     Fold,
-    /// The registry, and other work of the service itself.
+    /// The registry, and other internal work of the service.
     Work,
     /// Answering queries.
     Query,
-    /// Reading what reports count: so few at a time that queries are answered beside them.
+    /// Reading what reports count; limited so that queries are answered meanwhile.
     Report,
 }
 
 impl PoolRole {
     fn connections(self) -> u32 {
         match self {
-            // There is one writer of each, and it holds its own.
+            // Each has one writer, which holds its own connection.
             Self::Append | Self::Drain => 1,
             Self::Fold => 4,
             Self::Work => 6,
@@ -41,22 +41,23 @@ impl PoolRole {
         }
     }
 
-    /// How long a connection is waited for.
+    /// Timeout for acquiring a connection.
     fn patience(self) -> Duration {
         Duration::from_secs(if self == Self::Report { 15 } else { 3 })
     }
 
-    /// Whether its statements have a column a parameter, which take longer to plan than to run, and find rows by keys.
+    /// Whether its statements take whole columns as parameters: these take longer to plan than to run, and find rows by
+    /// key.
     fn is_bulk(self) -> bool {
         matches!(self, Self::Append | Self::Drain | Self::Fold)
     }
 
     fn plans(self, distributed: bool) -> &'static str {
         match self {
-            // Which node a statement is for is told by its shard, which a plan must know.
+            // The plan must know the shard to choose its node.
             _ if distributed => "force_custom_plan",
             _ if self.is_bulk() => "force_generic_plan",
-            // What is right for a value that is everywhere is wrong for one that is rare.
+            // A plan for a frequent value is bad for a rare one.
             Self::Query | Self::Report => "force_custom_plan",
             _ => "auto",
         }
@@ -72,32 +73,32 @@ impl PoolRole {
     }
 }
 
-/// How connections of this use are made. `distributed` says whether shards are spread over a cluster, of which those that
-/// append and fold must know.
+/// The options of a pool's connections. `distributed` says whether shards are distributed over a cluster, which
+/// appending and folding must know for their plans.
 pub fn options(options: &PgConnectOptions, purpose: PoolRole, distributed: bool) -> PgConnectOptions {
     let options = options.clone().application_name("streamtally").options([
         ("statement_timeout", purpose.statement_timeout()),
         ("idle_in_transaction_session_timeout", "5s"),
         ("timezone", "UTC"),
         ("plan_cache_mode", purpose.plans(distributed)),
-        // A plan that was made while a month had few entries is kept when it has many.
+        // Avoids keeping a plan for a month with few events when the month has many.
         ("enable_seqscan", if purpose.is_bulk() { "off" } else { "on" }),
-        // As disks without moving parts are.
+        // As for SSDs.
         ("random_page_cost", "1.1"),
     ]);
     match purpose {
-        // What a crash takes of folding is folded again from the log, whose own commits do wait.
+        // Folding that a crash loses is repeated from the log, whose own commits are synchronous.
         PoolRole::Fold => options.options([("synchronous_commit", "off")]),
-        // A statement whose caller has left is given up by closing its connection. The server notices that only if it looks.
+        // Closing a connection cancels the statement of a caller that left. The server notices that only if it checks.
         PoolRole::Query | PoolRole::Report => options.options([("client_connection_check_interval", "1s")]),
         PoolRole::Append | PoolRole::Drain | PoolRole::Work => options,
     }
 }
 
-/// A pool that connects when it is first needed, made as [`options`] says.
+/// Opens a pool that connects lazily, with [`options`].
 ///
-/// A connection whose peer has vanished without a word is found out and closed: when it is handed back by someone who
-/// gave up on it, and when it is taken after a rest.
+/// A connection whose peer vanished silently is detected by a ping and closed: when a caller returns it, and when it is
+/// taken after it was idle.
 pub fn open(database: &PgConnectOptions, purpose: PoolRole, distributed: bool) -> PgPool {
     PgPoolOptions::new()
         .max_connections(purpose.connections())
@@ -111,12 +112,11 @@ pub fn open(database: &PgConnectOptions, purpose: PoolRole, distributed: bool) -
         .connect_lazy_with(options(database, purpose, distributed))
 }
 
-/// Whether the database answers on this connection.
 async fn is_alive(connection: &mut PgConnection) -> bool {
     matches!(timeout(SIGN_OF_LIFE, connection.ping()).await, Ok(Ok(())))
 }
 
-/// Lets statements of this connection take as long as they need.
+/// Disables the statement timeout of this connection.
 pub async fn set_no_time_limit(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("set statement_timeout = 0").execute(executor).await?;
     Ok(())

@@ -1,10 +1,10 @@
-//! Folded tables beside the live ones, in a schema of their own: what the log makes of an empty start.
+//! Shadow tables (`beside` the live ones): an empty schema into which the log is folded again.
 //!
-//! The log reaches back to the horizon of each shard. A session that began before is not compared: of what the log has left
-//! of it, nothing whole can be made. What was blanked is taken over from the live row.
+//! The log reaches back to the horizon of each shard. A session that started before it is not compared: the log no
+//! longer has all its events. Redacted fields are copied from the live row.
 //!
-//! A connection that looks into that schema first folds into these tables with the very statements that fold into the
-//! live ones.
+//! A connection with this schema first in its search path folds into the shadow tables with exactly the statements that
+//! fold into the live ones.
 
 use std::str::FromStr;
 
@@ -15,22 +15,22 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, PgExecutor};
 
 use crate::model::session::Flag;
 
-/// The schema of the tables beside.
+/// The schema of the shadow tables.
 const BESIDE: &str = "streamtally_rebuild";
 
 /// A table that folding fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Folded {
-    /// One row a stream.
+    /// One row for each stream.
     Stream,
-    /// One row a session.
+    /// One row for each session.
     Session,
-    /// What sessions were before.
+    /// Earlier outcomes of sessions.
     Outcome,
 }
 
 impl Folded {
-    /// Every one, in the order in which they may be filled.
+    /// All tables, in the order in which they may be filled.
     pub const ALL: [Self; 3] = [Self::Stream, Self::Session, Self::Outcome];
 
     fn table(self) -> &'static str {
@@ -41,7 +41,7 @@ impl Folded {
         }
     }
 
-    /// Whether the log still says all of a live row.
+    /// The condition that the log still has all events of a live row.
     fn is_told(self) -> &'static str {
         match self {
             Self::Stream => "true",
@@ -57,7 +57,6 @@ impl Folded {
         }
     }
 
-    /// The primary key.
     fn key(self) -> &'static [&'static str] {
         match self {
             Self::Stream => &["stream_id", "shard"],
@@ -66,38 +65,37 @@ impl Folded {
         }
     }
 
-    /// That a live row and one beside have the same key.
+    /// The condition that a live row and a shadow row have the same key.
     fn has_same_key(self) -> String {
         self.key().iter().map(|column| format!("beside.{column} = live.{column}")).collect::<Vec<_>>().join(" and ")
     }
 }
 
-/// How connections are made that fold into the tables beside.
+/// The connection options for folding into the shadow tables.
 pub fn options(live: &PgConnectOptions, live_schema: &str) -> PgConnectOptions {
     let quoted = live_schema.replace('"', "\"\"");
     live.clone().options([("search_path", format!("{BESIDE},\"{quoted}\""))])
 }
 
-/// The schema of the live tables.
 pub async fn get_live_schema(executor: impl PgExecutor<'_>) -> Result<String, sqlx::Error> {
     sqlx::query_scalar!(r#"select current_schema()::text as "schema!""#).fetch_one(executor).await
 }
 
-/// Makes this connection the only one that rebuilds, as long as it lasts; false when another is at it.
+/// Locks rebuilding until the connection closes; false when another process rebuilds.
 pub async fn try_lock_rebuild(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(r#"select pg_try_advisory_lock(hashtext('streamtally: rebuild')) as "locked!""#)
         .fetch_one(executor)
         .await
 }
 
-/// Lets others rebuild again.
+/// Releases the lock of rebuilding.
 pub async fn unlock_rebuild(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("select pg_advisory_unlock(hashtext('streamtally: rebuild'))").fetch_one(executor).await?;
     Ok(())
 }
 
-/// Makes empty tables beside, in place of what an earlier rebuild left behind. Folding into them begins where the log
-/// does.
+/// Creates empty shadow tables, replacing those that an earlier rebuild left. Folding into them starts at the beginning
+/// of the log.
 pub async fn create_tables_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     drop_tables_beside(connection).await?;
     connection.execute(AssertSqlSafe(format!("create schema {BESIDE}"))).await?;
@@ -107,7 +105,8 @@ pub async fn create_tables_beside(connection: &mut PgConnection) -> Result<(), s
         ("stream_session", "session_id, shard"),
         ("session_outcome", "session_id, known_from, shard"),
     ] {
-        // They are never read but to compare, and of no use after a crash. What breaks a constraint is a difference.
+        // Unlogged: they are only compared, and useless after a crash. No constraints: a violation is a difference to
+        // report.
         let create = format!(
             "create unlogged table {BESIDE}.{table} (like {table} including defaults);
              alter table {BESIDE}.{table} add primary key ({key});
@@ -120,26 +119,25 @@ pub async fn create_tables_beside(connection: &mut PgConnection) -> Result<(), s
     Ok(())
 }
 
-/// Drops the tables beside.
 pub async fn drop_tables_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     connection.execute(AssertSqlSafe(format!("drop schema if exists {BESIDE} cascade"))).await?;
     Ok(())
 }
 
-/// How far each shard is folded, in their order.
+/// The folded position of each shard, ordered by shard.
 pub async fn list_progress(executor: impl PgExecutor<'_>) -> Result<Vec<(i16, i64)>, sqlx::Error> {
     let rows = sqlx::query!("select shard, position from fold_progress order by shard");
     Ok(rows.fetch_all(executor).await?.into_iter().map(|row| (row.shard, row.position)).collect())
 }
 
-/// Takes a shard for this transaction, waiting for whoever folds it: how far it is folded.
+/// Locks a shard's progress for this transaction, waiting for the process that folds it; returns the folded position.
 pub async fn lock_progress(executor: impl PgExecutor<'_>, shard: i16) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!("select position from fold_progress where shard = $1 for update", shard)
         .fetch_one(executor)
         .await
 }
 
-/// Lets this transaction wait for its client as long as that needs, and compare whole tables without going to disk so soon.
+/// For a long comparison: disables the timeouts of this transaction, and gives it more memory before it uses the disk.
 pub async fn set_patient(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!("set local idle_in_transaction_session_timeout = 0").execute(&mut *connection).await?;
     sqlx::query!("set local statement_timeout = 0").execute(&mut *connection).await?;
@@ -147,8 +145,8 @@ pub async fn set_patient(connection: &mut PgConnection) -> Result<(), sqlx::Erro
     Ok(())
 }
 
-/// Leaves beside no session that began before its shard's horizon: the live row is as good as can be. Only a session
-/// whose live row is lost stays, with what the log has left of it.
+/// Deletes shadow sessions that started before their shard's horizon: their live rows have more facts. A session whose
+/// live row is lost stays, as far as the log has its events.
 pub async fn delete_older_sessions_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     for table in [Folded::Session, Folded::Outcome].map(Folded::table) {
         let delete = format!(
@@ -164,8 +162,8 @@ pub async fn delete_older_sessions_beside(connection: &mut PgConnection) -> Resu
     Ok(())
 }
 
-/// Puts beside the streams of sessions that began before their shard's horizon: as they are live, else as these
-/// sessions name them.
+/// Adds the shadow rows of streams whose sessions started before their shard's horizon: with the names of the live row,
+/// or else of these sessions.
 pub async fn insert_older_streams_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let insert = format!(
         "insert into {BESIDE}.stream (shard, stream_id, domain, app, stream)
@@ -185,7 +183,7 @@ pub async fn insert_older_streams_beside(connection: &mut PgConnection) -> Resul
     Ok(())
 }
 
-/// Puts beside what only the live rows can tell of sessions some of whose entries were blanked.
+/// Copies fields that only the live rows have to shadow sessions with redacted events.
 pub async fn update_blanked_sessions_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let update = format!(
         "update {BESIDE}.stream_session beside
@@ -209,16 +207,16 @@ pub async fn update_blanked_sessions_beside(connection: &mut PgConnection) -> Re
     Ok(())
 }
 
-/// A row that is not the same in both tables.
+/// A row that differs between the live and the shadow table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DifferenceRow {
-    /// The live row; `None` when there is none.
+    /// The live row; `None` when it does not exist.
     pub live: Option<Value>,
-    /// What the log says; `None` when it says nothing of it.
+    /// The rebuilt row; `None` when the log has no such row.
     pub rebuilt: Option<Value>,
 }
 
-/// Shows every row that differs, one after the other, and gives their number.
+/// Calls `show` with each row that differs, and returns their number.
 pub async fn list_differences(
     connection: &mut PgConnection,
     folded: Folded,
@@ -241,7 +239,7 @@ pub async fn list_differences(
     Ok(differences)
 }
 
-/// Puts what differs in a live table as it is in the table beside.
+/// Replaces the differing rows of a live table by those of the shadow table.
 pub async fn replace_differing_rows(connection: &mut PgConnection, folded: Folded) -> Result<(), sqlx::Error> {
     let (table, has_same_key, is_told) = (folded.table(), folded.has_same_key(), folded.is_told());
     let delete = format!(

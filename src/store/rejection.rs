@@ -1,4 +1,4 @@
-//! Refused messages, counted.
+//! Counts of rejected callbacks.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -8,21 +8,21 @@ use super::column;
 use crate::model::filter::RejectionFilter;
 use crate::model::rejection::RejectionReason;
 
-/// The refused messages of one claimed domain, cause and minute.
+/// The rejected callbacks of one claimed domain, reason and minute.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RejectionRow {
     pub minute_at: DateTime<Utc>,
-    /// The domain that they claim; empty when they are counted with others.
+    /// The domain that they claim; empty when several domains are counted together.
     pub claimed_domain: String,
     pub cause: RejectionReason,
     pub count: i64,
     pub first_at: DateTime<Utc>,
     pub last_at: DateTime<Utc>,
-    /// The first of them, credentials masked.
+    /// The first of them, with masked credentials.
     pub sample: Value,
 }
 
-/// Adds counts to those that are there; the sample that was first stays.
+/// Adds to existing counts; the first sample stays.
 pub async fn upsert_rejections(executor: impl PgExecutor<'_>, rows: &[RejectionRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into rejection as known (minute_at, claimed_domain, cause, count, first_at, last_at, sample)
@@ -45,7 +45,7 @@ pub async fn upsert_rejections(executor: impl PgExecutor<'_>, rows: &[RejectionR
     Ok(())
 }
 
-/// Deletes the counts of minutes before `oldest`, and the oldest ones while there are more than `most`.
+/// Deletes the counts of minutes before `oldest`, and the oldest minutes while more than `most` rows exist.
 pub async fn delete_old_rejections(
     executor: impl PgExecutor<'_>,
     oldest: DateTime<Utc>,
@@ -63,7 +63,7 @@ pub async fn delete_old_rejections(
     Ok(())
 }
 
-/// Counts that fit, newest minute first, after a place in that order (minute, claimed domain, cause), at most `limit`.
+/// The counts that match, newest minute first, after a cursor (minute, claimed domain, reason), at most `limit`.
 pub async fn list_rejections(
     executor: impl PgExecutor<'_>,
     visible_domains: Option<&[String]>,
@@ -97,8 +97,8 @@ pub async fn list_rejections(
     .await
 }
 
-/// The counts since a moment of each claimed domain and cause, the latest first, at most `limit`: `minute_at` and the
-/// sample are of the newest minute.
+/// The counts of each claimed domain and reason since a time, most recent first, at most `limit`. `minute_at` and the
+/// sample belong to the newest minute.
 pub async fn sum_rejections(
     executor: impl PgExecutor<'_>,
     visible_domains: Option<&[String]>,

@@ -1,4 +1,4 @@
-//! Releases: entries of the log that let quarantined ones count, and what waits for one.
+//! Releases: events that release quarantined callbacks; and counts of those that are not released.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use crate::model::event::QuarantineReason;
 
-/// A release that is to be appended.
+/// A release to append.
 #[derive(Debug, Clone)]
 pub struct ReleaseRow {
-    /// The shard of the quarantined entry, and so of this one.
+    /// The shard of the quarantined event, and so of the release.
     pub shard: i16,
     pub original_position: i64,
     pub event_id: Uuid,
@@ -18,9 +18,9 @@ pub struct ReleaseRow {
     pub note: Option<String>,
 }
 
-/// Appends a release: the next entry of its shard, with what the quarantined entry says. It counts as the first use of
-/// its signature, unless there was one. One statement, which commits by itself. False when the quarantined entry is not
-/// there.
+/// Appends a release: the next event of its shard, with the content of the quarantined event. It becomes the first use
+/// of its signature, unless one exists. One statement, which commits by itself. False when the quarantined event does
+/// not exist.
 pub async fn insert_release(executor: impl PgExecutor<'_>, release: &ReleaseRow) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select append_release($1, $2, $3, $4, $5, $6) as "appended!""#,
@@ -35,14 +35,14 @@ pub async fn insert_release(executor: impl PgExecutor<'_>, release: &ReleaseRow)
     .await
 }
 
-/// How many messages were quarantined for a reason and wait for a release.
+/// The number of callbacks that were quarantined for a reason and are not released.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingRow {
     pub reason: QuarantineReason,
     pub messages: i64,
 }
 
-/// What was quarantined since a moment and is not released, by reason. Counts `most` of it, and leaves it at that.
+/// The callbacks that were quarantined since a time and are not released, by reason. Stops counting at `most`.
 pub async fn count_waiting(
     executor: impl PgExecutor<'_>,
     since: DateTime<Utc>,

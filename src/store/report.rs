@@ -1,7 +1,7 @@
-//! What reports count: pushes as the log told of them at a moment.
+//! The pushes that reports count, as they were known at `as_of`.
 //!
-//! A row that has not changed since tells it itself: the push had not been seen, was live, or was as it is now. What it was
-//! beside that is in `session_outcome`.
+//! A row that has not changed since has the answer itself: the push was unseen, live, or as it is now. Other earlier
+//! outcomes are in `session_outcome`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
@@ -11,7 +11,7 @@ use crate::model::session::EndSource;
 use crate::model::session::Renditions;
 use crate::session::key::lowest_id_since;
 
-/// Which pushes count, and when they were told of.
+/// Which pushes count, and as of when.
 #[derive(Debug, Clone)]
 pub struct ReportFilter {
     pub visible_domains: Option<Vec<String>>,
@@ -19,35 +19,35 @@ pub struct ReportFilter {
     pub app: Option<String>,
     pub stream: Option<String>,
     pub renditions: Renditions,
-    /// The moment: what was recorded later does not count.
+    /// Events that were recorded later do not count.
     pub as_of: DateTime<Utc>,
 }
 
-/// When pushes began.
+/// When pushes started.
 #[derive(Debug, Clone, Copy)]
 pub enum StartedWhen {
-    /// In a period, whether they were on air in it or for no second.
+    /// In a period, including pushes that lasted for no second.
     Within(DateTime<Utc>, DateTime<Utc>),
-    /// Before a moment at which they were on air.
+    /// Before a time at which they were live.
     Before(DateTime<Utc>),
 }
 
-/// Pushes of one application, or of one stream, as arrays of the same length.
+/// Pushes of one application or of one stream, as arrays of equal length.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct PushesRow {
     pub domain: String,
     pub app: String,
     pub stream: Option<String>,
     pub stream_ids: Vec<Uuid>,
-    /// When each began, in Unix seconds.
+    /// The start of each, in Unix seconds.
     pub started: Vec<i64>,
     /// When each ended; `None` while it was live.
     pub ended_at: Vec<Option<DateTime<Utc>>>,
-    /// Whether the provider or an operator says so; `None` while it was live.
+    /// Whether the end is confirmed; `None` while it was live.
     pub confirmed: Vec<Option<bool>>,
 }
 
-/// Pushes, by application or by stream.
+/// Pushes, grouped by application or by stream.
 pub async fn list_pushes(
     executor: impl PgExecutor<'_>,
     filter: &ReportFilter,
@@ -70,7 +70,7 @@ pub async fn list_pushes(
     query.build_query_as().fetch_all(executor).await
 }
 
-/// A push that counts.
+/// A push that a report counts.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct CountedRow {
     pub session_id: Uuid,
@@ -85,7 +85,7 @@ pub struct CountedRow {
     pub rendition_template: Option<String>,
 }
 
-/// Pushes by id, and so by start, after one of them, at most `limit`.
+/// Pushes ordered by id (and so by start), after a cursor, at most `limit`.
 pub async fn list_counted(
     executor: impl PgExecutor<'_>,
     filter: &ReportFilter,
@@ -107,11 +107,11 @@ pub async fn list_counted(
     query.build_query_as().fetch_all(executor).await
 }
 
-/// With the shard, by which a cluster knows that its nodes can each count their own.
+/// Includes the shard, so that each node of a cluster can process its own rows.
 const NAMES: &str = "session.shard, session.session_id, session.stream_id, session.domain, session.app, session.stream,
     session.publish_timestamp";
 
-/// All pushes that began then, as they were told of; and maybe others that began before.
+/// All pushes that started then, as they were known at `as_of`; possibly with others that started before.
 fn push_told(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter, begun: StartedWhen) {
     let push_begun = |query: &mut QueryBuilder<Postgres>, table: &str| match begun {
         StartedWhen::Within(from, to) => {
@@ -141,7 +141,7 @@ fn push_told(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter, begun: S
     push_names(query, filter);
 }
 
-/// Sessions that tell themselves what they were.
+/// Sessions whose own rows contain their outcome at `as_of`.
 fn push_sessions(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter) {
     query.push(" select ").push(NAMES);
     query
@@ -156,9 +156,9 @@ fn push_sessions(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter) {
     push_names(query, filter);
 }
 
-/// The same, of those that began before a moment, and may have been on air then. What began more than a day before is live
-/// still, or has lasted for more than a day, or was found to have ended more than a day after its start: for each of these
-/// there is an index.
+/// The same for sessions that started before a time and may have been live then. A session that started more than a day
+/// before is either still live, or lasted for more than a day, or its end was found more than a day after its start:
+/// each case has an index.
 fn push_sessions_on_air(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter, moment: DateTime<Utc>) {
     let day_before = lowest_id_since(moment - TimeDelta::hours(24));
     push_sessions(query, filter);
@@ -192,7 +192,7 @@ fn push_names(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter) {
         }
     }
     if let Some(stream) = &filter.stream {
-        // Sessions are not ordered by it; streams, which are few, are.
+        // Sessions have no index on the stream's name; the streams, which are few, do.
         query.push(
             " and (session.stream_id, session.shard) in (select named.stream_id, named.shard from stream named
                      where named.stream = ",
@@ -201,7 +201,7 @@ fn push_names(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter) {
     }
 }
 
-/// What is asked of a push as it was told of.
+/// The filter's conditions on a push as it was known at `as_of`.
 fn push_told_conditions(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter, begun: StartedWhen) {
     match filter.renditions {
         Renditions::Include => {}

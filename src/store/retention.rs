@@ -1,24 +1,24 @@
-//! How far back the log reaches: the horizon of each shard, and what moves it.
+//! The horizon of each shard, up to which its log is dropped and redacted.
 //!
-//! In each shard, always: what is dropped was blanked before, what is blanked was folded before.
+//! Invariant: events are folded before they are redacted, and redacted before they are dropped.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
 use super::column;
 
-/// How far back a shard's log reaches.
+/// The horizon of a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HorizonRow {
     pub shard: i16,
-    /// Position of the last entry that was dropped; 0 before the first.
+    /// Position of the last event that was dropped; 0 before the first.
     pub position: i64,
     pub recorded_at: DateTime<Utc>,
-    /// Position of the last entry whose personal fields were blanked; 0 before the first.
+    /// Position of the last event whose personal fields were redacted; 0 before the first.
     pub personal_position: i64,
 }
 
-/// How far back each shard's log reaches, in their order.
+/// The horizon of each shard, ordered by shard.
 pub async fn list_horizons(executor: impl PgExecutor<'_>) -> Result<Vec<HorizonRow>, sqlx::Error> {
     sqlx::query_as!(
         HorizonRow,
@@ -28,35 +28,35 @@ pub async fn list_horizons(executor: impl PgExecutor<'_>) -> Result<Vec<HorizonR
     .await
 }
 
-/// Makes this transaction the only one that drops or blanks; false when another is at it, or somebody keeps all as it
-/// is.
+/// Locks retention for this transaction; false when another process runs retention, or holds the log unchanged
+/// ([`lock_retention`]).
 pub async fn try_lock_retention(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock(hashtext('streamtally: retention')) as "locked!""#)
         .fetch_one(executor)
         .await
 }
 
-/// Keeps the log as it is, as long as this connection lasts; several may. Waits for what is being dropped or blanked just
-/// now.
+/// Blocks retention until this connection closes; several connections may do so. Waits for a running transaction of
+/// retention.
 pub async fn lock_retention(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("select pg_advisory_lock_shared(hashtext('streamtally: retention'))").execute(executor).await?;
     Ok(())
 }
 
-/// Lets the log be dropped and blanked again.
+/// Allows retention again.
 pub async fn unlock_retention(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("select pg_advisory_unlock_shared(hashtext('streamtally: retention'))").fetch_one(executor).await?;
     Ok(())
 }
 
-/// What of a shard is still to be blanked.
+/// The positions between which a shard can be redacted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnblankedRow {
     pub blanked: i64,
     pub folded: i64,
 }
 
-/// Takes a shard for this transaction, waiting for whoever folds it.
+/// Locks a shard for this transaction, waiting for the process that folds it.
 pub async fn lock_unblanked(executor: impl PgExecutor<'_>, shard: i16) -> Result<UnblankedRow, sqlx::Error> {
     sqlx::query_as!(
         UnblankedRow,
@@ -70,17 +70,17 @@ pub async fn lock_unblanked(executor: impl PgExecutor<'_>, shard: i16) -> Result
     .await
 }
 
-/// Entries of a shard that follow each other.
+/// Consecutive events of a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntryRange {
     pub shard: i16,
     pub after: i64,
     pub last: i64,
-    /// They were recorded before this: it keeps newer months out of the search.
+    /// They were recorded before this time, which excludes newer months from the search.
     pub recorded_before: DateTime<Utc>,
 }
 
-/// Position of the last entry in a range; `None` when there is none.
+/// Position of the last event in a range; `None` when it is empty.
 pub async fn get_last_position(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<Option<i64>, sqlx::Error> {
     sqlx::query_scalar!(
         "select max(position) from log_entry
@@ -94,7 +94,7 @@ pub async fn get_last_position(executor: impl PgExecutor<'_>, range: EntryRange)
     .await
 }
 
-/// Blanks what is personal in entries.
+/// Redacts the personal fields of events.
 pub async fn blank_entries(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update log_entry
@@ -112,7 +112,7 @@ pub async fn blank_entries(executor: impl PgExecutor<'_>, range: EntryRange) -> 
     Ok(())
 }
 
-/// Blanks what is personal in the sessions that entries are about.
+/// Redacts the personal fields of these events' sessions.
 pub async fn blank_sessions(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update stream_session
@@ -132,7 +132,7 @@ pub async fn blank_sessions(executor: impl PgExecutor<'_>, range: EntryRange) ->
     Ok(())
 }
 
-/// Says up to which entry a shard is blanked.
+/// Saves the position up to which a shard is redacted.
 pub async fn update_personal_position(
     executor: impl PgExecutor<'_>,
     shard: i16,
@@ -144,15 +144,15 @@ pub async fn update_personal_position(
     Ok(())
 }
 
-/// When the newest entry of the log was recorded; `None` before the first.
+/// When the newest event of the log was recorded; `None` before the first.
 pub async fn get_newest_recorded_at(executor: impl PgExecutor<'_>) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     sqlx::query_scalar!("select max(recorded_at) from shard_head where position > 0").fetch_one(executor).await
 }
 
-/// Lets this transaction wait for nothing for long, neither for locks nor for its client: appends wait behind it.
+/// Sets short timeouts for this transaction, for locks and for its client: appends wait behind it.
 ///
 /// # Errors
-/// Those of the database. A later statement fails with `55P03` when a lock is not to be had in time.
+/// Those of the database. A later statement fails with `55P03` when a lock times out.
 pub async fn set_impatient(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "select set_config('lock_timeout', '500ms', true) as locks,
@@ -164,25 +164,25 @@ pub async fn set_impatient(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Er
     Ok(())
 }
 
-/// Keeps others from appending and reading, to the end of the transaction.
+/// Blocks all appends and reads until the end of the transaction.
 pub async fn lock_log(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("lock table only log_entry in access exclusive mode").execute(executor).await?;
     Ok(())
 }
 
-/// The last entry of a shard in some period.
+/// The last event of a shard in a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastEntryRow {
     pub shard: i16,
     pub position: i64,
     pub recorded_at: DateTime<Utc>,
-    /// Position of the last entry of the shard that was dropped.
+    /// Position of the shard's last event that was dropped.
     pub dropped: i64,
-    /// Position of the last entry of the shard that was blanked.
+    /// Position of the shard's last event that was redacted.
     pub blanked: i64,
 }
 
-/// The last entry recorded in a period, of each shard that has one.
+/// The last event that was recorded in a period, for each shard that has one.
 pub async fn list_last_entries(
     executor: impl PgExecutor<'_>,
     from: DateTime<Utc>,
@@ -206,7 +206,7 @@ pub async fn list_last_entries(
     .await
 }
 
-/// Says that these entries, and all before them, are dropped.
+/// Moves the horizons: these events and all before them are dropped.
 pub async fn update_horizons(executor: impl PgExecutor<'_>, dropped: &[LastEntryRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update log_horizon horizon set position = dropped.position, recorded_at = dropped.recorded_at

@@ -1,4 +1,4 @@
-//! Reports that are kept byte for byte.
+//! Sealed reports: stored byte for byte.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::model::report::SealedReportStatus;
 
-/// What is kept of a report beside its bytes.
+/// A sealed report without its bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SealedReportRow {
     pub sealed_report_id: Uuid,
@@ -15,40 +15,40 @@ pub struct SealedReportRow {
     pub sealed_at: DateTime<Utc>,
     pub as_of: DateTime<Utc>,
     pub actor: String,
-    /// The domains that existed for them; all when `None`.
+    /// The domains that the caller could access; `None`: all.
     pub visible_domains: Option<Vec<String>>,
     pub parameters: Value,
-    /// What is counted of the whole. Like all below, of a report that is sealed.
+    /// Totals of the whole report. Like the fields below, set when the report is sealed.
     pub totals: Option<Value>,
     pub row_count: Option<i64>,
     pub byte_count: Option<i64>,
-    /// SHA-256 of these.
+    /// SHA-256 of the report's bytes.
     pub sha256: Option<Vec<u8>>,
 }
 
-/// What is known of a report when all of it was made.
+/// The properties of a report that are known once all of it is written.
 #[derive(Debug, Clone)]
 pub struct SealedContentRow {
     pub totals: Value,
     pub row_count: i64,
     pub byte_count: i64,
-    /// SHA-256 of these.
+    /// SHA-256 of the report's bytes.
     pub sha256: Vec<u8>,
 }
 
-/// What a report that is about to be made is known by.
+/// A report that is about to be written.
 #[derive(Debug, Clone)]
 pub struct NewSealedReportRow {
     pub sealed_report_id: Uuid,
     pub sealed_at: DateTime<Utc>,
     pub as_of: DateTime<Utc>,
     pub actor: String,
-    /// The domains that exist for them; all when `None`.
+    /// The domains that the caller may access; `None`: all.
     pub visible_domains: Option<Vec<String>>,
     pub parameters: Value,
 }
 
-/// Adds a report that is about to be made.
+/// Inserts a report that is about to be written.
 pub async fn insert_sealed_report(
     executor: impl PgExecutor<'_>,
     report: &NewSealedReportRow,
@@ -71,7 +71,7 @@ pub async fn insert_sealed_report(
     .await
 }
 
-/// Shows that a report is still being made. False when it is not to be made any more.
+/// Renews the lease of a report that is being written. False when the report was abandoned.
 pub async fn renew_sealing(executor: impl PgExecutor<'_>, sealed_report_id: Uuid) -> Result<bool, sqlx::Error> {
     let renewed = sqlx::query!(
         "update sealed_report set renewed_at = now() where sealed_report_id = $1 and status = 'sealing'",
@@ -82,14 +82,14 @@ pub async fn renew_sealing(executor: impl PgExecutor<'_>, sealed_report_id: Uuid
     Ok(renewed.rows_affected() > 0)
 }
 
-/// Adds a part of a report's bytes. False when the report is not to be made any more.
+/// Inserts a part of a report's bytes. False when the report was abandoned.
 pub async fn insert_part(
     executor: impl PgExecutor<'_>,
     sealed_report_id: Uuid,
     number: i32,
     content: &[u8],
 ) -> Result<bool, sqlx::Error> {
-    // With a lock, so that no part is added while another process gives the report up.
+    // The lock prevents a new part while another process abandons the report.
     let inserted = sqlx::query!(
         "insert into sealed_report_part (sealed_report_id, number, content)
          select sealed_report_id, $2, $3 from sealed_report where sealed_report_id = $1 and status = 'sealing' for share",
@@ -102,7 +102,7 @@ pub async fn insert_part(
     Ok(inserted.rows_affected() > 0)
 }
 
-/// Completes a report whose parts are all there. `None` when the report is not to be made any more.
+/// Completes a report that has all its parts. `None` when the report was abandoned.
 pub async fn update_sealed(
     executor: impl PgExecutor<'_>,
     sealed_report_id: Uuid,
@@ -124,7 +124,7 @@ pub async fn update_sealed(
     .await
 }
 
-/// Gives up a report that is being made. To be followed by [`delete_parts`].
+/// Marks a report that is being written as failed. Call [`delete_parts`] next.
 pub async fn fail_sealing(executor: impl PgExecutor<'_>, sealed_report_id: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update sealed_report set status = 'failed' where sealed_report_id = $1 and status = 'sealing'",
@@ -135,8 +135,8 @@ pub async fn fail_sealing(executor: impl PgExecutor<'_>, sealed_report_id: Uuid)
     Ok(())
 }
 
-/// Gives up the reports whose process has shown no sign of life for so many seconds: their ids. To be followed by
-/// [`delete_parts`].
+/// Marks reports as failed whose lease was not renewed for this long, and returns their ids. Call [`delete_parts`]
+/// next.
 pub async fn fail_abandoned(executor: impl PgExecutor<'_>, seconds: f64) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar!(
         "update sealed_report set status = 'failed'
@@ -148,7 +148,7 @@ pub async fn fail_abandoned(executor: impl PgExecutor<'_>, seconds: f64) -> Resu
     .await
 }
 
-/// Takes away the parts of reports that were given up.
+/// Deletes the parts of failed reports.
 pub async fn delete_parts(executor: impl PgExecutor<'_>, sealed_report_ids: &[Uuid]) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from sealed_report_part where sealed_report_id = any ($1)", sealed_report_ids)
         .execute(executor)
@@ -156,7 +156,7 @@ pub async fn delete_parts(executor: impl PgExecutor<'_>, sealed_report_ids: &[Uu
     Ok(())
 }
 
-/// Takes away a report with its parts: what it was, if it was there.
+/// Deletes a report with its parts, and returns it if it existed.
 pub async fn delete_sealed_report(
     executor: impl PgExecutor<'_>,
     sealed_report_id: Uuid,
@@ -172,8 +172,8 @@ pub async fn delete_sealed_report(
     .await
 }
 
-/// The reports that exist for a caller, newest first, after a place, at most `limit`: those that were made of no other
-/// domains than exist for the caller.
+/// The reports that a caller may see, newest first, after a cursor, at most `limit`: those whose domains the caller may
+/// all access.
 pub async fn list_sealed_reports(
     executor: impl PgExecutor<'_>,
     visible_domains: Option<&[String]>,
@@ -199,7 +199,7 @@ pub async fn list_sealed_reports(
     .await
 }
 
-/// One report, if it exists for the caller.
+/// A report, if the caller may see it.
 pub async fn get_sealed_report(
     executor: impl PgExecutor<'_>,
     visible_domains: Option<&[String]>,

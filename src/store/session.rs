@@ -1,4 +1,4 @@
-//! Sessions as folding reads and writes them, and one session as callers read it.
+//! Sessions as folding reads and writes them, and a session as callers read it.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::column;
 use crate::model::session::{EndSource, Flag, Status};
 
-/// Everything that is kept of a session: the table's row, whose columns have this order.
+/// A session: a row of the table, with its columns in the same order.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, sqlx::Type)]
 #[sqlx(type_name = "stream_session")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a column")]
@@ -26,24 +26,24 @@ pub struct SessionRow {
     pub start_deliveries: i32,
     pub end_received_at: Option<DateTime<Utc>>,
     pub end_deliveries: i32,
-    /// The earliest second by which the end had happened.
+    /// The earliest second by which the end is known to have happened.
     pub end_noticed_at: Option<DateTime<Utc>>,
     pub superseded_at: Option<DateTime<Utc>>,
     pub timed_out_at: Option<DateTime<Utc>>,
     pub operator_ended_at: Option<DateTime<Utc>>,
     pub quarantined_messages: i32,
-    /// Two pushes began in one second.
+    /// Two pushes started in one second.
     pub key_conflict: bool,
-    /// A message counted by a signature that another push had used before.
+    /// An accepted callback has a signature that another push had used before.
     pub shared_signature: bool,
     pub client_ip: Option<String>,
     pub node_ip: Option<String>,
-    /// The encoder's address in canonical form, as far as all starts say it; `None` when that is `client_ip`.
+    /// The encoder's address in canonical form, merged from all starts; `None` when it is `client_ip`.
     pub client_address: Option<String>,
     pub node_address: Option<String>,
     /// Query string of the push URL, masked.
     pub user_args: Option<String>,
-    /// Addresses or `user_args` were there, and are no longer kept.
+    /// Addresses or `user_args` existed, and are redacted.
     pub blanked: bool,
     pub rendition_template: Option<String>,
     /// `unseen`, `live` or `ended`.
@@ -52,9 +52,9 @@ pub struct SessionRow {
     pub ended_at_source: Option<EndSource>,
     pub flags: Vec<Flag>,
     pub seen_at: Option<DateTime<Utc>>,
-    /// When the entry was recorded that made status, end and rendition what they are.
+    /// When the event was recorded that caused the current status, end and rendition.
     pub outcome_at: Option<DateTime<Utc>>,
-    /// Before that it was not just live: see `session_outcome`.
+    /// Before that it was not simply live: see `session_outcome`.
     pub revised: bool,
     pub first_position: i64,
     pub last_position: i64,
@@ -62,18 +62,18 @@ pub struct SessionRow {
 }
 
 impl SessionRow {
-    /// The encoder's address as it is shown: as received with the first start, else as a later one says it.
+    /// The encoder's address to display: as received with the first start, else from a later one.
     pub fn shown_client_ip(&self) -> Option<&str> {
         self.client_ip.as_deref().or(self.client_address.as_deref())
     }
 
-    /// The same of the receiving node.
+    /// The receiving node's address to display.
     pub fn shown_node_ip(&self) -> Option<&str> {
         self.node_ip.as_deref().or(self.node_address.as_deref())
     }
 }
 
-/// The sessions that have these ids, each with its shard; those that are new are not among them.
+/// The sessions with these ids, each given with its shard. New sessions have no row.
 pub async fn list_sessions_by_id(
     executor: impl PgExecutor<'_>,
     session_ids: &[(i16, Uuid)],
@@ -91,14 +91,14 @@ pub async fn list_sessions_by_id(
     .await
 }
 
-/// One session, if callers may see it: not before a message about it was accepted.
+/// A session, if callers may see it: only after a callback of it was accepted.
 pub async fn get_session(executor: impl PgExecutor<'_>, session_id: Uuid) -> Result<Option<SessionRow>, sqlx::Error> {
     sqlx::query_as!(SessionRow, "select * from stream_session where session_id = $1 and status <> 'unseen'", session_id)
         .fetch_optional(executor)
         .await
 }
 
-/// Adds sessions that are new.
+/// Inserts sessions that have no row yet.
 pub async fn insert_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionRow]) -> Result<(), sqlx::Error> {
     sqlx::query!("insert into stream_session select * from unnest($1::stream_session[])", sessions as _)
         .execute(executor)
@@ -106,7 +106,7 @@ pub async fn insert_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionR
     Ok(())
 }
 
-/// Writes sessions as they now are that were there before.
+/// Updates sessions that have a row.
 pub async fn update_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update stream_session session set

@@ -1,4 +1,4 @@
-//! Lists of sessions: one builder for every combination of filters.
+//! Lists of sessions: one query builder for every combination of filters.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
@@ -10,17 +10,16 @@ use crate::model::session::{EndSource, Renditions, TimeField};
 use crate::session::address;
 use crate::session::key::{self, lowest_id_since};
 
-/// For whom sessions are listed, and when.
+/// Restricts a list of sessions to those that a caller may see, as of a time.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionScope<'a> {
-    /// The domains that exist for the caller; all when `None`.
+    /// The domains that the caller may access; `None`: all.
     pub visible_domains: Option<&'a [String]>,
     pub as_of: DateTime<Utc>,
     /// How long a session may be live before it is unconfirmed.
     pub unconfirmed_after: TimeDelta,
 }
 
-/// Which page, and in which order.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionPage {
     pub newest_first: bool,
@@ -46,9 +45,9 @@ pub async fn list_sessions(
     query.build_query_as().fetch_all(executor).await
 }
 
-/// How many sessions fit.
+/// The number of sessions that match.
 ///
-/// Where they may have begun long before a moment, they are counted in parts, each by an index of its own.
+/// Sessions that may have started long before a time are counted in parts, each of which has its own index.
 pub async fn count_sessions(
     executor: impl PgExecutor<'_>,
     scope: SessionScope<'_>,
@@ -74,24 +73,24 @@ pub async fn count_sessions(
     query.build_query_scalar().fetch_one(executor).await
 }
 
-/// When sessions of a part began: none is in two.
+/// A part of the sessions, by their start. Parts are disjoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ScanRange {
-    /// Not in parts.
+    /// The undivided list.
     Whenever,
-    /// At the begin of the period or later.
+    /// At the start of the period or later.
     Within,
-    /// In the day before.
+    /// In the day before the period.
     DayBefore,
-    /// Before that, and live.
+    /// Earlier, and live.
     Live,
-    /// Before that, and it ended more than a day after its start.
+    /// Earlier, and ended more than a day after the start.
     Long,
 }
 
 fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filter: &SessionFilter) {
-    // Names all of them, so that the compiler leads here from a new one: it needs a condition in one of the functions below,
-    // which `count_sessions` calls as well.
+    // Names every field, so that a new one does not compile until it is added here. It needs a condition in one of the
+    // functions below, which `count_sessions` calls, too.
     let SessionFilter {
         domain: _,
         app: _,
@@ -119,7 +118,7 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, 
     push_times(query, filter, ScanRange::Whenever);
 }
 
-/// What never changes of a session.
+/// Conditions on fields that never change.
 fn push_names(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filter: &SessionFilter) {
     if let Some(domains) = scope.visible_domains {
         query.push(" and domain = any (").push_bind(domains.to_vec()).push(")");
@@ -140,7 +139,7 @@ fn push_names(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filte
     }
 }
 
-/// The name is looked up among the streams, which are few: sessions are not ordered by it.
+/// Looks the name up among the streams, which are few: sessions have no index on it.
 fn push_stream_name(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) {
     if filter.stream.is_none() && filter.stream_prefix.is_none() {
         return;
@@ -159,7 +158,7 @@ fn push_stream_name(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) 
     query.push(")");
 }
 
-/// What may be otherwise later.
+/// Conditions on fields that may change.
 fn push_state(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filter: &SessionFilter) {
     for (column, value) in [
         (" and coalesce(client_address, client_ip) = ", &filter.client_ip),
@@ -170,7 +169,7 @@ fn push_state(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filte
         }
     }
     if let Some(status) = filter.status {
-        // Not bound, so that the planner sees that the index of live sessions is enough.
+        // Not a parameter, so that the planner can use the index of live sessions.
         query.push(" and status = '").push(status).push("'");
     }
     if let Some(unconfirmed) = filter.unconfirmed {
@@ -178,7 +177,7 @@ fn push_state(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filte
         query.push("status = 'live' and session_id < ").push_bind(lowest_id_since(scope.as_of - scope.unconfirmed_after));
         query.push(")");
     }
-    // What the filter implies is written out for both of these, as above.
+    // Here too, conditions that follow from the filter are explicit.
     if let Some(flag) = filter.flag {
         query.push(" and flags <> '{}' and ").push_bind(flag).push(" = any (flags)");
     }
@@ -211,13 +210,13 @@ fn push_durations(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, f
             query.push("), started_at) - started_at)").push(comparison).push_bind(seconds);
         }
     }
-    // What follows from it, as below.
+    // Follows from the condition above, and lets the planner use an index, as below.
     if filter.min_duration_seconds.is_some_and(|seconds| seconds > 24 * 60 * 60) {
         query.push(" and (status = 'live' or ended_at - started_at > interval '24 hours')");
     }
 }
 
-/// The conditions on times, and what follows from them: that leaves the planner a bounded part of an index to read.
+/// Conditions on times, and conditions that follow from them: these give the planner a bounded range of an index.
 fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter, begun: ScanRange) {
     if let Some(to) = filter.to {
         if filter.time_field == Some(TimeField::EndedAt) {
@@ -229,7 +228,7 @@ fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter, begun:
         match filter.time_field.unwrap_or_default() {
             TimeField::Overlap => {
                 match begun {
-                    // A session of zero seconds is on air at the moment of its start.
+                    // A session of zero seconds counts as live at its start.
                     ScanRange::Whenever => {
                         query.push(" and (ended_at is null or ended_at > ").push_bind(from);
                         query.push(" or session_id >= ").push_bind(lowest_id_since(from)).push(")");
@@ -257,7 +256,7 @@ fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter, begun:
     }
 }
 
-/// Started at a time or later: by the id, which begins with the start.
+/// Sessions that started at a time or later: ids begin with the start.
 fn push_started_since(query: &mut QueryBuilder<Postgres>, time: DateTime<Utc>) {
     query.push(" and session_id >= ").push_bind(lowest_id_since(time));
 }
@@ -266,13 +265,14 @@ fn push_started_before(query: &mut QueryBuilder<Postgres>, time: DateTime<Utc>) 
     query.push(" and session_id < ").push_bind(lowest_id_since(time));
 }
 
-/// What has not ended at a moment.
+/// Sessions that had not ended at a time.
 fn push_on_air(query: &mut QueryBuilder<Postgres>, moment: DateTime<Utc>, begun: ScanRange) {
     query.push(if begun == ScanRange::Long { " and (" } else { " and (ended_at is null or " });
     query.push("ended_at > ").push_bind(moment).push(")");
 }
 
-/// What is not over before a moment began in the day before it or later, or is live, or lasts for longer than a day.
+/// A session that had not ended before a time started at most a day before it, or is live, or lasted for more than a
+/// day.
 fn push_begun(query: &mut QueryBuilder<Postgres>, moment: DateTime<Utc>, begun: ScanRange) {
     let day_before = moment - TimeDelta::hours(24);
     match begun {

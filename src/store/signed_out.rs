@@ -1,15 +1,15 @@
-//! Sign-ins to the dashboard that were ended before their time.
+//! Sign-ins to the dashboard that were ended by signing out.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-/// The ids of all of them.
+/// The ids of all ended sign-ins.
 pub async fn list_signed_out(executor: impl PgExecutor<'_>) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar!("select sign_in_id from signed_out").fetch_all(executor).await
 }
 
-/// Adds one. One that is there already stays.
+/// Inserts an ended sign-in, unless it exists.
 pub async fn insert_signed_out(
     executor: impl PgExecutor<'_>,
     sign_in_id: Uuid,
@@ -25,7 +25,7 @@ pub async fn insert_signed_out(
     Ok(())
 }
 
-/// Removes those whose time is over.
+/// Deletes those that have expired anyway.
 pub async fn delete_ended(executor: impl PgExecutor<'_>, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from signed_out where until <= $1", now).execute(executor).await?;
     Ok(())

@@ -1,11 +1,11 @@
-//! Callback keys, sealed under the master key.
+//! Callback keys, encrypted with the master key.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-/// One sealed key.
+/// An encrypted key.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct SigningKeyRow {
     pub key_id: Uuid,
@@ -14,7 +14,7 @@ pub struct SigningKeyRow {
     pub created_at: DateTime<Utc>,
 }
 
-/// Every key of every domain, newest first.
+/// All keys of all domains, newest first.
 pub async fn list_signing_keys(executor: impl PgExecutor<'_>) -> Result<Vec<SigningKeyRow>, sqlx::Error> {
     sqlx::query_as!(
         SigningKeyRow,
@@ -24,7 +24,6 @@ pub async fn list_signing_keys(executor: impl PgExecutor<'_>) -> Result<Vec<Sign
     .await
 }
 
-/// Adds a key.
 pub async fn insert_signing_key(executor: impl PgExecutor<'_>, row: &SigningKeyRow) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into signing_key (key_id, domain, sealed_key, created_at) values ($1, $2, $3, $4)",
@@ -38,7 +37,7 @@ pub async fn insert_signing_key(executor: impl PgExecutor<'_>, row: &SigningKeyR
     Ok(())
 }
 
-/// Replaces a key by itself, sealed anew.
+/// Replaces the ciphertext of a key.
 pub async fn update_sealed_key(
     executor: impl PgExecutor<'_>,
     key_id: Uuid,
@@ -50,7 +49,7 @@ pub async fn update_sealed_key(
     Ok(())
 }
 
-/// Removes a key of a domain. False when it has no such key.
+/// Deletes a key of a domain. False when the domain has no such key.
 pub async fn delete_signing_key(
     executor: impl PgExecutor<'_>,
     domain: &str,
@@ -62,15 +61,15 @@ pub async fn delete_signing_key(
     Ok(done.rows_affected() > 0)
 }
 
-/// When a key last verified a message.
+/// When a key last verified a callback.
 #[derive(Debug, Clone)]
 pub struct KeyUseRow {
     pub key_id: Uuid,
-    /// When the newest message that it verified was recorded.
+    /// When the newest callback that it verified was recorded.
     pub last_used_at: DateTime<Utc>,
 }
 
-/// The keys of a domain that verified any of the newest `entries` of the log, of whatever domain.
+/// The keys of a domain that verified any of the newest `entries` events of the log, which are of all domains.
 pub async fn list_key_uses(
     executor: impl PgExecutor<'_>,
     domain: &str,

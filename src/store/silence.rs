@@ -1,11 +1,11 @@
-//! Domains from which nothing arrives, any longer or at all.
+//! Finds domains that send no callbacks, or no longer do.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
 use crate::session::key::lowest_id_since;
 
-/// When the newest push of a domain began; `None` when there is none.
+/// When the newest push of a domain started; `None` when there is none.
 pub async fn get_last_start(executor: impl PgExecutor<'_>, domain: &str) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     sqlx::query_scalar!(
         "select started_at from stream_session where domain = $1 and status <> 'unseen' order by session_id desc limit 1",
@@ -15,7 +15,7 @@ pub async fn get_last_start(executor: impl PgExecutor<'_>, domain: &str) -> Resu
     .await
 }
 
-/// Whether the log has messages of a domain whose pushes are in no list of sessions: quarantined ones, and unknown events.
+/// Whether a domain has sessions that no list shows, because all their callbacks are quarantined or unknown events.
 pub async fn has_unseen_session(executor: impl PgExecutor<'_>, domain: &str) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select exists (select from stream_session where domain = $1 and status = 'unseen') as "exists!""#,
@@ -25,15 +25,15 @@ pub async fn has_unseen_session(executor: impl PgExecutor<'_>, domain: &str) -> 
     .await
 }
 
-/// How a domain began pushes in a period.
+/// How often a domain started pushes in a period.
 #[derive(Debug, Clone, Copy)]
 pub struct HabitRow {
     pub starts: i64,
-    /// The longest time between two of them, in seconds.
+    /// The longest time between two starts, in seconds.
     pub longest_gap_seconds: Option<i64>,
 }
 
-/// How a domain began pushes since a moment.
+/// How often a domain started pushes since a time.
 pub async fn get_habit(
     executor: impl PgExecutor<'_>,
     domain: &str,

@@ -8,7 +8,6 @@ use super::column;
 use crate::model::filter::StreamFilter;
 use crate::model::session::{Renditions, StreamStatus};
 
-/// The name of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StreamNameRow {
     pub shard: i16,
@@ -18,7 +17,7 @@ pub struct StreamNameRow {
     pub stream: String,
 }
 
-/// Adds the streams that are new.
+/// Inserts streams, unless they exist.
 pub async fn insert_streams(executor: impl PgExecutor<'_>, streams: &[StreamNameRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into stream (shard, stream_id, domain, app, stream)
@@ -35,12 +34,12 @@ pub async fn insert_streams(executor: impl PgExecutor<'_>, streams: &[StreamName
     Ok(())
 }
 
-/// The domain of a stream, if it is known.
+/// The domain of a stream; `None` when the stream is unknown.
 pub async fn get_domain(executor: impl PgExecutor<'_>, stream_id: Uuid) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar!("select domain from stream where stream_id = $1", stream_id).fetch_optional(executor).await
 }
 
-/// A stream and its state.
+/// A stream with its state.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct StreamRow {
     pub stream_id: Uuid,
@@ -54,18 +53,18 @@ pub struct StreamRow {
     pub rendition_template: Option<String>,
 }
 
-/// Which streams there are to list from.
+/// Restricts a list of streams to those that a caller may see.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StreamScope<'a> {
-    /// The domains that exist for the caller; all when `None`.
+    /// The domains that the caller may access; `None`: all.
     pub visible_domains: Option<&'a [String]>,
     pub stream_id: Option<Uuid>,
 }
 
-/// The last stream of the page before: domain, app, stream.
+/// The cursor: domain, app and stream of the previous page's last stream.
 pub type AfterStream = (String, String, String);
 
-/// A page of the streams that fit, by domain, app and name.
+/// A page of the streams that match, ordered by domain, app and name.
 pub async fn list_streams(
     executor: impl PgExecutor<'_>,
     scope: StreamScope<'_>,
@@ -127,7 +126,7 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: StreamScope<'_>, f
     }
     match filter.status {
         Some(StreamStatus::Live) => {
-            // That one is there is found out by the index of what is live, however few these are.
+            // Lets the planner use the index of live sessions, however few match.
             query.push(
                 " and exists (
                      select from stream_session live

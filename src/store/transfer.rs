@@ -1,4 +1,4 @@
-//! Entries of the log as they are, out of one installation and into another.
+//! Complete events of the log, for export and import.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,12 +10,12 @@ use uuid::Uuid;
 use super::fold::ProgressRow;
 use crate::model::event::{AlteredMember, Disposition, Origin, QuarantineReason, Signature};
 
-/// An entry of the log with all that it says. As JSON it is a line of an export.
+/// An event with all its fields. As JSON it is a line of an export.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordedEntryRow {
     pub shard: i16,
-    /// Its place in the shard's log, from 1 without a gap.
+    /// Its position in the shard's log, from 1, without gaps.
     pub position: i64,
     /// The database's clock when it was appended; grows with the position.
     pub recorded_at: DateTime<Utc>,
@@ -33,17 +33,17 @@ pub struct RecordedEntryRow {
     /// `accepted`, `quarantined` or `released`.
     pub disposition: Disposition,
     pub reason: Option<QuarantineReason>,
-    /// `verified`, `unsigned`, or none for what is not from the provider.
+    /// `verified` or `unsigned`; absent unless the provider sent it.
     pub signature: Option<Signature>,
     pub key_id: Option<Uuid>,
     /// Unix second at which the signature expires.
     pub auth_timestamp: Option<i64>,
     /// The signature, 64 hexadecimal digits.
     pub auth_sign: Option<String>,
-    /// It is the first entry of its session that counts by its signature.
+    /// It is the first event of its session that uses its signature.
     #[serde(default)]
     pub is_first_use: bool,
-    /// The session that used the signature first, if this entry counts all the same.
+    /// The session that used the signature first, if this event is accepted nevertheless.
     pub signature_shared_with: Option<Uuid>,
     pub client_ip: Option<String>,
     pub node_ip: Option<String>,
@@ -52,9 +52,9 @@ pub struct RecordedEntryRow {
     pub user_args: Option<String>,
     pub rendition_template: Option<String>,
     pub extra: Option<Value>,
-    /// The unsigned members that are not quite as they were sent.
+    /// The unsigned members that were changed when they were stored.
     pub altered: Option<Vec<AlteredMember>>,
-    /// Addresses or `user_args` were there, and are no longer kept.
+    /// Addresses or `user_args` existed, and are redacted.
     #[serde(default)]
     pub blanked: bool,
     pub ended_at: Option<DateTime<Utc>>,
@@ -62,13 +62,13 @@ pub struct RecordedEntryRow {
     pub note: Option<String>,
     pub original_event_id: Option<Uuid>,
     pub original_event: Option<String>,
-    /// Of a release: when the quarantined message arrived.
+    /// For a release: when the quarantined callback arrived.
     pub original_received_at: Option<DateTime<Utc>>,
 }
 
-/// The entries of a shard after one up to a position, in their order; at most `limit`.
+/// The events of a shard after one, up to a position, in order, at most `limit`.
 ///
-/// When the one before them was recorded keeps older months out of the search.
+/// The recorded time of the event before them excludes older months from the search.
 pub async fn list_recorded_entries(
     executor: impl PgExecutor<'_>,
     after: ProgressRow,
@@ -96,7 +96,7 @@ pub async fn list_recorded_entries(
     .await
 }
 
-/// How far a shard's log reaches, as its head says. Nobody else appends to it, to the end of the transaction.
+/// Locks the head of a shard until the end of the transaction, and returns it. Blocks other appends to the shard.
 pub async fn lock_head(executor: impl PgExecutor<'_>, shard: i16) -> Result<ProgressRow, sqlx::Error> {
     sqlx::query_as!(
         ProgressRow,
@@ -107,7 +107,7 @@ pub async fn lock_head(executor: impl PgExecutor<'_>, shard: i16) -> Result<Prog
     .await
 }
 
-/// The ids of a shard's entries from one position to another that were recorded in a span of time, in their order.
+/// The ids of a shard's events between two positions (inclusive) and two recorded times, in order.
 pub async fn list_event_ids(
     executor: impl PgExecutor<'_>,
     shard: i16,
@@ -128,11 +128,11 @@ pub async fn list_event_ids(
     .await
 }
 
-/// Puts entries into the log as they were recorded. To be called with the head of their shard held, which is to move on
-/// in the same transaction.
+/// Inserts events as they were recorded. The caller must hold the head of their shard, and move it in the same
+/// transaction.
 ///
 /// # Errors
-/// Those of the database; of its class 22 or 23 when it refuses what an entry says.
+/// Those of the database; SQLSTATE class 22 or 23 when it rejects a value of an event.
 pub async fn insert_recorded_entries(
     executor: impl PgExecutor<'_>,
     entries: &[&RecordedEntryRow],
@@ -164,7 +164,7 @@ pub async fn insert_recorded_entries(
     Ok(())
 }
 
-/// Moves the head of a shard to an entry.
+/// Moves the head of a shard.
 pub async fn update_head(executor: impl PgExecutor<'_>, head: ProgressRow) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update shard_head set position = $2, recorded_at = $3 where shard = $1",
@@ -177,7 +177,7 @@ pub async fn update_head(executor: impl PgExecutor<'_>, head: ProgressRow) -> Re
     Ok(())
 }
 
-/// Lets the planner know how much there is by now.
+/// Updates the planner's statistics.
 pub async fn analyze_tables(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("analyze log_entry, stream, stream_session, session_outcome").execute(executor).await?;
     Ok(())

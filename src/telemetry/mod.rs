@@ -1,8 +1,8 @@
 //! Log lines, metrics, and traces.
 
-pub mod metrics;
-pub mod request_id;
-pub mod traces;
+pub(crate) mod metrics;
+pub(crate) mod request_id;
+pub(crate) mod traces;
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -31,10 +31,10 @@ pub enum LogFormat {
 /// Starts logging to standard error, and tracing if traces go anywhere.
 pub fn start_logging(format: LogFormat, filter: &str, traces: Option<&Traces>) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)
-        .context("--log cannot be read; write a level such as info, or directives such as info,streamtally=debug")?;
+        .context("--log is invalid; write a level such as info, or directives such as info,streamtally=debug")?;
     match traces {
         None => registry().with(filter).with(lines(format)).try_init(),
-        // What is logged has nothing to do with what is traced.
+        // The log filter does not apply to traces.
         Some(traces) => {
             let spans = tracing_opentelemetry::layer()
                 .with_tracer(traces.tracer())
@@ -43,12 +43,12 @@ pub fn start_logging(format: LogFormat, filter: &str, traces: Option<&Traces>) -
                 .with_tracked_inactivity(false)
                 .with_context_activation(false)
                 .with_filter(filter_fn(is_request));
-            // But for this: the span that is there for traces has the request's id for every line within it.
+            // One exception: the request's span, which exists for traces, adds the request id to every line within it.
             let lines = lines(format).with_filter(filter.or(filter_fn(is_request)));
             registry().with(lines).with(spans).try_init()
         }
     }
-    .context("logging was started before")
+    .context("logging has already started")
 }
 
 /// Whether this is the span of a request.
@@ -57,7 +57,7 @@ fn is_request(what: &Metadata<'_>) -> bool {
 }
 
 fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync> {
-    // What cannot be written is lost: to say so on standard error would panic when nobody reads that any more.
+    // A line that cannot be written is lost: reporting that on standard error would panic when its reader is gone.
     let lines =
         fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).log_internal_errors(false);
     match format {
@@ -66,24 +66,24 @@ fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(format: LogFormat) -> Box<dyn L
     }
 }
 
-/// Makes the recorder of this process's metrics, and what renders them.
+/// Installs the metrics recorder of this process, and returns the handle that renders its metrics.
 pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
-    let handle = metrics::builder()?.install_recorder().context("metrics were started before")?;
+    let handle = metrics::builder()?.install_recorder().context("metrics have already started")?;
     metrics::describe_all();
     Ok(handle)
 }
 
-/// Lets one of many alike log lines through each second.
+/// Rate limit for log lines of one kind: one each second.
 #[derive(Debug)]
 pub struct OnceASecond(AtomicI64);
 
 impl OnceASecond {
-    /// Due at once.
+    /// The first line is due at once.
     pub const fn new() -> Self {
         Self(AtomicI64::new(i64::MIN))
     }
 
-    /// Whether a line is due at `now`; says so once a second.
+    /// Whether a line is due at `now`; true once each second.
     pub fn is_due(&self, now: DateTime<Utc>) -> bool {
         self.0.swap(now.timestamp(), Ordering::Relaxed) != now.timestamp()
     }

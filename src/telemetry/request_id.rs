@@ -1,27 +1,27 @@
-//! The id of a request: on every line that is logged about it, and in the header `X-Request-Id` of its answer. Not in its body:
-//! two refusals are to be the same. Whoever asks may choose it,
-//! so that their log and ours can be held against each other.
+//! The id of a request. It is in every log line of the request, and in the header `X-Request-Id` of its response. It is
+//! not in the body, so that equal errors have equal bodies. A caller may choose it, to correlate its log with the
+//! service's.
 //!
-//! It is kept beside the task that answers the request, not in a span: that costs receiving next to nothing.
+//! It is task-local, not in a span: that costs receiving almost nothing.
 
 use std::sync::Arc;
 
 use tracing::Span;
 use uuid::Builder;
 
-/// How long an id may be that a request comes with.
+/// The longest accepted id.
 const MAX_LENGTH: usize = 128;
 
 tokio::task_local! {
     static CURRENT: RequestId;
 }
 
-/// An id: at most 128 of `A-Z a-z 0-9 . _ -`, so that it can be written anywhere as it is.
+/// An id: at most 128 of `A-Z a-z 0-9 . _ -`, so it needs no escaping anywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// The id that a request came with; a new one when that is none, or might be anything.
+    /// The caller's id if it is valid, else a new one.
     pub fn of(given: Option<&[u8]>) -> Self {
         let good = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
         let given = given.filter(|given| (1..=MAX_LENGTH).contains(&given.len()) && given.iter().all(good));
@@ -34,23 +34,22 @@ impl RequestId {
         Self((*id.hyphenated().encode_lower(&mut [0; 36])).into())
     }
 
-    /// As it is written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Does the work of a request, whose id [`current`] is until it is done.
+/// Runs the work of a request; meanwhile [`current`] returns its id.
 pub async fn within<F: Future>(id: RequestId, work: F) -> F::Output {
     CURRENT.scope(id, work).await
 }
 
-/// The id of the request whose work this is; `None` beyond requests.
+/// The id of the current request; `None` outside of requests.
 pub fn current() -> Option<RequestId> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
-/// The same, for a log line that is within no span which says it: callbacks have none.
+/// The same, unless the current span already adds it to log lines. Callbacks have no span.
 pub fn of_line() -> Option<String> {
     current().filter(|_| Span::current().is_none()).map(|id| id.as_str().to_owned())
 }

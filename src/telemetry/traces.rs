@@ -1,11 +1,11 @@
-//! Traces: the spans of requests, sent to a collector by OTLP over HTTP, if the settings name one.
+//! Traces: sends the spans of requests to a collector by OTLP over HTTP, if the settings name one.
 //!
-//! What leaves is what one function, `for_export`, makes of a span: method, route pattern, status, request id and times.
-//! Nothing else that is said of a request goes with it, so that no name, address or secret can. Callbacks have no spans:
-//! receiving does without.
+//! The function `for_export` decides what leaves the process: method, route pattern, status, request id and times. No
+//! other attribute is exported, so no name, address or secret can leak. Callbacks have no spans, which would slow
+//! receiving.
 //!
-//! A collector that does not answer costs nothing but its spans: they wait in a bounded queue, are sent by a thread of
-//! their own, and are dropped when there is no room.
+//! A collector that does not respond costs only its spans: they wait in a bounded queue, are sent by a separate thread,
+//! and are dropped when the queue is full.
 
 use std::borrow::Cow;
 use std::future::ready;
@@ -31,31 +31,32 @@ use tokio::runtime::Handle;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// The span of a request: no other is exported.
+/// The name of request spans, the only spans that are exported.
 pub const REQUEST: &str = "request";
 
-/// How long the last spans may take to be sent when the service stops.
+/// How long sending the last spans may take when the service stops.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long connecting and answering may take. What is not taken then is dropped.
+/// Timeout of connecting and of the response. Spans that are not accepted by then are dropped.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Whether spans are exported, so that what only they need can be left out.
+/// Set when spans are exported; otherwise work that only they need is skipped.
 static EXPORTING: OnceLock<()> = OnceLock::new();
 
-/// Where spans go.
+/// Exports spans.
 pub struct Traces {
     provider: SdkTracerProvider,
 }
 
 impl Traces {
-    /// Gets ready to send spans to the collector of this base address, which OTLP's path is added to. It need not be there.
+    /// Prepares to send spans to the collector at this base address, to which OTLP's path is added. The collector need
+    /// not be reachable yet.
     ///
-    /// The variables of OpenTelemetry count beside it: `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_SERVICE_NAME`,
+    /// These variables of OpenTelemetry are respected, too: `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_SERVICE_NAME`,
     /// `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`, and those of its batches, `OTEL_BSP_…`.
     ///
     /// # Errors
-    /// When no client can be made, or a variable cannot be understood.
+    /// When no client can be created, or a variable is invalid.
     pub fn open(collector: &Url) -> anyhow::Result<Self> {
         let client = Client::builder().timeout(EXPORT_TIMEOUT).redirect(redirect::Policy::none()).build()?;
         let exporter = SpanExporter::builder()
@@ -65,7 +66,7 @@ impl Traces {
             .with_retry_policy(RetryPolicy::disabled())
             .with_endpoint(format!("{}/v1/traces", collector.as_str().trim_end_matches('/')))
             .build()
-            .context("traces cannot be sent")?;
+            .context("cannot set up the export of traces")?;
         let exporter = Exporter { exporter, failing: AtomicBool::new(false) };
         let named = std::env::var_os("OTEL_SERVICE_NAME").is_some_and(|name| !name.is_empty());
         let resource = Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
@@ -76,12 +77,11 @@ impl Traces {
         Ok(Self { provider })
     }
 
-    /// What makes spans.
     pub fn tracer(&self) -> SdkTracer {
         self.provider.tracer("streamtally")
     }
 
-    /// Sends what is left, for some seconds at most.
+    /// Sends the remaining spans, for some seconds at most.
     pub async fn close(self) {
         let closed = tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(FLUSH_TIMEOUT)).await;
         if let Ok(Err(error)) = closed {
@@ -90,15 +90,15 @@ impl Traces {
     }
 }
 
-/// Lets a request's span go on with the trace that its header `traceparent` names.
+/// Makes a request's span part of the trace in its header `traceparent`.
 pub fn continue_trace(span: &Span, headers: &HeaderMap) {
     if EXPORTING.get().is_some() {
-        // Without a layer that makes traces, there is no trace to go on with.
+        // Fails only without a layer for traces; then there is no trace to continue.
         let _ = span.set_parent(TraceContextPropagator::new().extract(&TraceParent(headers)));
     }
 }
 
-/// Of W3C's two headers the one of fixed form; `tracestate` may hold anything.
+/// Of the two W3C headers only the one of fixed form; `tracestate` may contain anything.
 struct TraceParent<'a>(&'a HeaderMap);
 
 const TRACE_PARENT: &str = "traceparent";
@@ -113,7 +113,7 @@ impl Extractor for TraceParent<'_> {
     }
 }
 
-/// What is said of a request, by the names that OpenTelemetry has for it.
+/// Keeps only the attributes that may leave, renamed to OpenTelemetry's conventions.
 fn for_export(span: SpanData) -> SpanData {
     let value = |name: &str| {
         let attribute = span.attributes.iter().find(|attribute| attribute.key.as_str() == name);
@@ -140,7 +140,7 @@ fn for_export(span: SpanData) -> SpanData {
     }
 }
 
-/// Sends what may leave, and says once when that fails, and once when it goes on.
+/// Filters and sends spans. Logs once when sending fails, and once when it works again.
 #[derive(Debug)]
 struct Exporter {
     exporter: SpanExporter,
@@ -176,7 +176,7 @@ impl opentelemetry_sdk::trace::SpanExporter for Exporter {
     }
 }
 
-/// Posts on the service's runtime what the exporter's own thread, which has none, wants to send.
+/// Posts requests on the service's runtime for the exporter's own thread, which has none.
 #[derive(Debug)]
 struct Poster {
     client: Client,
@@ -199,7 +199,7 @@ impl HttpClient for Poster {
         let executed = self.runtime.spawn(async move { client.execute(request).await });
         Box::pin(async move {
             let answer = executed.await?.map_err(reqwest::Error::without_url)?;
-            // What a collector answers beside its status changes nothing.
+            // Only the collector's status matters.
             Ok(Response::builder().status(answer.status()).body(Bytes::new())?)
         })
     }

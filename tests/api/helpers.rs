@@ -23,12 +23,12 @@ use streamtally::store::log::{NewEntryRow, SignatureUseRow};
 use streamtally::store::pool::{self, PoolRole};
 use streamtally::telemetry;
 use tempfile::TempDir;
+use test_support::messages::{DOMAIN, KEY};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::messages::{DOMAIN, KEY};
 use crate::schemas::assert_fits;
 use crate::server::{TestDatabase, on_citus};
 

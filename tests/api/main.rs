@@ -1,51 +1,15 @@
-//! Every behaviour of the service over HTTP, on a real `PostgreSQL`. Each test has a database of its own.
+//! Every behaviour of the service over HTTP, on a real `PostgreSQL`. Each test has a database of its own. A folder holds the
+//! tests of one subject; the files next to this one are what all share.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test may fail by panicking")]
 
-mod administration;
-mod audit;
-mod blanking;
-mod boundaries;
-mod broadcasts;
-mod caching;
-mod certificates;
-mod client_address;
-mod clocks;
-mod closed_sets;
-mod compression;
-mod connections;
-mod cross_origin;
+mod access;
 mod dashboard;
-mod document;
-mod durability;
-mod event_log;
-mod field;
-mod forgeries;
+mod folding;
 mod helpers;
-mod hostile_requests;
-mod inference;
-mod live;
-mod live_changes;
-mod messages;
-mod operator_ends;
-mod paging;
-mod problems;
-mod quarantine;
-mod quotas;
-mod rebuild;
+mod http;
+mod log;
 mod receiving;
-mod reconciler;
-mod rejections;
 mod reports;
-mod request_ids;
-mod retention;
-mod retention_histories;
-mod rotation;
 mod schemas;
 mod server;
 mod sessions;
-mod spool;
-mod streams;
-mod tls;
-mod tokens;
-mod transfer;
-mod transport;

@@ -7,8 +7,7 @@ use fantoccini::elements::Element;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
-
-use crate::home::{Bystander, free_port};
+use test_support::home::{Bystander, free_port};
 
 /// How long something on a page may take to come about.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -4,10 +4,10 @@ use std::fs;
 
 use fantoccini::Locator;
 use streamtally::platform::clock;
+use test_support::home::{Home, User};
+use test_support::service::Service;
 
 use crate::browser::Browser;
-use crate::home::{Home, User};
-use crate::service::Service;
 
 const DOMAIN: &str = "push.example.com";
 

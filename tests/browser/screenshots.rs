@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use test_support::home::{Home, User, wait_for};
+
 use crate::browser::Browser;
-use crate::home::{Home, User, wait_for};
 
 #[tokio::test]
 #[ignore = "writes the README's pictures; `scripts/screenshots` runs it"]

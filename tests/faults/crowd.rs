@@ -5,12 +5,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use test_support::home::DEADLINE;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::WriteHalf;
 use tokio::time::{Instant, sleep, timeout};
-
-use crate::home::DEADLINE;
 
 /// How often somebody who dawdles sends a byte.
 const PACE: Duration = Duration::from_millis(500);

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use test_support::home::{Home, User};
 use tokio::net::TcpStream;
 use tokio::runtime;
 
 use crate::crowd::{Dawdler, Glutton, ask, idle};
-use crate::home::{Home, User};
 use crate::load::Load;
 use crate::shared::{ALL_ROLES, SharedDatabase};
 use crate::verdict::check;

@@ -1,8 +1,8 @@
 //! Processes that die under load.
 
 use rustix::process::Signal;
+use test_support::home::{Home, User, is_alive, send, wait_for};
 
-use crate::home::{Home, User, is_alive, send, wait_for};
 use crate::load::{Load, register};
 use crate::times;
 use crate::verdict::check;

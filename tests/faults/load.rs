@@ -8,10 +8,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use reqwest::Client;
-
-use crate::home::{Home, wait_for};
-use crate::messages::{DOMAIN, Push};
-use crate::service::Service;
+use test_support::home::{Home, wait_for};
+use test_support::messages::{DOMAIN, Push};
+use test_support::service::Service;
 
 /// How many messages are under way at one time.
 const AT_ONCE: usize = 16;

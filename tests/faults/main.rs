@@ -6,21 +6,12 @@
 
 mod crowd;
 mod crowds;
-#[path = "../process/home.rs"]
-#[allow(dead_code, reason = "shared")]
-mod home;
 mod kills;
 mod load;
-#[path = "../api/messages.rs"]
-#[allow(dead_code, reason = "shared")]
-mod messages;
 mod network;
 mod outages;
 mod proxy;
 mod proxy_rules;
-#[path = "../process/service.rs"]
-#[allow(dead_code, reason = "shared")]
-mod service;
 mod several;
 mod shared;
 mod shedding;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::home::{Home, User, wait_for};
+use test_support::home::{Home, User, wait_for};
+
 use crate::load::Load;
 use crate::proxy::Mode;
 use crate::shared::{ALL_ROLES, SharedDatabase};

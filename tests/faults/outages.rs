@@ -5,8 +5,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use test_support::home::{Home, User, is_root, wait_for};
 
-use crate::home::{Home, User, is_root, wait_for};
 use crate::load::Load;
 use crate::proxy::Mode;
 use crate::shared::{ALL_ROLES, SharedDatabase};

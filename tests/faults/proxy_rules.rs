@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::home::{DEADLINE, wait_for};
+use test_support::home::{DEADLINE, wait_for};
+
 use crate::proxy::{Mode, Proxy, Target};
 
 /// Answers all that it hears, and tells of each connection what it heard on it when that has ended.

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::home::{Home, User, wait_for};
+use test_support::home::{Home, User, wait_for};
+
 use crate::load::Load;
 use crate::shared::SharedDatabase;
 use crate::times;

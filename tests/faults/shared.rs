@@ -3,12 +3,12 @@
 use std::process::Command;
 
 use private_postgres::{LockHolder, Options, PrivatePostgres};
+use test_support::home::{Home, finish, program, wait_for};
+use test_support::messages::DOMAIN;
+use test_support::service::Service;
 
-use crate::home::{Home, finish, program, wait_for};
 use crate::load::key_in;
-use crate::messages::DOMAIN;
 use crate::proxy::{Proxy, Target};
-use crate::service::Service;
 
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 

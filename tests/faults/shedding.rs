@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::home::{Home, User};
+use test_support::home::{Home, User};
+
 use crate::load::{Load, register};
 use crate::times;
 

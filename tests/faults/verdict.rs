@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::home::{Home, wait_for};
+use test_support::home::{Home, wait_for};
+use test_support::service::Service;
+
 use crate::load::Sent;
-use crate::service::Service;
 use crate::shared::SharedDatabase;
 
 /// A database that can be asked what it holds.

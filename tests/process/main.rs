@@ -3,40 +3,6 @@
 //! exit status and what it prints.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test may fail by panicking")]
 
-#[path = "../api/certificates.rs"]
-mod certificates;
-mod collector;
-mod command_line;
-mod compose;
-mod crash;
-mod damage;
-mod demo;
-mod diagnose;
-mod documents;
-mod examples;
-mod guest;
-mod health;
-mod home;
-mod image;
-mod logs;
-mod main_job;
-mod master_key;
-mod monitoring;
-mod open_files;
-mod privileges;
-mod rebuild;
-mod refusal;
-mod repair_clock;
-mod replica;
-mod report;
-mod secrets;
-mod service;
-mod settings;
-mod simulate;
-mod start;
-mod stop;
-mod systemd;
-mod tls;
-mod traces;
-mod transfer;
-mod with_database;
+mod commands;
+mod delivery;
+mod running;

@@ -1,4 +1,4 @@
-//! Whose the server is: `PostgreSQL` refuses to run as root, so root lends it another user.
+//! The user that runs the server: `PostgreSQL` does not run as root, so root runs it as another user.
 
 use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
@@ -20,8 +20,8 @@ impl Account {
         Self::by_uid(Uid::effective().as_raw())
     }
 
-    /// The user to run the server of a database: ourselves, unless we are root; then the owner of
-    /// the database, else `postgres`, else `nobody`.
+    /// The user to run the server of a database: the user of this process, unless that is root; then the owner of the
+    /// database, else `postgres`, else `nobody`.
     pub(super) fn of_server(pgdata: &Path) -> Result<Self, PostgresError> {
         let ourselves = Self::ourselves()?;
         if !ourselves.is_root() {
@@ -50,17 +50,16 @@ impl From<User> for Account {
     }
 }
 
-/// A user's name, or the bare number when it has none; for messages.
+/// A user's name, or its number if it has no name; for messages.
 pub(super) fn name_of(uid: u32) -> String {
     Account::by_uid(uid).map_or_else(|_| uid.to_string(), |account| account.name)
 }
 
-/// The owner of `path`, or `None` when nothing is there (a missing or foreign parent is reported by
-/// whoever makes it).
+/// The owner of `path`, or `None` if it does not exist. (Creating the folder reports a missing or inaccessible parent.)
 pub(super) fn owner_of(path: &Path) -> Result<Option<u32>, PostgresError> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(Some(metadata.uid())),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(source) => Err(PostgresError::Io { action: "look at", path: path.to_path_buf(), source }),
+        Err(source) => Err(PostgresError::Io { action: "access", path: path.to_path_buf(), source }),
     }
 }

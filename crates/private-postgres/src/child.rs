@@ -1,8 +1,8 @@
-//! How `PostgreSQL`'s programs are started: as the server's user, with an environment of our making,
-//! and never to outlive us.
+//! Starts `PostgreSQL`'s programs: as the server's user, with a clean environment, and so that they never outlive this
+//! process.
 //!
-//! The only `unsafe` of the service is here: asking the kernel, between fork and exec, for a signal
-//! at our death.
+//! The only `unsafe` code of the project is here: between fork and exec, it asks the kernel for a signal when the
+//! parent dies.
 
 use std::{
     env, io,
@@ -17,36 +17,35 @@ use rustix::process::Signal;
 
 use super::account::Account;
 
-/// How much memory glibc keeps for a process's next allocations (16 MiB), what it takes at least (1 MiB), and which
-/// allocations are always given back to the system (4 MiB and more).
+/// Settings of glibc: free memory that a process keeps for its next allocations (16 MiB), the least that it requests
+/// from the system (1 MiB), and the size from which allocations are returned to the system (4 MiB).
 const KEPT_MEMORY: [(&str, &str); 3] =
     [("MALLOC_TRIM_THRESHOLD_", "16777216"), ("MALLOC_TOP_PAD_", "1048576"), ("MALLOC_MMAP_THRESHOLD_", "4194304")];
 
-/// A command for one of `PostgreSQL`'s programs that becomes `user` first (`None`: stays who we are).
-/// It gets `signal` when we die, however that happens, or, on Linux, when the *thread* ends that
-/// starts it: what is to live longer is started by [`Kept::start`].
+/// A command for one of `PostgreSQL`'s programs that switches to `user` first (`None`: keeps the current user). It gets
+/// `signal` when this process dies for any reason, or, on Linux, when the *thread* that starts it ends: use
+/// [`Kept::start`] for a program that must live longer.
 pub(super) fn command(program: &Path, user: Option<&Account>, signal: Signal) -> Command {
     let mut command = Command::new(program);
-    // PG*, LC_* and LANG of ours would change what initdb makes. The working folder may be closed
-    // to the user.
+    // PG*, LC_* and LANG of this process would affect initdb. The user may lack access to the working folder.
     command.env_clear().env("LC_ALL", "C").env("TZ", "UTC").current_dir("/").stdin(Stdio::null());
-    // Each statement takes some memory and gives it back: glibc would give it back to the system, and fetch it again, page by
-    // page, for the next one.
+    // Each statement allocates some memory and frees it. By default, glibc returns it to the system, and requests it
+    // again page by page for the next statement.
     command.envs(KEPT_MEMORY);
     for library_path in ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"] {
         command.envs(env::var_os(library_path).map(|value| (library_path, value)));
     }
     if let Some(user) = user {
-        // The standard library drops root's supplementary groups along with this.
+        // The standard library then also drops root's supplementary groups.
         command.uid(user.uid).gid(user.gid);
     }
-    // In a group of its own, a Ctrl-C does not stop the database before us.
+    // In a separate process group, Ctrl-C does not stop the database before this process.
     command.process_group(0);
     die_with_us(&mut command, signal);
     command
 }
 
-/// A program that runs, and the thread that started it, which stays for as long as this is kept.
+/// A running program, with the thread that started it; the thread lives as long as this value.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) child: Child,
@@ -54,14 +53,14 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Starts a program on a thread of its own, so that it does not die with the caller's.
+    /// Starts a program on a dedicated thread, so that it does not die with the caller's thread.
     pub(super) fn start(mut command: Command) -> io::Result<Self> {
         let (report, started) = mpsc::channel();
         let (keeper, kept) = mpsc::channel();
         thread::Builder::new().name("postgres-keeper".to_owned()).spawn(move || {
             let _ = report.send(command.spawn());
             drop(command);
-            // Nothing is ever sent: this returns when the sender is gone.
+            // Nothing is ever sent: this returns when the sender is dropped.
             let _ = kept.recv();
         })?;
         let child = started.recv().unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))?;
@@ -77,15 +76,14 @@ fn die_with_us(command: &mut Command, signal: Signal) {
     let parent = process::getpid();
     let tie = move || {
         process::set_parent_process_death_signal(Some(signal))?;
-        // Had we died before that, no signal would come; then the program must not run at all.
+        // If the parent has died before, no signal comes; then the program must not run.
         if process::getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
     };
-    // SAFETY: the closure makes two system calls and neither allocates nor locks, so it may run in
-    // a forked child. The standard library runs it after the change of user, which would clear the
-    // signal.
+    // SAFETY: the closure makes two system calls and neither allocates nor locks, so it may run in a forked child. The
+    // standard library runs it after changing the user, which would clear the signal.
     unsafe { command.pre_exec(tie) };
 }
 
-/// Other systems have no such signal: there the next start stops a server that was left behind.
+/// Other systems have no such signal; there the next start stops a server that was left running.
 #[cfg(not(target_os = "linux"))]
 fn die_with_us(_command: &mut Command, _signal: Signal) {}

@@ -1,8 +1,7 @@
-//! The database in a data folder: what it is run with, how it is made, and how it is started over
-//! the remains of an earlier run.
+//! The database in a data folder: its programs and settings, its creation, and its start after an earlier server.
 //!
-//! Invariant: `postgres/` is complete. It is made beside itself, with our database in it, and then
-//! renamed; whatever stands under the other name was never finished.
+//! Invariant: `postgres/` is complete. The database is created under another name and then renamed; a folder with the
+//! other name is unfinished.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -32,13 +31,12 @@ use super::{
     wait,
 };
 
-/// How long a new server may meet the memory of one that is gone.
+/// How long a new server may encounter the shared memory of an earlier one.
 const OLD_MEMORY: Duration = Duration::from_mins(1);
-/// What killed programs may take to let go of a folder.
+/// How long killed programs may still write to a folder.
 const LEFT_OVER_WRITERS: Duration = Duration::from_secs(10);
 
-/// Everything that is needed to start the server of a folder again and again. Only for who holds
-/// the folder's lock.
+/// Everything that is needed to start the server of a folder repeatedly. Use it only while holding the folder's lock.
 #[derive(Debug)]
 pub(super) struct Cluster {
     folder: DataDirectory,
@@ -52,7 +50,7 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Finds the programs for the folder and puts in place what the server needs beside its data.
+    /// Finds the programs for the folder, and creates the files that the server needs in addition to its data.
     pub(super) fn prepare(folder: DataDirectory, options: &Options) -> Result<Self, PostgresError> {
         let pgdata = folder.pgdata();
         let ourselves = Account::ourselves()?;
@@ -85,7 +83,7 @@ impl Cluster {
         &self.folder
     }
 
-    /// Makes the database, unless it is there. Killed on the way, it is made anew the next time.
+    /// Creates the database, unless it exists. If this is interrupted, the next start creates it again.
     pub(super) fn create_if_missing(&self) -> Result<(), PostgresError> {
         let (new, pgdata) = (self.folder.new_pgdata(), self.folder.pgdata());
         remove_unfinished(&new)?;
@@ -97,7 +95,7 @@ impl Cluster {
         DirBuilder::new().mode(0o700).create(&new).map_err(PostgresError::io("create", &new))?;
         if self.change_user {
             unix::chown(&new, Some(self.server_user.uid), Some(self.server_user.gid))
-                .map_err(PostgresError::io("hand over", &new))?;
+                .map_err(PostgresError::io("change the owner of", &new))?;
         }
         let mut initdb = self.command("initdb", Signal::KILL);
         initdb.arg("-D").arg(&new).args(["-U", SUPERUSER, "--encoding=UTF8", "--locale=C", "--data-checksums"]);
@@ -106,19 +104,19 @@ impl Cluster {
         let mut single = self.command("postgres", Signal::KILL);
         single.arg("--single").arg("-D").arg(&new).args(["-c", "exit_on_error=on", "postgres"]);
         run(single, &format!("create role {ROLE} login\ncreate database {DATABASE} owner {ROLE}\n"))?;
-        fs::rename(&new, &pgdata).map_err(PostgresError::io("put in place", &pgdata))?;
+        fs::rename(&new, &pgdata).map_err(PostgresError::io("rename the new database to", &pgdata))?;
         let data_dir = self.folder.path();
         File::open(data_dir).and_then(|folder| folder.sync_all()).map_err(PostgresError::io("sync", data_dir))
     }
 
-    /// Starts the server, after whatever is left of an earlier one has gone.
+    /// Starts the server, after the processes of an earlier one have ended.
     pub(super) fn start(&self) -> Result<Server, PostgresError> {
         let started = Instant::now();
         loop {
             self.clear_left_overs()?;
             let log = ServerLog::open(&self.folder)?;
             match Server::start(self.server_command(), &self.folder.pgdata(), &log) {
-                // Processes that cannot be recognised still share the old server's memory.
+                // Processes that cannot be identified still share the old server's memory.
                 Err(PostgresError::EndedDuringStart { tail, .. })
                     if tail.contains("pre-existing shared memory block") && started.elapsed() < OLD_MEMORY =>
                 {
@@ -149,9 +147,8 @@ impl Cluster {
         child::command(&self.installation.program(program), user, signal_at_our_death)
     }
 
-    /// Stops what still runs of an earlier server, and removes what it left behind. With the lock
-    /// in our hands, and no process of this database left, the files speak of nobody, whoever has
-    /// their pids by now.
+    /// Stops processes of an earlier server, and removes its stale files. While the lock is held and no process of this
+    /// database is left, these files are stale, even if other processes have their pids now.
     fn clear_left_overs(&self) -> Result<(), PostgresError> {
         let pgdata = self.folder.pgdata();
         if let Some(file) = PidFile::read(&pgdata)?
@@ -161,8 +158,7 @@ impl Cluster {
             let alive = || self.servers.has_main(file.pid).then_some(file.pid).into_iter().collect();
             stop_all(&pgdata, alive, &[(Signal::INT, FAST_STOP), (Signal::QUIT, IMMEDIATE_STOP)])?;
         }
-        // Without their main process these could only crash; as the main process would, we ask once
-        // and then insist.
+        // Without their main process these can only crash; like the main process, this asks once, then kills.
         let patience = Duration::from_secs(5);
         stop_all(&pgdata, || self.servers.all(), &[(Signal::QUIT, patience), (Signal::KILL, patience)])?;
         PidFile::remove(&pgdata)?;
@@ -170,7 +166,7 @@ impl Cluster {
     }
 }
 
-/// Sends each signal to the processes that are still `alive`, until none is.
+/// Sends each signal to the processes that are still `alive`, until none is left.
 fn stop_all(pgdata: &Path, alive: impl Fn() -> Vec<i32>, signals: &[(Signal, Duration)]) -> Result<(), PostgresError> {
     for (signal, limit) in signals {
         for pid in alive() {
@@ -186,7 +182,7 @@ fn stop_all(pgdata: &Path, alive: impl Fn() -> Vec<i32>, signals: &[(Signal, Dur
     }
 }
 
-/// The major version of the database in `pgdata`, or `None` where it is still to be made.
+/// The major version of the database in `pgdata`, or `None` if it does not exist yet.
 fn version_of(pgdata: &Path, server_user: &Account) -> Result<Option<u32>, PostgresError> {
     let Some(owner) = owner_of(pgdata)? else {
         return Ok(None);
@@ -210,8 +206,7 @@ fn version_of(pgdata: &Path, server_user: &Account) -> Result<Option<u32>, Postg
     major.map(Some).ok_or_else(|| PostgresError::NotADatabase { pgdata: pgdata.to_path_buf() })
 }
 
-/// Removes a database that was not finished. Programs that died with us may write to it for a
-/// moment longer.
+/// Removes an unfinished database. Programs that died with an earlier process may still write to it briefly.
 fn remove_unfinished(new: &Path) -> Result<(), PostgresError> {
     let mut outcome = Ok(());
     let removed = || {
@@ -225,14 +220,14 @@ fn remove_unfinished(new: &Path) -> Result<(), PostgresError> {
     outcome.map_err(PostgresError::io("remove the unfinished", new))
 }
 
-/// Runs one of the programs that make the database, to its end.
+/// Runs one of the programs that create the database, until it ends.
 fn run(mut command: Command, input: &str) -> Result<(), PostgresError> {
     let program = Path::new(command.get_program()).to_path_buf();
     let cannot_run = |source| PostgresError::Run { program: program.clone(), source };
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(cannot_run)?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A program that ended without reading tells why by its output.
+        // A program that ended without reading its input explains why in its output.
         let _ = stdin.write_all(input.as_bytes());
     }
     let output = child.wait_with_output().map_err(cannot_run)?;

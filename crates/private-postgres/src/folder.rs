@@ -1,10 +1,10 @@
-//! The data folder: its layout, its making, and the files of ours in it.
+//! The data folder: its layout, its creation, and the service's files in it.
 //!
-//! The folder belongs to the service and is never given to the server's user, since the service
-//! keeps secrets in it; only `postgres/` and `socket/` below it are. As root the server's user must
-//! be able to pass through, which mode 0711 grants without letting anybody list it. Root comes here
-//! only if it owns the folder and all folders above it: else it has become the owner
-//! (`crate::platform::privileges`). So no other user can replace a file of ours by a link.
+//! The folder belongs to the service and is never given to the server's user, since it contains the service's secrets;
+//! only `postgres/` and `socket/` in it are. If root owns it, the server's user needs search permission: mode 0711
+//! grants it without letting anyone list the folder. This process is root only if root owns the folder and all folders
+//! above it; otherwise the service has switched to the owner before. So no other user can replace a file of the service
+//! by a link.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
@@ -17,17 +17,17 @@ use rustix::fs::OFlags;
 
 use super::{account::Account, error::PostgresError};
 
-/// An existing data folder, by its canonical path.
+/// An existing data folder, with its canonical path.
 #[derive(Debug, Clone)]
 pub(super) struct DataDirectory {
     path: PathBuf,
 }
 
 impl DataDirectory {
-    /// Makes `data_dir` where it is missing, and makes sure that the `server` user gets to it.
+    /// Creates `data_dir` if it is missing, and makes sure that the `server` user can access it.
     pub(super) fn prepare(data_dir: &Path, server: &Account) -> Result<Self, PostgresError> {
         let ourselves = Account::ourselves()?;
-        let wanted = std::path::absolute(data_dir).map_err(PostgresError::io("make sense of", data_dir))?;
+        let wanted = std::path::absolute(data_dir).map_err(PostgresError::io("resolve", data_dir))?;
         let refused =
             |source| PostgresError::CreateFolder { path: wanted.clone(), user: ourselves.name.clone(), source };
         let existing = deepest_existing(&wanted).map_err(refused)?;
@@ -49,38 +49,37 @@ impl DataDirectory {
         &self.path
     }
 
-    /// Whoever holds this file's lock works on the folder.
+    /// The lock file: its holder may use the folder.
     pub(super) fn lock(&self) -> PathBuf {
         self.path.join("lock")
     }
 
-    /// Where the server's standard output and error go.
+    /// The log of the server's standard output and error.
     pub(super) fn log(&self) -> PathBuf {
         self.path.join("postgres.log")
     }
 
-    /// The database itself.
+    /// The database.
     pub(super) fn pgdata(&self) -> PathBuf {
         pgdata_of(&self.path)
     }
 
-    /// The database while it is being made.
+    /// The database while it is being created.
     pub(super) fn new_pgdata(&self) -> PathBuf {
         self.path.join("postgres.new")
     }
 
-    /// Who may connect. It lies outside `postgres/`, where the server's user could put a link in
-    /// its place.
+    /// Who may connect. It is outside of `postgres/`, where the server's user could replace it by a link.
     pub(super) fn hba(&self) -> PathBuf {
         self.path.join("pg_hba.conf")
     }
 
-    /// Which user of the machine is which role.
+    /// Maps users of the machine to roles.
     pub(super) fn ident(&self) -> PathBuf {
         self.path.join("pg_ident.conf")
     }
 
-    /// Writes a small file that anybody may read, whole or not at all, unless it is there already.
+    /// Writes a small, world-readable file atomically, unless it has this content already.
     pub(super) fn write_file(path: &Path, content: &str) -> Result<(), PostgresError> {
         if fs::read_to_string(path).is_ok_and(|present| present == content) {
             return Ok(());
@@ -97,12 +96,12 @@ impl DataDirectory {
     }
 }
 
-/// Opens, or creates with `mode`, a file of ours in the data folder. Links are not followed.
+/// Opens a file of the service in the data folder, or creates it with `mode`. Does not follow links.
 pub(super) fn open_file(path: &Path, mode: u32, options: &mut OpenOptions) -> io::Result<File> {
     options.create(true).mode(mode).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path)
 }
 
-/// Where the database of a data folder is, or will be.
+/// The path of a data folder's database.
 pub(super) fn pgdata_of(data_dir: &Path) -> PathBuf {
     data_dir.join("postgres")
 }
@@ -119,10 +118,10 @@ fn deepest_existing(path: &Path) -> io::Result<PathBuf> {
     Err(io::ErrorKind::NotFound.into())
 }
 
-/// Lets the server's user pass through a data folder of root's: one that is still empty, or that is
-/// known to be ours by its lock file. Anything else (`--data-dir /root`) is not ours to open.
+/// Gives the server's user search permission on root's data folder, if the folder is empty or has the service's lock
+/// file. Any other folder (`--data-dir /root`) must not be opened up.
 fn open_up(data_dir: &Path, server: &Account) -> Result<(), PostgresError> {
-    let metadata = fs::metadata(data_dir).map_err(PostgresError::io("look at", data_dir))?;
+    let metadata = fs::metadata(data_dir).map_err(PostgresError::io("access", data_dir))?;
     if metadata.uid() != 0 || may_pass(&metadata, server) {
         return Ok(());
     }
@@ -134,13 +133,13 @@ fn open_up(data_dir: &Path, server: &Account) -> Result<(), PostgresError> {
     Ok(())
 }
 
-/// Fails with the first folder on the way to `existing` that the server's user may not enter.
+/// Fails with the first folder on the path to `existing` that the server's user may not enter.
 fn check_passage(existing: &Path, data_dir: &Path, server: &Account) -> Result<(), PostgresError> {
     let real = existing.canonicalize().map_err(PostgresError::io("resolve", existing))?;
     let mut way: Vec<&Path> = real.ancestors().collect();
     way.reverse();
     for folder in way {
-        let metadata = fs::metadata(folder).map_err(PostgresError::io("look at", folder))?;
+        let metadata = fs::metadata(folder).map_err(PostgresError::io("access", folder))?;
         if !may_pass(&metadata, server) {
             return Err(PostgresError::NotTraversable {
                 folder: folder.to_path_buf(),
@@ -164,15 +163,15 @@ fn may_pass(metadata: &fs::Metadata, user: &Account) -> bool {
     metadata.mode() & execute != 0
 }
 
-/// Makes the folders from `existing` (exclusive) to `data_dir` (inclusive): closed to others, or
-/// only passable when root makes them for another user to pass.
+/// Creates the folders from `existing` (exclusive) to `data_dir` (inclusive): inaccessible to others, or, if root
+/// creates them, with search permission for others.
 fn create_below(existing: &Path, data_dir: &Path, root: bool) -> io::Result<()> {
     let mode = if root { 0o711 } else { 0o700 };
     let mut missing: Vec<&Path> = data_dir.ancestors().take_while(|folder| *folder != existing).collect();
     missing.reverse();
     for folder in missing {
         match DirBuilder::new().mode(mode).create(folder) {
-            // The umask may have taken away what the server's user needs.
+            // The umask may have removed permissions that the server's user needs.
             Ok(()) => fs::set_permissions(folder, Permissions::from_mode(mode))?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
             Err(error) => return Err(error),

@@ -1,13 +1,13 @@
-//! What a machine without `PostgreSQL` needs: one line for its operator. Only words; nothing is run.
+//! The command that installs `PostgreSQL` on this machine, for an error message. It is not run.
 
 use std::fs;
 
-/// The one line that installs a server on this machine.
+/// The command that installs a server on this machine.
 pub(super) fn of_this_machine() -> &'static str {
     of_system(&fs::read_to_string("/etc/os-release").unwrap_or_default())
 }
 
-/// The same by the contents of `/etc/os-release`, which tells the system and its relatives.
+/// The same, by the contents of `/etc/os-release`, which names the system and its relatives.
 fn of_system(os_release: &str) -> &'static str {
     if cfg!(target_os = "macos") {
         return "brew install postgresql@17";

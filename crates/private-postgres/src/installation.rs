@@ -1,8 +1,8 @@
 //! Finds `PostgreSQL`'s programs on this machine.
 //!
-//! An operator's word counts alone. Without it every place where packagers put `PostgreSQL` is looked
-//! at, and the newest version wins, the first place on a tie; but data that is there already wants
-//! exactly the version that wrote it.
+//! A folder that the operator names is the only one used. Otherwise all usual folders of `PostgreSQL` packages are
+//! searched, and the newest version wins, the first folder on a tie; but existing data needs exactly the version that
+//! wrote it.
 
 use std::{
     env, fs,
@@ -12,11 +12,10 @@ use std::{
 
 use super::{error::PostgresError, install_hint};
 
-/// The oldest major version that the schema works on.
+/// The oldest major version that the schema supports.
 const OLDEST: u32 = 15;
 
-/// Parent folder, beginning of a name in it, and what is below: `/usr/lib/postgresql/*/bin` and its
-/// like.
+/// Parent folder and prefix of a subfolder that contains `bin`: `/usr/lib/postgresql/*/bin` and the like.
 const PLACES: [(&str, &str); 6] = [
     ("usr/lib/postgresql", ""),
     ("usr", "pgsql-"),
@@ -26,7 +25,7 @@ const PLACES: [(&str, &str); 6] = [
     ("Applications/Postgres.app/Contents/Versions", ""),
 ];
 
-/// One bin folder with its major version.
+/// A bin folder and its major version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PostgresBinaries {
     pub(super) bin: PathBuf,
@@ -34,7 +33,7 @@ pub(super) struct PostgresBinaries {
 }
 
 impl PostgresBinaries {
-    /// The programs for `pgdata`, which `wanted` wrote (`None`: still to be made).
+    /// Finds the programs for `pgdata`, which version `wanted` wrote (`None`: it does not exist yet).
     pub(super) fn find(named: Option<&Path>, pgdata: &Path, wanted: Option<u32>) -> Result<Self, PostgresError> {
         let install = install_hint::of_this_machine();
         let found = match named.filter(|folder| !folder.as_os_str().is_empty()) {
@@ -45,7 +44,7 @@ impl PostgresBinaries {
     }
 
     fn named(folder: &Path, install: &'static str) -> Result<Self, PostgresError> {
-        // The programs are run from another working folder.
+        // Absolute, because the programs are run from another working folder.
         let found = std::path::absolute(folder).ok().and_then(|bin| Self::examine(&bin));
         found.ok_or_else(|| PostgresError::NoProgramsInNamedFolder {
             folder: folder.to_path_buf(),
@@ -58,8 +57,7 @@ impl PostgresBinaries {
         self.bin.join(name)
     }
 
-    /// The installation in this bin folder, if both programs are there and the server tells its
-    /// version.
+    /// The installation in this bin folder, if it has both programs and the server reports its version.
     fn examine(bin: &Path) -> Option<Self> {
         let complete = ["postgres", "initdb"].iter().all(|program| bin.join(program).is_file());
         let told = complete.then(|| output_of(&bin.join("postgres"), "--version")).flatten()?;
@@ -67,7 +65,7 @@ impl PostgresBinaries {
     }
 }
 
-/// Where to look. Held apart from the machine so that tests can look elsewhere.
+/// The folders to search. Separate from the machine, so that tests can search others.
 struct SearchPaths {
     root: PathBuf,
     path: Vec<PathBuf>,
@@ -79,7 +77,7 @@ impl SearchPaths {
         Self { root: PathBuf::from("/"), path: env::split_paths(&path).filter(|folder| folder.is_absolute()).collect() }
     }
 
-    /// Every installation, each once, in the order of the places.
+    /// All installations, without duplicates, in search order.
     fn installations(&self) -> Vec<PostgresBinaries> {
         let mut seen = Vec::new();
         let mut found = Vec::new();
@@ -127,7 +125,7 @@ fn choose(
             PostgresError::VersionNotInstalled { pgdata: pgdata.to_path_buf(), wanted, found: list_versions(found) }
         });
     }
-    // `max_by_key` keeps the last of equals, and the first place is to win.
+    // `max_by_key` returns the last of equal elements, but the first folder must win.
     let Some(newest) = found.iter().rev().max_by_key(|one| one.major) else {
         return Err(PostgresError::NoInstallation { oldest: OLDEST, install });
     };
@@ -144,14 +142,13 @@ fn choose(
 
 fn list_versions(found: &[PostgresBinaries]) -> String {
     if found.is_empty() {
-        return "none at all".to_owned();
+        return "none".to_owned();
     }
     let versions: Vec<String> = found.iter().map(|one| format!("{} ({})", one.major, one.bin.display())).collect();
     format!("only {}", versions.join(", "))
 }
 
-/// The major version in the answer of `postgres --version`: `postgres (PostgreSQL) 16.3 (Debian
-/// …)`, `… 18beta1`.
+/// The major version in the output of `postgres --version`: `postgres (PostgreSQL) 16.3 (Debian …)`, `… 18beta1`.
 fn parse_version(told: &str) -> Option<u32> {
     let version = told.split("(PostgreSQL)").nth(1)?.trim_start();
     let digits = version.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(version.len());

@@ -1,26 +1,25 @@
-//! The private `PostgreSQL`: a server of the service's own, for whoever sets no `DATABASE_URL`.
+//! A private `PostgreSQL`: a server for this service alone, when `DATABASE_URL` is not set.
 //!
-//! It runs from whatever installation the machine has (`installation`), as a child process that
-//! does not outlive us (`child`), on data in the service's data folder (`folder`, `cluster`),
-//! durable whatever its configuration file says (`settings`), and is reached over a Unix socket
-//! alone (`socket`), by the user of the machine and without a password.
+//! It uses an installation of the machine (`installation`), runs as a child process that does not outlive this process
+//! (`child`), keeps its data in the service's data folder (`folder`, `cluster`), is durable regardless of its
+//! configuration file (`settings`), and is reachable only over a Unix socket (`socket`), for the service's user,
+//! without a password.
 //!
 //! ```text
-//! data folder           the service's own; as root it is 0711
-//!   lock                who works on the folder: pid and holder
-//!   postgres.log (.1)   what the server says
+//! data folder           owned by the service; as root, its mode is 0711
+//!   lock                the process that uses the folder: pid and holder
+//!   postgres.log (.1)   the output of the server
 //!   pg_hba.conf, pg_ident.conf
-//!   postgres/           the data, of the server's user
-//!   postgres.new/       the data while it is made
-//!   socket/             the socket, of the server's user; elsewhere if the path would be too long
+//!   postgres/           the data, owned by the server's user
+//!   postgres.new/       the data while it is being created
+//!   socket/             the socket, owned by the server's user; elsewhere if the path would be too long
 //! ```
 //!
-//! Invariants: one process at a time touches the folder (`lock`); the files of a server that is
-//! gone, with pids that may be anybody's by now, never stop a start, and no process is signalled
-//! that is not known to be a server of this folder (`process`); no data is touched before the
-//! earlier server has ended.
+//! Invariants: one process at a time uses the folder (`lock`). Stale files of an earlier server, whose pids other
+//! processes may have now, never prevent a start, and only a process that is known to be a server of this folder is
+//! signaled (`process`). Data is not touched before the earlier server has ended.
 //!
-//! Everything here blocks.
+//! All functions block.
 
 mod account;
 mod child;
@@ -53,45 +52,43 @@ use self::{
 
 pub use self::{error::PostgresError, lock::LockHolder};
 
-/// What the private server is opened with.
+/// Options of the private server.
 #[derive(Debug, Clone)]
 pub struct Options {
     pub data_dir: PathBuf,
-    /// The bin folder of the `PostgreSQL` to use (`STREAMTALLY_PG_BIN`); `None` looks for the newest.
+    /// The bin folder of the `PostgreSQL` to use (`STREAMTALLY_PG_BIN`); `None` searches for the newest.
     pub bin: Option<PathBuf>,
-    /// What we are, for others who come to the same folder.
+    /// The kind of this process, for others that use the same folder.
     pub holder: LockHolder,
-    /// Further server settings, by name and value. They beat our own.
+    /// Additional server settings, by name and value. They override the defaults of this crate.
     pub parameters: Vec<(String, String)>,
 }
 
-/// The private server: our own, or that of the service that runs on the same folder.
+/// The private server: a child of this process, or that of the service that runs with the same folder.
 ///
-/// Dropped without [`stop`](Self::stop), a server of our own is stopped as well, with less
-/// patience.
+/// Dropping it without [`stop`](Self::stop) stops a child, too, with shorter timeouts.
 #[derive(Debug)]
 pub struct PrivatePostgres {
     socket_dir: PathBuf,
     owned: Option<Owned>,
 }
 
-/// Dropped from top to bottom: the lock outlives the server.
+/// Fields are dropped in order: the lock outlives the server.
 #[derive(Debug)]
 struct Owned {
-    /// `None` after an attempt to restart it failed.
+    /// `None` after a failed restart.
     server: Option<Server>,
     cluster: Cluster,
     _lock: FolderLock,
 }
 
 impl PrivatePostgres {
-    /// Starts the server of the folder, which is made at first, and returns once it takes
-    /// connections. A command that finds a service on the folder uses the service's server.
+    /// Starts the server of the folder, which is created if needed, and returns when it accepts connections. A command
+    /// uses the server of a service that runs with the same folder.
     ///
     /// # Errors
     ///
-    /// Each says what to do: no installation, a folder that cannot be used or is in use, a server
-    /// that does not start.
+    /// Each says what to do: no installation, a folder that is unusable or in use, a server that does not start.
     pub fn open(options: &Options) -> Result<Self, PostgresError> {
         let server_user = Account::of_server(&pgdata_of(&options.data_dir))?;
         let folder = DataDirectory::prepare(&options.data_dir, &server_user)?;
@@ -111,22 +108,22 @@ impl PrivatePostgres {
         Ok(Self { socket_dir, owned: Some(Owned { server: Some(server), cluster, _lock: lock }) })
     }
 
-    /// Whether a data folder has a database yet.
+    /// Whether a data folder has a database.
     pub fn exists_in(data_dir: &Path) -> bool {
         pgdata_of(data_dir).join("PG_VERSION").is_file()
     }
 
-    /// The folder of the Unix socket: the host, for clients.
+    /// The folder of the Unix socket: the host parameter of clients.
     pub fn socket_dir(&self) -> &Path {
         &self.socket_dir
     }
 
-    /// The port, which is part of the socket's name.
+    /// The port, which is part of the socket's file name.
     pub fn port(&self) -> u16 {
         socket::PORT
     }
 
-    /// The role to connect as. There is no password.
+    /// The role to connect as, without a password.
     pub fn user(&self) -> &str {
         settings::ROLE
     }
@@ -136,13 +133,12 @@ impl PrivatePostgres {
         settings::DATABASE
     }
 
-    /// Starts the server again if it has died, and tells whether it did. To be called often.
-    /// Clients find the new server where the old one was. Does nothing for the server
-    /// of another process.
+    /// Restarts the server if it has died, and returns whether it did. Call it regularly. The new server has the same
+    /// socket. Does nothing for the server of another process.
     ///
     /// # Errors
     ///
-    /// The server does not start. The next call tries again.
+    /// The server does not start. The next call retries.
     pub fn restart_if_dead(&mut self) -> Result<bool, PostgresError> {
         let Some(owned) = &mut self.owned else {
             return Ok(false);
@@ -166,13 +162,12 @@ impl PrivatePostgres {
         Ok(true)
     }
 
-    /// Stops the server in good order, if it is ours: at once it refuses new connections, ends the
-    /// present ones and writes everything out. After 30 s it is stopped without that, and recovers
-    /// at its next start.
+    /// Stops the server in order, if it is a child: it rejects new connections at once, ends existing ones, and writes
+    /// a checkpoint. After 30 s it is stopped immediately, and recovers at its next start.
     ///
     /// # Errors
     ///
-    /// The server does not stop at all.
+    /// The server does not stop.
     pub fn stop(mut self) -> Result<(), PostgresError> {
         let Some(mut owned) = self.owned.take() else {
             return Ok(());
@@ -185,8 +180,7 @@ impl PrivatePostgres {
     }
 }
 
-/// The folder of the socket of the server that another process runs for this data folder, once it
-/// is ready.
+/// The socket's folder of the server that another process runs for this data folder, once it is ready.
 fn socket_of_running_server(folder: &DataDirectory) -> Result<Option<PathBuf>, PostgresError> {
     let pgdata = folder.pgdata();
     let Some(owner) = owner_of(&pgdata)? else {

@@ -1,8 +1,7 @@
-//! One process at a time works on a data folder.
+//! One process at a time uses a data folder.
 //!
-//! The kernel drops the lock with the process, however that ends, so nothing here can be left over.
-//! What the file *says* is for others to read, and is believed only while the process it names
-//! lives.
+//! The kernel releases the lock when the process ends for any reason, so no lock is ever stale. The *content* of the
+//! file is for other processes, and is trusted only while the process that it names lives.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -22,13 +21,12 @@ use super::{
     wait,
 };
 
-/// What the process that opens the private server does with it. It stands in the lock file, beside
-/// the pid.
+/// The kind of process that opens the private server. The lock file contains it, after the pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockHolder {
-    /// A service: it alone owns the server, for long.
+    /// A service: it owns the server, and runs for long.
     Serve,
-    /// A command: short, and content with the server of a running service.
+    /// A command: it is short, and can use the server of a running service.
     Command,
 }
 
@@ -41,22 +39,22 @@ impl LockHolder {
     }
 }
 
-/// The right to work on a data folder, until dropped.
+/// The right to use a data folder, until dropped.
 #[derive(Debug)]
 pub(super) struct FolderLock {
     file: File,
 }
 
-/// How an attempt to get at a folder ended.
+/// The result of an attempt to lock a folder.
 #[derive(Debug)]
 pub(super) enum Acquired<T> {
-    /// The folder is ours.
+    /// This process has locked the folder.
     Lock(FolderLock),
-    /// A service owns it and its server is ready.
+    /// A service has locked it, and its server is ready.
     Served(T),
 }
 
-/// How long to wait for others.
+/// How long to wait for other processes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     pub(super) service: Duration,
@@ -70,9 +68,8 @@ impl Default for Patience {
 }
 
 impl FolderLock {
-    /// Takes the folder, or finds the service that has it: then `served` says how to reach its
-    /// server once that is ready. A second service fails at once; everybody waits for a command to
-    /// end.
+    /// Locks the folder, or finds the service that has locked it: then `served` returns access to its server once that
+    /// is ready. A second service fails at once; all wait for a command to end.
     pub(super) fn acquire<T>(
         folder: &DataDirectory,
         ours: LockHolder,
@@ -127,8 +124,8 @@ impl FolderLock {
 
 impl Drop for FolderLock {
     fn drop(&mut self) {
-        // So that nobody reads of us once the lock is free. Should it fail, our pid says that we
-        // are gone.
+        // Others must not read this process's entry when the lock is free. If this fails, its dead pid invalidates the
+        // entry.
         let _ = self.file.set_len(0);
     }
 }
@@ -159,7 +156,7 @@ fn describe(holder: Option<Holder>) -> String {
     )
 }
 
-/// Who says to hold the lock.
+/// The process that holds the lock, according to the file.
 #[derive(Debug, PartialEq, Eq)]
 struct Holder {
     pid: i32,
@@ -167,8 +164,8 @@ struct Holder {
 }
 
 impl Holder {
-    /// The holder by the file, if such a process lives. Between taking the lock and writing, the
-    /// file still names the holder before: it is gone, hence not believed.
+    /// The holder named in the file, if its process lives. After the lock is taken, the file briefly names the previous
+    /// holder, whose process has ended.
     fn read(path: &Path) -> Option<Self> {
         let holder: Self = fs::read_to_string(path).ok()?.parse().ok()?;
         let pid = Pid::from_raw(holder.pid)?;
@@ -181,7 +178,7 @@ impl FromStr for Holder {
     type Err = ();
 
     fn from_str(line: &str) -> Result<Self, ()> {
-        // The newline ends a line that was written whole.
+        // The line break marks a completely written line.
         let (pid, word) = line.strip_suffix('\n').and_then(|line| line.split_once(' ')).ok_or(())?;
         let holder =
             [LockHolder::Serve, LockHolder::Command].into_iter().find(|holder| holder.word() == word).ok_or(())?;

@@ -1,4 +1,4 @@
-//! `postgres.log`: what the server says, kept by us and inherited by it.
+//! `postgres.log`: the server's output. This process opens the file, and the server inherits it.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -12,13 +12,13 @@ use super::{
     folder::{DataDirectory, open_file},
 };
 
-/// At this size a start puts the log aside.
+/// Above this size, a start rotates the log.
 const FULL_BYTES: u64 = 16 << 20;
-/// What of a start is quoted in an error.
+/// How much of a start's log an error quotes.
 const QUOTED_BYTES: u64 = 8 << 10;
 const QUOTED_LINES: usize = 20;
 
-/// The log, from where one start of the server began.
+/// The log, with the offset at which a start of the server began.
 #[derive(Debug)]
 pub(super) struct ServerLog {
     path: PathBuf,
@@ -27,7 +27,7 @@ pub(super) struct ServerLog {
 }
 
 impl ServerLog {
-    /// Opens the log at its end, after putting a full one aside as `postgres.log.1`.
+    /// Opens the log at its end, after rotating a large one to `postgres.log.1`.
     pub(super) fn open(folder: &DataDirectory) -> Result<Self, PostgresError> {
         let path = folder.log();
         let open = || -> io::Result<(File, u64)> {
@@ -48,15 +48,15 @@ impl ServerLog {
 
     /// A handle for the server to write to.
     pub(super) fn stdio(&self) -> Result<Stdio, PostgresError> {
-        self.file.try_clone().map(Stdio::from).map_err(PostgresError::io("share", &self.path))
+        self.file.try_clone().map(Stdio::from).map_err(PostgresError::io("duplicate the handle of", &self.path))
     }
 
-    /// Grows whenever the server says something.
+    /// Grows with the server's output.
     pub(super) fn length(&self) -> u64 {
         self.file.metadata().map_or(0, |metadata| metadata.len())
     }
 
-    /// The last lines since this start.
+    /// The last lines of this start.
     pub(super) fn tail(&self) -> String {
         let from = self.start.max(self.length().saturating_sub(QUOTED_BYTES));
         let mut content = Vec::new();

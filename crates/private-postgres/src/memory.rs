@@ -1,11 +1,12 @@
-//! How much memory there is for the server.
+//! The memory that the server may use.
 
 use std::fs;
 
-/// Where a container's limit stands, by either version of control groups. Without a limit, it is a word or a huge number.
+/// The files of a container's limit, for both versions of control groups. Without a limit, they contain a word or a
+/// huge number.
 const LIMITS: [&str; 2] = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
 
-/// The bytes that the machine has, or the container may use; `None` where that is not known.
+/// The bytes of the machine, or the container's limit; `None` if unknown.
 pub(super) fn available_bytes() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_of(&text));
     let limit = |path| fs::read_to_string(path).ok()?.trim().parse().ok();

@@ -1,4 +1,4 @@
-//! `postmaster.pid`, in which a server tells where and how far it is.
+//! `postmaster.pid`, in which a server reports its pid, socket and status.
 
 use std::{
     ffi::OsStr,
@@ -9,7 +9,7 @@ use std::{
 
 use super::error::PostgresError;
 
-/// What a server wrote about itself. It may be long gone, and its pid another's.
+/// A server's report about itself. The server may have ended, and another process may have its pid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PidFile {
     pub(super) pid: i32,
@@ -18,7 +18,7 @@ pub(super) struct PidFile {
 }
 
 impl PidFile {
-    /// Reads the file of a database, if there is one with a pid in it.
+    /// Reads the file of a database; `None` if there is no file with a pid.
     pub(super) fn read(pgdata: &Path) -> Result<Option<Self>, PostgresError> {
         let path = path_of(pgdata);
         match fs::read(&path) {
@@ -32,15 +32,14 @@ impl PidFile {
         let path = path_of(pgdata);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(PostgresError::io("remove the left-over", path)(error))
+                Err(PostgresError::io("remove the stale", path)(error))
             }
             _ => Ok(()),
         }
     }
 
-    /// Lines: pid, data folder, start time, port, socket folder, address, shared memory, status. A
-    /// server writes them as it gets on, so any number may be missing. A single-user server negates
-    /// its pid.
+    /// Lines: pid, data folder, start time, port, socket folder, address, shared memory, status. A server writes them
+    /// one after the other, so the last ones may be missing. A single-user server negates its pid.
     fn parse(content: &[u8]) -> Option<Self> {
         let lines: Vec<&[u8]> = content.split(|byte| *byte == b'\n').collect();
         let line = |index: usize| lines.get(index).copied().unwrap_or_default();

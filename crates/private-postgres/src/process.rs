@@ -1,9 +1,8 @@
-//! The processes of a database, told from all others.
+//! Identifies the processes of a database.
 //!
-//! A pid from a file may by now be anybody's. A process is taken for a server only if its command
-//! line says so: a server names its data folder, and its children bear its `cluster_name`, which we
-//! make from that folder. Command lines can be read without privileges, unlike `/proc/<pid>/cwd`,
-//! which root in a container may not read.
+//! Any process may have a pid that was read from a file. A process counts as a server only by its command line: a
+//! server names its data folder, and its children have its `cluster_name`, which is derived from that folder. Command
+//! lines are readable without privileges, unlike `/proc/<pid>/cwd`, which root in a container may be unable to read.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,7 @@ use rustix::process::{Pid, Signal};
 
 use super::settings::identity_of;
 
-/// How to recognise the processes of one database.
+/// Identifies the processes of one database.
 #[derive(Debug, Clone)]
 pub(super) struct Servers {
     pgdata: PathBuf,
@@ -19,17 +18,17 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    /// Of the database in `pgdata`, run by the user `owner`.
+    /// Processes of the database in `pgdata`, run by the user `owner`.
     pub(super) fn of(pgdata: &Path, owner: u32) -> Self {
         Self { pgdata: pgdata.to_path_buf(), owner }
     }
 
-    /// Whether this process is the main process of a server of the database, and lives.
+    /// Whether this process is alive, and the main process of a server of the database.
     pub(super) fn has_main(&self, pid: i32) -> bool {
         platform::command_line(pid, self.owner).is_some_and(|line| self.is_main(&line))
     }
 
-    /// Every living process of the database.
+    /// All living processes of the database.
     pub(super) fn all(&self) -> Vec<i32> {
         let processes = platform::processes(self.owner).into_iter();
         processes.filter(|(_, line)| self.is_any(line)).map(|(pid, _)| pid).collect()
@@ -51,7 +50,7 @@ impl Servers {
     }
 }
 
-/// Sends a signal to a process that was just recognised; that it has ended meanwhile is no error.
+/// Sends a signal to a process that was just identified. It is not an error if the process has ended meanwhile.
 pub(super) fn signal(pid: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid)
         && let Err(error) = rustix::process::kill_process(pid, signal)
@@ -64,15 +63,14 @@ pub(super) fn signal(pid: i32, signal: Signal) {
 mod platform {
     use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
 
-    /// Every process of this user, by pid and command line.
+    /// All processes of this user, with pid and command line.
     pub(super) fn processes(owner: u32) -> Vec<(i32, String)> {
         let entries = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         pids.filter_map(|pid| Some((pid, command_line(pid, owner)?))).collect()
     }
 
-    /// The command line of a process of this user, its arguments joined by spaces. A zombie has
-    /// none.
+    /// The command line of a process of this user, with arguments joined by spaces. A zombie has none.
     pub(super) fn command_line(pid: i32, owner: u32) -> Option<String> {
         let process = PathBuf::from(format!("/proc/{pid}"));
         fs::metadata(&process).ok().filter(|process| process.uid() == owner)?;
@@ -87,7 +85,7 @@ mod platform {
 mod platform {
     use std::process::{Command, Stdio};
 
-    /// Every process of this user, by pid and command line.
+    /// All processes of this user, with pid and command line.
     pub(super) fn processes(owner: u32) -> Vec<(i32, String)> {
         ps(&["-ax"], owner)
     }

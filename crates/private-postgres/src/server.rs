@@ -1,4 +1,4 @@
-//! One running server: until it is ready, while it runs, and how it is stopped.
+//! A running server: waits until it is ready, and stops it.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -11,24 +11,23 @@ use rustix::process::Signal;
 
 use super::{child::Kept, error::PostgresError, log::ServerLog, pid_file::PidFile, process, wait};
 
-/// A start may take long after a crash, but then it reports its progress every 10 s. This long
-/// without any is too long.
+/// A start after a crash may take long, but reports its progress every 10 s. This is the longest time without any.
 const START_SILENCE: Duration = Duration::from_mins(1);
-/// For a fast stop (SIGINT): open transactions are rolled back, and a checkpoint is written.
+/// Timeout of a fast stop (SIGINT): open transactions are rolled back, and a checkpoint is written.
 pub(super) const FAST_STOP: Duration = Duration::from_secs(30);
-/// For an immediate stop (SIGQUIT), after which the server kills its children in 5 s.
+/// Timeout of an immediate stop (SIGQUIT), after which the server kills its children within 5 s.
 pub(super) const IMMEDIATE_STOP: Duration = Duration::from_secs(10);
-/// What a server that was dropped may take of each.
+/// The timeout of each when a server is dropped.
 const DROPPED_STOP: Duration = Duration::from_secs(5);
 
-/// A server that we started. Dropped, it is stopped.
+/// A server that this process started. Dropping it stops it.
 #[derive(Debug)]
 pub(super) struct Server {
     kept: Kept,
 }
 
 impl Server {
-    /// Starts the server and waits until it takes connections.
+    /// Starts the server and waits until it accepts connections.
     pub(super) fn start(mut command: Command, pgdata: &Path, log: &ServerLog) -> Result<Self, PostgresError> {
         command.stdout(log.stdio()?).stderr(log.stdio()?);
         let program = command.get_program().to_owned();
@@ -63,14 +62,13 @@ impl Server {
         self.kept.child.id().cast_signed()
     }
 
-    /// How the server ended, if it did.
+    /// The exit status, if the server has ended.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
-        // That our own child cannot be asked for (somebody else waited for it) means that it is
-        // gone.
+        // An error means that other code has already waited for this child, so it has ended.
         self.kept.child.try_wait().unwrap_or_else(|_| Some(ExitStatus::from_raw(0)))
     }
 
-    /// Stops the server in good order, or else at once.
+    /// Stops the server with a fast stop, or else immediately.
     pub(super) fn stop(mut self, pgdata: &Path) -> Result<(), PostgresError> {
         if self.stop_within(FAST_STOP, IMMEDIATE_STOP) {
             return Ok(());
@@ -81,8 +79,7 @@ impl Server {
     fn stop_within(&mut self, fast: Duration, immediate: Duration) -> bool {
         let pid = self.pid();
         for (signal, limit) in [(Signal::INT, fast), (Signal::QUIT, immediate)] {
-            // Not waited for yet, the child keeps its pid, so the signal cannot meet another
-            // process.
+            // The child keeps its pid until it is waited for, so the signal cannot reach another process.
             if self.ended().is_none() {
                 tracing::debug!(pid, ?signal, "stopping PostgreSQL");
                 process::signal(pid, signal);

@@ -1,7 +1,6 @@
-//! What the server is told on its command line and in its access files. Pure.
+//! The server's command line and access files. Pure.
 //!
-//! The command line beats `postgresql.conf` and ALTER SYSTEM, so durability cannot be lost by an
-//! edit.
+//! The command line takes precedence over `postgresql.conf` and ALTER SYSTEM, so no edit can disable durability.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -12,19 +11,19 @@ use std::{
 
 use super::{folder::DataDirectory, socket::PORT};
 
-/// The role and the database, both made for the service. The role owns the database and is no superuser, so that SQL
-/// reads no files, such as the master key, and runs no programs.
+/// The role and the database of the service. The role owns the database but is not a superuser, so that SQL can neither
+/// read files, such as the master key, nor run programs.
 pub(super) const ROLE: &str = "streamtally";
 pub(super) const DATABASE: &str = "streamtally";
 
-/// The superuser that each server must have. Nobody may connect as it: no user of the machine is mapped to it.
+/// The superuser that every server must have. No one can connect as it: no user of the machine is mapped to it.
 pub(super) const SUPERUSER: &str = "postgres";
 
-/// Below this many bytes of `/dev/shm` (containers have 64 MiB) a parallel query can run out of it.
+/// With less `/dev/shm` than this (containers have 64 MiB), a parallel query can exhaust it.
 const ENOUGH_SHARED_MEMORY: u64 = 256 << 20;
 
-/// A name for the database of this path: FNV-1a, which is the same in every build, so that the
-/// servers and folders of an earlier one are known again.
+/// A name for the database with this path: FNV-1a, which is the same in every build, so that later builds recognize its
+/// servers and folders.
 pub(super) fn identity_of(path: &Path) -> String {
     let hash =
         path.as_os_str().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -33,7 +32,7 @@ pub(super) fn identity_of(path: &Path) -> String {
     format!("streamtally-{hash:016x}")
 }
 
-/// All `-c` arguments. `extra` comes last, so it wins.
+/// All `-c` arguments. `extra` comes last, so it takes precedence.
 pub(super) fn arguments(
     folder: &DataDirectory,
     socket_dir: &Path,
@@ -53,7 +52,8 @@ pub(super) fn arguments(
         ("cluster_name", identity),
         ("max_connections", "100"),
         ("shared_buffers", &shared_buffers),
-        // After a checkpoint each page is written in full once more: a busy service had one every half minute.
+        // The first change of a page after a checkpoint writes the whole page: with the default, a busy service had a
+        // checkpoint every half minute.
         ("max_wal_size", "4GB"),
         ("dynamic_shared_memory_type", dynamic_shared_memory_type(shared_memory_bytes)),
         ("jit", "off"),
@@ -80,7 +80,7 @@ fn setting(name: &str, value: &OsStr) -> [OsString; 2] {
     [OsString::from("-c"), argument]
 }
 
-/// Quotes one path for a setting that takes a list, where a comma would end it.
+/// Quotes a path in a setting that is a comma-separated list.
 fn quote_list_item(path: &OsStr) -> OsString {
     let mut quoted = vec![b'"'];
     for byte in path.as_bytes() {
@@ -93,15 +93,14 @@ fn quote_list_item(path: &OsStr) -> OsString {
     OsString::from_vec(quoted)
 }
 
-/// An eighth of the memory, within bounds: sessions and signatures are found by indexes whose pages are needed all over, and
-/// a small machine has others to serve.
+/// An eighth of the memory, within bounds: lookups of sessions and signatures need random pages of indexes, and a small
+/// machine also runs other programs.
 fn shared_buffers(memory_bytes: Option<u64>) -> String {
     let [least, most] = [256, 2_048];
     format!("{}MB", memory_bytes.map_or(least, |bytes| (bytes >> 20) / 8).clamp(least, most))
 }
 
-/// The kind of memory that parallel queries share; `bytes` is the size of `/dev/shm`, if there is
-/// one.
+/// The kind of memory that parallel queries share; `bytes` is the size of `/dev/shm`, if it exists.
 fn dynamic_shared_memory_type(bytes: Option<u64>) -> &'static str {
     match bytes {
         Some(bytes) if bytes >= ENOUGH_SHARED_MEMORY => "posix",
@@ -110,12 +109,12 @@ fn dynamic_shared_memory_type(bytes: Option<u64>) -> &'static str {
     }
 }
 
-/// `pg_hba.conf`: over the socket only, by the user of the machine.
+/// `pg_hba.conf`: only over the socket, authenticated by the user of the machine.
 pub(super) fn access_rules() -> String {
     "# Written by streamtally at every start.\nlocal all all peer map=streamtally\n".to_owned()
 }
 
-/// `pg_ident.conf`: these users of the machine are our role.
+/// `pg_ident.conf`: maps these users of the machine to the service's role.
 pub(super) fn access_map(users: &[&str]) -> String {
     let mut map = "# Written by streamtally at every start.\n".to_owned();
     for user in users {

@@ -1,8 +1,8 @@
 //! The folder of the server's socket.
 //!
-//! A socket's path must fit 107 bytes. Where the data folder is too deep, a private folder with a
-//! short path stands in, and since others can make folders there as well, it is used only if it
-//! belongs to the right user and is closed to everybody else.
+//! A socket's path must fit in 107 bytes. If that of the data folder is too long, a private folder with a short path is
+//! used instead. Since other users can create folders there, too, it must belong to the right user and be inaccessible
+//! to others.
 
 use std::{
     env,
@@ -22,26 +22,25 @@ use super::{
     error::PostgresError,
 };
 
-/// The port that names the socket. Nothing listens on the network, and every folder has one server.
+/// The port in the socket's file name. Nothing listens on the network, and every folder has one server.
 pub(super) const PORT: u16 = 5432;
 
-/// What `sockaddr_un` holds on Linux, less the final NUL (macOS has four bytes less, which this is
-/// checked against there).
+/// The size of `sockaddr_un`'s path on Linux, without the final NUL; macOS has four bytes less.
 const LONGEST_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
-/// Where the server's socket is.
+/// The folder of the server's socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SocketFolder {
     path: PathBuf,
-    /// Outside the data folder, so that nobody else would clean it up.
+    /// Whether it is outside of the data folder, where nothing else would clean it up.
     stands_in: bool,
 }
 
 impl SocketFolder {
-    /// Chooses the folder for a data folder and makes it, or refuses it.
+    /// Chooses the folder for a data folder and creates it; fails if it is unsafe.
     pub(super) fn prepare(data_dir: &Path, identity: &str, server: &Account) -> Result<Self, PostgresError> {
         let ourselves = Account::ourselves()?;
-        // Root's own is closed to the server's user, also if root has become that user.
+        // Root's runtime folder is inaccessible to the server's user, also if root has become that user.
         let ours = |path: &PathBuf| owner_of(path).is_ok_and(|owner| owner == Some(ourselves.uid));
         let runtime_dir =
             env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|_| !ourselves.is_root()).filter(ours);
@@ -64,13 +63,13 @@ impl SocketFolder {
         &self.path
     }
 
-    /// Removes what a server that is known to be gone left here.
+    /// Removes stale files of a server that has ended.
     pub(super) fn remove_stale_files(&self) -> Result<(), PostgresError> {
         for name in [format!(".s.PGSQL.{PORT}"), format!(".s.PGSQL.{PORT}.lock")] {
             let path = self.path.join(name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(PostgresError::io("remove the left-over", path)(error));
+                    return Err(PostgresError::io("remove the stale", path)(error));
                 }
                 _ => {}
             }
@@ -78,7 +77,7 @@ impl SocketFolder {
         Ok(())
     }
 
-    /// Removes the folder, if it stands in and is empty; otherwise it stays for the next start.
+    /// Removes the folder if it is outside of the data folder and empty; otherwise it stays for the next start.
     pub(super) fn clean_up(&self) {
         if self.stands_in {
             let _ = fs::remove_dir(&self.path);
@@ -98,9 +97,9 @@ fn make(path: &Path, ourselves: &Account, server: &Account) -> Result<(), Postgr
         _ => {}
     }
     let refuse = |fault| PostgresError::UnsafeSocketFolder { folder: path.to_path_buf(), fault };
-    // What is checked and given away below is this folder, whatever its name stands for by then.
-    let folder = open_folder(path).map_err(|_| refuse("is not a folder that we may open"))?;
-    let metadata = folder.metadata().map_err(PostgresError::io("look at", path))?;
+    // From here on, the checks and the change of owner use the open folder, even if its path changes meanwhile.
+    let folder = open_folder(path).map_err(|_| refuse("is not a folder that this user may open"))?;
+    let metadata = folder.metadata().map_err(PostgresError::io("access", path))?;
     if ![ourselves.uid, server.uid].contains(&metadata.uid()) {
         return Err(refuse("belongs to another user"));
     }
@@ -109,7 +108,7 @@ fn make(path: &Path, ourselves: &Account, server: &Account) -> Result<(), Postgr
     }
     if metadata.uid() != server.uid {
         let given = unix::fchown(&folder, Some(server.uid), Some(server.gid));
-        given.map_err(PostgresError::io("hand over the socket's folder", path))?;
+        given.map_err(PostgresError::io("change the owner of the socket's folder", path))?;
     }
     Ok(())
 }

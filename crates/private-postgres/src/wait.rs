@@ -1,4 +1,4 @@
-//! Waiting for something that sends no signal: ask again until a limit.
+//! Waits by polling for conditions that have no notification.
 
 use std::{
     thread,
@@ -7,12 +7,12 @@ use std::{
 
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The pause between two looks at something.
+/// The pause between two polls.
 pub(super) fn pause() {
     thread::sleep(PAUSE);
 }
 
-/// Asks until the answer is yes, for at most `limit`. The last answer is returned.
+/// Polls until the condition holds, for at most `limit`. Returns whether it held.
 pub(super) fn until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let started = Instant::now();
     loop {

@@ -3,11 +3,11 @@
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
+use super::signing;
 use crate::cli::database::{Access, CommandContext, with_installation};
 use crate::config::InstallationOptions;
 use crate::event_log::incoming;
 use crate::huawei::admission::{CallbackRoute, DomainPolicy, Known, SignatureRule};
-use crate::huawei::diagnosis;
 use crate::huawei::notification::Notification;
 use crate::huawei::signature::{Joiner, SigningKey};
 use crate::registry::admin::{AdminError, check_key};
@@ -87,7 +87,7 @@ impl Basis {
     ) -> Self {
         let names = rows.iter().map(|row| row.domain.as_str());
         let similar_domains: Vec<String> =
-            diagnosis::similar_domains(domain, names).into_iter().map(str::to_owned).collect();
+            signing::similar_domains(domain, names).into_iter().map(str::to_owned).collect();
         let mut notices = Vec::new();
         let mut keys = Vec::new();
         for row in key_rows.iter().filter(|row| row.domain == domain || similar_domains.contains(&row.domain)) {

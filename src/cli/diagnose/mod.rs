@@ -1,10 +1,14 @@
 //! `diagnose`: whether a captured callback is accepted, and why. Writes nothing.
 //!
 //! - [`basis`]: the keys and the policy to check against.
+//! - [`capture`]: what can be seen of a callback without a key.
+//! - [`signing`]: which way of signing fits.
 //! - [`report`]: the printed report.
 
 mod basis;
+mod capture;
 mod report;
+mod signing;
 
 use std::fs::File;
 use std::io::{Read, stdin};
@@ -23,7 +27,7 @@ use crate::config::{AdmissionOptions, InstallationOptions};
 use crate::http::extract::MAX_BODY_BYTES;
 use crate::huawei::admission::{self, Verdict};
 use crate::huawei::signature::Joiner;
-use crate::huawei::{advice, capture, notification};
+use crate::huawei::{advice, notification};
 use crate::platform::clock;
 
 /// Explain why a captured callback is or is not accepted, and how it is signed

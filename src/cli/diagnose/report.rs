@@ -7,10 +7,10 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::basis::{Basis, NamedKey};
+use super::capture::{self, Notice, SignatureForm};
+use super::signing::{self, Fit};
 use crate::huawei::admission::{DomainPolicy, SignatureRule, Verdict};
 use crate::huawei::advice;
-use crate::huawei::capture::{self, Notice, SignatureForm};
-use crate::huawei::diagnosis::{self, Fit};
 use crate::huawei::notification::{Event, Notification};
 use crate::huawei::signature;
 
@@ -112,7 +112,7 @@ impl Report {
         }
         let mut fits_any = false;
         for named in &basis.keys {
-            for fit in diagnosis::fits_of(message, named.key.expose_secret()) {
+            for fit in signing::fits_of(message, named.key.expose_secret()) {
                 fits_any = true;
                 self.add_fit(named, fit, basis);
             }

@@ -1,4 +1,4 @@
-//! What an entry must be to get into a log that did not receive it.
+//! Checks an imported event against the rules that every log follows.
 
 use chrono::{DateTime, Utc};
 
@@ -6,40 +6,38 @@ use crate::huawei::notification::is_app_name;
 use crate::session::{SessionKey, StreamKey};
 use crate::store::transfer::RecordedEntryRow;
 
-/// Why an entry cannot be imported.
+/// Why an event cannot be imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// It is in no shard, or in another one.
-    #[error("its stream is not of its shard")]
+    /// The shard does not exist, or is not the stream's.
+    #[error("its stream belongs to another shard")]
     Shard,
-    /// Its session is another one.
+    /// The session id does not follow from the names and `publish_timestamp`.
     #[error("its session_id is not that of its domain, app, stream and publish_timestamp")]
     Session,
-    /// Names are refused at receipt for less.
-    #[error("a name in it is empty, or holds what no name can")]
+    /// A name that receiving would reject.
+    #[error("a name in it is empty or has characters that no name may have")]
     Name,
-    /// Its signature is none.
-    #[error("its auth_sign is not 64 hexadecimal digits, or is_first_use lacks one")]
+    /// The signature is malformed.
+    #[error("its auth_sign is not 64 hexadecimal digits, or is_first_use is set without one")]
     Signature,
     /// Nothing could be appended after it.
-    #[error(
-        "it was recorded in the future, by the clock of this database: see that both clocks are right, and try again"
-    )]
+    #[error("it was recorded in the future, by the clock of this database; set both clocks by NTP, then try again")]
     Future,
-    /// The beginning is not there.
+    /// The shard's first events are missing.
     #[error(
-        "its shard's log does not begin at position 1: older entries were dropped, and cannot be imported any more"
+        "its shard's log does not begin at position 1: older entries were dropped by retention, and cannot be imported"
     )]
     Beginning,
-    /// Entries are missing, or are in disorder.
-    #[error("its position is not the next of its shard")]
+    /// Events are missing or out of order.
+    #[error("its position does not follow the previous one of its shard")]
     Position,
-    /// Times are in disorder.
-    #[error("it was recorded before the one that comes before it")]
+    /// Times are out of order.
+    #[error("it was recorded before the preceding event")]
     Disorder,
 }
 
-/// Holds an entry against what every installation keeps to, and gives its stream.
+/// Checks an event that was exported from a log with `shards` shards, and returns its stream.
 pub(super) fn check(entry: &RecordedEntryRow, shards: i16, now: DateTime<Utc>) -> Result<StreamKey, Unfit> {
     let RecordedEntryRow { domain, app, stream, publish_timestamp, .. } = entry;
     let is_name = |name: &String| !name.is_empty() && !name.chars().any(char::is_control);

@@ -1,4 +1,4 @@
-//! Out of an installation.
+//! Exports the log of an installation.
 
 use std::io::Write;
 
@@ -12,33 +12,31 @@ use crate::store;
 use crate::store::fold::ProgressRow;
 use crate::store::pool::{self, PoolRole};
 
-/// Why a log cannot be exported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// Where it goes.
-    #[error("the log cannot be written out")]
+    /// Writing the output failed.
+    #[error("the export cannot be written")]
     Io(#[from] std::io::Error),
     /// The database failed.
     #[error("the log cannot be read")]
     Database(#[from] sqlx::Error),
-    /// The log cannot be kept from changing.
-    #[error("old entries of the log are just being dropped or blanked; try again in a while")]
+    /// Retention holds the lock.
+    #[error("retention is deleting old log entries; try again later")]
     Busy(#[source] sqlx::Error),
     /// An invariant does not hold.
     #[error("the log of shard {shard} has no entry {position}")]
     Gap { shard: i16, position: i64 },
 }
 
-/// What was exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exported {
     pub entries: u64,
     pub dropped: u64,
 }
 
-/// Writes the log out, as far as it reaches at this moment. Receiving goes on; nothing is blanked or dropped meanwhile.
+/// Writes the log up to its current end. Receiving continues; retention waits.
 ///
-/// `progress` is told how many entries have been written, and how many there are.
+/// `progress` is called with the number of events written and their total.
 pub async fn export(
     database: &PgConnectOptions,
     mut to: impl Write,
@@ -73,7 +71,7 @@ pub async fn export(
     Ok(Exported { entries, dropped })
 }
 
-/// Writes the entries of a shard after one, and gives the last of them.
+/// Writes the next events of a shard, and returns the progress after them.
 async fn export_batch(
     connection: &mut PgConnection,
     mut after: ProgressRow,

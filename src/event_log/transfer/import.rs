@@ -1,4 +1,4 @@
-//! Into an installation.
+//! Imports an exported log into an installation.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -16,75 +16,74 @@ use crate::store;
 use crate::store::fold::ProgressRow;
 use crate::store::transfer::RecordedEntryRow;
 
-/// Why a log cannot be imported, or no further. What came before stays imported.
+/// Why an import failed or stopped. Events that were appended before stay.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// A line cannot be read.
     #[error(transparent)]
     Lines(#[from] LinesError),
-    /// A line does not fit.
+    /// A line violates a rule of the log.
     #[error("line {line} cannot be imported: {unfit}")]
     Unfit {
-        /// Which one, from 1.
+        /// Line number, from 1.
         line: u64,
         unfit: Unfit,
     },
-    /// The database does not take an entry.
-    #[error("line {line} cannot be imported: the database refuses it ({rule})")]
+    /// The database rejects an event.
+    #[error("line {line} cannot be imported: the database rejects it ({rule})")]
     Refused {
-        /// Which one, from 1.
+        /// Line number, from 1.
         line: u64,
-        /// The rule that it breaks: a constraint's name or an SQLSTATE.
+        /// The violated rule: a constraint's name or an SQLSTATE.
         rule: String,
     },
-    /// The number of shards does not fit.
+    /// The number of shards is incompatible.
     #[error(
-        "the log is of {log} shards, this installation has {installation}, for good: import into a new one, made with \
-         `migrate --shards` {log} or a multiple of it"
+        "the log has {log} shards and this installation {installation}, which cannot be changed; import into a new one, \
+         created with `migrate --shards` {log} or a multiple of it"
     )]
     Shards { log: i16, installation: i16 },
-    /// The installation is no copy of the one that was exported.
+    /// The installation is not a copy of the exported one.
     #[error(
-        "line {line} has no place here: this installation has received something that the log does not know. Import \
+        "line {line} conflicts with this installation, which has received events that are not in the export; import \
          into one that has received nothing"
     )]
     OtherLog {
-        /// Which one, from 1.
+        /// Line number, from 1.
         line: u64,
     },
-    /// A moment was closed.
+    /// A report has fixed a later `as_of`.
     #[error(
-        "line {line} has no place here: this installation has been asked for reports of a later moment, which it must \
-         not change. Import into one that was not asked for any"
+        "line {line} cannot be imported: this installation has made reports as of a later time, which must not \
+         change; import into one that has made no reports"
     )]
     Reported {
-        /// Which one, from 1.
+        /// Line number, from 1.
         line: u64,
     },
-    /// There are fewer lines than the first one says.
-    #[error("the log ends after {found} of {expected} entries: they are imported; import the whole of it to go on")]
+    /// There are fewer events than the header says.
+    #[error("the log ends after {found} of {expected} entries: they are imported; import the whole file to continue")]
     Truncated { expected: u64, found: u64 },
-    /// There are more lines than the first one says.
-    #[error("the log goes on after its {expected} entries: something was added to it")]
+    /// There are more events than the header says.
+    #[error("the log has more than the {expected} entries that its header says: lines were added to it")]
     TooMany { expected: u64 },
-    /// The log cannot be kept from changing.
-    #[error("another import is running, or the service is busy with the log; try again in a while")]
+    /// Another import, inference or retention holds a lock.
+    #[error("another import, inference or retention is running on this database; try again later")]
     Busy(#[source] sqlx::Error),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
 }
 
-/// What was imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Imported {
     pub appended: u64,
     pub known: u64,
 }
 
-/// Appends the entries of an export as they were recorded. Nothing is inferred or dropped meanwhile.
+/// Appends the events of an export as they were recorded. Inference and retention wait.
 ///
-/// `progress` is told how many entries have been read.
+/// `progress` is called with the number of events read.
 pub async fn import<Source: AsyncRead + Unpin>(
     pool: &PgPool,
     header: &Header,
@@ -126,12 +125,12 @@ struct Importer<'a> {
     log_shards: i16,
     shards: i16,
     now: DateTime<Utc>,
-    /// Position of the last entry that was read, by the log's shards.
+    /// Position of the last event read, by shard of the export.
     read: HashMap<i16, i64>,
-    /// The last entry that was read, by this installation's shards.
+    /// The last event read, by shard of this installation.
     placed: HashMap<i16, ProgressRow>,
     months: HashSet<NaiveDate>,
-    /// Position of the last entry that this installation had, and has dropped, by its shards.
+    /// Position of the last event that this installation has dropped, by shard.
     dropped: HashMap<i16, i64>,
     imported: Imported,
 }
@@ -161,7 +160,7 @@ impl Importer<'_> {
         }
     }
 
-    /// Gives an entry its place in this installation.
+    /// Checks an event, and assigns its shard and position in this installation.
     fn place(&mut self, entry: &mut RecordedEntryRow) -> Result<(), Unfit> {
         let stream = check(entry, self.log_shards, self.now)?;
         let read = self.read.entry(entry.shard).or_default();
@@ -190,7 +189,7 @@ impl Importer<'_> {
         Ok(())
     }
 
-    /// Puts a shard's entries where they belong. When the database refuses something, they are halved until that is found.
+    /// Appends a shard's events. When the database rejects a value, they are halved until the rejected event is found.
     async fn put(&mut self, entries: Vec<Numbered>) -> Result<(), ImportError> {
         let mut turns = vec![entries];
         while let Some(mut turn) = turns.pop() {
@@ -213,7 +212,7 @@ impl Importer<'_> {
         Ok(())
     }
 
-    /// Appends those of a shard's entries that are not here yet, all in one commit, and gives their number.
+    /// Appends the events of a shard that this installation does not have yet, in one commit, and returns their number.
     async fn try_put(&mut self, entries: &[Numbered]) -> Result<usize, ImportError> {
         let Some(Numbered { entry: first, .. }) = entries.first() else { return Ok(0) };
         let mut transaction = self.connection.begin().await?;
@@ -236,7 +235,7 @@ impl Importer<'_> {
     }
 }
 
-/// Sees that what is here of a shard is what the log has.
+/// Checks that the events that this installation already has are those of the export.
 async fn compare(connection: &mut PgConnection, known: &[Numbered]) -> Result<(), ImportError> {
     let (Some(first), Some(last)) = (known.first(), known.last()) else { return Ok(()) };
     let positions = (first.entry.position, last.entry.position);
@@ -249,7 +248,7 @@ async fn compare(connection: &mut PgConnection, known: &[Numbered]) -> Result<()
     }
 }
 
-/// The rule that a value breaks. Not in the database's own words, which quote it.
+/// The rule that a value violates. Not the database's message, which quotes the value.
 fn rule_of(error: &sqlx::Error) -> String {
     let error = error.as_database_error();
     let constraint = error.and_then(DatabaseError::constraint).map(str::to_owned);

@@ -1,4 +1,4 @@
-//! The lines of an export.
+//! The lines of an export file.
 
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
@@ -10,16 +10,16 @@ use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 use crate::registry::installation::MOST_SHARDS;
 use crate::store::transfer::RecordedEntryRow;
 
-/// The longest line that is read, in bytes: several times what an entry can take.
+/// The longest line that is read, in bytes: several times the size of the largest event.
 const LONGEST: usize = 256 << 10;
 
-/// Bytes of lines after which no more are read at a time.
+/// A batch is read until its lines have this many bytes.
 const MOST_BYTES: usize = 4 << 20;
 
-/// Grows when lines come to mean something else.
+/// Incremented when the format changes incompatibly.
 const VERSION: u32 = 1;
 
-/// The first line: what follows.
+/// The first line: describes the lines that follow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
@@ -30,13 +30,12 @@ pub struct Header {
 }
 
 impl Header {
-    /// The header of an export.
     pub fn new(shards: i16, entries: u64, exported_at: DateTime<Utc>) -> Self {
         Self { streamtally_log: VERSION, shards, entries, exported_at }
     }
 }
 
-/// An entry as a line, without its end.
+/// Serializes an event as a line, without the line break.
 pub(super) fn text_of(entry: &RecordedEntryRow) -> Result<String, serde_json::Error> {
     let mut members = serde_json::to_value(entry)?;
     if let Value::Object(members) = &mut members {
@@ -45,54 +44,52 @@ pub(super) fn text_of(entry: &RecordedEntryRow) -> Result<String, serde_json::Er
     serde_json::to_string(&members)
 }
 
-/// An entry and the number of its line, from 1.
+/// An event with its line number, from 1.
 pub(super) struct Numbered {
     pub(super) line: u64,
     pub(super) entry: RecordedEntryRow,
 }
 
-/// Why a line cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LinesError {
-    /// The first line is something else.
-    #[error("this is no exported log: its first line is not the one that `export` writes")]
+    /// The first line is not a header.
+    #[error("this is not an exported log: its first line is not the header that `export` writes")]
     NoHeader,
-    /// By a newer version of the program.
+    /// A newer version of the program wrote it.
     #[error("this log was exported in version {0} of the format, which is newer than this program")]
     Newer(u64),
-    /// It is not JSON, or not of an entry. Not quoted: it may hold personal data.
+    /// The line is not JSON, or not an event. The error does not quote it: it may contain personal data.
     #[error("line {line}, column {column} {problem}")]
     Malformed {
-        /// Which one, from 1.
+        /// Line number, from 1.
         line: u64,
-        /// Where in it, from 1.
+        /// Column in it, from 1.
         column: usize,
         problem: &'static str,
     },
-    /// No entry is as long.
+    /// No event is that long.
     #[error("line {line} is longer than any entry can be")]
     TooLong {
-        /// Which one, from 1.
+        /// Line number, from 1.
         line: u64,
     },
-    /// The file itself.
+    /// Reading the input failed.
     #[error("the log cannot be read")]
     Io(#[from] std::io::Error),
 }
 
-/// The lines of an export, one after the other.
 pub struct Lines<Source> {
     lines: FramedRead<Source, LinesCodec>,
     read: u64,
 }
 
 impl<Source: AsyncRead + Unpin> Lines<Source> {
-    /// Begins to read an export.
+    /// Opens an export and reads its header.
     pub async fn open(source: Source) -> Result<(Header, Self), LinesError> {
         let mut lines = Self { lines: FramedRead::new(source, LinesCodec::new_with_max_length(LONGEST)), read: 0 };
         let first = match lines.next_text().await {
             Ok(first) => first.unwrap_or_default(),
-            // Whatever it is, it is no header.
+            // No header is that long.
             Err(LinesError::TooLong { .. }) => String::new(),
             Err(error) => return Err(error),
         };
@@ -108,13 +105,13 @@ impl<Source: AsyncRead + Unpin> Lines<Source> {
         Ok((header, lines))
     }
 
-    /// The next entries, at most `limit`, and no more than a few megabytes; none at the end.
+    /// The next events: at most `limit`, and a few megabytes; none at the end.
     pub(super) async fn next_entries(&mut self, limit: usize) -> Result<Vec<Numbered>, LinesError> {
         let (mut entries, mut bytes) = (Vec::new(), 0);
         while entries.len() < limit && bytes < MOST_BYTES {
             let Some(text) = self.next_text().await? else { break };
             let malformed = |error: serde_json::Error| {
-                let problem = if error.is_data() { "is not what an entry has there" } else { "is not JSON" };
+                let problem = if error.is_data() { "is not valid in an entry" } else { "is not JSON" };
                 LinesError::Malformed { line: self.read, column: error.column(), problem }
             };
             entries.push(Numbered { line: self.read, entry: serde_json::from_str(&text).map_err(malformed)? });

@@ -1,16 +1,16 @@
 //! `/v1/reports` and `/v1/sealed-reports`. Scope `billing`.
 
-pub mod concurrency;
-pub mod counted;
+pub(crate) mod concurrency;
+pub(crate) mod counted;
 mod parameters;
-pub mod push_duration;
-pub mod sealed;
-pub mod timing;
+pub(crate) mod push_duration;
+pub(crate) mod sealed;
+pub(crate) mod timing;
 
 use chrono::{DateTime, Utc};
 
-pub use parameters::{Asked, ParametersView, PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord};
-pub use push_duration::FormatWord;
+pub use parameters::{ParametersView, PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord};
+pub use push_duration::Format;
 
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;

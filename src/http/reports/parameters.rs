@@ -210,6 +210,7 @@ impl ParametersView {
 /// The windows that divide the period of a report.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only documents what `WINDOWS` reads")]
 pub enum WindowWord {
     /// One window.
     None,

@@ -138,16 +138,10 @@ pub struct PagePlace {
     after: RowPlace,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    Json,
-    Csv,
-}
-
 /// The format of the response.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum FormatWord {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(as = FormatWord, rename_all = "snake_case")]
+pub enum Format {
     /// In pages.
     Json,
     /// The whole report, streamed.
@@ -160,7 +154,7 @@ pub enum FormatWord {
 #[expect(dead_code, reason = "only documents what `read_format` reads")]
 pub struct FormatParameters {
     /// Format of the response. Default: by `Accept`. CSV returns the whole report, without pages.
-    #[param(value_type = Option<FormatWord>)]
+    #[param(value_type = Option<Format>)]
     format: Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! A folder of the local store, and the care that its files need: names that survive a power cut, nothing through
-//! symbolic links, and an owner who can read what root wrote.
+//! A folder of the local store. Its file operations make names durable, follow no symbolic links, and give files that
+//! root creates to the folder's owner.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -11,16 +11,16 @@ use rustix::io::Errno;
 
 use crate::platform::clock;
 
-/// A folder that exists.
+/// An existing folder.
 #[derive(Debug, Clone)]
 pub struct Folder {
     path: PathBuf,
-    /// Whom the files belong to that root makes: the user whose folder it is.
+    /// The owner of files that root creates: the user who owns the parent folder.
     owner: Option<(u32, u32)>,
 }
 
 impl Folder {
-    /// A folder, made for its owner alone if it does not exist. The folder around it says who that is.
+    /// Opens a folder, or creates it, accessible only to its owner: that of the parent folder.
     pub fn make(path: &Path) -> io::Result<Self> {
         let around = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
         let owner = fs::metadata(around).map(|around| (around.uid(), around.gid()))?;
@@ -36,17 +36,17 @@ impl Folder {
         Ok(folder)
     }
 
-    /// The same for a folder in this one.
+    /// The same for a subfolder.
     pub fn make_inner(&self, name: &str) -> io::Result<Self> {
         Self::make(&self.path.join(name))
     }
 
-    /// Its own name.
+    /// The folder's name, without its path.
     pub fn name(&self) -> &str {
         self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 
-    /// The files in it, by name and size.
+    /// The files in it, with names and sizes.
     pub fn files(&self) -> io::Result<Vec<(String, u64)>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.path)? {
@@ -59,12 +59,12 @@ impl Folder {
         Ok(files)
     }
 
-    /// A file to read and write.
+    /// Opens a file for reading and writing.
     pub fn open(&self, name: &str) -> io::Result<File> {
         open(&self.path.join(name), OpenOptions::new().read(true).write(true), OFlags::empty())
     }
 
-    /// A new file to read and write, whose name is durable.
+    /// Creates a file for reading and writing; its name is durable.
     pub fn create(&self, name: &str) -> io::Result<File> {
         let mut options = OpenOptions::new();
         let file =
@@ -74,7 +74,7 @@ impl Folder {
         Ok(file)
     }
 
-    /// A file to read and write, made if it does not exist.
+    /// Opens a file for reading and writing, or creates it.
     pub fn open_or_create(&self, name: &str) -> io::Result<File> {
         match self.create(name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.open(name),
@@ -82,14 +82,13 @@ impl Folder {
         }
     }
 
-    /// What a file holds.
     pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
         self.open(name)?.read_to_end(&mut content)?;
         Ok(content)
     }
 
-    /// Puts a file in place of another, whole or not at all; durable. Gives the new one.
+    /// Replaces a file atomically and durably, and returns the new one.
     pub fn replace(&self, name: &str, content: &[u8]) -> io::Result<File> {
         let draft = format!("{name}.new");
         self.remove(&draft)?;
@@ -109,8 +108,7 @@ impl Folder {
         }
     }
 
-    /// Moves a damaged file to another folder, under a name of its own; leaves an empty one there for a file that is
-    /// missing.
+    /// Moves a damaged file to another folder under a unique name; for a missing file, creates an empty one there.
     pub fn set_aside(&self, name: &str, damaged: &Self) -> io::Result<()> {
         let aside = format!("{}-{name}-{}", self.name(), clock::now().timestamp_micros());
         match fs::rename(self.path.join(name), damaged.path.join(&aside)) {
@@ -121,11 +119,11 @@ impl Folder {
         }
     }
 
-    /// Gives a file a second name in another folder, so that it stays there when it is removed here; an empty file
-    /// stands for one that is missing.
+    /// Hard-links a file in another folder, so that it remains there when it is removed here; for a missing file,
+    /// creates an empty one.
     pub fn keep_in(&self, name: &str, other: &Self, other_name: &str) -> io::Result<()> {
         let (from, to) = (self.path.join(name), other.path.join(other_name));
-        // Not every file system knows second names.
+        // Not every file system supports hard links.
         match fs::hard_link(&from, &to).or_else(|error| match error.kind() {
             io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound => Err(error),
             _ => fs::copy(&from, &to).map(drop),
@@ -149,7 +147,7 @@ fn open(path: &Path, options: &mut OpenOptions, flags: OFlags) -> io::Result<Fil
     options.custom_flags((flags | OFlags::NOFOLLOW).bits().cast_signed()).open(path)
 }
 
-/// Whether a file cannot be read because it, or the disk below it, is damaged: to try again is of no use.
+/// Whether a file is unreadable because the file or its disk is damaged, so that retrying is useless.
 pub fn is_damage(error: &io::Error) -> bool {
     let is_disk = matches!(Errno::from_io_error(error), Some(Errno::IO | Errno::BADMSG));
     is_disk || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory)

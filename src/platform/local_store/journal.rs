@@ -1,10 +1,10 @@
-//! A journal: numbered messages on disk, appended at one end and taken at the other, in their order.
+//! A journal: an on-disk queue of numbered messages, appended at one end and taken at the other, in order.
 //!
-//! The messages are lines of segment files, a segment being named by the number of its first line. Apart from them, the
-//! `mark` says through which number messages were confirmed, and through which they were taken. Both are synced before
-//! an append returns. So every number between the two must be readable: one that is not was lost, whether its line was
-//! altered, cut off, or removed with its file, and is counted as lost. The segment is kept in the folder of damaged
-//! files then. What a crash left behind the last confirmed number was confirmed to nobody, and does not count.
+//! The messages are lines of segment files; the number of its first line names a segment. In addition, the `mark`
+//! stores the numbers up to which messages were confirmed, and up to which they were taken. Both are synced before an
+//! append returns. So every number between the two must be readable. One that is not was lost, whether its line was
+//! altered, cut off, or removed with its file, and is counted as lost; its segment is then kept in the folder of
+//! damaged files. Lines that a crash left after the last confirmed number were never confirmed, and do not count.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,27 +15,27 @@ use super::folder::{Folder, is_damage};
 use super::line;
 use crate::platform::clock;
 
-/// From which size on a segment gets no more lines. Taken ones are removed segment by segment.
+/// The size from which a segment gets no more lines. Taken messages are removed segment by segment.
 const SEGMENT_BYTES: u64 = 8 << 20;
 
-/// The file of the mark.
+/// The file name of the mark.
 const MARK: &str = "mark";
 
-/// How segments' names end.
+/// The suffix of segments' file names.
 const SEGMENT: &str = ".jsonl";
 
-/// What stands before the number of lost messages in the name of a damaged segment.
+/// Precedes the number of lost messages in the file name of a damaged segment.
 const LOST: &str = "-lost-";
 
-/// Messages of a journal that were not taken when it was read.
+/// Messages that were read from a journal and are not taken yet.
 pub struct Chunk {
-    /// The messages, in their order.
+    /// The messages, in order.
     pub texts: Vec<String>,
     pub losses: Vec<Loss>,
     end: Position,
 }
 
-/// Messages that cannot be read in a segment or behind it.
+/// Messages that are unreadable in a segment or missing after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loss {
     pub from: u64,
@@ -44,7 +44,7 @@ pub struct Loss {
     segment: u64,
 }
 
-/// How far a journal was read.
+/// The position up to which a journal was read.
 #[derive(Debug, Clone, Copy)]
 struct Position {
     through: u64,
@@ -52,24 +52,25 @@ struct Position {
     offset: u64,
 }
 
-/// Messages on disk.
+/// An on-disk queue of messages.
 pub struct Journal {
     folder: Folder,
     damaged: Folder,
     mark: File,
     confirmed: u64,
-    /// The last one that was taken, as far as the mark says so.
+    /// The last message that was taken, according to the mark.
     marked: u64,
     taken: Position,
-    /// Losses that were found, whose segments are not kept yet.
+    /// Losses whose segments are not kept in the folder of damaged files yet.
     losses: Vec<Loss>,
     segments: BTreeMap<u64, u64>,
-    /// The last segment, if it was made by this process. Nothing is written behind what another left unfinished.
+    /// The last segment, if this process created it. Nothing is appended to a segment that another process left
+    /// unfinished.
     writing: Option<(u64, File)>,
 }
 
 impl Journal {
-    /// Opens the journal of a folder, or makes it. Segments that are found damaged are kept in another folder.
+    /// Opens the journal of a folder, or creates it. Damaged segments are kept in another folder.
     pub(super) fn open(folder: Folder, damaged: Folder) -> io::Result<Self> {
         let files = folder.files()?;
         let segments = segments_of(&files);
@@ -88,7 +89,7 @@ impl Journal {
         let mut journal =
             Self { folder, damaged, mark, confirmed, marked, taken, losses: Vec::new(), segments, writing: None };
         journal.confirmed = find_end(&journal.folder, &journal.segments, confirmed, true)?;
-        // Of a segment that begins behind the end, nothing was confirmed.
+        // No message of a segment that begins after the end was confirmed.
         while let Some((first, _)) = journal.segments.last_key_value().filter(|(first, _)| **first > journal.confirmed)
         {
             let first = *first;
@@ -98,17 +99,16 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Messages that were not taken yet.
+    /// The number of messages that are not taken yet.
     pub fn messages(&self) -> u64 {
         self.confirmed - self.taken.through
     }
 
-    /// Bytes that the segments take.
+    /// The size of the segments.
     pub fn bytes(&self) -> u64 {
         self.segments.values().sum()
     }
 
-    /// The number of the last message.
     pub fn end(&self) -> u64 {
         self.confirmed
     }
@@ -118,7 +118,7 @@ impl Journal {
         self.marked == self.taken.through && self.removable().is_none()
     }
 
-    /// Appends messages, JSON texts; returns when they are durable.
+    /// Appends messages (JSON texts); returns when they are durable.
     ///
     /// # Errors
     /// Those of the disk; then the messages are not in the journal.
@@ -127,7 +127,7 @@ impl Journal {
             Some((first, file)) if self.segments.get(&first).is_some_and(|size| *size < SEGMENT_BYTES) => (first, file),
             _ => {
                 let first = self.confirmed + 1;
-                // One that was made in vain before.
+                // A failed append may have left this file.
                 self.folder.remove(&segment_name(first))?;
                 let file = self.folder.create(&segment_name(first))?;
                 self.segments.insert(first, 0);
@@ -147,17 +147,17 @@ impl Journal {
                 self.confirmed = end;
                 self.segments.insert(first, size + lines.len() as u64);
             }
-            // Gives room back; what comes next is written over the rest in any case.
+            // Frees the space; the next append overwrites the rest in any case.
             Err(_) => drop(file.set_len(size)),
         }
         self.writing = Some((first, file));
         written
     }
 
-    /// The messages that come next: at most this many, none behind the number `through`. None when all are taken.
+    /// The next messages: at most `most`, up to the number `through`. `None` when all are taken.
     ///
     /// # Errors
-    /// Those of the disk that are not damage.
+    /// Those of the disk, except damage.
     pub fn next(&self, most: usize, through: u64) -> io::Result<Option<Chunk>> {
         let through = through.min(self.confirmed);
         if self.taken.through >= through {
@@ -179,16 +179,16 @@ impl Journal {
         Ok(Some(chunk))
     }
 
-    /// Takes note that the messages of a chunk are not needed any more.
+    /// Marks the messages of a chunk as taken.
     pub fn take(&mut self, chunk: &Chunk) {
         self.taken = chunk.end;
         self.losses.extend(&chunk.losses);
     }
 
-    /// Removes what was taken; keeps damaged segments.
+    /// Removes taken messages; keeps damaged segments.
     ///
     /// # Errors
-    /// Those of the disk; then to do it again goes on with it.
+    /// Those of the disk; calling it again continues.
     pub fn remove_taken(&mut self) -> io::Result<()> {
         if self.is_tidy() {
             return Ok(());
@@ -199,7 +199,7 @@ impl Journal {
             self.folder.keep_in(&segment_name(segment), &self.damaged, &kept)?;
         }
         self.losses.clear();
-        // Before the segments go: a number that is neither marked nor readable is lost.
+        // Before the segments are removed: a number that is neither marked as taken nor readable counts as lost.
         self.write_mark(self.confirmed, self.taken.through)?;
         self.marked = self.taken.through;
         while let Some(first) = self.removable() {
@@ -217,7 +217,7 @@ impl Journal {
         (*first <= last && last <= self.taken.through).then_some(*first)
     }
 
-    /// The last number that belongs into a segment.
+    /// The last number that belongs to a segment.
     fn last_of(&self, first: u64) -> u64 {
         self.segments.range(first + 1..).next().map_or(self.confirmed, |(next, _)| next - 1)
     }
@@ -229,7 +229,7 @@ impl Journal {
 }
 
 impl Chunk {
-    /// Reads a segment from where the chunk ends, through the number `last`.
+    /// Reads a segment from the end of the chunk up to the number `last`.
     fn read_segment(&mut self, folder: &Folder, size: u64, last: u64, most: usize) -> io::Result<()> {
         let mut file = folder.open(&segment_name(self.end.segment))?;
         file.seek(SeekFrom::Start(self.end.offset))?;
@@ -251,7 +251,7 @@ impl Chunk {
         Ok(())
     }
 
-    /// Counts as lost what was not found through a number.
+    /// Counts the numbers up to `through` that were not found as lost.
     fn skip_through(&mut self, through: u64) {
         let Position { through: found, segment, .. } = self.end;
         if found >= through {
@@ -266,7 +266,7 @@ impl Chunk {
     }
 }
 
-/// How many messages were lost in a segment that has this name in the folder of damaged files.
+/// The number of lost messages that a file name in the folder of damaged files contains.
 pub(super) fn lost_messages_of(name: &str) -> Option<u64> {
     name.rsplit_once(LOST)?.1.parse().ok()
 }
@@ -279,7 +279,7 @@ fn mark_of(confirmed: u64, taken: u64) -> String {
     line::write(confirmed, &format!("{taken:020}"))
 }
 
-/// The mark, and what it says: the last confirmed message, and the last one that was taken.
+/// The mark: its file, the last confirmed message, and the last taken message.
 fn read_mark(folder: &Folder) -> io::Result<Option<(File, u64, u64)>> {
     let read = match folder.read(MARK) {
         Err(error) if !is_damage(&error) => return Err(error),
@@ -289,9 +289,9 @@ fn read_mark(folder: &Folder) -> io::Result<Option<(File, u64, u64)>> {
     said.map(|(confirmed, taken)| Ok((folder.open(MARK)?, confirmed, taken))).transpose()
 }
 
-/// A mark that goes by the segments: nothing of them was taken, and all of them was confirmed.
+/// Creates a mark from the segments: none of their messages was taken, and all were confirmed.
 fn make_mark(folder: &Folder, segments: &BTreeMap<u64, u64>) -> io::Result<(File, u64, u64)> {
-    // A number is never used twice, lest damaged segments of different times have the same name.
+    // Numbers are never reused, or damaged segments of different times could have the same name.
     let now = u64::try_from(clock::now().timestamp_micros()).unwrap_or_default();
     let begin = segments.keys().next().map_or(now, |first| first - 1);
     let last_segment = segments.keys().next_back().copied().unwrap_or_default();
@@ -306,8 +306,8 @@ fn segments_of(files: &[(String, u64)]) -> BTreeMap<u64, u64> {
     segments.filter(|(first, name, _)| segment_name(*first) == **name).map(|(first, _, size)| (first, size)).collect()
 }
 
-/// The last message that is there behind a confirmed one. In a row with it, where the mark is believed: of what a crash
-/// left unfinished, some may be there and some not.
+/// The last readable message after a confirmed one. With a trusted mark, only consecutive numbers count: of an append
+/// that a crash interrupted, some lines may exist and others not.
 fn find_end(folder: &Folder, segments: &BTreeMap<u64, u64>, confirmed: u64, in_a_row: bool) -> io::Result<u64> {
     let mut end = confirmed;
     let from = segments.range(..=confirmed + 1).next_back().map_or(0, |(first, _)| *first);

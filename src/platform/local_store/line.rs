@@ -1,27 +1,27 @@
-//! Lines that tell whether they are as they were written: `NUMBER SHA-256 TEXT`.
+//! Lines with a checksum: `NUMBER SHA-256 TEXT`.
 //!
-//! The checksum is what makes sure that a drained message is the one that was verified at receipt, with all its fields.
-//! Verifying its signature once more would not: that covers a few fields, and its key may be gone. Nor would it stop
-//! someone who can write these files: the master key is in the same data folder.
+//! The checksum ensures that a drained message is the one that was authenticated at receipt, with all its fields.
+//! Verifying its signature again would not: it covers only a few fields, and its key may be gone. Neither protects
+//! against someone who can write these files: the master key is in the same data folder.
 
 use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-/// Digits of a number: all lines of a file sort as text.
+/// Digits of a number; fixed, so that lines sort as text.
 const DIGITS: usize = 20;
 
-/// Digits of a checksum.
+/// Hexadecimal digits of a checksum.
 const CHECKSUM: usize = 64;
 
-/// A line, with its end. The text is JSON or the like, without an end of line in it.
+/// Formats a line, with its line break. The text must not contain one.
 pub fn write(number: u64, text: &str) -> String {
     let mut line = String::with_capacity(DIGITS + CHECKSUM + text.len() + 3);
     let _ = writeln!(line, "{number:0DIGITS$} {} {text}", checksum(number, text));
     line
 }
 
-/// The number and the text of a line, if they are as they were written.
+/// Parses a line; `None` if it is not as it was written.
 pub fn read(line: &[u8]) -> Option<(u64, &str)> {
     let line = std::str::from_utf8(line.strip_suffix(b"\n")?).ok()?;
     let (number, rest) = line.split_at_checked(DIGITS)?;

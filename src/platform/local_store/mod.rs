@@ -1,12 +1,12 @@
-//! The local store: what a receiver keeps on this machine's disk for the time when the database is unreachable.
+//! The local store: the files of a receiving process for the time when the database is unreachable.
 //!
-//! A folder of the data folder, held by one process: the spool and the messages that the database rejected when they
-//! were drained (a [`Journal`] each), the cached registry, and the files that were found damaged. Plain files of lines,
-//! each with a checksum and a number of its own: a damaged sector costs the messages in it and no others, what is
-//! missing is noticed, and an operator can read the files with a pager. An embedded database keeps more in a page, and
-//! takes the part of its own journal that it cannot read for a commit that did not happen.
+//! It is a folder in the data folder, locked by one process. It contains the spool and the queue of callbacks that the
+//! database rejected while draining (a [`Journal`] each), the cached registry, and damaged files that were set aside.
+//! The files are text, and each line has a number and a checksum: a damaged sector costs only the messages in it,
+//! missing messages are detected, and an operator can read the files with a pager. An embedded database stores more
+//! messages in a page, and treats an unreadable part of its own journal as a commit that did not happen.
 //!
-//! Damage never keeps a process from starting.
+//! Damage never prevents a process from starting.
 
 mod folder;
 mod journal;
@@ -23,32 +23,29 @@ use folder::{Folder, is_damage};
 
 pub use journal::{Chunk, Journal, Loss};
 
-/// The folder's name in the data folder.
 const FOLDER: &str = "local-store";
 
-/// The file in it whose lock says that a process uses it.
+/// The lock file: a process that uses the local store locks it.
 const LOCK: &str = "lock";
 
-/// The file of the cached registry.
 const REGISTRY: &str = "registry";
 
-/// What earlier versions kept instead.
+/// The local store of earlier versions.
 const EARLIER_FILE: &str = "standby.sqlite";
 
-/// The local store, held by this process alone.
+/// The local store, locked by this process.
 pub struct LocalStore(Arc<Mutex<Option<Files>>>);
 
-/// What is in it.
 pub struct Files {
     pub spool: Journal,
-    /// Messages that the database rejected when they were drained.
+    /// Callbacks that the database rejected while draining.
     pub refused: Journal,
     folder: Folder,
     damaged: Folder,
     _lock: File,
 }
 
-/// The damage that was found, and that nobody has cleared away yet.
+/// The damage that was found, until an operator removes the damaged files.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Damage {
     pub files: u64,
@@ -58,16 +55,16 @@ pub struct Damage {
 /// Why the local store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalStoreError {
-    /// Another process has it.
-    #[error("{0} is in use by another process: each process that receives needs a --data-dir of its own")]
+    /// Another process has locked it.
+    #[error("{0} is in use by another process: give each receiving process its own --data-dir")]
     Taken(PathBuf),
-    /// The system does not let it be read or written.
+    /// Reading or writing it failed.
     #[error("cannot use {path}; --data-dir names another data folder")]
     Unusable { path: PathBuf, source: io::Error },
 }
 
 impl LocalStore {
-    /// Opens the local store of a data folder, or makes it, readable by its owner alone.
+    /// Opens the local store of a data folder, or creates it, accessible only to its owner.
     pub fn open(data_dir: &Path) -> Result<Self, LocalStoreError> {
         let path = data_dir.join(FOLDER);
         let unusable = |source| LocalStoreError::Unusable { path: path.clone(), source };
@@ -88,10 +85,11 @@ impl LocalStore {
         Ok(Self(Arc::new(Mutex::new(Some(files)))))
     }
 
-    /// Uses the files, when nobody else in this process does. What has begun is finished, even if nobody waits for it.
+    /// Runs an action on the files, exclusively within this process. A started action completes even if its caller is
+    /// dropped.
     ///
     /// # Errors
-    /// Those of the disk, and after the local store was closed.
+    /// Those of the disk; or the local store is closed.
     pub async fn with<T: Send + 'static>(
         &self,
         action: impl FnOnce(&mut Files) -> io::Result<T> + Send + 'static,
@@ -104,7 +102,7 @@ impl LocalStore {
         done.await.map_err(io::Error::other)?
     }
 
-    /// Lets another process have the local store.
+    /// Unlocks the local store for other processes.
     pub async fn close(&self) {
         let files = Arc::clone(&self.0);
         let closed = spawn_blocking(move || files.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -119,15 +117,15 @@ impl Files {
         Ok(Self { spool: journal("spool")?, refused: journal("refused")?, folder, damaged, _lock: lock })
     }
 
-    /// Caches the registry in place of what was cached before.
+    /// Replaces the cached registry.
     ///
     /// # Errors
-    /// Those of the disk; then what was cached before stays.
+    /// Those of the disk; then the previous one stays.
     pub fn put_registry(&self, body: &str) -> io::Result<()> {
         self.folder.replace(REGISTRY, line::write(0, body).as_bytes()).map(drop)
     }
 
-    /// The cached registry. A damaged one is set aside and not used: a key or a name in it may be another.
+    /// The cached registry. A damaged one is set aside and not used: a key or a name in it may be wrong.
     pub fn get_registry(&self) -> io::Result<Option<String>> {
         let read = match self.folder.read(REGISTRY) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -145,7 +143,7 @@ impl Files {
         Ok(body)
     }
 
-    /// The damage that is on record: the files in the folder `damaged`, until an operator removes them.
+    /// The damage on record: the files in the folder `damaged`, until an operator removes them.
     pub fn damage(&self) -> io::Result<Damage> {
         let files = self.damaged.files()?;
         let lost = files.iter().filter_map(|(name, _)| journal::lost_messages_of(name));

@@ -1,27 +1,27 @@
-//! Until when a certificate is valid, and saying so before clients turn away.
+//! The validity of a certificate, and reminders before it expires.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
-/// How often it is logged that a certificate is about to expire.
+/// How often an expiring certificate is logged.
 const REMINDER: TimeDelta = TimeDelta::days(1);
 
-/// How long before its expiry a certificate is renewed at the latest, however long it is valid.
+/// A certificate is overdue for renewal at the latest this long before its expiry, however long it is valid.
 const RENEWAL: TimeDelta = TimeDelta::days(14);
 
-/// Whether clients take a certificate by its dates.
+/// Whether clients accept a certificate by its dates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expiry {
-    /// They do, for a good while.
+    /// They accept it, and renewal is not due.
     Far,
-    /// They do, but it should have been renewed: less than a fifth of its time is left, and less than 14 days.
+    /// They accept it, but it should have been renewed: less than a fifth of its lifetime is left, and less than 14
+    /// days.
     Near,
-    /// They do not.
+    /// They reject it.
     Past,
 }
 
-/// When a certificate is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
     begins_at: DateTime<Utc>,
@@ -29,7 +29,7 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// That of a certificate in DER, if it can be read.
+    /// The validity of a certificate in DER, if it can be read.
     pub(super) fn of(certificate: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
         let at = |time: x509_parser::time::ASN1Time| DateTime::from_timestamp(time.timestamp(), 0);
@@ -37,7 +37,7 @@ impl Validity {
         Some(Self { begins_at: at(validity.not_before)?, ends_at: at(validity.not_after)? })
     }
 
-    /// How it stands at a moment.
+    /// Its status at `now`.
     pub fn expiry(&self, now: DateTime<Utc>) -> Expiry {
         let renewal = RENEWAL.min((self.ends_at - self.begins_at) / 5);
         if now > self.ends_at {
@@ -50,12 +50,12 @@ impl Validity {
     }
 }
 
-/// Says so when a certificate expires soon, or has.
+/// Logs that a certificate expires soon or has expired.
 #[derive(Default)]
 pub(super) struct Reminder(Option<(Expiry, DateTime<Utc>)>);
 
 impl Reminder {
-    /// Looks at the certificate that is served.
+    /// Checks the served certificate.
     pub(super) fn look(&mut self, validity: Option<Validity>, now: DateTime<Utc>) {
         let Some(validity) = validity else { return };
         let expiry = validity.expiry(now);
@@ -90,7 +90,7 @@ mod tests {
             (365, 352, Expiry::Near),
             (365, 365, Expiry::Near),
             (365, 366, Expiry::Past),
-            // Of a short time a part, or it would always be overdue.
+            // For a short lifetime a fraction of it, or it would always be overdue.
             (10, 8, Expiry::Far),
             (10, 9, Expiry::Near),
             (10, 11, Expiry::Past),

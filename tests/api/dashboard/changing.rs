@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use streamtally::platform::clock;
+use test_support::messages::{DOMAIN, Push};
 
 use super::browser::{Browser, between};
 use crate::helpers::{ADMIN_TOKEN, TestApp, until};
-use crate::messages::{DOMAIN, Push};
 
 /// Submits a form that appends to the log; returns the resulting page once the event is folded.
 async fn act(app: &TestApp, browser: &Browser, path: &str, fields: &[(&str, &str)]) -> String {

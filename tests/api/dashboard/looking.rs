@@ -1,10 +1,10 @@
 //! The dashboard, as a browser without a script sees it.
 
 use serde_json::json;
+use test_support::messages::{DOMAIN, KEY, Push};
 
 use super::browser::{Browser, between};
 use crate::helpers::{ADMIN_TOKEN, TestApp};
-use crate::messages::{DOMAIN, KEY, Push};
 use crate::reports::ledger::{Ledger, Say, push};
 
 #[tokio::test]

@@ -4,13 +4,13 @@ use chrono::TimeDelta;
 use serde_json::json;
 use streamtally::platform::clock;
 use streamtally::query::inactivity::count_never_heard;
+use test_support::certificates::{Authority, Files};
+use test_support::messages::{DOMAIN, Push};
 
 use super::browser::Browser;
-use crate::certificates::{Authority, Files};
 use crate::helpers::{ADMIN_TOKEN, TestApp};
-use crate::messages::{DOMAIN, Push};
+use crate::http::tls;
 use crate::reports::ledger::{Ledger, Say, push};
-use crate::tls;
 
 const HOUR: i64 = 3_600;
 

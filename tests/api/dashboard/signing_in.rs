@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use reqwest::{Body, Client, Response};
+use test_support::certificates::{Authority, Files};
+use test_support::messages::Push;
 use tokio::time::timeout;
 
 use super::browser::{Browser, between, staying};
-use crate::certificates::{Authority, Files};
 use crate::helpers::{ADMIN_TOKEN, TestApp, until};
-use crate::messages::Push;
-use crate::tls;
+use crate::http::tls;
 
 const SIGN_IN: &str = "/dashboard/sign-in";
 const SIGN_OUT: &str = "/dashboard/sign-out";

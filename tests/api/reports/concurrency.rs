@@ -1,10 +1,10 @@
 //! How much was on air, and at most.
 
 use serde_json::{Value, json};
+use test_support::messages::DOMAIN;
 
 use super::ledger::{Ledger, Say, push};
 use crate::helpers::TestApp;
-use crate::messages::DOMAIN;
 
 /// 2026-01-10, at noon.
 const NOON: i64 = 1_768_046_400;

@@ -4,10 +4,10 @@ use chrono::{DateTime, SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
 use streamtally::platform::clock;
 use streamtally::session::SessionKey;
+use test_support::messages::{DOMAIN, Push};
 
 use super::ledger::{Ledger, Say, push};
 use crate::helpers::TestApp;
-use crate::messages::{DOMAIN, Push};
 
 fn at(time: &str) -> i64 {
     DateTime::parse_from_rfc3339(time).unwrap().timestamp()

@@ -2,10 +2,10 @@
 
 use reqwest::Response;
 use serde_json::{Value, json};
+use test_support::messages::DOMAIN;
 
 use super::ledger::{Ledger, Say, push};
 use crate::helpers::{ADMIN_TOKEN, TestApp};
-use crate::messages::DOMAIN;
 
 const PERIOD: &str = "from=2026-01-01&to=2026-02-01";
 

@@ -3,10 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use test_support::messages::DOMAIN;
 
 use super::ledger::{Ledger, Say, push};
 use crate::helpers::{ADMIN_TOKEN, TestApp, answer, until};
-use crate::messages::DOMAIN;
 
 /// 2026-01-10, at noon.
 const NOON: i64 = 1_768_046_400;

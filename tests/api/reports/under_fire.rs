@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use streamtally::model::event::{Origin, Signature};
 use streamtally::platform::clock;
 use streamtally::store;
+use test_support::messages::Push;
 
 use crate::helpers::{TestApp, append_entries, until};
-use crate::messages::Push;
 
 /// The bytes of an answer.
 async fn bytes(app: &TestApp, token: &str, path: &str) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! What damage to a journal's files leads to: every confirmed message is read as it was, or counted as lost.
+//! Damage to a journal's files: every confirmed message is either read unchanged or counted as lost.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ impl Place {
         self.folder("spool").join(MARK)
     }
 
-    /// The same files in another place.
+    /// A copy of the files in another folder.
     fn copy(&self) -> Self {
         let copy = Self::new();
         fs::create_dir_all(copy.folder("spool")).expect("made");
@@ -67,7 +67,7 @@ fn place_of_twelve() -> Place {
     place
 }
 
-/// Takes all that comes: the messages, and how many were lost.
+/// Takes all messages; returns them and the number of lost ones.
 fn drain(journal: &mut Journal) -> (Vec<String>, u64) {
     let (mut taken, mut lost) = (Vec::new(), 0);
     while let Some(chunk) = journal.next(5, u64::MAX).expect("readable") {
@@ -78,7 +78,7 @@ fn drain(journal: &mut Journal) -> (Vec<String>, u64) {
     (taken, lost)
 }
 
-/// What every damage to a place of twelve must lead to.
+/// The result that every kind of damage to a place of twelve must have.
 fn assert_nothing_is_lost_without_a_word(place: &Place, mark_is_whole: bool, damage: &str) {
     let mut journal = place.open();
     journal.append(&texts(12..13)).expect("appended");
@@ -96,7 +96,7 @@ fn assert_nothing_is_lost_without_a_word(place: &Place, mark_is_whole: bool, dam
         let names = kept.iter().filter_map(|path| path.file_name()?.to_str());
         assert_eq!(names.filter_map(lost_messages_of).sum::<u64>(), lost, "{damage}");
     }
-    assert_eq!(drain(&mut place.open()), (vec![], 0), "{damage}: all of it was taken");
+    assert_eq!(drain(&mut place.open()), (vec![], 0), "{damage}: all messages were taken");
 }
 
 fn damage(place: &Place, file: &Path, change: impl FnOnce(&mut Vec<u8>), name: &str) {
@@ -129,7 +129,7 @@ fn messages_come_as_they_went_and_are_removed_when_taken() {
     assert_eq!(journal.messages(), 7);
     let through = journal.end() - 1;
     let next = journal.next(100, through).expect("readable").expect("there");
-    assert_eq!(next.texts, texts(5..11), "none behind the number that is named");
+    assert_eq!(next.texts, texts(5..11), "none after the given number");
     journal.take(&next);
     assert!(journal.next(100, through).expect("readable").is_none());
     assert_eq!(drain(&mut journal), (texts(11..12), 0));
@@ -149,7 +149,7 @@ fn a_segment_is_as_large_as_it_may_be_and_no_larger() {
     assert_eq!(drain(&mut journal), (vec![text.concat(); 6], 0));
 }
 
-/// Places in a file: all ends of lines, and some between.
+/// Offsets in a file: all ends of lines, and some others.
 fn sample(file: &Path, step: usize) -> Vec<usize> {
     let content = fs::read(file).expect("readable");
     (0..content.len()).filter(|place| place % step == 0 || content[*place] == b'\n').collect()
@@ -235,7 +235,7 @@ fn what_a_crash_left_unfinished_is_no_loss() {
         (torn[..30].to_owned(), 0),
         (format!("{}\n{later}", &torn[..30]), 0),
         ("\0".repeat(600), 0),
-        // Durable, but for the mark: as good as confirmed.
+        // Durable except for the mark: counts as confirmed.
         (torn.clone(), 1),
     ] {
         for in_new_segment in [false, true] {
@@ -247,7 +247,7 @@ fn what_a_crash_left_unfinished_is_no_loss() {
             };
             let before = fs::read(&path).unwrap_or_default();
             fs::write(&path, [before, tail.clone().into_bytes()].concat()).expect("written");
-            // Whatever follows, and however often it is opened.
+            // The result does not depend on later appends, nor on how often the journal is opened.
             for number in 12..14 {
                 let mut journal = copy.open();
                 journal.append(&texts(number..number + 1)).expect("appended");
@@ -264,7 +264,7 @@ fn messages_are_not_appended_behind_what_could_not_be() {
     let place = place_of_twelve();
     let mut journal = place.open();
     journal.append(&texts(12..13)).expect("appended");
-    // A mark that cannot be written stands for a disk that cannot.
+    // A read-only mark simulates a disk that cannot be written.
     let mark = std::mem::replace(&mut journal.mark, File::open(place.mark()).expect("opened"));
     for _ in 0..3 {
         journal.append(&texts(90..99)).expect_err("read only");

@@ -1,0 +1,158 @@
+//! Lists, returns and deletes sealed reports.
+
+use actix_web::http::header::{self, CONTENT_DISPOSITION};
+use actix_web::web::{Bytes, Data, Json, Path};
+use actix_web::{HttpRequest, HttpResponse, delete, get};
+use chrono::{DateTime, Utc};
+use futures_util::stream;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{SealedReportView, find, require_sealed};
+use crate::api::error_responses::{CommonErrors, ConflictResponse, NotFoundResponse};
+use crate::api::page::{PageParameters, PageRequest};
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
+use crate::app::state::AppState;
+use crate::http::extract::{Access, Query, RequireAdmin, RequireBilling};
+use crate::http::reports::push_duration::{CSV_EXAMPLE, Format, FormatParameters, preferred_format, read_format};
+use crate::platform::clock;
+use crate::query::Rows;
+use crate::report::sealed;
+use crate::store;
+
+/// A page of sealed reports.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SealedReportPage)]
+pub struct SealedReportPageView {
+    /// The reports, newest first.
+    data: Vec<SealedReportView>,
+    /// Cursor of the next page; null on the last page.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+pub struct ListSealedQuery {
+    page: PageRequest<(DateTime<Utc>, Uuid)>,
+}
+
+impl FromQuery for ListSealedQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
+        Self { page: PageRequest::from_query(query) }
+    }
+}
+
+/// List sealed reports
+///
+/// Newest first, including reports that are still sealing or have failed. A token that is bound to domains sees only reports
+/// that count no other domains.
+#[utoipa::path(
+    tag = "billing",
+    params(PageParameters),
+    responses(
+        (status = 200, description = "A page of sealed reports", body = SealedReportPageView),
+        CommonErrors,
+    ),
+)]
+#[get("/v1/sealed-reports")]
+pub async fn list_sealed_reports(
+    Access { principal, .. }: Access<RequireBilling>,
+    state: Data<AppState>,
+    Query(ListSealedQuery { page }): Query<ListSealedQuery>,
+) -> Result<Json<SealedReportPageView>, ApiError> {
+    let (visible, limit) = (principal.visible_domains(), i64::from(page.limit) + 1);
+    let rows = store::sealed_report::list_sealed_reports(&state.work_pool, visible, page.after, limit).await?;
+    let rows = Rows::of(rows, page.limit);
+    let (data, next_cursor) = page.page(rows, |row| (row.sealed_at, row.sealed_report_id), SealedReportView::from);
+    Ok(Json(SealedReportPageView { data, next_cursor }))
+}
+
+pub struct GetSealedQuery {
+    format: Option<Format>,
+}
+
+impl FromQuery for GetSealedQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
+        Self { format: read_format(query) }
+    }
+}
+
+/// Get a sealed report
+///
+/// Returns the metadata, or with `format=csv` or `Accept: text/csv` the report itself, whose hash is `sha256`. CSV returns 409
+/// unless the report is sealed.
+#[utoipa::path(
+    tag = "billing",
+    params(
+        ("sealed_report_id" = Uuid, Path, description = "The ID of the sealed report"),
+        FormatParameters,
+    ),
+    responses(
+        (
+            status = 200,
+            description = "The report",
+            content((SealedReportView = "application/json"), (String = "text/csv", example = json!(CSV_EXAMPLE))),
+        ),
+        CommonErrors,
+        NotFoundResponse,
+        ConflictResponse,
+    ),
+)]
+#[get("/v1/sealed-reports/{sealed_report_id}")]
+pub async fn get_sealed_report(
+    Access { principal, .. }: Access<RequireBilling>,
+    state: Data<AppState>,
+    request: HttpRequest,
+    sealed_report_id: Path<String>,
+    Query(GetSealedQuery { format }): Query<GetSealedQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let report = find(&state, &principal, &sealed_report_id).await?;
+    if format.unwrap_or_else(|| preferred_format(&request)) == Format::Json {
+        return Ok(HttpResponse::Ok().json(SealedReportView::from(report)));
+    }
+    require_sealed(&report)?;
+    let name = format!("attachment; filename=\"sealed-report-{}.csv\"", report.sealed_report_id);
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"))
+        .insert_header((CONTENT_DISPOSITION, name))
+        .streaming(parts(state, report.sealed_report_id)))
+}
+
+fn parts(state: Data<AppState>, id: Uuid) -> impl futures_util::Stream<Item = Result<Bytes, ApiError>> {
+    stream::unfold(Some(0), move |number| {
+        let state = state.clone();
+        async move {
+            let number: i32 = number?;
+            match store::sealed_report::get_part(&state.work_pool, id, number).await {
+                Ok(part) => part.map(|part| (Ok(part.into()), Some(number + 1))),
+                Err(error) => Some((Err(error.into()), None)),
+            }
+        }
+    })
+}
+
+/// Delete a sealed report
+///
+/// Also deletes a report that is still sealing or has failed. The audit log records its metadata, its SHA-256, and the actor.
+#[utoipa::path(
+    tag = "administration",
+    params(("sealed_report_id" = Uuid, Path, description = "The ID of the sealed report")),
+    responses(
+        (status = 204, description = "Deleted"),
+        CommonErrors,
+        NotFoundResponse,
+    ),
+)]
+#[delete("/v1/sealed-reports/{sealed_report_id}")]
+pub async fn delete_sealed_report(
+    Access { principal, .. }: Access<RequireAdmin>,
+    state: Data<AppState>,
+    sealed_report_id: Path<String>,
+    _: Query<NoParameters>,
+) -> Result<HttpResponse, ApiError> {
+    let missing = || ApiError::NotFound("sealed report");
+    let id = Uuid::try_parse(&sealed_report_id).map_err(|_| missing())?;
+    let deleted = sealed::delete(&state.work_pool, &principal.actor, id, clock::now()).await?;
+    if deleted { Ok(HttpResponse::NoContent().finish()) } else { Err(missing()) }
+}

@@ -1,0 +1,10 @@
+//! Callbacks: accepted, quarantined or rejected, and durable before they are answered.
+
+mod callbacks;
+mod client_address;
+mod durability;
+mod field;
+mod forgeries;
+mod quarantine;
+mod rejections;
+mod spool;

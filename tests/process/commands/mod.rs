@@ -1,0 +1,13 @@
+//! Commands, as people and scripts run them.
+
+mod command_line;
+mod demo;
+mod diagnose;
+mod guest;
+mod master_key;
+mod rebuild;
+mod repair_clock;
+mod report;
+mod simulate;
+mod transfer;
+mod with_database;

@@ -1,0 +1,18 @@
+//! A service from its start to its stop: folders, settings, secrets, kills, logs and traces.
+
+mod collector;
+mod crash;
+mod damage;
+mod health;
+mod logs;
+mod main_job;
+mod open_files;
+mod privileges;
+mod refusal;
+mod replica;
+mod secrets;
+mod settings;
+mod start;
+mod stop;
+mod tls;
+mod traces;
