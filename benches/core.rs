@@ -1,7 +1,7 @@
-//! What the pure core costs, a message: to parse it, to verify its signature, to admit it, and to fold it.
+//! Measures the pure core: parsing, verifying, admitting and folding one callback.
 //!
-//! `cargo bench --bench core` measures it; `README.md` beside it says what was found.
-#![allow(missing_docs, reason = "criterion's macros make functions without")]
+//! Run by `cargo bench --bench core`; `benches/README.md` has the results.
+#![allow(missing_docs, reason = "criterion's macros generate functions without docs")]
 
 use std::hint::black_box;
 
@@ -19,7 +19,6 @@ const KEY: &str = "bench-bench-bench-bench-bench-32";
 const STARTED: i64 = 1_790_000_000;
 const DOMAIN: &str = "push.bench.example";
 
-/// A signed message, as the provider sends it.
 fn body(key: &SigningKey) -> String {
     let message = Message {
         domain: DOMAIN,
@@ -57,7 +56,7 @@ fn receiving(criterion: &mut Criterion) {
         bencher.iter(|| verify(&key, Joiner::Nothing, black_box(&fields), black_box(&signature)));
     });
 
-    // The key that fits is the older of two.
+    // The matching key is the older of two.
     let newer = SigningKey::new("another-bench-another-bench-anot");
     let policy = DomainPolicy {
         signature: SignatureRule::Required,
@@ -74,11 +73,11 @@ fn receiving(criterion: &mut Criterion) {
         missing_start_limit: TimeDelta::days(30),
     };
     let judged = || admit(black_box(&message), CallbackRoute::Open, Some(&policy), &limits, moment(STARTED + 1));
-    assert!(matches!(judged(), Verdict::Accept(_)), "it is an honest message");
+    assert!(matches!(judged(), Verdict::Accept(_)), "the callback is genuine");
     criterion.bench_function("admission, two keys", |bencher| bencher.iter(judged));
 }
 
-/// A push as it usually is: a start, its repeat, and an end.
+/// A typical push: a start, its repetition, and an end.
 fn entries() -> [Entry; 3] {
     let receipt = |seconds| Receipt {
         received_at: moment(STARTED + seconds),

@@ -1,17 +1,17 @@
--- What an installation is made with, who may send to it and who may read from it.
+-- The installation and the registry: ingest domains with their keys, tokens, and the audit log.
 --
--- These tables are small and change rarely. Every process keeps a copy in memory and reads it again when
--- `installation.registry_version` has moved, which every change of them does in its own transaction.
+-- The registry is small and rarely changes. Every process caches it and reloads it when `installation.registry_version`
+-- changes, which each change of the registry increases in its own transaction.
 
 create table installation (
     only_row         boolean     not null default true,
-    -- By which a process knows it from others.
+    -- Distinguishes the installation from others.
     installation_id  uuid        not null,
-    -- The number of shards that streams are spread over. Fixed for the life of the installation.
+    -- Number of shards of the log. Fixed for the life of the installation.
     shards           smallint    not null,
-    -- Whether they are spread over the nodes of a Citus cluster. Known since the schema was made.
+    -- Whether the tables are distributed over a Citus cluster. Determined when the schema is created.
     distributed      boolean     not null,
-    -- A code made with the master key, by which a process notices at its start that it holds another one.
+    -- Derived from the master key, so that a process detects at its start that it has a different one.
     master_key_check bytea       not null,
     registry_version bigint      not null default 1,
     created_at       timestamptz not null,
@@ -24,9 +24,9 @@ create table installation (
 create table ingest_domain (
     domain              text        not null,
     signature           text        not null,
-    -- Null: every application is welcome.
+    -- Null: all apps are accepted.
     apps                text[],
-    -- What stands between the signed fields: nothing, or a plus sign.
+    -- Separator of the signed fields: empty, or a plus sign.
     joiner              text        not null,
     rendition_templates text[]      not null,
     concurrent_pushes   boolean     not null,
@@ -44,7 +44,7 @@ create table ingest_domain (
 create table signing_key (
     key_id     uuid        not null,
     domain     text        not null,
-    -- The key under the master key: nonce, then ciphertext and tag (XChaCha20-Poly1305).
+    -- The key, encrypted with the master key: nonce, then ciphertext and tag (XChaCha20-Poly1305).
     sealed_key bytea       not null,
     created_at timestamptz not null,
     constraint signing_key_pkey primary key (key_id),
@@ -57,14 +57,14 @@ create index signing_key_domain_idx on signing_key (domain);
 create table access_token (
     token_id     uuid        not null,
     name         text        not null,
-    -- SHA-256 of the token, which itself is kept nowhere.
+    -- SHA-256 of the token. The token itself is not stored.
     token_hash   bytea       not null,
     scopes       text[]      not null,
-    -- Null: every domain.
+    -- Null: all domains.
     domains      text[],
     created_at   timestamptz not null,
     expires_at   timestamptz,
-    -- To the second or so; written some time after the use.
+    -- Accurate to about a second; written with a delay.
     last_used_at timestamptz,
     constraint access_token_pkey primary key (token_id),
     constraint access_token_hash_key unique (token_hash),
@@ -75,25 +75,25 @@ create table access_token (
     constraint access_token_admin_is_unbound check (domains is null or not scopes @> array ['admin'])
 );
 
--- Sign-ins to the dashboard that were ended before their time, which they are kept for.
+-- Sign-ins to the dashboard that were signed out before they expired. Kept until they would have expired.
 create table signed_out (
     sign_in_id uuid        not null,
-    -- When it would have ended by itself.
+    -- When the sign-in would have expired.
     until      timestamptz not null,
     constraint signed_out_pkey primary key (sign_in_id)
 );
 
--- Every administrative act, written in the transaction that does it or just before. The actor's name is kept as it was then: tokens
--- are removed when they are revoked.
+-- The audit log: every administrative action, recorded in the transaction of the action or just before it. Stores the
+-- actor's name as of then, because revoking a token deletes it.
 create table audit_entry (
     audit_id   uuid        not null,
     done_at    timestamptz not null,
     actor      text        not null,
-    -- Null: the administrator's own token, or a command.
+    -- Null: the administrator's token, or a command.
     token_id   uuid,
     act        text        not null,
     domain     text,
-    -- The key, token or log entry that it was done to.
+    -- The affected key, token, event, session or sealed report.
     subject_id uuid,
     details    jsonb,
     constraint audit_entry_pkey primary key (done_at, audit_id)

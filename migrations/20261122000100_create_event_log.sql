@@ -1,27 +1,27 @@
--- The event log: the truth that everything else is computed from. Rows are only ever added; but when
--- they are old, what is personal in them is blanked, and their month is dropped.
+-- The event log: the source of truth from which everything else is computed. Rows are only added. Later, retention
+-- redacts personal fields in old rows, and then drops whole months.
 --
--- Streams are spread over shards; within a shard, positions have no gaps and follow the order of commits. An append
--- takes the shard's head row first and holds it to its commit, so whoever has read a shard up to a position will
--- never later find a new row at or below it.
+-- The log is divided into shards. Positions in a shard have no gaps and follow commit order: an append locks the
+-- shard's head row first and holds the lock until it commits. So a reader that has read a shard up to a position never
+-- finds a new row at or below it.
 
 create table shard_head (
     shard       smallint    not null,
     position    bigint      not null,
-    -- When the newest entry was recorded. Never moves back, whatever the clock does.
+    -- When the newest event was recorded. Never decreases, even if the clock goes back.
     recorded_at timestamptz not null,
     constraint shard_head_pkey primary key (shard),
     constraint shard_head_position_not_negative check (position >= 0)
 ) with (fillfactor = 20);
 
--- How far back the log reaches. Whole months are dropped, and personal fields are blanked, in the order of positions;
--- entries are blanked before they are dropped, and folded before they are blanked.
+-- How far back the log reaches. Events are folded, then redacted, then dropped (in whole months), each in the order of
+-- positions.
 create table log_horizon (
     shard             smallint    not null,
-    -- The last entry that was dropped; 0 before the first.
+    -- Position of the last dropped event; 0 if none.
     position          bigint      not null,
     recorded_at       timestamptz not null,
-    -- The last entry whose personal fields were blanked; 0 before the first.
+    -- Position of the last event whose personal fields were redacted; 0 if none.
     personal_position bigint      not null,
     constraint log_horizon_pkey primary key (shard),
     constraint log_horizon_position_not_negative check (position >= 0),
@@ -31,9 +31,9 @@ create table log_horizon (
 create table log_entry (
     shard              smallint    not null,
     position           bigint      not null,
-    -- The database's clock when the entry was appended; grows with the position.
+    -- The database's clock at the append; increases with the position.
     recorded_at        timestamptz not null,
-    -- The service's clock when the message arrived.
+    -- The service's clock when the callback arrived.
     received_at        timestamptz not null,
     event_id           uuid        not null,
     session_id         uuid        not null,
@@ -41,7 +41,7 @@ create table log_entry (
     app                text        not null,
     stream             text        not null,
     publish_timestamp  bigint      not null,
-    -- Who says it, and what: the provider's own word, or one of ours.
+    -- The source of the event, and its name: the provider's, or one of the service's own.
     origin             text        not null,
     event              text        not null,
     disposition        text        not null,
@@ -50,29 +50,29 @@ create table log_entry (
     key_id             uuid,
     auth_timestamp     bigint,
     auth_sign          bytea,
-    -- The first 8 bytes of the signature, of the first entry of each session that counts by it: tells the signatures of
-    -- one second apart.
+    -- The first 8 bytes of the signature; distinguishes signatures with the same expiry. Set only in the first event of
+    -- each session that counts with this signature.
     signature_tag      bigint,
-    -- The session that used the signature first, if this entry counts all the same.
+    -- The session that used the signature first, if this event counts nevertheless.
     signature_shared_with uuid,
     client_ip          text,
     node_ip            text,
     source_ip          text,
-    -- Credentials in it are masked before they come here.
+    -- Credentials are masked before.
     user_args          text,
-    -- The template that made this rendition, by the domain's templates at receipt; null for a source stream.
+    -- The template of a rendition, by the domain's templates at receipt; null for a source stream.
     rendition_template text,
-    -- Members of the callback that are not documented.
+    -- Undocumented members of the callback.
     extra              jsonb,
-    -- The unsigned members that are not quite as they were sent; null for none.
+    -- Unsigned members that are not stored exactly as sent; null if none.
     altered            text[],
-    -- Addresses or user_args were there, and are no longer kept.
+    -- Personal fields were redacted.
     blanked            boolean     not null default false,
-    -- Of inferences and operators' acts: the end that they find.
+    -- For inferred ends and operators' ends: the end.
     ended_at           timestamptz,
     actor              text,
     note               text,
-    -- Of releases: the quarantined entry that counts from here on. All else that it says is copied.
+    -- For releases: the quarantined event, which counts from this position on. All its other fields are copied.
     original_event_id    uuid,
     original_event       text,
     original_received_at timestamptz,
@@ -98,27 +98,27 @@ create table log_entry (
 
 create index log_entry_session_idx on log_entry (session_id, position);
 create index log_entry_recorded_idx on log_entry (recorded_at, shard, position);
--- What waits for an operator, and what an operator let go.
+-- Quarantined events, and releases.
 create index log_entry_quarantined_idx on log_entry (event_id) where disposition = 'quarantined';
 create index log_entry_quarantined_recorded_idx on log_entry (recorded_at, shard, position)
     where disposition = 'quarantined';
--- What the provider says all day is found without an index; what is said seldom is not.
+-- Frequent events are found without an index; rare ones need it.
 create index log_entry_seldom_idx on log_entry (event, recorded_at, shard, position)
     where event not in ('PUBLISH', 'PUBLISH_DONE');
--- What waited for the database for long: all else is recorded soon after it is received.
+-- Events that were in the spool for long. All others are recorded soon after receipt.
 create index log_entry_late_idx on log_entry (recorded_at, shard, position)
     where recorded_at - received_at > interval '1 hour';
 create index log_entry_original_idx on log_entry (original_event_id) where original_event_id is not null;
 
--- A signature does not cover everything that a callback says, so it counts for the push that it came with first, and at
--- most for one other. Which ones these are, the log itself tells: a captured signature fits only streams of one shard, and
--- within a shard there is an order. Entries with one signature have one expiry, so that the index grows at one end.
+-- A signature does not cover the whole callback, so it counts for the push that used it first, and for at most one
+-- other. The log itself decides which ones: a captured signature can fit only streams of one shard, and events of a
+-- shard are ordered. All events with one signature have the same expiry, so this index grows at one end.
 create index log_entry_signature_idx on log_entry (auth_timestamp, signature_tag) where signature_tag is not null;
 
--- The sessions that use these signatures. To be called by an append that holds the head rows of these shards: being
--- volatile, it sees what was committed until then, and not only what was there when the append began to wait for them.
--- Nothing was recorded after what those rows say, so that months to come are not searched. In PL/pgSQL, which keeps its
--- plan.
+-- The sessions that have used these signatures. The caller must hold the head rows of these shards: because the
+-- function is volatile, it sees everything committed until then, not only what was committed when the append started to
+-- wait for the locks. No event is recorded later than these rows say, so future months are not searched. PL/pgSQL
+-- caches the plan.
 create function signature_uses(
     held_shards smallint[], shards smallint[], auth_timestamps bigint[], signature_tags bigint[], used_from timestamptz,
     used_until timestamptz)
@@ -138,17 +138,17 @@ begin
         where entry.auth_timestamp = asked.auth_timestamp
           and entry.signature_tag = asked.signature_tag
           and entry.shard = asked.shard
-          -- Said again: a cluster finds the node by it.
+          -- Redundant, but a cluster finds the node by it.
           and entry.shard = any (held_shards)
           and entry.recorded_at between used_from and used_until
-        -- So that no index is chosen but that of signatures.
+        -- Prevents the planner from choosing another index.
         offset 0
     ) used
     where asked.signature_tag is not null and asked.shard = any (held_shards);
 end
 $$;
 
--- An entry that is to be appended: what it says, without its place in the log.
+-- An event to append: its content without its position in the log.
 create type new_entry as (
     shard              smallint,
     received_at        timestamptz,
@@ -180,13 +180,18 @@ create type new_entry as (
     note               text
 );
 
--- Appends entries, each as the next of its shard, or none of them: then it gives who uses signatures of theirs that are
--- not theirs alone, nor shared with whom they say. `held_shards` are their shards in ascending order, so that two appends
--- cannot wait for each other, `counts` how many entries each has, `slots` which of these shards an entry is of, and
--- `ranks` its 1-based number within that shard. Of each entry, `shards`, `auth_timestamps` and `signature_tags` say once
--- more what is looked for; no tag comes twice in there, and these are what is kept. The clock is read when the heads are
--- held, so that it grows with the position. To be the only statement of its transaction: what it holds, nobody can freeze
--- then. `home` is the first of these shards: in a cluster the only one, where this runs.
+-- Appends events, each at the next position of its shard. If the signature of one of them was used only by other
+-- sessions, and not exactly by the one in its `signature_shared_with`, it appends none and returns the uses of the
+-- signatures.
+--
+-- `held_shards` are the shards of the events in ascending order, so that two appends cannot deadlock. `counts` are the
+-- numbers of events per shard. For each event, `slots` is the index of its shard in `held_shards`, and `ranks` its
+-- 1-based number within that shard. `shards`, `auth_timestamps` and `signature_tags` are the signatures to look up, per
+-- event; each tag occurs at most once, and those of first uses are stored. `home` is the first shard. On a cluster it
+-- is the only one, and the function runs on its node.
+--
+-- The clock is read after the head rows are locked, so that it increases with the position. Must be the only statement
+-- of its transaction: then no client can stall while it holds the locks.
 create function append_entries(
     home smallint, held_shards smallint[], counts integer[], slots integer[], ranks integer[], shards smallint[],
     auth_timestamps bigint[], signature_tags bigint[], entries new_entry[], used_from timestamptz)
@@ -248,9 +253,9 @@ begin
 end
 $$;
 
--- Appends a release, as the next entry of a shard: with what the quarantined entry at a position says, it counts as the
--- first use of its signature, unless there was one. False when that entry is not there. To be the only statement of its
--- transaction, as above.
+-- Appends a release at the next position of a shard, with the content of the quarantined event at a position. It counts
+-- as the first use of its signature, unless there was one. Returns false if the event does not exist. Must be the only
+-- statement of its transaction, like `append_entries`.
 create function append_release(
     home smallint, original_position bigint, release_id uuid, released_at timestamptz, released_by text, why text)
     returns boolean
@@ -291,9 +296,9 @@ begin
 end
 $$;
 
--- Closes a moment, or the latest there is, once what is being appended is. It takes the head rows in the order of their
--- shards, as an append does, and one by one, as a cluster wants it; and it reads the clock after that. The latest is not
--- after `not_after`, should the clock leap just then.
+-- Closes an instant, or the latest possible one, after current appends have finished. Locks the head rows in the order
+-- of their shards, like an append; one by one, because a cluster requires that; and then reads the clock. The latest
+-- instant is at most `not_after`, in case the clock jumps just then.
 create function close_moment(asked timestamptz, not_after timestamptz)
     returns table (closed_at timestamptz, shard smallint, "position" bigint)
     language plpgsql volatile

@@ -1,5 +1,5 @@
--- What the log says, folded: one row a session, one row a stream, and how far each shard has been folded.
--- All of it can be made anew from the log, as far back as that is kept.
+-- The folded log: one row per session, one row per stream, and the positions up to which each shard is folded.
+-- Everything can be rebuilt from the log, as far back as it is retained.
 
 create table fold_progress (
     shard       smallint    not null,
@@ -16,11 +16,11 @@ create table stream (
     app       text     not null,
     stream    text     not null,
     constraint stream_pkey primary key (stream_id, shard),
-    -- With the id, so that parts of names are searched for in here alone.
+    -- Includes the ID, so that searches for parts of names read only this index.
     constraint stream_name_key unique (domain, app, stream, shard) include (stream_id)
 );
 
--- A name, or the beginning of one, of whatever domain. Written once for each stream that ever was.
+-- For names and prefixes without a domain. Written once per stream.
 create index stream_stream_idx on stream (stream text_pattern_ops);
 
 create table stream_session (
@@ -32,7 +32,7 @@ create table stream_session (
     stream               text        not null,
     publish_timestamp    bigint      not null,
     started_at           timestamptz not null,
-    -- What the messages and findings say: the state that entries are folded into.
+    -- The state into which events are folded.
     start_received_at    timestamptz,
     start_deliveries     integer     not null,
     end_received_at      timestamptz,
@@ -46,29 +46,29 @@ create table stream_session (
     shared_signature     boolean     not null,
     client_ip            text,
     node_ip              text,
-    -- What all starts say of these in canonical form, where that is anything else.
+    -- The canonical address that all starts report, if it differs from client_ip or node_ip.
     client_address       text,
     node_address         text,
     user_args            text,
-    -- These were there, and are no longer kept.
+    -- Personal fields were redacted.
     blanked              boolean     not null,
     rendition_template   text,
-    -- What follows from that state, kept for reading. 'unseen': nothing accepted yet, only quarantined messages;
-    -- such a row is no session to a caller.
+    -- Derived from that state, for queries. 'unseen': only quarantined callbacks, nothing accepted yet; the API does
+    -- not show such a row as a session.
     status               text        not null,
     ended_at             timestamptz,
     ended_at_source      text,
     flags                text[]      not null,
-    -- When the first message that counts was recorded; when that entry was that made status, end and rendition what they
-    -- are; and whether the session was anything but live in between (see session_outcome).
+    -- When the first callback that counts was recorded; when the event was recorded that led to the current status, end
+    -- and rendition; and whether the session was anything but live in between (see session_outcome).
     seen_at              timestamptz,
     outcome_at           timestamptz,
     revised              boolean     not null,
-    -- The first and the last entry folded into this row.
+    -- The first and the last event folded into this row.
     first_position       bigint      not null,
     last_position        bigint      not null,
     last_recorded_at     timestamptz not null,
-    -- Whoever folds holds the shard, so that no session has two states.
+    -- Includes the partition key. A process that folds holds the shard, so a session has one row.
     constraint stream_session_pkey primary key (session_id, shard, status),
     constraint stream_session_started_at_is_publish_timestamp
         check (extract(epoch from started_at) = publish_timestamp),
@@ -94,45 +94,46 @@ create table stream_session (
         ['start_missing', 'end_before_start', 'key_conflict', 'quarantined_messages', 'shared_signature'])
 ) partition by list (status);
 
--- A row moves when its session's status changes. What is live is small, whatever the history, and has the indexes that
--- dashboards need; what has ended is added once, complete, and has those of lists and reports. Lists by start use the
--- primary keys, because ids begin with the start.
+-- PostgreSQL moves a row to another partition when its session's status changes. The live partition stays small, however
+-- long the history, and has the indexes of dashboards. A session is added to the ended partition once, complete; that has
+-- the indexes of lists and reports. Lists by start use the primary keys, because ids begin with the start.
 create table unseen_session partition of stream_session for values in ('unseen');
 create table live_session partition of stream_session for values in ('live');
 create table ended_session partition of stream_session for values in ('ended');
 
--- What is in the log, and in no list of sessions.
+-- Sessions that are in the log but in no list.
 create index unseen_session_domain_idx on unseen_session (domain, stream);
 
--- Counts of what is live; and whether a stream is.
+-- Counts of live sessions, and whether a stream is live.
 create index live_session_name_idx on live_session (domain, app, stream_id, session_id) include (rendition_template);
 create index live_session_stream_idx on live_session (stream_id, session_id);
 
+-- Lists of a domain or a stream.
 create index ended_session_domain_idx on ended_session (domain, session_id);
 create index ended_session_stream_idx on ended_session (stream_id, session_id) include (shard, ended_at);
--- What is rare is found without passing all the rest, and costs only rare sessions anything.
+-- Partial indexes for rare values: queries skip all other sessions, and only rare sessions pay for the index.
 create index ended_session_flagged_idx on ended_session (session_id) where flags <> '{}';
 create index ended_session_unnotified_idx on ended_session (ended_at_source, session_id)
     where ended_at_source <> 'notification';
--- Whatever was on air at a moment began in the day before it, or is in here, or is live.
+-- A session that was live at an instant started in the day before, is in this index, or is still live.
 create index ended_session_long_idx on ended_session (session_id, ended_at)
     where ended_at - started_at > interval '24 hours';
--- What a report of a moment finds live then that has ended since, and began long before the report's period.
+-- For reports: sessions that started long before the period, were live at its as_of, and have ended since.
 create index ended_session_late_idx on ended_session (outcome_at) where outcome_at - started_at > interval '24 hours';
--- Which stretches of the table cannot hold an address. Sessions are added at no cost to speak of; an index by address
--- would cost every one of them.
+-- Block ranges of the table that cannot contain an address. Adding a session costs next to nothing; a B-tree by address
+-- would cost a write per session.
 create index ended_session_address_idx on ended_session
     using brin (
         (coalesce(client_address, client_ip)) text_bloom_ops (n_distinct_per_range = 2000),
         (coalesce(node_address, node_ip)) text_bloom_ops (n_distinct_per_range = 200))
     with (pages_per_range = 64, autosummarize = on);
 
--- What sessions were before, where that was not just live, or is anything else now: a report of a moment counts by what the
--- log said then. A row is written when it holds no longer, from what the log says, and never changes.
+-- Earlier outcomes of sessions, except in the usual case of first live and then ended: a report counts by the log as of
+-- its as_of. A row is derived from the log, is written when the outcome no longer holds, and never changes.
 create table session_outcome (
     shard              smallint    not null,
     session_id         uuid        not null,
-    -- By when the entries were recorded that made it so, and that changed it.
+    -- When the events were recorded that led to the outcome and that replaced it.
     known_from         timestamptz not null,
     known_until        timestamptz not null,
     started_at         timestamptz not null,

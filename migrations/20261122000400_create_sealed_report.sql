@@ -1,19 +1,19 @@
--- Reports that somebody wants to stand by: kept byte for byte, whatever the log says later.
+-- Sealed reports: stored byte for byte, independent of later events.
 
 create table sealed_report (
     sealed_report_id uuid        not null,
     status           text        not null,
-    -- When sealing began.
+    -- Start of sealing.
     sealed_at        timestamptz not null,
-    -- The last sign of life, by the database's clock, of the process that seals it.
+    -- The last renewal of the lease by the process that seals, by the database's clock.
     renewed_at       timestamptz not null,
     as_of            timestamptz not null,
-    -- Who sealed it, and the domains that existed for them; null for all.
+    -- The actor who sealed it, and the domains visible to them; null for all.
     actor            text        not null,
     visible_domains  text[],
-    -- What it was asked for, as reports echo it.
+    -- The parameters, as in responses.
     parameters       jsonb       not null,
-    -- These four of a report that is sealed.
+    -- Set if and only if the report is sealed.
     totals           jsonb,
     row_count        bigint,
     byte_count       bigint,
@@ -28,7 +28,7 @@ create table sealed_report (
 
 create index sealed_report_sealed_idx on sealed_report (sealed_at, sealed_report_id);
 
--- The report as CSV, in parts of whole lines, each written when it is known. Of a report whose sealing failed there are none.
+-- The report as CSV, in parts of whole lines, each written as soon as it is computed. Deleted if sealing fails.
 create table sealed_report_part (
     sealed_report_id uuid    not null,
     number           integer not null,

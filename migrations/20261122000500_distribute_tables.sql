@@ -1,7 +1,7 @@
--- On Citus, the tables that carry `shard` are spread over its nodes by it; all else stays on the coordinator, where the
--- service is connected: it is small, and changes of it commit there without asking other nodes.
+-- On Citus, the tables with a column `shard` are distributed by it. The other tables stay on the coordinator, to which
+-- the service connects: they are small, and their changes commit there without other nodes.
 
--- Spreads a table over the nodes of a cluster by its shards, each beside the same shards of other tables.
+-- Distributes a table over the nodes of a cluster; equal shards of all tables are on the same node.
 create function spread_over_nodes(name regclass) returns void
     language plpgsql
 as $$

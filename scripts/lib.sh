@@ -154,7 +154,7 @@ install_with_apt() {
   say "Installing$packages ..."
   # Debian's package creates and starts a server. The tests and the service use private ones, so this setting prevents it during
   # this installation only.
-  # shellcheck disable=SC2016,SC2086 # expanded by the inner shell; one word a package
+  # shellcheck disable=SC2016,SC2086 # expanded by the inner shell; one word per package
   as_root sh -c '
     settings=/etc/postgresql-common/createcluster.d
     mkdir -p "$settings"

@@ -1,4 +1,4 @@
-//! Rows into a table by COPY in its binary form: made on one core while the server takes them in on another.
+//! Loads rows with binary COPY: encodes them on one core while the server loads them on another.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 const CHUNK: usize = 1 << 20;
 
-/// Copies the rows that `make` writes; gives their number.
+/// Copies the rows that `make` writes. Returns their number.
 pub(super) async fn copy_in(
     connection: &mut PgConnection,
     statement: &str,
@@ -30,14 +30,13 @@ pub(super) async fn copy_in(
     Ok(copy.finish().await?)
 }
 
-/// Where rows are written.
+/// The encoder and buffer of rows.
 pub(super) struct Rows {
     buffer: Vec<u8>,
     sender: Sender<Vec<u8>>,
 }
 
 impl Rows {
-    /// Writes one row.
     pub(super) fn push(&mut self, columns: &[&dyn Column]) {
         self.buffer.extend(i16::try_from(columns.len()).unwrap_or(i16::MAX).to_be_bytes());
         for column in columns {
@@ -50,12 +49,12 @@ impl Rows {
 
     fn send(&mut self) {
         let chunk = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK + CHUNK / 16));
-        // Whoever does not listen any more has failed, and says why.
+        // The receiver is gone after an error, which it returns itself.
         let _ = self.sender.blocking_send(chunk);
     }
 }
 
-/// What can stand in a column.
+/// A type that a column can have.
 pub(super) trait Column {
     /// Writes the length and the bytes.
     fn write(&self, buffer: &mut Vec<u8>);

@@ -1,4 +1,4 @@
-//! What the log has of a population: which entries, when and at which position, and what they say.
+//! The event log of a population: its events with their times and positions.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use streamtally::model::event::{Disposition, Origin, Signature};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::noise::{below, noise};
 use super::population::{Fate, Population, Push, Stream, TEMPLATE};
 
-/// An entry of the log.
+/// An event of the log.
 #[derive(Clone, Copy)]
 pub(super) struct Occurrence {
     received_ms: i64,
@@ -33,22 +33,21 @@ enum What {
     Quarantined,
 }
 
-/// The last entry of a shard, at some moment.
+/// The last event of a shard at some instant.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub position: i64,
     pub recorded_at: DateTime<Utc>,
 }
 
-/// The log of a population.
 pub(super) struct History {
     population: Population,
     occurrences: Vec<Occurrence>,
-    /// What was recorded before this is no longer kept.
+    /// Older events have been dropped.
     horizon: DateTime<Utc>,
 }
 
-/// An entry with what only the log keeps of it.
+/// An event with the columns that only the log has.
 pub(super) struct LogRow {
     pub shard: i16,
     pub entry: EntryRow,
@@ -62,7 +61,7 @@ pub(super) struct LogRow {
 }
 
 impl History {
-    /// Everything that was heard of these pushes until `now`.
+    /// All events of these pushes until `now`.
     pub(super) fn new(population: Population, horizon: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         let mut occurrences = Vec::with_capacity(population.pushes.len() * 5 / 2);
         for (number, push) in (0..).zip(&population.pushes) {
@@ -84,7 +83,7 @@ impl History {
         Self { population, occurrences, horizon }
     }
 
-    /// Where each shard's log stood at a moment.
+    /// The last event of each shard at an instant.
     pub(super) fn places_at(&self, moment: DateTime<Utc>) -> [Place; 16] {
         let mut places = [Place { position: 0, recorded_at: DateTime::UNIX_EPOCH }; 16];
         for occurrence in self.occurrences.iter().take_while(|occurrence| occurrence.recorded_at() < moment) {
@@ -96,14 +95,14 @@ impl History {
         places
     }
 
-    /// The entries that were recorded in a period, in that order.
+    /// The events recorded in a period, in order.
     pub(super) fn log_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> impl Iterator<Item = LogRow> {
         let first = self.occurrences.partition_point(|occurrence| occurrence.recorded_at() < from);
         let last = self.occurrences.partition_point(|occurrence| occurrence.recorded_at() < to);
         self.occurrences.iter().take(last).skip(first).map(|occurrence| self.log_row(*occurrence))
     }
 
-    /// Gives every session, by its start, as folding makes it.
+    /// Passes every session to `give`, ordered by start, as the production code folds it.
     pub(super) fn fold_all(mut self, mut give: impl FnMut(Written)) {
         let mut occurrences = std::mem::take(&mut self.occurrences);
         occurrences.sort_unstable_by_key(|occurrence| (occurrence.push, occurrence.position));
@@ -155,7 +154,7 @@ impl History {
         let is_message = origin == Origin::Provider;
         let ended_at = DateTime::from_timestamp(i64::from(push.ended), 0).filter(|_| !is_message);
         let verified = is_message && stream.key_id.is_some();
-        // What is no longer kept was blanked before.
+        // Events before the horizon were redacted before they were dropped.
         let blanked = is_message && occurrence.recorded_at() < self.horizon;
         let shown = |text: String| (is_message && !blanked).then_some(text);
         let thing = u64::from(push.stream);
@@ -195,7 +194,7 @@ impl Occurrence {
 }
 
 impl What {
-    /// Who says it, and what.
+    /// The origin and the name of the event.
     fn words(self) -> (Origin, &'static str) {
         match self {
             Self::Start | Self::StartAgain | Self::StartElsewhere | Self::Quarantined => (Origin::Provider, "PUBLISH"),
@@ -207,7 +206,7 @@ impl What {
     }
 }
 
-/// Tells what is heard of a push, and when, in Unix milliseconds.
+/// Passes the events of a push to `occur`, with their times in Unix milliseconds.
 fn list_occurrences(number: u32, push: &Push, mut occur: impl FnMut(What, i64)) {
     let thing = u64::from(number);
     let soon = |question| 200 + i64::try_from(below(2_500, thing, question)).unwrap_or_default();
@@ -242,7 +241,7 @@ fn list_occurrences(number: u32, push: &Push, mut occur: impl FnMut(What, i64)) 
     }
 }
 
-/// What has a number.
+/// The item with a number.
 fn of<T>(things: &[T], number: u32) -> &T {
     match usize::try_from(number).ok().and_then(|number| things.get(number)) {
         Some(thing) => thing,

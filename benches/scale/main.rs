@@ -1,7 +1,7 @@
-//! The query API and reports on a year's sessions: makes them, asks everything of the API over HTTP, and prints how long
-//! that took.
+//! Measures the query API and reports on the sessions of a year: creates them, sends queries over HTTP, and prints the
+//! response times.
 //!
-//! `scripts/bench-queries` runs it; `README.md` beside it says what was found.
+//! Run by `scripts/bench-queries`; `benches/README.md` has the results.
 
 mod copy;
 mod history;
@@ -20,19 +20,19 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(about = "Measures every query of the API on a year's sessions")]
 struct Arguments {
-    /// Sessions that are over; a hundredth of that many are live
+    /// Number of ended sessions; a hundredth of it is live
     #[arg(default_value = "10000000", value_parser = clap::value_parser!(u32).range(1_000..=100_000_000))]
     sessions: u32,
-    /// Folder of the installation: made if there is none, else measured as it is
+    /// Folder of the installation; created if missing, otherwise used as it is
     #[arg(long)]
     data_dir: PathBuf,
-    /// Only make the installation
+    /// Only create the installation
     #[arg(long)]
     only_seed: bool,
-    /// Only queries whose name contains this; `reports` for the reports alone
+    /// Only queries whose name contains this text; `reports` for reports only
     #[arg(long, default_value = "")]
     only: String,
-    /// Cargo says so
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -51,7 +51,7 @@ fn main() -> anyhow::Result<()> {
     })
 }
 
-/// Does something and says how long it took.
+/// Does `work` and prints how long it took.
 async fn said<T>(what: &str, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let begun = Instant::now();
     let done = work.await;

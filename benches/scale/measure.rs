@@ -1,4 +1,4 @@
-//! Asks the service, alone and in a crowd, and prints how long answers took.
+//! Sends queries to the service with one and with several clients, and prints the response times.
 
 use std::fmt::Write;
 use std::net::TcpListener;
@@ -23,14 +23,14 @@ use super::queries::{Question, Samples};
 use super::reports;
 use super::seed::options_of;
 
-/// How many clients ask at a time.
+/// Numbers of concurrent clients.
 const CROWDS: [usize; 2] = [1, 16];
 
-/// How many answers are enough, of each crowd, and how long is long enough.
+/// A measurement ends after this many responses, per number of clients, or after this time.
 const ENOUGH: [usize; 2] = [200, 800];
 const LONG_ENOUGH: Duration = Duration::from_millis(1_500);
 
-/// The service on an installation, until it is dropped.
+/// A running service. Stops when dropped.
 pub(super) struct Service {
     child: Child,
     address: String,
@@ -38,10 +38,10 @@ pub(super) struct Service {
     token: String,
 }
 
-/// Measures the questions whose name contains `only`, and prints a table.
+/// Measures the queries whose name contains `only`, and prints a table.
 ///
 /// # Errors
-/// When the service cannot be asked, or does not answer 200.
+/// The service is unreachable or does not answer 200.
 pub(super) async fn measure(folder: &Path, only: &str) -> anyhow::Result<()> {
     let service = Arc::new(Service::start(folder).await?);
     let private = PrivatePostgres::open(&Options {
@@ -94,17 +94,15 @@ impl Service {
         let begun = Instant::now();
         while service.get("/readyz").await.is_err() {
             if begun.elapsed() > Duration::from_mins(1) {
-                bail!("the service does not become ready");
+                bail!("the service did not become ready");
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Ok(service)
     }
 
-    /// The body of an answer.
-    ///
     /// # Errors
-    /// When it is not a good one.
+    /// The response is not 2xx.
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Vec<u8>> {
         let url = format!("http://{}{path}", self.address);
         let answer = self.client.get(url).bearer_auth(&self.token).send().await?;
@@ -116,9 +114,9 @@ impl Service {
         Ok(body.into())
     }
 
-    /// The paths of a question, or that of a later page of it.
+    /// The paths of a query, or that of a later page.
     async fn turn_pages(&self, question: &Question) -> anyhow::Result<Vec<String>> {
-        let Some(first) = question.paths.first() else { bail!("nothing to ask for was found") };
+        let Some(first) = question.paths.first() else { bail!("the query has no path") };
         if question.turn == 0 {
             return Ok(question.paths.clone());
         }
@@ -131,7 +129,7 @@ impl Service {
         Ok(vec![path])
     }
 
-    /// Asks in turn, as so many clients: how long each answer took, sorted.
+    /// Sends the paths in turn with this many clients. Returns the response times, sorted.
     async fn ask(
         self: &Arc<Self>,
         paths: &Arc<Vec<String>>,
@@ -176,7 +174,7 @@ impl Drop for Service {
     }
 }
 
-/// The time that so many percent of the answers did not take longer than.
+/// A percentile of the response times, in milliseconds.
 fn in_milliseconds(sorted: &[Duration], percent: usize) -> String {
     let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
     sorted.get(place).map_or_else(|| "-".to_owned(), |time| format!("{:.1}", time.as_secs_f64() * 1_000.0))

@@ -1,6 +1,6 @@
-//! Numbers that look random and are the same in every run.
+//! Pseudorandom numbers that are the same in every run.
 
-/// The 64 bits that belong to a thing and a question about it (`SplitMix64`).
+/// The 64 bits for a thing and a question about it (`SplitMix64`).
 pub(super) fn noise(thing: u64, question: u64) -> u64 {
     let mut bits = thing.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ question.wrapping_mul(0xd1b5_4a32_d192_ed03);
     bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -9,13 +9,13 @@ pub(super) fn noise(thing: u64, question: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-/// A number from 0 up to, but not, `end`.
+/// A number in `0..end`.
 pub(super) fn below(end: u64, thing: u64, question: u64) -> u64 {
     noise(thing, question) % end.max(1)
 }
 
-/// A number from 0 up to, but not, 1.
-#[expect(clippy::cast_precision_loss, reason = "53 bits are meant")]
+/// A number in `0.0..1.0`.
+#[expect(clippy::cast_precision_loss, reason = "53 bits are intended")]
 pub(super) fn share(thing: u64, question: u64) -> f64 {
     (noise(thing, question) >> 11) as f64 / (1_u64 << 53) as f64
 }

@@ -1,5 +1,5 @@
-//! Who pushed what and when, skewed as in life: a few domains hold most streams, a few streams flap all day, some
-//! encoders run for weeks, and now and then something goes wrong. The same for the same size and moment.
+//! Domains, streams and pushes, skewed as in production: a few domains have most streams, a few streams flap all day,
+//! some encoders run for weeks, and sometimes something goes wrong. The same size and instant give the same population.
 
 use streamtally::session::StreamKey;
 use uuid::Uuid;
@@ -10,13 +10,13 @@ const DOMAINS: u64 = 200;
 const DAY: u32 = 86_400;
 const YEAR: u32 = 365 * DAY;
 
-/// What renditions are called.
+/// The template of all renditions.
 pub(super) const TEMPLATE: &str = "hd";
 
-/// Everything that ever happened, as far as nobody has noticed it yet.
+/// The whole population, independent of what the log records of it.
 pub(super) struct Population {
     pub streams: Vec<Stream>,
-    /// By their start.
+    /// Ordered by start.
     pub pushes: Vec<Push>,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct Stream {
     pub key: StreamKey,
     pub shard: i16,
     pub is_rendition: bool,
-    /// The key that its messages are signed with; none on unsigned domains.
+    /// The key that signs its callbacks; `None` for unsigned domains.
     pub key_id: Option<Uuid>,
 }
 
@@ -33,12 +33,12 @@ pub(super) struct Stream {
 pub(super) struct Push {
     pub stream: u32,
     pub started: u32,
-    /// Of a live one of no meaning.
+    /// Meaningless for a live push.
     pub ended: u32,
     pub fate: Fate,
 }
 
-/// What became of a push and of the messages about it.
+/// The fate of a push and of its callbacks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Ordinary,
@@ -49,9 +49,9 @@ pub(super) enum Fate {
     StartMissing,
     EndBeforeStart,
     KeyConflict,
-    /// A message too many is quarantined.
+    /// An additional callback is quarantined.
     Suspicious,
-    /// All that came is quarantined.
+    /// All callbacks are quarantined.
     Unseen,
 }
 
@@ -64,13 +64,13 @@ fn domain(number: u64) -> String {
     format!("push.customer{number:03}.example")
 }
 
-/// The key of a domain, unless it is one of the few that do not sign.
+/// The key of a domain; `None` for the few unsigned ones.
 pub(super) fn key_of_domain(number: u64) -> Option<Uuid> {
     (number % 20 != 19).then(|| Uuid::from_u64_pair(noise(number, 1), noise(number, 2)))
 }
 
 impl Population {
-    /// `ended` pushes that are over, and a hundredth of that many which are live at `now`.
+    /// `ended` pushes that have ended, and a hundredth of that number that are live at `now`.
     pub(super) fn new(ended: u32, now: u32) -> Self {
         let streams = (ended / 100 * 3).max(30);
         let counts = counts_of_pushes(u64::from(streams), u64::from(ended));
@@ -85,7 +85,7 @@ impl Population {
 
 impl Stream {
     fn new(number: u64) -> Self {
-        // A rendition stands behind its source.
+        // A rendition follows its source.
         let is_rendition = is_rendition(number);
         let source = if is_rendition { number - 1 } else { number };
         let domain_number = domain_number(source);
@@ -118,12 +118,12 @@ fn flaps(stream: u64) -> bool {
     stream.is_multiple_of(5_000)
 }
 
-/// These run around the clock.
+/// Whether a stream runs around the clock.
 fn never_rests(stream: u64) -> bool {
     stream % 300 == 1
 }
 
-/// How often each stream was pushed. The flapping ones have an eighth of all pushes.
+/// The number of pushes of each stream. The flapping streams have an eighth of all pushes.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "sizes")]
 fn counts_of_pushes(streams: u64, ended: u64) -> Vec<u64> {
     let weight = |stream| match stream {
@@ -144,7 +144,7 @@ fn counts_of_pushes(streams: u64, ended: u64) -> Vec<u64> {
     counts
 }
 
-/// Adds the pushes of one stream: `count` that are over, and perhaps a live one.
+/// Adds the pushes of one stream: `count` ended ones, and possibly a live one.
 fn push_stream(pushes: &mut Vec<Push>, stream: u32, count: u64, now: u32) {
     let number = u64::from(stream);
     let live_since = (stream % 3 == 2).then(|| now - live_for(number));
@@ -166,14 +166,14 @@ fn push_stream(pushes: &mut Vec<Push>, stream: u32, count: u64, now: u32) {
     }
 }
 
-/// Hours, mostly; a few have been forgotten for weeks.
+/// Mostly hours; a few streams have been live for weeks.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most some weeks")]
 fn live_for(stream: u64) -> u32 {
     let mean = if below(40, stream, 9) == 0 || never_rests(stream) { 10.0 * f64::from(DAY) } else { 7_200.0 };
     5 + ((-share(stream, 10).max(0.001).ln()) * mean) as u32
 }
 
-/// Half an hour, give or take a factor of four.
+/// Half an hour, within a factor of four.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most some days")]
 fn lasts(stream: u64, started: u32) -> u32 {
     let thing = stream << 32 | u64::from(started);
@@ -181,7 +181,7 @@ fn lasts(stream: u64, started: u32) -> u32 {
     (1_800.0 * (around_zero * 3.0).exp()) as u32
 }
 
-/// Decides what becomes of a push that is over, of which `next` is the start of the stream's next one.
+/// Chooses the fate of an ended push. `next` is the start of the stream's next push.
 fn fated(push: Push, next: Option<u32>) -> Push {
     let thing = u64::from(push.stream) << 32 | u64::from(push.started);
     let fate = match below(10_000, thing, 14) {

@@ -1,27 +1,27 @@
-//! What dashboards and support ask.
+//! The queries of dashboards and support.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-/// A question, in several wordings that are asked in turn.
+/// A query, in variants that are sent in turn.
 pub(super) struct Question {
     pub name: String,
     pub paths: Vec<String>,
-    /// How many pages of the first wording to turn before measuring.
+    /// Number of pages of the first variant to skip before measuring.
     pub turn: u32,
 }
 
-/// Names and ids to ask for.
+/// Names and IDs for queries.
 pub(super) struct Samples {
     now: DateTime<Utc>,
-    /// By the number of their streams: the busiest, and one of the quietest.
+    /// By their number of streams: the busiest, and one of the quietest.
     busy: String,
     quiet: String,
     streams: Vec<StreamSample>,
-    /// Those that began most often of late.
+    /// The streams with the most starts in the last day.
     flapping: Vec<StreamSample>,
-    /// Of the last weeks.
+    /// Sessions of the last 20 days.
     sessions: Vec<Uuid>,
     client_ips: Vec<String>,
     events: i64,
@@ -36,10 +36,7 @@ struct StreamSample {
 }
 
 impl Samples {
-    /// Finds some in the database.
-    ///
-    /// # Errors
-    /// Those of the database.
+    /// Reads samples from the database.
     pub(super) async fn find(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
         let mut transaction = connection.begin().await?;
         let now = sqlx::query_scalar("select max(recorded_at) from shard_head").fetch_one(&mut *transaction).await?;
@@ -47,7 +44,7 @@ impl Samples {
             sqlx::query_scalar("select domain from stream group by domain order by count(*) desc, domain")
                 .fetch_all(&mut *transaction)
                 .await?;
-        // Ids are as good as random.
+        // IDs are as good as random.
         let streams = "select stream_id, domain, app, stream from stream order by stream_id limit 100";
         let streams = sqlx::query_as(streams).fetch_all(&mut *transaction).await?;
         let flapping = "select stream_id, domain, app, stream from stream_session
@@ -76,7 +73,7 @@ impl Samples {
         })
     }
 
-    /// How many entries the log has.
+    /// Number of events in the log.
     pub(super) fn events(&self) -> i64 {
         self.events
     }
@@ -89,7 +86,6 @@ impl Samples {
         (self.now - TimeDelta::hours(hours)).to_rfc3339_opts(SecondsFormat::Secs, true)
     }
 
-    /// Every question.
     pub(super) fn questions(&self) -> Vec<Question> {
         [
             self.goals(),
@@ -105,7 +101,7 @@ impl Samples {
         .collect()
     }
 
-    /// What goals are set for.
+    /// The queries with a goal.
     fn goals(&self) -> Vec<Question> {
         vec![
             one("sessions: live", "/v1/sessions?status=live"),

@@ -1,4 +1,4 @@
-//! Reports, beside the best SQL for the same that we could write by hand, in one run and on the same data.
+//! Reports, compared with the best handwritten SQL for the same rows, in one run and on the same data.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,11 @@ use streamtally::platform::clock;
 
 use super::measure::Service;
 
-/// How often each is asked: the first answer warms the caches, and is not counted.
+/// Number of requests per report. The first one warms the caches and is not counted.
 const ROUNDS: usize = 6;
 
-/// All that a row has but `on_air_seconds` and `peak_live_sessions`: what one pass and one aggregate give. By days in UTC.
+/// All columns except `on_air_seconds` and `peak_live_sessions`, which need more than one pass and one aggregate. By
+/// days in UTC.
 const SUMS: &str = "
     select domain, app, day, count(*) as sessions, count(*) filter (where started_at >= day) as sessions_started,
         sum(extract(epoch from least(ended, day + interval '1 day') - greatest(started_at, day)))::bigint as push_seconds
@@ -37,7 +38,8 @@ const SUMS: &str = "
     ) day
     group by domain, app, day";
 
-/// The whole row: overlapping pushes of a stream once, by what it was on air to before; peaks by what begins less what ends.
+/// All columns. Overlapping pushes of a stream count once, by the latest end before each push; peaks are running sums
+/// of starts and ends.
 const WHOLE: &str = "
     with pushes as materialized (
         select domain, app, stream_id, started_at, ended, confirmed,
@@ -93,10 +95,9 @@ const WHOLE: &str = "
     )
     select * from sums join peaks using (domain, app, day)";
 
-/// Measures reports, and prints a table.
 ///
 /// # Errors
-/// When the service or the database cannot be asked, or they do not say the same.
+/// The service or the database failed, or their results differ.
 pub(super) async fn measure(service: &Service, connection: &mut PgConnection) -> anyhow::Result<()> {
     let this_month = clock::now().date_naive().with_day(1).context("every month has a first day")?;
     let (from, to) = (this_month - Months::new(4), this_month - Months::new(3));
@@ -111,7 +112,7 @@ pub(super) async fn measure(service: &Service, connection: &mut PgConnection) ->
     let whole = ask(service, "a month by domain, app, day", &month).await?;
     let by_hand = run(connection, "the same by SQL by hand", WHOLE, from, to).await?;
     run(connection, "only its sums by SQL by hand", SUMS, from, to).await?;
-    ensure!(whole == by_hand, "{whole:?} is reported, {by_hand:?} is counted by hand");
+    ensure!(whole == by_hand, "the report has {whole:?}, the SQL by hand has {by_hand:?}");
     let year = format!("from={}&to={this_month}", this_month - Months::new(12));
     for (name, path) in [
         ("a month by domain", format!("{report}&{period}")),
@@ -130,7 +131,7 @@ pub(super) async fn measure(service: &Service, connection: &mut PgConnection) ->
     Ok(())
 }
 
-/// What both must say: how many rows there are, their push seconds, on-air seconds and peaks, summed.
+/// The values to compare: number of rows, and the sums of push seconds, on-air seconds and peaks.
 type Sums = (usize, i64, i64, i64);
 
 async fn ask(service: &Service, name: &str, path: &str) -> anyhow::Result<Sums> {
@@ -153,7 +154,7 @@ fn sums_of(body: &[u8]) -> Sums {
     let text = String::from_utf8_lossy(body);
     let mut sums = (0, 0, 0, 0);
     for line in text.lines().skip(1) {
-        // From the end: names may hold commas.
+        // Counted from the end: names may contain commas.
         let number =
             |place: usize| line.rsplit(',').nth(place).and_then(|cell| cell.parse::<i64>().ok()).unwrap_or_default();
         sums = (sums.0 + 1, sums.1 + number(5), sums.2 + number(1), sums.3 + number(0));

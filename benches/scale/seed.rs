@@ -1,4 +1,5 @@
-//! A database as it is after a year: loaded, not lived through, but row for row what folding would have made of it.
+//! Creates the database of an installation after a year. It is loaded, but each row is as folding would have written
+//! it.
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};
@@ -21,13 +22,13 @@ use super::history::{History, LogRow, Place};
 use super::population::{self, Population, TEMPLATE};
 use super::said;
 
-/// Makes an installation in a folder that has none: `ended` sessions that are over, and a hundredth of that many live.
+/// Creates an installation in an empty folder, with `ended` ended sessions, and a hundredth of that number live.
 ///
 /// # Errors
-/// When the database cannot be made.
+/// The database cannot be created.
 pub(super) async fn seed(folder: &Path, ended: u32) -> anyhow::Result<()> {
     let data_dir = DataDir::find(Some(folder))?;
-    // For the loading alone; the service that is measured starts the server as it always does.
+    // Only for loading; the measured service starts the server with its usual settings.
     let parameters = [
         ("wal_level", "minimal"),
         ("max_wal_senders", "0"),
@@ -57,7 +58,6 @@ pub(super) async fn seed(folder: &Path, ended: u32) -> anyhow::Result<()> {
     loaded
 }
 
-/// How to connect to the private server.
 pub(super) fn options_of(private: &PrivatePostgres) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .socket(private.socket_dir())
@@ -112,7 +112,7 @@ async fn load_domains(connection: &mut PgConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Loads a month of the log into a partition that gets its indexes when it is attached.
+/// Loads a month of the log into a partition, which gets its indexes when it is attached.
 async fn load_month(connection: &mut PgConnection, history: &Arc<History>, month: NaiveDate) -> anyhow::Result<()> {
     let next = month + Months::new(1);
     let name = format!("log_entry_{}", month.format("%Y_%m"));
@@ -139,7 +139,7 @@ async fn load_month(connection: &mut PgConnection, history: &Arc<History>, month
     Ok(transaction.commit().await?)
 }
 
-/// Says how far each shard's log reaches, how far back, and that it is folded.
+/// Stores the heads and horizons of the shards, and that the log is folded.
 async fn load_places(
     connection: &mut PgConnection,
     history: &History,
@@ -172,7 +172,7 @@ async fn load_places(
     Ok(())
 }
 
-/// Loads sessions without their indexes, and makes these afterwards.
+/// Loads sessions without indexes, and creates the indexes afterwards.
 async fn load_sessions(connection: &mut PgConnection, history: History) -> anyhow::Result<()> {
     let mut transaction = connection.begin().await?;
     let indexes: Vec<(String, String)> = sqlx::query_as(

@@ -1,5 +1,5 @@
-//! The handler as one would write it by hand: verifies, and in one transaction a request adds a row to a log and upserts
-//! the session. Small, and honest: prepared statements, a pool that was tried, and no work that it could do without.
+//! The handwritten handler for comparison. Verifies; adds a row to a log and upserts the session in one transaction per
+//! request. Small but fair: prepared statements, a tuned pool, and no unnecessary work.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use streamtally::huawei::signature::{self, Joiner, SignedFields, SigningKey};
 
 use crate::service::KEY;
 
-/// 8, 16, 32 and 64 were tried.
+/// Chosen after trials with 8, 16, 32 and 64.
 const CONNECTIONS: u32 = 16;
 
 const TABLES: &str = "
@@ -43,7 +43,7 @@ const END: &str = "insert into session (domain, app, stream, publish_timestamp, 
 /// Serves until killed.
 ///
 /// # Errors
-/// When the database cannot be made, or the address is taken.
+/// The database cannot be created, or the address is in use.
 pub async fn serve(data_dir: &Path, listen: &str) -> anyhow::Result<()> {
     let private = PrivatePostgres::open(&Options {
         data_dir: data_dir.to_owned(),

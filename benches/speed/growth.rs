@@ -1,11 +1,11 @@
-//! Whether what an entry costs stays the same while the log grows.
+//! Measures whether the cost of an event stays constant while the log grows.
 
 use sqlx::{Connection, PgConnection};
 
 use crate::rows::{must_be_clean, number, wait_until_folded};
 use crate::service::{Kind, Served};
 
-/// Bytes on disk of the log, and of sessions and what belongs to them, indexes included; and how many there are.
+/// Bytes on disk and number of events, and of sessions with their streams, including indexes.
 const SIZES: &str = "
     select (select sum(pg_total_relation_size(inhrelid)) from pg_inherits where inhparent = 'log_entry'::regclass)::bigint,
         (select sum(position) from shard_head)::bigint,
@@ -14,10 +14,10 @@ const SIZES: &str = "
              as relation)::bigint,
         (select count(*) from stream_session)";
 
-/// Lets the log grow million by million, and prints a row for each.
+/// Grows the log by a million events at a time, and prints a row for each million.
 ///
 /// # Errors
-/// When something cannot be measured.
+/// A measurement failed.
 pub async fn measure(millions: u32) -> anyhow::Result<()> {
     let served = Served::start(Kind::Service).await?;
     println!(

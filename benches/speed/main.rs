@@ -1,7 +1,7 @@
-//! How fast callbacks are received, beside a handler as one would write it by hand: both on private databases that are
-//! durable alike, under the same load, one after the other.
+//! Measures receiving, compared with a handwritten handler: one after the other, under the same load, on private
+//! databases with the same durability.
 //!
-//! `scripts/bench` runs it; `README.md` beside it says what was found.
+//! Run by `scripts/bench`; `benches/README.md` has the results.
 
 mod baseline;
 mod growth;
@@ -13,27 +13,27 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(about = "Measures receiving, beside a handler as one would write it by hand")]
+#[command(about = "Measures receiving, compared with a handwritten handler")]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// How long each closed loop lasts
+    /// Seconds per closed loop
     #[arg(long, default_value = "10", value_name = "SECONDS")]
     seconds: u64,
-    /// Only rows whose name contains this
+    /// Only rows whose name contains this text
     #[arg(long, default_value = "")]
     only: String,
-    /// Instead, how speed and size change while the log grows by so many million entries
+    /// Instead, measure speed and size while the log grows by this number of million events
     #[arg(long, value_name = "MILLIONS")]
     grow: Option<u32>,
-    /// Cargo says so
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve the handler that one would write by hand
+    /// Serve the handwritten handler
     #[command(hide = true)]
     Baseline {
         #[arg(long)]

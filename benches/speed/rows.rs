@@ -1,4 +1,4 @@
-//! The rows of the table, and what was aimed at.
+//! The rows of the table, and the goals.
 
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,13 @@ use streamtally::store;
 
 use crate::service::{Kind, Served};
 
-/// Connections of the closed loops, and what was aimed at: callbacks a second, and times the handler by hand.
+/// Connections of the closed loops, and the goals: callbacks per second, and multiples of the handwritten handler.
 const LOOPS: [(&str, f64, f64); 3] = [("64", 30_000.0, 6.0), ("512", 45_000.0, 9.0), ("8", 0.0, 2.0)];
 
 /// Measures the rows whose name contains `only`, and prints a table.
 ///
 /// # Errors
-/// When something cannot be measured.
+/// A measurement failed.
 pub async fn measure(seconds: u64, only: &str) -> anyhow::Result<()> {
     println!("| what | handwritten | streamtally | goal |");
     println!("|---|---:|---:|---|");
@@ -111,7 +111,7 @@ async fn storm() -> anyhow::Result<()> {
 async fn starts() -> anyhow::Result<()> {
     let begun = Instant::now();
     let served = Served::start(Kind::Service).await?;
-    // Two seconds of it wait for the domain.
+    // Subtract the two seconds that `start` waits for the domain.
     let from_nothing = begun.elapsed().saturating_sub(Duration::from_secs(2));
     println!("| start with an empty data folder, to a first domain | | {:.1} s | 4 s |", from_nothing.as_secs_f64());
     let (served, warm) = served.start_again().await?;
@@ -121,26 +121,26 @@ async fn starts() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How long it takes until nothing waits to be folded.
+/// Waits until the log is folded. Returns the time that it took.
 ///
 /// # Errors
-/// When the database cannot be asked, or folding does not come to an end.
+/// The database failed, or folding did not finish in time.
 pub async fn wait_until_folded(served: &Served) -> anyhow::Result<Duration> {
     let begun = Instant::now();
     let mut connection = PgConnection::connect_with(&served.database()?).await?;
     while store::fold::get_lag(&mut connection).await?.entries > 0 {
         if begun.elapsed() > Duration::from_mins(2) {
-            bail!("folding does not come to an end");
+            bail!("folding did not finish in time");
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(begun.elapsed())
 }
 
-/// Everything was answered 200.
+/// Checks that every callback was answered 200.
 ///
 /// # Errors
-/// When that is not so.
+/// One was not.
 pub fn must_be_clean(outcome: &Value) -> anyhow::Result<()> {
     let answered = outcome.get("answered").and_then(Value::as_object).context("answers are counted")?;
     if answered.keys().any(|status| status != "200") || number(outcome, "failed")? > 0.0 {
@@ -149,10 +149,10 @@ pub fn must_be_clean(outcome: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A number that the load tells.
+/// A number from the load's report.
 ///
 /// # Errors
-/// When it does not.
+/// It is missing.
 pub fn number(outcome: &Value, name: &str) -> anyhow::Result<f64> {
-    outcome.get(name).and_then(Value::as_f64).with_context(|| format!("{name} is not said"))
+    outcome.get(name).and_then(Value::as_f64).with_context(|| format!("the report lacks {name}"))
 }

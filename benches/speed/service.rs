@@ -1,4 +1,4 @@
-//! What is measured: a process on a fresh private database.
+//! The measured process, on a fresh private database.
 
 use std::fs;
 use std::io::Write;
@@ -14,23 +14,21 @@ use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
 
-/// The domain that everything is about, and its key.
+/// The domain of all callbacks, and its key.
 pub const DOMAIN: &str = "push.bench.example";
 pub const KEY: &str = "bench-bench-bench-bench-bench-32";
 
-/// How long a process may take to be ready, and to stop.
+/// Timeout of starting and stopping.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The handler as one would write it by hand.
+    /// The handwritten handler.
     Baseline,
-    /// streamtally.
     Service,
 }
 
-/// A process that serves. Stopped, and its folder removed, when it is dropped.
+/// A running process. When dropped, it is stopped and its folder is removed.
 pub struct Served {
     child: Child,
     pub address: String,
@@ -38,18 +36,18 @@ pub struct Served {
 }
 
 impl Served {
-    /// Starts one from nothing; the service knows the domain and its key.
+    /// Starts a process in an empty folder. The service gets the domain and its key.
     ///
     /// # Errors
-    /// When it does not become ready.
+    /// The process did not become ready.
     pub async fn start(kind: Kind) -> anyhow::Result<Self> {
-        // /tmp, not TMPDIR: a socket's path is short, and the server's user must get there.
+        // /tmp, not TMPDIR: a socket's path must be short, and the server's user needs access.
         let folder = tempfile::Builder::new().prefix("streamtally-bench.").tempdir_in("/tmp")?;
         let served = Self::spawn(kind, folder)?;
         served.wait_until_ready().await?;
         if kind == Kind::Service {
             served.run(&["domain", "add", DOMAIN, "--key-stdin"]).await?;
-            // Every process knows it within two seconds.
+            // Every process accepts the domain within two seconds.
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
         Ok(served)
@@ -74,23 +72,22 @@ impl Served {
         Ok(Self { child: command.spawn()?, address, folder })
     }
 
-    /// Waits until it answers.
     pub async fn wait_until_ready(&self) -> anyhow::Result<()> {
         let (client, begun) = (Client::new(), Instant::now());
         let url = format!("http://{}/readyz", self.address);
         while !client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
             if begun.elapsed() > PATIENCE {
-                bail!("it does not become ready");
+                bail!("the process did not become ready");
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Ok(())
     }
 
-    /// Stops it, and starts it on the same folder: how long that took until it was ready.
+    /// Restarts the process on the same folder. Returns the time until it was ready.
     ///
     /// # Errors
-    /// When it does not become ready.
+    /// The process did not become ready.
     pub async fn start_again(mut self) -> anyhow::Result<(Self, Duration)> {
         self.stop();
         let folder = std::mem::replace(&mut self.folder, TempDir::new()?);
@@ -106,10 +103,10 @@ impl Served {
         let _ = self.child.wait();
     }
 
-    /// Runs a command of streamtally on its folder, the key on standard input: what it prints.
+    /// Runs a command of streamtally on the folder, with the key on standard input. Returns its output.
     ///
     /// # Errors
-    /// When it fails.
+    /// The command failed.
     pub async fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_streamtally"));
         command.args(arguments).arg("--data-dir").arg(self.folder.path()).env_remove("DATABASE_URL");
@@ -122,10 +119,10 @@ impl Served {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Sends simulated pushes to it: what came of them.
+    /// Sends simulated pushes to the process. Returns the report of the load.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// The load failed.
     pub async fn simulate(&self, arguments: &[&str]) -> anyhow::Result<Value> {
         let url = format!("http://{}", self.address);
         let mut all = vec!["simulate", "--domain", DOMAIN, "--key-stdin", "--url", &url, "--output", "json"];
@@ -133,10 +130,8 @@ impl Served {
         Ok(serde_json::from_str(&self.run(&all).await?)?)
     }
 
-    /// Its database.
-    ///
     /// # Errors
-    /// When that cannot be opened.
+    /// The database cannot be opened.
     pub fn database(&self) -> anyhow::Result<PgConnectOptions> {
         let private = PrivatePostgres::open(&Options {
             data_dir: self.folder.path().to_owned(),
@@ -147,17 +142,17 @@ impl Served {
         Ok(options_of(&private))
     }
 
-    /// Its memory now, and the most that it had, in MiB; the database's apart.
+    /// Current and peak memory in MiB, without the database.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// The system does not report it.
     pub fn memory(&self) -> anyhow::Result<(u64, u64)> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let of = |name: &str| {
             let line = status.lines().find(|line| line.starts_with(name))?;
             line.split_whitespace().nth(1)?.parse::<u64>().ok()
         };
-        let both = of("VmRSS:").zip(of("VmHWM:")).context("the system does not say how much memory it has")?;
+        let both = of("VmRSS:").zip(of("VmHWM:")).context("/proc does not report the memory of the process")?;
         Ok((both.0 / 1_024, both.1 / 1_024))
     }
 }
@@ -168,7 +163,6 @@ impl Drop for Served {
     }
 }
 
-/// How a private database is connected to.
 pub fn options_of(private: &PrivatePostgres) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .socket(private.socket_dir())

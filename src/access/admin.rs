@@ -1,4 +1,4 @@
-//! Making and revoking tokens.
+//! Creates and revokes tokens.
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
@@ -12,33 +12,31 @@ use crate::model::access::{Act, Scope};
 use crate::store;
 use crate::store::access_token::AccessTokenRow;
 
-/// A token that is to be made.
+/// The settings of a new token.
 #[derive(Debug, Clone)]
 pub struct NewToken {
-    /// What it is for; 1-200 characters.
+    /// Purpose or owner, 1 to 200 characters.
     pub name: String,
-    /// What it may do; at least one.
+    /// At least one.
     pub scopes: Vec<Scope>,
-    /// The domains that exist for it; all when `None`.
+    /// Domains that the token may see; all if `None`.
     pub domains: Option<Vec<String>>,
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// Why a token cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum NewTokenError {
-    /// Something about it is not possible.
+    /// A member is invalid.
     #[error("{name}: {reason}")]
     Invalid { name: &'static str, reason: &'static str },
-    /// The database failed.
-    #[error("the database cannot keep the token")]
+    #[error("the database failed to store the token")]
     Database(#[from] sqlx::Error),
 }
 
-/// Makes a token. Gives the token itself, which is kept nowhere.
+/// Creates a token and returns its row and the token. Only the hash is stored.
 ///
 /// # Errors
-/// [`NewTokenError`], naming the member that is wrong.
+/// [`NewTokenError::Invalid`] names the invalid member.
 pub async fn create_token(
     pool: &PgPool,
     actor: &Actor,
@@ -93,7 +91,7 @@ fn check(new: &NewToken, now: DateTime<Utc>) -> Result<(), NewTokenError> {
     Ok(())
 }
 
-/// Revokes a token. False when there is no such token.
+/// Revokes a token. Returns whether it existed.
 pub async fn revoke_token(
     pool: &PgPool,
     actor: &Actor,

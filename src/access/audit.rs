@@ -1,5 +1,5 @@
-//! Who did what: every administrative act is written down in the transaction that does it, or, if it goes into the
-//! event log, whose appends commit by themselves, just before.
+//! The audit log. An administrative action is recorded in its own transaction; if it appends to the event log, which
+//! commits by itself, it is recorded just before.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -11,16 +11,16 @@ use crate::model::access::Act;
 use crate::store;
 use crate::store::audit::AuditRow;
 
-/// What an act was done to.
+/// The object of an action.
 #[derive(Debug, Clone, Default)]
 pub struct Subject<'a> {
     pub domain: Option<&'a str>,
     pub id: Option<Uuid>,
-    /// What else there is to say; never a secret.
+    /// Details; never a secret.
     pub details: Option<Value>,
 }
 
-/// Writes an act down.
+/// Records an action.
 pub async fn record(
     executor: impl PgExecutor<'_>,
     actor: &Actor,

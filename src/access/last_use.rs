@@ -1,4 +1,4 @@
-//! When tokens were last used: noted in memory, written to the database now and then.
+//! The last use of each token: kept in memory, and periodically written to the database.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -9,26 +9,26 @@ use uuid::Uuid;
 
 use crate::store;
 
-/// The last use of each token that was used since it was last written down.
+/// The last uses since the previous write.
 #[derive(Debug, Default)]
 pub struct LastUses(Mutex<HashMap<Uuid, DateTime<Utc>>>);
 
 impl LastUses {
-    /// Notes a use.
+    /// Records a use.
     pub fn note(&self, token_id: Uuid, now: DateTime<Utc>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(token_id, now);
     }
 
-    /// Writes down what was noted.
+    /// Writes the uses to the database.
     ///
     /// # Errors
-    /// Those of the database; then these uses are forgotten, as the next ones will tell as much.
+    /// Errors of the database. The uses are then dropped: later uses replace them.
     pub async fn write(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
         let uses = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         if uses.is_empty() {
             return Ok(());
         }
-        // Two processes that write the same rows do so in one order, so that neither waits for the other.
+        // In a fixed order, so that two processes that write the same rows cannot deadlock.
         let (token_ids, times): (Vec<_>, Vec<_>) = uses.into_iter().collect::<BTreeMap<_, _>>().into_iter().unzip();
         store::access_token::update_last_uses(pool, &token_ids, &times).await
     }

@@ -1,7 +1,7 @@
-//! Who may read, and what of it.
+//! Access control: who may read, and which data.
 //!
-//! A token is shown once, when it is made; only its SHA-256 is kept. Tokens have scopes, may be bound to domains (the
-//! rest does not exist for them), and may expire. This module decides; it never answers HTTP.
+//! A token is shown once, when it is created; only its SHA-256 is stored. Tokens have scopes, can be bound to domains
+//! (they do not see any other), and can expire. This module only decides; it does not produce HTTP responses.
 
 pub(crate) mod admin;
 pub(crate) mod audit;
@@ -22,26 +22,26 @@ use crate::model::access::Scope;
 use crate::store::access_token::AccessTokenRow;
 use sign_in::SignIn;
 
-/// Who does something, as logs and the audit trail name them.
+/// An actor, as named in logs and in the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     pub name: String,
-    /// Their token; `None` for the administrator's own, and for commands.
+    /// The actor's token; `None` for the administrator's token and for commands.
     pub token_id: Option<Uuid>,
 }
 
 impl Actor {
-    /// The holder of the administrator's own token.
+    /// The holder of the administrator's token.
     pub fn administrator() -> Self {
         Self { name: "administrator".to_owned(), token_id: None }
     }
 }
 
-/// Whoever holds a valid token.
+/// The holder of a valid token.
 #[derive(Clone)]
 pub struct Principal {
     pub actor: Actor,
-    /// How they signed in to the dashboard; `None` of who shows the token with each request.
+    /// The sign-in to the dashboard; `None` if the token came with the request.
     pub sign_in: Option<SignIn>,
     scopes: Vec<Scope>,
     domains: Option<Vec<String>>,
@@ -50,41 +50,39 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// Whether it may do what `scope` stands for.
+    /// Whether the token has the scope, or `admin`.
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&Scope::Admin) || self.scopes.contains(&scope)
     }
 
-    /// The hash of its token.
     pub fn token_hash(&self) -> &TokenHash {
         &self.token_hash
     }
 
-    /// The domains that exist for it; all when `None`.
+    /// Domains that the token may see; all if `None`.
     pub fn visible_domains(&self) -> Option<&[String]> {
         self.domains.as_deref()
     }
 
-    /// Whether a domain exists for it.
+    /// Whether the token may see a domain.
     pub fn sees(&self, domain: &str) -> bool {
         self.domains.as_ref().is_none_or(|domains| domains.iter().any(|visible| visible == domain))
     }
 }
 
-/// SHA-256 of a token.
 pub type TokenHash = [u8; 32];
 
-/// The hash under which a token is kept. Tokens are long and random, so no salt is needed.
+/// The stored hash of a token. Tokens are long and random, so they need no salt.
 pub fn hash_token(token: &str) -> TokenHash {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// A new token: 256 random bits behind a prefix by which leaks can be searched for.
+/// A new token: 256 random bits, with a prefix that makes leaked tokens searchable.
 pub fn generate_token() -> SecretString {
     format!("stt_{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())).into()
 }
 
-/// Every token that is valid, by its hash, and the sign-ins that were ended.
+/// All valid tokens by hash, and the sign-ins that were signed out.
 #[derive(Clone, Default)]
 pub struct Tokens {
     by_hash: Arc<HashMap<TokenHash, Principal>>,
@@ -92,7 +90,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// The tokens and sign-outs of the database, and the administrator's own token from the settings.
+    /// Tokens and sign-outs from the database, and the administrator's token from the settings.
     pub fn new(rows: &[AccessTokenRow], signed_out: &[Uuid], admin_token: &SecretString) -> Self {
         let administrator = Principal {
             actor: Actor::administrator(),
@@ -109,18 +107,18 @@ impl Tokens {
         }
     }
 
-    /// Who holds this token, if it is valid at `now`.
+    /// The holder of a token, if it is valid at `now`.
     pub fn authenticate(&self, token: &str, now: DateTime<Utc>) -> Option<Principal> {
         self.valid(&hash_token(token), now)
     }
 
-    /// Who signed in with this token, if both are still good at `now`.
+    /// The holder of a token, if both the token and the sign-in are valid at `now`.
     pub fn authenticate_sign_in(&self, token: &str, sign_in: SignIn, now: DateTime<Utc>) -> Option<Principal> {
         let principal = Principal { sign_in: Some(sign_in), ..self.authenticate(token, now)? };
         self.renew(&principal, now)
     }
 
-    /// The same holder as they are now, if their token is still valid at `now`, and they have not signed out.
+    /// The holder with current rights, if the token and the sign-in are still valid at `now`.
     pub fn renew(&self, principal: &Principal, now: DateTime<Utc>) -> Option<Principal> {
         let has_ended = |sign_in: SignIn| sign_in.until <= now || self.signed_out.contains(&sign_in.id);
         if principal.sign_in.is_some_and(has_ended) {

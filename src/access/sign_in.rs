@@ -1,4 +1,4 @@
-//! Signing in to the dashboard with a token, and out.
+//! Sign-in to the dashboard with a token, and sign-out.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,14 +7,14 @@ use uuid::Uuid;
 
 use crate::store;
 
-/// A token is good in a browser for a while, or until its holder signs out there.
+/// A sign-in is valid until it expires or the visitor signs out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignIn {
     pub id: Uuid,
     pub until: DateTime<Utc>,
 }
 
-/// Ends it before its time, in every process. What has ended by itself since is forgotten.
+/// Ends a sign-in before it expires, in every process. Also deletes records of sign-ins that have expired.
 pub async fn sign_out(pool: &PgPool, sign_in: SignIn, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
     store::installation::lock_registry(&mut *transaction).await?;

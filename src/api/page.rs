@@ -1,7 +1,7 @@
 //! Pages: limits and cursors.
 //!
-//! A cursor holds the start of the next page. It is encrypted and authenticated, and bound to the path and the filters of
-//! its request; with others it is rejected.
+//! A cursor contains the start of the next page. It is encrypted and authenticated, and bound to the path and the
+//! filters of its request; a request with others rejects it.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -73,7 +73,7 @@ impl<T: Serialize + DeserializeOwned> PageRequest<T> {
 }
 
 impl<T: Serialize + DeserializeOwned + Ord> PageRequest<T> {
-    /// A page of a short list that is in memory, in the order of its keys.
+    /// A page of a short list in memory, ordered by key.
     pub fn page_of_whole<Row, View>(
         &self,
         rows: Vec<Row>,

@@ -128,7 +128,7 @@ pub struct Problem {
     detail: String,
     /// The kind of problem, for programs.
     pub(crate) code: ProblemCode,
-    /// The invalid parameters and members. Present exactly if the status is 400.
+    /// The invalid parameters and members. Present if and only if the status is 400.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     invalid_parameters: Vec<InvalidParameter>,
 }

@@ -1,5 +1,5 @@
-//! Schemas of the API document that no type of the code has.
-#![allow(missing_docs, dead_code, reason = "only for the document")]
+//! Schemas of the API document that no Rust type derives.
+#![allow(missing_docs, dead_code, reason = "only documents the API")]
 
 use utoipa::openapi::schema::{Object, OneOf, Type};
 use utoipa::openapi::{RefOr, Schema};

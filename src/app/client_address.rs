@@ -1,8 +1,8 @@
-//! The address that a request comes from, also through proxies.
+//! The source address of a request, even behind proxies.
 //!
-//! A proxy reports who asked it, in `Forwarded` (RFC 7239) or in `X-Forwarded-For`, to the right of what it was sent
-//! there. So these lists are read from the right, and only as far as trusted proxies wrote them: whatever is to the left
-//! of an address that is not trusted, anyone can have written. A header of a peer that is not trusted is never read.
+//! A proxy reports the address of its client in `Forwarded` (RFC 7239) or `X-Forwarded-For`, to the right of the
+//! entries that it received. So these lists are read from the right, and only as far as trusted proxies wrote them:
+//! anyone can have written the entries to the left of an untrusted address. Headers from an untrusted peer are ignored.
 
 use std::iter;
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,7 +14,7 @@ use ipnet::IpNet;
 
 use crate::app::state::AppState;
 
-/// The networks of the proxies that are trusted.
+/// The networks of the trusted proxies.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(Vec<IpNet>);
 
@@ -24,14 +24,14 @@ impl From<Vec<IpNet>> for TrustedProxies {
     }
 }
 
-/// The address that a request comes from: its peer's, or the one that trusted proxies vouch for. `None` without a socket.
+/// The source address: that of the peer, or the one that trusted proxies report. `None` without a socket.
 pub(crate) fn source_address(request: &HttpRequest) -> Option<IpAddr> {
     let peer = peer_address(request)?;
     Some(trusted_by(request, peer).map_or(peer, |trusted| trusted.source_behind(peer, request.headers())))
 }
 
-/// What the trusted proxy that passed a request on says about it: a parameter of its entry of `Forwarded`, else its entry
-/// of another header. `None` where the peer is not trusted, or says nothing.
+/// The value that the trusted peer reports: a parameter of its entry in `Forwarded`, otherwise its entry in `header`.
+/// `None` if the peer is not trusted or does not report it.
 pub(crate) fn said_by_proxy<'a>(request: &'a HttpRequest, parameter: &str, header: &HeaderName) -> Option<&'a str> {
     trusted_by(request, peer_address(request)?)?;
     let forwarded = entries(request.headers(), &FORWARDED).next().and_then(|entry| parameter_of(entry, parameter));
@@ -39,24 +39,24 @@ pub(crate) fn said_by_proxy<'a>(request: &'a HttpRequest, parameter: &str, heade
     str::from_utf8(said).ok()
 }
 
-/// The proxies that are trusted, if the peer is one of them.
+/// The trusted proxies, if the peer is one of them.
 fn trusted_by(request: &HttpRequest, peer: IpAddr) -> Option<&TrustedProxies> {
     let trusted = &request.app_data::<Data<AppState>>()?.trusted_proxies;
     trusted.contains(peer).then_some(trusted)
 }
 
-/// An IPv4-mapped address, which a socket for both families has, is the IPv4 address.
+/// Converts IPv4-mapped addresses, which dual-stack sockets report, to IPv4.
 fn peer_address(request: &HttpRequest) -> Option<IpAddr> {
     request.peer_addr().map(|peer| peer.ip().to_canonical())
 }
 
 impl TrustedProxies {
-    /// Whether an address, in its canonical form, is one of them.
+    /// `address` must be in its canonical form.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The source of a request that a trusted proxy passed on. `Forwarded` counts if its last entry names a node, else
+    /// The source of a request from a trusted proxy. Uses `Forwarded` if its last entry names a node, otherwise
     /// `X-Forwarded-For`.
     fn source_behind(&self, proxy: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut forwarded = entries(headers, &FORWARDED).map(node_of).peekable();
@@ -67,8 +67,8 @@ impl TrustedProxies {
         }
     }
 
-    /// Follows the nodes that proxies report, the last first, to the first address that is not trusted. Where a node is
-    /// no address, the source is the proxy that reported it: nobody vouches for anything beyond.
+    /// Follows the reported nodes, last first, up to the first untrusted address. If a node is not an address, the
+    /// source is the proxy that reported it: nothing beyond can be trusted.
     fn follow<'a>(&self, proxy: IpAddr, nodes: impl Iterator<Item = Option<&'a [u8]>>) -> IpAddr {
         let mut source = proxy;
         for node in nodes {
@@ -82,14 +82,14 @@ impl TrustedProxies {
     }
 }
 
-/// The entries of a list that may be spread over several header lines, the last first.
+/// The entries of a list, last first. The list may be spread over several header lines.
 fn entries<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     let lines = headers.get_all(name).rev();
     lines.flat_map(|line| parts_from_right(line.as_bytes(), b',')).filter(|entry| !entry.is_empty())
 }
 
-/// What separators outside of quotes part, without blanks around it, the last first. What is read on the right does not
-/// depend on what a client wrote to the left of it, such as a quote without an end.
+/// The trimmed parts between unquoted separators, last first. The parts on the right do not depend on the text to the
+/// left, which a client may have written and which may contain an unterminated quote.
 fn parts_from_right(list: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(list);
     iter::from_fn(move || {
@@ -113,17 +113,17 @@ fn last_separator(list: &[u8], separator: u8) -> Option<usize> {
     })
 }
 
-/// Whether an odd number of backslashes stands before a byte.
+/// Whether the byte follows an odd number of backslashes.
 fn is_escaped(list: &[u8], at: usize) -> bool {
     list.iter().take(at).rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
-/// The node that an entry of `Forwarded` names.
+/// The node of an entry of `Forwarded`.
 fn node_of(entry: &[u8]) -> Option<&[u8]> {
     parameter_of(entry, "for")
 }
 
-/// A parameter of an entry of `Forwarded`, without its quotes; `None` of an entry that cannot be read.
+/// A parameter of an entry of `Forwarded`, without quotes; `None` if the entry is malformed.
 fn parameter_of<'a>(entry: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
     let mut found = None;
     for pair in parts_from_right(entry, b';') {
@@ -136,13 +136,13 @@ fn parameter_of<'a>(entry: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
     found
 }
 
-/// An address has nothing to escape, so that what is escaped in quotes stays so, and is none.
+/// Does not unescape: an address needs no escapes, so an escaped value is not an address.
 fn unquoted(value: &[u8]) -> &[u8] {
     value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)
 }
 
 /// The address of a node, which may have a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`,
-/// `[2001:db8::1]:80`. None of `unknown`, or of a name that hides it, such as `_proxy`.
+/// `[2001:db8::1]:80`. `None` for `unknown` and for obfuscated names such as `_proxy`.
 fn address_of(node: &[u8]) -> Option<IpAddr> {
     let node = str::from_utf8(node).ok()?;
     let address = match node.strip_prefix('[').and_then(|node| node.split_once(']')) {
@@ -165,7 +165,8 @@ mod tests {
 
     const PROXY: &str = "10.0.0.1";
 
-    /// The source of a request from [`PROXY`], where `10.0.0.0/8`, `192.0.2.0/24` and `2001:db8:1::/48` are trusted.
+    /// The source of a request from [`PROXY`]; the trusted networks are `10.0.0.0/8`, `192.0.2.0/24` and
+    /// `2001:db8:1::/48`.
     fn source(lines: &[(HeaderName, &[u8])]) -> String {
         let networks = ["10.0.0.0/8", "192.0.2.0/24", "2001:db8:1::/48"].map(|network| network.parse().unwrap());
         let mut headers = HeaderMap::new();
@@ -199,7 +200,7 @@ mod tests {
             (&["203.0.113.7"][..], "203.0.113.7"),
             (&["198.51.100.1", "203.0.113.7"], "203.0.113.7"),
             (&["198.51.100.1", "203.0.113.7", "10.9.9.9", "192.0.2.5"], "203.0.113.7"),
-            // All of them are trusted.
+            // All entries are trusted.
             (&["192.0.2.9", "10.9.9.9"], "192.0.2.9"),
         ] {
             assert_forwarded_for(&list.join(", "), expected);
@@ -219,7 +220,7 @@ mod tests {
             ("2001:DB8:0::1", "2001:db8::1"),
             ("::ffff:203.0.113.7", "203.0.113.7"),
             ("[::ffff:cb00:7107]:80", "203.0.113.7"),
-            // Trusted as the IPv4 address that it is.
+            // Trusted as an IPv4 address.
             ("::ffff:10.2.3.4", "10.2.3.4"),
         ] {
             assert_forwarded_for(written, expected);
@@ -251,7 +252,7 @@ mod tests {
             assert_forwarded_for(&format!("{junk}, 203.0.113.7"), "203.0.113.7");
         }
         assert_eq!(source(&[(X_FORWARDED_FOR, b"\xff\xfe, 203.0.113.7")]), "203.0.113.7");
-        // A host that a client chose, which its proxy quotes.
+        // The proxy quotes a host that the client chose.
         for host in [r#""a, for=198.51.100.1""#, r#""\", for=198.51.100.1; x=\"""#, r#""\\, for=198.51.100.1\\""#] {
             assert_forwarded(&format!("for=203.0.113.7;host={host}"), "203.0.113.7");
         }

@@ -1,22 +1,22 @@
-//! How long connections are kept, and how their end is announced.
+//! Lifetime of connections, and the announcement of their end.
 //!
-//! A request that arrives on a connection while the server closes it is lost: most clients do not send a POST again.
-//! Therefore:
+//! A request that arrives while the server closes its connection is lost: most clients do not retry a POST. Therefore:
 //!
-//! - The last answer on a connection says `Connection: close`. The server adds that itself when the body of the request is
-//!   unfinished, and then closes only after the client has had time to read the answer. This module adds it where the
-//!   server would close without it, and while the service stops.
-//! - Every other answer says how long the connection is kept: longer than the pools of usual clients keep it.
-//! - Only [`Connections::sweep`] cuts connections, and only while it is the client's turn: the client idles, stops within
-//!   the head of a request, or does not take its answer. A connection with unread data is left to the server for another
-//!   sweep. A request that is still on its way through the network cannot be seen.
+//! - The last response on a connection has `Connection: close`. If the body of the request is unfinished, the server
+//!   adds the header itself, and closes only after the client has had time to read the response. This module adds it
+//!   where the server would close without it, and while the service stops.
+//! - Every other response tells the client how long the connection is kept: longer than the connection pools of usual
+//!   clients keep it.
+//! - Only [`Connections::sweep`] cuts connections, and only during the client's turn: the client is idle, has sent a
+//!   part of a request's head, or does not read the response. A connection with unread data gets another sweep, so that
+//!   the server can read it. A request that is still in the network cannot be detected.
 //!
-//! Which connections are closed after an answer because there is little room is said in [`super::room`].
+//! [`super::room`] decides which connections close after a response because space is scarce.
 //!
-//! Three closes cannot be announced, because the server has no setting for them. It answers a malformed head on a used
-//! connection with 400 or 431 and closes at once, without `Connection: close`. When it stops, it closes idle connections
-//! without reading them, after `ANNOUNCEMENT`. And an answer whose head was sent before the service stops keeps its
-//! head.
+//! Three kinds of close cannot be announced, because the server has no setting for them. It answers a malformed head on
+//! a used connection with 400 or 431 and closes at once, without `Connection: close`. When it stops, it closes idle
+//! connections without reading them, after `ANNOUNCEMENT`. And if the head of a response was sent before the service
+//! started to stop, the head cannot change.
 
 use std::any::Any;
 use std::net::{self, Shutdown};
@@ -42,26 +42,25 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::room::{Place, Room};
 
-/// The time between two sweeps.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How many sweeps a client may let pass: 3 minutes. Usual pools keep an idle connection for 60 to 120 seconds.
+/// Number of sweeps that a client may be inactive: 3 minutes. Usual connection pools keep an idle connection for 60 to
+/// 120 seconds.
 const MAX_SWEEPS: u32 = 6;
 
-/// In the place of a number of sweeps: it is the service's turn.
+/// Special value of `sweeps`: it is the service's turn.
 const BUSY: u32 = u32::MAX;
 
-/// Tells clients to close an idle connection before the sweep does.
+/// Makes clients close an idle connection before a sweep cuts it.
 const KEEP_ALIVE: (HeaderName, HeaderValue) =
     (HeaderName::from_static("keep-alive"), HeaderValue::from_static("timeout=170"));
 
-/// How long answers announce that the service stops before it does.
+/// For how long responses have `Connection: close` before the service stops.
 const ANNOUNCEMENT: Duration = Duration::from_secs(1);
 
-/// How often the announcement looks for open connections.
+/// How often to check whether all connections are closed.
 const ANNOUNCEMENT_CHECK: Duration = Duration::from_millis(10);
 
-/// The open connections of all workers.
 #[derive(Clone)]
 pub struct Connections {
     room: Arc<Room>,
@@ -69,18 +68,18 @@ pub struct Connections {
     stopping: Arc<AtomicBool>,
 }
 
-/// One open connection. Kept by the server as long as it has the connection, so that it ends with it.
+/// An open connection. The server owns it for the lifetime of the connection.
 struct Connection {
-    /// The server's socket once more: what it owns itself cannot be had.
+    /// A duplicate of the server's socket, which the server does not give access to.
     socket: net::TcpStream,
     place: Place,
-    /// How many sweeps have passed since the client's turn began, or [`BUSY`].
+    /// Number of sweeps since the client's turn began, or [`BUSY`].
     sweeps: AtomicU32,
     stopping: Arc<AtomicBool>,
 }
 
 impl Connection {
-    /// A new connection waits for its first request, for which the server has a timer.
+    /// A new connection waits for its first request, for which the server has its own timeout.
     fn new(socket: net::TcpStream, place: Place, stopping: Arc<AtomicBool>) -> Self {
         Self { socket, place, sweeps: AtomicU32::new(BUSY), stopping }
     }
@@ -97,36 +96,36 @@ impl Connection {
         self.sweeps.store(0, Ordering::Relaxed);
     }
 
-    /// Counts a sweep. Whether the client has let too many pass.
+    /// Counts a sweep. Returns whether the client has been inactive for too many of them.
     fn is_overdue(&self) -> bool {
         let count = |sweeps| (sweeps != BUSY).then(|| sweeps + 1);
         match self.sweeps.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count) {
-            // The server has until the next sweep to read what has arrived.
+            // The server has until the next sweep to read the data.
             Ok(MAX_SWEEPS) => !self.has_unread(),
             Ok(sweeps) => sweeps > MAX_SWEEPS,
             Err(_busy) => false,
         }
     }
 
-    /// Whether something has arrived that the server has not read.
+    /// Whether there is data that the server has not read.
     fn has_unread(&self) -> bool {
         self.socket.peek(&mut [0]).is_ok_and(|length| length > 0)
     }
 
-    /// Has no effect on a connection that is closed. A TLS client gets no `close_notify`, as the session is the server's.
+    /// No effect on a closed connection. A TLS client gets no `close_notify`, because the server owns the TLS session.
     fn cut(&self) {
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 }
 
-/// Keeps the rest of a rejected body until the answer is sent. The server closes the connection of an unfinished body; but
-/// once a chunked body is dropped, the server reads it to its end instead, however long that takes.
+/// Keeps the rest of a rejected body until the response is sent. The server closes the connection if a body is
+/// unfinished. But if a chunked body is dropped, the server reads the rest of it, however long that takes.
 pub(crate) fn leave_unread(request: &HttpRequest, body: Payload) {
     request.extensions_mut().insert(body);
 }
 
 pin_project! {
-    /// The body of an answer, and the connection that it goes out on.
+    /// The body of a response, and its connection.
     struct Answering<B> {
         #[pin]
         body: B,
@@ -156,7 +155,7 @@ impl<B: MessageBody> MessageBody for Answering<B> {
     }
 }
 
-/// Takes note that a callback came on the request's connection and was stored.
+/// Records that a callback from this connection was stored.
 pub(crate) fn note_callback(request: &HttpRequest) {
     if let Some(connection) = request.conn_data::<Arc<Connection>>() {
         connection.place.note_callback();
@@ -164,18 +163,16 @@ pub(crate) fn note_callback(request: &HttpRequest) {
 }
 
 impl Connections {
-    /// No connections yet, and room for some.
     pub fn new(room: Room) -> Self {
         Self { room: Arc::new(room), open: Arc::default(), stopping: Arc::default() }
     }
 
-    /// The room that they take.
     pub fn room(&self) -> &Room {
         &self.room
     }
 
-    /// Takes note of a connection that was just opened, or closes it if its address has too many. Without a second handle
-    /// of its socket it could not be swept, and is closed after its first answer.
+    /// Registers a new connection, or closes it if its address has too many. A connection whose socket cannot be
+    /// duplicated cannot be swept; it is closed after its first response.
     pub(crate) fn add(&self, stream: &dyn Any, of_connection: &mut Extensions) {
         let plain = stream.downcast_ref::<TcpStream>();
         let stream = plain.or_else(|| stream.downcast_ref::<TlsStream<TcpStream>>().map(|stream| stream.get_ref().0));
@@ -200,7 +197,7 @@ impl Connections {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Cuts the connections whose clients have let too many sweeps pass. How many they were.
+    /// Cuts the connections of inactive clients. Returns how many it cut.
     pub fn sweep(&self) -> usize {
         let mut cut = 0;
         self.open().retain(|connection| {
@@ -226,8 +223,8 @@ impl Connections {
         }
     }
 
-    /// Announces from now on with each answer that it is the last on its connection. Waits until no connection is open, for a
-    /// second at most: then only idle ones are left for the server to close.
+    /// From now on, each response is the last on its connection and announces that. Waits until all connections are
+    /// closed, at most a second: then the server closes the remaining ones, which are idle.
     pub async fn announce_stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
         let all_closed = async {
@@ -239,7 +236,7 @@ impl Connections {
     }
 }
 
-/// Notes whose turn it is on a connection, and tells the client with the answer whether the connection is kept.
+/// Tracks whose turn it is on a connection, and tells the client in the response whether the connection is kept.
 pub(crate) async fn note_activity(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -248,7 +245,7 @@ pub(crate) async fn note_activity(
     if let Some(connection) = &connection {
         connection.begin_service_turn();
     }
-    // The server closes after a request that offers an upgrade, but would say `Connection: upgrade`.
+    // The server closes the connection after a request that offers an upgrade, but would send `Connection: upgrade`.
     let offers_upgrade = request.head().upgrade();
     let answer = next.call(request).await;
     if let Some(connection) = &connection {
@@ -282,7 +279,7 @@ mod tests {
     use super::{Connection, MAX_SWEEPS, Room};
     use crate::app::client_address::TrustedProxies;
 
-    /// A client and its connection, which may survive no further sweep.
+    /// A client and its connection, for which the next sweep is the last.
     fn idle() -> (TcpStream, Connection) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -298,7 +295,7 @@ mod tests {
     fn unread_data_saves_a_connection_for_one_sweep() {
         let (mut client, connection) = idle();
         client.write_all(b"GET").unwrap();
-        // Waits until it has arrived.
+        // Wait until the data has arrived.
         connection.socket.peek(&mut [0]).unwrap();
         connection.socket.set_nonblocking(true).unwrap();
         assert!(!connection.is_overdue());

@@ -1,4 +1,4 @@
-//! One reader of the log for all listeners of this process. While nobody listens it rests.
+//! One reader of the log for all listeners of this process. Idle without listeners.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,19 +15,18 @@ use crate::query::changes::{
     Changed, Positions, get_positions, is_forgotten, list_backlog, list_changes, read_backlog,
 };
 
-/// How often changes are looked for.
 const POLL: Duration = Duration::from_millis(200);
 
-/// How long to wait after the database failed.
+/// Pause after an error of the database.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How many stretches are kept for listeners who do not keep up. Who falls behind by more is cut off.
+/// Number of buffered stretches for slow listeners. A listener that falls further behind is disconnected.
 const KEPT: usize = 16;
 
-/// How many sessions of a backlog a listener has in memory at a time: with the longest names and `user_args`, 256 KiB.
+/// Maximum number of backlog sessions that a listener has in memory: 256 KiB with the longest names and `user_args`.
 const BACKLOG_BIT: usize = 32;
 
-/// Tells listeners what changes.
+/// Broadcasts changes to listeners.
 #[derive(Clone)]
 pub struct Feed {
     pool: PgPool,
@@ -39,47 +38,45 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// A feed from this database, which ends when stopped.
+    /// A feed that reads from `pool` until stopped.
     pub fn new(pool: PgPool, sealer: CursorCipher, unconfirmed_after: TimeDelta, stopped: CancellationToken) -> Self {
         let stretches = broadcast::Sender::new(KEPT);
         Self { pool, sealer, unconfirmed_after, stretches, wanted: Arc::default(), stopped }
     }
 
-    /// Whatever changes from now on, or a little later: whoever needs more reads it.
+    /// Subscribes to changes from about now on. A listener that needs earlier ones reads the backlog.
     pub(crate) fn listen(&self) -> broadcast::Receiver<Arc<Stretch>> {
         let listener = self.stretches.subscribe();
         self.wanted.notify_one();
         listener
     }
 
-    /// Done when the service stops.
+    /// Waits until the service stops.
     pub(crate) async fn stopped(&self) {
         self.stopped.cancelled().await;
     }
 
-    /// Whether the service stops.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.is_cancelled()
     }
 
-    /// How far the log is folded.
+    /// The positions up to which the log is folded.
     pub(crate) async fn positions(&self) -> Result<Positions, sqlx::Error> {
         get_positions(&self.pool).await
     }
 
-    /// Whether something after `from` is no longer in the log.
+    /// Whether an event after `from` has been dropped.
     pub(crate) async fn has_forgotten(&self, from: &Positions) -> Result<bool, sqlx::Error> {
         is_forgotten(&self.pool, from).await
     }
 
-    /// What one listener has missed after `from`, or the first of it: to be read bit by bit.
+    /// The first changes that a listener has missed since `from`, to be read in chunks.
     pub(crate) async fn list_backlog(&self, from: &Positions) -> Result<Changed, sqlx::Error> {
         list_backlog(&self.pool, from).await
     }
 
-    /// The next bit of a backlog that begins at `from`. It leads to the backlog's end if it is the last one, and else leaves
-    /// its listener where they were: whoever resumes within a backlog is told all of it. `None` when this replica cannot
-    /// tell it.
+    /// The next chunk of a backlog that starts at `from`. Only the last chunk advances the listener's position, so a
+    /// listener that resumes within a backlog gets all of it again. `None` if this replica cannot provide the chunk.
     pub(crate) async fn read(&self, from: &Positions, backlog: &mut Changed) -> Result<Option<Stretch>, sqlx::Error> {
         let bit: Vec<_> = backlog.sessions.drain(..backlog.sessions.len().min(BACKLOG_BIT)).collect();
         let changes = read_backlog(&self.pool, &backlog.to, &bit).await?;
@@ -87,13 +84,13 @@ impl Feed {
         Ok(changes.map(|changes| Stretch::new(from.clone(), to.clone(), changes, &self.sealer, self.unconfirmed_after)))
     }
 
-    /// What has changed after `from`, or the first of it, for all listeners.
+    /// The first changes since `from`, for all listeners.
     async fn look(&self, from: &Positions) -> Result<Stretch, sqlx::Error> {
         let (to, changes) = list_changes(&self.pool, from).await?;
         Ok(Stretch::new(from.clone(), to, changes, &self.sealer, self.unconfirmed_after))
     }
 
-    /// Reads and tells until stopped.
+    /// Reads and broadcasts changes until stopped.
     pub async fn run(self) {
         while self.stopped.run_until_cancelled(self.wanted.notified()).await.is_some() {
             if let Some(Err(error)) = self.stopped.run_until_cancelled(self.tell()).await {
@@ -107,8 +104,8 @@ impl Feed {
         }
     }
 
-    /// Tells what changes for as long as anybody listens. Begins by telling where it begins: who has not seen what is
-    /// before that reads it.
+    /// Broadcasts changes while there are listeners. The first stretch shows where the feed starts: listeners that have
+    /// not seen earlier changes read the backlog.
     async fn tell(&self) -> Result<(), sqlx::Error> {
         let begin = self.positions().await?;
         let mut seen = Arc::new(self.look(&begin).await?);

@@ -1,4 +1,4 @@
-//! What requests share: the state of the process, its connections, and limits on callers.
+//! State that requests share: the state of the process, its connections, and limits on callers.
 
 pub(crate) mod client_address;
 pub mod connections;

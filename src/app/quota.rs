@@ -1,4 +1,4 @@
-//! Limits on what one token, and all of them together, have under way at a time, so that no caller starves the others.
+//! Limits on concurrent work, per token and in total, so that no caller starves the others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::access::{Principal, TokenHash};
 use crate::api::problem::QuotaError;
 
-/// How much of something each token, and all of them together, may have under way.
+/// A limit per token, and one for all tokens together.
 #[derive(Debug)]
 pub struct Quota {
     what: &'static str,
@@ -20,7 +20,7 @@ pub struct Quota {
     left_by_token: Mutex<HashMap<TokenHash, Arc<Semaphore>>>,
 }
 
-/// What a caller has of a quota, until it is dropped.
+/// A unit of a quota. Dropping it returns the unit.
 #[derive(Debug)]
 pub struct Share {
     _of_token: OwnedSemaphorePermit,
@@ -28,13 +28,13 @@ pub struct Share {
 }
 
 impl Quota {
-    /// A quota of `what`, which is said in errors.
+    /// `what` names the limited thing in errors.
     pub fn new(what: &'static str, per_token: usize, in_all: usize) -> Self {
         let left_in_all = Arc::new(Semaphore::new(in_all));
         Self { what, per_token, in_all, left_in_all, left_by_token: Mutex::default() }
     }
 
-    /// Takes a share, if one is left.
+    /// Takes a share if one is free.
     ///
     /// # Errors
     /// [`QuotaError`] names the limit that is reached.
@@ -43,7 +43,7 @@ impl Quota {
         self.share(of_token.ok())
     }
 
-    /// The same, after others with the same token are done, if they are within `patience`.
+    /// Waits up to `patience` for other requests of the same token.
     ///
     /// # Errors
     /// [`QuotaError`] names the limit that is reached.
@@ -62,7 +62,7 @@ impl Quota {
     fn left_of(&self, principal: &Principal) -> Arc<Semaphore> {
         let mut tokens = self.left_by_token.lock().unwrap_or_else(PoisonError::into_inner);
         if tokens.len() == tokens.capacity() {
-            // Only tokens that have something under way need to be remembered.
+            // Forget tokens without current work.
             tokens.retain(|_, left| Arc::strong_count(left) > 1);
         }
         let left = tokens.entry(*principal.token_hash()).or_insert_with(|| Arc::new(Semaphore::new(self.per_token)));

@@ -1,10 +1,12 @@
-//! Room for connections: how many are open, in all and from one address, and which of them give way.
+//! Limits on connections, in total and per address, and the choice of those that close when space is scarce.
 //!
-//! Anyone can open connections, and the service holds only so many. So that strangers cannot keep the provider out:
+//! Anyone can open connections, and the service can hold only a limited number. So that strangers cannot lock the
+//! provider out:
 //!
-//! - An address has only so many of them. A trusted proxy has as many as it likes, as many callers are behind it.
-//! - When little room is left, a connection is closed after its next answer, which announces that. Those that have brought
-//!   a callback that was stored are kept, and those of trusted proxies, on which anyone's callbacks may come.
+//! - The number of connections per address is limited, except for trusted proxies, which forward the requests of many
+//!   clients.
+//! - When space is scarce, a connection is closed after its next response, which announces that. Exceptions are
+//!   connections on which a stored callback came, and those of trusted proxies, which may carry callbacks.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -16,10 +18,10 @@ use crate::platform::clock;
 use crate::telemetry::OnceASecond;
 use crate::telemetry::metrics::{CONNECTIONS, CONNECTIONS_MAX, REFUSED_CONNECTIONS};
 
-/// How many of ten connections are kept without having brought a callback.
+/// Above this many tenths of the limit, only connections that have brought a callback are kept.
 const KEPT_OF_TEN: usize = 9;
 
-/// Room for so many connections.
+/// Space for a limited number of connections.
 pub struct Room {
     max: usize,
     max_per_address: usize,
@@ -28,7 +30,7 @@ pub struct Room {
     taken_by_address: Mutex<HashMap<IpAddr, Headcount>>,
 }
 
-/// The place of one open connection, until it is dropped.
+/// The place of one open connection. Dropping it frees the place.
 pub struct Place {
     room: Arc<Room>,
     brings_callbacks: AtomicBool,
@@ -36,7 +38,6 @@ pub struct Place {
     _taken_by_address: Option<Headcount>,
 }
 
-/// Counts its clones.
 #[derive(Clone, Default)]
 struct Headcount(Arc<()>);
 
@@ -47,13 +48,13 @@ impl Headcount {
 }
 
 impl Room {
-    /// Room for `max` connections, and for `max_per_address` of an address that is no trusted proxy.
+    /// `max_per_address` does not apply to trusted proxies.
     pub fn new(max: usize, max_per_address: usize, trusted_proxies: TrustedProxies) -> Self {
         REFUSED_CONNECTIONS.counter_of(&[]).absolute(0);
         Self { max, max_per_address, trusted_proxies, taken: Headcount::default(), taken_by_address: Mutex::default() }
     }
 
-    /// A place for a connection from an address, unless it has too many.
+    /// Takes a place for a connection; `None` if the address has too many.
     pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
         let peer = peer.to_canonical();
         let is_proxy = self.trusted_proxies.contains(peer);
@@ -93,7 +94,7 @@ impl Room {
         self.taken.clones() > self.max - self.max * (10 - KEPT_OF_TEN) / 10
     }
 
-    /// Shows how much is taken.
+    /// Updates the metrics.
     pub fn show(&self) {
         let gauge_of = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         CONNECTIONS.gauge_of(&[]).set(gauge_of(self.taken.clones()));
@@ -102,18 +103,18 @@ impl Room {
 }
 
 impl Place {
-    /// Takes note that a callback came on the connection and was stored.
+    /// Records that a callback from this connection was stored.
     pub fn note_callback(&self) {
         self.brings_callbacks.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the connection is to give way to others.
+    /// Whether the connection should close after its next response.
     pub fn gives_way(&self) -> bool {
         self.room.is_crowded() && !self.brings_callbacks.load(Ordering::Relaxed)
     }
 }
 
-/// The address that is counted. Of IPv6 it is the /64 network, because one subscriber has all of its addresses.
+/// The counted address. For IPv6, it is the /64 network: one subscriber has all of its addresses.
 fn subscriber(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

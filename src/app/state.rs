@@ -1,4 +1,4 @@
-//! What handlers share.
+//! State that handlers share.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -21,27 +21,27 @@ use crate::platform::tls::ValidityOfServed;
 use crate::registry::watch::LiveRegistry;
 use crate::rejection::Rejections;
 
-/// What handlers share. Made once, read by all.
+/// Shared by all handlers, and immutable.
 pub struct AppState {
     pub registry: LiveRegistry,
     pub receiver: Receiver,
-    /// What waits for the database, where this process receives.
+    /// `None` in a process without the receiver role.
     pub spool: Option<Arc<Spool>>,
     pub roles: Vec<Role>,
-    /// Tells when the certificate expires, where one is served.
+    /// The validity of the served certificate; `None` without TLS.
     pub certificate: Option<ValidityOfServed>,
     pub trusted_proxies: TrustedProxies,
     pub appended: Arc<Notify>,
     pub rejections: Arc<Rejections>,
-    /// Says that signatures are used for more than they were made for.
+    /// Logs the reuse of signatures.
     pub alarms: Arc<Alarms>,
     pub last_uses: Arc<LastUses>,
     pub query_pool: PgPool,
     pub report_pool: PgPool,
     pub work_pool: PgPool,
-    /// How long a session may be live before it is unconfirmed.
+    /// How long a session may be live before it becomes unconfirmed.
     pub unconfirmed_after: TimeDelta,
-    /// How far the clocks of the service and its database may differ.
+    /// Maximum difference between the clocks of the service and its database.
     pub clock_tolerance: TimeDelta,
     pub folding: Arc<AtomicBool>,
     pub requests: Quota,

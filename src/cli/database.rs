@@ -96,8 +96,8 @@ fn advice_on(error: &sqlx::Error, database: &PgConnectOptions) -> String {
     };
     let (user, name) = (database.get_username(), database.get_database().unwrap_or_default());
     match error.as_database_error().and_then(DatabaseError::code).as_deref() {
-        // As PostgreSQL's manual lists them: invalid password and authorization, invalid catalog name, too many
-        // connections, cannot connect now.
+        // SQLSTATE codes: invalid password and authorization, invalid catalog name, too many connections, cannot
+        // connect now.
         Some("28P01" | "28000") => format!(
             "authentication failed for user {user} at the database at {place}; check user and password in DATABASE_URL, and \
              pg_hba.conf of the server"

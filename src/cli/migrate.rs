@@ -11,8 +11,9 @@ use crate::store;
 
 /// Create an installation or update the schema of its database
 ///
-/// `serve`, `domain add`, `token create` and `import` create one, and every command that writes updates the schema. Run `migrate` to prepare a database before the first start, or to
-/// choose the number of shards, which cannot be changed later. It is safe to run it again.
+/// `serve`, `domain add`, `token create` and `import` create one, and every command that writes updates the schema. Run
+/// `migrate` to prepare a database before the first start, or to choose the number of shards, which cannot be changed
+/// later. It is safe to run it again.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct MigrateCommand {

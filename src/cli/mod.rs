@@ -1,6 +1,6 @@
 //! The command line: one file per command.
 #![warn(clippy::print_stdout, reason = "output::say ends a command quietly on a broken pipe")]
-#![allow(clippy::doc_markdown, reason = "shown as it is by --help")]
+#![allow(clippy::doc_markdown, reason = "--help shows the comments verbatim")]
 
 mod completions;
 mod database;

@@ -62,7 +62,7 @@ impl RebuildCommand {
             let folded: i64 = store::rebuild::list_progress(&on.pool).await?.iter().map(|(_, position)| position).sum();
             let folded = folded - dropped;
             let bar = progress::bar(Some(u64::try_from(folded)?), "entries");
-            // Rows are corrected also after a broken pipe.
+            // Correct rows even after a broken pipe.
             let mut all_shown = Ok(());
             let show = |difference: DifferenceRow| {
                 if all_shown.is_ok() {

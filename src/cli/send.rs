@@ -178,7 +178,7 @@ impl Api {
         self.url.join(path).context("--url and the path do not form a valid URL")
     }
 
-    /// `None` on 404.
+    /// `None` if the response is 404.
     async fn get(&self, url: Url, token: &SecretString) -> anyhow::Result<Option<Value>> {
         let response =
             self.client.get(url).bearer_auth(token.expose_secret()).send().await.map_err(reqwest::Error::without_url);

@@ -64,7 +64,7 @@ impl ResponseError for PageError {
                     .to_owned(),
             ),
             Self::Api(error) => {
-                // For its log line.
+                // Writes the log line of the error.
                 let _ = error.error_response();
                 ("Request failed", advice_on(error))
             }

@@ -13,7 +13,7 @@ use crate::api::problem::ApiError;
 use crate::http::extract::RawBody;
 use crate::model::access::Scope;
 
-/// The fields of a form, from any sender.
+/// The fields of a form whose sender is not authenticated.
 pub struct Fields(Vec<(String, String)>);
 
 /// A form that a signed-in visitor submitted, with a valid form token.

@@ -1,4 +1,4 @@
-//! The frame of all pages.
+//! The layout of all pages.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;

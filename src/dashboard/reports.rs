@@ -73,7 +73,7 @@ impl ReportsPage {
         self.month.or(today.with_day(1)).unwrap_or(today)
     }
 
-    /// The same, as parameters of the API.
+    /// The parameters of the API.
     fn parameters(&self) -> [(&'static str, String); 6] {
         let month = self.month();
         [

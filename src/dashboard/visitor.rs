@@ -24,7 +24,7 @@ const FORMS: &str = "forms of the dashboard";
 pub struct Visitor {
     pub principal: Principal,
     pub sign_in: SignIn,
-    /// Their forms carry it, so that no other site can submit one in their name.
+    /// Sent with each form, so that another site cannot submit a form on behalf of the visitor.
     pub form_token: String,
 }
 
@@ -36,7 +36,7 @@ impl Visitor {
     }
 
     /// # Errors
-    /// The token is not of the visitor's forms.
+    /// The form token is not the visitor's.
     pub fn check_form_token(&self, form_token: &str) -> Result<(), ApiError> {
         let theirs: bool = self.form_token.as_bytes().ct_eq(form_token.as_bytes()).into();
         let mismatch = || ApiError::invalid("form_token", "is not valid: go back, reload the page, and try again");

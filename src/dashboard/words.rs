@@ -24,7 +24,7 @@ pub fn maybe_time(at: Option<DateTime<Utc>>) -> Markup {
     at.map_or_else(|| html! { "–" }, time)
 }
 
-/// A duration; the script lets it run if `live_since` is given.
+/// A duration; the script counts it up if `live_since` is given.
 pub fn duration(seconds: i64, live_since: Option<DateTime<Utc>>) -> Markup {
     let since = live_since.map(|since| since.to_rfc3339_opts(SecondsFormat::Secs, true));
     html! { span.clock data-since=[since] { (in_words(seconds)) } }

@@ -79,8 +79,8 @@ pub struct NotificationBody {
 
 /// Receive a callback of a signed domain
 ///
-/// 200 means that the callback is durably stored. The body is parsed as JSON whatever its `Content-Type`, and decoded if its
-/// `Content-Encoding` is `gzip` or `deflate`. A trailing slash in the path is ignored.
+/// 200 means that the callback is durably stored. The body is parsed as JSON regardless of its `Content-Type`, and
+/// decoded if its `Content-Encoding` is `gzip` or `deflate`. A trailing slash in the path is ignored.
 #[utoipa::path(
     tag = "receiving",
     request_body(content = NotificationBody, content_type = "application/json"),
@@ -99,7 +99,8 @@ pub async fn receive_notification(
     receive(&state, &request, None, body).await
 }
 
-/// Both paths with a trailing slash, which consoles and proxies append. The document describes it with the paths.
+/// Both paths with a trailing slash, which some consoles and proxies append. The API document describes this with the
+/// paths.
 pub fn routes_with_a_slash(config: &mut ServiceConfig) -> &mut ServiceConfig {
     let open = |state: Data<AppState>, request: HttpRequest, body: Result<RawBody, ApiError>| async move {
         receive(&state, &request, None, body).await
@@ -157,7 +158,7 @@ async fn receive(
 /// Stores a callback durably, or counts its rejection.
 ///
 /// # Errors
-/// The body is not a callback, or it is not known to be stored.
+/// The body is not a callback, or storage was not confirmed.
 pub(crate) async fn take(
     state: &AppState,
     source_ip: Option<IpAddr>,

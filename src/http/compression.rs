@@ -17,8 +17,8 @@ const MIN_BYTES: u64 = 1024;
 
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
-/// Wraps compression. If a request accepts none of our encodings, not even `identity`, the response is not compressed, as
-/// HTTP allows.
+/// Wraps compression. If a request accepts none of the service's encodings, not even `identity`, the response is sent
+/// uncompressed, as HTTP allows.
 pub(super) async fn choose_encoding(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -34,7 +34,7 @@ pub(super) async fn choose_encoding(
         headers.remove(CONTENT_ENCODING);
     }
     if !headers.contains_key(CONTENT_ENCODING) {
-        // `Compress` adds it to what it compresses.
+        // `Compress` adds the header to the responses that it compresses.
         headers.append(VARY, HeaderValue::from_static("accept-encoding"));
     }
     Ok(answer)

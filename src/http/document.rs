@@ -1,4 +1,4 @@
-//! The parts of the API document that are not of one operation.
+//! The parts of the API document that do not belong to a single operation.
 
 use std::sync::LazyLock;
 
@@ -137,7 +137,7 @@ fn request_id() -> Header {
     header
 }
 
-/// Query strings follow one rule, [`query_reader`].
+/// The limits of query strings, which [`query_reader`] enforces.
 fn bound_text(parameter: &mut RefOr<Parameter>) {
     let RefOr::T(Parameter { parameter_in: ParameterIn::Query, schema: Some(RefOr::T(Schema::Object(text))), .. }) =
         parameter

@@ -342,7 +342,7 @@ pub async fn delete_key(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// A name with invalid characters is not found.
+/// Names with invalid characters are answered 404.
 fn named(domain: &str) -> Result<&str, ApiError> {
     let strange = |character: char| character.is_control() || character == char::REPLACEMENT_CHARACTER;
     if domain.chars().any(strange) { Err(ApiError::NotFound("domain")) } else { Ok(domain) }

@@ -1,4 +1,4 @@
-//! The scheme and host that the client used, also through proxies.
+//! The scheme and host that the client used, even behind proxies.
 //!
 //! They come from a trusted proxy, otherwise from the connection and `Host`. Of several proxies, only the entry of the nearest
 //! counts: anyone can forge the entries to its left.

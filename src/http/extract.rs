@@ -150,8 +150,8 @@ fn signed_in(request: &HttpRequest, state: &AppState) -> Option<Principal> {
     if no_header && request.method() == Method::GET { sign_in_cookie::signed_in(request, state) } else { None }
 }
 
-/// The maximum length of the body. The server finds the end itself, except for a request that offers an upgrade to
-/// WebSocket: there it takes everything that follows on the connection as the body, whatever `Content-Length` says.
+/// The maximum length of the body. The server itself finds the end of a body, except if a request offers an upgrade to
+/// WebSocket: then it treats all further data of the connection as the body, regardless of `Content-Length`.
 fn end_of_body(request: &HttpRequest) -> usize {
     let headers = request.headers();
     let offers_websocket = headers.get_all(header::UPGRADE).any(|value| text(value).eq_ignore_ascii_case("websocket"));

@@ -36,7 +36,7 @@ pub struct HealthCheck {
     pub(crate) name: &'static str,
     /// Whether the part is ready.
     pub(crate) ready: bool,
-    /// Its state, for people.
+    /// Its state, as human-readable text.
     #[schema(example = "in use: 1204 callbacks, 0.9 of 1024.0 MiB")]
     pub(crate) state: String,
 }
@@ -94,7 +94,7 @@ fn database(ready: bool) -> HealthCheck {
     HealthCheck { name: "database", ready, state: if ready { "reachable" } else { "unreachable" }.to_owned() }
 }
 
-/// Ready while the clocks cannot be compared: then `database` is not.
+/// Reports ready while the clocks cannot be compared: in that case, `database` is not ready.
 fn clock(clocks: Option<ClockReading>, tolerance: TimeDelta) -> HealthCheck {
     let checked = clocks.map(|clocks| clocks.check(tolerance));
     let state = match checked {
@@ -111,7 +111,7 @@ fn folding(state: &AppState) -> HealthCheck {
 }
 
 /// A spool that is not writable matters only while the database is unreachable.
-#[expect(clippy::cast_precision_loss, reason = "for people")]
+#[expect(clippy::cast_precision_loss, reason = "only displayed")]
 fn spool_part(fill: Fill, database_reachable: bool) -> HealthCheck {
     let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let fails = fill.failing && !database_reachable;

@@ -156,8 +156,8 @@ enum Heard {
 }
 
 impl Listener {
-    /// The next bytes; `None` at the end of the stream: the service stops, the token is no longer valid, the listener is too
-    /// slow, or the database failed. The client can resume in all cases except the second.
+    /// The next bytes; `None` at the end of the stream: the service stops, the token is no longer valid, the listener
+    /// is too slow, or the database failed. The client can resume, unless its token is no longer valid.
     async fn next(&mut self) -> Option<Bytes> {
         while Instant::now() < self.heartbeat_at {
             self.renew()?;

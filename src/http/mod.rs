@@ -107,7 +107,7 @@ fn other_routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
     }
 }
 
-/// The document of the whole API, whatever the roles of this process.
+/// The document of the whole API, independent of the roles of this process.
 #[must_use]
 pub fn api_document() -> OpenApi {
     let app = App::new().into_utoipa_app().openapi(document::base());
@@ -116,7 +116,7 @@ pub fn api_document() -> OpenApi {
     document::complete(document)
 }
 
-/// The application without a socket. `pages` are those of the dashboard.
+/// Builds the application without opening a socket. `pages` adds the dashboard.
 pub fn build_app(
     state: Data<AppState>,
     roles: &[Role],
@@ -160,7 +160,7 @@ pub fn build_app(
         .wrap(from_fn(note_activity))
 }
 
-/// Handles HEAD as GET, without the body, and gives every 404 the format of a problem, also those of libraries.
+/// Handles HEAD as GET without the body, and formats every 404 as a problem, including those from libraries.
 async fn head_and_not_found(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -171,7 +171,7 @@ async fn head_and_not_found(
     }
     let response = next.call(request).await?;
     if is_head && response.response().body().size() == BodySize::Stream {
-        // The stream may never end.
+        // Drop the body: a stream may never end.
         return Ok(response.map_body(|_, _| BoxBody::new(actix_web::body::None::new())).map_into_right_body());
     }
     if response.status() == StatusCode::NOT_FOUND && !response.headers().contains_key(CONTENT_TYPE) {

@@ -22,7 +22,7 @@ const ALWAYS: [(HeaderName, HeaderValue); 3] = [
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
-/// Responses of the API are not pages.
+/// For responses of the API, which load nothing.
 const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// Swagger UI runs its own scripts, calls the API, and has icons in its stylesheet. The hash is of the inline style of its

@@ -41,7 +41,7 @@ pub fn sign_in(request: &HttpRequest, state: &AppState, token: &str, now: DateTi
     Some(cookie)
 }
 
-/// A cookie that removes the other.
+/// A cookie that makes the browser delete the sign-in cookie.
 pub fn sign_out(request: &HttpRequest) -> Cookie<'static> {
     let mut cookie = empty_cookie(request);
     cookie.make_removal();

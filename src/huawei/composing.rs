@@ -1,11 +1,11 @@
-//! Making a notification as the provider does: to try a domain out, and for load.
+//! Composes callbacks as the provider does, for tests of a domain and for load tests.
 
 use serde::Serialize;
 
 use super::notification::Event;
 use super::signature::{self, Joiner, SignedFields, SigningKey};
 
-/// What a notification says.
+/// The content of a callback.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Message<'a> {
     pub domain: &'a str,
@@ -14,20 +14,19 @@ pub struct Message<'a> {
     pub user_args: &'a str,
     pub client_ip: &'a str,
     pub node_ip: &'a str,
-    /// Unix second at which the push began; sent as a string, as the provider does.
+    /// Start of the push, in Unix seconds. Sent as a string, as the provider does.
     #[serde(serialize_with = "as_string")]
     pub publish_timestamp: i64,
-    /// What happens.
     #[serde(serialize_with = "as_word")]
     pub event: &'a Event,
 }
 
-/// How a notification is signed.
+/// The key and parameters of a signature.
 #[derive(Clone, Copy)]
 pub struct Signing<'a> {
     pub key: &'a SigningKey,
     pub joiner: Joiner,
-    /// Unix second at which the signature expires.
+    /// Expiry of the signature, in Unix seconds.
     pub auth_timestamp: i64,
 }
 
@@ -41,7 +40,7 @@ struct Body<'a> {
     auth_sign: Option<String>,
 }
 
-/// The body of a notification; unsigned without a key.
+/// The body of a callback; unsigned if `signing` is `None`.
 pub fn compose(message: &Message<'_>, signing: Option<Signing<'_>>) -> String {
     let auth_sign = signing.map(|signing| {
         let fields = SignedFields {
@@ -57,12 +56,12 @@ pub fn compose(message: &Message<'_>, signing: Option<Signing<'_>>) -> String {
     serde_json::to_string(&body).unwrap_or_else(|_| unreachable!("texts and numbers can be written as JSON"))
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde requires")]
 fn as_string<S: serde::Serializer>(seconds: &i64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(seconds)
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde requires")]
 fn as_word<S: serde::Serializer>(event: &&Event, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(event.word())
 }

@@ -1,8 +1,8 @@
-//! Credentials in `user_args` are replaced before anything is stored or logged.
+//! Masks credentials in `user_args` before anything is stored or logged.
 //!
-//! `user_args` is the query string of the push URL. Parameters whose name says that they prove something keep their
-//! name and lose their value to a short keyed fingerprint, so that equal values still compare equal to support staff
-//! while nobody can push with what they see.
+//! `user_args` is the query string of the push URL. If the name of a parameter suggests a credential, its value is
+//! replaced by a short keyed fingerprint: support can still see whether two values are equal, but nobody can push with
+//! what is shown.
 
 use hmac::{Hmac, Mac};
 use percent_encoding::percent_decode_str;
@@ -11,7 +11,7 @@ use sha2::Sha256;
 use super::members::CUT;
 use super::signature::keyed;
 
-/// Names (compared without case) whose values are credentials. A name that *contains* one of these words counts.
+/// Case-insensitive. A parameter is a credential if its name *contains* one of these words.
 const CREDENTIAL_WORDS: [&str; 14] = [
     "auth",
     "secret",
@@ -29,24 +29,22 @@ const CREDENTIAL_WORDS: [&str; 14] = [
     "jwt",
 ];
 
-/// What may stand between parameters, in query strings of every make.
+/// Separators of parameters in the common kinds of query strings.
 const SEPARATORS: [char; 3] = ['&', ';', '?'];
 
-/// How much of a masked query string is kept. It is not signed, so that anyone who has captured a message could send
-/// any amount of it.
+/// Maximum length of a masked query string. It is not signed: anyone who has captured a callback could send one of any
+/// length.
 const MAX_BYTES: usize = 4 * 1024;
 
-/// How many times over escapes are read.
+/// How many levels of percent-encoding are decoded.
 const MOST_ESCAPES: usize = 3;
 
-/// A query string without credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Masked {
     pub text: String,
     pub is_cut: bool,
 }
 
-/// Replaces credentials in query strings.
 #[derive(Clone)]
 pub struct Masker {
     fingerprint: Hmac<Sha256>,
@@ -54,15 +52,16 @@ pub struct Masker {
 }
 
 impl Masker {
-    /// A masker whose fingerprints are made with `key`, for the known names and `further_names`.
+    /// Fingerprints use `key`. `further_names` are masked in addition to the known names.
     pub fn new(key: &[u8; 32], further_names: &[String]) -> Self {
         Self { fingerprint: keyed(key), further_names: further_names.iter().map(|name| name.to_lowercase()).collect() }
     }
 
-    /// The query string with each credential's value replaced by `masked-` and 8 hexadecimal digits, and cut after 4 KiB.
+    /// Replaces the value of each credential by `masked-` and 8 hexadecimal digits, and truncates the result after 4
+    /// KiB.
     ///
-    /// Text that is not `name=value` may be anything, a bare token included, and is masked as a whole. So is a value that
-    /// seems to hold parameters of its own, a user of a URL, or a credential with its name.
+    /// Text that is not `name=value` is masked completely, because it may be a bare token. A value is also masked if it
+    /// seems to contain parameters, the user of a URL, or a credential with its name.
     pub fn mask(&self, user_args: &str) -> Masked {
         let mut masked = String::with_capacity(user_args.len().min(MAX_BYTES));
         for piece in user_args.split_inclusive(SEPARATORS) {
@@ -82,7 +81,7 @@ impl Masker {
 
     fn mask_parameter(&self, parameter: &str) -> String {
         match parameter.split_once('=') {
-            // What ends in equals signs may be base64 as well as a name without a value.
+            // Text that ends with equals signs may be base64 or a name without a value.
             Some((name, value)) if value.trim_matches('=').is_empty() && !is_plain_name(name) => {
                 self.replacement(parameter)
             }
@@ -102,7 +101,7 @@ impl Masker {
         CREDENTIAL_WORDS.iter().any(|word| name.contains(word)) || self.further_names.contains(&name)
     }
 
-    /// Whether a value seems to hold parameters of its own, a user of a URL, or a credential with its name.
+    /// Whether a value seems to contain parameters, the user of a URL, or a credential with its name.
     fn may_hold_credentials(&self, value: &str) -> bool {
         let value = decoded(value);
         value.contains(['=', '@']) || self.is_credential(&value)
@@ -116,7 +115,7 @@ impl Masker {
     }
 }
 
-/// A text with its escapes read, and those that these make, some times over.
+/// Decodes up to [`MOST_ESCAPES`] levels of percent-encoding.
 fn decoded(text: &str) -> String {
     let mut text = text.to_owned();
     for _ in 0..MOST_ESCAPES {
@@ -125,7 +124,7 @@ fn decoded(text: &str) -> String {
     text
 }
 
-/// Whether a text is a name as people write them, and no credential.
+/// Whether a text looks like the name of a parameter, not like a credential.
 fn is_plain_name(text: &str) -> bool {
     text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_lowercase() || [b'_', b'-', b'.'].contains(&byte))
 }

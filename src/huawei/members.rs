@@ -1,7 +1,7 @@
-//! Reading a callback's body member by member.
+//! Reads the body of a callback, member by member.
 //!
-//! What the signature covers is read strictly, by [`super::notification`]. All other members are kept as far as they can
-//! be read: whoever pushes chooses what is in them, and must not be able to keep a push from being counted by it.
+//! [`super::notification`] reads the signed members strictly. Other members are read as far as possible: their content
+//! may come from the person who pushes, who must not be able to prevent the push from being counted.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -13,30 +13,30 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
-/// What stands for the rest of a text that was cut.
+/// Marks a truncated text.
 pub const CUT: &str = "…";
 
-/// The members of a body in their order, each as it is written.
+/// The members of a body in order, each as raw JSON.
 pub(super) struct Members<'a> {
     members: IndexMap<Cow<'a, str>, &'a RawValue>,
-    /// Bytes that JSON does not allow were replaced. Then U+FFFD may stand for some of them.
+    /// Bytes that JSON does not allow were replaced, so U+FFFD may stand for some of them.
     repaired: bool,
 }
 
-/// Why a body has no members to read. What was read of them until then is kept.
+/// A body whose members cannot be read. `read` has the members before the error.
 pub(super) struct Broken<'a> {
     pub(super) problem: String,
     pub(super) read: Members<'a>,
 }
 
-/// The body as text that JSON may be made of. Everything that [`Members`] borrows.
+/// The text of the body, which [`Members`] borrows.
 pub(super) struct Body<'a> {
     text: Cow<'a, str>,
     repaired: bool,
 }
 
 impl<'a> Body<'a> {
-    /// A body as it was received: in UTF-8, maybe behind a byte order mark.
+    /// Expects UTF-8, possibly after a byte order mark.
     pub(super) fn new(body: &'a [u8]) -> Self {
         let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
         match std::str::from_utf8(body) {
@@ -45,7 +45,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// The body with everything replaced that JSON does not allow in texts, and encoders write all the same.
+    /// Replaces everything that JSON does not allow in strings but some encoders send.
     pub(super) fn repair(&self) -> Self {
         Self::repaired(&self.text)
     }
@@ -61,7 +61,7 @@ impl<'a> Body<'a> {
     /// Reads the members.
     ///
     /// # Errors
-    /// [`Broken`] when the body is not one JSON object, or names a member twice.
+    /// [`Broken`] unless the body is one JSON object without duplicate members.
     pub(super) fn members(&self) -> Result<Members<'_>, Box<Broken<'_>>> {
         let mut members = IndexMap::with_capacity(12);
         let mut deserializer = serde_json::Deserializer::from_str(&self.text);
@@ -75,28 +75,28 @@ impl<'a> Body<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// The value of a member; `null` is as good as none.
+    /// The value of a member; `None` for `null`.
     pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.members.get(name).copied().filter(|value| value.get() != "null")
     }
 
-    /// A text exactly as it was sent.
+    /// A string exactly as it was sent.
     ///
     /// # Errors
-    /// What is wrong with it; never its content.
+    /// The problem, without the value.
     pub(super) fn text(&self, value: &RawValue) -> Result<String, &'static str> {
         let Ok(text) = serde_json::from_str::<String>(value.get()) else { return Err("is not a string") };
         if text.chars().any(char::is_control) {
-            Err("holds a control character")
+            Err("contains a control character")
         } else if self.repaired && text.contains(char::REPLACEMENT_CHARACTER) {
-            Err("holds bytes that are not UTF-8, or an escape that JSON does not have")
+            Err("contains bytes that are not UTF-8, or an invalid escape")
         } else {
             Ok(text)
         }
     }
 
-    /// What can be read of a member of any type, as one text of at most `most` bytes, and whether anything was altered for
-    /// that. A list is its items, and an object its members as `name=value`, joined with `&` as in a query string.
+    /// The readable part of a member of any type, as a text of at most `most` bytes, and whether it was altered. The
+    /// items of an array, and the members of an object as `name=value`, are joined with `&`, as in a query string.
     pub(super) fn readable(&self, value: &RawValue, most: usize) -> (Option<String>, bool) {
         let (value, mut altered) = lenient(value);
         altered |= !value.as_ref().is_some_and(Value::is_string);
@@ -110,7 +110,7 @@ impl<'a> Members<'a> {
         (value.filter(|_| !text.is_empty()).map(|_| text), altered)
     }
 
-    /// What can be kept of all other members than these, in at most `most` bytes of JSON, and whether that is not all.
+    /// All members except `than`, as far as they fit into `most` bytes of JSON, and whether any was altered or dropped.
     pub(super) fn others(&self, than: &[&str], most: usize) -> (Map<String, Value>, bool) {
         let (mut kept, mut size, mut altered) = (Map::new(), 2, false);
         for (name, value) in self.members.iter().filter(|(name, _)| !than.contains(&name.as_ref())) {
@@ -130,7 +130,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// By a hash, since a body that nobody has verified yet may have thousands of members.
+/// A hash map: an unauthenticated body may have thousands of members.
 struct MembersVisitor<'v, 'a>(&'v mut IndexMap<Cow<'a, str>, &'a RawValue>);
 
 impl<'a> Visitor<'a> for MembersVisitor<'_, 'a> {
@@ -143,7 +143,7 @@ impl<'a> Visitor<'a> for MembersVisitor<'_, 'a> {
     fn visit_map<A: MapAccess<'a>>(self, mut members: A) -> Result<(), A::Error> {
         while let Some(name) = members.next_key_seed(NameSeed)? {
             let Entry::Vacant(place) = self.0.entry(name) else {
-                return Err(A::Error::custom("a member is named twice"));
+                return Err(A::Error::custom("duplicate member"));
             };
             place.insert(members.next_value()?);
         }
@@ -151,7 +151,7 @@ impl<'a> Visitor<'a> for MembersVisitor<'_, 'a> {
     }
 }
 
-/// A member's name, borrowed unless it is escaped.
+/// The name of a member, borrowed unless it has escapes.
 struct NameSeed;
 
 impl<'a> DeserializeSeed<'a> for NameSeed {
@@ -178,14 +178,14 @@ impl<'a> Visitor<'a> for NameSeed {
     }
 }
 
-/// A value with control characters escaped, and whether it is not quite what was sent. `None` when it is nested too
-/// deeply, or holds a number that is too large.
+/// A value with control characters escaped, and whether it was altered. `None` if it is nested too deeply, or contains
+/// a number that is too large.
 fn lenient(value: &RawValue) -> (Option<Value>, bool) {
     let altered = Cell::new(false);
     let read = |text: &str| Lenient(&altered).deserialize(&mut serde_json::Deserializer::from_str(text)).ok();
     let value = read(value.get()).or_else(|| {
         altered.set(true);
-        // Half of a surrogate pair is JSON, and no text.
+        // Half of a surrogate pair is valid JSON but not valid text.
         read(&repaired(value.get()))
     });
     (value, altered.get())
@@ -205,7 +205,7 @@ fn flat(value: &Value) -> String {
     }
 }
 
-/// A text with each control character escaped as in Rust (`\t`, `\u{1b}`), and whether there was one.
+/// Escapes control characters as in Rust (`\t`, `\u{1b}`). Returns whether there were any.
 fn escaped(text: &str) -> (Cow<'_, str>, bool) {
     if !text.chars().any(char::is_control) {
         return (text.into(), false);
@@ -221,8 +221,8 @@ fn escaped(text: &str) -> (Cow<'_, str>, bool) {
     (escaped.into(), true)
 }
 
-/// Any JSON value. Notes whether something in it had to be altered: a control character, or a member named twice, the
-/// last of which is kept.
+/// Any JSON value. Records whether it was altered: control characters are escaped, and of duplicate members the last
+/// one is kept.
 #[derive(Clone, Copy)]
 struct Lenient<'a>(&'a Cell<bool>);
 
@@ -293,8 +293,8 @@ impl<'de> Visitor<'de> for Lenient<'_> {
     }
 }
 
-/// The text with what JSON does not allow made readable: control characters in strings are escaped, and dropped
-/// elsewhere; an escape that JSON does not have, and half of a surrogate pair, become U+FFFD.
+/// Makes invalid JSON readable: control characters are escaped in strings and dropped elsewhere; invalid escapes and
+/// halves of surrogate pairs become U+FFFD.
 fn repaired(text: &str) -> String {
     let mut repaired = String::with_capacity(text.len() + 16);
     let mut in_string = false;
@@ -316,7 +316,7 @@ fn repaired(text: &str) -> String {
     repaired
 }
 
-/// Copies what follows a backslash, or U+FFFD in its place.
+/// Copies the escape after a backslash, or replaces it with U+FFFD.
 fn repair_escape(rest: &mut std::str::Chars<'_>, repaired: &mut String) {
     let follows = rest.as_str();
     let simple = |character: char| matches!(character, '"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't');

@@ -1,15 +1,14 @@
-//! What Huawei Cloud Live sends, and whether to believe it.
+//! Huawei Cloud Live: its callbacks, their signatures, and whether they count.
 //!
-//! Pure: no I/O, no clock, no settings read from anywhere. `now` and everything that is known of a domain are
-//! arguments, so that each rule can be tested by itself.
+//! Pure: no I/O, no clock, no settings. `now` and everything known about a domain are arguments, so each rule can be
+//! tested alone.
 //!
-//! - [`notification`]: the wire format: reading it; [`composing`]: writing it. The only places that know the provider's
-//!   field names.
-//! - [`signature`]: how a message is signed, and whether a signature fits.
-//! - [`admission`]: accept, quarantine or refuse.
-//! - [`advice`]: what to tell a person about what did not count.
+//! - [`notification`]: parses the wire format; [`composing`]: writes it. Only these know the provider's field names.
+//! - [`signature`]: signs and verifies.
+//! - [`admission`]: accepts, quarantines or rejects.
+//! - [`advice`]: advice to operators about callbacks that do not count.
 //! - [`masking`]: credentials in `user_args` never leave the receiving path.
-//! - [`rendition`]: which stream names are transcoded renditions of which.
+//! - [`rendition`]: recognizes transcoded renditions by their names.
 
 pub mod admission;
 pub(crate) mod advice;

@@ -1,7 +1,7 @@
-//! The wire format of a stream status notification.
+//! The wire format of callbacks about the status of a stream ("stream status notifications").
 //!
-//! The only place that knows the provider's field names and limits. What is accepted here is well-formed; whether it
-//! is true is for [`super::admission`] to say. Error texts never quote a value: the message may hold credentials.
+//! The only parser of the provider's field names and limits. A parsed callback is well-formed, not authenticated:
+//! [`super::admission`] decides that. Error texts never quote a value, because a callback may contain credentials.
 
 use serde_json::{Map, Value};
 
@@ -9,17 +9,16 @@ use super::members::{Body, Broken, Members};
 use crate::model::event::AlteredMember;
 use crate::model::rejection::RejectionReason;
 
-/// The largest `publish_timestamp` or `auth_timestamp` that has ten digits: the year 2286.
+/// The largest timestamp with ten digits, in the year 2286.
 const MAX_TEN_DIGITS: i64 = 9_999_999_999;
 
-/// How much of members that are not documented is kept. They are not signed, so that anyone who has captured a message
+/// Maximum size of the undocumented members that are stored. They are not signed: anyone who has captured a callback
 /// could send any amount of them.
 const MAX_EXTRA_BYTES: usize = 8 * 1024;
 
-/// How much of an address is kept. The longest that there is, with a zone and a port, has some 60.
+/// Maximum length of a stored address. The longest real one, with a zone and a port, has about 60 bytes.
 const MAX_ADDRESS_BYTES: usize = 255;
 
-/// The members that are documented.
 const DOCUMENTED: [&str; 10] = [
     "domain",
     "app",
@@ -33,22 +32,22 @@ const DOCUMENTED: [&str; 10] = [
     "auth_sign",
 ];
 
-/// Members by which the provider's other callbacks are known: those of recording and of snapshots.
+/// Members that identify other callbacks of the provider: recording and snapshots.
 const OTHER_CALLBACKS: [&str; 2] = ["publish_domain", "event_type"];
 
-/// What the provider says has happened.
+/// The event that a callback reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// `PUBLISH`: a push started.
     Publish,
     /// `PUBLISH_DONE`: a push ended.
     PublishDone,
-    /// A word that is not documented. Kept, and changes no session.
+    /// An undocumented event. Stored, but changes no session.
     Other(String),
 }
 
 impl Event {
-    /// Reads the provider's word. Exact match: a longer word never counts as a known one.
+    /// Exact match: a longer word never counts as a known one.
     pub fn from_word(word: String) -> Self {
         match word.as_str() {
             "PUBLISH" => Self::Publish,
@@ -57,7 +56,7 @@ impl Event {
         }
     }
 
-    /// The provider's word, as it is signed and as it is shown.
+    /// The provider's word, as it is signed.
     pub fn word(&self) -> &str {
         match self {
             Self::Publish => "PUBLISH",
@@ -67,76 +66,76 @@ impl Event {
     }
 }
 
-/// One well-formed notification.
+/// A well-formed callback.
 ///
-/// Deliberately without `Debug`: `user_args` and `auth_sign` are credentials.
+/// Intentionally without `Debug`: `user_args` and `auth_sign` are credentials.
 #[derive(Clone, PartialEq)]
 pub struct Notification {
     /// Ingest domain, 1-255 characters.
     pub domain: String,
-    /// Application: 1-255 letters, digits, `_` and `-`.
+    /// App: 1-255 letters, digits, `_` and `-`.
     pub app: String,
-    /// Stream name, 1-512 characters of any script; `/` and `*` included.
+    /// Stream name, 1-512 characters in any script; may contain `/` and `*`.
     pub stream: String,
-    /// Unix seconds; the same in the start and the end of one push.
+    /// Start of the push, in Unix seconds; the same in its start and its end.
     pub publish_timestamp: i64,
     pub event: Event,
-    /// Query string of the push URL, as received: holds credentials.
+    /// Query string of the push URL as received, with credentials.
     pub user_args: Option<String>,
-    /// The encoder's address, as text; may be masked by the provider.
+    /// IP address of the encoder, as text. The provider may mask it.
     pub client_ip: Option<String>,
-    /// The receiving node's address, as text.
+    /// IP address of the receiving node, as text.
     pub node_ip: Option<String>,
-    /// Unix second at which the signature expires.
+    /// Expiry of the signature, in Unix seconds.
     pub auth_timestamp: Option<i64>,
-    /// The signature as received, not yet known to be hexadecimal.
+    /// The signature as received; may be malformed.
     pub auth_sign: Option<String>,
-    /// Members that are not documented, as far as they can be kept.
+    /// Undocumented members, as far as they can be stored.
     pub extra: Map<String, Value>,
-    /// The unsigned members that are not quite as they were sent.
+    /// Unsigned members that are not stored exactly as sent.
     pub altered: Vec<AlteredMember>,
 }
 
-/// What is wrong with a body that is not a notification. Never quotes it.
+/// Why a body is not a callback. Never quotes it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    /// Not JSON, not an object, or a member named twice.
-    #[error("the body is not a JSON object that can be read: {0}")]
+    /// Not JSON, not an object, or a duplicate member.
+    #[error("the body is not a valid JSON object: {0}")]
     NotReadable(String),
-    /// A member that every notification has is not there.
+    /// A required member is missing.
     #[error("the member `{0}` is missing")]
     Missing(&'static str),
-    /// A member is there, but not as documented.
+    /// A member does not have its documented form.
     #[error("the member `{name}` {problem}")]
     Malformed {
         name: &'static str,
-        /// What is wrong with it; never its value.
+        /// The problem, without the value.
         problem: String,
     },
-    /// A time has 13 digits.
+    /// A timestamp has 13 digits.
     #[error("the member `{0}` {IN_MILLISECONDS}")]
     Milliseconds(&'static str),
-    /// It has the members of a recording or snapshot callback, and not those of a stream status notification.
+    /// It has the members of a recording or snapshot callback, and lacks those of a stream status notification.
     #[error("the body is a recording or snapshot callback")]
     OtherCallback,
 }
 
-/// What is wrong with a time in milliseconds.
-pub const IN_MILLISECONDS: &str = "is in milliseconds; seconds are documented";
+/// The problem of a timestamp in milliseconds.
+pub const IN_MILLISECONDS: &str = "is in milliseconds; it must be in seconds";
 
-/// A body that is not a notification.
+/// A body that is not a callback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotANotification {
     pub problem: ParseError,
-    /// The domain that it names, if it can be read that far.
+    /// The domain in the body, if it is readable.
     pub claimed_domain: Option<String>,
 }
 
-/// Reads one notification: strictly what the signature covers, and of everything else what can be kept.
+/// Parses a callback. Signed members are read strictly, others as far as possible.
 ///
 /// # Errors
-/// [`NotANotification`] when the body is not one JSON object, names one of its members twice, or lacks or misspells a
-/// member that counts.
+/// [`NotANotification`] unless the body is one JSON object without duplicate members, in which all required members are
+/// valid.
 pub fn parse(body: &[u8]) -> Result<Notification, NotANotification> {
     let body = Body::new(body);
     match body.members() {
@@ -175,7 +174,7 @@ fn read_fields(members: &Members<'_>) -> Result<Notification, ParseError> {
     let domain = text("domain", 255)?;
     let app = text("app", 255)?;
     if !is_app_name(&app) {
-        return Err(malformed("app", "holds something other than letters, digits, `_` and `-`"));
+        return Err(malformed("app", "contains something other than letters, digits, `_` and `-`"));
     }
     let stream = text("stream", 512)?;
     let publish_timestamp = seconds(members, "publish_timestamp")?.ok_or(ParseError::Missing("publish_timestamp"))?;
@@ -198,7 +197,7 @@ fn read_fields(members: &Members<'_>) -> Result<Notification, ParseError> {
     note(is_altered, AlteredMember::NodeIp);
     let (extra, is_altered) = members.others(&DOCUMENTED, MAX_EXTRA_BYTES);
     note(is_altered, AlteredMember::Undocumented);
-    // Whatever is no signature is none that verifies.
+    // Read leniently: a value that is not a signature never verifies.
     let (auth_sign, _) = members.get("auth_sign").map(|value| members.readable(value, 255)).unwrap_or_default();
     let auth_sign = auth_sign.filter(|text| !text.is_empty());
     Ok(Notification {
@@ -217,8 +216,8 @@ fn read_fields(members: &Members<'_>) -> Result<Notification, ParseError> {
     })
 }
 
-/// What can be read of an address, and whether that is not what was sent. No address is in an object, but credentials may
-/// be, for which only `user_args` are searched.
+/// The readable part of an address, and whether it was altered. Objects are dropped: they are not addresses, and may
+/// contain credentials, which are masked only in `user_args`.
 fn address(members: &Members<'_>, name: &str) -> (Option<String>, bool) {
     match members.get(name) {
         None => (None, false),
@@ -230,7 +229,7 @@ fn address(members: &Members<'_>, name: &str) -> (Option<String>, bool) {
     }
 }
 
-/// The text of a member that counts; `name` is what errors call it.
+/// A required string. `name` is its name in errors.
 fn required_text(members: &Members<'_>, name: &'static str, member: &str, most: usize) -> Result<String, ParseError> {
     let value = members.get(member).ok_or(ParseError::Missing(name))?;
     let text = members.text(value).map_err(|problem| malformed(name, problem))?;
@@ -243,7 +242,7 @@ fn required_text(members: &Members<'_>, name: &'static str, member: &str, most: 
     }
 }
 
-/// Whole seconds: a string in canonical decimal, or a number that is whole however it is written. `None` without one.
+/// Whole seconds: a string in canonical decimal, or a number in any notation that is whole. `None` if missing.
 fn seconds(members: &Members<'_>, name: &'static str) -> Result<Option<i64>, ParseError> {
     let Some(value) = members.get(name) else { return Ok(None) };
     let digits = if value.get().starts_with('"') {
@@ -263,7 +262,7 @@ fn seconds(members: &Members<'_>, name: &'static str) -> Result<Option<i64>, Par
     }
 }
 
-/// The decimal digits of a JSON number that is whole and not negative, such as `1.79E9`; exact, as no float is made of it.
+/// The digits of a JSON number that is whole and not negative, such as `1.79E9`. Exact: it does not use floats.
 fn whole_number(number: &str) -> Option<String> {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -279,7 +278,7 @@ fn whole_number(number: &str) -> Option<String> {
     Some(format!("{digits}{}", "0".repeat(zeros)))
 }
 
-/// Whether a text can be the name of an application: letters, digits, `_` and `-`.
+/// Whether a text is a valid app name: letters, digits, `_` and `-`.
 pub fn is_app_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }

@@ -1,11 +1,11 @@
-//! Which streams are transcoded renditions of which.
+//! Recognizes transcoded renditions by their stream names.
 //!
-//! A rendition is played, and very probably notified, as `STREAM_TEMPLATE`. An underscore is legal in ordinary names
-//! too, so only the domain's own list of templates can tell the two apart.
+//! A rendition is played, and very probably reported, as `STREAM_TEMPLATE`. Other names may contain an underscore, too,
+//! so only the domain's own list of templates can tell them apart.
 
-/// The template that made this stream, if the domain has one whose name it ends with.
+/// The template of a rendition, if the stream's name ends with a template of the domain.
 ///
-/// The longest template that fits wins, so that `hd_plus` is found beside `plus`.
+/// The longest match wins, so that `hd_plus` is found even if there is a template `plus`.
 pub fn template_of<'a>(stream: &str, templates: &'a [String]) -> Option<&'a str> {
     templates
         .iter()
@@ -14,9 +14,9 @@ pub fn template_of<'a>(stream: &str, templates: &'a [String]) -> Option<&'a str>
         .map(String::as_str)
 }
 
-/// The name of the stream that a rendition was made from.
+/// The name of a rendition's source stream.
 ///
-/// None when `stream` is not `SOURCE_TEMPLATE` with a source that is not empty.
+/// `None` unless `stream` is `SOURCE_TEMPLATE` with a non-empty source.
 pub fn source_of<'a>(stream: &'a str, template: &str) -> Option<&'a str> {
     stream.strip_suffix(template)?.strip_suffix('_').filter(|source| !source.is_empty())
 }

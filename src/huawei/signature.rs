@@ -1,7 +1,7 @@
-//! How a notification is signed, and whether a signature fits.
+//! Signs and verifies callbacks.
 //!
-//! `auth_sign` is the hexadecimal HMAC-SHA256 of event, domain, app, stream and expiry, joined without a separator
-//! (or, on domains set so, with a plus sign). It does not cover `publish_timestamp`, the addresses or `user_args`.
+//! `auth_sign` is the hexadecimal HMAC-SHA256 of event, domain, app, stream and expiry, joined without a separator (or,
+//! for some domains, with a plus sign). It does not cover `publish_timestamp`, the addresses or `user_args`.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -9,12 +9,12 @@ use sha2::Sha256;
 /// A signature: the 32 bytes of an HMAC-SHA256.
 pub type Signature = [u8; 32];
 
-/// A domain's callback key, prepared for use. `Debug` shows nothing of it.
+/// A domain's callback key, prepared for use. `Debug` does not show it.
 #[derive(Clone)]
 pub struct SigningKey(Hmac<Sha256>);
 
 impl SigningKey {
-    /// Prepares a key. The provider takes 32-128 characters; HMAC itself takes any.
+    /// Accepts keys of any length; the provider requires 32 to 128 characters.
     pub fn new(key: &str) -> Self {
         Self(keyed(key.as_bytes()))
     }
@@ -26,21 +26,19 @@ impl std::fmt::Debug for SigningKey {
     }
 }
 
-/// What stands between the signed fields.
+/// The separator of the signed fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Joiner {
-    /// Nothing: the documented formula read as plain concatenation.
+    /// The documented formula, read as plain concatenation.
     #[default]
     Nothing,
-    /// A literal plus sign, as in the code of a sister product.
+    /// A literal plus sign, as in code of a sister product.
     Plus,
 }
 
 impl Joiner {
-    /// Every joiner.
     pub const ALL: [Self; 2] = [Self::Nothing, Self::Plus];
 
-    /// The text itself, as domains are set with it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Nothing => "",
@@ -48,20 +46,18 @@ impl Joiner {
         }
     }
 
-    /// The joiner that is written so, if there is one.
     pub fn from_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|joiner| joiner.as_str() == text)
     }
 }
 
-/// The fields that a signature covers.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedFields<'a> {
     pub event: &'a str,
     pub domain: &'a str,
     pub app: &'a str,
     pub stream: &'a str,
-    /// Unix second at which the signature expires.
+    /// Expiry of the signature, in Unix seconds.
     pub auth_timestamp: i64,
 }
 
@@ -70,14 +66,14 @@ pub fn sign(key: &SigningKey, joiner: Joiner, fields: &SignedFields<'_>) -> Sign
     mac_of(key, joiner, fields).finalize().into_bytes().into()
 }
 
-/// Whether `signature` is the one that `key` makes; takes the same time wherever they differ.
+/// Compares in constant time.
 pub fn verify(key: &SigningKey, joiner: Joiner, fields: &SignedFields<'_>, signature: &Signature) -> bool {
     mac_of(key, joiner, fields).verify(signature.into()).is_ok()
 }
 
-/// Whether a message signed for one domain could be turned into one for the other, if both had the same key: the fields
-/// are joined without separators, so the end of a domain's name can pass for the beginning of an app's, and that of the
-/// event for the beginning of a domain's.
+/// Whether a callback signed for one domain could be turned into one for the other, if both had the same key. The
+/// fields are joined without separators, so the end of a domain can be read as the start of an app, and the end of an
+/// event as the start of a domain.
 pub fn could_be_confused(domain: &str, other: &str) -> bool {
     let beginnings = |domain: &str| ["PUBLISH", "PUBLISH_DONE"].map(|event| format!("{event}{domain}"));
     beginnings(domain)
@@ -85,14 +81,13 @@ pub fn could_be_confused(domain: &str, other: &str) -> bool {
         .any(|one| beginnings(other).iter().any(|another| one.starts_with(another) || another.starts_with(one)))
 }
 
-/// Reads `auth_sign`: exactly 64 hexadecimal digits, in either case.
+/// Parses `auth_sign`: exactly 64 hexadecimal digits, in either case.
 pub fn from_hex(auth_sign: &str) -> Option<Signature> {
     let mut signature = [0; 32];
     hex::decode_to_slice(auth_sign, &mut signature).ok()?;
     Some(signature)
 }
 
-/// An HMAC under a key of any length.
 pub(crate) fn keyed(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"))
 }

@@ -1,4 +1,4 @@
-//! Changing what is registered. Used alike by the API and by commands.
+//! Changes of the registry, for the API and for commands.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,46 +22,44 @@ use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::signing_key::SigningKeyRow;
 
-/// How a domain is to be.
+/// The settings of a domain.
 #[derive(Debug, Clone)]
 pub struct DomainSettings {
     pub signature: SignatureRule,
-    /// The applications that may send; all when `None`.
+    /// Accepted apps; all if `None`.
     pub apps: Option<Vec<String>>,
     pub joiner: Joiner,
     pub rendition_templates: Vec<String>,
     pub concurrent_pushes: bool,
 }
 
-/// Why something cannot be registered.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// Something about it is not possible.
+    /// A member is invalid.
     #[error("{name}: {reason}")]
     Invalid { name: &'static str, reason: String },
-    /// It is not there.
-    #[error("there is no such {0}")]
+    /// The domain or the key does not exist.
+    #[error("{0} not found")]
     NotFound(&'static str),
-    /// The domain has this key already.
-    #[error("the domain has this key already")]
+    #[error("the domain already has this key")]
     KeyExists,
-    /// A domain with which this one could be confused has this key.
+    /// A domain whose signatures could be confused with this one's has the same key.
     #[error(
-        "{0} has this key, and their names are such that a message signed for one could be turned into one for the other"
+        "{0} has this key, and a callback signed for one of these domains could be turned into one for the other: use \
+         another key"
     )]
     KeyShared(String),
-    /// The installation's master key is not known.
+    /// The master key is missing or wrong.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
-    /// The database failed.
-    #[error("the database cannot keep the change")]
+    #[error("the database failed to store the change")]
     Database(#[from] sqlx::Error),
 }
 
-/// Registers a domain, or changes it. Gives it as it now is, and whether it is new.
+/// Registers or changes a domain. Returns its new row, and whether it is new.
 ///
 /// # Errors
-/// [`AdminError::Invalid`], naming the member that is wrong.
+/// [`AdminError::Invalid`] names the invalid member.
 pub async fn put_domain(
     pool: &PgPool,
     actor: &Actor,
@@ -99,7 +97,7 @@ pub async fn put_domain(
     Ok((row, known.is_none()))
 }
 
-/// A domain's settings as the audit trail shows them.
+/// A domain's settings for the audit log.
 fn settings_of(row: &DomainRow) -> Value {
     json!({
         "signature": row.signature,
@@ -110,10 +108,10 @@ fn settings_of(row: &DomainRow) -> Value {
     })
 }
 
-/// Stops receiving for a domain and forgets its keys. Its history stays.
+/// Removes a domain and deletes its keys. Its history stays.
 ///
 /// # Errors
-/// [`AdminError::NotFound`] when it is not registered.
+/// [`AdminError::NotFound`] if the domain is not registered.
 pub async fn remove_domain(pool: &PgPool, actor: &Actor, domain: &str, now: DateTime<Utc>) -> Result<(), AdminError> {
     let mut transaction = pool.begin().await?;
     store::installation::lock_registry(&mut *transaction).await?;
@@ -126,12 +124,12 @@ pub async fn remove_domain(pool: &PgPool, actor: &Actor, domain: &str, now: Date
     Ok(())
 }
 
-/// Adds a key to a domain: the given one, or a new random one of 32 characters. Gives its id and the key.
+/// Adds a key to a domain: the given one, or a new random one of 32 characters. Returns its row and the key.
 ///
 /// # Errors
-/// [`AdminError::Invalid`] when the key has not 32-128 characters, [`AdminError::KeyExists`],
-/// [`AdminError::KeyShared`] when a domain with which this one could be confused has it, and [`AdminError::MasterKey`]
-/// when another process has rotated the master key, and this one does not know the new one.
+/// [`AdminError::Invalid`] unless the key has 32 to 128 characters. [`AdminError::KeyShared`] if a domain with
+/// confusable signatures has the same key. [`AdminError::MasterKey`] if another process has rotated the master key and
+/// this process does not have the new one.
 pub async fn add_key(
     pool: &PgPool,
     actor: &Actor,
@@ -147,7 +145,7 @@ pub async fn add_key(
     if store::domain::get_domain(&mut *transaction, domain).await?.is_none() {
         return Err(AdminError::NotFound("domain"));
     }
-    // Under the lock, so that no rotation comes in between.
+    // Under the lock, so that no rotation can happen in between.
     let check = store::installation::get_master_key_check(&mut *transaction).await?;
     let master_key = master_keys.find(&check.unwrap_or_default())?;
     refuse_shared_key(&mut transaction, &master_key, domain, &key).await?;
@@ -173,7 +171,7 @@ async fn refuse_shared_key(
 ) -> Result<(), AdminError> {
     let rows = store::signing_key::list_signing_keys(connection).await?;
     for row in rows.iter().filter(|row| could_be_confused(domain, &row.domain)) {
-        // A key that cannot be opened verifies nothing.
+        // A key that cannot be decrypted verifies no signature.
         let Ok(other) = open_key(row, master_key) else { continue };
         if bool::from(other.expose_secret().as_bytes().ct_eq(key.expose_secret().as_bytes())) {
             return Err(if row.domain == domain {
@@ -186,10 +184,10 @@ async fn refuse_shared_key(
     Ok(())
 }
 
-/// Removes a key of a domain: messages signed with it are refused from now on.
+/// Removes a key of a domain: callbacks signed with it are rejected from then on.
 ///
 /// # Errors
-/// [`AdminError::NotFound`] when the domain has no such key.
+/// [`AdminError::NotFound`] if the domain has no such key.
 pub async fn remove_key(
     pool: &PgPool,
     actor: &Actor,
@@ -208,10 +206,10 @@ pub async fn remove_key(
     Ok(())
 }
 
-/// Gives a domain a new secret path; the old one stops working. Gives the secret part.
+/// Replaces the secret path of a domain; the old one stops working. Returns the secret part of the new one.
 ///
 /// # Errors
-/// [`AdminError::NotFound`] when it is not registered.
+/// [`AdminError::NotFound`] if the domain is not registered.
 pub async fn replace_callback_token(
     pool: &PgPool,
     actor: &Actor,
@@ -256,7 +254,8 @@ fn check_settings(settings: &DomainSettings) -> Result<(), AdminError> {
             return Err(invalid(
                 "apps",
                 format!(
-                    "{longer:?} begins with {shorter:?}: a message signed for one could be turned into one for the other"
+                    "{longer:?} begins with {shorter:?}: a callback signed for one could be turned into one for the \
+                     other"
                 ),
             ));
         }
@@ -271,7 +270,7 @@ fn check_settings(settings: &DomainSettings) -> Result<(), AdminError> {
     Ok(())
 }
 
-/// Two of the names of which the first begins with the second, or is the same.
+/// Two names where the first starts with the second or equals it.
 fn prefixed_pair(names: &[String]) -> Option<(&str, &str)> {
     let mut sorted: Vec<&str> = names.iter().map(String::as_str).collect();
     sorted.sort_unstable();
@@ -282,17 +281,17 @@ fn prefixed_pair(names: &[String]) -> Option<(&str, &str)> {
         .map(|(shorter, longer)| (*longer, *shorter))
 }
 
-/// Whether a key is one that the provider takes.
+/// Checks the provider's limits on keys.
 ///
 /// # Errors
-/// [`AdminError::Invalid`] when it has not 32-128 characters, or control characters.
+/// [`AdminError::Invalid`] unless the key has 32 to 128 characters and no control characters.
 pub fn check_key(key: &SecretString) -> Result<(), AdminError> {
     let key = key.expose_secret();
     if !(32..=128).contains(&key.chars().count()) {
         return Err(invalid("key", "must have 32 to 128 characters"));
     }
     if key.chars().any(char::is_control) {
-        return Err(invalid("key", "must not hold control characters"));
+        return Err(invalid("key", "must not contain control characters"));
     }
     Ok(())
 }

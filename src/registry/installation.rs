@@ -1,4 +1,4 @@
-//! Making the database ready: schema, shards, the check of the master key, partitions of the log.
+//! Prepares the database: schema, shards, the check of the master key, partitions of the log.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,31 +13,28 @@ use super::master_keys::MasterKeys;
 use crate::store;
 use crate::store::installation::InstallationRow;
 
-/// How many shards a new installation has, unless it is said.
+/// Default number of shards of a new installation.
 pub const SHARDS: i16 = 16;
 
-/// How many it can have.
+/// Maximum number of shards.
 pub const MOST_SHARDS: i16 = 1_024;
 
-/// How many months beyond this one have their partition made ahead.
+/// For how many months after the current one partitions are created in advance.
 const MONTHS_AHEAD: u32 = 2;
 
-/// Why the database cannot be made ready.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallationError {
-    /// The schema cannot be brought up to date.
-    #[error("the schema cannot be brought up to date")]
+    #[error("failed to update the schema")]
     Migration(#[from] MigrateError),
-    /// The database failed.
-    #[error("the database cannot be made ready")]
+    #[error("failed to prepare the database")]
     Database(#[from] sqlx::Error),
-    /// The master key is missing, or not the installation's.
+    /// The master key is missing or wrong.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
 }
 
 impl InstallationError {
-    /// Whether the database could not be reached, or cannot do it at the moment.
+    /// Whether the database is unreachable or temporarily unable to do this.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Database(error) | Self::Migration(MigrateError::Execute(error)) => store::is_transient(error),
@@ -46,30 +43,29 @@ impl InstallationError {
     }
 }
 
-/// The installation's master key; `None` when the database has no installation. Changes nothing, and reads a schema of
-/// any version.
+/// The installation's master key; `None` if the database has no installation. Changes nothing, and works with a schema
+/// of any version.
 ///
 /// # Errors
-/// [`MasterKeyError`] when it is not among the keys that are known.
+/// [`MasterKeyError`] if the key is not among the known ones.
 pub async fn find_master_key(pool: &PgPool, keys: &MasterKeys) -> Result<Option<Arc<MasterKey>>, InstallationError> {
     let check = store::installation::get_master_key_check(pool).await?;
     Ok(check.map(|check| keys.find(&check)).transpose()?)
 }
 
-/// Whether the schema is that of this version.
+/// Whether the schema has this version.
 pub async fn is_up_to_date(pool: &PgPool) -> Result<bool, InstallationError> {
     let applied = pool.acquire().await?.list_applied_migrations(&store::MIGRATOR.table_name).await?;
     let applied = applied.iter().map(|migration| migration.version);
     Ok(applied.eq(store::MIGRATOR.iter().map(|migration| migration.version)))
 }
 
-/// Brings the schema up to date and makes what an installation starts with. Changes nothing when all is there.
+/// Updates the schema and creates the missing parts of the installation.
 ///
-/// `shards` says how many a new installation has; one that is there keeps those that it was made with.
+/// `shards` is the number of shards of a new installation. An existing one keeps its number.
 ///
 /// # Errors
-/// [`InstallationError`]; [`MasterKeyError`] in it, before anything has changed, when the key of an installation that is
-/// there is not known.
+/// [`InstallationError`]; if the master key of an existing installation is unknown, before anything is changed.
 pub async fn prepare(
     pool: &PgPool,
     keys: &MasterKeys,
@@ -86,7 +82,7 @@ pub async fn prepare(
     store::installation::insert_installation(&mut *transaction, Uuid::new_v4(), shards, &check, now).await?;
     let installation =
         store::installation::get_installation(&mut *transaction).await?.ok_or(sqlx::Error::RowNotFound)?;
-    // Another process may have made the installation meanwhile.
+    // Another process may have created the installation in the meantime.
     keys.find(&installation.master_key_check)?;
     store::installation::insert_shards(&mut *transaction, installation.shards).await?;
     transaction.commit().await?;
@@ -94,32 +90,33 @@ pub async fn prepare(
     Ok(installation)
 }
 
-/// Migrations may take as long as they need, unlike the service's other work.
+/// Migrations have no time limit, unlike all other work of the service.
 async fn bring_up_to_date(pool: &PgPool) -> Result<(), InstallationError> {
     let mut connection = pool.acquire().await?.detach();
     store::pool::set_no_time_limit(&mut connection).await?;
-    // As `run` does, whose own future cannot be moved between threads.
+    // The same as `run`, whose future is not `Send`.
     store::MIGRATOR.run_direct(None, &mut connection, false).await?;
     connection.close().await?;
     Ok(())
 }
 
-/// Makes the log's partitions for this month and the next ones, and for the months of heads that lie further ahead.
+/// Creates the log's partitions for the current and the next months, and for the months of shard heads that are later.
 ///
-/// `now` is the service's clock. The database's clock stamps the entries, but a wrong one does not get partitions of its
-/// own: callbacks wait in the spool until it is right, instead of being recorded in a distant future.
+/// `now` is the service's clock. Events are recorded with the database's clock, but if that clock is wrong, no
+/// partitions are created for its time: callbacks wait in the spool until it is right, instead of being recorded in the
+/// distant future.
 pub async fn make_partitions_ahead(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     let heads = store::partition::list_heads_after(&mut *connection, now).await?;
     let months: BTreeSet<NaiveDate> = months_ahead(now).chain(heads.into_iter().map(month_of)).collect();
     make_partitions(connection, months).await
 }
 
-/// The months that have a partition made ahead, this one first, each as its first day.
+/// The first days of the months whose partitions are created in advance, starting with the current month.
 pub fn months_ahead(now: DateTime<Utc>) -> impl Iterator<Item = NaiveDate> {
     (0..=MONTHS_AHEAD).map(move |ahead| month_of(now) + Months::new(ahead))
 }
 
-/// Makes the log's partitions for months, each told by its first day, where they are not there.
+/// Creates the log's missing partitions for these months, given by their first days.
 pub async fn make_partitions(
     connection: &mut PgConnection,
     months: impl IntoIterator<Item = NaiveDate>,
@@ -134,7 +131,7 @@ pub async fn make_partitions(
     transaction.commit().await
 }
 
-/// The first day of the month whose partition holds what is recorded then.
+/// The first day of the month whose partition holds an event recorded at this time.
 pub fn month_of(recorded_at: DateTime<Utc>) -> NaiveDate {
     let day = recorded_at.date_naive();
     day.with_day(1).unwrap_or(day)

@@ -1,6 +1,6 @@
-//! Callback keys at rest: sealed under one master key with XChaCha20-Poly1305.
+//! Encryption of callback keys at rest, with one master key and XChaCha20-Poly1305.
 //!
-//! The master key never leaves this module but as keys derived from it for other purposes.
+//! The master key never leaves this module, except for being stored; other modules get keys derived from it.
 
 use std::path::PathBuf;
 
@@ -17,68 +17,60 @@ use crate::platform::data_dir::DataDirError;
 
 const NONCE_BYTES: usize = 24;
 
-/// The master key of an installation.
 pub struct MasterKey(SecretBox<[u8; 32]>);
 
-/// Why a master key, or something sealed under it, cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MasterKeyError {
-    /// It is not 32 bytes in base64.
     #[error("the master key must be 32 bytes in base64, as `openssl rand -base64 32` prints them")]
     Malformed,
-    /// A file holds something else.
-    #[error("{0} must hold 32 bytes in base64, as `openssl rand -base64 32` prints them")]
+    #[error("{0} must contain 32 bytes in base64, as `openssl rand -base64 32` prints them")]
     MalformedFile(PathBuf),
-    /// It is not the installation's.
+    /// The key belongs to another installation, or the encrypted value is damaged.
     #[error(
-        "this is not the master key of the installation, so its callback keys cannot be opened: set \
-         STREAMTALLY_MASTER_KEY to that key, or bring back the file master-key of the data folder"
+        "this is not the master key of the installation, so its callback keys cannot be decrypted: set \
+         STREAMTALLY_MASTER_KEY to that key, or restore the file master-key of the data folder"
     )]
     Wrong,
-    /// There is none, but an installation.
+    /// There is an installation, but no key.
     #[error(
-        "the master key is missing, without which the callback keys of this installation cannot be opened: set \
-         STREAMTALLY_MASTER_KEY, or bring back the file master-key of the data folder"
+        "the master key is missing: the callback keys of this installation cannot be decrypted. Set \
+         STREAMTALLY_MASTER_KEY, or restore the file master-key of the data folder"
     )]
     Missing,
-    /// The environment gives the present key, so that no next one is made.
+    /// The current key comes from the environment, so the next key cannot be generated.
     #[error(
-        "the environment gives the master key: set STREAMTALLY_NEXT_MASTER_KEY to the next one, for this command and \
-         for every process of the service"
+        "the master key comes from the environment: set STREAMTALLY_NEXT_MASTER_KEY to the next one, for this command \
+         and for every process of the service"
     )]
     NextMissing,
-    /// A file cannot be read or written.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
 }
 
 impl MasterKey {
-    /// A new random key.
     pub fn generate() -> Self {
         Self(SecretBox::new(Box::new(rand::random())))
     }
 
-    /// Reads 32 bytes in base64.
     ///
     /// # Errors
-    /// [`MasterKeyError::Malformed`] when it is anything else.
+    /// [`MasterKeyError::Malformed`] unless the text is 32 bytes in base64.
     pub fn from_base64(text: &SecretString) -> Result<Self, MasterKeyError> {
         let bytes = STANDARD.decode(text.expose_secret().trim()).map_err(|_| MasterKeyError::Malformed)?;
         let key: [u8; 32] = bytes.try_into().map_err(|_| MasterKeyError::Malformed)?;
         Ok(Self(SecretBox::new(Box::new(key))))
     }
 
-    /// The key in base64, to be kept.
     pub fn to_base64(&self) -> SecretString {
         STANDARD.encode(self.0.expose_secret()).into()
     }
 
-    /// A code by which an installation knows its master key, without telling it.
+    /// A code that identifies the master key without revealing it.
     pub fn check(&self) -> [u8; 32] {
         self.derive("streamtally: check of the master key")
     }
 
-    /// A key for another purpose, from which this one cannot be told.
+    /// Derives a key for another purpose. The derived key does not reveal the master key.
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose_secret())
             .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
@@ -86,7 +78,7 @@ impl MasterKey {
         mac.finalize().into_bytes().into()
     }
 
-    /// Seals a callback key for one place: the domain's key of this id.
+    /// Encrypts a callback key and binds it to its ID and domain.
     pub fn seal(&self, key_id: Uuid, domain: &str, callback_key: &SecretString) -> Vec<u8> {
         let nonce: [u8; NONCE_BYTES] = rand::random();
         let place = place(key_id, domain);
@@ -98,10 +90,11 @@ impl MasterKey {
         [nonce.as_slice(), &ciphertext].concat()
     }
 
-    /// Opens a callback key that was sealed for this place.
+    /// Decrypts a callback key.
     ///
     /// # Errors
-    /// [`MasterKeyError::Wrong`] when it was sealed under another master key or for another place, or was changed.
+    /// [`MasterKeyError::Wrong`] if it was encrypted with another master key or for another ID or domain, or if it was
+    /// altered.
     pub fn open(&self, key_id: Uuid, domain: &str, sealed: &[u8]) -> Result<SecretString, MasterKeyError> {
         let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(MasterKeyError::Wrong)?;
         let place = place(key_id, domain);

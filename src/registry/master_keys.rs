@@ -1,7 +1,8 @@
-//! The master keys that a process knows: the present one and, while it is rotated, the next one.
+//! The master keys that a process has: the current one and, during a rotation, the next one.
 //!
-//! A rotation seals everything under the next key in one transaction, of which the files and environments of several
-//! processes cannot be part. So a process may know both keys, and uses the one that the database asks for.
+//! A rotation encrypts everything with the next key in one database transaction. The files and environments of several
+//! processes cannot take part in that transaction, so a process may have both keys, and uses the one that the database
+//! names.
 
 use std::sync::Arc;
 
@@ -10,26 +11,26 @@ use secrecy::ExposeSecret;
 use super::master_key::{MasterKey, MasterKeyError};
 use crate::platform::data_dir::DataDir;
 
-/// The file of the data folder that holds the present key.
+/// The file in the data folder that contains the current key.
 const PRESENT_FILE: &str = "master-key";
 
-/// The file of the data folder that holds the next key.
+/// The file in the data folder that contains the next key.
 const NEXT_FILE: &str = "master-key.next";
 
-/// Where a process has its master keys from.
+/// The source of a process's master keys.
 #[derive(Clone)]
 pub enum MasterKeys {
-    /// Given once, by the environment.
+    /// From the environment, fixed for the lifetime of the process.
     Given { present: Arc<MasterKey>, next: Option<Arc<MasterKey>> },
-    /// Files of the data folder, read whenever a key is looked for.
+    /// From files in the data folder, read for every lookup.
     Files(DataDir),
 }
 
 impl MasterKeys {
-    /// The present key, if there is one.
+    /// The current key, if there is one.
     ///
     /// # Errors
-    /// When its file cannot be read, or holds no key.
+    /// Its file cannot be read or is malformed.
     pub fn present(&self) -> Result<Option<Arc<MasterKey>>, MasterKeyError> {
         match self {
             Self::Given { present, .. } => Ok(Some(Arc::clone(present))),
@@ -40,7 +41,7 @@ impl MasterKeys {
     /// The next key, if there is one.
     ///
     /// # Errors
-    /// When its file cannot be read, or holds no key.
+    /// Its file cannot be read or is malformed.
     pub fn next(&self) -> Result<Option<Arc<MasterKey>>, MasterKeyError> {
         match self {
             Self::Given { next, .. } => Ok(next.clone()),
@@ -48,20 +49,19 @@ impl MasterKeys {
         }
     }
 
-    /// The key with this [check](MasterKey::check), by which the database names it.
+    /// The key with this [check](MasterKey::check), by which the database identifies it.
     ///
     /// # Errors
-    /// [`MasterKeyError::Missing`] when no key is known, [`MasterKeyError::Wrong`] when it is none of them, and those of
-    /// the files.
+    /// [`MasterKeyError::Missing`] without any key, [`MasterKeyError::Wrong`] if none matches, and errors of the files.
     pub fn find(&self, check: &[u8]) -> Result<Arc<MasterKey>, MasterKeyError> {
-        // The next one first: if it takes the place of the present one meanwhile, it is read there.
+        // Read the next key first: if it becomes the current one in the meantime, it is found there.
         let next = self.next();
         let present = self.present()?;
         let is_it = |key: &&Arc<MasterKey>| key.check() == check;
         if let Some(key) = present.as_ref().filter(is_it) {
             return Ok(Arc::clone(key));
         }
-        // What is wrong with the next one matters only where it is needed: it may not be written to its end yet.
+        // An invalid next key matters only if it is needed: its file may still be being written.
         let next = next?;
         if let Some(key) = next.as_ref().filter(is_it) {
             return Ok(Arc::clone(key));
@@ -69,10 +69,10 @@ impl MasterKeys {
         Err(if present.or(next).is_some() { MasterKeyError::Wrong } else { MasterKeyError::Missing })
     }
 
-    /// Makes a present key, for a database without an installation.
+    /// Creates the current key, for a database without an installation.
     ///
     /// # Errors
-    /// Those of the files.
+    /// Errors of the files.
     pub fn make_present(&self) -> Result<(), MasterKeyError> {
         match self {
             Self::Given { .. } => Ok(()),
@@ -80,10 +80,10 @@ impl MasterKeys {
         }
     }
 
-    /// Makes a next key.
+    /// Creates the next key.
     ///
     /// # Errors
-    /// [`MasterKeyError::NextMissing`] where keys are given, and those of the files.
+    /// [`MasterKeyError::NextMissing`] if the keys come from the environment, and errors of the files.
     pub fn make_next(&self) -> Result<Arc<MasterKey>, MasterKeyError> {
         match self {
             Self::Given { .. } => Err(MasterKeyError::NextMissing),
@@ -91,10 +91,10 @@ impl MasterKeys {
         }
     }
 
-    /// Puts the next key in the place of the present one. Given keys stay as they are.
+    /// Makes the next key the current one. Keys from the environment do not change.
     ///
     /// # Errors
-    /// Those of the files.
+    /// Errors of the files.
     pub fn promote_next(&self) -> Result<(), MasterKeyError> {
         match self {
             Self::Given { .. } => Ok(()),
@@ -134,7 +134,7 @@ mod tests {
         let old = keys.present().unwrap().unwrap().check();
         assert_eq!(found(&keys, &old).unwrap(), old);
         let new = keys.make_next().unwrap().check();
-        // A key that is there already is never replaced by a new one.
+        // An existing key is never replaced by a new one.
         assert!(keys.make_present().is_err() && keys.make_next().is_err());
         for check in [old, new] {
             assert_eq!(found(&keys, &check).unwrap(), check);
@@ -156,7 +156,7 @@ mod tests {
         let present = keys.present().unwrap().unwrap().check();
         assert_eq!(found(&keys, &present).unwrap(), present);
         let error = found(&keys, &[0; 32]).unwrap_err().to_string();
-        assert!(error.contains("master-key.next must hold") && !error.contains("half of a"), "{error}");
+        assert!(error.contains("master-key.next must contain") && !error.contains("half of a"), "{error}");
     }
 
     #[test]

@@ -1,13 +1,14 @@
-//! Who may send: ingest domains, their keys and secret paths. And the copy of all that each process keeps in memory.
+//! The registry: ingest domains with their keys and secret paths, and tokens. Each process caches all of it in memory.
 //!
-//! - [`master_key`]: keys at rest; [`master_keys`]: where the master key is; [`rotation`]: changing it.
-//! - [`admin`]: changing what is registered.
-//! - [`installation`]: making the database ready.
-//! - [`watch`]: keeping the copy in memory true.
-//! - [`cache`]: another one on disk, should the database be away when a process starts.
-//! - [`start`]: what a process starts with.
+//! - [`master_key`]: encryption of keys at rest; [`master_keys`]: the source of the master key; [`rotation`]: its
+//!   rotation.
+//! - [`admin`]: changes of the registry.
+//! - [`installation`]: preparation of the database.
+//! - [`watch`]: keeps the cache in memory up to date.
+//! - [`cache`]: a cache on disk, for a start while the database is unreachable.
+//! - [`start`]: the state that a process starts with.
 //!
-//! A [`Registry`] is read on every callback and every request, and never changes: a change makes a new one.
+//! Every callback and every request reads a [`Registry`]. It is immutable: a change creates a new one.
 
 pub(crate) mod admin;
 mod cache;
@@ -37,14 +38,14 @@ use crate::store::installation::InstallationRow;
 use crate::store::signing_key::SigningKeyRow;
 use master_key::{MasterKey, MasterKeyError};
 
-/// A registered domain, ready for use.
+/// A registered domain with its decrypted keys.
 pub struct Domain {
     pub policy: DomainPolicy,
     pub rendition_templates: Vec<String>,
     callback_token_hash: Option<[u8; 32]>,
 }
 
-/// Everything that is registered, at one moment.
+/// A snapshot of the whole registry.
 #[derive(Clone)]
 pub struct Registry {
     version: i64,
@@ -53,7 +54,7 @@ pub struct Registry {
     pub tokens: Tokens,
 }
 
-/// All that is registered as it is kept: keys sealed, tokens hashed.
+/// The registry as it is stored: keys encrypted, tokens hashed.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct RegistryRows {
     pub installation: InstallationRow,
@@ -64,7 +65,7 @@ pub struct RegistryRows {
 }
 
 impl RegistryRows {
-    /// Reads everything, in one snapshot.
+    /// Reads everything in one snapshot.
     pub async fn read(pool: &PgPool) -> Result<Self, sqlx::Error> {
         let mut snapshot = store::snapshot::begin(pool).await?;
         let installation = store::installation::get_installation(&mut *snapshot).await?;
@@ -81,7 +82,7 @@ impl RegistryRows {
 }
 
 impl Registry {
-    /// What these rows register, ready for use.
+    /// Decrypts the keys.
     pub fn of(rows: &RegistryRows, master_key: Arc<MasterKey>, admin_token: &SecretString) -> Self {
         let opened = |row: &DomainRow| Some((row.domain.clone(), domain_of(row.clone(), &rows.keys, &master_key)?));
         Self {
@@ -92,14 +93,13 @@ impl Registry {
         }
     }
 
-    /// The domain of exactly this name.
     pub fn domain(&self, name: &str) -> Option<&Domain> {
         self.domains.get(name)
     }
 }
 
 impl Domain {
-    /// What kind of path a message came in by; compared in constant time.
+    /// The kind of path that a callback was sent to. Compares in constant time.
     pub fn path_of(&self, callback_token: Option<&str>) -> CallbackRoute {
         use subtle::ConstantTimeEq;
         let Some(token) = callback_token else { return CallbackRoute::Open };
@@ -110,13 +110,12 @@ impl Domain {
     }
 }
 
-/// The hash under which the secret part of a callback path is kept.
+/// The stored hash of the secret part of a callback path.
 pub fn hash_callback_token(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// A domain's row with its keys, opened. What cannot be used of a domain is reported and left out, so that it harms no
-/// other.
+/// A domain with its keys, decrypted. Skips and logs unusable parts, so that they do not affect other domains.
 pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey) -> Option<Domain> {
     let (Some(signature), Some(joiner)) = (signature_rule(&row.signature), Joiner::from_text(&row.joiner)) else {
         tracing::error!(
@@ -145,15 +144,14 @@ pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey)
     })
 }
 
-/// The key of a row, opened.
+/// Decrypts the key of a row.
 ///
 /// # Errors
-/// [`MasterKeyError::Wrong`] when it was sealed under another master key, or changed since.
+/// [`MasterKeyError::Wrong`] if it was encrypted with another master key, or altered.
 pub fn open_key(row: &SigningKeyRow, master_key: &MasterKey) -> Result<SecretString, MasterKeyError> {
     master_key.open(row.key_id, &row.domain, &row.sealed_key)
 }
 
-/// The rule that is written so, if there is one.
 pub fn signature_rule(word: &str) -> Option<SignatureRule> {
     match word {
         "required" => Some(SignatureRule::Required),

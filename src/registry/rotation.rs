@@ -1,4 +1,4 @@
-//! Rotating the master key: everything that is sealed under it is sealed under the next one.
+//! Rotates the master key: encrypts all callback keys with the next one.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -13,28 +13,28 @@ use crate::access::audit::{self, Subject};
 use crate::model::access::Act;
 use crate::store;
 
-/// Why the master key cannot be rotated. Nothing in the database has changed then.
+/// On any error, the database is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum RotationError {
-    /// The installation's key is not known, or there is no next one.
+    /// The installation's key is unknown, or there is no next key.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
-    /// A callback key cannot be opened, and would be lost.
+    /// A callback key cannot be decrypted and would be lost.
     #[error(
-        "the callback key {key_id} of {domain} is damaged and cannot be opened: remove it with `domain key remove`, \
+        "the callback key {key_id} of {domain} is damaged and cannot be decrypted: remove it with `domain key remove`, \
          then rotate again"
     )]
     Damaged { key_id: Uuid, domain: String },
-    /// The database failed.
-    #[error("the database cannot be changed")]
+    #[error("the database failed")]
     Database(#[from] sqlx::Error),
 }
 
-/// Seals all callback keys under the next master key in one transaction, then puts that in the place of the present one.
-/// Returns how many callback keys there are; `None` when an earlier run, or one elsewhere, has changed the database.
+/// Encrypts all callback keys with the next master key in one transaction, then makes it the current one. Returns the
+/// number of callback keys; `None` if an earlier run or another process has already changed the database.
 ///
-/// The files change under the lock of the registry as well, so that two rotations cannot mix up their keys. Interrupted
-/// anywhere, it is completed by the next call: a next key that is there is used, and moved once the database names it.
+/// The files change under the registry lock, too, so that two rotations cannot mix up their keys. If a call is
+/// interrupted, the next one completes it: it uses an existing next key, and makes it the current one once the database
+/// names it.
 pub async fn rotate(
     pool: &PgPool,
     keys: &MasterKeys,
@@ -49,7 +49,7 @@ pub async fn rotate(
         let present = keys.find(&check)?;
         let next = match keys.next()? {
             Some(next) => next,
-            // Another run has moved the one that this run has used.
+            // Another run has already made this run's next key the current one.
             None if sealed.is_some() => return Ok(sealed),
             None => keys.make_next()?,
         };

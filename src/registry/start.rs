@@ -1,4 +1,4 @@
-//! What a process starts with: the database made ready and read, or, while it is away, the copy of the registry.
+//! The state that a process starts with: the prepared database or, while it is unreachable, the cached registry.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,46 +16,42 @@ use crate::platform::clock;
 use crate::platform::local_store::LocalStore;
 use crate::store::installation::InstallationRow;
 
-/// How long to wait before the database is tried again.
+/// Pause before the next attempt to prepare the database.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Why a process cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The database cannot be made ready.
     #[error(transparent)]
     Installation(#[from] InstallationError),
-    /// The database cannot be reached, and there is no copy of the registry to start with.
-    #[error("the database cannot be reached, and this data folder has no copy of its registry yet to receive with")]
+    /// The database is unreachable, and there is no cached registry.
+    #[error("the database is unreachable, and this data folder has no cached registry yet: start the database first")]
     NoCopy(#[source] InstallationError),
-    /// The registry cannot be read.
-    #[error("the registry cannot be read")]
+    #[error("failed to read the registry")]
     Registry(#[from] sqlx::Error),
-    /// The local store cannot be read.
     #[error(transparent)]
     Copy(#[from] CopyError),
     /// The master key is not the installation's.
-    #[error("the master key does not fit")]
+    #[error("the master key is unusable")]
     MasterKey(#[from] MasterKeyError),
-    /// What waits in the spool is not this database's.
+    /// The spooled callbacks belong to another installation.
     #[error(
-        "messages of another installation wait in the spool of this data folder: start on that one's database until \
-         they are drained, or name another folder with --data-dir"
+        "the spool of this data folder has callbacks of another installation: start with its database until \
+         they are drained, or use another folder with --data-dir"
     )]
     OtherInstallation,
 }
 
-/// What a process starts with.
+/// The state that a process starts with.
 pub struct Start {
     pub registry: RegistryRows,
     pub master_key: Arc<MasterKey>,
-    /// Whether the database is ready; else [`prepare_until_done`] makes it.
+    /// Whether the database is prepared; otherwise [`prepare_until_done`] prepares it.
     pub prepared: bool,
 }
 
-/// Makes the database ready and reads what is registered; takes the copy while it cannot be reached.
+/// Prepares the database and reads the registry. Uses the cached registry while the database is unreachable.
 ///
-/// `waiting` says whether messages wait in the spool, which are those of the copy's installation.
+/// `waiting` is whether the spool has callbacks. They belong to the installation of the cached registry.
 pub async fn start(
     pool: &PgPool,
     master_keys: &MasterKeys,
@@ -89,7 +85,7 @@ pub async fn start(
     }
 }
 
-/// Makes the database ready as soon as it is back, and says so.
+/// Prepares the database as soon as it is reachable, and sets `prepared`.
 pub async fn prepare_until_done(
     pool: &PgPool,
     master_keys: &MasterKeys,
@@ -126,8 +122,8 @@ fn is_same(one: &InstallationRow, other: &InstallationRow) -> bool {
     one.installation_id == other.installation_id
 }
 
-/// A copy that another version made is of no use. It does not keep a process from starting: messages that wait are
-/// drained into the database that is there.
+/// Ignores a cache that another version wrote. The process still starts: spooled callbacks are drained into the
+/// configured database.
 fn forget(error: CopyError) -> Result<Option<RegistryRows>, CopyError> {
     match error {
         CopyError::Words(_) => {

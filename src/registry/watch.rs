@@ -1,5 +1,5 @@
-//! Keeping the copy of the registry in memory true: reloaded at once where the change was made, and within a second
-//! everywhere else.
+//! Keeps the registry in memory up to date: reloads it immediately after a change by this process, and within a second
+//! after a change by another one.
 
 use std::mem;
 use std::sync::Arc;
@@ -20,19 +20,18 @@ use crate::platform::local_store::LocalStore;
 use crate::store;
 use crate::store::channel::{REGISTRY, listen_until_stopped};
 
-/// How often other processes' changes are looked for. They are promised to take effect within 2 s.
+/// How often to poll for changes by other processes. Documented: they take effect within 2 s.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How long looking may take: a connection may have died without a word.
+/// Timeout of a reload: a connection may be dead without an error.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why a change of the registry does not take effect. What was known stays.
+/// Why a change has not taken effect. The known registry stays in use.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
-    /// The database failed.
-    #[error("the registry cannot be read")]
+    #[error("failed to read the registry")]
     Database(#[from] sqlx::Error),
-    /// The master key was rotated, and the new one is not known here.
+    /// The master key was rotated, and this process does not have the new one.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
 }
@@ -60,7 +59,7 @@ impl RefreshError {
     }
 }
 
-/// The registry as this process knows it.
+/// The current registry of this process.
 #[derive(Clone)]
 pub struct LiveRegistry {
     pool: PgPool,
@@ -71,7 +70,7 @@ pub struct LiveRegistry {
 }
 
 impl LiveRegistry {
-    /// A registry that holds to begin with what the process starts with. It is cached in the local store, if there is one.
+    /// Starts with the registry of `start`, and caches it in the local store, if there is one.
     pub async fn new(
         pool: PgPool,
         master_keys: MasterKeys,
@@ -86,20 +85,19 @@ impl LiveRegistry {
         registry
     }
 
-    /// The registry now. Cheap: shares what it holds.
+    /// The current registry. Cheap: its parts are shared.
     pub fn current(&self) -> Registry {
         self.current.borrow().clone()
     }
 
-    /// The master keys that this process knows.
     pub fn master_keys(&self) -> &MasterKeys {
         &self.master_keys
     }
 
-    /// Loads it again if it has changed.
+    /// Reloads the registry if it has changed.
     ///
     /// # Errors
-    /// [`RefreshError`]; what was known stays.
+    /// [`RefreshError`]; the known registry then stays in use.
     pub async fn refresh(&self) -> Result<(), RefreshError> {
         let installation = store::installation::get_installation(&self.pool).await?;
         if installation.is_some_and(|row| row.registry_version == self.current.borrow().version) {
@@ -109,14 +107,14 @@ impl LiveRegistry {
         let master_key = match self.master_keys.find(&rows.installation.master_key_check) {
             Ok(master_key) => master_key,
             Err(error) => {
-                // Tokens need no key: a revoked one stops working here, too.
+                // Tokens need no master key, so revocations still take effect.
                 let tokens = Tokens::new(&rows.tokens, &rows.signed_out, &self.admin_token);
                 self.current.send_modify(|current| current.tokens = tokens);
                 return Err(error.into());
             }
         };
         let registry = Registry::of(&rows, master_key, &self.admin_token);
-        // Of two loads at the same time, the one that read later stays.
+        // Of two concurrent reloads, the one with the newer version wins.
         let changed = self.current.send_if_modified(|current| {
             let newer = registry.version > current.version;
             if newer {
@@ -142,8 +140,7 @@ impl LiveRegistry {
         }
     }
 
-    /// Loads it again after a change that was made here. The change is made already: should this fail, the next look
-    /// finds it.
+    /// Reloads after a change by this process. Only logs an error: the change is stored, and the next poll finds it.
     pub async fn refresh_after_change(&self) {
         if let Err(error) = self.refresh().await {
             tracing::warn!(
@@ -153,7 +150,7 @@ impl LiveRegistry {
         }
     }
 
-    /// Looks for changes until stopped: when told, and every second.
+    /// Reloads on notification and every second, until stopped.
     pub async fn run(self, stopped: CancellationToken) {
         let told = Notify::new();
         tokio::join!(listen_until_stopped(&self.pool, REGISTRY, &told, &stopped), async {
@@ -162,7 +159,7 @@ impl LiveRegistry {
                 let refreshed = timeout(RELOAD_TIMEOUT, self.refresh()).await;
                 let error = refreshed.unwrap_or(Err(sqlx::Error::PoolTimedOut.into())).err();
                 let kind = error.as_ref().map(mem::discriminant);
-                // Once, and not every second.
+                // Log a failure once, not every second.
                 if let Some(error) = error.filter(|_| kind != failure) {
                     error.log();
                 }

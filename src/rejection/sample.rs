@@ -1,4 +1,4 @@
-//! One refused message, as support sees it: enough to tell what is wrong, and no credential.
+//! A rejected callback, as support sees it: enough to find the problem, and no credentials.
 
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -11,31 +11,31 @@ use crate::huawei::masking::Masker;
 use crate::huawei::{admission, signature};
 use crate::model::rejection::SampleSignature;
 
-/// The first of some refused messages.
+/// The first of a group of rejected callbacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     pub received_at: DateTime<Utc>,
-    /// What is wrong with it, if it was not read as a notification. Never quotes it.
+    /// The problem, if the body is not readable as a callback. Never quotes the body.
     pub problem: Option<String>,
     pub event: Option<String>,
     pub app: Option<String>,
     pub stream: Option<String>,
-    /// Unix second at which the push began.
+    /// Start of the push, in Unix seconds.
     pub publish_timestamp: Option<i64>,
-    /// Unix second at which its signature expires.
+    /// Expiry of the signature, in Unix seconds.
     pub auth_timestamp: Option<i64>,
     pub signature: Option<SampleSignature>,
-    /// Whether it came through a secret path, right or wrong.
+    /// Whether the request used a secret path, valid or not.
     pub secret_path: Option<bool>,
     pub source_ip: Option<String>,
     pub client_ip: Option<String>,
     pub node_ip: Option<String>,
-    /// Query string of the push URL, credentials masked.
+    /// Query string of the push URL, with credentials masked.
     pub user_args: Option<String>,
 }
 
 impl Sample {
-    /// Of a notification that was refused.
+    /// From a callback that was rejected by admission.
     pub(super) fn of(arrival: &ReceivedCallback, masker: &Masker) -> Self {
         let message = &arrival.message;
         let signature = match message.auth_sign.as_deref() {
@@ -60,7 +60,7 @@ impl Sample {
         }
     }
 
-    /// Of something that was not read as a notification.
+    /// From a request that is not readable as a callback.
     pub(super) fn of_unread(problem: &impl Display, received_at: DateTime<Utc>, source_ip: Option<IpAddr>) -> Self {
         Self {
             received_at,

@@ -1,4 +1,4 @@
-//! Counting in bounded space.
+//! Counts rejections in bounded memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
@@ -18,22 +18,22 @@ use crate::store;
 use crate::store::rejection::RejectionRow;
 use crate::telemetry::request_id;
 
-/// How many domains that are not registered are counted by name in a minute, for each cause.
+/// Per minute and reason: maximum number of unregistered domains that are counted by name.
 const MOST_CLAIMED: usize = 10;
 
-/// How many minutes are kept in memory while the database is away.
+/// Maximum number of minutes in memory while the database is unreachable.
 const MOST_MINUTES: usize = 60;
 
-/// How long counts are kept in the database.
+/// Retention of counts in the database.
 const KEPT: TimeDelta = TimeDelta::days(7);
 
-/// How many counts are kept in the database.
+/// Maximum number of counts in the database.
 const MOST_KEPT: i64 = 20_000;
 
-/// A refused message, as far as counting cares.
+/// The part of a rejected callback that counting needs.
 #[derive(Debug, Clone, Copy)]
 struct Refused<'a> {
-    /// `None` when it was not read as a notification.
+    /// `None` if the body was not readable as a callback.
     claimed_domain: Option<&'a str>,
     registered: bool,
     cause: RejectionReason,
@@ -48,16 +48,16 @@ struct RejectionCounter {
     sample: Sample,
 }
 
-/// The messages of one minute and cause.
+/// The counts of one minute and reason.
 #[derive(Debug, Default)]
 struct RejectionCounters {
-    /// By claimed domain; the empty name stands for messages that are counted with others.
+    /// By claimed domain; the empty name is for callbacks without a domain and for further unregistered domains.
     by_domain: HashMap<String, RejectionCounter>,
     claimed: usize,
 }
 
 impl RejectionCounters {
-    /// The name that a message is counted under.
+    /// The name under which a callback is counted.
     fn name_for<'a>(&mut self, claimed_domain: Option<&'a str>, registered: bool) -> &'a str {
         let name = claimed_domain.unwrap_or_default();
         if registered || self.by_domain.contains_key(name) {
@@ -73,14 +73,14 @@ impl RejectionCounters {
 
 type ByMinute = BTreeMap<DateTime<Utc>, HashMap<RejectionReason, RejectionCounters>>;
 
-/// The refused messages of this minute, and those that are not written down yet.
+/// The counts of this minute, and those that are not written to the database yet.
 #[derive(Debug, Default)]
 pub struct Rejections {
     by_minute: Mutex<ByMinute>,
 }
 
 impl Rejections {
-    /// Counts a notification that was refused. `registered` tells whether the domain that it claims is.
+    /// Counts a callback that admission rejected. `registered` is whether its claimed domain is registered.
     pub fn count_refused(&self, arrival: &ReceivedCallback, registered: bool, cause: RejectionReason, masker: &Masker) {
         let refused = Refused {
             claimed_domain: Some(&arrival.message.domain),
@@ -91,7 +91,7 @@ impl Rejections {
         self.count(refused, || Sample::of(arrival, masker));
     }
 
-    /// Counts something that is not a notification. `registered` tells whether the domain that it claims is.
+    /// Counts a body that is not a callback. `registered` is whether its claimed domain is registered.
     pub fn count_malformed(
         &self,
         cause: RejectionReason,
@@ -104,7 +104,7 @@ impl Rejections {
         self.count(refused, || Sample::of_unread(&error.problem, received_at, source_ip));
     }
 
-    /// Counts a request that was not read as a notification. `problem` says why, and quotes nothing of it.
+    /// Counts a request whose body was not read. `problem` gives the reason, and quotes nothing of the request.
     pub fn count_unread(
         &self,
         cause: RejectionReason,
@@ -116,7 +116,7 @@ impl Rejections {
         self.count(refused, || Sample::of_unread(problem, received_at, source_ip));
     }
 
-    /// `sample` is made if the message is the first of its kind in this minute.
+    /// Calls `sample` for the first callback of a minute, reason and name.
     fn count(&self, refused: Refused<'_>, sample: impl FnOnce() -> Sample) {
         let Refused { claimed_domain, registered, cause, received_at } = refused;
         let mut by_minute = self.lock();
@@ -134,7 +134,7 @@ impl Rejections {
         let tally = RejectionCounter { unwritten: 1, first_at: received_at, last_at: received_at, sample: sample() };
         tallies.by_domain.insert(name.to_owned(), tally);
         drop(by_minute);
-        // Once a minute, cause and name: as bounded as the counts are.
+        // Logged once per minute, reason and name, so log lines are as bounded as the counts.
         let request_id = request_id::of_line();
         tracing::warn!(
             request_id,
@@ -144,7 +144,7 @@ impl Rejections {
         );
     }
 
-    /// Writes down what was counted, and forgets what is over. What cannot be written is kept.
+    /// Writes new counts to the database, and drops past minutes. On an error, all counts are kept.
     pub async fn write(&self, pool: &PgPool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
         let rows = rows_of(&self.lock());
         if !rows.is_empty() {
@@ -197,7 +197,7 @@ fn rows_of(by_minute: &ByMinute) -> Vec<RejectionRow> {
             }
         }
     }
-    // Two processes that write the same rows do so in one order, so that neither waits for the other.
+    // In a fixed order, so that two processes that write the same rows cannot deadlock.
     rows.sort_by(|one, other| {
         (one.minute_at, &one.claimed_domain, one.cause).cmp(&(other.minute_at, &other.claimed_domain, other.cause))
     });

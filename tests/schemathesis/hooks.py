@@ -24,7 +24,7 @@ BEYOND_SCHEMAS = (
     ("format", "csv has no pages: omit limit and cursor"),
     ("expires_at", "must lie in the future"),
     ("domains", "must be null for a token with scope admin, which may do everything"),
-    ("apps", r".* begins with .*: a message signed for one could be turned into one for the other"),
+    ("apps", r".* begins with .*: a callback signed for one could be turned into one for the other"),
     ("ended_at", "must not lie before the session's start|must not lie in the future"),
 )
 

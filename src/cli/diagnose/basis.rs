@@ -1,4 +1,4 @@
-//! What a callback is checked against: a given key, or the registered domain.
+//! The data to check a callback against: a given key, or the registered domain.
 
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;

@@ -1,37 +1,34 @@
-//! What can be seen of a captured message without any key.
+//! Facts about a captured callback that need no key.
 //!
-//! Nothing here gives a value of the message back.
+//! Never returns a value of the callback.
 
 use std::fmt;
 
 use crate::huawei::notification::Notification;
 
-/// The case of hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HexCase {
-    /// No letter is a capital.
+    /// Without capital letters.
     Lower,
-    /// Every letter is a capital.
+    /// All letters are capitals.
     Upper,
-    /// Some letters are capitals.
     Mixed,
 }
 
-/// How `auth_sign` looks.
+/// The form of `auth_sign`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignatureForm {
     pub length: usize,
-    /// The case of its digits; `None` when not all characters are hexadecimal digits.
+    /// The case of its digits; `None` unless all characters are hexadecimal digits.
     pub case: Option<HexCase>,
 }
 
 impl SignatureForm {
-    /// How this `auth_sign` looks.
     pub fn of(auth_sign: &str) -> Self {
         Self { length: auth_sign.chars().count(), case: case_of(auth_sign) }
     }
 
-    /// The hash, other than SHA-256, whose hexadecimal HMAC would have this length.
+    /// The hash, other than SHA-256, whose HMAC has this length in hexadecimal.
     pub fn other_hash(self) -> Option<&'static str> {
         match self.length {
             32 => Some("MD5"),
@@ -68,18 +65,17 @@ impl fmt::Display for SignatureForm {
     }
 }
 
-/// Something about a captured message that explains what becomes of it.
+/// A remark about a captured callback that explains its verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
-    /// The capture holds more than the body.
+    /// The capture has more than the body.
     WholeRequest,
-    /// The body begins with a byte order mark.
+    /// The body starts with a byte order mark.
     ByteOrderMark,
-    /// This member is masked.
+    /// The member is masked.
     Masked(&'static str),
-    /// The signature is masked.
     MaskedSignature,
-    /// The expiry seems to count milliseconds.
+    /// The expiry seems to be in milliseconds.
     ExpiryInMilliseconds,
 }
 
@@ -87,25 +83,28 @@ impl fmt::Display for Notice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WholeRequest => formatter.write_str(
-                "the capture begins like a whole HTTP request: only its body is wanted, what comes after the empty line",
+                "the capture starts like a whole HTTP request: pass only its body, the part after the empty line",
             ),
             Self::ByteOrderMark => {
-                formatter.write_str("the body begins with a byte order mark, which an editor may have added")
+                formatter.write_str("the body starts with a byte order mark, which an editor may have added")
             }
             Self::Masked(name) => {
-                write!(formatter, "{name} is masked with `*`, as in the provider's documented example: is this a real message?")
+                write!(
+                    formatter,
+                    "{name} is masked with `*`, as in the provider's documented example: is this a real callback?"
+                )
             }
             Self::MaskedSignature => formatter.write_str(
-                "auth_sign is masked: the provider's documented example is, and can never verify; capture a real message",
+                "auth_sign is masked, as in the provider's documented example, and can never verify; capture a real \
+                 callback",
             ),
-            Self::ExpiryInMilliseconds => {
-                formatter.write_str("auth_timestamp has 13 digits, as a time in milliseconds has; seconds are documented")
-            }
+            Self::ExpiryInMilliseconds => formatter
+                .write_str("auth_timestamp has 13 digits, so it seems to be in milliseconds; it must be in seconds"),
         }
     }
 }
 
-/// What is to be noticed about a body, whether or not it can be read.
+/// Remarks about a body, even if it cannot be parsed.
 pub fn notices_of_body(body: &[u8]) -> Vec<Notice> {
     let starts_as_request =
         ["POST ", "PUT ", "GET ", "HTTP/"].iter().any(|beginning| body.starts_with(beginning.as_bytes()));
@@ -119,7 +118,7 @@ pub fn notices_of_body(body: &[u8]) -> Vec<Notice> {
     notices
 }
 
-/// What is to be noticed about a message.
+/// Remarks about a parsed callback.
 pub fn notices_of_message(message: &Notification) -> Vec<Notice> {
     let texts = [
         ("domain", Some(&message.domain)),
@@ -140,7 +139,7 @@ pub fn notices_of_message(message: &Notification) -> Vec<Notice> {
     notices
 }
 
-/// Hexadecimal digits of which some are covered up.
+/// Hexadecimal digits, some of which are masked.
 fn is_masked_signature(auth_sign: &str) -> bool {
     let covers = |character: char| ['x', 'X', '*'].contains(&character);
     auth_sign.contains(covers) && auth_sign.chars().all(|character| character.is_ascii_hexdigit() || covers(character))

@@ -49,7 +49,7 @@ impl Times {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "for people")]
+#[expect(clippy::cast_precision_loss, reason = "only displayed")]
 fn millis(micros: u64) -> f64 {
     micros as f64 / 1_000.0
 }
@@ -86,7 +86,7 @@ impl LoadReport {
     }
 
     /// Callbacks per second that were answered 200.
-    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    #[expect(clippy::cast_precision_loss, reason = "only displayed")]
     fn rate(&self) -> f64 {
         self.acknowledged.get() as f64 / self.elapsed.get().as_secs_f64().max(1e-9)
     }

@@ -21,7 +21,7 @@ const PAST_MILLIS: i64 = 20 * 3_600_000;
 /// of a stream.
 const AHEAD_SECONDS: i64 = 21 * 3_600;
 
-/// How many callbacks are signed in advance if no number is given.
+/// Default number of callbacks to sign in advance.
 const DEFAULT_AHEAD: u64 = 300_000;
 
 /// A callback that is ready to be sent.

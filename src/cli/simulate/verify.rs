@@ -50,7 +50,7 @@ pub async fn verify(
 ) -> anyhow::Result<Verified> {
     let (client, begin) = (Client::new(), Instant::now());
     loop {
-        // Measured before the request, which is when the sessions were there at the latest.
+        // Measured before the request, so that its own duration does not count.
         let asked = begin.elapsed();
         let found = list_sessions(&client, url, token, domain, prefix).await?;
         let missing = count_missing(&outcome.sessions.borrow(), &found);

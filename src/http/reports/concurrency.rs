@@ -52,7 +52,7 @@ impl From<Point> for PointView {
 pub struct ConcurrencyView {
     /// One point at `from` and after each step, before `to` and not later than `as_of`.
     pub data: Vec<PointView>,
-    /// The first instant with the most live sessions, also between two steps; null without sessions.
+    /// The first instant with the most live sessions, which may be between two steps; null without sessions.
     #[schema(required)]
     pub peak: Option<PointView>,
     /// The parameters, including defaults.

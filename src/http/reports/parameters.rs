@@ -121,7 +121,7 @@ const GROUPS: [(&str, GroupBy); 15] = {
     ]
 };
 
-/// The first word of a value.
+/// The canonical word for a value: the first one.
 fn word_for<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
     words.iter().find(|(_, known)| known == value).map_or("", |(word, _)| word)
 }

@@ -129,7 +129,7 @@ pub struct PushDurationPageView {
     as_of: DateTime<Utc>,
 }
 
-/// The start of the next page, and what all pages share.
+/// The start of the next page, and the values that all pages share.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PagePlace {
     as_of: DateTime<Utc>,
@@ -347,7 +347,7 @@ fn csv_answer(scope: &Scope) -> actix_web::HttpResponseBuilder {
     answer
 }
 
-/// The lines of a report as they are computed.
+/// Streams the lines of a report while they are computed.
 fn lines(report: PushDuration, timing: Timing) -> impl Stream<Item = Result<Bytes, ReportError>> {
     stream::unfold((Some(csv::header()), Some((report, timing))), |(begun, report)| async move {
         let (mut report, timing) = report?;
@@ -357,7 +357,7 @@ fn lines(report: PushDuration, timing: Timing) -> impl Stream<Item = Result<Byte
                 Ok(Some(row)) => text.extend(csv::line(&row)),
                 Ok(None) if text.is_empty() => return None,
                 Ok(None) => return Some((Ok(text.into()), (None, None))),
-                // The response is cut off, so that the client sees the error.
+                // Abort the response, so that the client notices the error.
                 Err(error) => return Some((Err(error), (None, None))),
             }
             if text.len() >= CHUNK {

@@ -43,7 +43,7 @@ impl Kind {
     }
 }
 
-/// Records the duration when it is dropped, also if the report fails.
+/// Records the duration when it is dropped, even if the report fails.
 #[derive(Debug)]
 pub struct Timing {
     kind: Kind,

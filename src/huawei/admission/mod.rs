@@ -1,8 +1,8 @@
-//! Accept, quarantine or refuse: one pure decision about one notification.
+//! Admission: one pure decision to accept, quarantine or reject a callback.
 //!
-//! The signature joins its fields without separators and does not cover all of them, so a valid one is not enough.
-//! The rules here stop what a captured message lets an attacker try without refusing honest traffic. A message that
-//! verifies but should not count by itself is quarantined: kept, shown, and left for an operator to release.
+//! The signature joins its fields without separators and does not cover all of them, so a valid signature is not
+//! enough. These rules stop the misuse of captured callbacks without rejecting honest ones. An authenticated but
+//! suspicious callback is quarantined: stored without effect, shown, and releasable by an operator.
 
 mod verdict;
 
@@ -16,77 +16,76 @@ use crate::model::rejection::RejectionReason;
 
 pub use verdict::{Authentication, Verdict};
 
-/// What a domain asks of its messages.
+/// The authentication that a domain requires.
 #[derive(Debug, Clone, PartialEq, Eq, Copy)]
 pub enum SignatureRule {
-    /// Every message is signed with one of the domain's keys.
+    /// Each callback is signed with one of the domain's keys.
     Required,
-    /// Messages are unsigned and come through the domain's secret path.
+    /// Callbacks are unsigned and use the domain's secret path.
     None,
 }
 
-/// What admission needs to know of one registered domain.
+/// The facts about a registered domain that admission needs.
 #[derive(Debug, Clone)]
 pub struct DomainPolicy {
     pub signature: SignatureRule,
-    /// The applications that may send; all when `None`.
+    /// Accepted apps; all if `None`.
     pub apps: Option<Vec<String>>,
     pub joiner: Joiner,
     pub keys: Vec<(Uuid, SigningKey)>,
 }
 
-/// How the message came in.
+/// The path that a callback was sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallbackRoute {
-    /// `/callbacks/huawei`, open to signed domains.
+    /// `/callbacks/huawei`, for signed domains.
     Open,
-    /// The secret path of this very domain.
+    /// The secret path of the callback's domain.
     Secret,
-    /// A secret path that is not (or no longer) this domain's.
+    /// A secret path that is not, or no longer, that of the callback's domain.
     WrongSecret,
 }
 
-/// Settings of admission.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How long after its expiry a signature still counts.
+    /// How long after its expiry a signature is accepted.
     pub signature_grace: TimeDelta,
     pub signature_max_future: TimeDelta,
-    /// How long before its signature's expiry a push may have started, for a start to count.
+    /// How long before the expiry of its signature a push may have started, for its start to count.
     pub start_window_before: TimeDelta,
-    /// How long after its signature's expiry a push may start, for a start to count.
+    /// How long after the expiry of its signature a push may start, for its start to count.
     pub start_window_after: TimeDelta,
     /// How long after its first use a signature may be used by one other push.
     pub signature_sharing_window: TimeDelta,
-    /// How long ago a push may have started whose start was never received, for its end to count.
+    /// If no start was received: how long ago the push may have started, for its end to count.
     pub missing_start_limit: TimeDelta,
 }
 
-/// What the log says of a message's signature and of the push that it names.
+/// The facts in the log about a callback's signature and push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
     pub signature: SignatureUse,
     pub push: PushState,
 }
 
-/// Who used a signature before.
+/// Earlier uses of a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignatureUse {
-    /// Nobody, or the push that uses it again.
+    /// Unused, or used by the same push.
     Own,
-    /// Another stream, so that the names are split in another way.
+    /// Used by another stream: the joined names were split differently.
     OtherStream,
-    /// One other push of the stream.
+    /// Used by one other push of the stream.
     OtherPush {
-        /// Unix second at which that push began.
+        /// Start of that push, in Unix seconds.
         publish_timestamp: i64,
         received_at: DateTime<Utc>,
     },
-    /// Several other pushes of the stream.
+    /// Used by several other pushes of the stream.
     OtherPushes,
 }
 
-/// What the log says of a push.
+/// The facts in the log about a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PushState {
     pub has_start: bool,
@@ -94,25 +93,26 @@ pub struct PushState {
     pub start_shares_signature: bool,
 }
 
-/// What admission asks of a message that the log is asked about.
+/// The part of a callback that is checked against the log.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim<'a> {
     pub event: &'a Event,
-    /// Unix second at which the push began.
+    /// Start of the push, in Unix seconds.
     pub publish_timestamp: i64,
     pub received_at: DateTime<Utc>,
 }
 
-/// Unix second before which no push can have begun: 2015-01-01. The provider's cloud is younger.
+/// 2015-01-01, in Unix seconds. The provider's cloud is younger, so earlier starts are impossible.
 const EARLIEST_START: i64 = 1_420_070_400;
 
-/// How far apart, in seconds, two pushes may begin whose starts share a signature: a second has the same for all.
+/// Maximum difference between the starts of two pushes that share a signature, in seconds: starts of a stream in the
+/// same second have the same signature.
 const SHARED_STARTS_APART_SECONDS: u64 = 2;
 
-/// Judges one message by itself.
+/// Decides about a callback without the log.
 ///
-/// `policy` is that of the domain which the message claims, `None` when there is none of exactly this name; `now` is the
-/// moment of receipt. What the log has to say of an accepted message is for [`check_replay`].
+/// `policy` is `None` if no domain with exactly the claimed name is registered. `now` is the time of receipt. An
+/// accepted callback is then checked against the log by [`check_replay`].
 pub fn admit(
     message: &Notification,
     path: CallbackRoute,
@@ -132,21 +132,21 @@ pub fn admit(
     }
 }
 
-/// Whether an accepted message counts only if the start of its push was received: it is an end that reaches far back.
+/// Whether an accepted callback counts only if the start of its push was received: an end of a push that started long
+/// ago.
 pub fn needs_start(claim: &Claim<'_>, limits: &Limits) -> bool {
     let started_at = DateTime::from_timestamp(claim.publish_timestamp, 0);
     *claim.event == Event::PublishDone
         && started_at.is_none_or(|started_at| claim.received_at - started_at > limits.missing_start_limit)
 }
 
-/// Judges an accepted message once more, by what the log says. `Ok(true)` when it counts, although another push used its
-/// signature before.
+/// Checks an accepted callback against the log. Returns whether it shares its signature with another push.
 ///
-/// A signature covers the names joined, and not the push, so it counts for the push that it came with first. But it is the
-/// same for all that happens to a stream in one second, so that one other push may share it, if that is plausible.
+/// A signature covers the joined names but not the push, so it counts for the push that used it first. But the same
+/// event of a stream in the same second has the same signature, so one other push may share it, if that is plausible.
 ///
 /// # Errors
-/// The reason why the message does not count.
+/// The reason for quarantine.
 pub fn check_replay(claim: &Claim<'_>, known: &Known, limits: &Limits) -> Result<bool, QuarantineReason> {
     let Known { signature, push } = known;
     if needs_start(claim, limits) && !push.has_start {
@@ -169,7 +169,7 @@ pub fn check_replay(claim: &Claim<'_>, known: &Known, limits: &Limits) -> Result
 }
 
 impl Verdict {
-    /// The verdict once the log was asked, for those who only ask.
+    /// The verdict after the check against the log, without appending anything.
     #[must_use]
     pub fn reviewed(self, message: &Notification, known: Option<&Known>, limits: &Limits, now: DateTime<Utc>) -> Self {
         let claim = Claim { event: &message.event, publish_timestamp: message.publish_timestamp, received_at: now };
@@ -234,7 +234,8 @@ fn verify_signature(
     Ok(Authentication::Verified { key_id: *key_id, auth_timestamp, auth_sign })
 }
 
-/// The expiry as a time. Exactly ten digits, else digits could move between it and the stream's name.
+/// The expiry as a time. It must have exactly ten digits, otherwise digits could move between the stream name and the
+/// expiry.
 fn expiry_of(auth_timestamp: i64) -> Option<DateTime<Utc>> {
     (1_000_000_000..=9_999_999_999)
         .contains(&auth_timestamp)
@@ -266,7 +267,7 @@ fn check_freshness(
     }
 }
 
-/// An unsigned message may be as late as it likes, but not tell of what cannot be.
+/// An unsigned callback may be arbitrarily late, but its start must be possible.
 fn check_unsigned(
     message: &Notification,
     started_at: DateTime<Utc>,

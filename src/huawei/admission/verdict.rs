@@ -1,4 +1,4 @@
-//! What becomes of a message, in the words that stand in the log, in metrics and in answers.
+//! The results of admission, as the log, metrics and responses name them.
 
 use uuid::Uuid;
 
@@ -6,27 +6,27 @@ use crate::huawei::signature::Signature;
 use crate::model::event::QuarantineReason;
 use crate::model::rejection::RejectionReason;
 
-/// How a message was found to be genuine.
+/// How a callback was authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authentication {
     /// Signed with one of the domain's keys.
     Verified {
         key_id: Uuid,
-        /// Unix second at which the signature expires.
+        /// Expiry of the signature, in Unix seconds.
         auth_timestamp: i64,
         auth_sign: Signature,
     },
-    /// Not signed: it knew the secret path.
+    /// Unsigned, but sent to the secret path.
     Unsigned,
 }
 
-/// What becomes of a message.
+/// The decision about a callback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Genuine and timely: it counts.
+    /// Authenticated and timely: counts.
     Accept(Authentication),
-    /// Genuine, but does not count until an operator releases it.
+    /// Authenticated, but does not count unless an operator releases it.
     Quarantine(Authentication, QuarantineReason),
-    /// Not shown to be genuine: not kept.
+    /// Not authenticated: not stored.
     Reject(RejectionReason),
 }

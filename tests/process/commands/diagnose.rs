@@ -153,7 +153,7 @@ fn a_key_that_was_pasted_with_blanks_is_told() {
     let words = [
         "the given key, without the white space around it",
         "to do The key was given with",
-        "the key must not hold control",
+        "the key must not contain control",
     ];
     assert_told(desk.diagnose_with_key(&genuine(), &["--now", DURING]), 1, &words);
 }
@@ -203,9 +203,9 @@ fn what_is_no_notification_is_told_with_the_readers_error() {
     let twice = genuine().to_string().replacen('{', "{\"app\":\"live\",", 1);
     for (body, words) in [
         ("", "EOF while parsing"),
-        ("not JSON", "the body is not a JSON object that can be read"),
-        (request.as_str(), "the capture begins like a whole HTTP request"),
-        (twice.as_str(), "a member is named twice"),
+        ("not JSON", "the body is not a valid JSON object"),
+        (request.as_str(), "the capture starts like a whole HTTP request"),
+        (twice.as_str(), "duplicate member"),
         ("{\"domain\":\"a\"}", "the member `app` is missing"),
     ] {
         let told = desk.diagnose(body.as_bytes(), &["--key-file", "key"]);
@@ -222,7 +222,7 @@ fn the_documented_example_is_told_to_be_masked() {
     let words = [
         "client_ip is masked",
         "node_ip is masked",
-        "auth_sign is masked: the provider's documented example is, and can never verify",
+        "auth_sign is masked, as in the provider's documented example, and can never verify",
         "signature 58 characters",
         "verdict refused: signature_malformed",
     ];

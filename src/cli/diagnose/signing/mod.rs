@@ -1,7 +1,8 @@
-//! Which way of signing a captured message fits, tried over all that may reasonably have been meant.
+//! Finds the way in which a captured callback was signed, by trying all plausible ones.
 //!
-//! The provider's formula leaves open what stands between the fields, and keys are pasted by hand. Nothing here changes
-//! what is accepted: [`crate::huawei::admission`] knows one formula. What is tried is bounded: some 800 signatures a key.
+//! The provider's formula does not define the separator of the fields, and keys are pasted by hand. This does not
+//! affect what is accepted: [`crate::huawei::admission`] knows only one formula. Tries at most about 800 signatures per
+//! key.
 
 mod variant;
 
@@ -12,7 +13,6 @@ use crate::huawei::signature::{self, Joiner, Signature};
 
 use self::variant::{FieldVariant, JOINERS, KeyVariant};
 
-/// A way of signing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fit {
     pub key: KeyVariant,
@@ -21,31 +21,31 @@ pub struct Fit {
 }
 
 impl Fit {
-    /// What to do so that messages signed so are accepted; `None` when this is what admission asks for.
+    /// How to get callbacks with this signature accepted; `None` if admission accepts it already.
     pub fn remedy(self, expected: Joiner) -> Option<&'static str> {
         let known_joiner = Joiner::from_text(self.joiner);
         match (self.key, self.fields, known_joiner) {
             (KeyVariant::AsGiven, FieldVariant::AsDocumented, Some(joiner)) if joiner == expected => None,
             (KeyVariant::AsGiven, FieldVariant::AsDocumented, Some(_)) => {
-                Some("Set the domain's joiner to this one, and the service will accept such messages.")
+                Some("Set the domain's joiner to this one, and the service will accept such callbacks.")
             }
             (KeyVariant::Trimmed, FieldVariant::AsDocumented, Some(_)) => Some(
-                "The key was given with white space around it. Give it without, here and where it is registered; and \
-                 the joiner as above.",
+                "The key was given with surrounding white space. Give it without, here and where it is registered, and \
+                 set the joiner as above.",
             ),
             _ => Some(
-                "The service has no setting for this way of signing. Capture a second message: if that fits the same \
-                 way, the provider signs so, which is worth a report. If it fits as documented, someone may have \
-                 rearranged the fields of the first.",
+                "The service has no setting for this way of signing. Capture a second callback. If it is signed in the \
+                 same way, the provider signs like this: please report it. If it is signed as documented, someone may \
+                 have rearranged the fields of the first.",
             ),
         }
     }
 }
 
-/// Every way of signing that makes the message's own signature with this key.
+/// All ways of signing that give the callback's signature with this key.
 ///
-/// When one with the fields as documented does, others that come to the same bytes are left out. None when `auth_sign`
-/// is not there or is not 64 hexadecimal digits.
+/// If one with the documented fields matches, equivalent others are omitted. Empty if `auth_sign` is missing or not 64
+/// hexadecimal digits.
 pub fn fits_of(message: &Notification, key: &str) -> Vec<Fit> {
     let Some(signature) = message.auth_sign.as_deref().and_then(signature::from_hex) else { return Vec::new() };
     let mut fits = Vec::new();
@@ -62,7 +62,7 @@ pub fn fits_of(message: &Notification, key: &str) -> Vec<Fit> {
     fits
 }
 
-/// What a key can mean, each meaning once.
+/// The bytes that a key can mean, without duplicates.
 fn key_bytes_of(key: &str) -> Vec<(KeyVariant, Vec<u8>)> {
     let mut meanings: Vec<(KeyVariant, Vec<u8>)> = Vec::new();
     for variant in KeyVariant::ALL {
@@ -76,7 +76,7 @@ fn makes(key: &[u8], text: &str, signature: &Signature) -> bool {
     signature::keyed(key).chain_update(text).verify(signature.into()).is_ok()
 }
 
-/// The registered domains that equal this one but for upper and lower case, a dot at the end, or white space around.
+/// The registered domains that differ from this one only in case, a trailing dot, or surrounding white space.
 pub fn similar_domains<'a>(domain: &str, registered: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = plain(domain);
     registered.into_iter().filter(|name| *name != domain && plain(name) == wanted).collect()
@@ -93,7 +93,7 @@ mod tests {
     use serde::Deserialize;
     use std::collections::HashSet;
 
-    /// Good in every reading, and different in each.
+    /// Valid for every variant, with a different result for each.
     const KEY: &str = " 0123456789abcdef0123456789abcdef ";
 
     #[derive(Deserialize)]
@@ -129,7 +129,7 @@ mod tests {
             .collect()
     }
 
-    /// A message in which no two variants come to the same text.
+    /// A callback for which all variants give different texts.
     fn message() -> Notification {
         Notification {
             domain: "Push.Example.com".into(),

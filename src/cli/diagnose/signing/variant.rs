@@ -1,4 +1,4 @@
-//! Ways in which a key and the signed fields may have been meant.
+//! The possible meanings of a key and of the signed fields.
 
 use std::fmt;
 
@@ -9,32 +9,32 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use crate::huawei::notification::Notification;
 
-/// The longest `user_args` that is tried as a part of the stream's name; push URLs are far shorter.
+/// Maximum length of `user_args` that is tried as part of the stream name; real push URLs are much shorter.
 const MAX_USER_ARGS_BYTES: usize = 8 * 1024;
 
-/// What percent-encoding replaces: all but RFC 3986's unreserved characters.
+/// Characters to percent-encode: all except RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// How a key's text becomes the bytes that sign.
+/// How the text of a key becomes bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyVariant {
-    /// As it is: what admission does.
+    /// As is: the variant that admission uses.
     AsGiven,
-    /// Without the white space around it.
+    /// Without surrounding white space.
     Trimmed,
-    /// With a line break after it.
+    /// With a line break at the end.
     WithNewline,
-    /// Hexadecimal digits, read as the bytes that they stand for.
+    /// Decoded from hexadecimal.
     HexDecoded,
-    /// Base64, read as the bytes that it stands for.
+    /// Decoded from base64.
     Base64Decoded,
 }
 
 impl KeyVariant {
-    /// Every variant, the plainest first.
+    /// The most likely one first.
     pub const ALL: [Self; 5] = [Self::AsGiven, Self::Trimmed, Self::WithNewline, Self::HexDecoded, Self::Base64Decoded];
 
-    /// The bytes that sign; `None` when the text cannot be read so.
+    /// The bytes of a key; `None` if this variant cannot decode it.
     pub(super) fn bytes_of(self, key: &str) -> Option<Vec<u8>> {
         match self {
             Self::AsGiven => Some(key.as_bytes().to_vec()),
@@ -58,22 +58,22 @@ impl fmt::Display for KeyVariant {
     }
 }
 
-/// Base64 of either alphabet, padded or not.
+/// Base64 with either alphabet, padded or not.
 fn read_base64(text: &str) -> Option<Vec<u8>> {
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let alphabet = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
     GeneralPurpose::new(alphabet, config).decode(text).ok()
 }
 
-/// What may stand between the signed fields, the plainest first.
+/// Possible separators of the signed fields, the most likely one first.
 pub const JOINERS: [&str; 11] = ["", "+", " + ", "&", "-", "_", ",", "|", "/", "\n", "."];
 
-/// Which fields are signed, and how they are written.
+/// The signed fields and their format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldVariant {
-    /// Event, domain, app, stream, `auth_timestamp`: what admission does.
+    /// Event, domain, app, stream, `auth_timestamp`: the variant that admission uses.
     AsDocumented,
-    /// `publish_timestamp` in the place of `auth_timestamp`.
+    /// `publish_timestamp` instead of `auth_timestamp`.
     PublishTimestamp,
     /// `auth_timestamp` in milliseconds.
     Milliseconds,
@@ -85,24 +85,24 @@ pub enum FieldVariant {
     WithoutApp,
     /// The domain in lower case.
     LowerCaseDomain,
-    /// The stream with its percent escapes read.
+    /// The stream, percent-decoded.
     StreamDecoded,
     /// The stream percent-encoded.
     StreamEncoded,
-    /// The stream with `?` and `user_args` after it.
+    /// The stream followed by `?` and `user_args`.
     StreamWithUserArgs,
-    /// App and stream joined with a slash, whatever stands between the others.
+    /// App and stream joined with a slash, regardless of the separator.
     AppSlashStream,
-    /// `auth_timestamp` before all others.
+    /// `auth_timestamp` before all other fields.
     TimestampFirst,
-    /// `auth_timestamp` in hexadecimal digits, lower case.
+    /// `auth_timestamp` in lower-case hexadecimal.
     HexTimestamp,
-    /// `auth_timestamp` in hexadecimal digits, upper case.
+    /// `auth_timestamp` in upper-case hexadecimal.
     UpperHexTimestamp,
 }
 
 impl FieldVariant {
-    /// Every variant, that which is documented first.
+    /// The documented one first.
     pub const ALL: [Self; 14] = [
         Self::AsDocumented,
         Self::PublishTimestamp,
@@ -120,7 +120,7 @@ impl FieldVariant {
         Self::UpperHexTimestamp,
     ];
 
-    /// What is signed, in order; `None` when the message lacks something of it.
+    /// The signed fields in order; `None` if the callback lacks one of them.
     pub(super) fn parts_of(self, message: &Notification) -> Option<Vec<String>> {
         let (event, domain) = (message.event.word().to_owned(), message.domain.clone());
         let (app, stream) = (message.app.clone(), message.stream.clone());
@@ -158,13 +158,13 @@ impl fmt::Display for FieldVariant {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::AsDocumented => "as documented: event, domain, app, stream, auth_timestamp",
-            Self::PublishTimestamp => "with publish_timestamp in the place of auth_timestamp",
+            Self::PublishTimestamp => "with publish_timestamp instead of auth_timestamp",
             Self::Milliseconds => "with auth_timestamp in milliseconds",
             Self::WithoutEvent => "without the event",
             Self::WithoutDomain => "without the domain",
             Self::WithoutApp => "without the app",
             Self::LowerCaseDomain => "with the domain in lower case",
-            Self::StreamDecoded => "with the stream's percent escapes read",
+            Self::StreamDecoded => "with the stream percent-decoded",
             Self::StreamEncoded => "with the stream percent-encoded",
             Self::StreamWithUserArgs => "with the stream and user_args joined as STREAM?USER_ARGS",
             Self::AppSlashStream => "with app and stream joined as APP/STREAM",

@@ -1,4 +1,4 @@
-//! Seals a report in its own task, so that it completes also if the caller disconnects.
+//! Seals a report in its own task, so that it completes even if the caller disconnects.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ pub struct SealBody {
 /// proves what was billed.
 ///
 /// If this takes longer than 10 seconds, the response is 202 with the status `sealing`, and sealing continues in the
-/// background, also if the caller disconnects. Get the report until its status is `sealed` or `failed`.
+/// background, even if the caller disconnects. Get the report until its status is `sealed` or `failed`.
 #[utoipa::path(
     tag = "billing",
     request_body = SealBody,
