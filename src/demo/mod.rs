@@ -22,9 +22,10 @@ use tokio::time::sleep;
 use crate::access::Actor;
 use crate::app::state::AppState;
 use crate::event_log::receive::ReceivedCallback;
-use crate::huawei::admission::{CallbackRoute, SignatureRule};
+use crate::huawei::admission::CallbackRoute;
 use crate::huawei::notification;
-use crate::huawei::signature::{Joiner, SigningKey};
+use crate::huawei::signature::SigningKey;
+use crate::model::access::{FieldSeparator, SignatureRule};
 use crate::model::filter::EventFilter;
 use crate::platform::clock;
 use crate::reconciler::infer::{InferencePolicy, infer};
@@ -132,7 +133,7 @@ async fn register(state: &AppState) -> anyhow::Result<(Arc<SigningKey>, DateTime
         let settings = DomainSettings {
             signature: SignatureRule::Required,
             apps: Some(demo_streams::apps()),
-            joiner: Joiner::default(),
+            joiner: FieldSeparator::default(),
             rendition_templates: Vec::new(),
             concurrent_pushes: false,
         };

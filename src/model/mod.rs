@@ -1,6 +1,6 @@
 //! The vocabulary: every closed set, once. Pure, and imports nothing of ours.
 //!
-//! A closed set is an enum with one spelling per variant, in snake case, which the database, the API, the command line,
+//! A closed set is an enum with one spelling per variant, which the database, the API, the command line,
 //! metrics and logs share. Rows hold these types (`sqlx.toml` names the columns), so that a new variant makes the compiler
 //! name the matches that must decide about it, which have no catch-all arm. What remains is a migration of the CHECK
 //! constraint, which a test compares with the enum, and, of an end, its rank in `session::lifecycle`.
@@ -16,7 +16,7 @@ pub mod session;
 use std::str::FromStr;
 
 /// An enum whose variants each have one spelling.
-pub trait ClosedSet: Copy + FromStr + 'static {
+pub trait ClosedSet: Copy + FromStr<Err = strum::ParseError> + Send + Sync + 'static {
     /// Every variant, in the order in which the API document lists them.
     const ALL: &'static [Self];
 
@@ -24,16 +24,25 @@ pub trait ClosedSet: Copy + FromStr + 'static {
 }
 
 /// Declares a [`ClosedSet`] that is read and written as text by the database, in JSON and in the API document.
+///
+/// A variant that is not spelled as its name in snake case is declared with its spelling: `NewestFirst = "-started_at"`.
 macro_rules! closed_set {
-    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident),+ $(,)? }) => {
+    (
+        $(#[doc = $doc:literal])*
+        $(#[schema(as = $schema:ident)])?
+        $(#[derive($derive:ident)])?
+        pub enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident $(= $spelling:literal)?),+ $(,)? }
+    ) => {
+        $(#[doc = $doc])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::EnumString, strum::IntoStaticStr,
-            serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+            serde::Serialize, serde::Deserialize, $($derive)?
         )]
         #[strum(serialize_all = "snake_case")]
         #[serde(rename_all = "snake_case")]
-        $(#[$meta])*
-        pub enum $name { $($(#[$variant_meta])* $variant),+ }
+        pub enum $name {
+            $($(#[$variant_meta])* $(#[strum(serialize = $spelling)] #[serde(rename = $spelling)])? $variant),+
+        }
 
         impl $name {
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
@@ -59,6 +68,22 @@ macro_rules! closed_set {
 
             fn read(text: &str) -> Option<Self> {
                 text.parse().ok()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {
+            $(fn name() -> std::borrow::Cow<'static, str> {
+                stringify!($schema).into()
+            })?
+        }
+
+        // Not derived, because a derived schema cannot have an empty value.
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let description: Vec<&str> = [$($doc),*].into_iter().map(str::trim).collect();
+                let words = Self::ALL.iter().map(|variant| variant.as_str());
+                let schema = utoipa::openapi::Object::builder().schema_type(utoipa::openapi::schema::Type::String);
+                schema.description(Some(description.join("\n"))).enum_values(Some(words)).into()
             }
         }
 

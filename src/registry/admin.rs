@@ -14,10 +14,9 @@ use super::master_keys::MasterKeys;
 use super::{hash_callback_token, open_key};
 use crate::access::Actor;
 use crate::access::audit::{self, Subject};
-use crate::huawei::admission::SignatureRule;
 use crate::huawei::notification::is_app_name;
-use crate::huawei::signature::{Joiner, could_be_confused};
-use crate::model::access::Act;
+use crate::huawei::signature::could_be_confused;
+use crate::model::access::{Act, FieldSeparator, SignatureRule};
 use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::signing_key::SigningKeyRow;
@@ -28,7 +27,7 @@ pub struct DomainSettings {
     pub signature: SignatureRule,
     /// The applications that may send; all when `None`.
     pub apps: Option<Vec<String>>,
-    pub joiner: Joiner,
+    pub joiner: FieldSeparator,
     pub rendition_templates: Vec<String>,
     pub concurrent_pushes: bool,
 }
@@ -76,12 +75,9 @@ pub async fn put_domain(
     let known = store::domain::get_domain(&mut *transaction, domain).await?;
     let row = DomainRow {
         domain: domain.to_owned(),
-        signature: match settings.signature {
-            SignatureRule::Required => "required".to_owned(),
-            SignatureRule::None => "none".to_owned(),
-        },
+        signature: settings.signature,
         apps: settings.apps,
-        joiner: settings.joiner.as_str().to_owned(),
+        joiner: settings.joiner,
         rendition_templates: settings.rendition_templates,
         concurrent_pushes: settings.concurrent_pushes,
         callback_token_hash: known.as_ref().and_then(|row| row.callback_token_hash.clone()),

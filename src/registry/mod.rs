@@ -28,8 +28,8 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::access::Tokens;
-use crate::huawei::admission::{CallbackRoute, DomainPolicy, SignatureRule};
-use crate::huawei::signature::{Joiner, SigningKey};
+use crate::huawei::admission::{CallbackRoute, DomainPolicy};
+use crate::huawei::signature::SigningKey;
 use crate::store;
 use crate::store::access_token::AccessTokenRow;
 use crate::store::domain::DomainRow;
@@ -83,10 +83,10 @@ impl RegistryRows {
 impl Registry {
     /// What these rows register, ready for use.
     pub fn of(rows: &RegistryRows, master_key: Arc<MasterKey>, admin_token: &SecretString) -> Self {
-        let opened = |row: &DomainRow| Some((row.domain.clone(), domain_of(row.clone(), &rows.keys, &master_key)?));
+        let opened = |row: &DomainRow| (row.domain.clone(), domain_of(row.clone(), &rows.keys, &master_key));
         Self {
             version: rows.installation.registry_version,
-            domains: Arc::new(rows.domains.iter().filter_map(opened).collect()),
+            domains: Arc::new(rows.domains.iter().map(opened).collect()),
             tokens: Tokens::new(&rows.tokens, &rows.signed_out, admin_token),
             master_key,
         }
@@ -115,17 +115,8 @@ pub fn hash_callback_token(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// A domain's row with its keys, opened. What cannot be used of a domain is reported and left out, so that it harms no
-/// other.
-pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey) -> Option<Domain> {
-    let (Some(signature), Some(joiner)) = (signature_rule(&row.signature), Joiner::from_text(&row.joiner)) else {
-        tracing::error!(
-            domain = row.domain,
-            "this domain has settings that this version does not know: its callbacks are rejected; run the version \
-             that registered it, or set it again"
-        );
-        return None;
-    };
+/// A domain's row with its keys, opened. A key that cannot be used is reported and left out, so that it harms no other.
+pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey) -> Domain {
     let keys = keys.iter().filter(|key| key.domain == row.domain).filter_map(|key| {
         let opened = open_key(key, master_key)
             .inspect_err(|_| {
@@ -138,11 +129,11 @@ pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey)
             .ok()?;
         Some((key.key_id, SigningKey::new(opened.expose_secret())))
     });
-    Some(Domain {
-        policy: DomainPolicy { signature, apps: row.apps, joiner, keys: keys.collect() },
+    Domain {
+        policy: DomainPolicy { signature: row.signature, apps: row.apps, joiner: row.joiner, keys: keys.collect() },
         rendition_templates: row.rendition_templates,
         callback_token_hash: row.callback_token_hash.and_then(|hash| hash.try_into().ok()),
-    })
+    }
 }
 
 /// The key of a row, opened.
@@ -151,13 +142,4 @@ pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey)
 /// [`MasterKeyError::Wrong`] when it was sealed under another master key, or changed since.
 pub fn open_key(row: &SigningKeyRow, master_key: &MasterKey) -> Result<SecretString, MasterKeyError> {
     master_key.open(row.key_id, &row.domain, &row.sealed_key)
-}
-
-/// The rule that is written so, if there is one.
-pub fn signature_rule(word: &str) -> Option<SignatureRule> {
-    match word {
-        "required" => Some(SignatureRule::Required),
-        "none" => Some(SignatureRule::None),
-        _ => None,
-    }
 }

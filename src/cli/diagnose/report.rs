@@ -7,12 +7,13 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::basis::{Basis, NamedKey};
-use crate::huawei::admission::{DomainPolicy, SignatureRule, Verdict};
+use crate::huawei::admission::{DomainPolicy, Verdict};
 use crate::huawei::advice;
 use crate::huawei::capture::{self, Notice, SignatureForm};
 use crate::huawei::diagnosis::{self, Fit};
 use crate::huawei::notification::{Event, Notification};
 use crate::huawei::signature;
+use crate::model::access::SignatureRule;
 
 const LABEL_WIDTH: usize = 13;
 

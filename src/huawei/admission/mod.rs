@@ -10,20 +10,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::huawei::notification::{Event, Notification};
-use crate::huawei::signature::{self, Joiner, SignedFields, SigningKey};
+use crate::huawei::signature::{self, SignedFields, SigningKey};
+use crate::model::access::{FieldSeparator, SignatureRule};
 use crate::model::event::QuarantineReason;
 use crate::model::rejection::RejectionReason;
 
 pub use verdict::{Authentication, Verdict};
-
-/// What a domain asks of its messages.
-#[derive(Debug, Clone, PartialEq, Eq, Copy)]
-pub enum SignatureRule {
-    /// Every message is signed with one of the domain's keys.
-    Required,
-    /// Messages are unsigned and come through the domain's secret path.
-    None,
-}
 
 /// What admission needs to know of one registered domain.
 #[derive(Debug, Clone)]
@@ -31,7 +23,7 @@ pub struct DomainPolicy {
     pub signature: SignatureRule,
     /// The applications that may send; all when `None`.
     pub apps: Option<Vec<String>>,
-    pub joiner: Joiner,
+    pub joiner: FieldSeparator,
     pub keys: Vec<(Uuid, SigningKey)>,
 }
 

@@ -8,7 +8,8 @@ mod variant;
 use hmac::Mac;
 
 use crate::huawei::notification::Notification;
-use crate::huawei::signature::{self, Joiner, Signature};
+use crate::huawei::signature::{self, Signature};
+use crate::model::access::FieldSeparator;
 
 pub use variant::{FieldVariant, JOINERS, KeyVariant};
 
@@ -22,8 +23,8 @@ pub struct Fit {
 
 impl Fit {
     /// What to do so that messages signed so are accepted; `None` when this is what admission asks for.
-    pub fn remedy(self, expected: Joiner) -> Option<&'static str> {
-        let known_joiner = Joiner::from_text(self.joiner);
+    pub fn remedy(self, expected: FieldSeparator) -> Option<&'static str> {
+        let known_joiner = self.joiner.parse::<FieldSeparator>().ok();
         match (self.key, self.fields, known_joiner) {
             (KeyVariant::AsGiven, FieldVariant::AsDocumented, Some(joiner)) if joiner == expected => None,
             (KeyVariant::AsGiven, FieldVariant::AsDocumented, Some(_)) => {
@@ -234,14 +235,14 @@ mod tests {
     #[test]
     fn only_what_admission_asks_for_needs_no_remedy() {
         let documented = Fit { key: KeyVariant::AsGiven, joiner: "", fields: FieldVariant::AsDocumented };
-        assert_eq!(documented.remedy(Joiner::Nothing), None);
-        assert!(documented.remedy(Joiner::Plus).is_some_and(|words| words.contains("joiner")));
+        assert_eq!(documented.remedy(FieldSeparator::Nothing), None);
+        assert!(documented.remedy(FieldSeparator::Plus).is_some_and(|words| words.contains("joiner")));
         for other in [
             Fit { joiner: "&", ..documented },
             Fit { key: KeyVariant::Trimmed, ..documented },
             Fit { fields: FieldVariant::WithoutApp, ..documented },
         ] {
-            assert!(other.remedy(Joiner::Nothing).is_some());
+            assert!(other.remedy(FieldSeparator::Nothing).is_some());
         }
     }
 
