@@ -158,13 +158,6 @@ impl QueryReader {
         value
     }
 
-    pub fn one_of<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
-        let expected = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
-        self.parse(name, &format!("one of {expected}"), |text| {
-            words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
-        })
-    }
-
     pub fn integer(&mut self, name: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
         let expected = format!("an integer from {} to {}", range.start(), range.end());
         self.parse(name, &expected, |text| text.parse().ok().filter(|number| range.contains(number)))

@@ -7,24 +7,6 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::api::query_reader;
 
-/// The order of sessions.
-#[derive(ToSchema)]
-pub enum SortWord {
-    #[schema(rename = "-started_at")]
-    NewestFirst,
-    #[schema(rename = "started_at")]
-    OldestFirst,
-}
-
-/// How counts are grouped.
-#[derive(ToSchema)]
-pub enum GroupBy {
-    #[schema(rename = "domain")]
-    Domain,
-    #[schema(rename = "domain,app")]
-    DomainAndApp,
-}
-
 /// The name of an app.
 #[derive(ToSchema)]
 #[schema(value_type = String, min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_-]+$", example = "live")]

@@ -63,7 +63,7 @@ macro_rules! closed_set {
         impl $crate::model::parameter::Parameter for $name {
             fn expected() -> String {
                 let words: Vec<_> = Self::ALL.iter().map(|variant| variant.as_str()).collect();
-                format!("one of {}", words.join(", "))
+                $crate::model::parameter::one_of(&words)
             }
 
             fn read(text: &str) -> Option<Self> {

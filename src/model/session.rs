@@ -85,6 +85,26 @@ closed_set! {
 }
 
 closed_set! {
+    /// The order of sessions.
+    #[schema(as = SortWord)]
+    #[derive(Default)]
+    pub enum SessionOrder {
+        #[default]
+        NewestFirst = "-started_at",
+        OldestFirst = "started_at",
+    }
+}
+
+closed_set! {
+    /// How counts are grouped.
+    #[schema(as = GroupBy)]
+    pub enum LiveGrouping {
+        Domain,
+        DomainAndApp = "domain,app",
+    }
+}
+
+closed_set! {
     /// Whether transcoded renditions are wanted.
     #[schema(as = RenditionsWanted)]
     #[derive(Default)]

@@ -4,19 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 
 use crate::model::filter::LiveFilter;
+use crate::model::session::LiveGrouping;
 use crate::store;
 use crate::store::live::LiveRow;
-
-/// How finely counts are grouped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grouping {
-    /// One count over everything.
-    Whole,
-    /// One a domain.
-    Domain,
-    /// One a domain and application.
-    DomainAndApp,
-}
 
 /// How much is live.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,7 +50,7 @@ pub async fn count_live(
     visible_domains: Option<&[String]>,
     filter: &LiveFilter,
     unconfirmed_after: TimeDelta,
-    grouping: Grouping,
+    grouping: Option<LiveGrouping>,
 ) -> Result<LiveCounts, sqlx::Error> {
     let mut snapshot = store::snapshot::begin(pool).await?;
     let as_of = store::snapshot::get_transaction_time(&mut *snapshot).await?;
@@ -74,13 +64,14 @@ pub async fn count_live(
 }
 
 /// The sums of rows that are ordered by their names.
-fn sum_groups(rows: Vec<LiveRow>, grouping: Grouping) -> Vec<GroupCounts> {
+fn sum_groups(rows: Vec<LiveRow>, grouping: Option<LiveGrouping>) -> Vec<GroupCounts> {
     let mut groups: Vec<GroupCounts> = Vec::new();
-    if grouping == Grouping::Whole {
-        return groups;
-    }
+    let Some(grouping) = grouping else { return groups };
     for row in rows {
-        let app = (grouping == Grouping::DomainAndApp).then(|| row.app.clone());
+        let app = match grouping {
+            LiveGrouping::Domain => None,
+            LiveGrouping::DomainAndApp => Some(row.app.clone()),
+        };
         match groups.last_mut() {
             Some(group) if group.domain == row.domain && group.app == app => group.counts.add(&row),
             _ => {

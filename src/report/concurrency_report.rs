@@ -5,25 +5,25 @@ use sqlx::PgPool;
 use tokio::sync::oneshot;
 
 use super::concurrency::{Concurrency, Point};
-use super::moment::Moment;
-use super::parameters::{GroupBy, Scope};
+use super::cutoff::ReportCutoff;
+use super::parameters::ReportSelection;
 use super::source::Source;
 use super::{ReportError, low_priority_runtime};
+use crate::model::report::GroupBy;
 
-/// Counts what was on air, as of a moment that is closed: at each step, and at most.
+/// Counts what was on air, as of a cutoff: at each step, and at most.
 pub async fn count(
     pool: PgPool,
-    scope: &Scope,
+    selection: &ReportSelection,
     step_seconds: i64,
-    moment: &Moment,
+    cutoff: &ReportCutoff,
 ) -> Result<(Vec<Point>, Option<Point>), ReportError> {
-    let as_of = moment.at;
-    let (from, to) = (scope.from, scope.to);
+    let as_of = cutoff.at;
+    let (from, to) = (selection.from, selection.to);
     let mut counting = Concurrency::new(from.timestamp(), to.timestamp(), as_of.timestamp(), step_seconds);
-    let together = GroupBy { domain: false, app: false, stream: false };
     // What began in the last whole second was on air at it.
     let until = to.min(as_of.trunc_subsecs(0) + TimeDelta::seconds(1)).max(from);
-    let mut source = Source::open(pool, moment.clone(), scope.filter(as_of), from, until, together);
+    let mut source = Source::open(pool, cutoff.clone(), selection.filter(as_of), from, until, GroupBy::NOTHING);
     let (sender, counted) = oneshot::channel();
     low_priority_runtime::spawn(async move {
         let counted = loop {

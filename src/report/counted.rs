@@ -5,8 +5,8 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::ReportError;
-use super::moment::Moment;
-use super::parameters::Scope;
+use super::cutoff::ReportCutoff;
+use super::parameters::ReportSelection;
 use crate::store;
 use crate::store::report::{CountedRow, StartedWhen};
 
@@ -18,19 +18,19 @@ pub struct Counted {
     pub seconds: i64,
 }
 
-/// Pushes that count for a period, as of a moment that is closed: by start and id, after a place, at most `limit`.
+/// Pushes that count for a period, as of a cutoff: by start and id, after a place, at most `limit`.
 pub async fn list(
     pool: &PgPool,
-    scope: &Scope,
-    moment: &Moment,
+    selection: &ReportSelection,
+    cutoff: &ReportCutoff,
     after: Option<(DateTime<Utc>, Uuid)>,
     limit: i64,
 ) -> Result<Vec<Counted>, ReportError> {
-    let as_of = moment.at;
-    let filter = scope.filter(as_of);
-    let (from, to) = (scope.from, scope.counts_until(as_of));
+    let as_of = cutoff.at;
+    let filter = selection.filter(as_of);
+    let (from, to) = (selection.from, selection.counts_until(as_of));
     let mut rows = Vec::new();
-    let mut snapshot = moment.read(pool).await?;
+    let mut snapshot = cutoff.read(pool).await?;
     if from < to {
         if after.is_none_or(|(started_at, _)| started_at < from) {
             rows =

@@ -1,9 +1,9 @@
-//! What billing asks: how long pushes lasted, as of a moment, the same for ever.
+//! What billing asks: how long pushes lasted, as of an instant.
 //!
-//! A report counts pushes as the log told of them at its `as_of`, whatever came later. [`moment`] closes that moment, so that
-//! nothing can be recorded before it any more, and waits until all before it is folded; [`source`] reads the pushes, batch by
+//! A report counts pushes as the log told of them at its `as_of`, whatever came later. [`cutoff`] closes that instant, so that
+//! nothing can be recorded before it, and waits until everything before it is folded; [`source`] reads the pushes, batch by
 //! batch, in the order of their starts; [`sweep`] and [`concurrency`] count them, in one pass and in bounded memory. As what is
-//! read of a closed moment never changes, no transaction need be kept open meanwhile.
+//! read of a closed instant never changes, no transaction need be kept open meanwhile.
 //!
 //! Pure, without I/O and clock: [`push`], [`window`], [`sweep`], [`concurrency`], [`csv`].
 
@@ -13,8 +13,8 @@ pub mod concurrency;
 pub mod concurrency_report;
 pub mod counted;
 pub mod csv;
+pub mod cutoff;
 pub mod low_priority_runtime;
-pub mod moment;
 pub mod parameters;
 pub mod push;
 pub mod push_duration;
@@ -26,10 +26,9 @@ pub mod window;
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// The moment that is asked for is still to come.
     #[error("as_of lies in the future")]
     Future,
-    /// The times of the log cannot be relied on: a moment that is closed now may lie in the future.
+    /// The clocks differ: an instant that is closed now may lie in the future.
     #[error("no report can be made: {0}")]
     WrongClock(ClockError),
     /// Folding does not get on.

@@ -1,16 +1,16 @@
-//! What a report is asked for, and that it says so.
+//! Which pushes a report counts, and how it is laid out.
 
 use chrono::{DateTime, SubsecRound, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use super::window::Division;
+use crate::model::report::{GroupBy, WindowSize};
 use crate::model::session::Renditions;
 use crate::store::report::ReportFilter;
 
 /// Which pushes, of which period.
 #[derive(Debug, Clone)]
-pub struct Scope {
+pub struct ReportSelection {
     /// Begin of the period, a whole second.
     pub from: DateTime<Utc>,
     /// End of the period, exclusive, a whole second.
@@ -22,13 +22,13 @@ pub struct Scope {
     pub renditions: Renditions,
 }
 
-impl Scope {
-    /// The end of what counts, as of a moment: the period's, or the last whole second before it. Never before the period.
+impl ReportSelection {
+    /// The end of what counts, as of an instant: the period's, or the last whole second before it. Never before the period.
     pub fn counts_until(&self, as_of: DateTime<Utc>) -> DateTime<Utc> {
         self.to.min(as_of.trunc_subsecs(0)).max(self.from)
     }
 
-    /// Which pushes count, as of a moment.
+    /// Which pushes count, as of an instant.
     pub fn filter(&self, as_of: DateTime<Utc>) -> ReportFilter {
         ReportFilter {
             visible_domains: self.visible_domains.clone(),
@@ -41,23 +41,15 @@ impl Scope {
     }
 }
 
-/// What is told apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GroupBy {
-    pub domain: bool,
-    pub app: bool,
-    pub stream: bool,
-}
-
 /// How a report of push duration is laid out.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout {
     pub time_zone: Tz,
-    pub window: Division,
+    pub window: WindowSize,
     pub group_by: GroupBy,
 }
 
-/// The name of a group: of what is not told apart, none. Ordered as reports are.
+/// The name of a group: `None` where the report is not grouped. Ordered as reports are.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GroupName {
     pub domain: Option<String>,

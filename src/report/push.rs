@@ -2,7 +2,7 @@
 
 use crate::model::report::Certainty;
 
-/// A push as the log told of it at the moment that a report is of. In Unix seconds.
+/// A push as the log told of it at the report's cutoff. In Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Push {
     pub group: u32,

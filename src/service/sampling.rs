@@ -22,7 +22,7 @@ use crate::model::filter::LiveFilter;
 use crate::platform::clock;
 use crate::platform::tls::{Expiry, Validity, ValidityOfServed};
 use crate::query;
-use crate::query::live::{Grouping, LiveTotals};
+use crate::query::live::LiveTotals;
 use crate::reconciler::database_clock::{ClockError, ClockReading};
 use crate::reconciler::infer;
 use crate::store;
@@ -128,8 +128,7 @@ impl Sampler {
 
     async fn count_live(&self) -> Result<LiveTotals, sqlx::Error> {
         let (pool, filter) = (&self.state.query_pool, LiveFilter::default());
-        let counts =
-            query::live::count_live(pool, None, &filter, self.state.unconfirmed_after, Grouping::Whole).await?;
+        let counts = query::live::count_live(pool, None, &filter, self.state.unconfirmed_after, None).await?;
         Ok(counts.whole)
     }
 

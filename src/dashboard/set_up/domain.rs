@@ -17,6 +17,7 @@ use crate::http::domains::{read_field_separator, read_signature_rule};
 use crate::http::external_url::url_of;
 use crate::model::access::{Scope, SignatureRule};
 use crate::model::filter::SessionFilter;
+use crate::model::session::SessionOrder;
 use crate::platform::clock;
 use crate::registry::admin::{self, DomainSettings};
 use crate::store;
@@ -65,7 +66,7 @@ async fn last_push(state: &AppState, domain: &str) -> Result<Option<DateTime<Utc
     let filter = SessionFilter { domain: Some(domain.to_owned()), ..SessionFilter::default() };
     let unconfirmed_after = state.unconfirmed_after;
     let scope = SessionScope { visible_domains: None, as_of: clock::now(), unconfirmed_after };
-    let page = SessionPage { newest_first: true, after: None, limit: 1 };
+    let page = SessionPage { order: SessionOrder::NewestFirst, after: None, limit: 1 };
     let newest = store::session_list::list_sessions(&state.query_pool, scope, &filter, page).await?;
     Ok(newest.first().map(|session| session.started_at))
 }

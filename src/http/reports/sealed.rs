@@ -16,10 +16,8 @@ use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::parameters::{Moment, ParametersView, PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord};
-use super::push_duration::{
-    CSV_EXAMPLE, CountsView, Format, FormatParameters, PushDurationQuery, preferred_format, read_format,
-};
+use super::parameters::{ParametersView, PeriodBound, TimeZoneSchema, TimestampSchema};
+use super::push_duration::{CSV_EXAMPLE, CountsView, PushDurationQuery, preferred_format};
 use super::timing::{Kind, Timing};
 use crate::access::Principal;
 use crate::api::error_responses::{CommonErrors, ConflictResponse, NotFoundResponse, PayloadErrors};
@@ -29,7 +27,8 @@ use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::http::extract::{Access, Body, RequireAdmin, RequireBilling};
-use crate::model::report::SealedReportStatus;
+use crate::model::filter::{Filter, FormatOptions};
+use crate::model::report::{GroupBy, ReportFormat, SealedReportStatus, WindowSize};
 use crate::model::session::Renditions;
 use crate::platform::clock;
 use crate::query::Rows;
@@ -56,13 +55,13 @@ pub struct SealBody {
     #[schema(value_type = PeriodBound)]
     to: String,
     /// The time zone of the windows and of dates in `from` and `to`.
-    #[schema(value_type = Option<TimeZoneWord>, default = "UTC")]
+    #[schema(value_type = Option<TimeZoneSchema>, default = "UTC")]
     time_zone: Option<String>,
     /// The windows that divide the period.
-    #[schema(value_type = Option<WindowWord>, default = "none")]
+    #[schema(value_type = Option<WindowSize>, default = "none")]
     window: Option<String>,
     /// How the rows are grouped.
-    #[schema(value_type = Option<ReportGroupBy>, default = "domain")]
+    #[schema(value_type = Option<GroupBy>, default = "domain")]
     group_by: Option<String>,
     /// Only this ingest domain counts.
     #[schema(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
@@ -77,7 +76,7 @@ pub struct SealBody {
     #[schema(value_type = Option<Renditions>, default = "exclude")]
     renditions: Option<String>,
     /// The instant up to which the log counts. Default: now. Must not be in the future.
-    #[schema(value_type = Option<Moment>)]
+    #[schema(value_type = Option<TimestampSchema>)]
     as_of: Option<String>,
 }
 
@@ -208,18 +207,18 @@ pub async fn seal(
     reader.reject_unknown()?;
     let (timing, answer_at) = (Timing::begin(Kind::SealedReport), Instant::now() + SEALING_TIMEOUT);
     let share = state.sealings.try_take(principal)?;
-    asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
-    let moment = super::close(state, asked.as_of).await?;
-    let as_of = moment.at;
-    let parameters = ParametersView::of_push_duration(&asked.scope, layout, as_of);
+    asked.selection.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
+    let cutoff = super::close(state, asked.as_of).await?;
+    let as_of = cutoff.at;
+    let parameters = ParametersView::of_push_duration(&asked.selection, layout, as_of);
     let label = Label {
         as_of,
         actor: principal.actor.name.clone(),
-        visible_domains: asked.scope.visible_domains.clone(),
+        visible_domains: asked.selection.visible_domains.clone(),
         parameters: json(&parameters),
     };
     let begun = sealed::begin(&state.work_pool, label, clock::now()).await?;
-    let report = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, &moment, None);
+    let report = PushDuration::begin(state.report_pool.clone(), &asked.selection, layout, &cutoff, None);
     let (pool, sealed_report_id) = (state.work_pool.clone(), begun.sealed_report_id);
     let (done, sealed) = oneshot::channel();
     tokio::spawn(async move {
@@ -276,13 +275,9 @@ pub async fn list_sealed_reports(
     Ok(Json(SealedReportPageView { data, next_cursor }))
 }
 
-pub struct GetSealedQuery {
-    format: Option<Format>,
-}
-
-impl FromQuery for GetSealedQuery {
+impl FromQuery for FormatOptions {
     fn from_query(query: &mut QueryReader) -> Self {
-        Self { format: read_format(query) }
+        Self::read(query)
     }
 }
 
@@ -294,7 +289,7 @@ impl FromQuery for GetSealedQuery {
     tag = "billing",
     params(
         ("sealed_report_id" = Uuid, Path, description = "The ID of the sealed report"),
-        FormatParameters,
+        FormatOptions,
     ),
     responses(
         (
@@ -313,10 +308,10 @@ pub async fn get_sealed_report(
     state: Data<AppState>,
     request: HttpRequest,
     sealed_report_id: Path<String>,
-    Query(GetSealedQuery { format }): Query<GetSealedQuery>,
+    Query(FormatOptions { format }): Query<FormatOptions>,
 ) -> Result<HttpResponse, ApiError> {
     let report = find(&state, &principal, &sealed_report_id).await?;
-    if format.unwrap_or_else(|| preferred_format(&request)) == Format::Json {
+    if format.unwrap_or_else(|| preferred_format(&request)) == ReportFormat::Json {
         return Ok(HttpResponse::Ok().json(SealedReportView::from(report)));
     }
     require_sealed(&report)?;
@@ -504,11 +499,11 @@ pub async fn differences(
     let mut reader = QueryReader::of_members("/v1/sealed-reports", members);
     let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
     reader.reject_unknown()?;
-    asked.scope.visible_domains.clone_from(&sealed.visible_domains);
-    let moment = super::close(state, place.as_ref().map(|place| place.as_of)).await?;
+    asked.selection.visible_domains.clone_from(&sealed.visible_domains);
+    let cutoff = super::close(state, place.as_ref().map(|place| place.as_of)).await?;
     let after = place.map(|place| place.after);
-    let today = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, &moment, after.clone());
+    let today = PushDuration::begin(state.report_pool.clone(), &asked.selection, layout, &cutoff, after.clone());
     let (id, limit) = (sealed.sealed_report_id, usize::from(limit) + 1);
     let differences = sealed::list_differences(&state.work_pool, id, today, after.as_ref(), limit).await?;
-    Ok((sealed, differences, moment.at))
+    Ok((sealed, differences, cutoff.at))
 }

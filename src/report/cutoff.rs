@@ -1,4 +1,4 @@
-//! The moment that a report is of.
+//! The instant up to which a report counts.
 
 use std::time::Duration;
 
@@ -11,26 +11,26 @@ use crate::reconciler::database_clock::ClockReading;
 use crate::store;
 use crate::store::moment::ReachRow;
 
-/// How long folding may take to come to the moment.
+/// How long folding may take to reach the cutoff.
 const FOLD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long to wait before looking again.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A moment at which and before which nothing is recorded any more, and how far the log reached then.
+/// An instant at or before which nothing can be recorded, and how far the log reached then.
 #[derive(Debug, Clone)]
-pub struct Moment {
+pub struct ReportCutoff {
     pub at: DateTime<Utc>,
     reaches: Vec<ReachRow>,
 }
 
-impl Moment {
-    /// A moment that is not closed, for what need not be the same when it is asked again.
+impl ReportCutoff {
+    /// An instant that is not closed, for answers that need not be the same the next time.
     pub fn passing(at: DateTime<Utc>) -> Self {
         Self { at, reaches: Vec::new() }
     }
 
-    /// Begins to read what is folded, if that is all up to the moment. To be asked of every snapshot: another may be of
+    /// Begins to read what is folded, if everything up to the cutoff is. To be asked of every snapshot: another may be of
     /// another replica, or of a database that has crashed since, and lost what was folded but not yet on disk.
     pub async fn read(&self, pool: &PgPool) -> Result<PgTransaction<'static>, ReportError> {
         let mut snapshot = store::snapshot::begin(pool).await?;
@@ -41,17 +41,17 @@ impl Moment {
     }
 }
 
-/// Closes a moment, or the latest there is: nothing will be recorded at it or before it any more. Then waits until all that
-/// was is folded, where it is read.
+/// Closes an instant, or the latest possible one: nothing can be recorded at or before it. Then waits until the log is folded
+/// up to it, where it is read.
 ///
-/// While the clocks are off by more than `tolerance`, only a past moment that is closed already is given: any other might
+/// While the clocks are off by more than `tolerance`, only a past instant that is closed already is given: any other might
 /// lie in the future, so that what is received later would not be recorded after it.
 pub async fn close(
     primary: &PgPool,
     reading: &PgPool,
     as_of: Option<DateTime<Utc>>,
     tolerance: TimeDelta,
-) -> Result<Moment, ReportError> {
+) -> Result<ReportCutoff, ReportError> {
     let clocks = ClockReading::take(primary).await?;
     let check = || clocks.check(tolerance).map_err(ReportError::WrongClock);
     if let Some(as_of) = as_of
@@ -73,13 +73,13 @@ pub async fn close(
         store::moment::close(primary, as_of, clocks.latest() + tolerance).await?
     };
     let at = reaches.first().map(|reach| reach.at).ok_or(sqlx::Error::RowNotFound)?;
-    let moment = Moment { at, reaches };
+    let cutoff = ReportCutoff { at, reaches };
     let patience = Instant::now() + FOLD_TIMEOUT;
     loop {
-        match moment.read(reading).await {
+        match cutoff.read(reading).await {
             Ok(snapshot) => {
                 snapshot.commit().await?;
-                return Ok(moment);
+                return Ok(cutoff);
             }
             Err(ReportError::NotFolded) if Instant::now() < patience => sleep(PAUSE).await,
             Err(error) => return Err(error),
