@@ -227,7 +227,7 @@ impl LogWriter {
 }
 
 /// Serves these times and sizes from now on, before there are any.
-pub fn register_meters() {
+pub fn initialize_metrics() {
     let _ = (APPEND_SECONDS.histogram_of(&[]), APPEND_ENTRIES.histogram_of(&[]));
 }
 

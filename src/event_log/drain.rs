@@ -245,7 +245,7 @@ fn drained(outcome: &'static str, cause: &'static str) -> Counter {
 }
 
 /// Serves these counts from now on, before there is anything to count.
-pub fn register_meters() {
+pub fn initialize_metrics() {
     let _ = drained("logged", "");
     for reason in [
         QuarantineReason::SignatureOfAnotherStream,

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::callback_meters::{CallbackResult, count, note_remaining};
+use super::callback_metrics::{CallbackResult, count, note_remaining};
 use super::callback_rejections::note_unread;
 use super::content_encoding;
 use super::extract::{MAX_BODY_BYTES, RawBody};

@@ -6,7 +6,7 @@
 pub mod audit;
 pub mod broadcasts;
 pub mod caching;
-pub mod callback_meters;
+pub mod callback_metrics;
 mod callback_rejections;
 pub mod callbacks;
 mod compression;

@@ -61,7 +61,7 @@ fn inferred(kind: EndSource) -> Counter {
 }
 
 /// Serves these counts from now on, before there is anything to count.
-pub fn register_meters() {
+pub fn initialize_metrics() {
     let _ = (inferred(EndSource::Superseded), inferred(EndSource::TimedOut));
 }
 

@@ -16,7 +16,7 @@ use crate::app::state::AppState;
 use crate::config::Role;
 use crate::event_log::{append, drain};
 use crate::http::health;
-use crate::http::{callback_meters, reports};
+use crate::http::{callback_metrics, reports};
 use crate::model::event::QuarantineReason;
 use crate::model::filter::LiveFilter;
 use crate::platform::clock;
@@ -61,7 +61,7 @@ pub struct Sampler {
 impl Sampler {
     /// Looks at the process with this state. `fold_pool` is there where it folds.
     pub fn new(state: Data<AppState>, fold_pool: Option<PgPool>, connections: Connections) -> Self {
-        register_meters(&state.roles);
+        initialize_metrics(&state.roles);
         Self { state, fold_pool, connections, wrong_clock: None }
     }
 
@@ -144,18 +144,18 @@ impl Sampler {
 
 /// Serves what this process counts and times by its roles from now on, before there is any of it: a count that was never
 /// seen at 0 cannot be seen to rise.
-fn register_meters(roles: &[Role]) {
+fn initialize_metrics(roles: &[Role]) {
     BUILD_INFO.gauge_of(&[("version", env!("CARGO_PKG_VERSION"))]).set(1.0);
     if roles.contains(&Role::Receiver) {
-        callback_meters::register_meters();
-        append::register_meters();
-        drain::register_meters();
+        callback_metrics::initialize_metrics();
+        append::initialize_metrics();
+        drain::initialize_metrics();
     }
     if roles.contains(&Role::Reconciler) {
-        infer::register_meters();
+        infer::initialize_metrics();
     }
     if roles.contains(&Role::Api) {
-        reports::timing::register_meters();
+        reports::timing::initialize_metrics();
     }
 }
 

@@ -64,7 +64,7 @@ impl Drop for Timing {
 }
 
 /// Exports the histograms before the first report.
-pub fn register_meters() {
+pub fn initialize_metrics() {
     for kind in Kind::ALL {
         let _ = kind.seconds();
     }
