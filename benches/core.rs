@@ -90,7 +90,7 @@ fn entries() -> [Entry; 3] {
             node_ip: Some("198.51.100.3".to_owned()),
             user_args: Some("auth_key=masked:8f4b5a2a&region=eu".to_owned()),
             rendition_template: None,
-            blanked: false,
+            redacted: false,
         },
     };
     let entry = |position: i64, fact| Entry { position, recorded_at: moment(STARTED + position), fact };

@@ -126,7 +126,7 @@ impl ServeCommand {
             return Ok(demo::find_folder(named)?);
         }
         let data_dir = DataDir::find(named)?;
-        demo::refuse_folder_of_demo(&data_dir)?;
+        demo::reject_folder_of_demo(&data_dir)?;
         Ok(data_dir)
     }
 }

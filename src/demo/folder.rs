@@ -45,8 +45,8 @@ pub fn find_folder(named: Option<&Path>) -> Result<DataDir, DemoFolderError> {
     Ok(data_dir)
 }
 
-/// Refuses a folder that is a demo's.
-pub fn refuse_folder_of_demo(data_dir: &DataDir) -> Result<(), DemoFolderError> {
+/// Rejects a folder that is a demo's.
+pub fn reject_folder_of_demo(data_dir: &DataDir) -> Result<(), DemoFolderError> {
     let path = data_dir.path();
     if path.join(MARK).exists() { Err(DemoFolderError::OfDemo(path.to_owned())) } else { Ok(()) }
 }

@@ -6,7 +6,7 @@ mod demo_streams;
 mod folder;
 mod provider;
 
-pub use folder::{DemoFolderError, find_folder, refuse_folder_of_demo};
+pub use folder::{DemoFolderError, find_folder, reject_folder_of_demo};
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;

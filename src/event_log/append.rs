@@ -53,14 +53,14 @@ pub struct Settled {
     /// Not known to be in the log. Should it be there all the same, to append it again makes a repeat, which folding
     /// absorbs.
     pub unconfirmed: Vec<(usize, PendingEntry)>,
-    pub refused: Vec<(usize, PendingEntry)>,
+    pub rejected: Vec<(usize, PendingEntry)>,
 }
 
 impl Settled {
     fn and(mut self, other: Self) -> Self {
         self.logged.extend(other.logged);
         self.unconfirmed.extend(other.unconfirmed);
-        self.refused.extend(other.refused);
+        self.rejected.extend(other.rejected);
         self
     }
 }
@@ -90,7 +90,7 @@ impl Log {
     /// Appends a batch within `patience`.
     ///
     /// An entry that needs something of the log to count is judged again by that, and appended as what it then is. If
-    /// the database refuses something in a batch, it is halved until what is refused is found.
+    /// the database rejects something in a batch, it is halved until what is rejected is found.
     pub async fn append(&mut self, entries: Vec<PendingEntry>, patience: Duration) -> Settled {
         let deadline = Instant::now() + patience;
         let placed = |(place, entry)| BatchItem { place, entry, quarantined: None };
@@ -137,7 +137,7 @@ impl LogWriter {
                 }
                 Err(error) => {
                     report(&error);
-                    settled.refused.extend(turn.into_iter().map(|placed| (placed.place, placed.entry)));
+                    settled.rejected.extend(turn.into_iter().map(|placed| (placed.place, placed.entry)));
                 }
             }
         }

@@ -26,7 +26,7 @@ const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the log says that the spool is in use.
 const REPORT: Duration = Duration::from_mins(1);
 
-/// How soon what the database refused is tried again, and how rarely at last.
+/// How soon what the database rejected is tried again, and how rarely at last.
 const FIRST_RETRY: Duration = Duration::from_mins(1);
 const LAST_RETRY: Duration = Duration::from_hours(1);
 
@@ -50,7 +50,7 @@ struct Missing {
     lost: u64,
 }
 
-/// When what the database refused is tried again.
+/// When what the database rejected is tried again.
 struct Retry {
     due: tokio::time::Instant,
     pause: Duration,
@@ -63,14 +63,14 @@ impl Drain {
         Self { spool, log, alarms, appended, portion: None, at_once: MAX_BATCH, missing: Missing::default(), retry }
     }
 
-    /// Drains whatever comes until stopped, and tries now and then what the database refused before.
+    /// Drains whatever comes until stopped, and tries now and then what the database rejected before.
     pub async fn run(mut self, stopped: CancellationToken) {
         while stopped.run_until_cancelled(self.take_turn()).await.is_some() {}
     }
 
     async fn take_turn(&mut self) {
         if timeout_at(self.retry.due, self.spool.until_filled()).await.is_err() {
-            self.retry_refused().await;
+            self.retry_rejected().await;
             return;
         }
         let began = Instant::now();
@@ -134,28 +134,28 @@ impl Drain {
     /// are among these.
     async fn append(&mut self, portion: &mut DrainBatch) -> bool {
         let later = portion.left.split_off(portion.left.len().min(self.at_once));
-        let Settled { unconfirmed, refused, .. } = self.log_some(std::mem::take(&mut portion.left)).await;
+        let Settled { unconfirmed, rejected, .. } = self.log_some(std::mem::take(&mut portion.left)).await;
         let all_settled = unconfirmed.is_empty();
         self.at_once = if all_settled { MAX_BATCH.min(self.at_once * 2) } else { 1.max(self.at_once / 2) };
         portion.left.extend(unconfirmed.into_iter().map(|(_, message)| message));
         portion.left.extend(later);
-        portion.refused.extend(refused.into_iter().map(|(_, message)| message));
+        portion.rejected.extend(rejected.into_iter().map(|(_, message)| message));
         all_settled
     }
 
     /// Is done with a portion, of which nothing is left.
     async fn settle(&mut self, portion: &DrainBatch) -> Result<(), SpoolError> {
         self.missing.lost += self.spool.settle(portion).await?;
-        let (refused, unreadable) = (portion.refused.len(), portion.unreadable.len());
-        if refused + unreadable > 0 {
+        let (rejected, unreadable) = (portion.rejected.len(), portion.unreadable.len());
+        if rejected + unreadable > 0 {
             tracing::error!(
-                refused,
+                refused = rejected,
                 unreadable,
                 "the database rejects spooled callbacks, or this version cannot read them: they are kept in \
                  local-store/refused, retried, and counted by /readyz; if they stay there, report this as a defect"
             );
-            let kept_aside = (refused + unreadable) as u64;
-            drained("refused", AppendError::Refused.as_str()).increment(kept_aside);
+            let kept_aside = (rejected + unreadable) as u64;
+            drained("refused", AppendError::Rejected.as_str()).increment(kept_aside);
             self.missing.kept_aside += kept_aside;
             self.retry.soon();
         }
@@ -181,15 +181,15 @@ impl Drain {
         settled
     }
 
-    /// Offers the database what it refused before.
-    async fn retry_refused(&mut self) {
-        let before = self.spool.fill().refused_messages;
+    /// Offers the database what it rejected before.
+    async fn retry_rejected(&mut self) {
+        let before = self.spool.fill().rejected_messages;
         let logged = if before == 0 { self.spool.look_for_damage().await.map(|()| 0) } else { self.try_again().await };
         match logged {
             Ok(0) => {}
             Ok(logged) => tracing::info!(
                 logged,
-                left = self.spool.fill().refused_messages,
+                left = self.spool.fill().rejected_messages,
                 "callbacks that the database rejected before are in the log now"
             ),
             Err(ref error) => tell_of_disk(error),
@@ -197,17 +197,17 @@ impl Drain {
         self.retry.after(logged.is_ok_and(|logged| logged > 0));
     }
 
-    /// Offers each of the refused messages to the database once, in their order; puts those that do not go into the log
+    /// Offers each of the rejected messages to the database once, in their order; puts those that do not go into the log
     /// at the end again. Gives how many went.
     async fn try_again(&mut self) -> Result<u64, SpoolError> {
-        let (end, mut logged) = (self.spool.end(Queue::Refused).await?, 0);
-        while let Some(mut portion) = self.spool.next(Queue::Refused, end).await? {
-            let Settled { logged: now, unconfirmed, refused } = self.log_some(std::mem::take(&mut portion.left)).await;
+        let (end, mut logged) = (self.spool.end(Queue::Rejected).await?, 0);
+        while let Some(mut portion) = self.spool.next(Queue::Rejected, end).await? {
+            let Settled { logged: now, unconfirmed, rejected } = self.log_some(std::mem::take(&mut portion.left)).await;
             logged += now.len() as u64;
             let has_to_stop = !unconfirmed.is_empty() || !self.spool.is_empty();
-            let mut others: Vec<_> = refused.into_iter().chain(unconfirmed).collect();
+            let mut others: Vec<_> = rejected.into_iter().chain(unconfirmed).collect();
             others.sort_unstable_by_key(|(place, _)| *place);
-            portion.refused = others.into_iter().map(|(_, message)| message).collect();
+            portion.rejected = others.into_iter().map(|(_, message)| message).collect();
             self.spool.settle(&portion).await?;
             self.spool.remove_drained().await?;
             if has_to_stop {
@@ -219,7 +219,7 @@ impl Drain {
 }
 
 impl Retry {
-    /// Something was refused just now.
+    /// Something was rejected just now.
     fn soon(&mut self) {
         *self = Self { due: tokio::time::Instant::now() + FIRST_RETRY, pause: FIRST_RETRY };
     }
@@ -254,7 +254,7 @@ pub fn initialize_metrics() {
     ] {
         let _ = drained("quarantined", reason.as_str());
     }
-    let _ = drained("refused", AppendError::Refused.as_str());
+    let _ = drained("refused", AppendError::Rejected.as_str());
 }
 
 #[cfg(test)]
@@ -262,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_refused_is_tried_again_less_and_less_often_until_that_is_of_use() {
+    fn what_was_rejected_is_tried_again_less_and_less_often_until_that_is_of_use() {
         let mut retry = Retry { due: tokio::time::Instant::now(), pause: FIRST_RETRY };
         let mut pause_after = |was_of_use| {
             retry.after(was_of_use);

@@ -2,7 +2,7 @@
 //!
 //! Whoever appends puts the entry on a bounded queue and waits. One writer takes whatever has gathered, appends it in
 //! one statement and one commit, then wakes them all. An idle system answers at once, a busy one batches by itself; it waits
-//! for a moment for those who were answered just now. A full queue refuses, it never grows.
+//! for a moment for those who were answered just now. A full queue rejects, it never grows.
 //!
 //! What the database does not confirm goes to the spool, and so does all that comes after it until that is drained.
 
@@ -39,14 +39,14 @@ pub enum AppendError {
     /// no harm.
     #[error("neither the database nor the spool confirms that the message is stored")]
     NotConfirmed,
-    /// The database refuses what it says.
+    /// The database rejects what it says.
     #[error("the database refuses the message")]
-    Refused,
+    Rejected,
 }
 
 impl AppendError {
     /// Every error.
-    pub const ALL: [Self; 4] = [Self::QueueFull, Self::Stopping, Self::NotConfirmed, Self::Refused];
+    pub const ALL: [Self; 4] = [Self::QueueFull, Self::Stopping, Self::NotConfirmed, Self::Rejected];
 
     /// The word that stands in metrics.
     pub fn as_str(self) -> &'static str {
@@ -54,7 +54,7 @@ impl AppendError {
             Self::QueueFull => "queue_full",
             Self::Stopping => "stopping",
             Self::NotConfirmed => "not_confirmed",
-            Self::Refused => "refused_by_database",
+            Self::Rejected => "refused_by_database",
         }
     }
 }
@@ -164,8 +164,8 @@ impl Writer {
             for (place, quarantined) in settled.logged {
                 tell(place, Ok(Stored::Logged(quarantined)));
             }
-            for (place, _) in settled.refused {
-                tell(place, Err(AppendError::Refused));
+            for (place, _) in settled.rejected {
+                tell(place, Err(AppendError::Rejected));
             }
             settled.unconfirmed
         };

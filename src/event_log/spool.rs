@@ -42,8 +42,8 @@ pub struct Fill {
     pub messages: u64,
     pub bytes: u64,
     pub capacity_bytes: u64,
-    /// Messages that the database refused when they were drained, and that are kept aside.
-    pub refused_messages: u64,
+    /// Messages that the database rejected when they were drained, and that are kept aside.
+    pub rejected_messages: u64,
     pub damaged_files: u64,
     pub lost_messages: u64,
     /// Whether the last message that was to be spooled could not be.
@@ -62,15 +62,15 @@ impl Fill {
 pub enum Queue {
     /// For the database.
     Spool,
-    /// After the database refused it.
-    Refused,
+    /// After the database rejected it.
+    Rejected,
 }
 
 impl Queue {
     fn of(self, files: &mut Files) -> &mut Journal {
         match self {
             Self::Spool => &mut files.spool,
-            Self::Refused => &mut files.refused,
+            Self::Rejected => &mut files.rejected,
         }
     }
 }
@@ -81,7 +81,7 @@ pub struct DrainBatch {
     chunk: Arc<Chunk>,
     /// Those that are not in the log yet, in their order.
     pub left: Vec<PendingEntry>,
-    pub refused: Vec<PendingEntry>,
+    pub rejected: Vec<PendingEntry>,
     pub unreadable: Vec<String>,
 }
 
@@ -100,7 +100,7 @@ struct Counts {
     bytes: AtomicU64,
     capacity_bytes: u64,
     untidy: AtomicBool,
-    refused_messages: AtomicU64,
+    rejected_messages: AtomicU64,
     damaged_files: AtomicU64,
     lost_messages: AtomicU64,
 }
@@ -121,13 +121,13 @@ impl Spool {
 
     /// How much waits.
     pub fn fill(&self) -> Fill {
-        let Counts { messages, bytes, capacity_bytes, refused_messages, damaged_files, lost_messages, .. } =
+        let Counts { messages, bytes, capacity_bytes, rejected_messages, damaged_files, lost_messages, .. } =
             &*self.counts;
         Fill {
             messages: messages.load(Ordering::Acquire),
             bytes: bytes.load(Ordering::Acquire),
             capacity_bytes: *capacity_bytes,
-            refused_messages: refused_messages.load(Ordering::Acquire),
+            rejected_messages: rejected_messages.load(Ordering::Acquire),
             damaged_files: damaged_files.load(Ordering::Acquire),
             lost_messages: lost_messages.load(Ordering::Acquire),
             failing: self.failing.load(Ordering::Relaxed),
@@ -180,7 +180,7 @@ impl Spool {
                 Err(_) => unreadable.push(text.clone()),
             }
         }
-        Ok(Some(DrainBatch { queue, chunk: Arc::new(chunk), left, refused: Vec::new(), unreadable }))
+        Ok(Some(DrainBatch { queue, chunk: Arc::new(chunk), left, rejected: Vec::new(), unreadable }))
     }
 
     /// The number of the last message of a queue.
@@ -195,13 +195,13 @@ impl Spool {
     /// [`SpoolError`]; then nothing has changed.
     pub async fn settle(&self, portion: &DrainBatch) -> Result<u64, SpoolError> {
         let mut aside = portion.unreadable.clone();
-        for message in &portion.refused {
+        for message in &portion.rejected {
             aside.push(serde_json::to_string(message)?);
         }
         let (queue, chunk) = (portion.queue, Arc::clone(&portion.chunk));
         self.with(move |files| {
             if !aside.is_empty() {
-                files.refused.append(&aside)?;
+                files.rejected.append(&aside)?;
             }
             queue.of(files).take(&chunk);
             Ok(())
@@ -224,7 +224,7 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::File`]; then it is still there.
     pub async fn remove_drained(&self) -> Result<(), SpoolError> {
-        let removed = self.with(|files| files.spool.remove_taken().and(files.refused.remove_taken())).await;
+        let removed = self.with(|files| files.spool.remove_taken().and(files.rejected.remove_taken())).await;
         if removed.is_ok() && self.is_clean() {
             self.failing.store(false, Ordering::Relaxed);
         }
@@ -255,7 +255,7 @@ impl Spool {
             counts.messages.store(files.spool.messages(), Ordering::Release);
             counts.bytes.store(files.spool.bytes(), Ordering::Release);
             counts.untidy.store(!files.spool.is_tidy(), Ordering::Release);
-            counts.refused_messages.store(files.refused.messages(), Ordering::Release);
+            counts.rejected_messages.store(files.rejected.messages(), Ordering::Release);
             done
         });
         let done = done.await;
@@ -269,7 +269,7 @@ impl Spool {
         SPOOL_MESSAGES.gauge_of(&[]).set(fill.messages as f64);
         SPOOL_BYTES.gauge_of(&[]).set(fill.bytes as f64);
         SPOOL_CAPACITY_BYTES.gauge_of(&[]).set(fill.capacity_bytes as f64);
-        SPOOL_REFUSED_MESSAGES.gauge_of(&[]).set(fill.refused_messages as f64);
+        SPOOL_REFUSED_MESSAGES.gauge_of(&[]).set(fill.rejected_messages as f64);
         SPOOL_DAMAGED_FILES.gauge_of(&[]).set(fill.damaged_files as f64);
         SPOOL_LOST_MESSAGES.gauge_of(&[]).set(fill.lost_messages as f64);
     }

@@ -193,7 +193,7 @@ pub(crate) async fn take(
             state.alarms.quarantined(&arrival.message.domain, *reason, received_at);
         }
         Verdict::Reject(cause) => {
-            state.rejections.count_refused(&arrival, domain.is_some(), *cause, &state.receiver.masker);
+            state.rejections.count_rejected(&arrival, domain.is_some(), *cause, &state.receiver.masker);
         }
     }
     Ok(verdict)

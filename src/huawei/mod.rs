@@ -6,7 +6,7 @@
 //! - [`notification`]: the wire format: reading it; [`composing`]: writing it. The only places that know the provider's
 //!   field names.
 //! - [`signature`]: how a message is signed, and whether a signature fits.
-//! - [`admission`]: accept, quarantine or refuse.
+//! - [`admission`]: accept, quarantine or reject.
 //! - [`advice`]: what to tell a person about what did not count.
 //! - [`capture`]: what can be seen of a captured message without any key.
 //! - [`diagnosis`]: which way of signing a captured message fits.

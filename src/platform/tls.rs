@@ -68,7 +68,7 @@ pub enum ReloadResult {
     /// Another certificate, which is served from now on.
     Replaced,
     /// Something else that cannot be used. What was served is served further.
-    Refused(TlsError),
+    Rejected(TlsError),
 }
 
 /// What both files hold.
@@ -183,7 +183,7 @@ impl Certificate {
                 self.served.send_replace(Served::new(key));
                 ReloadResult::Replaced
             }
-            Err(error) => ReloadResult::Refused(error),
+            Err(error) => ReloadResult::Rejected(error),
         }
     }
 
@@ -201,7 +201,7 @@ impl Certificate {
             match self.look() {
                 ReloadResult::Unchanged => {}
                 ReloadResult::Replaced => tracing::info!("TLS certificate reloaded"),
-                ReloadResult::Refused(error) => {
+                ReloadResult::Rejected(error) => {
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(
                         error,
@@ -302,12 +302,12 @@ mod tests {
 
         // Half of a renewal: one file is new, the other is not yet.
         folder.write(&second.0, &first.1);
-        assert!(matches!(certificate.look(), ReloadResult::Refused(TlsError::Mismatch(_))));
+        assert!(matches!(certificate.look(), ReloadResult::Rejected(TlsError::Mismatch(_))));
         assert!(matches!(certificate.look(), ReloadResult::Unchanged));
         folder.write(&second.0, &second.1[..50]);
-        assert!(matches!(certificate.look(), ReloadResult::Refused(TlsError::NotWhole(_))));
+        assert!(matches!(certificate.look(), ReloadResult::Rejected(TlsError::NotWhole(_))));
         fs::remove_file(folder.files().key).unwrap();
-        assert!(matches!(certificate.look(), ReloadResult::Refused(TlsError::Unreadable { .. })));
+        assert!(matches!(certificate.look(), ReloadResult::Rejected(TlsError::Unreadable { .. })));
         assert!(matches!(certificate.look(), ReloadResult::Unchanged));
         assert_eq!(served(&certificate), of_first);
 

@@ -1,4 +1,4 @@
-//! Refused messages as support reads them.
+//! Rejected messages as support reads them.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -23,7 +23,7 @@ pub async fn list_rejections(
     Ok(Rows::of(rows, limit))
 }
 
-/// What was refused since a moment, of each claimed domain and cause that exists for the caller, the latest first.
+/// What was rejected since a moment, of each claimed domain and cause that exists for the caller, the latest first.
 pub async fn sum_rejections(
     pool: &PgPool,
     principal: &Principal,

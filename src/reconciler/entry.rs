@@ -75,7 +75,7 @@ fn receipt_of(row: EntryRow) -> Receipt {
             node_ip: row.node_ip,
             user_args: row.user_args,
             rendition_template: row.rendition_template,
-            blanked: row.blanked,
+            redacted: row.blanked,
         },
     }
 }

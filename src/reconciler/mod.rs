@@ -8,7 +8,7 @@
 //!
 //! [`rebuild`] makes all sessions anew, and compares.
 //!
-//! [`retention`] blanks and drops what is old.
+//! [`retention`] redacts and drops what is old.
 //!
 //! [`step()`] is what tests drive; [`run`] is what drives it in life.
 

@@ -1,10 +1,10 @@
 //! How long the log is kept, and what is personal in it.
 //!
-//! Entries are **blanked** one by one when they are old enough: addresses, `user_args`, and members that are not known go,
+//! Entries are **redacted** one by one when they are old enough: addresses, `user_args`, and members that are not known go,
 //! from them and from the sessions that they are about. Months are **dropped** as a whole, oldest first, when all of them is old
 //! enough; the sessions that came of them stay. [`rebuild`](super::rebuild) goes by the horizons that are kept of both.
 //!
-//! Nothing is blanked before it is folded, nothing is dropped before it is blanked, and the newest month that holds
+//! Nothing is redacted before it is folded, nothing is dropped before it is redacted, and the newest month that holds
 //! anything is never dropped. All of it is done by one process at a time, in transactions of a bounded size, and not
 //! while a rebuild runs.
 
@@ -17,7 +17,7 @@ use crate::registry::installation::months_ahead;
 use crate::store;
 use crate::store::retention::EntryRange;
 
-/// The most entries that are blanked in one commit, while which their shard is not folded.
+/// The most entries that are redacted in one commit, while which their shard is not folded.
 const MAX_BATCH: i64 = 5_000;
 
 /// What the database says when a lock is not to be had in time.
@@ -45,7 +45,7 @@ impl RetentionPolicy {
 /// What was done, and what was left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retained {
-    pub blanked: i64,
+    pub redacted: i64,
     /// The months that were dropped, each as its first day.
     pub dropped: Vec<NaiveDate>,
     pub left: Option<Left>,
@@ -64,14 +64,14 @@ pub enum Left {
     WrongClock(ClockError),
 }
 
-/// Blanks and drops what is old enough at `now`, which is the database's clock.
+/// Redacts and drops what is old enough at `now`, which is the database's clock.
 ///
 /// # Errors
 /// Those of the database; then what was done until then is done.
 pub async fn retain(pool: &PgPool, rules: &RetentionPolicy, now: DateTime<Utc>) -> Result<Retained, sqlx::Error> {
     let mut retained = Retained::default();
     if let Some(keep_personal) = rules.personal() {
-        blank(pool, now - keep_personal, &mut retained).await?;
+        redact(pool, now - keep_personal, &mut retained).await?;
     }
     if let (Some(keep_events), None) = (rules.keep_events, retained.left) {
         drop_months(pool, now - keep_events, &mut retained).await?;
@@ -79,36 +79,36 @@ pub async fn retain(pool: &PgPool, rules: &RetentionPolicy, now: DateTime<Utc>) 
     Ok(retained)
 }
 
-/// Blanks all that was recorded before a time, and is folded.
-async fn blank(pool: &PgPool, recorded_before: DateTime<Utc>, retained: &mut Retained) -> Result<(), sqlx::Error> {
+/// Redacts all that was recorded before a time, and is folded.
+async fn redact(pool: &PgPool, recorded_before: DateTime<Utc>, retained: &mut Retained) -> Result<(), sqlx::Error> {
     for horizon in store::retention::list_horizons(pool).await? {
         loop {
-            let Some(blanked) = blank_some(pool, horizon.shard, recorded_before).await? else {
+            let Some(redacted) = redact_some(pool, horizon.shard, recorded_before).await? else {
                 retained.left = Some(Left::Busy);
                 return Ok(());
             };
-            retained.blanked += blanked;
-            if blanked < MAX_BATCH {
+            retained.redacted += redacted;
+            if redacted < MAX_BATCH {
                 break;
             }
         }
     }
-    if retained.blanked > 0 {
-        tracing::info!(entries = retained.blanked, "personal fields of old events were redacted");
+    if retained.redacted > 0 {
+        tracing::info!(entries = retained.redacted, "personal fields of old events were redacted");
     }
     Ok(())
 }
 
-/// Blanks the next entries of a shard; gives their number, or `None` when others are at it.
-async fn blank_some(pool: &PgPool, shard: i16, recorded_before: DateTime<Utc>) -> Result<Option<i64>, sqlx::Error> {
+/// Redacts the next entries of a shard; gives their number, or `None` when others are at it.
+async fn redact_some(pool: &PgPool, shard: i16, recorded_before: DateTime<Utc>) -> Result<Option<i64>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    let blanked = blank_within(&mut transaction, shard, recorded_before).await?;
+    let redacted = redact_within(&mut transaction, shard, recorded_before).await?;
     // Even if nothing has changed: the locks go at once.
     transaction.commit().await?;
-    Ok(blanked)
+    Ok(redacted)
 }
 
-async fn blank_within(
+async fn redact_within(
     connection: &mut PgConnection,
     shard: i16,
     recorded_before: DateTime<Utc>,
@@ -116,15 +116,15 @@ async fn blank_within(
     if !store::retention::try_lock_retention(&mut *connection).await? {
         return Ok(None);
     }
-    // As folding does: who folds these sessions now would write back what is blanked.
-    let unblanked = store::retention::lock_unblanked(&mut *connection, shard).await?;
-    let after = unblanked.blanked;
-    let last = unblanked.folded.min(after + MAX_BATCH);
+    // As folding does: who folds these sessions now would write back what is redacted.
+    let unredacted = store::retention::lock_unredacted(&mut *connection, shard).await?;
+    let after = unredacted.redacted;
+    let last = unredacted.folded.min(after + MAX_BATCH);
     let range = EntryRange { shard, after, last, recorded_before };
     let Some(last) = store::retention::get_last_position(&mut *connection, range).await? else { return Ok(Some(0)) };
     let range = EntryRange { last, ..range };
-    store::retention::blank_sessions(&mut *connection, range).await?;
-    store::retention::blank_entries(&mut *connection, range).await?;
+    store::retention::redact_sessions(&mut *connection, range).await?;
+    store::retention::redact_entries(&mut *connection, range).await?;
     store::retention::update_personal_position(connection, shard, last).await?;
     Ok(Some(last - after))
 }
@@ -162,7 +162,7 @@ pub async fn drop_unused_months(pool: &PgPool, now: DateTime<Utc>) -> Result<Vec
     let last = months_ahead(now).last().unwrap_or_default();
     let mut dropped = Vec::new();
     for month in store::partition::list_log_months(pool).await?.into_iter().rev().take_while(|month| *month > last) {
-        // Entries of the future are not blanked, so that a month with any of them stays.
+        // Entries of the future are not redacted, so that a month with any of them stays.
         match drop_month(pool, month).await {
             Ok(_) => dropped.push(month),
             Err(Stays::Left(_)) => {}
@@ -208,7 +208,7 @@ async fn drop_within(connection: &mut PgConnection, month: NaiveDate) -> Result<
     // From here to the end nothing is appended, whatever the clock says: what the month holds now is all.
     store::retention::lock_log(&mut *connection).await?;
     let last = store::retention::list_last_entries(&mut *connection, start_of(month), start_of(next(month))).await?;
-    if last.iter().any(|entry| entry.position > entry.blanked) {
+    if last.iter().any(|entry| entry.position > entry.redacted) {
         return Err(Stays::Left(Left::NotFolded));
     }
     store::retention::update_horizons(&mut *connection, &last).await?;

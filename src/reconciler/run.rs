@@ -37,7 +37,7 @@ const INFER: Duration = Duration::from_secs(30);
 /// How often other processes are told, at most: NOTIFY serialises commits.
 const TELL: Duration = Duration::from_millis(50);
 
-/// How often old entries are blanked and dropped.
+/// How often old entries are redacted and dropped.
 const RETAIN: Duration = Duration::from_hours(1);
 
 /// How soon that is tried again when it failed, or when the log was in use.
@@ -122,7 +122,7 @@ pub async fn infer_until_stopped(
     }
 }
 
-/// Blanks and drops what is old until stopped, but not while the clocks are off by more than `clock_tolerance`.
+/// Redacts and drops what is old until stopped, but not while the clocks are off by more than `clock_tolerance`.
 pub async fn retain_until_stopped(
     pool: PgPool,
     rules: retention::RetentionPolicy,
@@ -145,7 +145,7 @@ pub async fn retain_until_stopped(
     }
 }
 
-/// Blanks and drops what is old enough now, if the clocks can be relied on. Sampling logs when they cannot.
+/// Redacts and drops what is old enough now, if the clocks can be relied on. Sampling logs when they cannot.
 ///
 /// # Errors
 /// Those of the database; then what was done until then is done.

@@ -146,7 +146,7 @@ pub async fn add_key(
     // Under the lock, so that no rotation comes in between.
     let check = store::installation::get_master_key_check(&mut *transaction).await?;
     let master_key = master_keys.find(&check.unwrap_or_default())?;
-    refuse_shared_key(&mut transaction, &master_key, domain, &key).await?;
+    reject_shared_key(&mut transaction, &master_key, domain, &key).await?;
     let key_id = Uuid::new_v4();
     let row = SigningKeyRow {
         key_id,
@@ -161,7 +161,7 @@ pub async fn add_key(
     Ok((row, key))
 }
 
-async fn refuse_shared_key(
+async fn reject_shared_key(
     connection: &mut PgConnection,
     master_key: &MasterKey,
     domain: &str,
@@ -182,7 +182,7 @@ async fn refuse_shared_key(
     Ok(())
 }
 
-/// Removes a key of a domain: messages signed with it are refused from now on.
+/// Removes a key of a domain: messages signed with it are rejected from now on.
 ///
 /// # Errors
 /// [`AdminError::NotFound`] when the domain has no such key.

@@ -1,4 +1,4 @@
-//! One refused message, as support sees it: enough to tell what is wrong, and no credential.
+//! One rejected message, as support sees it: enough to tell what is wrong, and no credential.
 
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use crate::huawei::masking::Masker;
 use crate::huawei::{admission, signature};
 use crate::model::rejection::SampleSignature;
 
-/// The first of some refused messages.
+/// The first of some rejected messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     pub received_at: DateTime<Utc>,
@@ -35,7 +35,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Of a notification that was refused.
+    /// Of a notification that was rejected.
     pub(super) fn of(arrival: &ReceivedCallback, masker: &Masker) -> Self {
         let message = &arrival.message;
         let signature = match message.auth_sign.as_deref() {

@@ -30,9 +30,9 @@ const KEPT: TimeDelta = TimeDelta::days(7);
 /// How many counts are kept in the database.
 const MOST_KEPT: i64 = 20_000;
 
-/// A refused message, as far as counting cares.
+/// A rejected message, as far as counting cares.
 #[derive(Debug, Clone, Copy)]
-struct Refused<'a> {
+struct RejectedCallback<'a> {
     /// `None` when it was not read as a notification.
     claimed_domain: Option<&'a str>,
     registered: bool,
@@ -73,22 +73,28 @@ impl RejectionCounters {
 
 type ByMinute = BTreeMap<DateTime<Utc>, HashMap<RejectionReason, RejectionCounters>>;
 
-/// The refused messages of this minute, and those that are not written down yet.
+/// The rejected messages of this minute, and those that are not written down yet.
 #[derive(Debug, Default)]
 pub struct Rejections {
     by_minute: Mutex<ByMinute>,
 }
 
 impl Rejections {
-    /// Counts a notification that was refused. `registered` tells whether the domain that it claims is.
-    pub fn count_refused(&self, arrival: &ReceivedCallback, registered: bool, cause: RejectionReason, masker: &Masker) {
-        let refused = Refused {
+    /// Counts a notification that was rejected. `registered` tells whether the domain that it claims is.
+    pub fn count_rejected(
+        &self,
+        arrival: &ReceivedCallback,
+        registered: bool,
+        cause: RejectionReason,
+        masker: &Masker,
+    ) {
+        let rejected = RejectedCallback {
             claimed_domain: Some(&arrival.message.domain),
             registered,
             cause,
             received_at: arrival.received_at,
         };
-        self.count(refused, || Sample::of(arrival, masker));
+        self.count(rejected, || Sample::of(arrival, masker));
     }
 
     /// Counts something that is not a notification. `registered` tells whether the domain that it claims is.
@@ -100,8 +106,9 @@ impl Rejections {
         received_at: DateTime<Utc>,
         source_ip: Option<IpAddr>,
     ) {
-        let refused = Refused { claimed_domain: error.claimed_domain.as_deref(), registered, cause, received_at };
-        self.count(refused, || Sample::of_unread(&error.problem, received_at, source_ip));
+        let rejected =
+            RejectedCallback { claimed_domain: error.claimed_domain.as_deref(), registered, cause, received_at };
+        self.count(rejected, || Sample::of_unread(&error.problem, received_at, source_ip));
     }
 
     /// Counts a request that was not read as a notification. `problem` says why, and quotes nothing of it.
@@ -112,13 +119,13 @@ impl Rejections {
         received_at: DateTime<Utc>,
         source_ip: Option<IpAddr>,
     ) {
-        let refused = Refused { claimed_domain: None, registered: false, cause, received_at };
-        self.count(refused, || Sample::of_unread(problem, received_at, source_ip));
+        let rejected = RejectedCallback { claimed_domain: None, registered: false, cause, received_at };
+        self.count(rejected, || Sample::of_unread(problem, received_at, source_ip));
     }
 
     /// `sample` is made if the message is the first of its kind in this minute.
-    fn count(&self, refused: Refused<'_>, sample: impl FnOnce() -> Sample) {
-        let Refused { claimed_domain, registered, cause, received_at } = refused;
+    fn count(&self, rejected: RejectedCallback<'_>, sample: impl FnOnce() -> Sample) {
+        let RejectedCallback { claimed_domain, registered, cause, received_at } = rejected;
         let mut by_minute = self.lock();
         let minute = minute_of(received_at);
         if by_minute.len() >= MOST_MINUTES && !by_minute.contains_key(&minute) {
@@ -219,7 +226,10 @@ mod tests {
 
     fn count(rejections: &Rejections, domain: &str, registered: bool, seconds: i64) {
         let cause = RejectionReason::UnknownDomain;
-        rejections.count(Refused { claimed_domain: Some(domain), registered, cause, received_at: at(seconds) }, sample);
+        rejections.count(
+            RejectedCallback { claimed_domain: Some(domain), registered, cause, received_at: at(seconds) },
+            sample,
+        );
     }
 
     fn rows(rejections: &Rejections) -> Vec<(String, i64)> {

@@ -57,5 +57,5 @@ pub struct Details {
     /// The template that made this rendition; `None` for a source stream.
     pub rendition_template: Option<String>,
     /// Addresses or `user_args` were there, and are no longer kept.
-    pub blanked: bool,
+    pub redacted: bool,
 }

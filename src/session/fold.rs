@@ -3,7 +3,7 @@
 //! [`fold`] is a function of the state and the entry alone. For the provider's messages, quarantine, releases and
 //! inferences it is commutative, and but for the counts of deliveries it is idempotent, so that order, repeats and batch borders
 //! cannot matter. Operators' ends apply in the order of the log. Every field is therefore a minimum, a count, or the
-//! companion of a minimum; but for those that say where in the log, and when, all that was said. And once details are blanked, conflicts with them are no longer found.
+//! companion of a minimum; but for those that say where in the log, and when, all that was said. And once details are redacted, conflicts with them are no longer found.
 
 use chrono::{DateTime, SubsecRound, Utc};
 
@@ -120,8 +120,8 @@ fn start(session: &mut Session, receipt: &Receipt) {
     let together = said_by_starts.meet(Addresses::of(&receipt.details)).filter(|_| !session.key_conflict);
     session.key_conflict = together.is_none();
     session.addresses = match together {
-        // Nothing personal comes back to a session once it was blanked.
-        _ if session.details.blanked => Addresses::default(),
+        // Nothing personal comes back to a session once it was redacted.
+        _ if session.details.redacted => Addresses::default(),
         Some(together) => together,
         None => Addresses::of(&session.details),
     };

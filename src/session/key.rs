@@ -54,7 +54,7 @@ impl StreamKey {
         i16::try_from(high % u64::from(shards.unsigned_abs())).unwrap_or_default()
     }
 
-    /// NUL stands in no name (control characters are refused at receipt), so no two keys are joined alike.
+    /// NUL stands in no name (control characters are rejected at receipt), so no two keys are joined alike.
     fn joined(&self) -> String {
         format!("{}\0{}\0{}", self.domain, self.app, self.stream)
     }

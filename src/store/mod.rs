@@ -61,7 +61,7 @@ pub fn is_transient(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the database refused a value (SQLSTATE classes 22 and 23) rather than failed.
+/// Whether the database rejected a value (SQLSTATE classes 22 and 23) rather than failed.
 pub fn is_data_error(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23")) && !lacks_partition(error)

@@ -1,7 +1,7 @@
 //! Folded tables beside the live ones, in a schema of their own: what the log makes of an empty start.
 //!
 //! The log reaches back to the horizon of each shard. A session that began before is not compared: of what the log has left
-//! of it, nothing whole can be made. What was blanked is taken over from the live row.
+//! of it, nothing whole can be made. What was redacted is taken over from the live row.
 //!
 //! A connection that looks into that schema first folds into these tables with the very statements that fold into the
 //! live ones.
@@ -185,8 +185,8 @@ pub async fn insert_older_streams_beside(connection: &mut PgConnection) -> Resul
     Ok(())
 }
 
-/// Puts beside what only the live rows can tell of sessions some of whose entries were blanked.
-pub async fn update_blanked_sessions_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+/// Puts beside what only the live rows can tell of sessions some of whose entries were redacted.
+pub async fn update_redacted_sessions_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let update = format!(
         "update {BESIDE}.stream_session beside
          set client_ip = live.client_ip, node_ip = live.node_ip, client_address = live.client_address,

@@ -1,4 +1,4 @@
-//! Refused messages, counted.
+//! Rejected messages, counted.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use super::column;
 use crate::model::filter::RejectionFilter;
 use crate::model::rejection::RejectionReason;
 
-/// The refused messages of one claimed domain, cause and minute.
+/// The rejected messages of one claimed domain, cause and minute.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RejectionRow {
     pub minute_at: DateTime<Utc>,

@@ -1,6 +1,6 @@
 //! How far back the log reaches: the horizon of each shard, and what moves it.
 //!
-//! In each shard, always: what is dropped was blanked before, what is blanked was folded before.
+//! In each shard, always: what is dropped was redacted before, what is redacted was folded before.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
@@ -14,7 +14,7 @@ pub struct HorizonRow {
     /// Position of the last entry that was dropped; 0 before the first.
     pub position: i64,
     pub recorded_at: DateTime<Utc>,
-    /// Position of the last entry whose personal fields were blanked; 0 before the first.
+    /// Position of the last entry whose personal fields were redacted; 0 before the first.
     pub personal_position: i64,
 }
 
@@ -28,7 +28,7 @@ pub async fn list_horizons(executor: impl PgExecutor<'_>) -> Result<Vec<HorizonR
     .await
 }
 
-/// Makes this transaction the only one that drops or blanks; false when another is at it, or somebody keeps all as it
+/// Makes this transaction the only one that drops or redacts; false when another is at it, or somebody keeps all as it
 /// is.
 pub async fn try_lock_retention(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock(hashtext('streamtally: retention')) as "locked!""#)
@@ -36,31 +36,31 @@ pub async fn try_lock_retention(executor: impl PgExecutor<'_>) -> Result<bool, s
         .await
 }
 
-/// Keeps the log as it is, as long as this connection lasts; several may. Waits for what is being dropped or blanked just
+/// Keeps the log as it is, as long as this connection lasts; several may. Waits for what is being dropped or redacted just
 /// now.
 pub async fn lock_retention(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("select pg_advisory_lock_shared(hashtext('streamtally: retention'))").execute(executor).await?;
     Ok(())
 }
 
-/// Lets the log be dropped and blanked again.
+/// Lets the log be dropped and redacted again.
 pub async fn unlock_retention(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!("select pg_advisory_unlock_shared(hashtext('streamtally: retention'))").fetch_one(executor).await?;
     Ok(())
 }
 
-/// What of a shard is still to be blanked.
+/// What of a shard is still to be redacted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnblankedRow {
-    pub blanked: i64,
+pub struct UnredactedRow {
+    pub redacted: i64,
     pub folded: i64,
 }
 
 /// Takes a shard for this transaction, waiting for whoever folds it.
-pub async fn lock_unblanked(executor: impl PgExecutor<'_>, shard: i16) -> Result<UnblankedRow, sqlx::Error> {
+pub async fn lock_unredacted(executor: impl PgExecutor<'_>, shard: i16) -> Result<UnredactedRow, sqlx::Error> {
     sqlx::query_as!(
-        UnblankedRow,
-        "select horizon.personal_position as blanked, progress.position as folded
+        UnredactedRow,
+        "select horizon.personal_position as redacted, progress.position as folded
          from fold_progress progress join log_horizon horizon using (shard)
          where shard = $1
          for update of progress",
@@ -94,8 +94,8 @@ pub async fn get_last_position(executor: impl PgExecutor<'_>, range: EntryRange)
     .await
 }
 
-/// Blanks what is personal in entries.
-pub async fn blank_entries(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<(), sqlx::Error> {
+/// Redacts entries: their personal fields become null.
+pub async fn redact_entries(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update log_entry
          set blanked = blanked or num_nonnulls(client_ip, node_ip, user_args) > 0,
@@ -112,8 +112,8 @@ pub async fn blank_entries(executor: impl PgExecutor<'_>, range: EntryRange) -> 
     Ok(())
 }
 
-/// Blanks what is personal in the sessions that entries are about.
-pub async fn blank_sessions(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<(), sqlx::Error> {
+/// Redacts the sessions that entries are about.
+pub async fn redact_sessions(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update stream_session
          set blanked = true, client_ip = null, node_ip = null, client_address = null, node_address = null, user_args = null
@@ -132,7 +132,7 @@ pub async fn blank_sessions(executor: impl PgExecutor<'_>, range: EntryRange) ->
     Ok(())
 }
 
-/// Says up to which entry a shard is blanked.
+/// Says up to which entry a shard is redacted.
 pub async fn update_personal_position(
     executor: impl PgExecutor<'_>,
     shard: i16,
@@ -178,8 +178,8 @@ pub struct LastEntryRow {
     pub recorded_at: DateTime<Utc>,
     /// Position of the last entry of the shard that was dropped.
     pub dropped: i64,
-    /// Position of the last entry of the shard that was blanked.
-    pub blanked: i64,
+    /// Position of the last entry of the shard that was redacted.
+    pub redacted: i64,
 }
 
 /// The last entry recorded in a period, of each shard that has one.
@@ -191,7 +191,7 @@ pub async fn list_last_entries(
     sqlx::query_as!(
         LastEntryRow,
         "select horizon.shard, last.position, last.recorded_at, horizon.position as dropped,
-             horizon.personal_position as blanked
+             horizon.personal_position as redacted
          from log_horizon horizon
          cross join lateral (
              select position, recorded_at from log_entry

@@ -132,7 +132,7 @@ pub async fn list_event_ids(
 /// in the same transaction.
 ///
 /// # Errors
-/// Those of the database; of its class 22 or 23 when it refuses what an entry says.
+/// Those of the database; of its class 22 or 23 when it rejects what an entry says.
 pub async fn insert_recorded_entries(
     executor: impl PgExecutor<'_>,
     entries: &[&RecordedEntryRow],

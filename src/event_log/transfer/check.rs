@@ -15,7 +15,7 @@ pub enum Unfit {
     /// Its session is another one.
     #[error("its session_id is not that of its domain, app, stream and publish_timestamp")]
     Session,
-    /// Names are refused at receipt for less.
+    /// Names are rejected at receipt for less.
     #[error("a name in it is empty, or holds what no name can")]
     Name,
     /// Its signature is none.

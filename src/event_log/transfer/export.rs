@@ -22,7 +22,7 @@ pub enum ExportError {
     #[error("the log cannot be read")]
     Database(#[from] sqlx::Error),
     /// The log cannot be kept from changing.
-    #[error("old entries of the log are just being dropped or blanked; try again in a while")]
+    #[error("old entries of the log are just being dropped or redacted; try again in a while")]
     Busy(#[source] sqlx::Error),
     /// An invariant does not hold.
     #[error("the log of shard {shard} has no entry {position}")]
@@ -36,7 +36,7 @@ pub struct Exported {
     pub dropped: u64,
 }
 
-/// Writes the log out, as far as it reaches at this moment. Receiving goes on; nothing is blanked or dropped meanwhile.
+/// Writes the log out, as far as it reaches at this moment. Receiving goes on; nothing is redacted or dropped meanwhile.
 ///
 /// `progress` is told how many entries have been written, and how many there are.
 pub async fn export(

@@ -31,7 +31,7 @@ pub enum ImportError {
     },
     /// The database does not take an entry.
     #[error("line {line} cannot be imported: the database refuses it ({rule})")]
-    Refused {
+    Rejected {
         /// Which one, from 1.
         line: u64,
         /// The rule that it breaks: a constraint's name or an SQLSTATE.
@@ -190,7 +190,7 @@ impl Importer<'_> {
         Ok(())
     }
 
-    /// Puts a shard's entries where they belong. When the database refuses something, they are halved until that is found.
+    /// Puts a shard's entries where they belong. When the database rejects something, they are halved until that is found.
     async fn put(&mut self, entries: Vec<Numbered>) -> Result<(), ImportError> {
         let mut turns = vec![entries];
         while let Some(mut turn) = turns.pop() {
@@ -202,7 +202,7 @@ impl Importer<'_> {
                 Err(ImportError::Database(error)) if store::is_data_error(&error) => {
                     let line = turn.first().map(|first| first.line).unwrap_or_default();
                     if turn.len() == 1 {
-                        return Err(ImportError::Refused { line, rule: rule_of(&error) });
+                        return Err(ImportError::Rejected { line, rule: rule_of(&error) });
                     }
                     let second_half = turn.split_off(turn.len() / 2);
                     turns.extend([second_half, turn]);

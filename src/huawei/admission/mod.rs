@@ -1,7 +1,7 @@
-//! Accept, quarantine or refuse: one pure decision about one notification.
+//! Accept, quarantine or reject: one pure decision about one notification.
 //!
 //! The signature joins its fields without separators and does not cover all of them, so a valid one is not enough.
-//! The rules here stop what a captured message lets an attacker try without refusing honest traffic. A message that
+//! The rules here stop what a captured message lets an attacker try without rejecting honest traffic. A message that
 //! verifies but should not count by itself is quarantined: kept, shown, and left for an operator to release.
 
 mod verdict;
