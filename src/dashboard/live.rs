@@ -49,7 +49,8 @@ pub async fn show_live(
     asked: Result<Query<LivePage>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
     let Query(asked) = asked?;
-    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let pool = &state.query_pool;
+    let principal = &visitor.principal;
     let visible_domains = principal.visible_domains();
     let filter = LiveFilter { domain: asked.domain.clone(), app: asked.app.clone(), renditions: None };
     let grouping = Some(LiveGrouping::DomainAndApp);

@@ -46,7 +46,8 @@ pub async fn show_problems(
     state: Data<AppState>,
     _: Result<Query<NoParameters>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
-    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let pool = &state.query_pool;
+    let principal = &visitor.principal;
     let now = clock::now();
     let parts = health::inspect(&state).await;
     let lag = store::fold::get_lag(&state.work_pool).await?;

@@ -88,7 +88,8 @@ async fn list_at_address(visitor: &Visitor, state: &AppState, text: &str) -> Res
             ..SessionFilter::default()
         };
         let newest = SessionPage { order: SessionOrder::NewestFirst, after: None, limit: MAX_RESULTS };
-        let (pool, principal) = (&state.query_pool, &visitor.principal);
+        let pool = &state.query_pool;
+        let principal = &visitor.principal;
         let list =
             query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, newest, false).await?;
         found.extend(list.page.rows);

@@ -108,7 +108,8 @@ async fn recent_sessions(visitor: &Visitor, state: &AppState, stream_id: Uuid) -
     let from = Some(clock::now() - TimeDelta::days(timeline::DAYS));
     let filter = SessionFilter { stream_id: Some(stream_id), from, ..SessionFilter::default() };
     let wanted = SessionPage { order: SessionOrder::NewestFirst, after: None, limit: timeline::MAX_SESSIONS };
-    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let pool = &state.query_pool;
+    let principal = &visitor.principal;
     let list = query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, wanted, false).await?;
     Ok(timeline::timeline(&list.page, list.as_of))
 }

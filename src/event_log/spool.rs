@@ -198,7 +198,8 @@ impl Spool {
         for message in &portion.rejected {
             aside.push(serde_json::to_string(message)?);
         }
-        let (queue, chunk) = (portion.queue, Arc::clone(&portion.chunk));
+        let queue = portion.queue;
+        let chunk = Arc::clone(&portion.chunk);
         self.with(move |files| {
             if !aside.is_empty() {
                 files.rejected.append(&aside)?;

@@ -164,7 +164,8 @@ pub(crate) async fn take(
     callback_token: Option<&SecretString>,
     body: &[u8],
 ) -> Result<Verdict, ApiError> {
-    let (received_at, began) = (clock::now(), Instant::now());
+    let received_at = clock::now();
+    let began = Instant::now();
     let registry = state.registry.current();
     let message = match notification::parse(body) {
         Ok(message) => message,

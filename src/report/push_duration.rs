@@ -72,7 +72,9 @@ impl PushDuration {
         after: Option<RowPlace>,
     ) -> Self {
         let (sender, portions) = channel(1);
-        let (selection, cutoff, wanted) = (selection.clone(), cutoff.clone(), Arc::new(AtomicBool::new(true)));
+        let selection = selection.clone();
+        let cutoff = cutoff.clone();
+        let wanted = Arc::new(AtomicBool::new(true));
         let still_wanted = Arc::clone(&wanted);
         low_priority_runtime::spawn(async move {
             let mut counting = Counting::begin(pool, &selection, layout, &cutoff, after);

@@ -91,7 +91,9 @@ impl Application {
         let OnDisk { local_store, spool } = OnDisk::open(options, &data_dir).await?;
         let has_waiting = spool.as_ref().is_some_and(|spool| !spool.is_empty());
         let start = start(&pools.work, &master_keys, local_store.as_deref(), has_waiting).await?;
-        let (pool, keys, cache) = (pools.work.clone(), master_keys.clone(), local_store.clone());
+        let pool = pools.work.clone();
+        let keys = master_keys.clone();
+        let cache = local_store.clone();
         let registry = LiveRegistry::new(pool, keys, admin_token.into(), cache, &start).await;
         let Start { registry: RegistryRows { installation, .. }, master_key, prepared } = start;
         let prepared = watch::Sender::new(prepared);

@@ -127,7 +127,8 @@ impl Sampler {
     }
 
     async fn count_live(&self) -> Result<LiveTotals, sqlx::Error> {
-        let (pool, filter) = (&self.state.query_pool, LiveFilter::default());
+        let pool = &self.state.query_pool;
+        let filter = LiveFilter::default();
         let counts = query::live::count_live(pool, None, &filter, self.state.unconfirmed_after, None).await?;
         Ok(counts.whole)
     }

@@ -52,13 +52,15 @@ impl PoolRole {
     }
 
     fn plans(self, distributed: bool) -> &'static str {
+        // Which node a statement is for is told by its shard, which a plan must know.
+        if distributed {
+            return "force_custom_plan";
+        }
         match self {
-            // Which node a statement is for is told by its shard, which a plan must know.
-            _ if distributed => "force_custom_plan",
-            _ if self.is_bulk() => "force_generic_plan",
+            Self::Append | Self::Drain | Self::Fold => "force_generic_plan",
             // What is right for a value that is everywhere is wrong for one that is rare.
             Self::Query | Self::Report => "force_custom_plan",
-            _ => "auto",
+            Self::Work => "auto",
         }
     }
 

@@ -224,7 +224,9 @@ pub async fn list_differences(
     folded: Folded,
     mut show: impl FnMut(DifferenceRow),
 ) -> Result<u64, sqlx::Error> {
-    let (table, key, is_told) = (folded.table(), folded.key().join(", "), folded.is_told());
+    let table = folded.table();
+    let key = folded.key().join(", ");
+    let is_told = folded.is_told();
     let query = format!(
         "select to_jsonb(live)::text, to_jsonb(beside)::text
          from (select * from {table} live where {is_told}) live full join {BESIDE}.{table} beside using ({key})
@@ -243,7 +245,9 @@ pub async fn list_differences(
 
 /// Puts what differs in a live table as it is in the table beside.
 pub async fn replace_differing_rows(connection: &mut PgConnection, folded: Folded) -> Result<(), sqlx::Error> {
-    let (table, has_same_key, is_told) = (folded.table(), folded.has_same_key(), folded.is_told());
+    let table = folded.table();
+    let has_same_key = folded.has_same_key();
+    let is_told = folded.is_told();
     let delete = format!(
         "delete from {table} live where {is_told} and not exists (
              select from {BESIDE}.{table} beside

@@ -65,7 +65,7 @@ pub async fn count_sessions(
         }
         (Some(_), None, TimeField::EndedAt) => &[ScanRange::Within, ScanRange::DayBefore, ScanRange::Long],
         (None, Some(_), _) => &[ScanRange::DayBefore, ScanRange::Live, ScanRange::Long],
-        _ => &[ScanRange::Whenever],
+        (Some(_), None, TimeField::StartedAt) | (Some(_), Some(_), _) | (None, None, _) => &[ScanRange::Whenever],
     };
     for part in parts {
         query.push(" + (select count(*) from stream_session where status <> 'unseen'");

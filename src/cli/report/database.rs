@@ -30,7 +30,7 @@ pub(super) async fn print(
     match asked.kind {
         ReportKind::PushDuration => {
             let query = PushDurationQuery::read(&mut reader);
-            reader.reject_unknown().map_err(describe_invalid)?;
+            reader.reject_unknown().map_err(|error| describe_invalid(&error))?;
             with_installation(options, Access::Change, async |on| {
                 print_push_duration(on, query, tolerance, printer).await
             })
@@ -38,7 +38,7 @@ pub(super) async fn print(
         }
         ReportKind::Concurrency => {
             let query = ConcurrencyQuery::from_query(&mut reader);
-            reader.reject_unknown().map_err(describe_invalid)?;
+            reader.reject_unknown().map_err(|error| describe_invalid(&error))?;
             with_installation(options, Access::Change, async |on| {
                 print_concurrency(on, query, tolerance, printer).await
             })
@@ -87,14 +87,8 @@ async fn print_concurrency(
     Ok(finish(printer, &report)?)
 }
 
-fn describe_invalid(error: ApiError) -> BadUsage {
-    let words = match error {
-        ApiError::Invalid(invalid) => invalid
-            .into_iter()
-            .map(|invalid| format!("--{} {}", invalid.name.replace('_', "-"), invalid.reason))
-            .collect::<Vec<_>>()
-            .join("; "),
-        other => other.to_string(),
-    };
-    BadUsage(words)
+fn describe_invalid(error: &ApiError) -> BadUsage {
+    let ApiError::Invalid(invalid) = error else { return BadUsage(error.to_string()) };
+    let words = invalid.iter().map(|invalid| format!("--{} {}", invalid.name.replace('_', "-"), invalid.reason));
+    BadUsage(words.collect::<Vec<_>>().join("; "))
 }

@@ -52,7 +52,8 @@ pub struct Supply {
 impl Supply {
     pub fn new(command: &SimulateCommand, key: SigningKey, joiner: FieldSeparator) -> Self {
         let begin = clock::now().timestamp_millis() - PAST_MILLIS;
-        let (streams, seed) = (command.streams, command.seed);
+        let streams = command.streams;
+        let seed = command.seed;
         Self {
             domain: command.sender.domain.clone(),
             app: command.sender.app.clone(),

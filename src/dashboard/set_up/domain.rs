@@ -137,7 +137,8 @@ pub async fn show_removal(
         p { "Its callbacks are no longer accepted and its keys are deleted. Its history stays." }
         (form::confirmation("Reject the callbacks of this domain."))
     };
-    let (back, path) = (page_of(&row.domain), format!("{}/remove", page_of(&row.domain)));
+    let back = page_of(&row.domain);
+    let path = format!("{}/remove", page_of(&row.domain));
     Ok(ask_confirmation(&visitor, &format!("Remove {}?", row.domain), &what, &back, &path, "Remove domain"))
 }
 

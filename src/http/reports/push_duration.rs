@@ -291,7 +291,8 @@ async fn page(
     parameters: ParametersView,
     cutoff: &ReportCutoff,
 ) -> Result<PushDurationPageView, ApiError> {
-    let (as_of, visibility) = (cutoff.at, visibility_hash(selection));
+    let as_of = cutoff.at;
+    let visibility = visibility_hash(selection);
     if page.after.as_ref().is_some_and(|place| place.visibility != visibility) {
         return Err(ApiError::invalid("cursor", "is not a cursor of this list with these filters"));
     }

@@ -24,17 +24,18 @@ pub struct Fit {
 impl Fit {
     /// What to do so that messages signed so are accepted; `None` when this is what admission asks for.
     pub fn remedy(self, expected: FieldSeparator) -> Option<&'static str> {
-        let known_joiner = self.joiner.parse::<FieldSeparator>().ok();
-        match (self.key, self.fields, known_joiner) {
-            (KeyVariant::AsGiven, FieldVariant::AsDocumented, Some(joiner)) if joiner == expected => None,
-            (KeyVariant::AsGiven, FieldVariant::AsDocumented, Some(_)) => {
+        let joiner = self.joiner.parse::<FieldSeparator>().ok().filter(|_| self.fields == FieldVariant::AsDocumented);
+        match (self.key, joiner) {
+            (KeyVariant::AsGiven, Some(joiner)) if joiner == expected => None,
+            (KeyVariant::AsGiven, Some(_)) => {
                 Some("Set the domain's joiner to this one, and the service will accept such messages.")
             }
-            (KeyVariant::Trimmed, FieldVariant::AsDocumented, Some(_)) => Some(
+            (KeyVariant::Trimmed, Some(_)) => Some(
                 "The key was given with white space around it. Give it without, here and where it is registered; and \
                  the joiner as above.",
             ),
-            _ => Some(
+            (KeyVariant::AsGiven | KeyVariant::Trimmed, None)
+            | (KeyVariant::WithNewline | KeyVariant::HexDecoded | KeyVariant::Base64Decoded, _) => Some(
                 "The service has no setting for this way of signing. Capture a second message: if that fits the same \
                  way, the provider signs so, which is worth a report. If it fits as documented, someone may have \
                  rearranged the fields of the first.",
