@@ -95,7 +95,7 @@ pub async fn list_counted(
     let begun = match (begun, after) {
         // Lets an index find the cursor.
         (StartedWhen::Within(from, to), Some((started_at, _))) => StartedWhen::Within(from.max(started_at), to),
-        _ => begun,
+        (StartedWhen::Before(_), _) | (StartedWhen::Within(..), None) => begun,
     };
     let mut query = QueryBuilder::new(
         "select session_id, stream_id, domain, app, stream, to_timestamp(publish_timestamp) as started_at, ended_at,

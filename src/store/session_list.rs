@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::session::SessionRow;
 use crate::model::filter::SessionFilter;
-use crate::model::session::{EndSource, Renditions, TimeField};
+use crate::model::session::{EndSource, Renditions, SessionOrder, TimeField};
 use crate::session::address;
 use crate::session::key;
 
@@ -22,7 +22,7 @@ pub struct SessionScope<'a> {
 
 #[derive(Debug, Clone, Copy)]
 pub struct SessionPage {
-    pub newest_first: bool,
+    pub order: SessionOrder,
     pub after: Option<(DateTime<Utc>, Uuid)>,
     pub limit: u16,
 }
@@ -36,12 +36,14 @@ pub async fn list_sessions(
 ) -> Result<Vec<SessionRow>, sqlx::Error> {
     let mut query = QueryBuilder::new("select * from stream_session where status <> 'unseen'");
     push_conditions(&mut query, scope, filter);
+    let (before_or_after, direction) = match page.order {
+        SessionOrder::NewestFirst => ("<", "desc"),
+        SessionOrder::OldestFirst => (">", "asc"),
+    };
     if let Some((started_at, session_id)) = page.after {
-        let before_or_after = if page.newest_first { "<" } else { ">" };
         query.push(" and (started_at, session_id) ").push(before_or_after).push(" (");
         query.push_bind(started_at).push(", ").push_bind(session_id).push(")");
     }
-    let direction = if page.newest_first { "desc" } else { "asc" };
     query.push(" order by started_at ").push(direction).push(", session_id ").push(direction);
     query.push(" limit ").push_bind(i64::from(page.limit));
     query.build_query_as().fetch_all(executor).await
@@ -62,7 +64,7 @@ pub async fn count_sessions(
         }
         (Some(_), None, TimeField::EndedAt) => &[ScanRange::Within, ScanRange::DayBefore, ScanRange::Long],
         (None, Some(_), _) => &[ScanRange::DayBefore, ScanRange::Live, ScanRange::Long],
-        _ => &[ScanRange::Whenever],
+        (Some(_), None, TimeField::StartedAt) | (Some(_), Some(_), _) | (None, None, _) => &[ScanRange::Whenever],
     };
     for part in parts {
         query.push(" + (select count(*) from stream_session where status <> 'unseen'");

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use super::basis::{Basis, NamedKey};
 use super::capture::{self, Notice, SignatureForm};
 use super::signing::{self, Fit};
-use crate::huawei::admission::{DomainPolicy, SignatureRule, Verdict};
+use crate::huawei::admission::{DomainPolicy, Verdict};
 use crate::huawei::advice;
 use crate::huawei::notification::{Event, Notification};
 use crate::huawei::signature;
+use crate::model::access::SignatureRule;
 
 const LABEL_WIDTH: usize = 13;
 

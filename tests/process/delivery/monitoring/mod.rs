@@ -15,7 +15,8 @@ use std::{fs, io};
 
 use streamtally::huawei::composing::{Message, Signing, compose};
 use streamtally::huawei::notification::Event;
-use streamtally::huawei::signature::{Joiner, SigningKey};
+use streamtally::huawei::signature::SigningKey;
+use streamtally::model::access::FieldSeparator;
 use streamtally::platform::clock;
 
 use scrape::Scrape;
@@ -95,7 +96,7 @@ fn post_begun(service: &Service, key: &str, stream: &str, ago: i64, expires_in: 
         publish_timestamp: now - ago,
         event: &Event::Publish,
     };
-    let signing = Signing { key: &key, joiner: Joiner::default(), auth_timestamp };
+    let signing = Signing { key: &key, joiner: FieldSeparator::default(), auth_timestamp };
     let answer = service.ask("POST", "/callbacks/huawei", &compose(&message, Some(signing)));
     answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status")
 }
