@@ -318,7 +318,7 @@ async fn add(
     if unsigned {
         print_new_path(on, domain).await
     } else {
-        say!("Notification URL to set at the provider: https://THIS-SERVICE/callbacks/huawei")?;
+        say!("Callback URL to set at the provider: https://THIS-SERVICE/callbacks/huawei")?;
         print_new_key(on, domain, key).await
     }
 }
@@ -338,7 +338,7 @@ async fn print_new_path(on: &CommandContext, domain: &str) -> anyhow::Result<()>
     get(on, domain).await?;
     let token = admin::replace_callback_token(&on.pool, &on.actor, domain, clock::now()).await?;
     Ok(say!(
-        "Notification URL to set at the provider, shown this once: https://THIS-SERVICE/callbacks/huawei/{}",
+        "Callback URL to set at the provider, shown this once: https://THIS-SERVICE/callbacks/huawei/{}",
         token.expose_secret()
     )?)
 }

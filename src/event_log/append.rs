@@ -261,7 +261,7 @@ fn report(error: &sqlx::Error) {
     // Logs only the code: the database's message may quote the event.
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
     let kind = match error {
-        sqlx::Error::Database(_) => "the database refused",
+        sqlx::Error::Database(_) => "the database rejected the callbacks",
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) => "the connection broke",
         _ => "the append failed",
     };

@@ -148,13 +148,13 @@ impl Drain {
         let (rejected, unreadable) = (portion.rejected.len(), portion.unreadable.len());
         if rejected + unreadable > 0 {
             tracing::error!(
-                refused = rejected,
+                rejected,
                 unreadable,
                 "the database rejects spooled callbacks, or this version cannot read them: they are kept in \
-                 local-store/refused, retried, and counted by /readyz; if they stay there, report this as a defect"
+                 local-store/rejected, retried, and counted by /readyz; if they stay there, report this as a defect"
             );
             let kept_aside = (rejected + unreadable) as u64;
-            drained("refused", AppendError::Rejected.as_str()).increment(kept_aside);
+            drained("rejected", AppendError::Rejected.as_str()).increment(kept_aside);
             self.missing.kept_aside += kept_aside;
             self.retry.soon();
         }
@@ -253,7 +253,7 @@ pub fn initialize_metrics() {
     ] {
         let _ = drained("quarantined", reason.as_str());
     }
-    let _ = drained("refused", AppendError::Rejected.as_str());
+    let _ = drained("rejected", AppendError::Rejected.as_str());
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl AppendError {
             Self::QueueFull => "queue_full",
             Self::Stopping => "stopping",
             Self::NotConfirmed => "not_confirmed",
-            Self::Rejected => "refused_by_database",
+            Self::Rejected => "rejected_by_database",
         }
     }
 }

@@ -16,7 +16,8 @@ use super::append::MAX_BATCH;
 use super::incoming::PendingEntry;
 use crate::platform::local_store::{Chunk, Files, Journal, LocalStore, Loss};
 use crate::telemetry::metrics::{
-    SPOOL_BYTES, SPOOL_CAPACITY_BYTES, SPOOL_DAMAGED_FILES, SPOOL_LOST_MESSAGES, SPOOL_MESSAGES, SPOOL_REFUSED_MESSAGES,
+    SPOOL_BYTES, SPOOL_CAPACITY_BYTES, SPOOL_DAMAGED_FILES, SPOOL_LOST_MESSAGES, SPOOL_MESSAGES,
+    SPOOL_REJECTED_MESSAGES,
 };
 
 /// Upper bound of a spooled callback: a body of 64 KiB, each byte of which may take six in JSON.
@@ -265,7 +266,7 @@ impl Spool {
         SPOOL_MESSAGES.gauge_of(&[]).set(fill.messages as f64);
         SPOOL_BYTES.gauge_of(&[]).set(fill.bytes as f64);
         SPOOL_CAPACITY_BYTES.gauge_of(&[]).set(fill.capacity_bytes as f64);
-        SPOOL_REFUSED_MESSAGES.gauge_of(&[]).set(fill.rejected_messages as f64);
+        SPOOL_REJECTED_MESSAGES.gauge_of(&[]).set(fill.rejected_messages as f64);
         SPOOL_DAMAGED_FILES.gauge_of(&[]).set(fill.damaged_files as f64);
         SPOOL_LOST_MESSAGES.gauge_of(&[]).set(fill.lost_messages as f64);
     }

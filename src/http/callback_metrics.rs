@@ -50,7 +50,7 @@ impl CallbackResult {
                     | RejectionReason::SignatureMalformed
                     | RejectionReason::ExpiryMalformed
                     | RejectionReason::ExpiryTooFar
-                    | RejectionReason::SignatureMismatch => "refused",
+                    | RejectionReason::SignatureMismatch => "rejected",
                     RejectionReason::NotANotification
                     | RejectionReason::Milliseconds
                     | RejectionReason::OtherCallback => "malformed",
