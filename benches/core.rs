@@ -7,10 +7,11 @@ use std::hint::black_box;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use streamtally::huawei::admission::{CallbackRoute, DomainPolicy, Limits, SignatureRule, Verdict, admit};
+use streamtally::huawei::admission::{CallbackRoute, DomainPolicy, Limits, Verdict, admit};
 use streamtally::huawei::composing::{Message, Signing, compose};
 use streamtally::huawei::notification::{Event, parse};
-use streamtally::huawei::signature::{Joiner, SignedFields, SigningKey, from_hex, verify};
+use streamtally::huawei::signature::{SignedFields, SigningKey, from_hex, verify};
+use streamtally::model::access::{FieldSeparator, SignatureRule};
 use streamtally::session::entry::{Details, Entry, Fact, Receipt};
 use streamtally::session::{Session, fold};
 use uuid::Uuid;
@@ -30,7 +31,7 @@ fn body(key: &SigningKey) -> String {
         publish_timestamp: STARTED,
         event: &Event::Publish,
     };
-    compose(&message, Some(Signing { key, joiner: Joiner::Nothing, auth_timestamp: STARTED + 60 }))
+    compose(&message, Some(Signing { key, joiner: FieldSeparator::Nothing, auth_timestamp: STARTED + 60 }))
 }
 
 fn moment(seconds: i64) -> DateTime<Utc> {
@@ -51,9 +52,9 @@ fn receiving(criterion: &mut Criterion) {
         auth_timestamp: STARTED + 60,
     };
     let signature = message.auth_sign.as_deref().and_then(from_hex).unwrap_or_default();
-    assert!(verify(&key, Joiner::Nothing, &fields, &signature));
+    assert!(verify(&key, FieldSeparator::Nothing, &fields, &signature));
     criterion.bench_function("verify", |bencher| {
-        bencher.iter(|| verify(&key, Joiner::Nothing, black_box(&fields), black_box(&signature)));
+        bencher.iter(|| verify(&key, FieldSeparator::Nothing, black_box(&fields), black_box(&signature)));
     });
 
     // The matching key is the older of two.
@@ -61,7 +62,7 @@ fn receiving(criterion: &mut Criterion) {
     let policy = DomainPolicy {
         signature: SignatureRule::Required,
         apps: None,
-        joiner: Joiner::Nothing,
+        joiner: FieldSeparator::Nothing,
         keys: vec![(Uuid::from_u128(2), newer), (Uuid::from_u128(1), key)],
     };
     let limits = Limits {
@@ -88,7 +89,7 @@ fn entries() -> [Entry; 3] {
             node_ip: Some("198.51.100.3".to_owned()),
             user_args: Some("auth_key=masked:8f4b5a2a&region=eu".to_owned()),
             rendition_template: None,
-            blanked: false,
+            redacted: false,
         },
     };
     let entry = |position: i64, fact| Entry { position, recorded_at: moment(STARTED + position), fact };

@@ -34,7 +34,7 @@ ENDS = {
     "operator": "an operator set it; the push's OPERATOR_END has the reason",
 }
 FLAGS = {
-    "start_missing": "its end was received, its start never. Look for the start among the refused messages",
+    "start_missing": "its end was received, its start never. Look for the start among the rejected callbacks",
     "end_before_start": "by our clock it ended before it began, so that it counts as zero seconds. Compare the clocks",
     "key_conflict": "two pushes of the stream began in the same second and cannot be told apart",
     "quarantined_messages": "genuine messages about it were set aside, and do not count; they stand below",
@@ -100,7 +100,7 @@ def name(thing):
 
 
 def tell_stream(stream):
-    """A stream, its newest pushes, and what was refused in its domain's name."""
+    """A stream, its newest pushes, and what was rejected in its domain's name."""
     live = f"LIVE since {stream['live_since']}" if stream["status"] == "live" else "not live"
     say(0, f"{name(stream)} is {live} (stream {stream['stream_id']})")
     if stream["rendition_of"]:
@@ -116,7 +116,7 @@ def tell_stream(stream):
     for event in ask("/v1/events", **names, disposition="quarantined", limit=EVENTS)["data"]:
         if event["session_id"] not in told:
             tell_event(event)
-    tell_refused(stream["domain"], stream["stream"])
+    tell_rejected(stream["domain"], stream["stream"])
 
 
 def tell_session(session):
@@ -157,8 +157,8 @@ def tell_quarantined(domain, text):
     return bool(quarantined)
 
 
-def tell_refused(domain, stream):
-    """What was refused in a domain's name by cause, or without a domain in any name, with what to do; whether anything was.
+def tell_rejected(domain, stream):
+    """What was rejected in a domain's name by cause, or without a domain in any name, with what to do; whether anything was.
 
     Refused messages are counted by the minute, with the first as a sample: a stream that is not named may be among them.
     """
@@ -172,7 +172,7 @@ def tell_refused(domain, stream):
             count["count"] += row["count"]
             count["named"] += named
     for (claimed, cause), count in counts.items():
-        say(2, f"! {cause}: {count['count']} refused in the name of {claimed or 'no domain'} in 7 days, the last at "
+        say(2, f"! {cause}: {count['count']} rejected in the name of {claimed or 'no domain'} in 7 days, the last at "
                f"{count['last_at']}; samples that name this stream: {count['named']}")
         say(6, count["advice"])
     return bool(counts)
@@ -195,7 +195,7 @@ def look_up_name(text, domain):
     if not page["data"]:
         say(0, f"No push of a stream with {text} in its name is known, or this token may not see it.")
         quarantined = tell_quarantined(domain, text)
-        return tell_refused(domain, text) or quarantined
+        return tell_rejected(domain, text) or quarantined
     if len(page["data"]) <= STREAMS:
         for stream in page["data"]:
             tell_stream(stream)

@@ -319,17 +319,17 @@ fn starts_conflict_when_their_addresses_contradict_each_other_and_not_when_one_i
 
 #[test]
 fn what_is_no_longer_kept_conflicts_with_nothing() {
-    let blanked = |received| {
+    let redacted = |received| {
         let receipt = message(received, None, "");
-        Fact::Started(Receipt { details: Details { blanked: true, ..Details::default() }, ..receipt })
+        Fact::Started(Receipt { details: Details { redacted: true, ..Details::default() }, ..receipt })
     };
     let (first, second) = (Fact::Started(message(2, None, "first")), Fact::Started(message(3, None, "second")));
-    for facts in [[&blanked(1), &first], [&first, &blanked(1)], [&blanked(4), &second]] {
+    for facts in [[&redacted(1), &first], [&first, &redacted(1)], [&redacted(4), &second]] {
         assert!(!fold_all(facts).key_conflict);
     }
     let shown = |facts: [&Fact; 2]| fold_all(facts).details;
-    assert_eq!(shown([&first, &blanked(1)]), Details { blanked: true, ..Details::default() });
-    assert_eq!(shown([&first, &blanked(4)]).client_ip.as_deref(), Some("first"));
+    assert_eq!(shown([&first, &redacted(1)]), Details { redacted: true, ..Details::default() });
+    assert_eq!(shown([&first, &redacted(4)]).client_ip.as_deref(), Some("first"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The event log of a population: its events with their times and positions.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use streamtally::model::event::{Disposition, Origin, Signature};
+use streamtally::model::event::{Disposition, Origin, OwnEvent, Signature};
 use streamtally::reconciler::entry::entry_of;
 use streamtally::reconciler::row::{self, Written};
 use streamtally::session::{SessionId, SessionKey, fold};
@@ -196,12 +196,13 @@ impl Occurrence {
 impl What {
     /// The origin and the name of the event.
     fn words(self) -> (Origin, &'static str) {
+        let own = |event: OwnEvent| (event.origin(), event.as_str());
         match self {
             Self::Start | Self::StartAgain | Self::StartElsewhere | Self::Quarantined => (Origin::Provider, "PUBLISH"),
             Self::End | Self::EndAgain => (Origin::Provider, "PUBLISH_DONE"),
-            Self::Superseded => (Origin::Inference, "SUPERSEDED"),
-            Self::TimedOut => (Origin::Inference, "TIMED_OUT"),
-            Self::OperatorEnd => (Origin::Operator, "OPERATOR_END"),
+            Self::Superseded => own(OwnEvent::Superseded),
+            Self::TimedOut => own(OwnEvent::TimedOut),
+            Self::OperatorEnd => own(OwnEvent::OperatorEnd),
         }
     }
 }

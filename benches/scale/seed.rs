@@ -9,6 +9,7 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use private_postgres::{LockHolder, Options, PrivatePostgres};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use streamtally::model::access::{FieldSeparator, SignatureRule};
 use streamtally::platform::clock;
 use streamtally::platform::data_dir::DataDir;
 use streamtally::registry::installation;
@@ -95,12 +96,12 @@ async fn load(connection: &mut PgConnection, ended: u32) -> anyhow::Result<()> {
 async fn load_domains(connection: &mut PgConnection) -> anyhow::Result<()> {
     let created_at = clock::now();
     for (number, domain) in (0..).zip(population::domains()) {
-        let signature = if population::key_of_domain(number).is_some() { "required" } else { "none" };
+        let is_signed = population::key_of_domain(number).is_some();
         let row = DomainRow {
             domain,
-            signature: signature.to_owned(),
+            signature: if is_signed { SignatureRule::Required } else { SignatureRule::None },
             apps: None,
-            joiner: String::new(),
+            joiner: FieldSeparator::default(),
             rendition_templates: vec![TEMPLATE.to_owned()],
             concurrent_pushes: false,
             callback_token_hash: None,

@@ -9,7 +9,8 @@ use private_postgres::{LockHolder, Options, PrivatePostgres};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use streamtally::huawei::notification::{self, Event};
-use streamtally::huawei::signature::{self, Joiner, SignedFields, SigningKey};
+use streamtally::huawei::signature::{self, SignedFields, SigningKey};
+use streamtally::model::access::FieldSeparator;
 
 use crate::service::KEY;
 
@@ -81,7 +82,7 @@ async fn receive(pool: Data<PgPool>, key: Data<SigningKey>, body: Bytes) -> Http
         auth_timestamp: message.auth_timestamp.unwrap_or_default(),
     };
     let sign = message.auth_sign.as_deref().and_then(signature::from_hex);
-    if !sign.is_some_and(|sign| signature::verify(&key, Joiner::default(), &fields, &sign)) {
+    if !sign.is_some_and(|sign| signature::verify(&key, FieldSeparator::default(), &fields, &sign)) {
         return HttpResponse::Unauthorized().finish();
     }
     match keep(&pool, &message).await {

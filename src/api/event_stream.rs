@@ -17,12 +17,12 @@ const PIECE_BYTES: usize = 32 * 1024;
 const BOUND_TO: &str = "resume point of /v1/live/changes";
 
 /// Resume points are encrypted: positions reveal how much is received for other domains.
-pub(crate) fn resume_point(sealer: &CursorCipher, positions: &Positions) -> String {
-    sealer.seal(BOUND_TO, positions).unwrap_or_default()
+pub(crate) fn resume_point(cipher: &CursorCipher, positions: &Positions) -> String {
+    cipher.seal(BOUND_TO, positions).unwrap_or_default()
 }
 
-pub(crate) fn read_resume_point(sealer: &CursorCipher, text: &str) -> Option<Positions> {
-    sealer.open(BOUND_TO, text)
+pub(crate) fn read_resume_point(cipher: &CursorCipher, text: &str) -> Option<Positions> {
+    cipher.open(BOUND_TO, text)
 }
 
 /// The changes between two positions.
@@ -54,14 +54,14 @@ impl Stretch {
         from: Positions,
         to: Positions,
         changes: Changes,
-        sealer: &CursorCipher,
+        cipher: &CursorCipher,
         unconfirmed_after: TimeDelta,
     ) -> Self {
         let Changes { sessions, as_of } = changes;
         let unserialized = |row| Changed { row, words: [OnceLock::new(), OnceLock::new()] };
         Self {
-            from_id: resume_point(sealer, &from),
-            to_id: resume_point(sealer, &to),
+            from_id: resume_point(cipher, &from),
+            to_id: resume_point(cipher, &to),
             changed: sessions.into_iter().map(unserialized).collect(),
             from,
             to,

@@ -36,7 +36,7 @@ pub struct PageRequest<T> {
     pub limit: u16,
     /// The last row of the previous page; `None` for the first page.
     pub after: Option<T>,
-    sealer: Option<CursorCipher>,
+    cipher: Option<CursorCipher>,
     bound_to: String,
 }
 
@@ -46,16 +46,16 @@ impl<T: Serialize + DeserializeOwned> PageRequest<T> {
     pub fn from_query(query: &mut QueryReader) -> Self {
         let limit = query.integer("limit", 1..=MAX_LIMIT).unwrap_or(DEFAULT_LIMIT);
         let cursor = query.cursor();
-        let sealer = query.sealer();
+        let cipher = query.cipher();
         let bound_to = format!("{VERSION}\0{}\0{}", query.path(), query.remaining());
         let after = cursor.and_then(|cursor| {
-            let after = sealer.as_ref().and_then(|sealer| sealer.open(&bound_to, &cursor));
+            let after = cipher.as_ref().and_then(|cipher| cipher.open(&bound_to, &cursor));
             if after.is_none() {
                 query.reject("cursor", "is not a cursor of this list with these filters");
             }
             after
         });
-        Self { limit: u16::try_from(limit).unwrap_or_default(), after, sealer, bound_to }
+        Self { limit: u16::try_from(limit).unwrap_or_default(), after, cipher, bound_to }
     }
 
     /// The page of these rows; `key_of` gives the key of a row.
@@ -67,7 +67,7 @@ impl<T: Serialize + DeserializeOwned> PageRequest<T> {
     ) -> (Vec<View>, Option<String>) {
         let last = rows.rows.last().filter(|_| rows.more);
         let next_cursor =
-            last.zip(self.sealer.as_ref()).and_then(|(row, sealer)| sealer.seal(&self.bound_to, &key_of(row)));
+            last.zip(self.cipher.as_ref()).and_then(|(row, cipher)| cipher.seal(&self.bound_to, &key_of(row)));
         (rows.rows.into_iter().map(view).collect(), next_cursor)
     }
 }

@@ -184,22 +184,17 @@ impl ApiError {
     }
 
     fn invalid_parameters(&self) -> Vec<InvalidParameter> {
-        match self {
-            Self::Invalid(parameters) => parameters.clone(),
-            Self::NotANotification(ParseError::Missing(name)) => {
-                vec![InvalidParameter { name: (*name).to_owned(), reason: "is missing".to_owned() }]
-            }
-            Self::NotANotification(ParseError::Malformed { name, problem }) => {
-                vec![InvalidParameter { name: (*name).to_owned(), reason: problem.clone() }]
-            }
-            Self::NotANotification(ParseError::Milliseconds(name)) => {
-                vec![InvalidParameter { name: (*name).to_owned(), reason: IN_MILLISECONDS.to_owned() }]
-            }
-            Self::NotANotification(error @ (ParseError::NotReadable(_) | ParseError::OtherCallback)) => {
-                vec![InvalidParameter { name: "body".to_owned(), reason: error.to_string() }]
-            }
-            _ => Vec::new(),
+        if let Self::Invalid(parameters) = self {
+            return parameters.clone();
         }
+        let Self::NotANotification(error) = self else { return Vec::new() };
+        let (name, reason) = match error {
+            ParseError::Missing(name) => (*name, "is missing".to_owned()),
+            ParseError::Malformed { name, problem } => (*name, problem.clone()),
+            ParseError::Milliseconds(name) => (*name, IN_MILLISECONDS.to_owned()),
+            ParseError::NotReadable(_) | ParseError::OtherCallback => ("body", error.to_string()),
+        };
+        vec![InvalidParameter { name: name.to_owned(), reason }]
     }
 }
 
@@ -210,23 +205,23 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         static UNAVAILABLE: OnceASecond = OnceASecond::new();
-        match self {
-            Self::Internal(source) => tracing::error!(
+        if let Self::Internal(source) = self {
+            tracing::error!(
                 request_id = request_id::of_line(),
                 error = &**source as &dyn std::error::Error,
                 "a request failed, and will fail again: a defect of the program or of its database; report it with \
                  this line"
-            ),
-            // At most once a second: an outage fails every request.
-            Self::Unavailable(source) if UNAVAILABLE.is_due(clock::now()) => {
-                let error = &**source as &dyn std::error::Error;
-                tracing::error!(
-                    request_id = request_id::of_line(),
-                    error,
-                    "requests cannot be answered: check the database; /readyz says more"
-                );
-            }
-            _ => {}
+            );
+        }
+        // At most once a second: an outage fails every request.
+        if let Self::Unavailable(source) = self
+            && UNAVAILABLE.is_due(clock::now())
+        {
+            tracing::error!(
+                request_id = request_id::of_line(),
+                error = &**source as &dyn std::error::Error,
+                "requests cannot be answered: check the database; /readyz says more"
+            );
         }
         let mut response = HttpResponse::build(self.status_code());
         match self {
@@ -236,7 +231,15 @@ impl ResponseError for ApiError {
                 response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS))
             }
             Self::MethodNotAllowed(methods) => response.insert_header((header::ALLOW, methods.join(", "))),
-            _ => &mut response,
+            Self::Invalid(_)
+            | Self::NotANotification(_)
+            | Self::NotVerified
+            | Self::Forbidden(_)
+            | Self::NotFound(_)
+            | Self::Conflict(_)
+            | Self::TooLarge(_)
+            | Self::TooSlow
+            | Self::Internal(_) => &mut response,
         };
         response
             .content_type("application/problem+json")

@@ -51,15 +51,15 @@ impl Parameters for QueryReader {
 pub struct QueryReader {
     path: String,
     /// Decrypts cursors; `None` for operations without pages.
-    sealer: Option<CursorCipher>,
+    cipher: Option<CursorCipher>,
     parameters: Vec<(String, String)>,
     invalid: Vec<InvalidParameter>,
 }
 
 impl QueryReader {
-    pub fn new(path: &str, query_string: &str, sealer: CursorCipher) -> Self {
+    pub fn new(path: &str, query_string: &str, cipher: CursorCipher) -> Self {
         let mut reader =
-            Self { path: path.to_owned(), sealer: Some(sealer), parameters: Vec::new(), invalid: Vec::new() };
+            Self { path: path.to_owned(), cipher: Some(cipher), parameters: Vec::new(), invalid: Vec::new() };
         for part in query_string.split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             match (decode(name), decode(value)) {
@@ -75,7 +75,7 @@ impl QueryReader {
     /// Treats the members of a body as query parameters: strings, or arrays of strings, which are joined by commas. Null
     /// members are ignored.
     pub fn of_members(path: &str, members: Map<String, Value>) -> Self {
-        let mut reader = Self { path: path.to_owned(), sealer: None, parameters: Vec::new(), invalid: Vec::new() };
+        let mut reader = Self { path: path.to_owned(), cipher: None, parameters: Vec::new(), invalid: Vec::new() };
         for (name, value) in members {
             let text = match &value {
                 Value::Null => continue,
@@ -114,8 +114,8 @@ impl QueryReader {
         &self.path
     }
 
-    pub(crate) fn sealer(&self) -> Option<CursorCipher> {
-        self.sealer.clone()
+    pub(crate) fn cipher(&self) -> Option<CursorCipher> {
+        self.cipher.clone()
     }
 
     /// Records an invalid parameter.
@@ -156,13 +156,6 @@ impl QueryReader {
             self.reject(name, format!("must be {expected}"));
         }
         value
-    }
-
-    pub fn one_of<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
-        let expected = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
-        self.parse(name, &format!("one of {expected}"), |text| {
-            words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
-        })
     }
 
     pub fn integer(&mut self, name: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {

@@ -6,45 +6,6 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::api::query_reader;
-use crate::huawei::signature::Joiner;
-
-/// The order of sessions.
-#[derive(ToSchema)]
-pub enum SortWord {
-    #[schema(rename = "-started_at")]
-    NewestFirst,
-    #[schema(rename = "started_at")]
-    OldestFirst,
-}
-
-/// How counts are grouped.
-#[derive(ToSchema)]
-pub enum GroupBy {
-    #[schema(rename = "domain")]
-    Domain,
-    #[schema(rename = "domain,app")]
-    DomainAndApp,
-}
-
-/// Whether a domain's callbacks are signed.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum SignatureRuleWord {
-    Required,
-    None,
-}
-
-/// The separator of the signed fields. Written by hand, because utoipa cannot derive an empty value.
-pub struct JoinerWord;
-
-impl ToSchema for JoinerWord {}
-
-impl PartialSchema for JoinerWord {
-    fn schema() -> RefOr<Schema> {
-        let words = Joiner::ALL.map(Joiner::as_str);
-        Object::builder().schema_type(Type::String).enum_values(Some(words)).into()
-    }
-}
 
 /// The name of an app.
 #[derive(ToSchema)]

@@ -30,7 +30,7 @@ const BACKLOG_BIT: usize = 32;
 #[derive(Clone)]
 pub struct Feed {
     pool: PgPool,
-    sealer: CursorCipher,
+    cipher: CursorCipher,
     unconfirmed_after: TimeDelta,
     stretches: broadcast::Sender<Arc<Stretch>>,
     wanted: Arc<Notify>,
@@ -39,9 +39,9 @@ pub struct Feed {
 
 impl Feed {
     /// A feed that reads from `pool` until stopped.
-    pub fn new(pool: PgPool, sealer: CursorCipher, unconfirmed_after: TimeDelta, stopped: CancellationToken) -> Self {
+    pub fn new(pool: PgPool, cipher: CursorCipher, unconfirmed_after: TimeDelta, stopped: CancellationToken) -> Self {
         let stretches = broadcast::Sender::new(KEPT);
-        Self { pool, sealer, unconfirmed_after, stretches, wanted: Arc::default(), stopped }
+        Self { pool, cipher, unconfirmed_after, stretches, wanted: Arc::default(), stopped }
     }
 
     /// Subscribes to changes from about now on. A listener that needs earlier ones reads the backlog.
@@ -81,13 +81,13 @@ impl Feed {
         let bit: Vec<_> = backlog.sessions.drain(..backlog.sessions.len().min(BACKLOG_BIT)).collect();
         let changes = read_backlog(&self.pool, &backlog.to, &bit).await?;
         let to = if backlog.sessions.is_empty() { &backlog.to } else { from };
-        Ok(changes.map(|changes| Stretch::new(from.clone(), to.clone(), changes, &self.sealer, self.unconfirmed_after)))
+        Ok(changes.map(|changes| Stretch::new(from.clone(), to.clone(), changes, &self.cipher, self.unconfirmed_after)))
     }
 
     /// The first changes since `from`, for all listeners.
     async fn look(&self, from: &Positions) -> Result<Stretch, sqlx::Error> {
         let (to, changes) = list_changes(&self.pool, from).await?;
-        Ok(Stretch::new(from.clone(), to, changes, &self.sealer, self.unconfirmed_after))
+        Ok(Stretch::new(from.clone(), to, changes, &self.cipher, self.unconfirmed_after))
     }
 
     /// Reads and broadcasts changes until stopped.

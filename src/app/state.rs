@@ -48,6 +48,6 @@ pub struct AppState {
     pub feed: Feed,
     pub listeners: Quota,
     pub sealings: Quota,
-    pub sealer: CursorCipher,
+    pub cipher: CursorCipher,
     pub metrics: PrometheusHandle,
 }

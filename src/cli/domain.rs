@@ -8,11 +8,10 @@ use uuid::Uuid;
 
 use super::database::{Access, CREATE, CommandContext, with_installation};
 use super::output::{Column, OneOutputOptions, Output, OutputOptions, Printer, say};
-use super::secret_from_stdin;
+use super::{one_of, secret_from_stdin};
 use crate::config::InstallationOptions;
 use crate::http::domains::DomainView;
-use crate::huawei::admission::SignatureRule;
-use crate::huawei::signature::Joiner;
+use crate::model::access::{FieldSeparator, SignatureRule};
 use crate::platform::clock;
 use crate::registry::admin::{self, AdminError, DomainSettings};
 use crate::store;
@@ -163,8 +162,8 @@ struct SettingsOptions {
     #[arg(long = "app", value_name = "APP")]
     apps: Vec<String>,
     /// Separator of the signed fields: empty or +
-    #[arg(long, default_value = "", value_parser = ["", "+"])]
-    joiner: String,
+    #[arg(long, default_value = "", value_parser = one_of::<FieldSeparator>())]
+    joiner: FieldSeparator,
     /// Transcoding template whose renditions the provider reports. May be repeated
     #[arg(long = "rendition-template", value_name = "TEMPLATE")]
     rendition_templates: Vec<String>,
@@ -195,7 +194,7 @@ impl From<SettingsOptions> for DomainSettings {
         Self {
             signature: if options.unsigned { SignatureRule::None } else { SignatureRule::Required },
             apps: (!options.apps.is_empty()).then_some(options.apps),
-            joiner: Joiner::from_text(&options.joiner).unwrap_or_default(),
+            joiner: options.joiner,
             rendition_templates: options.rendition_templates,
             concurrent_pushes: options.concurrent_pushes,
         }
@@ -319,7 +318,7 @@ async fn add(
     if unsigned {
         print_new_path(on, domain).await
     } else {
-        say!("Notification URL to set at the provider: https://THIS-SERVICE/callbacks/huawei")?;
+        say!("Callback URL to set at the provider: https://THIS-SERVICE/callbacks/huawei")?;
         print_new_key(on, domain, key).await
     }
 }
@@ -339,7 +338,7 @@ async fn print_new_path(on: &CommandContext, domain: &str) -> anyhow::Result<()>
     get(on, domain).await?;
     let token = admin::replace_callback_token(&on.pool, &on.actor, domain, clock::now()).await?;
     Ok(say!(
-        "Notification URL to set at the provider, shown this once: https://THIS-SERVICE/callbacks/huawei/{}",
+        "Callback URL to set at the provider, shown this once: https://THIS-SERVICE/callbacks/huawei/{}",
         token.expose_secret()
     )?)
 }
@@ -368,7 +367,11 @@ fn print_domain(row: &DomainRow, keys: &[SigningKeyRow]) -> anyhow::Result<()> {
     say!("domain               {}", row.domain)?;
     say!("signature            {}", row.signature)?;
     say!("apps                 {}", row.apps.as_ref().map_or("all".to_owned(), |apps| apps.join(", ")))?;
-    say!("joiner               {}", if row.joiner.is_empty() { "nothing" } else { &row.joiner })?;
+    let joiner = match row.joiner {
+        FieldSeparator::Nothing => "nothing",
+        FieldSeparator::Plus => "+",
+    };
+    say!("joiner               {joiner}")?;
     let templates = row.rendition_templates.join(", ");
     say!("rendition templates  {}", if templates.is_empty() { "none" } else { &templates })?;
     say!("concurrent pushes    {}", row.concurrent_pushes)?;

@@ -28,11 +28,13 @@ use std::ffi::OsString;
 use std::io::Read;
 
 use anyhow::Context;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use reqwest::Url;
 use secrecy::SecretString;
 
 use crate::config;
+use crate::model::ClosedSet;
 
 pub use output::PrintError;
 pub use with_database::ProgramFailed;
@@ -152,6 +154,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
 /// Shows only the origin of the URL, which may contain a password.
 fn unreachable_at(url: &Url) -> String {
     format!("{} is unreachable; check that the service runs there, or set --url", url.origin().ascii_serialization())
+}
+
+/// Accepts the words of a closed set.
+fn one_of<T: ClosedSet>() -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(T::ALL.iter().map(|variant| variant.as_str())).try_map(|word| word.parse::<T>())
 }
 
 /// The first line of standard input.

@@ -86,10 +86,10 @@ impl RebuildCommand {
 
 fn closing_lines(purpose: Purpose, folded: i64, dropped: i64, differences: u64) -> Vec<String> {
     let older =
-        (dropped > 0).then(|| format!("{dropped} log entries were dropped by retention: their sessions do not change"));
+        (dropped > 0).then(|| format!("{dropped} events were dropped by retention: their sessions do not change"));
     let found = match (differences, purpose) {
-        (0, _) => Some(format!("{folded} log entries folded: every row is as the log says")),
-        (differences, Purpose::Replace) => Some(format!("{folded} log entries folded: {differences} rows corrected")),
+        (0, _) => Some(format!("{folded} events folded: every row matches the log")),
+        (differences, Purpose::Replace) => Some(format!("{folded} events folded: {differences} rows corrected")),
         (_, Purpose::Verify) => None,
     };
     older.into_iter().chain(found).collect()

@@ -7,9 +7,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::database::{self, Access};
 use super::domain::fail_unknown_domain;
-use super::secret_from_stdin;
+use super::{one_of, secret_from_stdin};
 use crate::config::InstallationOptions;
-use crate::huawei::signature::{Joiner, SigningKey};
+use crate::huawei::signature::SigningKey;
+use crate::model::access::FieldSeparator;
 use crate::registry::open_key;
 use crate::store;
 
@@ -30,8 +31,8 @@ pub(super) struct SenderOptions {
     #[arg(long)]
     pub(super) key_stdin: bool,
     /// With --key-stdin: separator of the signed fields
-    #[arg(long, default_value = "", value_parser = ["", "+"], requires = "key_stdin")]
-    joiner: String,
+    #[arg(long, default_value = "", value_parser = one_of::<FieldSeparator>(), requires = "key_stdin")]
+    joiner: FieldSeparator,
     /// API token. Default: the administrator's
     #[arg(long, env = "STREAMTALLY_TOKEN", hide_env_values = true)]
     token: Option<SecretString>,
@@ -48,16 +49,13 @@ impl SenderOptions {
     ///
     /// # Errors
     /// The domain is not registered or has no key, or the database is unusable.
-    pub(super) async fn find_key(&self) -> anyhow::Result<(SigningKey, Joiner)> {
-        let (key, joiner) = if self.key_stdin {
-            (secret_from_stdin()?, Joiner::from_text(&self.joiner).unwrap_or_default())
-        } else {
-            self.find_registered_key().await?
-        };
+    pub(super) async fn find_key(&self) -> anyhow::Result<(SigningKey, FieldSeparator)> {
+        let (key, joiner) =
+            if self.key_stdin { (secret_from_stdin()?, self.joiner) } else { self.find_registered_key().await? };
         Ok((SigningKey::new(key.expose_secret()), joiner))
     }
 
-    async fn find_registered_key(&self) -> anyhow::Result<(SecretString, Joiner)> {
+    async fn find_registered_key(&self) -> anyhow::Result<(SecretString, FieldSeparator)> {
         let domain = &self.domain;
         database::with_installation(&self.installation, Access::Read, async |on| {
             let Some(row) = store::domain::get_domain(&on.pool, domain).await? else {
@@ -67,7 +65,7 @@ impl SenderOptions {
             let key = keys.iter().find(|key| key.domain == *domain).with_context(|| {
                 format!("{domain} has no key; `domain key add` adds one, or use `send --callback-path`")
             })?;
-            Ok((open_key(key, &on.master_key)?, Joiner::from_text(&row.joiner).unwrap_or_default()))
+            Ok((open_key(key, &on.master_key)?, row.joiner))
         })
         .await
     }

@@ -107,7 +107,8 @@ impl ServeCommand {
                 // If the database is unreachable, its own error is more helpful.
                 Err(error) => return Err(database::try_connecting(&database.options).await.err().unwrap_or(error)),
             };
-            let (address, scheme) = (application.address(), application.scheme());
+            let address = application.address();
+            let scheme = application.scheme();
             tracing::info!(%address, scheme, "listening");
             notify_systemd(NotifyState::Ready);
             let demo = self.demo.then(|| Box::pin(demonstrate(application.state(), address, admin_token)));
@@ -126,7 +127,7 @@ impl ServeCommand {
             return Ok(demo::find_folder(named)?);
         }
         let data_dir = DataDir::find(named)?;
-        demo::refuse_folder_of_demo(&data_dir)?;
+        demo::reject_folder_of_demo(&data_dir)?;
         Ok(data_dir)
     }
 }

@@ -1,13 +1,13 @@
 //! `token`: API tokens.
 
 use chrono::{DateTime, Utc};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::database::{Access, CREATE, CommandContext, with_installation};
+use super::one_of;
 use super::output::{Column, Output, OutputOptions, Printer, say};
 use crate::access::admin::{self, NewToken};
 use crate::config::InstallationOptions;
@@ -71,8 +71,7 @@ pub(super) struct CreateToken {
     /// Name of the token: its purpose or owner
     name: String,
     /// Scopes, separated by commas
-    #[arg(long = "scopes", default_value = "read", value_delimiter = ',',
-          value_parser = PossibleValuesParser::new(Scope::ALL.iter().map(|scope| scope.as_str())).try_map(|scope| scope.parse::<Scope>()))]
+    #[arg(long = "scopes", default_value = "read", value_delimiter = ',', value_parser = one_of::<Scope>())]
     scopes: Vec<Scope>,
     /// Limit the token to this domain. May be repeated. Default: all domains
     #[arg(long = "domain", value_name = "DOMAIN")]

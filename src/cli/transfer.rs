@@ -60,7 +60,7 @@ impl ExportCommand {
                 ExportError::Io(error) => PrintError::from(error).into(),
                 error => anyhow::Error::from(error),
             })?;
-            eprintln!("{entries} log entries exported");
+            eprintln!("{entries} events exported");
             if dropped > 0 {
                 eprintln!(
                     "{dropped} older ones were dropped by retention, so `import` rejects this log; use pg_dump to copy \
@@ -102,7 +102,7 @@ impl ImportCommand {
             bar.finish_and_clear();
             let Imported { appended, known } = imported?;
             fold(on).await?;
-            Ok(say!("{appended} log entries imported and folded; {known} existed already")?)
+            Ok(say!("{appended} events imported and folded; {known} existed already")?)
         })
         .await
     }

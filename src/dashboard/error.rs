@@ -89,7 +89,18 @@ fn advice_on(error: &ApiError) -> String {
             let reasons = invalid.iter().map(|invalid| format!("{} {}", invalid.name, invalid.reason));
             reasons.collect::<Vec<_>>().join("; ")
         }
-        _ => error.to_string(),
+        ApiError::NotANotification(_)
+        | ApiError::NotVerified
+        | ApiError::Unauthenticated
+        | ApiError::Forbidden(_)
+        | ApiError::MethodNotAllowed(_)
+        | ApiError::Conflict(_)
+        | ApiError::TooLarge(_)
+        | ApiError::TooSlow
+        | ApiError::UnsupportedEncoding
+        | ApiError::TooManyRequests(_)
+        | ApiError::WrongClock(_)
+        | ApiError::Internal(_) => error.to_string(),
     }
 }
 

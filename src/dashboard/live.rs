@@ -15,14 +15,13 @@ use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::model::filter::{LiveFilter, StreamFilter};
-use crate::model::session::Renditions;
-use crate::model::session::StreamStatus;
+use crate::model::session::{LiveGrouping, Renditions, StreamStatus};
 use crate::query;
-use crate::query::live::{Grouping, LiveCounts};
+use crate::query::live::LiveCounts;
 use crate::report::concurrency::Point;
 use crate::report::concurrency_report;
-use crate::report::moment::Moment;
-use crate::report::parameters::Scope;
+use crate::report::cutoff::ReportCutoff;
+use crate::report::parameters::ReportSelection;
 use crate::store::stream::{AfterStream, StreamRow};
 
 /// The interval of the chart of the last 24 hours, in seconds.
@@ -50,10 +49,11 @@ pub async fn show_live(
     asked: Result<Query<LivePage>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
     let Query(asked) = asked?;
-    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let pool = &state.query_pool;
+    let principal = &visitor.principal;
     let visible_domains = principal.visible_domains();
     let filter = LiveFilter { domain: asked.domain.clone(), app: asked.app.clone(), renditions: None };
-    let grouping = Grouping::DomainAndApp;
+    let grouping = Some(LiveGrouping::DomainAndApp);
     let counts = query::live::count_live(pool, visible_domains, &filter, state.unconfirmed_after, grouping).await?;
     let streams = StreamFilter {
         domain: asked.domain.clone(),
@@ -78,7 +78,7 @@ async fn last_day(
     now: DateTime<Utc>,
 ) -> Vec<Point> {
     let to = now.trunc_subsecs(0);
-    let scope = Scope {
+    let selection = ReportSelection {
         from: to - TimeDelta::hours(24),
         to,
         visible_domains,
@@ -87,7 +87,8 @@ async fn last_day(
         stream: None,
         renditions: Renditions::Include,
     };
-    let counted = concurrency_report::count(state.report_pool.clone(), &scope, STEP, &Moment::passing(now)).await;
+    let counted =
+        concurrency_report::count(state.report_pool.clone(), &selection, STEP, &ReportCutoff::passing(now)).await;
     counted.map(|(points, _)| points).unwrap_or_default()
 }
 

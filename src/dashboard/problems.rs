@@ -18,6 +18,7 @@ use crate::http::health::{self, HealthCheck};
 use crate::huawei::advice;
 use crate::model::access::Scope;
 use crate::model::filter::{EventFilter, SessionFilter};
+use crate::model::session::SessionOrder;
 use crate::platform::clock;
 use crate::platform::tls::{Expiry, Validity, ValidityOfServed};
 use crate::query;
@@ -45,7 +46,8 @@ pub async fn show_problems(
     state: Data<AppState>,
     _: Result<Query<NoParameters>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
-    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let pool = &state.query_pool;
+    let principal = &visitor.principal;
     let now = clock::now();
     let parts = health::inspect(&state).await;
     let lag = store::fold::get_lag(&state.work_pool).await?;
@@ -55,7 +57,7 @@ pub async fn show_problems(
     let quarantined =
         query::events::list_events(pool, principal, true, &EventFilter::default(), None, MAX_ROWS).await?;
     let filter = SessionFilter { unconfirmed: Some(true), ..SessionFilter::default() };
-    let oldest = SessionPage { newest_first: false, after: None, limit: MAX_ROWS };
+    let oldest = SessionPage { order: SessionOrder::OldestFirst, after: None, limit: MAX_ROWS };
     let unconfirmed =
         query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, oldest, false).await?;
     let content = html! {

@@ -19,7 +19,9 @@ use crate::http::reports::push_duration::PushDurationQuery;
 use crate::http::reports::timing::{Kind, Timing};
 use crate::http::reports::{self, sealed};
 use crate::model::access::Scope;
-use crate::model::report::SealedReportStatus;
+use crate::model::parameter::Parameters;
+use crate::model::report::{GroupBy, SealedReportStatus, WindowSize};
+use crate::model::session::Renditions;
 use crate::platform::clock;
 use crate::report::concurrency::Point;
 use crate::report::concurrency_report;
@@ -44,9 +46,9 @@ const WINDOWS: [(&str, &str); 2] = [("none", "whole month"), ("day", "day")];
 pub struct ReportsPage {
     month: Option<NaiveDate>,
     time_zone: String,
-    group_by: String,
-    window: String,
-    renditions: String,
+    group_by: GroupBy,
+    window: WindowSize,
+    renditions: Renditions,
 }
 
 impl FromQuery for ReportsPage {
@@ -56,13 +58,12 @@ impl FromQuery for ReportsPage {
             let month = NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok();
             month.filter(|month| (1970..2100).contains(&month.year()))
         });
-        let mut text = |name: &str, default: &str| query.string(name).unwrap_or_else(|| default.to_owned());
         Self {
             month,
-            time_zone: text("time_zone", "UTC"),
-            group_by: text("group_by", "domain"),
-            window: text("window", "none"),
-            renditions: text("renditions", "exclude"),
+            time_zone: query.string("time_zone").unwrap_or_else(|| "UTC".to_owned()),
+            group_by: query.get("group_by").unwrap_or_default(),
+            window: query.get("window").unwrap_or_default(),
+            renditions: query.get("renditions").unwrap_or(Renditions::Exclude),
         }
     }
 }
@@ -80,9 +81,9 @@ impl ReportsPage {
             ("from", month.to_string()),
             ("to", (month + Months::new(1)).to_string()),
             ("time_zone", self.time_zone.clone()),
-            ("group_by", self.group_by.clone()),
-            ("window", self.window.clone()),
-            ("renditions", self.renditions.clone()),
+            ("group_by", self.group_by.as_str().to_owned()),
+            ("window", self.window.to_string()),
+            ("renditions", self.renditions.to_string()),
         ]
     }
 
@@ -102,11 +103,12 @@ pub async fn show_reports(
     let Query(page) = asked?;
     visitor.require_scope(Scope::Billing)?;
     let query = read(&page, &visitor)?;
-    let (scope, layout) = (&query.asked.scope, query.layout);
+    let selection = &query.asked.selection;
+    let layout = query.layout;
     let _timing = Timing::begin(Kind::Dashboard);
-    let moment = reports::close(&state, None).await?;
-    let as_of = moment.at;
-    let mut report = PushDuration::begin(state.report_pool.clone(), scope, layout, &moment, None);
+    let cutoff = reports::close(&state, None).await?;
+    let as_of = cutoff.at;
+    let mut report = PushDuration::begin(state.report_pool.clone(), selection, layout, &cutoff, None);
     let mut rows = Vec::new();
     while rows.len() <= MAX_ROWS
         && let Some(row) = report.next_row().await?
@@ -114,8 +116,8 @@ pub async fn show_reports(
         rows.push(row);
     }
     let totals = report.finish().await?;
-    let step = ((scope.to - scope.from).num_seconds() / POINTS).max(60);
-    let concurrency = concurrency_report::count(state.report_pool.clone(), scope, step, &moment).await?;
+    let step = ((selection.to - selection.from).num_seconds() / POINTS).max(60);
+    let concurrency = concurrency_report::count(state.report_pool.clone(), selection, step, &cutoff).await?;
     let visible = visitor.principal.visible_domains();
     let sealed = store::sealed_report::list_sealed_reports(&state.work_pool, visible, None, MAX_SEALED_REPORTS).await?;
     let content = html! {
@@ -148,7 +150,7 @@ fn read(page: &ReportsPage, visitor: &Visitor) -> Result<PushDurationQuery, Page
     let mut reader = QueryReader::of_members(ROOT, members);
     let mut query = PushDurationQuery::read(&mut reader);
     reader.reject_unknown()?;
-    query.asked.scope.visible_domains = visitor.principal.visible_domains().map(<[String]>::to_vec);
+    query.asked.selection.visible_domains = visitor.principal.visible_domains().map(<[String]>::to_vec);
     Ok(query)
 }
 
@@ -168,9 +170,9 @@ fn choices(page: &ReportsPage) -> Markup {
             label { "Month" input type="month" name="month" value=(page.month().format("%Y-%m").to_string()); }
             label { "Time zone" input type="text" name="time_zone" value=(page.time_zone) list="zones"; }
             datalist #zones { @for zone in chrono_tz::TZ_VARIANTS { option value=(zone.name()) {} } }
-            (choice("group_by", "Group by", &GROUPS, &page.group_by))
-            (choice("window", "Row per", &WINDOWS, &page.window))
-            (choice("renditions", "Renditions", &renditions, &page.renditions))
+            (choice("group_by", "Group by", &GROUPS, page.group_by.as_str()))
+            (choice("window", "Row per", &WINDOWS, page.window.as_str()))
+            (choice("renditions", "Renditions", &renditions, page.renditions.as_str()))
             button { "Show" }
         }
     }
@@ -178,7 +180,7 @@ fn choices(page: &ReportsPage) -> Markup {
 
 fn table(page: &ReportsPage, rows: &[NamedRow], totals: &WindowTotals) -> Markup {
     let most = rows.iter().map(|row| row.counts.push_seconds()).max().unwrap_or(1).max(1);
-    let windows = page.window != "none";
+    let windows = page.window != WindowSize::Whole;
     html! {
         @if rows.len() > MAX_ROWS { p.hint { "The first " (MAX_ROWS) " rows; the CSV has all." } }
         table.report {

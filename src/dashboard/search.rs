@@ -18,6 +18,7 @@ use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::model::access::Scope;
 use crate::model::filter::{SessionFilter, StreamFilter};
+use crate::model::session::SessionOrder;
 use crate::query;
 use crate::store::session::SessionRow;
 use crate::store::session_list::SessionPage;
@@ -86,8 +87,9 @@ async fn list_at_address(visitor: &Visitor, state: &AppState, text: &str) -> Res
             node_ip: node.then(|| text.to_owned()),
             ..SessionFilter::default()
         };
-        let newest = SessionPage { newest_first: true, after: None, limit: MAX_RESULTS };
-        let (pool, principal) = (&state.query_pool, &visitor.principal);
+        let newest = SessionPage { order: SessionOrder::NewestFirst, after: None, limit: MAX_RESULTS };
+        let pool = &state.query_pool;
+        let principal = &visitor.principal;
         let list =
             query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, newest, false).await?;
         found.extend(list.page.rows);

@@ -16,16 +16,16 @@ use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::model::filter::SessionFilter;
-use crate::model::session::Renditions;
+use crate::model::report::{GroupBy, WindowSize};
+use crate::model::session::{Renditions, SessionOrder};
 use crate::platform::clock;
 use crate::query;
 use crate::query::Rows;
 use crate::query::sessions::SessionList;
-use crate::report::moment::Moment;
-use crate::report::parameters::{GroupBy, Layout, Scope};
+use crate::report::cutoff::ReportCutoff;
+use crate::report::parameters::{Layout, ReportSelection};
 use crate::report::push_duration::PushDuration;
 use crate::report::sweep::WindowTotals;
-use crate::report::window::Division;
 use crate::session::lifecycle::{duration_seconds, is_unconfirmed};
 use crate::store::broadcast::BroadcastRow;
 use crate::store::session::SessionRow;
@@ -61,7 +61,7 @@ pub async fn show_stream(
     let stream = stream.ok_or(ApiError::NotFound("stream"))?;
     let after = page.after;
     let filter = SessionFilter { stream_id: Some(stream_id), ..SessionFilter::default() };
-    let wanted = SessionPage { newest_first: true, after, limit: page.limit };
+    let wanted = SessionPage { order: SessionOrder::NewestFirst, after, limit: page.limit };
     let SessionList { page: sessions, as_of, .. } = query::sessions::list_sessions(
         &state.query_pool,
         &visitor.principal,
@@ -106,8 +106,9 @@ pub async fn show_stream(
 async fn recent_sessions(visitor: &Visitor, state: &AppState, stream_id: Uuid) -> Result<Markup, PageError> {
     let from = Some(clock::now() - TimeDelta::days(timeline::DAYS));
     let filter = SessionFilter { stream_id: Some(stream_id), from, ..SessionFilter::default() };
-    let wanted = SessionPage { newest_first: true, after: None, limit: timeline::MAX_SESSIONS };
-    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let wanted = SessionPage { order: SessionOrder::NewestFirst, after: None, limit: timeline::MAX_SESSIONS };
+    let pool = &state.query_pool;
+    let principal = &visitor.principal;
     let list = query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, wanted, false).await?;
     Ok(timeline::timeline(&list.page, list.as_of))
 }
@@ -141,14 +142,10 @@ fn facts(stream: &StreamRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta)
 /// The push time of the last days; empty if it cannot be computed now.
 async fn totals(state: &AppState, stream: &StreamRow, as_of: DateTime<Utc>) -> Vec<(i64, WindowTotals)> {
     let to = as_of.trunc_subsecs(0);
-    let layout = Layout {
-        time_zone: chrono_tz::Tz::UTC,
-        window: Division::Whole,
-        group_by: GroupBy { domain: false, app: false, stream: false },
-    };
+    let layout = Layout { time_zone: chrono_tz::Tz::UTC, window: WindowSize::Whole, group_by: GroupBy::NOTHING };
     let mut totals = Vec::new();
     for days in TOTALS {
-        let scope = Scope {
+        let selection = ReportSelection {
             from: to - TimeDelta::days(days),
             to,
             visible_domains: None,
@@ -157,7 +154,8 @@ async fn totals(state: &AppState, stream: &StreamRow, as_of: DateTime<Utc>) -> V
             stream: Some(stream.stream.clone()),
             renditions: Renditions::Include,
         };
-        let report = PushDuration::begin(state.report_pool.clone(), &scope, layout, &Moment::passing(as_of), None);
+        let report =
+            PushDuration::begin(state.report_pool.clone(), &selection, layout, &ReportCutoff::passing(as_of), None);
         totals.extend(report.finish().await.ok().map(|counts| (days, counts)));
     }
     totals

@@ -70,6 +70,6 @@ fn find(request: &HttpRequest) -> Result<Visitor, PageError> {
         state.last_uses.note(token_id, clock::now());
     }
     request.extensions_mut().insert(ForCaller::new(&principal, Scope::Read, true));
-    let form_token = state.sealer.seal(FORMS, &sign_in.id).ok_or_else(not_signed_in)?;
+    let form_token = state.cipher.seal(FORMS, &sign_in.id).ok_or_else(not_signed_in)?;
     Ok(Visitor { principal, sign_in, form_token })
 }

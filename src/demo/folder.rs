@@ -44,7 +44,7 @@ pub fn find_folder(named: Option<&Path>) -> Result<DataDir, DemoFolderError> {
 }
 
 /// Fails if the folder belongs to a demo.
-pub fn refuse_folder_of_demo(data_dir: &DataDir) -> Result<(), DemoFolderError> {
+pub fn reject_folder_of_demo(data_dir: &DataDir) -> Result<(), DemoFolderError> {
     let path = data_dir.path();
     if path.join(MARK).exists() { Err(DemoFolderError::OfDemo(path.to_owned())) } else { Ok(()) }
 }

@@ -6,7 +6,7 @@ mod demo_streams;
 mod folder;
 mod provider;
 
-pub use folder::{find_folder, refuse_folder_of_demo};
+pub use folder::{find_folder, reject_folder_of_demo};
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -22,9 +22,10 @@ use tokio::time::sleep;
 use crate::access::Actor;
 use crate::app::state::AppState;
 use crate::event_log::receive::ReceivedCallback;
-use crate::huawei::admission::{CallbackRoute, SignatureRule};
+use crate::huawei::admission::CallbackRoute;
 use crate::huawei::notification;
-use crate::huawei::signature::{Joiner, SigningKey};
+use crate::huawei::signature::SigningKey;
+use crate::model::access::{FieldSeparator, SignatureRule};
 use crate::model::filter::EventFilter;
 use crate::platform::clock;
 use crate::reconciler::infer::{InferencePolicy, infer};
@@ -77,10 +78,12 @@ impl Demo {
     async fn catch_up(&mut self, state: &AppState, progress: impl Fn(u64, u64)) -> anyhow::Result<()> {
         let now = clock::now().timestamp_millis();
         let past: Vec<Telling> = std::iter::from_fn(|| self.life.next_if(|telling| telling.sent_at <= now)).collect();
-        let (mut done, all) = (0, u64::try_from(past.len())?);
+        let mut done = 0;
+        let all = u64::try_from(past.len())?;
         let registry = state.registry.current();
         let domain = registry.domain(DOMAIN).context("the demo's domain is not in the registry")?;
-        let (provider, policy) = (&self.provider, &domain.policy);
+        let provider = &self.provider;
+        let policy = &domain.policy;
         let mut taken = stream::iter(past)
             .map(|telling| async move {
                 let message = notification::parse(provider.body(&telling).as_bytes()).map_err(|error| error.problem)?;
@@ -123,7 +126,8 @@ async fn infer_ends(state: &AppState) -> Result<(), sqlx::Error> {
 
 /// The domain's key, and when the domain was registered.
 async fn register(state: &AppState) -> anyhow::Result<(Arc<SigningKey>, DateTime<Utc>)> {
-    let (pool, now) = (&state.work_pool, clock::now());
+    let pool = &state.work_pool;
+    let now = clock::now();
     let actor = Actor { name: "demo".to_owned(), token_id: None };
     let registered = store::domain::get_domain(pool, DOMAIN).await?;
     let registered_at = if let Some(row) = registered {
@@ -132,7 +136,7 @@ async fn register(state: &AppState) -> anyhow::Result<(Arc<SigningKey>, DateTime
         let settings = DomainSettings {
             signature: SignatureRule::Required,
             apps: Some(demo_streams::apps()),
-            joiner: Joiner::default(),
+            joiner: FieldSeparator::default(),
             rendition_templates: Vec::new(),
             concurrent_pushes: false,
         };

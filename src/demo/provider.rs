@@ -10,7 +10,8 @@ use tokio::time::sleep;
 use super::{DOMAIN, demo_streams};
 use crate::huawei::composing::{Message, Signing, compose};
 use crate::huawei::notification::Event;
-use crate::huawei::signature::{Joiner, SigningKey};
+use crate::huawei::signature::SigningKey;
+use crate::model::access::FieldSeparator;
 use crate::platform::clock;
 use crate::simulation::push_lifecycle::{Telling, What};
 
@@ -78,5 +79,5 @@ fn signed(telling: &Telling, key: &SigningKey) -> String {
         },
     };
     let auth_timestamp = telling.happened_at.div_euclid(1_000) + VALID_SECONDS;
-    compose(&message, Some(Signing { key, joiner: Joiner::default(), auth_timestamp }))
+    compose(&message, Some(Signing { key, joiner: FieldSeparator::default(), auth_timestamp }))
 }

@@ -53,14 +53,14 @@ pub struct Settled {
     /// Not known to be in the log. If it is there nevertheless, appending it again creates a repeat, which folding
     /// absorbs.
     pub unconfirmed: Vec<(usize, PendingEntry)>,
-    pub refused: Vec<(usize, PendingEntry)>,
+    pub rejected: Vec<(usize, PendingEntry)>,
 }
 
 impl Settled {
     fn and(mut self, other: Self) -> Self {
         self.logged.extend(other.logged);
         self.unconfirmed.extend(other.unconfirmed);
-        self.refused.extend(other.refused);
+        self.rejected.extend(other.rejected);
         self
     }
 }
@@ -137,7 +137,7 @@ impl LogWriter {
                 }
                 Err(error) => {
                     report(&error);
-                    settled.refused.extend(turn.into_iter().map(|placed| (placed.place, placed.entry)));
+                    settled.rejected.extend(turn.into_iter().map(|placed| (placed.place, placed.entry)));
                 }
             }
         }
@@ -227,7 +227,7 @@ impl LogWriter {
 }
 
 /// Registers the histograms, so that they are exported before the first append.
-pub fn register_meters() {
+pub fn initialize_metrics() {
     let _ = (APPEND_SECONDS.histogram_of(&[]), APPEND_ENTRIES.histogram_of(&[]));
 }
 
@@ -261,7 +261,7 @@ fn report(error: &sqlx::Error) {
     // Logs only the code: the database's message may quote the event.
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
     let kind = match error {
-        sqlx::Error::Database(_) => "the database refused",
+        sqlx::Error::Database(_) => "the database rejected the callbacks",
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) => "the connection broke",
         _ => "the append failed",
     };

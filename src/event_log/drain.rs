@@ -69,7 +69,7 @@ impl Drain {
 
     async fn take_turn(&mut self) {
         if timeout_at(self.retry.due, self.spool.until_filled()).await.is_err() {
-            self.retry_refused().await;
+            self.retry_rejected().await;
             return;
         }
         let began = Instant::now();
@@ -133,28 +133,28 @@ impl Drain {
     /// database did not confirm all of them.
     async fn append(&mut self, portion: &mut DrainBatch) -> bool {
         let later = portion.left.split_off(portion.left.len().min(self.at_once));
-        let Settled { unconfirmed, refused, .. } = self.log_some(std::mem::take(&mut portion.left)).await;
+        let Settled { unconfirmed, rejected, .. } = self.log_some(std::mem::take(&mut portion.left)).await;
         let all_settled = unconfirmed.is_empty();
         self.at_once = if all_settled { MAX_BATCH.min(self.at_once * 2) } else { 1.max(self.at_once / 2) };
         portion.left.extend(unconfirmed.into_iter().map(|(_, message)| message));
         portion.left.extend(later);
-        portion.refused.extend(refused.into_iter().map(|(_, message)| message));
+        portion.rejected.extend(rejected.into_iter().map(|(_, message)| message));
         all_settled
     }
 
     /// Finishes a batch that has no callbacks left to append.
     async fn settle(&mut self, portion: &DrainBatch) -> Result<(), SpoolError> {
         self.missing.lost += self.spool.settle(portion).await?;
-        let (refused, unreadable) = (portion.refused.len(), portion.unreadable.len());
-        if refused + unreadable > 0 {
+        let (rejected, unreadable) = (portion.rejected.len(), portion.unreadable.len());
+        if rejected + unreadable > 0 {
             tracing::error!(
-                refused,
+                rejected,
                 unreadable,
                 "the database rejects spooled callbacks, or this version cannot read them: they are kept in \
-                 local-store/refused, retried, and counted by /readyz; if they stay there, report this as a defect"
+                 local-store/rejected, retried, and counted by /readyz; if they stay there, report this as a defect"
             );
-            let kept_aside = (refused + unreadable) as u64;
-            drained("refused", AppendError::Refused.as_str()).increment(kept_aside);
+            let kept_aside = (rejected + unreadable) as u64;
+            drained("rejected", AppendError::Rejected.as_str()).increment(kept_aside);
             self.missing.kept_aside += kept_aside;
             self.retry.soon();
         }
@@ -181,14 +181,14 @@ impl Drain {
     }
 
     /// Retries the callbacks that the database rejected before.
-    async fn retry_refused(&mut self) {
-        let before = self.spool.fill().refused_messages;
+    async fn retry_rejected(&mut self) {
+        let before = self.spool.fill().rejected_messages;
         let logged = if before == 0 { self.spool.look_for_damage().await.map(|()| 0) } else { self.try_again().await };
         match logged {
             Ok(0) => {}
             Ok(logged) => tracing::info!(
                 logged,
-                left = self.spool.fill().refused_messages,
+                left = self.spool.fill().rejected_messages,
                 "callbacks that the database rejected before are in the log now"
             ),
             Err(ref error) => tell_of_disk(error),
@@ -199,14 +199,14 @@ impl Drain {
     /// Retries each rejected callback once, in order; puts those that fail again at the end of the queue. Returns how
     /// many were appended.
     async fn try_again(&mut self) -> Result<u64, SpoolError> {
-        let (end, mut logged) = (self.spool.end(Queue::Refused).await?, 0);
-        while let Some(mut portion) = self.spool.next(Queue::Refused, end).await? {
-            let Settled { logged: now, unconfirmed, refused } = self.log_some(std::mem::take(&mut portion.left)).await;
+        let (end, mut logged) = (self.spool.end(Queue::Rejected).await?, 0);
+        while let Some(mut portion) = self.spool.next(Queue::Rejected, end).await? {
+            let Settled { logged: now, unconfirmed, rejected } = self.log_some(std::mem::take(&mut portion.left)).await;
             logged += now.len() as u64;
             let has_to_stop = !unconfirmed.is_empty() || !self.spool.is_empty();
-            let mut others: Vec<_> = refused.into_iter().chain(unconfirmed).collect();
+            let mut others: Vec<_> = rejected.into_iter().chain(unconfirmed).collect();
             others.sort_unstable_by_key(|(place, _)| *place);
-            portion.refused = others.into_iter().map(|(_, message)| message).collect();
+            portion.rejected = others.into_iter().map(|(_, message)| message).collect();
             self.spool.settle(&portion).await?;
             self.spool.remove_drained().await?;
             if has_to_stop {
@@ -244,7 +244,7 @@ fn drained(outcome: &'static str, cause: &'static str) -> Counter {
 }
 
 /// Registers the counters, so that they are exported as zero before the first callback is drained.
-pub fn register_meters() {
+pub fn initialize_metrics() {
     let _ = drained("logged", "");
     for reason in [
         QuarantineReason::SignatureOfAnotherStream,
@@ -253,7 +253,7 @@ pub fn register_meters() {
     ] {
         let _ = drained("quarantined", reason.as_str());
     }
-    let _ = drained("refused", AppendError::Refused.as_str());
+    let _ = drained("rejected", AppendError::Rejected.as_str());
 }
 
 #[cfg(test)]
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_refused_is_tried_again_less_and_less_often_until_that_is_of_use() {
+    fn what_was_rejected_is_tried_again_less_and_less_often_until_that_is_of_use() {
         let mut retry = Retry { due: tokio::time::Instant::now(), pause: FIRST_RETRY };
         let mut pause_after = |was_of_use| {
             retry.after(was_of_use);

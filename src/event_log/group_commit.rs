@@ -42,11 +42,11 @@ pub enum AppendError {
     NotConfirmed,
     /// The database rejects a value in it.
     #[error("the database rejects a value in the callback")]
-    Refused,
+    Rejected,
 }
 
 impl AppendError {
-    pub const ALL: [Self; 4] = [Self::QueueFull, Self::Stopping, Self::NotConfirmed, Self::Refused];
+    pub const ALL: [Self; 4] = [Self::QueueFull, Self::Stopping, Self::NotConfirmed, Self::Rejected];
 
     /// The label in metrics.
     pub fn as_str(self) -> &'static str {
@@ -54,7 +54,7 @@ impl AppendError {
             Self::QueueFull => "queue_full",
             Self::Stopping => "stopping",
             Self::NotConfirmed => "not_confirmed",
-            Self::Refused => "refused_by_database",
+            Self::Rejected => "rejected_by_database",
         }
     }
 }
@@ -165,8 +165,8 @@ impl Writer {
             for (place, quarantined) in settled.logged {
                 tell(place, Ok(Stored::Logged(quarantined)));
             }
-            for (place, _) in settled.refused {
-                tell(place, Err(AppendError::Refused));
+            for (place, _) in settled.rejected {
+                tell(place, Err(AppendError::Rejected));
             }
             settled.unconfirmed
         };

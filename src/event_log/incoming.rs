@@ -75,7 +75,8 @@ impl PendingEntry {
 pub async fn recall(connection: &mut PgConnection, message: &Notification) -> Result<Option<Known>, sqlx::Error> {
     let Some(installation) = store::installation::get_installation(&mut *connection).await? else { return Ok(None) };
     let key = SessionKey { stream: stream_of(message), publish_timestamp: message.publish_timestamp };
-    let (shard, session_id) = (key.stream.shard(installation.shards), key.id().0);
+    let shard = key.stream.shard(installation.shards);
+    let session_id = key.id().0;
     let signature = message.auth_sign.as_deref().and_then(signature::from_hex).zip(message.auth_timestamp);
     let uses = match signature {
         Some((auth_sign, auth_timestamp)) => {

@@ -8,15 +8,12 @@ use uuid::Uuid;
 use crate::access::Actor;
 use crate::access::audit::{self, Subject};
 use crate::model::access::Act;
-use crate::model::event::Origin;
+use crate::model::event::OwnEvent;
 use crate::session::StreamKey;
 use crate::store;
 use crate::store::event::EventRow;
 use crate::store::log::NewEntryRow;
 use crate::store::session::SessionRow;
-
-const END: &str = "OPERATOR_END";
-const WITHDRAWN: &str = "OPERATOR_END_WITHDRAWN";
 
 /// Why an end was not set or withdrawn.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +53,7 @@ pub async fn set_end(
     } else {
         let last = store::event::get_last_operator_event(&mut connection, session_id).await?;
         // The event may be dropped by retention; then the folded session has the answer.
-        if !last.map_or(session.operator_ended_at.is_some(), |event| event == END) {
+        if !last.map_or(session.operator_ended_at.is_some(), |event| event == OwnEvent::OperatorEnd.as_str()) {
             return Err(EndError::NothingToWithdraw);
         }
     }
@@ -92,6 +89,7 @@ fn entry_of(
     now: DateTime<Utc>,
 ) -> NewEntryRow {
     let stream = StreamKey { domain: session.domain, app: session.app, stream: session.stream };
+    let event = if ended_at.is_some() { OwnEvent::OperatorEnd } else { OwnEvent::OperatorEndWithdrawn };
     NewEntryRow {
         ended_at,
         actor: Some(actor.name.clone()),
@@ -101,8 +99,8 @@ fn entry_of(
             session.session_id,
             stream,
             session.publish_timestamp,
-            Origin::Operator,
-            if ended_at.is_some() { END } else { WITHDRAWN },
+            event.origin(),
+            event.as_str(),
             now,
         )
     }

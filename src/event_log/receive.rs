@@ -121,7 +121,7 @@ impl Receiver {
 /// The tag under which later callbacks find this use of the signature; only an accepted callback uses its signature.
 fn tag_to_count_by(proof: &Authentication, quarantined: Option<QuarantineReason>) -> Option<i64> {
     match proof {
-        Authentication::Verified { auth_sign, .. } if quarantined.is_none() => Some(tag_of(auth_sign)),
-        _ => None,
+        Authentication::Verified { auth_sign, .. } => quarantined.is_none().then(|| tag_of(auth_sign)),
+        Authentication::Unsigned => None,
     }
 }

@@ -16,7 +16,8 @@ use super::append::MAX_BATCH;
 use super::incoming::PendingEntry;
 use crate::platform::local_store::{Chunk, Files, Journal, LocalStore, Loss};
 use crate::telemetry::metrics::{
-    SPOOL_BYTES, SPOOL_CAPACITY_BYTES, SPOOL_DAMAGED_FILES, SPOOL_LOST_MESSAGES, SPOOL_MESSAGES, SPOOL_REFUSED_MESSAGES,
+    SPOOL_BYTES, SPOOL_CAPACITY_BYTES, SPOOL_DAMAGED_FILES, SPOOL_LOST_MESSAGES, SPOOL_MESSAGES,
+    SPOOL_REJECTED_MESSAGES,
 };
 
 /// Upper bound of a spooled callback: a body of 64 KiB, each byte of which may take six in JSON.
@@ -42,7 +43,7 @@ pub struct Fill {
     pub bytes: u64,
     pub capacity_bytes: u64,
     /// Callbacks that the database rejected while draining.
-    pub refused_messages: u64,
+    pub rejected_messages: u64,
     pub damaged_files: u64,
     pub lost_messages: u64,
     /// Whether the last attempt to spool a callback failed.
@@ -62,14 +63,14 @@ pub enum Queue {
     /// Callbacks that wait for the database.
     Spool,
     /// Callbacks that the database rejected.
-    Refused,
+    Rejected,
 }
 
 impl Queue {
     fn of(self, files: &mut Files) -> &mut Journal {
         match self {
             Self::Spool => &mut files.spool,
-            Self::Refused => &mut files.refused,
+            Self::Rejected => &mut files.rejected,
         }
     }
 }
@@ -80,7 +81,7 @@ pub struct DrainBatch {
     chunk: Arc<Chunk>,
     /// Those that are not in the log yet, in their order.
     pub left: Vec<PendingEntry>,
-    pub refused: Vec<PendingEntry>,
+    pub rejected: Vec<PendingEntry>,
     pub unreadable: Vec<String>,
 }
 
@@ -98,7 +99,7 @@ struct Counts {
     bytes: AtomicU64,
     capacity_bytes: u64,
     untidy: AtomicBool,
-    refused_messages: AtomicU64,
+    rejected_messages: AtomicU64,
     damaged_files: AtomicU64,
     lost_messages: AtomicU64,
 }
@@ -117,13 +118,13 @@ impl Spool {
     }
 
     pub fn fill(&self) -> Fill {
-        let Counts { messages, bytes, capacity_bytes, refused_messages, damaged_files, lost_messages, .. } =
+        let Counts { messages, bytes, capacity_bytes, rejected_messages, damaged_files, lost_messages, .. } =
             &*self.counts;
         Fill {
             messages: messages.load(Ordering::Acquire),
             bytes: bytes.load(Ordering::Acquire),
             capacity_bytes: *capacity_bytes,
-            refused_messages: refused_messages.load(Ordering::Acquire),
+            rejected_messages: rejected_messages.load(Ordering::Acquire),
             damaged_files: damaged_files.load(Ordering::Acquire),
             lost_messages: lost_messages.load(Ordering::Acquire),
             failing: self.failing.load(Ordering::Relaxed),
@@ -175,7 +176,7 @@ impl Spool {
                 Err(_) => unreadable.push(text.clone()),
             }
         }
-        Ok(Some(DrainBatch { queue, chunk: Arc::new(chunk), left, refused: Vec::new(), unreadable }))
+        Ok(Some(DrainBatch { queue, chunk: Arc::new(chunk), left, rejected: Vec::new(), unreadable }))
     }
 
     /// The number of the last callback in a queue.
@@ -190,13 +191,14 @@ impl Spool {
     /// [`SpoolError`]; then nothing has changed.
     pub async fn settle(&self, portion: &DrainBatch) -> Result<u64, SpoolError> {
         let mut aside = portion.unreadable.clone();
-        for message in &portion.refused {
+        for message in &portion.rejected {
             aside.push(serde_json::to_string(message)?);
         }
-        let (queue, chunk) = (portion.queue, Arc::clone(&portion.chunk));
+        let queue = portion.queue;
+        let chunk = Arc::clone(&portion.chunk);
         self.with(move |files| {
             if !aside.is_empty() {
-                files.refused.append(&aside)?;
+                files.rejected.append(&aside)?;
             }
             queue.of(files).take(&chunk);
             Ok(())
@@ -219,7 +221,7 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::File`]; then they are still on the disk.
     pub async fn remove_drained(&self) -> Result<(), SpoolError> {
-        let removed = self.with(|files| files.spool.remove_taken().and(files.refused.remove_taken())).await;
+        let removed = self.with(|files| files.spool.remove_taken().and(files.rejected.remove_taken())).await;
         if removed.is_ok() && self.is_clean() {
             self.failing.store(false, Ordering::Relaxed);
         }
@@ -250,7 +252,7 @@ impl Spool {
             counts.messages.store(files.spool.messages(), Ordering::Release);
             counts.bytes.store(files.spool.bytes(), Ordering::Release);
             counts.untidy.store(!files.spool.is_tidy(), Ordering::Release);
-            counts.refused_messages.store(files.refused.messages(), Ordering::Release);
+            counts.rejected_messages.store(files.rejected.messages(), Ordering::Release);
             done
         });
         let done = done.await;
@@ -264,7 +266,7 @@ impl Spool {
         SPOOL_MESSAGES.gauge_of(&[]).set(fill.messages as f64);
         SPOOL_BYTES.gauge_of(&[]).set(fill.bytes as f64);
         SPOOL_CAPACITY_BYTES.gauge_of(&[]).set(fill.capacity_bytes as f64);
-        SPOOL_REFUSED_MESSAGES.gauge_of(&[]).set(fill.refused_messages as f64);
+        SPOOL_REJECTED_MESSAGES.gauge_of(&[]).set(fill.rejected_messages as f64);
         SPOOL_DAMAGED_FILES.gauge_of(&[]).set(fill.damaged_files as f64);
         SPOOL_LOST_MESSAGES.gauge_of(&[]).set(fill.lost_messages as f64);
     }

@@ -4,7 +4,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::callback_meters::count_unread;
+use super::callback_metrics::count_unread;
 use super::path_error;
 use super::trace::method_of;
 use crate::api::problem::ApiError;

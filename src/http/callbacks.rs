@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::callback_meters::{CallbackResult, count, note_remaining};
+use super::callback_metrics::{CallbackResult, count, note_remaining};
 use super::callback_rejections::note_unread;
 use super::content_encoding;
 use super::extract::{MAX_BODY_BYTES, RawBody};
@@ -165,7 +165,8 @@ pub(crate) async fn take(
     callback_token: Option<&SecretString>,
     body: &[u8],
 ) -> Result<Verdict, ApiError> {
-    let (received_at, began) = (clock::now(), Instant::now());
+    let received_at = clock::now();
+    let began = Instant::now();
     let registry = state.registry.current();
     let message = match notification::parse(body) {
         Ok(message) => message,
@@ -194,7 +195,7 @@ pub(crate) async fn take(
             state.alarms.quarantined(&arrival.message.domain, *reason, received_at);
         }
         Verdict::Reject(cause) => {
-            state.rejections.count_refused(&arrival, domain.is_some(), *cause, &state.receiver.masker);
+            state.rejections.count_rejected(&arrival, domain.is_some(), *cause, &state.receiver.masker);
         }
     }
     Ok(verdict)

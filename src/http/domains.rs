@@ -14,13 +14,12 @@ use crate::api::error_responses::{CommonErrors, ConflictResponse, NotFoundRespon
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
-use crate::api::schema::{AppName, JoinerWord, RegisteredName, SignatureRuleWord, TemplateName};
+use crate::api::schema::{AppName, RegisteredName, TemplateName};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
-use crate::huawei::signature::Joiner;
+use crate::model::access::{FieldSeparator, SignatureRule};
 use crate::platform::clock;
 use crate::registry::admin::{self, DomainSettings};
-use crate::registry::signature_rule;
 use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::signing_key::SigningKeyRow;
@@ -32,14 +31,14 @@ use crate::store::signing_key::SigningKeyRow;
 pub struct PutDomainBody {
     /// Whether callbacks are signed. Unsigned callbacks must use the secret path.
     #[serde(default = "required")]
-    #[schema(value_type = SignatureRuleWord, required = false, default = "required")]
+    #[schema(value_type = SignatureRule, required = false, default = "required")]
     signature: String,
     /// Accepted apps; all if null. No app may be a prefix of another.
     #[schema(value_type = Option<HashSet<AppName>>, min_items = 1, max_items = 1000)]
     apps: Option<Vec<String>>,
     /// Separator of the signed fields: empty or `+`.
     #[serde(default)]
-    #[schema(value_type = JoinerWord, required = false, default = "")]
+    #[schema(value_type = FieldSeparator, required = false, default = "")]
     joiner: String,
     /// Transcoding templates whose renditions the provider reports as `STREAM_TEMPLATE`.
     #[serde(default)]
@@ -62,14 +61,12 @@ pub struct DomainView {
     #[schema(example = "push.example.com")]
     domain: String,
     /// Whether callbacks are signed.
-    #[schema(value_type = SignatureRuleWord)]
-    signature: String,
+    signature: SignatureRule,
     /// Accepted apps; all if null.
     #[schema(required)]
     apps: Option<Vec<String>>,
     /// Separator of the signed fields.
-    #[schema(value_type = JoinerWord)]
-    joiner: String,
+    joiner: FieldSeparator,
     /// Transcoding templates whose renditions the provider reports.
     rendition_templates: Vec<String>,
     /// Whether several encoders push one stream at the same time.
@@ -214,11 +211,9 @@ pub async fn put_domain(
     Body(body): Body<PutDomainBody>,
 ) -> Result<HttpResponse, ApiError> {
     let settings = DomainSettings {
-        signature: signature_rule(&body.signature)
-            .ok_or_else(|| ApiError::invalid("signature", "must be one of required, none"))?,
+        signature: read_signature_rule(&body.signature)?,
         apps: body.apps,
-        joiner: Joiner::from_text(&body.joiner)
-            .ok_or_else(|| ApiError::invalid("joiner", "must be empty or a plus sign"))?,
+        joiner: read_field_separator(&body.joiner)?,
         rendition_templates: body.rendition_templates,
         concurrent_pushes: body.concurrent_pushes,
     };
@@ -227,6 +222,14 @@ pub async fn put_domain(
     let keys = store::signing_key::list_signing_keys(&state.work_pool).await?;
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(DomainView::new(row, &keys)))
+}
+
+pub(crate) fn read_signature_rule(text: &str) -> Result<SignatureRule, ApiError> {
+    text.parse().map_err(|_| ApiError::invalid("signature", "must be one of required, none"))
+}
+
+pub(crate) fn read_field_separator(text: &str) -> Result<FieldSeparator, ApiError> {
+    text.parse().map_err(|_| ApiError::invalid("joiner", "must be empty or a plus sign"))
 }
 
 /// Remove a domain

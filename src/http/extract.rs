@@ -218,7 +218,7 @@ impl<T: FromQuery> FromRequest for Query<T> {
         let Some(state) = request.app_data::<Data<AppState>>() else {
             return ready(Err(ApiError::NotFound("path")));
         };
-        let mut reader = QueryReader::new(request.path(), request.query_string(), state.sealer.clone());
+        let mut reader = QueryReader::new(request.path(), request.query_string(), state.cipher.clone());
         let parameters = T::from_query(&mut reader);
         ready(reader.reject_unknown().map(|()| Self(parameters)))
     }

@@ -125,8 +125,8 @@ fn spool_part(fill: Fill, database_reachable: bool) -> HealthCheck {
     if fails {
         states.push("not writable".to_owned());
     }
-    if fill.refused_messages > 0 {
-        states.push(format!("{} callbacks set aside that the database rejected", fill.refused_messages));
+    if fill.rejected_messages > 0 {
+        states.push(format!("{} callbacks set aside that the database rejected", fill.rejected_messages));
     }
     if fill.damaged_files > 0 {
         let Fill { damaged_files, lost_messages, .. } = fill;

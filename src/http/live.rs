@@ -4,19 +4,18 @@ use actix_web::get;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::caching::{PollParameters, Tagged};
 use super::extract::{Access, RequireReadImpersonal};
 use crate::api::error_responses::{CommonErrors, Unchanged};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader, read_filter};
-use crate::api::schema::GroupBy;
 use crate::app::state::AppState;
 use crate::http::extract::Query;
-use crate::model::filter::LiveFilter;
+use crate::model::filter::{Filter, LiveFilter, LiveOptions};
 use crate::query;
-use crate::query::live::{GroupCounts, Grouping};
+use crate::query::live::GroupCounts;
 
 /// Live counts.
 #[derive(Debug, Serialize, ToSchema)]
@@ -71,29 +70,14 @@ impl From<GroupCounts> for LiveGroupView {
     }
 }
 
-/// Grouping of live counts.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "only documents what `GetLiveQuery` reads")]
-pub struct GroupParameters {
-    /// Adds counts by group.
-    #[param(value_type = Option<GroupBy>)]
-    group_by: Option<String>,
-}
-
 pub struct GetLiveQuery {
     filter: LiveFilter,
-    group_by: Grouping,
+    options: LiveOptions,
 }
 
 impl FromQuery for GetLiveQuery {
     fn from_query(query: &mut QueryReader) -> Self {
-        Self {
-            filter: read_filter(query),
-            group_by: query
-                .one_of("group_by", &[("domain", Grouping::Domain), ("domain,app", Grouping::DomainAndApp)])
-                .unwrap_or(Grouping::Whole),
-        }
+        Self { filter: read_filter(query), options: LiveOptions::read(query) }
     }
 }
 
@@ -102,7 +86,7 @@ impl FromQuery for GetLiveQuery {
 /// The total, and with `group_by` also by domain, or by domain and app.
 #[utoipa::path(
     tag = "dashboards",
-    params(LiveFilter, GroupParameters, PollParameters),
+    params(LiveFilter, LiveOptions, PollParameters),
     responses(
         (status = 200, description = "The counts", body = LiveView, headers(("ETag" = String, description = "Weak ETag of the content without `as_of`"))),
         Unchanged,
@@ -115,7 +99,7 @@ pub async fn get_live(
     state: Data<AppState>,
     Query(parameters): Query<GetLiveQuery>,
 ) -> Result<Tagged<LiveView>, ApiError> {
-    let GetLiveQuery { filter, group_by } = parameters;
+    let GetLiveQuery { filter, options: LiveOptions { group_by } } = parameters;
     let visible_domains = principal.visible_domains();
     let counts =
         query::live::count_live(&state.query_pool, visible_domains, &filter, state.unconfirmed_after, group_by).await?;

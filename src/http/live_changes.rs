@@ -115,7 +115,7 @@ pub async fn listen_to_changes(
 }
 
 async fn resume(state: &AppState, id: &HeaderValue) -> Result<Positions, ApiError> {
-    let seen = id.to_str().ok().and_then(|id| read_resume_point(&state.sealer, id));
+    let seen = id.to_str().ok().and_then(|id| read_resume_point(&state.cipher, id));
     let seen = seen.ok_or_else(|| ApiError::invalid(LAST_EVENT_ID, "is not an ID of an event of this stream"))?;
     if state.feed.has_forgotten(&seen).await? {
         let reason = "is older than the log: read the live sessions, then listen without it";
@@ -172,7 +172,7 @@ impl Listener {
             }
         }
         self.renew()?;
-        let heartbeat = position_event(&resume_point(&self.state.sealer, &self.seen));
+        let heartbeat = position_event(&resume_point(&self.state.cipher, &self.seen));
         Some(self.send(heartbeat))
     }
 

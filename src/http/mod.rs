@@ -6,7 +6,7 @@
 mod audit;
 mod broadcasts;
 pub(crate) mod caching;
-pub(crate) mod callback_meters;
+pub(crate) mod callback_metrics;
 mod callback_rejections;
 pub(crate) mod callbacks;
 mod compression;

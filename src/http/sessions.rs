@@ -4,7 +4,7 @@ use actix_web::get;
 use actix_web::web::{Data, Json, Path};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::events::{EventPageView, EventView};
@@ -13,13 +13,11 @@ use crate::api::error_responses::{CommonErrors, NotFoundResponse};
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader, read_filter};
-use crate::api::schema::SortWord;
 use crate::api::views::SessionView;
 use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::model::access::Scope;
-use crate::model::filter::SessionFilter;
-use crate::model::parameter::Parameters;
+use crate::model::filter::{Filter, SessionFilter, SessionOptions};
 use crate::query;
 use crate::query::sessions::SessionList;
 use crate::store::session_list::SessionPage;
@@ -41,35 +39,16 @@ pub struct SessionPageView {
     as_of: DateTime<Utc>,
 }
 
-/// Options of the list.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "only documents what `ListSessionsQuery` reads")]
-pub struct SessionListParameters {
-    /// The order of the sessions.
-    #[param(value_type = Option<SortWord>, default = "-started_at")]
-    sort: Option<String>,
-    /// Adds `total` to the response.
-    #[param(default = false)]
-    include_total: Option<bool>,
-}
-
 pub struct ListSessionsQuery {
     filter: SessionFilter,
-    newest_first: bool,
-    include_total: bool,
+    options: SessionOptions,
     page: PageRequest<Uuid>,
 }
 
 impl FromQuery for ListSessionsQuery {
     fn from_query(query: &mut QueryReader) -> Self {
         let page = PageRequest::from_query(query);
-        Self {
-            filter: read_filter(query),
-            newest_first: query.one_of("sort", &[("-started_at", true), ("started_at", false)]).unwrap_or(true),
-            include_total: query.get("include_total").unwrap_or(false),
-            page,
-        }
+        Self { filter: read_filter(query), options: SessionOptions::read(query), page }
     }
 }
 
@@ -79,7 +58,7 @@ impl FromQuery for ListSessionsQuery {
 /// Later pages neither repeat nor skip a session that still matches.
 #[utoipa::path(
     tags = ["support", "billing"],
-    params(SessionFilter, SessionListParameters, PageParameters),
+    params(SessionFilter, SessionOptions, PageParameters),
     responses(
         (status = 200, description = "A page of sessions", body = SessionPageView),
         CommonErrors,
@@ -91,11 +70,12 @@ pub async fn list_sessions(
     state: Data<AppState>,
     Query(parameters): Query<ListSessionsQuery>,
 ) -> Result<Json<SessionPageView>, ApiError> {
-    let ListSessionsQuery { filter, newest_first, include_total, page } = parameters;
+    let ListSessionsQuery { filter, options, page } = parameters;
     if (filter.client_ip.is_some() || filter.node_ip.is_some()) && !principal.may(Scope::Personal) {
         return Err(ApiError::Forbidden(Scope::Personal));
     }
-    let wanted = SessionPage { newest_first, after: page.after, limit: page.limit };
+    let order = options.sort.unwrap_or_default();
+    let wanted = SessionPage { order, after: page.after, limit: page.limit };
     let unconfirmed_after = state.unconfirmed_after;
     let SessionList { page: rows, total, as_of } = query::sessions::list_sessions(
         &state.query_pool,
@@ -103,7 +83,7 @@ pub async fn list_sessions(
         unconfirmed_after,
         &filter,
         wanted,
-        include_total,
+        options.include_total.unwrap_or(false),
     )
     .await?;
     let (data, next_cursor) = page.page(

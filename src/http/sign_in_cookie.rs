@@ -36,7 +36,7 @@ pub fn sign_in(request: &HttpRequest, state: &AppState, token: &str, now: DateTi
     let sign_in = SignIn { id: Uuid::new_v4(), until: now + TimeDelta::hours(HOURS) };
     let signed_in = SignedIn { token: token.to_owned(), sign_in };
     let mut cookie = empty_cookie(request);
-    cookie.set_value(state.sealer.seal(BOUND_TO, &signed_in)?);
+    cookie.set_value(state.cipher.seal(BOUND_TO, &signed_in)?);
     cookie.set_max_age(Duration::hours(HOURS));
     Some(cookie)
 }
@@ -59,6 +59,6 @@ fn name(secure: bool) -> &'static str {
 
 pub fn signed_in(request: &HttpRequest, state: &AppState) -> Option<Principal> {
     let cookie = request.cookie(name(external_url::is_https(request)))?;
-    let SignedIn { token, sign_in } = state.sealer.open(BOUND_TO, cookie.value())?;
+    let SignedIn { token, sign_in } = state.cipher.open(BOUND_TO, cookie.value())?;
     state.registry.current().tokens.authenticate_sign_in(&token, sign_in, clock::now())
 }

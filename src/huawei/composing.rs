@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::notification::Event;
-use super::signature::{self, Joiner, SignedFields, SigningKey};
+use super::signature::{self, SignedFields, SigningKey};
+use crate::model::access::FieldSeparator;
 
 /// The content of a callback.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -25,7 +26,7 @@ pub struct Message<'a> {
 #[derive(Clone, Copy)]
 pub struct Signing<'a> {
     pub key: &'a SigningKey,
-    pub joiner: Joiner,
+    pub joiner: FieldSeparator,
     /// Expiry of the signature, in Unix seconds.
     pub auth_timestamp: i64,
 }
@@ -84,7 +85,7 @@ mod tests {
             publish_timestamp: 1_587_954_134,
             event: &Event::PublishDone,
         };
-        let signing = Signing { key: &key, joiner: Joiner::default(), auth_timestamp: 1_587_954_140 };
+        let signing = Signing { key: &key, joiner: FieldSeparator::default(), auth_timestamp: 1_587_954_140 };
         let read = notification::parse(compose(&message, Some(signing)).as_bytes()).expect("a notification");
         assert_eq!((read.stream.as_str(), read.publish_timestamp), (message.stream, message.publish_timestamp));
         assert_eq!((read.event.word(), read.auth_timestamp), ("PUBLISH_DONE", Some(1_587_954_140)));
@@ -96,7 +97,7 @@ mod tests {
             auth_timestamp: 1_587_954_140,
         };
         let sign = signature::from_hex(read.auth_sign.as_deref().expect("signed")).expect("hexadecimal");
-        assert!(signature::verify(&key, Joiner::default(), &fields, &sign));
+        assert!(signature::verify(&key, FieldSeparator::default(), &fields, &sign));
         let unsigned = notification::parse(compose(&message, None).as_bytes()).expect("a notification");
         assert_eq!((unsigned.auth_timestamp, unsigned.auth_sign), (None, None));
     }

@@ -6,6 +6,8 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::model::access::FieldSeparator;
+
 /// A signature: the 32 bytes of an HMAC-SHA256.
 pub type Signature = [u8; 32];
 
@@ -26,31 +28,7 @@ impl std::fmt::Debug for SigningKey {
     }
 }
 
-/// The separator of the signed fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Joiner {
-    /// The documented formula, read as plain concatenation.
-    #[default]
-    Nothing,
-    /// A literal plus sign, as in code of a sister product.
-    Plus,
-}
-
-impl Joiner {
-    pub const ALL: [Self; 2] = [Self::Nothing, Self::Plus];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Nothing => "",
-            Self::Plus => "+",
-        }
-    }
-
-    pub fn from_text(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|joiner| joiner.as_str() == text)
-    }
-}
-
+/// The fields that a signature covers.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedFields<'a> {
     pub event: &'a str,
@@ -62,12 +40,12 @@ pub struct SignedFields<'a> {
 }
 
 /// Signs as the provider does.
-pub fn sign(key: &SigningKey, joiner: Joiner, fields: &SignedFields<'_>) -> Signature {
+pub fn sign(key: &SigningKey, joiner: FieldSeparator, fields: &SignedFields<'_>) -> Signature {
     mac_of(key, joiner, fields).finalize().into_bytes().into()
 }
 
 /// Compares in constant time.
-pub fn verify(key: &SigningKey, joiner: Joiner, fields: &SignedFields<'_>, signature: &Signature) -> bool {
+pub fn verify(key: &SigningKey, joiner: FieldSeparator, fields: &SignedFields<'_>, signature: &Signature) -> bool {
     mac_of(key, joiner, fields).verify(signature.into()).is_ok()
 }
 
@@ -92,7 +70,7 @@ pub(crate) fn keyed(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"))
 }
 
-fn mac_of(key: &SigningKey, joiner: Joiner, fields: &SignedFields<'_>) -> Hmac<Sha256> {
+fn mac_of(key: &SigningKey, joiner: FieldSeparator, fields: &SignedFields<'_>) -> Hmac<Sha256> {
     let mut mac = key.0.clone();
     for field in [fields.event, fields.domain, fields.app, fields.stream] {
         mac.update(field.as_bytes());
@@ -131,8 +109,8 @@ mod tests {
             }
         }
 
-        fn joiner(&self) -> Joiner {
-            Joiner::from_text(&self.joiner).expect("a known joiner")
+        fn joiner(&self) -> FieldSeparator {
+            self.joiner.parse().expect("a known joiner")
         }
 
         fn signature(&self) -> Signature {

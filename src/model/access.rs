@@ -1,4 +1,4 @@
-//! Closed sets about tokens and administration.
+//! Closed sets about domains, tokens and administration.
 
 use super::closed_set;
 
@@ -42,12 +42,25 @@ closed_set! {
 }
 
 closed_set! {
-    /// Whether the callbacks of a domain are signed.
+    /// Whether a domain's callbacks are signed.
     #[schema(as = SignatureRuleWord)]
     pub enum SignatureRule {
         /// Every callback is signed with one of the domain's keys.
         Required,
         /// Callbacks are unsigned and come through the domain's secret path.
         None,
+    }
+}
+
+closed_set! {
+    /// The separator of the signed fields of a domain's callbacks.
+    #[schema(as = JoinerWord)]
+    #[derive(Default)]
+    pub enum FieldSeparator {
+        /// The documented formula, read as plain concatenation.
+        #[default]
+        Nothing = "",
+        /// As in the code of a sister product.
+        Plus = "+",
     }
 }

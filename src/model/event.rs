@@ -12,6 +12,27 @@ closed_set! {
 }
 
 closed_set! {
+    /// An event that is not the provider's, by the word that the log has for it. A release is known by its disposition.
+    pub enum OwnEvent {
+        /// A later push of the stream began.
+        Superseded = "SUPERSEDED",
+        /// No end came for too long.
+        TimedOut = "TIMED_OUT",
+        OperatorEnd = "OPERATOR_END",
+        OperatorEndWithdrawn = "OPERATOR_END_WITHDRAWN",
+    }
+}
+
+impl OwnEvent {
+    pub fn origin(self) -> Origin {
+        match self {
+            Self::Superseded | Self::TimedOut => Origin::Inference,
+            Self::OperatorEnd | Self::OperatorEndWithdrawn => Origin::Operator,
+        }
+    }
+}
+
+closed_set! {
     /// Whether an event counts.
     pub enum Disposition {
         Accepted,

@@ -1,7 +1,7 @@
-//! Filters of lists.
+//! Filters and options of lists.
 //!
-//! A filter is declared here once: its parameters, their types, and their descriptions in the API document. To add one, add a
-//! line here and its condition to the SQL in `store`.
+//! A parameter is declared here once: its name, its type, and its description in the API document. To add a filter, add
+//! a line here and its condition to the SQL in `store`.
 
 use chrono::{DateTime, Utc};
 use utoipa::IntoParams;
@@ -10,9 +10,10 @@ use uuid::Uuid;
 use super::event::{Disposition, QuarantineReason};
 use super::parameter::Parameters;
 use super::rejection::RejectionReason;
-use super::session::{EndSource, Flag, Renditions, SessionStatus, StreamStatus, TimeField};
+use super::report::ReportFormat;
+use super::session::{EndSource, Flag, LiveGrouping, Renditions, SessionOrder, SessionStatus, StreamStatus, TimeField};
 
-/// Parameters that filter a list. `None` does not filter.
+/// Optional parameters of a list. `None` does not filter.
 pub trait Filter: Default {
     fn read(parameters: &mut impl Parameters) -> Self;
 
@@ -166,5 +167,33 @@ filter! {
         /// Whether to include transcoded renditions.
         #[param(default = "include")]
         pub renditions: Option<Renditions>,
+    }
+}
+
+filter! {
+    /// Options of the list of sessions.
+    pub struct SessionOptions {
+        /// The order of the sessions.
+        #[param(default = "-started_at")]
+        pub sort: Option<SessionOrder>,
+        /// Adds `total` to the response.
+        #[param(default = false)]
+        pub include_total: Option<bool>,
+    }
+}
+
+filter! {
+    /// Options of live counts.
+    pub struct LiveOptions {
+        /// Adds counts by group.
+        pub group_by: Option<LiveGrouping>,
+    }
+}
+
+filter! {
+    /// Options of reports that have a CSV form.
+    pub struct FormatOptions {
+        /// Format of the response. Default: by `Accept`. CSV returns the whole report, without pages.
+        pub format: Option<ReportFormat>,
     }
 }

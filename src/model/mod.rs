@@ -16,7 +16,7 @@ pub mod session;
 use std::str::FromStr;
 
 /// An enum whose variants each have one spelling.
-pub trait ClosedSet: Copy + FromStr + 'static {
+pub trait ClosedSet: Copy + FromStr<Err = strum::ParseError> + Send + Sync + 'static {
     /// All variants, in the order of the API document.
     const ALL: &'static [Self];
 
@@ -25,15 +25,22 @@ pub trait ClosedSet: Copy + FromStr + 'static {
 
 /// Declares a [`ClosedSet`] whose text the database, JSON and the API document share.
 macro_rules! closed_set {
-    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident),+ $(,)? }) => {
+    (
+        $(#[doc = $doc:literal])*
+        $(#[schema(as = $schema:ident)])?
+        $(#[derive($derive:ident)])?
+        pub enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident $(= $spelling:literal)?),+ $(,)? }
+    ) => {
+        $(#[doc = $doc])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::EnumString, strum::IntoStaticStr,
-            serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+            serde::Serialize, serde::Deserialize, $($derive)?
         )]
         #[strum(serialize_all = "snake_case")]
         #[serde(rename_all = "snake_case")]
-        $(#[$meta])*
-        pub enum $name { $($(#[$variant_meta])* $variant),+ }
+        pub enum $name {
+            $($(#[$variant_meta])* $(#[strum(serialize = $spelling)] #[serde(rename = $spelling)])? $variant),+
+        }
 
         impl $name {
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
@@ -54,11 +61,27 @@ macro_rules! closed_set {
         impl $crate::model::parameter::Parameter for $name {
             fn expected() -> String {
                 let words: Vec<_> = Self::ALL.iter().map(|variant| variant.as_str()).collect();
-                format!("one of {}", words.join(", "))
+                $crate::model::parameter::one_of(&words)
             }
 
             fn read(text: &str) -> Option<Self> {
                 text.parse().ok()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {
+            $(fn name() -> std::borrow::Cow<'static, str> {
+                stringify!($schema).into()
+            })?
+        }
+
+        // Not derived, because a derived schema cannot have an empty value.
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let description: Vec<&str> = [$($doc),*].into_iter().map(str::trim).collect();
+                let words = Self::ALL.iter().map(|variant| variant.as_str());
+                let schema = utoipa::openapi::Object::builder().schema_type(utoipa::openapi::schema::Type::String);
+                schema.description(Some(description.join("\n"))).enum_values(Some(words)).into()
             }
         }
 

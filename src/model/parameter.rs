@@ -1,6 +1,7 @@
 //! Parses values of query parameters, and describes valid ones.
 
 use chrono::{DateTime, SubsecRound, Timelike, Utc};
+use chrono_tz::Tz;
 use uuid::Uuid;
 
 /// Upper limit of filters in Unix seconds and of durations: ten digits, like `publish_timestamp`.
@@ -30,9 +31,14 @@ impl Parameter for String {
     }
 }
 
+/// What is expected of a parameter that has one of these values.
+pub fn one_of(words: &[&str]) -> String {
+    format!("one of {}", words.join(", "))
+}
+
 impl Parameter for bool {
     fn expected() -> String {
-        "one of true, false".to_owned()
+        one_of(&["true", "false"])
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -58,6 +64,16 @@ impl Parameter for Uuid {
 
     fn read(text: &str) -> Option<Self> {
         Self::try_parse(text).ok()
+    }
+}
+
+impl Parameter for Tz {
+    fn expected() -> String {
+        "the name of a time zone in the IANA database, such as Europe/Berlin".to_owned()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
     }
 }
 

@@ -86,6 +86,26 @@ closed_set! {
 }
 
 closed_set! {
+    /// The order of sessions.
+    #[schema(as = SortWord)]
+    #[derive(Default)]
+    pub enum SessionOrder {
+        #[default]
+        NewestFirst = "-started_at",
+        OldestFirst = "started_at",
+    }
+}
+
+closed_set! {
+    /// How counts are grouped.
+    #[schema(as = GroupBy)]
+    pub enum LiveGrouping {
+        Domain,
+        DomainAndApp = "domain,app",
+    }
+}
+
+closed_set! {
     /// Whether to include transcoded renditions.
     #[schema(as = RenditionsWanted)]
     #[derive(Default)]

@@ -68,7 +68,7 @@ pub enum ReloadResult {
     /// The new certificate is served from now on.
     Replaced,
     /// The new files are unusable. The previous certificate is still served.
-    Refused(TlsError),
+    Rejected(TlsError),
 }
 
 /// The contents of both files.
@@ -182,7 +182,7 @@ impl Certificate {
                 self.served.send_replace(Served::new(key));
                 ReloadResult::Replaced
             }
-            Err(error) => ReloadResult::Refused(error),
+            Err(error) => ReloadResult::Rejected(error),
         }
     }
 
@@ -200,7 +200,7 @@ impl Certificate {
             match self.look() {
                 ReloadResult::Unchanged => {}
                 ReloadResult::Replaced => tracing::info!("TLS certificate reloaded"),
-                ReloadResult::Refused(error) => {
+                ReloadResult::Rejected(error) => {
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(
                         error,
@@ -301,12 +301,12 @@ mod tests {
 
         // Half of a renewal: only one file is new.
         folder.write(&second.0, &first.1);
-        assert!(matches!(certificate.look(), ReloadResult::Refused(TlsError::Mismatch(_))));
+        assert!(matches!(certificate.look(), ReloadResult::Rejected(TlsError::Mismatch(_))));
         assert!(matches!(certificate.look(), ReloadResult::Unchanged));
         folder.write(&second.0, &second.1[..50]);
-        assert!(matches!(certificate.look(), ReloadResult::Refused(TlsError::NotWhole(_))));
+        assert!(matches!(certificate.look(), ReloadResult::Rejected(TlsError::NotWhole(_))));
         fs::remove_file(folder.files().key).unwrap();
-        assert!(matches!(certificate.look(), ReloadResult::Refused(TlsError::Unreadable { .. })));
+        assert!(matches!(certificate.look(), ReloadResult::Rejected(TlsError::Unreadable { .. })));
         assert!(matches!(certificate.look(), ReloadResult::Unchanged));
         assert_eq!(served(&certificate), of_first);
 

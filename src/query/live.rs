@@ -4,20 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 
 use crate::model::filter::LiveFilter;
+use crate::model::session::LiveGrouping;
 use crate::store;
 use crate::store::live::LiveRow;
 
-/// How counts are grouped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grouping {
-    /// One count of everything.
-    Whole,
-    /// One count for each domain.
-    Domain,
-    /// One count for each domain and application.
-    DomainAndApp,
-}
-
+/// How much is live.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LiveTotals {
     /// Streams with at least one live session.
@@ -57,7 +48,7 @@ pub async fn count_live(
     visible_domains: Option<&[String]>,
     filter: &LiveFilter,
     unconfirmed_after: TimeDelta,
-    grouping: Grouping,
+    grouping: Option<LiveGrouping>,
 ) -> Result<LiveCounts, sqlx::Error> {
     let mut snapshot = store::snapshot::begin(pool).await?;
     let as_of = store::snapshot::get_transaction_time(&mut *snapshot).await?;
@@ -71,13 +62,14 @@ pub async fn count_live(
 }
 
 /// Sums rows that are ordered by name.
-fn sum_groups(rows: Vec<LiveRow>, grouping: Grouping) -> Vec<GroupCounts> {
+fn sum_groups(rows: Vec<LiveRow>, grouping: Option<LiveGrouping>) -> Vec<GroupCounts> {
     let mut groups: Vec<GroupCounts> = Vec::new();
-    if grouping == Grouping::Whole {
-        return groups;
-    }
+    let Some(grouping) = grouping else { return groups };
     for row in rows {
-        let app = (grouping == Grouping::DomainAndApp).then(|| row.app.clone());
+        let app = match grouping {
+            LiveGrouping::Domain => None,
+            LiveGrouping::DomainAndApp => Some(row.app.clone()),
+        };
         match groups.last_mut() {
             Some(group) if group.domain == row.domain && group.app == app => group.counts.add(&row),
             _ => {

@@ -50,7 +50,8 @@ pub async fn find_ahead(connection: &mut PgConnection, tolerance: TimeDelta) -> 
         Ok(()) => Ok(None),
         Err(error @ ClockError::Differs(_)) => Err(RepairError::WrongClock(error)),
         Err(ClockError::LogAhead(_)) => {
-            let (present, recorded_to) = (clocks.database_time, clocks.recorded_to);
+            let present = clocks.database_time;
+            let recorded_to = clocks.recorded_to;
             let events = store::clock_repair::get_events_after(connection, present).await?;
             Ok(Some(Ahead { present, recorded_to, events }))
         }

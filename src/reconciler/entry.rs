@@ -1,8 +1,11 @@
 //! Converts rows of the log to entries that can be folded.
 
-use chrono::DateTime;
+use std::mem;
 
-use crate::model::event::{Disposition, Origin, Signature};
+use chrono::{DateTime, Utc};
+
+use crate::huawei::notification::Event;
+use crate::model::event::{Disposition, Origin, OwnEvent, Signature};
 use crate::session::entry::{Details, Entry, Fact, Receipt};
 use crate::store::log::EntryRow;
 
@@ -23,23 +26,30 @@ fn fact_of(row: EntryRow) -> Fact {
 }
 
 fn accepted_fact_of(row: EntryRow) -> Fact {
-    let ended_at = row.ended_at;
-    let needs_end = || ended_at.unwrap_or_else(|| unreachable!("an event that ends a session has `ended_at`"));
-    match (row.origin, row.event.as_str()) {
-        (Origin::Provider, _) => said_by_provider(row),
-        (Origin::Inference, "SUPERSEDED") => Fact::Superseded { ended_at: needs_end() },
-        (Origin::Inference, "TIMED_OUT") => Fact::TimedOut { ended_at: needs_end() },
-        (Origin::Operator, "OPERATOR_END") => Fact::OperatorEnd { ended_at: needs_end() },
-        (Origin::Operator, "OPERATOR_END_WITHDRAWN") => Fact::OperatorEndWithdrawn,
-        (Origin::Inference | Origin::Operator, _) => Fact::Unknown,
+    match row.origin {
+        Origin::Provider => said_by_provider(row),
+        // An unknown word is of a later version.
+        Origin::Inference | Origin::Operator => {
+            row.event.parse().map_or(Fact::Unknown, |event| own_fact_of(event, row.ended_at))
+        }
     }
 }
 
-fn said_by_provider(row: EntryRow) -> Fact {
-    match row.event.as_str() {
-        "PUBLISH" => Fact::Started(receipt_of(row)),
-        "PUBLISH_DONE" => Fact::Ended(receipt_of(row)),
-        _ => Fact::Unknown,
+fn own_fact_of(event: OwnEvent, ended_at: Option<DateTime<Utc>>) -> Fact {
+    let end = || ended_at.unwrap_or_else(|| unreachable!("an event that ends a session has `ended_at`"));
+    match event {
+        OwnEvent::Superseded => Fact::Superseded { ended_at: end() },
+        OwnEvent::TimedOut => Fact::TimedOut { ended_at: end() },
+        OwnEvent::OperatorEnd => Fact::OperatorEnd { ended_at: end() },
+        OwnEvent::OperatorEndWithdrawn => Fact::OperatorEndWithdrawn,
+    }
+}
+
+fn said_by_provider(mut row: EntryRow) -> Fact {
+    match Event::from_word(mem::take(&mut row.event)) {
+        Event::Publish => Fact::Started(receipt_of(row)),
+        Event::PublishDone => Fact::Ended(receipt_of(row)),
+        Event::Other(_) => Fact::Unknown,
     }
 }
 
@@ -65,7 +75,7 @@ fn receipt_of(row: EntryRow) -> Receipt {
             node_ip: row.node_ip,
             user_args: row.user_args,
             rendition_template: row.rendition_template,
-            blanked: row.blanked,
+            redacted: row.blanked,
         },
     }
 }

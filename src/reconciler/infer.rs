@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use metrics::Counter;
 use sqlx::PgPool;
 
-use crate::model::event::Origin;
+use crate::model::event::OwnEvent;
 use crate::model::session::EndSource;
 use crate::session::StreamKey;
 use crate::store;
@@ -37,12 +37,13 @@ pub async fn infer(pool: &PgPool, rules: &InferencePolicy, now: DateTime<Utc>) -
     let superseded =
         store::inference::list_superseded(&mut *transaction, now, rules.supersede_after, MAX_BATCH).await?;
     let found_superseded = superseded.len();
-    let mut entries: Vec<_> = superseded.into_iter().map(|finding| entry_of(finding, "SUPERSEDED", now)).collect();
+    let mut entries: Vec<_> =
+        superseded.into_iter().map(|finding| entry_of(finding, OwnEvent::Superseded, now)).collect();
     if let Some(close_after) = rules.close_unconfirmed_after {
         let silent = store::inference::list_live_since(&mut *transaction, now - close_after, MAX_BATCH).await?;
         let timed_out =
             silent.into_iter().map(|session| FindingRow { ended_at: session.ended_at + close_after, ..session });
-        entries.extend(timed_out.map(|finding| entry_of(finding, "TIMED_OUT", now)));
+        entries.extend(timed_out.map(|finding| entry_of(finding, OwnEvent::TimedOut, now)));
     }
     entries.sort_by_key(|entry| entry.shard);
     for of_shard in entries.chunk_by(|one, other| one.shard == other.shard) {
@@ -60,13 +61,14 @@ fn inferred(kind: EndSource) -> Counter {
 }
 
 /// Registers the counters, so that they are exported as zero before the first end.
-pub fn register_meters() {
+pub fn initialize_metrics() {
     let _ = (inferred(EndSource::Superseded), inferred(EndSource::TimedOut));
 }
 
-fn entry_of(finding: FindingRow, event: &str, now: DateTime<Utc>) -> NewEntryRow {
+fn entry_of(finding: FindingRow, event: OwnEvent, now: DateTime<Utc>) -> NewEntryRow {
     let FindingRow { shard, session_id, domain, app, stream, publish_timestamp, ended_at } = finding;
     let stream = StreamKey { domain, app, stream };
-    let entry = NewEntryRow::internal(shard, session_id, stream, publish_timestamp, Origin::Inference, event, now);
+    let entry =
+        NewEntryRow::internal(shard, session_id, stream, publish_timestamp, event.origin(), event.as_str(), now);
     NewEntryRow { ended_at: Some(ended_at), ..entry }
 }

@@ -119,7 +119,7 @@ async fn keep_what_is_forgotten(connection: &mut PgConnection, horizons: &[Horiz
         store::rebuild::insert_older_streams_beside(connection).await?;
     }
     if horizons.iter().any(|horizon| horizon.personal_position > 0) {
-        store::rebuild::update_blanked_sessions_beside(connection).await?;
+        store::rebuild::update_redacted_sessions_beside(connection).await?;
     }
     Ok(())
 }

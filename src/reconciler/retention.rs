@@ -45,7 +45,7 @@ impl RetentionPolicy {
 /// What a run of retention did, and why it left something.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retained {
-    pub blanked: i64,
+    pub redacted: i64,
     /// The months that were dropped, each as its first day.
     pub dropped: Vec<NaiveDate>,
     pub left: Option<Left>,
@@ -71,7 +71,7 @@ pub enum Left {
 pub async fn retain(pool: &PgPool, rules: &RetentionPolicy, now: DateTime<Utc>) -> Result<Retained, sqlx::Error> {
     let mut retained = Retained::default();
     if let Some(keep_personal) = rules.personal() {
-        blank(pool, now - keep_personal, &mut retained).await?;
+        redact(pool, now - keep_personal, &mut retained).await?;
     }
     if let (Some(keep_events), None) = (rules.keep_events, retained.left) {
         drop_months(pool, now - keep_events, &mut retained).await?;
@@ -80,35 +80,35 @@ pub async fn retain(pool: &PgPool, rules: &RetentionPolicy, now: DateTime<Utc>) 
 }
 
 /// Redacts all folded events that were recorded before a time.
-async fn blank(pool: &PgPool, recorded_before: DateTime<Utc>, retained: &mut Retained) -> Result<(), sqlx::Error> {
+async fn redact(pool: &PgPool, recorded_before: DateTime<Utc>, retained: &mut Retained) -> Result<(), sqlx::Error> {
     for horizon in store::retention::list_horizons(pool).await? {
         loop {
-            let Some(blanked) = blank_some(pool, horizon.shard, recorded_before).await? else {
+            let Some(redacted) = redact_some(pool, horizon.shard, recorded_before).await? else {
                 retained.left = Some(Left::Busy);
                 return Ok(());
             };
-            retained.blanked += blanked;
-            if blanked < MAX_BATCH {
+            retained.redacted += redacted;
+            if redacted < MAX_BATCH {
                 break;
             }
         }
     }
-    if retained.blanked > 0 {
-        tracing::info!(entries = retained.blanked, "personal fields of old events were redacted");
+    if retained.redacted > 0 {
+        tracing::info!(entries = retained.redacted, "personal fields of old events were redacted");
     }
     Ok(())
 }
 
 /// Redacts the next events of a shard; returns their number, or `None` when another process holds the lock.
-async fn blank_some(pool: &PgPool, shard: i16, recorded_before: DateTime<Utc>) -> Result<Option<i64>, sqlx::Error> {
+async fn redact_some(pool: &PgPool, shard: i16, recorded_before: DateTime<Utc>) -> Result<Option<i64>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    let blanked = blank_within(&mut transaction, shard, recorded_before).await?;
+    let redacted = redact_within(&mut transaction, shard, recorded_before).await?;
     // Commits even if nothing has changed, to release the locks at once.
     transaction.commit().await?;
-    Ok(blanked)
+    Ok(redacted)
 }
 
-async fn blank_within(
+async fn redact_within(
     connection: &mut PgConnection,
     shard: i16,
     recorded_before: DateTime<Utc>,
@@ -117,14 +117,14 @@ async fn blank_within(
         return Ok(None);
     }
     // The same lock as folding takes: a concurrent fold would write the redacted fields back.
-    let unblanked = store::retention::lock_unblanked(&mut *connection, shard).await?;
-    let after = unblanked.blanked;
-    let last = unblanked.folded.min(after + MAX_BATCH);
+    let unredacted = store::retention::lock_unredacted(&mut *connection, shard).await?;
+    let after = unredacted.redacted;
+    let last = unredacted.folded.min(after + MAX_BATCH);
     let range = EntryRange { shard, after, last, recorded_before };
     let Some(last) = store::retention::get_last_position(&mut *connection, range).await? else { return Ok(Some(0)) };
     let range = EntryRange { last, ..range };
-    store::retention::blank_sessions(&mut *connection, range).await?;
-    store::retention::blank_entries(&mut *connection, range).await?;
+    store::retention::redact_sessions(&mut *connection, range).await?;
+    store::retention::redact_entries(&mut *connection, range).await?;
     store::retention::update_personal_position(connection, shard, last).await?;
     Ok(Some(last - after))
 }
@@ -207,7 +207,7 @@ async fn drop_within(connection: &mut PgConnection, month: NaiveDate) -> Result<
     // From here to the commit nothing is appended, so the month is complete whatever the clock says.
     store::retention::lock_log(&mut *connection).await?;
     let last = store::retention::list_last_entries(&mut *connection, start_of(month), start_of(next(month))).await?;
-    if last.iter().any(|entry| entry.position > entry.blanked) {
+    if last.iter().any(|entry| entry.position > entry.redacted) {
         return Err(Stays::Left(Left::NotFolded));
     }
     store::retention::update_horizons(&mut *connection, &last).await?;

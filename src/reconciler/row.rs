@@ -64,7 +64,7 @@ pub fn load(row: SessionRow) -> LoadedSession {
                 node_ip: row.node_ip,
                 user_args: row.user_args,
                 rendition_template: row.rendition_template,
-                blanked: row.blanked,
+                redacted: row.blanked,
             },
             outcomes: Outcomes {
                 seen_at: row.seen_at,
@@ -162,7 +162,7 @@ fn row_of(session: LoadedSession) -> SessionRow {
         client_ip: state.details.client_ip,
         node_ip: state.details.node_ip,
         user_args: state.details.user_args,
-        blanked: state.details.blanked,
+        blanked: state.details.redacted,
         rendition_template: state.details.rendition_template,
         seen_at: state.outcomes.seen_at,
         outcome_at: state.outcomes.outcome_at,

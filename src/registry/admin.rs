@@ -14,10 +14,9 @@ use super::master_keys::MasterKeys;
 use super::{hash_callback_token, open_key};
 use crate::access::Actor;
 use crate::access::audit::{self, Subject};
-use crate::huawei::admission::SignatureRule;
 use crate::huawei::notification::is_app_name;
-use crate::huawei::signature::{Joiner, could_be_confused};
-use crate::model::access::Act;
+use crate::huawei::signature::could_be_confused;
+use crate::model::access::{Act, FieldSeparator, SignatureRule};
 use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::signing_key::SigningKeyRow;
@@ -28,7 +27,7 @@ pub struct DomainSettings {
     pub signature: SignatureRule,
     /// Accepted apps; all if `None`.
     pub apps: Option<Vec<String>>,
-    pub joiner: Joiner,
+    pub joiner: FieldSeparator,
     pub rendition_templates: Vec<String>,
     pub concurrent_pushes: bool,
 }
@@ -74,12 +73,9 @@ pub async fn put_domain(
     let known = store::domain::get_domain(&mut *transaction, domain).await?;
     let row = DomainRow {
         domain: domain.to_owned(),
-        signature: match settings.signature {
-            SignatureRule::Required => "required".to_owned(),
-            SignatureRule::None => "none".to_owned(),
-        },
+        signature: settings.signature,
         apps: settings.apps,
-        joiner: settings.joiner.as_str().to_owned(),
+        joiner: settings.joiner,
         rendition_templates: settings.rendition_templates,
         concurrent_pushes: settings.concurrent_pushes,
         callback_token_hash: known.as_ref().and_then(|row| row.callback_token_hash.clone()),
@@ -148,7 +144,7 @@ pub async fn add_key(
     // Under the lock, so that no rotation can happen in between.
     let check = store::installation::get_master_key_check(&mut *transaction).await?;
     let master_key = master_keys.find(&check.unwrap_or_default())?;
-    refuse_shared_key(&mut transaction, &master_key, domain, &key).await?;
+    reject_shared_key(&mut transaction, &master_key, domain, &key).await?;
     let key_id = Uuid::new_v4();
     let row = SigningKeyRow {
         key_id,
@@ -163,7 +159,7 @@ pub async fn add_key(
     Ok((row, key))
 }
 
-async fn refuse_shared_key(
+async fn reject_shared_key(
     connection: &mut PgConnection,
     master_key: &MasterKey,
     domain: &str,

@@ -29,8 +29,8 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::access::Tokens;
-use crate::huawei::admission::{CallbackRoute, DomainPolicy, SignatureRule};
-use crate::huawei::signature::{Joiner, SigningKey};
+use crate::huawei::admission::{CallbackRoute, DomainPolicy};
+use crate::huawei::signature::SigningKey;
 use crate::store;
 use crate::store::access_token::AccessTokenRow;
 use crate::store::domain::DomainRow;
@@ -84,10 +84,10 @@ impl RegistryRows {
 impl Registry {
     /// Decrypts the keys.
     pub fn of(rows: &RegistryRows, master_key: Arc<MasterKey>, admin_token: &SecretString) -> Self {
-        let opened = |row: &DomainRow| Some((row.domain.clone(), domain_of(row.clone(), &rows.keys, &master_key)?));
+        let opened = |row: &DomainRow| (row.domain.clone(), domain_of(row.clone(), &rows.keys, &master_key));
         Self {
             version: rows.installation.registry_version,
-            domains: Arc::new(rows.domains.iter().filter_map(opened).collect()),
+            domains: Arc::new(rows.domains.iter().map(opened).collect()),
             tokens: Tokens::new(&rows.tokens, &rows.signed_out, admin_token),
             master_key,
         }
@@ -115,16 +115,8 @@ pub fn hash_callback_token(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// A domain with its keys, decrypted. Skips and logs unusable parts, so that they do not affect other domains.
-pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey) -> Option<Domain> {
-    let (Some(signature), Some(joiner)) = (signature_rule(&row.signature), Joiner::from_text(&row.joiner)) else {
-        tracing::error!(
-            domain = row.domain,
-            "this domain has settings that this version does not know: its callbacks are rejected; run the version \
-             that registered it, or set it again"
-        );
-        return None;
-    };
+/// A domain with its keys, decrypted. Skips and logs unusable keys, so that they do not affect other domains.
+pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey) -> Domain {
     let keys = keys.iter().filter(|key| key.domain == row.domain).filter_map(|key| {
         let opened = open_key(key, master_key)
             .inspect_err(|_| {
@@ -137,11 +129,11 @@ pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey)
             .ok()?;
         Some((key.key_id, SigningKey::new(opened.expose_secret())))
     });
-    Some(Domain {
-        policy: DomainPolicy { signature, apps: row.apps, joiner, keys: keys.collect() },
+    Domain {
+        policy: DomainPolicy { signature: row.signature, apps: row.apps, joiner: row.joiner, keys: keys.collect() },
         rendition_templates: row.rendition_templates,
         callback_token_hash: row.callback_token_hash.and_then(|hash| hash.try_into().ok()),
-    })
+    }
 }
 
 /// Decrypts the key of a row.
@@ -150,12 +142,4 @@ pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey)
 /// [`MasterKeyError::Wrong`] if it was encrypted with another master key, or altered.
 pub fn open_key(row: &SigningKeyRow, master_key: &MasterKey) -> Result<SecretString, MasterKeyError> {
     master_key.open(row.key_id, &row.domain, &row.sealed_key)
-}
-
-pub fn signature_rule(word: &str) -> Option<SignatureRule> {
-    match word {
-        "required" => Some(SignatureRule::Required),
-        "none" => Some(SignatureRule::None),
-        _ => None,
-    }
 }

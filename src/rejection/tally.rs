@@ -32,7 +32,7 @@ const MOST_KEPT: i64 = 20_000;
 
 /// The part of a rejected callback that counting needs.
 #[derive(Debug, Clone, Copy)]
-struct Refused<'a> {
+struct RejectedCallback<'a> {
     /// `None` if the body was not readable as a callback.
     claimed_domain: Option<&'a str>,
     registered: bool,
@@ -81,14 +81,20 @@ pub struct Rejections {
 
 impl Rejections {
     /// Counts a callback that admission rejected. `registered` is whether its claimed domain is registered.
-    pub fn count_refused(&self, arrival: &ReceivedCallback, registered: bool, cause: RejectionReason, masker: &Masker) {
-        let refused = Refused {
+    pub fn count_rejected(
+        &self,
+        arrival: &ReceivedCallback,
+        registered: bool,
+        cause: RejectionReason,
+        masker: &Masker,
+    ) {
+        let rejected = RejectedCallback {
             claimed_domain: Some(&arrival.message.domain),
             registered,
             cause,
             received_at: arrival.received_at,
         };
-        self.count(refused, || Sample::of(arrival, masker));
+        self.count(rejected, || Sample::of(arrival, masker));
     }
 
     /// Counts a body that is not a callback. `registered` is whether its claimed domain is registered.
@@ -100,8 +106,9 @@ impl Rejections {
         received_at: DateTime<Utc>,
         source_ip: Option<IpAddr>,
     ) {
-        let refused = Refused { claimed_domain: error.claimed_domain.as_deref(), registered, cause, received_at };
-        self.count(refused, || Sample::of_unread(&error.problem, received_at, source_ip));
+        let rejected =
+            RejectedCallback { claimed_domain: error.claimed_domain.as_deref(), registered, cause, received_at };
+        self.count(rejected, || Sample::of_unread(&error.problem, received_at, source_ip));
     }
 
     /// Counts a request whose body was not read. `problem` gives the reason, and quotes nothing of the request.
@@ -112,13 +119,13 @@ impl Rejections {
         received_at: DateTime<Utc>,
         source_ip: Option<IpAddr>,
     ) {
-        let refused = Refused { claimed_domain: None, registered: false, cause, received_at };
-        self.count(refused, || Sample::of_unread(problem, received_at, source_ip));
+        let rejected = RejectedCallback { claimed_domain: None, registered: false, cause, received_at };
+        self.count(rejected, || Sample::of_unread(problem, received_at, source_ip));
     }
 
     /// Calls `sample` for the first callback of a minute, reason and name.
-    fn count(&self, refused: Refused<'_>, sample: impl FnOnce() -> Sample) {
-        let Refused { claimed_domain, registered, cause, received_at } = refused;
+    fn count(&self, rejected: RejectedCallback<'_>, sample: impl FnOnce() -> Sample) {
+        let RejectedCallback { claimed_domain, registered, cause, received_at } = rejected;
         let mut by_minute = self.lock();
         let minute = minute_of(received_at);
         if by_minute.len() >= MOST_MINUTES && !by_minute.contains_key(&minute) {
@@ -219,7 +226,10 @@ mod tests {
 
     fn count(rejections: &Rejections, domain: &str, registered: bool, seconds: i64) {
         let cause = RejectionReason::UnknownDomain;
-        rejections.count(Refused { claimed_domain: Some(domain), registered, cause, received_at: at(seconds) }, sample);
+        rejections.count(
+            RejectedCallback { claimed_domain: Some(domain), registered, cause, received_at: at(seconds) },
+            sample,
+        );
     }
 
     fn rows(rejections: &Rejections) -> Vec<(String, i64)> {

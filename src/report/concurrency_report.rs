@@ -5,25 +5,25 @@ use sqlx::PgPool;
 use tokio::sync::oneshot;
 
 use super::concurrency::{Concurrency, Point};
-use super::moment::Moment;
-use super::parameters::{GroupBy, Scope};
+use super::cutoff::ReportCutoff;
+use super::parameters::ReportSelection;
 use super::source::Source;
 use super::{ReportError, low_priority_runtime};
+use crate::model::report::GroupBy;
 
 /// Counts live pushes at each step, and their peak, as of a fixed time.
 pub async fn count(
     pool: PgPool,
-    scope: &Scope,
+    selection: &ReportSelection,
     step_seconds: i64,
-    moment: &Moment,
+    cutoff: &ReportCutoff,
 ) -> Result<(Vec<Point>, Option<Point>), ReportError> {
-    let as_of = moment.at;
-    let (from, to) = (scope.from, scope.to);
+    let as_of = cutoff.at;
+    let (from, to) = (selection.from, selection.to);
     let mut counting = Concurrency::new(from.timestamp(), to.timestamp(), as_of.timestamp(), step_seconds);
-    let together = GroupBy { domain: false, app: false, stream: false };
     // A push that started in the last whole second was live in it.
     let until = to.min(as_of.trunc_subsecs(0) + TimeDelta::seconds(1)).max(from);
-    let mut source = Source::open(pool, moment.clone(), scope.filter(as_of), from, until, together);
+    let mut source = Source::open(pool, cutoff.clone(), selection.filter(as_of), from, until, GroupBy::NOTHING);
     let (sender, counted) = oneshot::channel();
     low_priority_runtime::spawn(async move {
         let counted = loop {

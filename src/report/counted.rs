@@ -4,8 +4,8 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::ReportError;
-use super::moment::Moment;
-use super::parameters::Scope;
+use super::cutoff::ReportCutoff;
+use super::parameters::ReportSelection;
 use crate::session::key::lowest_id_since;
 use crate::store;
 use crate::store::report::{CountedRow, StartedWhen};
@@ -20,16 +20,16 @@ pub struct Counted {
 /// Pushes that count for a period, as of a fixed time, ordered by id (and so by start), after a cursor, at most `limit`.
 pub async fn list(
     pool: &PgPool,
-    scope: &Scope,
-    moment: &Moment,
+    selection: &ReportSelection,
+    cutoff: &ReportCutoff,
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Counted>, ReportError> {
-    let as_of = moment.at;
-    let filter = scope.filter(as_of);
-    let (from, to) = (scope.from, scope.counts_until(as_of));
+    let as_of = cutoff.at;
+    let filter = selection.filter(as_of);
+    let (from, to) = (selection.from, selection.counts_until(as_of));
     let mut rows = Vec::new();
-    let mut snapshot = moment.read(pool).await?;
+    let mut snapshot = cutoff.read(pool).await?;
     if from < to {
         if after.is_none_or(|session_id| session_id < lowest_id_since(from)) {
             rows =

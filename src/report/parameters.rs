@@ -4,13 +4,13 @@ use chrono::{DateTime, SubsecRound, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use super::window::Division;
+use crate::model::report::{GroupBy, WindowSize};
 use crate::model::session::Renditions;
 use crate::store::report::ReportFilter;
 
 /// Which pushes, in which period.
 #[derive(Debug, Clone)]
-pub struct Scope {
+pub struct ReportSelection {
     /// Start of the period (inclusive), a whole second.
     pub from: DateTime<Utc>,
     /// End of the period (exclusive), a whole second.
@@ -22,7 +22,7 @@ pub struct Scope {
     pub renditions: Renditions,
 }
 
-impl Scope {
+impl ReportSelection {
     /// The end of the seconds that count at `as_of`: the end of the period, or the last whole second up to `as_of`.
     /// Never before the period.
     pub fn counts_until(&self, as_of: DateTime<Utc>) -> DateTime<Utc> {
@@ -42,19 +42,11 @@ impl Scope {
     }
 }
 
-/// What a report is grouped by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GroupBy {
-    pub domain: bool,
-    pub app: bool,
-    pub stream: bool,
-}
-
 /// The rows of a report of push duration: its windows and groups.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout {
     pub time_zone: Tz,
-    pub window: Division,
+    pub window: WindowSize,
     pub group_by: GroupBy,
 }
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::moment::Moment;
-use super::parameters::{GroupName, Layout, Scope};
+use super::cutoff::ReportCutoff;
+use super::parameters::{GroupName, Layout, ReportSelection};
 use super::push::Push;
 use super::source::Source;
 use super::sweep::{Row, Sweep, WindowTotals};
@@ -64,12 +64,20 @@ impl PushDuration {
     /// skipped, so the totals cover only what follows.
     ///
     /// Rows without a second are omitted.
-    pub fn begin(pool: PgPool, scope: &Scope, layout: Layout, moment: &Moment, after: Option<RowPlace>) -> Self {
+    pub fn begin(
+        pool: PgPool,
+        selection: &ReportSelection,
+        layout: Layout,
+        cutoff: &ReportCutoff,
+        after: Option<RowPlace>,
+    ) -> Self {
         let (sender, portions) = channel(1);
-        let (scope, moment, wanted) = (scope.clone(), moment.clone(), Arc::new(AtomicBool::new(true)));
+        let selection = selection.clone();
+        let cutoff = cutoff.clone();
+        let wanted = Arc::new(AtomicBool::new(true));
         let still_wanted = Arc::clone(&wanted);
         low_priority_runtime::spawn(async move {
-            let mut counting = Counting::begin(pool, &scope, layout, &moment, after);
+            let mut counting = Counting::begin(pool, &selection, layout, &cutoff, after);
             let counted = counting.count(&sender, &still_wanted).await;
             // Ignore send errors: the receiver is gone.
             let _ = sender.send(counted.map(ReportChunk::Totals)).await;
@@ -116,17 +124,23 @@ struct Counting {
 }
 
 impl Counting {
-    fn begin(pool: PgPool, scope: &Scope, layout: Layout, moment: &Moment, after: Option<RowPlace>) -> Self {
-        let as_of = moment.at;
-        let from = after.as_ref().map_or(scope.from, |after| after.window_start.max(scope.from));
+    fn begin(
+        pool: PgPool,
+        selection: &ReportSelection,
+        layout: Layout,
+        cutoff: &ReportCutoff,
+        after: Option<RowPlace>,
+    ) -> Self {
+        let as_of = cutoff.at;
+        let from = after.as_ref().map_or(selection.from, |after| after.window_start.max(selection.from));
         let horizon = as_of.timestamp();
-        let bounds = list_bounds(from.timestamp(), scope.to.timestamp(), horizon, layout.window, layout.time_zone);
+        let bounds = list_bounds(from.timestamp(), selection.to.timestamp(), horizon, layout.window, layout.time_zone);
         let source = Source::open(
             pool,
-            moment.clone(),
-            scope.filter(as_of),
+            cutoff.clone(),
+            selection.filter(as_of),
             from,
-            scope.counts_until(as_of).max(from),
+            selection.counts_until(as_of).max(from),
             layout.group_by,
         );
         Self {

@@ -10,11 +10,11 @@ use sqlx::PgPool;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use uuid::Uuid;
 
-use super::moment::Moment;
-use super::parameters::{GroupBy, GroupName};
+use super::cutoff::ReportCutoff;
+use super::parameters::GroupName;
 use super::push::Push;
 use super::{ReportError, low_priority_runtime};
-use crate::model::report::Certainty;
+use crate::model::report::{Certainty, GroupBy};
 use crate::store;
 use crate::store::report::{PushesRow, ReportFilter, StartedWhen};
 
@@ -45,7 +45,7 @@ impl Source {
     /// `[from, to)`.
     pub fn open(
         pool: PgPool,
-        moment: Moment,
+        cutoff: ReportCutoff,
         filter: ReportFilter,
         from: DateTime<Utc>,
         to: DateTime<Utc>,
@@ -53,7 +53,7 @@ impl Source {
     ) -> Self {
         let (sender, batches) = channel(1);
         low_priority_runtime::spawn(async move {
-            let read = read(&pool, &moment, &filter, (from, to), group_by.stream, &sender).await;
+            let read = read(&pool, &cutoff, &filter, (from, to), group_by.stream, &sender).await;
             // Ignore send errors: the receiver is gone.
             let _ = sender.send(read.map(|()| None)).await;
         });
@@ -112,14 +112,14 @@ fn number<T: Hash + Eq>(known: &mut IndexSet<T>, thing: T) -> u32 {
 
 async fn read(
     pool: &PgPool,
-    moment: &Moment,
+    cutoff: &ReportCutoff,
     filter: &ReportFilter,
     (from, to): (DateTime<Utc>, DateTime<Utc>),
     by_stream: bool,
     batches: &Sender<Batch>,
 ) -> Result<(), ReportError> {
     let list = async |begun| {
-        let mut snapshot = moment.read(pool).await?;
+        let mut snapshot = cutoff.read(pool).await?;
         let rows = store::report::list_pushes(&mut *snapshot, filter, begun, by_stream).await?;
         snapshot.commit().await?;
         let pushes: usize = rows.iter().map(|row| row.started.len()).sum();

@@ -10,40 +10,29 @@
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
+use crate::model::report::WindowSize;
+
 const HOUR: i64 = 3_600;
 
 /// Upper bound of any zone's offset from UTC, and of any skipped time.
 const FURTHEST: i64 = 48 * HOUR;
 
-/// How a period is divided into windows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Division {
-    /// One window.
-    Whole,
-    /// Local hours.
-    Hour,
-    /// Local days.
-    Day,
-    /// Local months.
-    Month,
-}
-
 /// The windows of `[from, to)` that start before `horizon`, after which nothing is known.
 ///
 /// Returns the starts of the windows, and finally the end of the last: `to`, or, if the horizon cuts the period, an
 /// earlier end of a window. A period that is empty, or starts at the horizon or later, has none.
-pub fn list_bounds(from: i64, to: i64, horizon: i64, division: Division, zone: Tz) -> Vec<i64> {
+pub fn list_bounds(from: i64, to: i64, horizon: i64, size: WindowSize, zone: Tz) -> Vec<i64> {
     if from >= to || from >= horizon {
         return Vec::new();
     }
     let mut bounds = vec![from];
     let mut at = from;
     while at < to && at < horizon {
-        at = match division {
-            Division::Whole => to,
-            Division::Hour => next_hour(zone, at),
-            Division::Day => next_date(zone, at, |date| date.checked_add_days(Days::new(1))),
-            Division::Month => {
+        at = match size {
+            WindowSize::Whole => to,
+            WindowSize::Hour => next_hour(zone, at),
+            WindowSize::Day => next_date(zone, at, |date| date.checked_add_days(Days::new(1))),
+            WindowSize::Month => {
                 next_date(zone, at, |date| date.with_day(1).and_then(|first| first.checked_add_months(Months::new(1))))
             }
         }
@@ -132,54 +121,54 @@ mod tests {
     }
 
     /// The lengths of a period's windows, in minutes.
-    fn minutes(zone: Tz, division: Division, from: &str, to: &str) -> Vec<i64> {
-        let bounds = list_bounds(at(from), at(to), i64::MAX, division, zone);
+    fn minutes(zone: Tz, size: WindowSize, from: &str, to: &str) -> Vec<i64> {
+        let bounds = list_bounds(at(from), at(to), i64::MAX, size, zone);
         bounds.windows(2).map(|pair| (pair[1] - pair[0]) / 60).collect()
     }
 
     #[test]
     fn days_are_as_long_as_they_are() {
-        let berlin = |from, to| minutes(Tz::Europe__Berlin, Division::Day, from, to);
+        let berlin = |from, to| minutes(Tz::Europe__Berlin, WindowSize::Day, from, to);
         assert_eq!(berlin("2026-03-28T23:00:00Z", "2026-03-30T22:00:00Z"), [23 * 60, 24 * 60]);
         assert_eq!(berlin("2026-10-24T22:00:00Z", "2026-10-26T23:00:00Z"), [25 * 60, 24 * 60]);
-        let lord_howe = |from, to| minutes(Tz::Australia__Lord_Howe, Division::Day, from, to);
+        let lord_howe = |from, to| minutes(Tz::Australia__Lord_Howe, WindowSize::Day, from, to);
         assert_eq!(lord_howe("2026-04-04T13:00:00Z", "2026-04-05T13:30:00Z"), [24 * 60 + 30]);
         assert_eq!(lord_howe("2026-10-03T13:30:00Z", "2026-10-04T13:00:00Z"), [23 * 60 + 30]);
-        let kathmandu = minutes(Tz::Asia__Kathmandu, Division::Day, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
+        let kathmandu = minutes(Tz::Asia__Kathmandu, WindowSize::Day, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
         assert_eq!(kathmandu, [18 * 60 + 15, 5 * 60 + 45]);
     }
 
     #[test]
     fn a_day_begins_when_its_midnight_is_skipped_and_once_when_it_comes_twice() {
         // Clocks went from 24:00 to 1:00, and back from 24:00 to 23:00.
-        let asuncion = |from, to| minutes(Tz::America__Asuncion, Division::Day, from, to);
+        let asuncion = |from, to| minutes(Tz::America__Asuncion, WindowSize::Day, from, to);
         assert_eq!(asuncion("2023-09-30T04:00:00Z", "2023-10-02T03:00:00Z"), [24 * 60, 23 * 60]);
         assert_eq!(asuncion("2023-03-25T03:00:00Z", "2023-03-27T04:00:00Z"), [25 * 60, 24 * 60]);
         // A minute after midnight they went back to a minute after eleven.
         let newfoundland =
-            minutes(Tz::America__St_Johns, Division::Day, "2010-11-06T02:30:00Z", "2010-11-08T03:30:00Z");
+            minutes(Tz::America__St_Johns, WindowSize::Day, "2010-11-06T02:30:00Z", "2010-11-08T03:30:00Z");
         assert_eq!(newfoundland, [24 * 60, 25 * 60]);
         // A whole day was skipped.
-        let apia = minutes(Tz::Pacific__Apia, Division::Day, "2011-12-29T10:00:00Z", "2011-12-31T10:00:00Z");
+        let apia = minutes(Tz::Pacific__Apia, WindowSize::Day, "2011-12-29T10:00:00Z", "2011-12-31T10:00:00Z");
         assert_eq!(apia, [24 * 60, 24 * 60]);
     }
 
     #[test]
     fn hours_begin_when_the_clock_strikes_or_skips_one() {
-        let berlin = |from, to| minutes(Tz::Europe__Berlin, Division::Hour, from, to);
+        let berlin = |from, to| minutes(Tz::Europe__Berlin, WindowSize::Hour, from, to);
         assert_eq!(berlin("2026-03-29T00:00:00Z", "2026-03-29T03:00:00Z"), [60, 60, 60]);
         assert_eq!(berlin("2026-10-25T00:00:00Z", "2026-10-25T03:00:00Z"), [60, 60, 60]);
-        let lord_howe = |from, to| minutes(Tz::Australia__Lord_Howe, Division::Hour, from, to);
+        let lord_howe = |from, to| minutes(Tz::Australia__Lord_Howe, WindowSize::Hour, from, to);
         assert_eq!(lord_howe("2026-04-04T14:00:00Z", "2026-04-04T16:30:00Z"), [90, 60]);
         assert_eq!(lord_howe("2026-10-03T14:30:00Z", "2026-10-03T16:30:00Z"), [60, 30, 30]);
-        let kolkata = minutes(Tz::Asia__Kolkata, Division::Hour, "2026-01-01T00:00:00Z", "2026-01-01T02:00:00Z");
+        let kolkata = minutes(Tz::Asia__Kolkata, WindowSize::Hour, "2026-01-01T00:00:00Z", "2026-01-01T02:00:00Z");
         assert_eq!(kolkata, [30, 60, 30]);
     }
 
     #[test]
     fn months_are_as_long_as_they_are() {
         let days = |from, to| {
-            minutes(Tz::UTC, Division::Month, from, to).into_iter().map(|minutes| minutes / 1440).collect::<Vec<_>>()
+            minutes(Tz::UTC, WindowSize::Month, from, to).into_iter().map(|minutes| minutes / 1440).collect::<Vec<_>>()
         };
         assert_eq!(days("2024-01-31T00:00:00Z", "2024-04-02T00:00:00Z"), [1, 29, 31, 1]);
         assert_eq!(days("2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"), [28]);
@@ -187,12 +176,12 @@ mod tests {
 
     #[test]
     fn nothing_begins_after_the_horizon_but_what_began_before_is_whole() {
-        let bounds = |horizon| list_bounds(0, 3 * HOUR, horizon, Division::Hour, Tz::UTC);
+        let bounds = |horizon| list_bounds(0, 3 * HOUR, horizon, WindowSize::Hour, Tz::UTC);
         assert_eq!(bounds(HOUR + 1), [0, HOUR, 2 * HOUR]);
         assert_eq!(bounds(HOUR), [0, HOUR]);
         assert_eq!(bounds(0), [0; 0]);
-        assert_eq!(list_bounds(5, 5, 9, Division::Whole, Tz::UTC), [0; 0]);
-        assert_eq!(list_bounds(0, 10, 5, Division::Whole, Tz::UTC), [0, 10]);
+        assert_eq!(list_bounds(5, 5, 9, WindowSize::Whole, Tz::UTC), [0; 0]);
+        assert_eq!(list_bounds(0, 10, 5, WindowSize::Whole, Tz::UTC), [0, 10]);
     }
 
     proptest! {
@@ -201,25 +190,26 @@ mod tests {
             zone in proptest::sample::select(chrono_tz::TZ_VARIANTS.as_slice()),
             from in 0_i64..2_000_000_000,
             length in 1_i64..40 * 86_400,
-            division in proptest::sample::select(vec![Division::Hour, Division::Day, Division::Month]),
+            size in proptest::sample::select(vec![WindowSize::Hour, WindowSize::Day, WindowSize::Month]),
         ) {
-            let bounds = list_bounds(from, from + length, i64::MAX, division, zone);
+            let bounds = list_bounds(from, from + length, i64::MAX, size, zone);
             prop_assert_eq!((bounds[0], bounds[bounds.len() - 1]), (from, from + length));
             prop_assert!(bounds.windows(2).all(|pair| pair[0] < pair[1]));
             for begin in &bounds[1..bounds.len() - 1] {
                 let (before, time) = (local(zone, begin - 1).unwrap(), local(zone, *begin).unwrap());
-                match division {
-                    Division::Hour => {
+                match size {
+                    WindowSize::Hour => {
                         let offsets = [begin - 1, *begin].map(|at| offset(zone, at).unwrap());
                         prop_assert!((begin + offsets[1]) % HOUR == 0 || offsets[0] != offsets[1]);
                     }
-                    Division::Day => prop_assert!(before.date() < time.date()),
-                    _ => prop_assert!((before.year(), before.month()) < (time.year(), time.month())),
+                    WindowSize::Day => prop_assert!(before.date() < time.date()),
+                    WindowSize::Month => prop_assert!((before.year(), before.month()) < (time.year(), time.month())),
+                    WindowSize::Whole => unreachable!("not among the sizes"),
                 }
             }
             // Starting within a window, or at its start, does not change the later windows.
             let later = bounds[(bounds.len() - 1) / 2];
-            prop_assert_eq!(list_bounds(later, from + length, i64::MAX, division, zone), bounds.into_iter().filter(|at| *at >= later).collect::<Vec<_>>());
+            prop_assert_eq!(list_bounds(later, from + length, i64::MAX, size, zone), bounds.into_iter().filter(|at| *at >= later).collect::<Vec<_>>());
         }
     }
 }

@@ -124,7 +124,8 @@ struct OnDatabase {
 
 impl OnDatabase {
     fn run(&self, task: impl Future<Output = ()> + Send + 'static) -> impl Future<Output = ()> + Send + 'static {
-        let (mut prepared, stopped) = (self.prepared.clone(), self.stopped.clone());
+        let mut prepared = self.prepared.clone();
+        let stopped = self.stopped.clone();
         async move {
             let ready = async { prepared.wait_for(|prepared| *prepared).await.is_ok() };
             if stopped.run_until_cancelled(ready).await == Some(true) {

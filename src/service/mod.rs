@@ -91,7 +91,9 @@ impl Application {
         let OnDisk { local_store, spool } = OnDisk::open(options, &data_dir).await?;
         let has_waiting = spool.as_ref().is_some_and(|spool| !spool.is_empty());
         let start = start(&pools.work, &master_keys, local_store.as_deref(), has_waiting).await?;
-        let (pool, keys, cache) = (pools.work.clone(), master_keys.clone(), local_store.clone());
+        let pool = pools.work.clone();
+        let keys = master_keys.clone();
+        let cache = local_store.clone();
         let registry = LiveRegistry::new(pool, keys, admin_token.into(), cache, &start).await;
         let Start { registry: RegistryRows { installation, .. }, master_key, prepared } = start;
         let prepared = watch::Sender::new(prepared);
@@ -114,8 +116,8 @@ impl Application {
         let fold_pool = folds.then(|| pool::open(&database, PoolRole::Fold, installation.distributed));
 
         let stopping = CancellationToken::new();
-        let sealer = CursorCipher::new(&master_key.derive("streamtally: cursors"));
-        let feed = Feed::new(pools.query.clone(), sealer.clone(), options.unconfirmed_after, stopping.clone());
+        let cipher = CursorCipher::new(&master_key.derive("streamtally: cursors"));
+        let feed = Feed::new(pools.query.clone(), cipher.clone(), options.unconfirmed_after, stopping.clone());
         let counters = BufferedCounters::default();
         let trusted_proxies = TrustedProxies::from(options.trusted_proxies.clone());
         let connections = Connections::new(room(options.limits, trusted_proxies.clone())?);
@@ -140,7 +142,7 @@ impl Application {
             requests: Quota::new("concurrent requests", MAX_REQUESTS_PER_TOKEN, Semaphore::MAX_PERMITS),
             listeners: listener_quota(options.limits)?,
             sealings: Quota::new("reports being sealed", MAX_SEALINGS_PER_TOKEN, MAX_SEALINGS),
-            sealer,
+            cipher,
             metrics: metrics.clone(),
         });
         let (server, address) = server::bind(options, state.clone(), certificate.as_ref(), connections.clone())?;

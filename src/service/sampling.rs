@@ -16,13 +16,13 @@ use crate::app::state::AppState;
 use crate::config::Role;
 use crate::event_log::{append, drain};
 use crate::http::health;
-use crate::http::{callback_meters, reports};
+use crate::http::{callback_metrics, reports};
 use crate::model::event::QuarantineReason;
 use crate::model::filter::LiveFilter;
 use crate::platform::clock;
 use crate::platform::tls::{Expiry, Validity, ValidityOfServed};
 use crate::query;
-use crate::query::live::{Grouping, LiveTotals};
+use crate::query::live::LiveTotals;
 use crate::reconciler::database_clock::{ClockError, ClockReading};
 use crate::reconciler::infer;
 use crate::store;
@@ -61,7 +61,7 @@ pub struct Sampler {
 impl Sampler {
     /// Samples the process with this state. `fold_pool` is set if it folds.
     pub fn new(state: Data<AppState>, fold_pool: Option<PgPool>, connections: Connections) -> Self {
-        register_meters(&state.roles);
+        initialize_metrics(&state.roles);
         Self { state, fold_pool, connections, wrong_clock: None }
     }
 
@@ -127,9 +127,9 @@ impl Sampler {
     }
 
     async fn count_live(&self) -> Result<LiveTotals, sqlx::Error> {
-        let (pool, filter) = (&self.state.query_pool, LiveFilter::default());
-        let counts =
-            query::live::count_live(pool, None, &filter, self.state.unconfirmed_after, Grouping::Whole).await?;
+        let pool = &self.state.query_pool;
+        let filter = LiveFilter::default();
+        let counts = query::live::count_live(pool, None, &filter, self.state.unconfirmed_after, None).await?;
         Ok(counts.whole)
     }
 
@@ -145,18 +145,18 @@ impl Sampler {
 
 /// Registers the metrics of this process's roles, so that they are exported before the first value: an increase from 0
 /// can be detected only if 0 was exported.
-fn register_meters(roles: &[Role]) {
+fn initialize_metrics(roles: &[Role]) {
     BUILD_INFO.gauge_of(&[("version", env!("CARGO_PKG_VERSION"))]).set(1.0);
     if roles.contains(&Role::Receiver) {
-        callback_meters::register_meters();
-        append::register_meters();
-        drain::register_meters();
+        callback_metrics::initialize_metrics();
+        append::initialize_metrics();
+        drain::initialize_metrics();
     }
     if roles.contains(&Role::Reconciler) {
-        infer::register_meters();
+        infer::initialize_metrics();
     }
     if roles.contains(&Role::Api) {
-        reports::timing::register_meters();
+        reports::timing::initialize_metrics();
     }
 }
 

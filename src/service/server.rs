@@ -47,7 +47,8 @@ pub fn bind(
     certificate: Option<&Certificate>,
     open: Connections,
 ) -> anyhow::Result<(Server, SocketAddr)> {
-    let (roles, cors_origins) = (options.roles.clone(), options.cors_origins.clone());
+    let roles = options.roles.clone();
+    let cors_origins = options.cors_origins.clone();
     if roles.is_empty() {
         bail!("--roles must name at least one role");
     }

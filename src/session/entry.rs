@@ -56,5 +56,5 @@ pub struct Details {
     /// The template that created this rendition; `None` for a source stream.
     pub rendition_template: Option<String>,
     /// Addresses or `user_args` existed, and are redacted.
-    pub blanked: bool,
+    pub redacted: bool,
 }

@@ -121,7 +121,7 @@ fn start(session: &mut Session, receipt: &Receipt) {
     session.key_conflict = together.is_none();
     session.addresses = match together {
         // A redacted session gets no new personal fields.
-        _ if session.details.blanked => Addresses::default(),
+        _ if session.details.redacted => Addresses::default(),
         Some(together) => together,
         None => Addresses::of(&session.details),
     };

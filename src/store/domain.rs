@@ -4,14 +4,16 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 
+use crate::model::access::{FieldSeparator, SignatureRule};
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DomainRow {
     pub domain: String,
     /// `required` or `none`.
-    pub signature: String,
+    pub signature: SignatureRule,
     /// The applications that may send callbacks; `None`: all.
     pub apps: Option<Vec<String>>,
-    pub joiner: String,
+    pub joiner: FieldSeparator,
     pub rendition_templates: Vec<String>,
     pub concurrent_pushes: bool,
     /// SHA-256 of the secret part of the callback path.
@@ -54,9 +56,9 @@ pub async fn upsert_domain(executor: impl PgExecutor<'_>, row: &DomainRow) -> Re
              rendition_templates = excluded.rendition_templates, concurrent_pushes = excluded.concurrent_pushes,
              updated_at = excluded.updated_at",
         row.domain,
-        row.signature,
+        row.signature.as_str(),
         row.apps.as_deref(),
-        row.joiner,
+        row.joiner.as_str(),
         &row.rendition_templates,
         row.concurrent_pushes,
         row.created_at,

@@ -53,13 +53,15 @@ impl PoolRole {
     }
 
     fn plans(self, distributed: bool) -> &'static str {
+        // Which node a statement is for is told by its shard, which a plan must know.
+        if distributed {
+            return "force_custom_plan";
+        }
         match self {
-            // The plan must know the shard to choose its node.
-            _ if distributed => "force_custom_plan",
-            _ if self.is_bulk() => "force_generic_plan",
+            Self::Append | Self::Drain | Self::Fold => "force_generic_plan",
             // A plan for a frequent value is bad for a rare one.
             Self::Query | Self::Report => "force_custom_plan",
-            _ => "auto",
+            Self::Work => "auto",
         }
     }
 

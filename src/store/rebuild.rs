@@ -184,7 +184,7 @@ pub async fn insert_older_streams_beside(connection: &mut PgConnection) -> Resul
 }
 
 /// Copies fields that only the live rows have to shadow sessions with redacted events.
-pub async fn update_blanked_sessions_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub async fn update_redacted_sessions_beside(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let update = format!(
         "update {BESIDE}.stream_session beside
          set client_ip = live.client_ip, node_ip = live.node_ip, client_address = live.client_address,
@@ -222,7 +222,9 @@ pub async fn list_differences(
     folded: Folded,
     mut show: impl FnMut(DifferenceRow),
 ) -> Result<u64, sqlx::Error> {
-    let (table, key, is_told) = (folded.table(), folded.key().join(", "), folded.is_told());
+    let table = folded.table();
+    let key = folded.key().join(", ");
+    let is_told = folded.is_told();
     let query = format!(
         "select to_jsonb(live)::text, to_jsonb(beside)::text
          from (select * from {table} live where {is_told}) live full join {BESIDE}.{table} beside using ({key})
@@ -241,7 +243,9 @@ pub async fn list_differences(
 
 /// Replaces the differing rows of a live table by those of the shadow table.
 pub async fn replace_differing_rows(connection: &mut PgConnection, folded: Folded) -> Result<(), sqlx::Error> {
-    let (table, has_same_key, is_told) = (folded.table(), folded.has_same_key(), folded.is_told());
+    let table = folded.table();
+    let has_same_key = folded.has_same_key();
+    let is_told = folded.is_told();
     let delete = format!(
         "delete from {table} live where {is_told} and not exists (
              select from {BESIDE}.{table} beside

@@ -51,16 +51,16 @@ pub async fn unlock_retention(executor: impl PgExecutor<'_>) -> Result<(), sqlx:
 
 /// The positions between which a shard can be redacted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnblankedRow {
-    pub blanked: i64,
+pub struct UnredactedRow {
+    pub redacted: i64,
     pub folded: i64,
 }
 
 /// Locks a shard for this transaction, waiting for the process that folds it.
-pub async fn lock_unblanked(executor: impl PgExecutor<'_>, shard: i16) -> Result<UnblankedRow, sqlx::Error> {
+pub async fn lock_unredacted(executor: impl PgExecutor<'_>, shard: i16) -> Result<UnredactedRow, sqlx::Error> {
     sqlx::query_as!(
-        UnblankedRow,
-        "select horizon.personal_position as blanked, progress.position as folded
+        UnredactedRow,
+        "select horizon.personal_position as redacted, progress.position as folded
          from fold_progress progress join log_horizon horizon using (shard)
          where shard = $1
          for update of progress",
@@ -95,7 +95,7 @@ pub async fn get_last_position(executor: impl PgExecutor<'_>, range: EntryRange)
 }
 
 /// Redacts the personal fields of events.
-pub async fn blank_entries(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<(), sqlx::Error> {
+pub async fn redact_entries(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update log_entry
          set blanked = blanked or num_nonnulls(client_ip, node_ip, user_args) > 0,
@@ -113,7 +113,7 @@ pub async fn blank_entries(executor: impl PgExecutor<'_>, range: EntryRange) -> 
 }
 
 /// Redacts the personal fields of these events' sessions.
-pub async fn blank_sessions(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<(), sqlx::Error> {
+pub async fn redact_sessions(executor: impl PgExecutor<'_>, range: EntryRange) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update stream_session
          set blanked = true, client_ip = null, node_ip = null, client_address = null, node_address = null, user_args = null
@@ -179,7 +179,7 @@ pub struct LastEntryRow {
     /// Position of the shard's last event that was dropped.
     pub dropped: i64,
     /// Position of the shard's last event that was redacted.
-    pub blanked: i64,
+    pub redacted: i64,
 }
 
 /// The last event that was recorded in a period, for each shard that has one.
@@ -191,7 +191,7 @@ pub async fn list_last_entries(
     sqlx::query_as!(
         LastEntryRow,
         "select horizon.shard, last.position, last.recorded_at, horizon.position as dropped,
-             horizon.personal_position as blanked
+             horizon.personal_position as redacted
          from log_horizon horizon
          cross join lateral (
              select position, recorded_at from log_entry

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::session::SessionRow;
 use crate::model::filter::SessionFilter;
-use crate::model::session::{EndSource, Renditions, TimeField};
+use crate::model::session::{EndSource, Renditions, SessionOrder, TimeField};
 use crate::session::address;
 use crate::session::key::{self, lowest_id_since};
 
@@ -22,7 +22,7 @@ pub struct SessionScope<'a> {
 
 #[derive(Debug, Clone, Copy)]
 pub struct SessionPage {
-    pub newest_first: bool,
+    pub order: SessionOrder,
     /// The last session of the page before.
     pub after: Option<Uuid>,
     pub limit: u16,
@@ -37,10 +37,14 @@ pub async fn list_sessions(
 ) -> Result<Vec<SessionRow>, sqlx::Error> {
     let mut query = QueryBuilder::new("select * from stream_session where status <> 'unseen'");
     push_conditions(&mut query, scope, filter);
+    let (before_or_after, direction) = match page.order {
+        SessionOrder::NewestFirst => (" and session_id < ", " desc"),
+        SessionOrder::OldestFirst => (" and session_id > ", ""),
+    };
     if let Some(session_id) = page.after {
-        query.push(if page.newest_first { " and session_id < " } else { " and session_id > " }).push_bind(session_id);
+        query.push(before_or_after).push_bind(session_id);
     }
-    query.push(" order by session_id").push(if page.newest_first { " desc" } else { "" });
+    query.push(" order by session_id").push(direction);
     query.push(" limit ").push_bind(i64::from(page.limit));
     query.build_query_as().fetch_all(executor).await
 }
@@ -60,7 +64,7 @@ pub async fn count_sessions(
         }
         (Some(_), None, TimeField::EndedAt) => &[ScanRange::Within, ScanRange::DayBefore, ScanRange::Long],
         (None, Some(_), _) => &[ScanRange::DayBefore, ScanRange::Live, ScanRange::Long],
-        _ => &[ScanRange::Whenever],
+        (Some(_), None, TimeField::StartedAt) | (Some(_), Some(_), _) | (None, None, _) => &[ScanRange::Whenever],
     };
     for part in parts {
         query.push(" + (select count(*) from stream_session where status <> 'unseen'");

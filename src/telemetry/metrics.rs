@@ -122,8 +122,8 @@ pub const SPOOL_BYTES: Metric = Metric::gauge("streamtally_spool_bytes", Unit::B
 pub const SPOOL_CAPACITY_BYTES: Metric =
     Metric::gauge("streamtally_spool_capacity_bytes", Unit::Bytes, "Maximum spool size");
 
-pub const SPOOL_REFUSED_MESSAGES: Metric = Metric::gauge(
-    "streamtally_spool_refused_messages",
+pub const SPOOL_REJECTED_MESSAGES: Metric = Metric::gauge(
+    "streamtally_spool_rejected_messages",
     Unit::Count,
     "Callbacks set aside because the database rejected them",
 );
@@ -212,7 +212,7 @@ pub const ALL: [&Metric; 32] = [
     &SPOOL_MESSAGES,
     &SPOOL_BYTES,
     &SPOOL_CAPACITY_BYTES,
-    &SPOOL_REFUSED_MESSAGES,
+    &SPOOL_REJECTED_MESSAGES,
     &SPOOL_DAMAGED_FILES,
     &SPOOL_LOST_MESSAGES,
     &DRAINED_MESSAGES,

@@ -6,11 +6,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 use streamtally::huawei::admission::{
-    Authentication, CallbackRoute, Claim, DomainPolicy, Known, Limits, PushState, SignatureRule, SignatureUse, Verdict,
-    admit, check_replay,
+    Authentication, CallbackRoute, Claim, DomainPolicy, Known, Limits, PushState, SignatureUse, Verdict, admit,
+    check_replay,
 };
 use streamtally::huawei::notification::{self, Notification};
-use streamtally::huawei::signature::{Joiner, SigningKey};
+use streamtally::huawei::signature::SigningKey;
+use streamtally::model::access::{FieldSeparator, SignatureRule};
 use streamtally::model::event::QuarantineReason;
 use uuid::Uuid;
 
@@ -39,7 +40,7 @@ const MISSING_START: i64 = 30 * 86_400;
 pub fn check(body: &[u8]) -> usize {
     let Ok(message) = notification::parse(body) else { return 0 };
     let mut accepted = check_message(&message);
-    for joiner in [Joiner::Nothing, Joiner::Plus] {
+    for joiner in [FieldSeparator::Nothing, FieldSeparator::Plus] {
         for key in KEYS {
             let auth_sign = Some(mac(key, joiner, &message));
             accepted += check_message(&Notification { auth_sign, ..message.clone() });
@@ -164,8 +165,8 @@ fn doubt_unsigned(message: &Notification) -> Option<QuarantineReason> {
 }
 
 /// The signature of a message's fields, in lower case.
-fn mac(key: &str, joiner: Joiner, message: &Notification) -> String {
-    let separator = if joiner == Joiner::Plus { "+" } else { "" };
+fn mac(key: &str, joiner: FieldSeparator, message: &Notification) -> String {
+    let separator = if joiner == FieldSeparator::Plus { "+" } else { "" };
     let expiry = message.auth_timestamp.map_or(String::new(), |seconds| seconds.to_string());
     let text = [message.event.word(), &message.domain, &message.app, &message.stream, &expiry].join(separator);
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key.as_bytes()).unwrap();
@@ -182,11 +183,11 @@ fn policies() -> [DomainPolicy; 5] {
         keys: keys(),
     };
     [
-        signed(Joiner::Nothing, None),
-        signed(Joiner::Nothing, Some(&["live"])),
-        signed(Joiner::Plus, None),
-        DomainPolicy { keys: Vec::new(), ..signed(Joiner::Nothing, None) },
-        DomainPolicy { signature: SignatureRule::None, ..signed(Joiner::Nothing, None) },
+        signed(FieldSeparator::Nothing, None),
+        signed(FieldSeparator::Nothing, Some(&["live"])),
+        signed(FieldSeparator::Plus, None),
+        DomainPolicy { keys: Vec::new(), ..signed(FieldSeparator::Nothing, None) },
+        DomainPolicy { signature: SignatureRule::None, ..signed(FieldSeparator::Nothing, None) },
     ]
 }
 

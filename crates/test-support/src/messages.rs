@@ -1,7 +1,8 @@
 //! Messages as the provider sends them.
 
 use serde_json::{Value, json};
-use streamtally::huawei::signature::{self, Joiner, SignedFields, SigningKey};
+use streamtally::huawei::signature::{self, SignedFields, SigningKey};
+use streamtally::model::access::FieldSeparator;
 use streamtally::platform::clock;
 
 pub const DOMAIN: &str = "push.example.com";
@@ -15,7 +16,7 @@ pub struct Push {
     pub stream: String,
     pub publish_timestamp: i64,
     pub key: String,
-    pub joiner: Joiner,
+    pub joiner: FieldSeparator,
     pub client_ip: String,
 }
 
@@ -28,7 +29,7 @@ impl Push {
             stream: stream.to_owned(),
             publish_timestamp: clock::now().timestamp() - seconds_ago,
             key: KEY.to_owned(),
-            joiner: Joiner::Nothing,
+            joiner: FieldSeparator::Nothing,
             client_ip: "203.0.113.7".to_owned(),
         }
     }

@@ -7,9 +7,10 @@ use super::signing;
 use crate::cli::database::{Access, CommandContext, with_installation};
 use crate::config::InstallationOptions;
 use crate::event_log::incoming;
-use crate::huawei::admission::{CallbackRoute, DomainPolicy, Known, SignatureRule};
+use crate::huawei::admission::{CallbackRoute, DomainPolicy, Known};
 use crate::huawei::notification::Notification;
-use crate::huawei::signature::{Joiner, SigningKey};
+use crate::huawei::signature::SigningKey;
+use crate::model::access::{FieldSeparator, SignatureRule};
 use crate::registry::admin::{AdminError, check_key};
 use crate::registry::{domain_of, open_key};
 use crate::store;
@@ -38,7 +39,7 @@ pub(super) struct NamedKey {
 
 impl Basis {
     /// Only this key, for signed callbacks of every app.
-    pub(super) fn of_given_key(key: SecretString, joiner: Joiner) -> Self {
+    pub(super) fn of_given_key(key: SecretString, joiner: FieldSeparator) -> Self {
         let notice = check_key(&key).err().map(|error| match error {
             AdminError::Invalid { name, reason } => format!("the {name} {reason}; the provider accepts no other"),
             other => other.to_string(),
@@ -100,11 +101,7 @@ impl Basis {
             }
         }
         let row = rows.into_iter().find(|row| row.domain == domain);
-        let exists = row.is_some();
-        let registered = row.and_then(|row| domain_of(row, key_rows, &on.master_key));
-        if exists && registered.is_none() {
-            notices.push("this version does not know the settings of the domain".to_owned());
-        }
+        let registered = row.map(|row| domain_of(row, key_rows, &on.master_key));
         let token = callback_path.map(|path| path.rsplit('/').next().unwrap_or(path));
         Self {
             path: registered.as_ref().map_or(CallbackRoute::Open, |registered| registered.path_of(token)),

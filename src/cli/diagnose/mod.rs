@@ -22,12 +22,12 @@ use secrecy::SecretString;
 use self::basis::Basis;
 use self::report::Report;
 use super::output::{OneOutputOptions, Output, say};
-use super::{BadUsage, secret_from_stdin};
+use super::{BadUsage, one_of, secret_from_stdin};
 use crate::config::{AdmissionOptions, InstallationOptions};
 use crate::http::extract::MAX_BODY_BYTES;
 use crate::huawei::admission::{self, Verdict};
-use crate::huawei::signature::Joiner;
 use crate::huawei::{advice, notification};
+use crate::model::access::FieldSeparator;
 use crate::platform::clock;
 
 /// Explain why a captured callback is or is not accepted, and how it is signed
@@ -80,8 +80,8 @@ struct GivenKeyOptions {
     #[arg(long, group = "key", value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// With a given key: the separator of the signed fields
-    #[arg(long, default_value = "", value_parser = ["", "+"], requires = "key")]
-    joiner: String,
+    #[arg(long, default_value = "", value_parser = one_of::<FieldSeparator>(), requires = "key")]
+    joiner: FieldSeparator,
 }
 
 impl DiagnoseCommand {
@@ -118,7 +118,7 @@ impl DiagnoseCommand {
             }
         };
         let basis = match key {
-            Some(key) => Basis::of_given_key(key, Joiner::from_text(&self.given.joiner).unwrap_or_default()),
+            Some(key) => Basis::of_given_key(key, self.given.joiner),
             None => Basis::of_installation(&self.installation, &message, self.callback_path.as_deref()).await?,
         };
         let now = self.now.unwrap_or_else(clock::now);

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use super::basis::{Basis, NamedKey};
 use super::capture::{self, Notice, SignatureForm};
 use super::signing::{self, Fit};
-use crate::huawei::admission::{DomainPolicy, SignatureRule, Verdict};
+use crate::huawei::admission::{DomainPolicy, Verdict};
 use crate::huawei::advice;
 use crate::huawei::notification::{Event, Notification};
 use crate::huawei::signature;
+use crate::model::access::SignatureRule;
 
 const LABEL_WIDTH: usize = 13;
 
@@ -62,8 +63,8 @@ impl Report {
 
     /// A rejection before admission.
     pub(super) fn add_rejection(&mut self, cause: &str, advice: &str) {
-        (self.outcome, self.cause) = ("refused", Some(cause.to_owned()));
-        self.add_sentence("verdict", &format!("refused: {cause}"));
+        (self.outcome, self.cause) = ("rejected", Some(cause.to_owned()));
+        self.add_sentence("verdict", &format!("rejected: {cause}"));
         self.add_sentence(ADVICE, advice);
     }
 
@@ -141,14 +142,14 @@ impl Report {
             (digits, _) => format!("{seconds} has {digits} digits; a time in seconds has ten"),
         };
         self.add_line("expiry", &words);
-        self.add_line("judged as of", &words_of_time(now));
+        self.add_line("checked as of", &words_of_time(now));
     }
 
     pub(super) fn add_verdict(&mut self, verdict: &Verdict) {
         let (outcome, cause) = match verdict {
             Verdict::Accept(_) => ("accepted", None),
             Verdict::Quarantine(_, reason) => ("quarantined", Some((reason.as_str(), advice::of_reason(*reason)))),
-            Verdict::Reject(cause) => ("refused", Some((cause.as_str(), advice::of_rejection(*cause)))),
+            Verdict::Reject(cause) => ("rejected", Some((cause.as_str(), advice::of_rejection(*cause)))),
         };
         self.outcome = outcome;
         let Some((cause, advice)) = cause else { return self.add_line("verdict", outcome) };

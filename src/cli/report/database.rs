@@ -15,7 +15,7 @@ use crate::http::reports::concurrency::{ConcurrencyQuery, PointView};
 use crate::http::reports::push_duration::{CountsView, PushDurationQuery, RowView};
 use crate::reconciler;
 use crate::report::push_duration::PushDuration;
-use crate::report::{concurrency_report, moment};
+use crate::report::{concurrency_report, cutoff};
 
 /// # Errors
 /// The parameters are invalid, or the database is unusable.
@@ -30,7 +30,7 @@ pub(super) async fn print(
     match asked.kind {
         ReportKind::PushDuration => {
             let query = PushDurationQuery::read(&mut reader);
-            reader.reject_unknown().map_err(describe_invalid)?;
+            reader.reject_unknown().map_err(|error| describe_invalid(&error))?;
             with_installation(options, Access::Change, async |on| {
                 print_push_duration(on, query, tolerance, printer).await
             })
@@ -38,7 +38,7 @@ pub(super) async fn print(
         }
         ReportKind::Concurrency => {
             let query = ConcurrencyQuery::from_query(&mut reader);
-            reader.reject_unknown().map_err(describe_invalid)?;
+            reader.reject_unknown().map_err(|error| describe_invalid(&error))?;
             with_installation(options, Access::Change, async |on| {
                 print_concurrency(on, query, tolerance, printer).await
             })
@@ -56,14 +56,14 @@ async fn print_push_duration(
     let PushDurationQuery { asked, layout } = query;
     // The service may not be running.
     reconciler::fold_to_end(&on.pool).await?;
-    let moment = moment::close(&on.pool, &on.pool, asked.as_of, tolerance).await?;
-    let as_of = moment.at;
-    let mut report = PushDuration::begin(on.pool.clone(), &asked.scope, layout, &moment, None);
+    let cutoff = cutoff::close(&on.pool, &on.pool, asked.as_of, tolerance).await?;
+    let as_of = cutoff.at;
+    let mut report = PushDuration::begin(on.pool.clone(), &asked.selection, layout, &cutoff, None);
     while let Some(row) = report.next_row().await? {
         printer.row(&serde_json::to_value(RowView::from(row))?)?;
     }
     let totals = CountsView::from(report.finish().await?);
-    let parameters = ParametersView::of_push_duration(&asked.scope, layout, as_of);
+    let parameters = ParametersView::of_push_duration(&asked.selection, layout, as_of);
     let report = json!({ "next_cursor": Value::Null, "totals": totals, "parameters": parameters, "as_of": as_of });
     Ok(finish(printer, &report)?)
 }
@@ -76,25 +76,19 @@ async fn print_concurrency(
 ) -> anyhow::Result<()> {
     let ConcurrencyQuery { asked, step_seconds } = query;
     reconciler::fold_to_end(&on.pool).await?;
-    let moment = moment::close(&on.pool, &on.pool, asked.as_of, tolerance).await?;
-    let as_of = moment.at;
-    let (points, peak) = concurrency_report::count(on.pool.clone(), &asked.scope, step_seconds, &moment).await?;
+    let cutoff = cutoff::close(&on.pool, &on.pool, asked.as_of, tolerance).await?;
+    let as_of = cutoff.at;
+    let (points, peak) = concurrency_report::count(on.pool.clone(), &asked.selection, step_seconds, &cutoff).await?;
     for point in points {
         printer.row(&serde_json::to_value(PointView::from(point))?)?;
     }
-    let parameters = ParametersView::of_concurrency(&asked.scope, asked.time_zone, step_seconds, as_of);
+    let parameters = ParametersView::of_concurrency(&asked.selection, asked.time_zone, step_seconds, as_of);
     let report = json!({ "peak": peak.map(PointView::from), "parameters": parameters, "as_of": as_of });
     Ok(finish(printer, &report)?)
 }
 
-fn describe_invalid(error: ApiError) -> BadUsage {
-    let words = match error {
-        ApiError::Invalid(invalid) => invalid
-            .into_iter()
-            .map(|invalid| format!("--{} {}", invalid.name.replace('_', "-"), invalid.reason))
-            .collect::<Vec<_>>()
-            .join("; "),
-        other => other.to_string(),
-    };
-    BadUsage(words)
+fn describe_invalid(error: &ApiError) -> BadUsage {
+    let ApiError::Invalid(invalid) = error else { return BadUsage(error.to_string()) };
+    let words = invalid.iter().map(|invalid| format!("--{} {}", invalid.name.replace('_', "-"), invalid.reason));
+    BadUsage(words.collect::<Vec<_>>().join("; "))
 }

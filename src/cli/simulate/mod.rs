@@ -44,7 +44,7 @@ pub(super) struct SimulateCommand {
     #[arg(long, default_value = "64", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     connections: u16,
     /// Callbacks per second, independent of response times. Default: as fast as they are answered
-    #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "CALLBACKS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: Option<u32>,
     /// Maximum duration
     #[arg(long, default_value = "10s", value_parser = config::duration, value_name = "DURATION")]

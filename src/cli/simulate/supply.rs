@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::SimulateCommand;
 use crate::huawei::composing::{Message, Signing, compose};
 use crate::huawei::notification::Event;
-use crate::huawei::signature::{Joiner, SigningKey};
+use crate::huawei::signature::SigningKey;
+use crate::model::access::FieldSeparator;
 use crate::platform::clock;
 use crate::session::{SessionKey, StreamKey};
 use crate::simulation::duration_profile::USUAL;
@@ -37,7 +38,7 @@ pub struct Supply {
     domain: String,
     app: String,
     key: SigningKey,
-    joiner: Joiner,
+    joiner: FieldSeparator,
     streams: u32,
     seed: u64,
     prefix: String,
@@ -49,9 +50,10 @@ pub struct Supply {
 }
 
 impl Supply {
-    pub fn new(command: &SimulateCommand, key: SigningKey, joiner: Joiner) -> Self {
+    pub fn new(command: &SimulateCommand, key: SigningKey, joiner: FieldSeparator) -> Self {
         let begin = clock::now().timestamp_millis() - PAST_MILLIS;
-        let (streams, seed) = (command.streams, command.seed);
+        let streams = command.streams;
+        let seed = command.seed;
         Self {
             domain: command.sender.domain.clone(),
             app: command.sender.app.clone(),

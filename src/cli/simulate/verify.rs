@@ -48,7 +48,8 @@ pub async fn verify(
     prefix: &str,
     outcome: &LoadReport,
 ) -> anyhow::Result<Verified> {
-    let (client, begin) = (Client::new(), Instant::now());
+    let client = Client::new();
+    let begin = Instant::now();
     loop {
         // Measured before the request, so that its own duration does not count.
         let asked = begin.elapsed();

@@ -34,7 +34,9 @@ pub struct Watch {
 
 impl Watch {
     pub fn new(url: Url, token: SecretString, outcome: Rc<LoadReport>) -> Self {
-        let (client, last, watching) = (Client::new(), Cell::new(None), RefCell::default());
+        let client = Client::new();
+        let last = Cell::new(None);
+        let watching = RefCell::default();
         Self { client, url, token, outcome, last, watching }
     }
 

@@ -93,7 +93,8 @@ pub async fn add_key(
     let row = find_domain(&state, &domain).await?;
     let given = submitted.text("key").map(SecretString::from);
     let generated = given.is_none();
-    let (actor, master_keys) = (&submitted.visitor.principal.actor, state.registry.master_keys());
+    let actor = &submitted.visitor.principal.actor;
+    let master_keys = state.registry.master_keys();
     let added = admin::add_key(&state.work_pool, actor, master_keys, &row.domain, given, clock::now()).await;
     let (_, key) = added.map_err(ApiError::from)?;
     state.registry.refresh_after_change().await;

@@ -13,13 +13,13 @@ use super::super::{ROOT, words};
 use super::{ask_confirmation, credentials, find_domain, page_of, test_callback};
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
+use crate::http::domains::{read_field_separator, read_signature_rule};
 use crate::http::external_url::url_of;
-use crate::huawei::signature::Joiner;
-use crate::model::access::Scope;
+use crate::model::access::{Scope, SignatureRule};
 use crate::model::filter::SessionFilter;
+use crate::model::session::SessionOrder;
 use crate::platform::clock;
 use crate::registry::admin::{self, DomainSettings};
-use crate::registry::signature_rule;
 use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::session_list::{SessionPage, SessionScope};
@@ -35,7 +35,7 @@ pub async fn show_domain(
     let row = find_domain(&state, &domain).await?;
     let keys = credentials::list_keys(&state, &row.domain).await?;
     let last_push = last_push(&state, &row.domain).await?;
-    let signed = row.signature == "required";
+    let signed = row.signature == SignatureRule::Required;
     let content = html! {
         h1 { (row.domain) }
         dl.facts {
@@ -66,7 +66,7 @@ async fn last_push(state: &AppState, domain: &str) -> Result<Option<DateTime<Utc
     let filter = SessionFilter { domain: Some(domain.to_owned()), ..SessionFilter::default() };
     let unconfirmed_after = state.unconfirmed_after;
     let scope = SessionScope { visible_domains: None, as_of: clock::now(), unconfirmed_after };
-    let page = SessionPage { newest_first: true, after: None, limit: 1 };
+    let page = SessionPage { order: SessionOrder::NewestFirst, after: None, limit: 1 };
     let newest = store::session_list::list_sessions(&state.query_pool, scope, &filter, page).await?;
     Ok(newest.first().map(|session| session.started_at))
 }
@@ -78,15 +78,15 @@ fn settings_form(visitor: &Visitor, row: &DomainRow) -> Markup {
     let fields = html! {
         label { "Callbacks are"
             select name="signature" {
-                (choice("required", &row.signature, "signed"))
-                (choice("none", &row.signature, "unsigned, only through the secret path"))
+                (choice("required", row.signature.as_str(), "signed"))
+                (choice("none", row.signature.as_str(), "unsigned, only through the secret path"))
             }
         }
         label { "Accepted apps (empty: all)"
             input type="text" name="apps" value=(row.apps.as_ref().map(|apps| apps.join(", ")).unwrap_or_default());
         }
         label { "Separator of signed fields"
-            select name="joiner" { (choice("", &row.joiner, "none")) (choice("+", &row.joiner, "+")) }
+            select name="joiner" { (choice("", row.joiner.as_str(), "none")) (choice("+", row.joiner.as_str(), "+")) }
         }
         label { "Transcoding templates whose renditions are reported"
             input type="text" name="rendition_templates" value=(row.rendition_templates.join(", "));
@@ -112,11 +112,9 @@ pub async fn change_domain(
     let signature = submitted.text("signature").unwrap_or_default();
     let joiner = submitted.text("joiner").unwrap_or_default();
     let settings = DomainSettings {
-        signature: signature_rule(&signature)
-            .ok_or_else(|| ApiError::invalid("signature", "must be one of required, none"))?,
+        signature: read_signature_rule(&signature)?,
         apps: (!apps.is_empty()).then_some(apps),
-        joiner: Joiner::from_text(&joiner)
-            .ok_or_else(|| ApiError::invalid("joiner", "must be empty or a plus sign"))?,
+        joiner: read_field_separator(&joiner)?,
         rendition_templates: submitted.words("rendition_templates"),
         concurrent_pushes: submitted.is_checked("concurrent_pushes"),
     };
@@ -139,7 +137,8 @@ pub async fn show_removal(
         p { "Its callbacks are no longer accepted and its keys are deleted. Its history stays." }
         (form::confirmation("Reject the callbacks of this domain."))
     };
-    let (back, path) = (page_of(&row.domain), format!("{}/remove", page_of(&row.domain)));
+    let back = page_of(&row.domain);
+    let path = format!("{}/remove", page_of(&row.domain));
     Ok(ask_confirmation(&visitor, &format!("Remove {}?", row.domain), &what, &back, &path, "Remove domain"))
 }
 

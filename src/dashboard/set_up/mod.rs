@@ -23,9 +23,7 @@ use super::visitor::Visitor;
 use super::{ROOT, words};
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
-use crate::huawei::admission::SignatureRule;
-use crate::huawei::signature::Joiner;
-use crate::model::access::Scope;
+use crate::model::access::{FieldSeparator, Scope, SignatureRule};
 use crate::platform::clock;
 use crate::registry::admin::{self, DomainSettings};
 use crate::store;
@@ -82,12 +80,12 @@ fn domain_table(domains: &[DomainRow], keys: &[SigningKeyRow]) -> Markup {
                 td.name { a href=(page_of(&row.domain)) { (row.domain) } }
                 td {
                     @let active = keys.iter().filter(|key| key.domain == row.domain).count();
-                    @match (row.signature.as_str(), active) {
-                        ("none", _) if row.callback_token_hash.is_some() => { "secret path, unsigned" }
-                        ("none", _) => { span.flag { "no secret path yet" } }
-                        (_, 0) => { span.flag { "no key yet" } }
-                        (_, 1) => { "1 key" }
-                        (_, active) => { (active) " keys" }
+                    @match (row.signature, active) {
+                        (SignatureRule::None, _) if row.callback_token_hash.is_some() => { "secret path, unsigned" }
+                        (SignatureRule::None, _) => { span.flag { "no secret path yet" } }
+                        (SignatureRule::Required, 0) => { span.flag { "no key yet" } }
+                        (SignatureRule::Required, 1) => { "1 key" }
+                        (SignatureRule::Required, active) => { (active) " keys" }
                     }
                 }
                 td { (row.apps.as_ref().map_or_else(|| "all".to_owned(), |apps| apps.join(", "))) }
@@ -105,7 +103,7 @@ pub async fn add_domain(submitted: SubmittedForm, state: Data<AppState>) -> Resu
         let settings = DomainSettings {
             signature: SignatureRule::Required,
             apps: None,
-            joiner: Joiner::default(),
+            joiner: FieldSeparator::default(),
             rendition_templates: Vec::new(),
             concurrent_pushes: false,
         };

@@ -20,8 +20,8 @@ use crate::huawei::admission::Verdict;
 use crate::huawei::advice;
 use crate::huawei::composing::{Message, Signing, compose};
 use crate::huawei::notification::Event;
-use crate::huawei::signature::{Joiner, SigningKey};
-use crate::model::access::Scope;
+use crate::huawei::signature::SigningKey;
+use crate::model::access::{Scope, SignatureRule};
 use crate::platform::clock;
 use crate::registry::open_key;
 use crate::session::{SessionKey, StreamKey};
@@ -35,7 +35,7 @@ const VALIDITY_SECONDS: i64 = 60;
 pub fn section(visitor: &Visitor, state: &AppState, domain: &DomainRow, keys: usize) -> Markup {
     html! {
         h2 { "Test" }
-        @if domain.signature != "required" {
+        @if domain.signature == SignatureRule::None {
             p.hint { "The secret path isn't stored; only someone who knows it can send: " code { "streamtally send start --domain " (domain.domain) " --stream test --callback-path /callbacks/huawei/…" } }
         } @else if keys == 0 {
             p.hint { "Add a key first." }
@@ -62,7 +62,6 @@ pub async fn send_test_callback(
     let key =
         open_key(key, &state.registry.current().master_key).map_err(|error| ApiError::Unavailable(error.into()))?;
     let key = SigningKey::new(key.expose_secret());
-    let joiner = Joiner::from_text(&row.joiner).unwrap_or_default();
     let app = row.apps.as_ref().and_then(|apps| apps.first()).map_or("live", String::as_str);
     let now = clock::now().timestamp();
     let source_ip = source_address(&request);
@@ -78,7 +77,7 @@ pub async fn send_test_callback(
             publish_timestamp: now,
             event: &event,
         };
-        let signing = Signing { key: &key, joiner, auth_timestamp: now + VALIDITY_SECONDS };
+        let signing = Signing { key: &key, joiner: row.joiner, auth_timestamp: now + VALIDITY_SECONDS };
         let body = compose(&message, Some(signing));
         verdicts.push((event, callbacks::take(&state, source_ip, None, body.as_bytes()).await?));
     }

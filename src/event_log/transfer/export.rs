@@ -21,7 +21,7 @@ pub enum ExportError {
     #[error("the log cannot be read")]
     Database(#[from] sqlx::Error),
     /// Retention holds the lock.
-    #[error("retention is deleting old log entries; try again later")]
+    #[error("retention is deleting old events; try again later")]
     Busy(#[source] sqlx::Error),
     /// An invariant does not hold.
     #[error("the log of shard {shard} has no entry {position}")]

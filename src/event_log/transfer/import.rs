@@ -31,7 +31,7 @@ pub enum ImportError {
     },
     /// The database rejects an event.
     #[error("line {line} cannot be imported: the database rejects it ({rule})")]
-    Refused {
+    Rejected {
         /// Line number, from 1.
         line: u64,
         /// The violated rule: a constraint's name or an SQLSTATE.
@@ -201,7 +201,7 @@ impl Importer<'_> {
                 Err(ImportError::Database(error)) if store::is_data_error(&error) => {
                     let line = turn.first().map(|first| first.line).unwrap_or_default();
                     if turn.len() == 1 {
-                        return Err(ImportError::Refused { line, rule: rule_of(&error) });
+                        return Err(ImportError::Rejected { line, rule: rule_of(&error) });
                     }
                     let second_half = turn.split_off(turn.len() / 2);
                     turns.extend([second_half, turn]);

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::parameters::{Asked, ParametersView, PeriodBound, TimeZoneWord, read_step};
+use super::parameters::{Asked, ParametersView, PeriodBound, TimeZoneSchema, read_step};
 use super::timing::{Kind, Timing};
 use crate::api::error_responses::CommonErrors;
 use crate::api::problem::ApiError;
@@ -74,7 +74,7 @@ pub struct ConcurrencyParameters {
     #[param(value_type = PeriodBound)]
     to: String,
     /// The time zone of dates in `from` and `to`.
-    #[param(value_type = Option<TimeZoneWord>, default = "UTC")]
+    #[param(value_type = Option<TimeZoneSchema>, default = "UTC")]
     time_zone: Option<String>,
     /// Time between two points: whole minutes, at most one day. A report has at most 50,000 points.
     #[param(
@@ -91,8 +91,8 @@ pub struct ConcurrencyParameters {
     /// Only this stream name counts.
     stream: Option<String>,
     /// Whether transcoded renditions count.
-    #[param(value_type = Option<Renditions>, default = "exclude")]
-    renditions: Option<String>,
+    #[param(default = "exclude")]
+    renditions: Option<Renditions>,
     /// The instant up to which the log counts. Default: now. Must not be in the future.
     #[param(value_type = Option<String>, format = DateTime)]
     as_of: Option<String>,
@@ -108,7 +108,7 @@ impl FromQuery for ConcurrencyQuery {
     fn from_query(query: &mut QueryReader) -> Self {
         let asked = Asked::read(query);
         let step_seconds = read_step(query).unwrap_or(i64::MAX);
-        let seconds = (asked.scope.to - asked.scope.from).num_seconds();
+        let seconds = (asked.selection.to - asked.selection.from).num_seconds();
         if seconds / step_seconds > MAX_POINTS {
             query.reject("step", format!("makes more than {MAX_POINTS} points of this period"));
         }
@@ -134,12 +134,12 @@ pub async fn report_concurrency(
     Query(ConcurrencyQuery { mut asked, step_seconds }): Query<ConcurrencyQuery>,
 ) -> Result<Json<ConcurrencyView>, ApiError> {
     let _timing = Timing::begin(Kind::Concurrency);
-    asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
-    let moment = super::close(&state, asked.as_of).await?;
-    let as_of = moment.at;
+    asked.selection.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
+    let cutoff = super::close(&state, asked.as_of).await?;
+    let as_of = cutoff.at;
     let (points, peak) =
-        concurrency_report::count(state.report_pool.clone(), &asked.scope, step_seconds, &moment).await?;
-    let parameters = ParametersView::of_concurrency(&asked.scope, asked.time_zone, step_seconds, as_of);
+        concurrency_report::count(state.report_pool.clone(), &asked.selection, step_seconds, &cutoff).await?;
+    let parameters = ParametersView::of_concurrency(&asked.selection, asked.time_zone, step_seconds, as_of);
     let data = points.into_iter().map(PointView::from).collect();
     Ok(Json(ConcurrencyView { data, peak: peak.map(PointView::from), parameters, as_of }))
 }

@@ -147,12 +147,13 @@ pub async fn list_counted_sessions(
 ) -> Result<Json<CountedPageView>, ApiError> {
     let _timing = Timing::begin(Kind::CountedSessions);
     let PushDurationQuery { mut asked, layout } = report;
-    asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
-    let moment = super::close(&state, page.after.as_ref().map(|place| place.as_of).or(asked.as_of)).await?;
-    let (as_of, after) = (moment.at, page.after.as_ref().map(|place| place.after));
-    let rows = counted::list(&state.report_pool, &asked.scope, &moment, after, i64::from(page.limit) + 1).await?;
+    asked.selection.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
+    let cutoff = super::close(&state, page.after.as_ref().map(|place| place.as_of).or(asked.as_of)).await?;
+    let as_of = cutoff.at;
+    let after = page.after.as_ref().map(|place| place.after);
+    let rows = counted::list(&state.report_pool, &asked.selection, &cutoff, after, i64::from(page.limit) + 1).await?;
     let place = |row: &Counted| CountedPlace { as_of, after: row.push.session_id };
     let (data, next_cursor) = page.page(Rows::of(rows, page.limit), place, CountedView::from);
-    let parameters = ParametersView::of_push_duration(&asked.scope, layout, as_of);
+    let parameters = ParametersView::of_push_duration(&asked.selection, layout, as_of);
     Ok(Json(CountedPageView { data, next_cursor, parameters, as_of }))
 }

@@ -9,16 +9,15 @@ pub(crate) mod timing;
 
 use chrono::{DateTime, Utc};
 
-pub use parameters::{ParametersView, PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord};
-pub use push_duration::Format;
+pub use parameters::{ParametersView, PeriodBound, TimeZoneSchema};
 
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
-use crate::report::moment::Moment;
-use crate::report::{ReportError, moment};
+use crate::report::cutoff::ReportCutoff;
+use crate::report::{ReportError, cutoff};
 
-pub(crate) async fn close(state: &AppState, as_of: Option<DateTime<Utc>>) -> Result<Moment, ApiError> {
-    Ok(moment::close(&state.work_pool, &state.report_pool, as_of, state.clock_tolerance).await?)
+pub(crate) async fn close(state: &AppState, as_of: Option<DateTime<Utc>>) -> Result<ReportCutoff, ApiError> {
+    Ok(cutoff::close(&state.work_pool, &state.report_pool, as_of, state.clock_tolerance).await?)
 }
 
 impl From<ReportError> for ApiError {

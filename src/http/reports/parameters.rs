@@ -1,5 +1,7 @@
 //! The parameters that all reports share.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use chrono_tz::Tz;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -10,11 +12,11 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::api::query_reader::QueryReader;
-use crate::model::parameter::Parameters;
-use crate::model::parameter::read_time;
+use crate::model::parameter::{Parameters, read_time};
+use crate::model::report::{GroupBy, WindowSize};
 use crate::model::session::Renditions;
-use crate::report::parameters::{GroupBy, Layout, Scope};
-use crate::report::window::{Division, begin_of_date};
+use crate::report::parameters::{Layout, ReportSelection};
+use crate::report::window::begin_of_date;
 
 /// Limits of periods: the years 1970 to 2099, plus one day on either side for every offset.
 const EARLIEST: i64 = -86_400;
@@ -22,7 +24,7 @@ const LATEST: i64 = 4_102_444_800 + 86_400;
 
 #[derive(Debug, Clone)]
 pub struct Asked {
-    pub scope: Scope,
+    pub selection: ReportSelection,
     pub time_zone: Tz,
     /// `None`: now.
     pub as_of: Option<DateTime<Utc>>,
@@ -31,15 +33,14 @@ pub struct Asked {
 impl Asked {
     /// Invalid bounds become an empty period; the reader rejects the request later.
     pub(crate) fn read(query: &mut QueryReader) -> Self {
-        let expected = "the name of a time zone in the IANA database, such as Europe/Berlin";
-        let time_zone = query.parse("time_zone", expected, |text| text.parse().ok()).unwrap_or(Tz::UTC);
+        let time_zone = query.get("time_zone").unwrap_or(Tz::UTC);
         let (from, to) = (read_bound(query, "from", time_zone), read_bound(query, "to", time_zone));
         if let (Some(from), Some(to)) = (from, to)
             && from >= to
         {
             query.reject("to", "must be later than from");
         }
-        let scope = Scope {
+        let selection = ReportSelection {
             from: from.unwrap_or_default(),
             to: to.unwrap_or_default(),
             visible_domains: None,
@@ -48,7 +49,7 @@ impl Asked {
             stream: query.string("stream"),
             renditions: query.get("renditions").unwrap_or(Renditions::Exclude),
         };
-        Self { scope, time_zone, as_of: query.get::<DateTime<Utc>>("as_of") }
+        Self { selection, time_zone, as_of: query.get::<DateTime<Utc>>("as_of") }
     }
 }
 
@@ -73,8 +74,8 @@ fn read_bound(query: &mut QueryReader, name: &str, zone: Tz) -> Option<DateTime<
 pub(crate) fn read_layout(query: &mut QueryReader, time_zone: Tz) -> Layout {
     Layout {
         time_zone,
-        window: query.one_of("window", &WINDOWS).unwrap_or(Division::Whole),
-        group_by: query.one_of("group_by", &GROUPS).unwrap_or(DOMAINS),
+        window: query.get("window").unwrap_or_default(),
+        group_by: query.get("group_by").unwrap_or_default(),
     }
 }
 
@@ -93,39 +94,6 @@ pub(crate) fn read_step(query: &mut QueryReader) -> Option<i64> {
     query.parse("step", expected, read)
 }
 
-const WINDOWS: [(&str, Division); 4] =
-    [("none", Division::Whole), ("hour", Division::Hour), ("day", Division::Day), ("month", Division::Month)];
-
-const DOMAINS: GroupBy = GroupBy { domain: true, app: false, stream: false };
-
-const GROUPS: [(&str, GroupBy); 15] = {
-    const fn of(domain: bool, app: bool, stream: bool) -> GroupBy {
-        GroupBy { domain, app, stream }
-    }
-    [
-        ("domain", DOMAINS),
-        ("app", of(false, true, false)),
-        ("stream", of(false, false, true)),
-        ("domain,app", of(true, true, false)),
-        ("app,domain", of(true, true, false)),
-        ("domain,stream", of(true, false, true)),
-        ("stream,domain", of(true, false, true)),
-        ("app,stream", of(false, true, true)),
-        ("stream,app", of(false, true, true)),
-        ("domain,app,stream", of(true, true, true)),
-        ("domain,stream,app", of(true, true, true)),
-        ("app,domain,stream", of(true, true, true)),
-        ("app,stream,domain", of(true, true, true)),
-        ("stream,domain,app", of(true, true, true)),
-        ("stream,app,domain", of(true, true, true)),
-    ]
-};
-
-/// The canonical word for a value: the first one.
-fn word_for<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
-    words.iter().find(|(_, known)| known == value).map_or("", |(word, _)| word)
-}
-
 /// The parameters of a report, including defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = ReportParameters)]
@@ -137,16 +105,14 @@ pub struct ParametersView {
     #[schema(value_type = String, format = DateTime)]
     to: DateTime<Utc>,
     /// The time zone of the windows.
-    #[schema(value_type = TimeZoneWord)]
+    #[schema(value_type = TimeZoneSchema)]
     time_zone: &'static str,
     /// The windows that divide the period.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<WindowWord>)]
-    window: Option<&'static str>,
+    window: Option<WindowSize>,
     /// How the rows are grouped.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<ReportGroupBy>)]
-    group_by: Option<&'static str>,
+    group_by: Option<GroupBy>,
     /// Step of a concurrency report, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     step_seconds: Option<i64>,
@@ -168,31 +134,31 @@ pub struct ParametersView {
 
 impl ParametersView {
     #[must_use]
-    pub fn of_push_duration(scope: &Scope, layout: Layout, as_of: DateTime<Utc>) -> Self {
+    pub fn of_push_duration(selection: &ReportSelection, layout: Layout, as_of: DateTime<Utc>) -> Self {
         Self {
-            window: Some(word_for(&WINDOWS, &layout.window)),
-            group_by: Some(word_for(&GROUPS, &layout.group_by)),
-            ..Self::of_scope(scope, layout.time_zone, as_of)
+            window: Some(layout.window),
+            group_by: Some(layout.group_by),
+            ..Self::of_selection(selection, layout.time_zone, as_of)
         }
     }
 
     #[must_use]
-    pub fn of_concurrency(scope: &Scope, time_zone: Tz, step_seconds: i64, as_of: DateTime<Utc>) -> Self {
-        Self { step_seconds: Some(step_seconds), ..Self::of_scope(scope, time_zone, as_of) }
+    pub fn of_concurrency(selection: &ReportSelection, time_zone: Tz, step_seconds: i64, as_of: DateTime<Utc>) -> Self {
+        Self { step_seconds: Some(step_seconds), ..Self::of_selection(selection, time_zone, as_of) }
     }
 
-    fn of_scope(scope: &Scope, time_zone: Tz, as_of: DateTime<Utc>) -> Self {
+    fn of_selection(selection: &ReportSelection, time_zone: Tz, as_of: DateTime<Utc>) -> Self {
         Self {
-            from: scope.from,
-            to: scope.to,
+            from: selection.from,
+            to: selection.to,
             time_zone: time_zone.name(),
             window: None,
             group_by: None,
             step_seconds: None,
-            domain: scope.domain.clone(),
-            app: scope.app.clone(),
-            stream: scope.stream.clone(),
-            renditions: scope.renditions,
+            domain: selection.domain.clone(),
+            app: selection.app.clone(),
+            stream: selection.stream.clone(),
+            renditions: selection.renditions,
             as_of,
         }
     }
@@ -207,38 +173,16 @@ impl ParametersView {
     }
 }
 
-/// The windows that divide the period of a report.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[expect(dead_code, reason = "only documents what `WINDOWS` reads")]
-pub enum WindowWord {
-    /// One window.
-    None,
-    /// Local hours.
-    Hour,
-    /// Local days.
-    Day,
-    /// Local months.
-    Month,
-}
+/// The name of a time zone in the IANA database.
+pub struct TimeZoneSchema;
 
-/// How the rows of a report are grouped.
-pub struct ReportGroupBy;
-
-impl ToSchema for ReportGroupBy {}
-
-impl PartialSchema for ReportGroupBy {
-    fn schema() -> RefOr<Schema> {
-        words(GROUPS.map(|(word, _)| word))
+impl ToSchema for TimeZoneSchema {
+    fn name() -> Cow<'static, str> {
+        "TimeZoneWord".into()
     }
 }
 
-/// The name of a time zone in the IANA database.
-pub struct TimeZoneWord;
-
-impl ToSchema for TimeZoneWord {}
-
-impl PartialSchema for TimeZoneWord {
+impl PartialSchema for TimeZoneSchema {
     fn schema() -> RefOr<Schema> {
         let names = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
         let variables: Vec<_> = names().map(variable_for).collect();
@@ -265,11 +209,15 @@ impl PartialSchema for PeriodBound {
 }
 
 /// An RFC 3339 time with an offset.
-pub struct Moment;
+pub struct TimestampSchema;
 
-impl ToSchema for Moment {}
+impl ToSchema for TimestampSchema {
+    fn name() -> Cow<'static, str> {
+        "Moment".into()
+    }
+}
 
-impl PartialSchema for Moment {
+impl PartialSchema for TimestampSchema {
     fn schema() -> RefOr<Schema> {
         matching(&format!("^{DATE}{TIME}(\\.[0-9]{{1,9}})?{OFFSET}$"), "2026-11-02T08:00:00.123456Z")
     }
@@ -283,10 +231,6 @@ const OFFSET: &str = "(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])";
 
 fn matching(pattern: &str, example: &str) -> RefOr<Schema> {
     Object::builder().schema_type(Type::String).pattern(Some(pattern)).examples([serde_json::json!(example)]).into()
-}
-
-fn words(words: impl IntoIterator<Item = &'static str>) -> RefOr<Schema> {
-    Object::builder().schema_type(Type::String).enum_values(Some(words)).into()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
-use super::parameters::{Asked, ParametersView, PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord, read_layout};
+use super::parameters::{Asked, ParametersView, PeriodBound, TimeZoneSchema, read_layout};
 use super::timing::{Kind, Timing};
 use crate::api::error_responses::CommonErrors;
 use crate::api::page::{PageParameters, PageRequest};
@@ -18,10 +18,12 @@ use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::http::extract::{Access, RequireBilling};
+use crate::model::filter::{Filter, FormatOptions};
+use crate::model::report::{GroupBy, ReportFormat, WindowSize};
 use crate::model::session::Renditions;
 use crate::query::Rows;
-use crate::report::moment::Moment;
-use crate::report::parameters::{Layout, Scope};
+use crate::report::cutoff::ReportCutoff;
+use crate::report::parameters::{Layout, ReportSelection};
 use crate::report::push_duration::{NamedRow, PushDuration, RowPlace};
 use crate::report::sweep::WindowTotals;
 use crate::report::{ReportError, csv, low_priority_runtime};
@@ -138,32 +140,8 @@ pub struct PagePlace {
     after: RowPlace,
 }
 
-/// The format of the response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
-#[schema(as = FormatWord, rename_all = "snake_case")]
-pub enum Format {
-    /// In pages.
-    Json,
-    /// The whole report, streamed.
-    Csv,
-}
-
-/// The format of the response.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "only documents what `read_format` reads")]
-pub struct FormatParameters {
-    /// Format of the response. Default: by `Accept`. CSV returns the whole report, without pages.
-    #[param(value_type = Option<Format>)]
-    format: Option<String>,
-}
-
-pub(crate) fn read_format(query: &mut QueryReader) -> Option<Format> {
-    query.one_of("format", &[("json", Format::Json), ("csv", Format::Csv)])
-}
-
 /// The format that the caller prefers by `Accept`.
-pub(crate) fn preferred_format(request: &HttpRequest) -> Format {
+pub(crate) fn preferred_format(request: &HttpRequest) -> ReportFormat {
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let quality = |part: &str| -> f32 {
         part.split(';').find_map(|parameter| parameter.trim().strip_prefix("q=")?.parse().ok()).unwrap_or(1.0)
@@ -172,7 +150,7 @@ pub(crate) fn preferred_format(request: &HttpRequest) -> Format {
         let fits = |part: &&str| part.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(wanted));
         accept.split(',').filter(fits).map(quality).fold(0.0, f32::max)
     };
-    if of("text/csv") > of("application/json") { Format::Csv } else { Format::Json }
+    if of("text/csv") > of("application/json") { ReportFormat::Csv } else { ReportFormat::Json }
 }
 
 /// Selection and layout of a push duration report.
@@ -187,14 +165,14 @@ pub struct PushDurationParameters {
     #[param(value_type = PeriodBound)]
     to: String,
     /// The time zone of the windows and of dates in `from` and `to`.
-    #[param(value_type = Option<TimeZoneWord>, default = "UTC")]
+    #[param(value_type = Option<TimeZoneSchema>, default = "UTC")]
     time_zone: Option<String>,
     /// The windows that divide the period.
-    #[param(value_type = Option<WindowWord>, default = "none")]
-    window: Option<String>,
+    #[param(default = "none")]
+    window: Option<WindowSize>,
     /// How the rows are grouped.
-    #[param(value_type = Option<ReportGroupBy>, default = "domain")]
-    group_by: Option<String>,
+    #[param(default = "domain")]
+    group_by: Option<GroupBy>,
     /// Only this ingest domain counts.
     domain: Option<String>,
     /// Only this app counts.
@@ -202,8 +180,8 @@ pub struct PushDurationParameters {
     /// Only this stream name counts.
     stream: Option<String>,
     /// Whether transcoded renditions count.
-    #[param(value_type = Option<Renditions>, default = "exclude")]
-    renditions: Option<String>,
+    #[param(default = "exclude")]
+    renditions: Option<Renditions>,
     /// The instant up to which the log counts. Default: now. Must not be in the future.
     #[param(value_type = Option<String>, format = DateTime)]
     as_of: Option<String>,
@@ -225,7 +203,7 @@ impl PushDurationQuery {
 
 #[derive(Debug)]
 pub struct ReportQuery {
-    format: Option<Format>,
+    format: Option<ReportFormat>,
     pages: bool,
     page: PageRequest<PagePlace>,
     report: PushDurationQuery,
@@ -233,9 +211,9 @@ pub struct ReportQuery {
 
 impl FromQuery for ReportQuery {
     fn from_query(query: &mut QueryReader) -> Self {
-        let format = read_format(query);
+        let FormatOptions { format } = FormatOptions::read(query);
         let pages = query.has("limit") || query.has("cursor");
-        if pages && format == Some(Format::Csv) {
+        if pages && format == Some(ReportFormat::Csv) {
             query.reject("format", "csv has no pages: omit limit and cursor");
         }
         Self { format, pages, page: PageRequest::from_query(query), report: PushDurationQuery::read(query) }
@@ -254,7 +232,7 @@ impl FromQuery for ReportQuery {
     tag = "billing",
     params(
         PushDurationParameters,
-        FormatParameters,
+        FormatOptions,
         PageParameters,
     ),
     responses(
@@ -276,48 +254,50 @@ pub async fn report_push_duration(
 ) -> Result<HttpResponse, ApiError> {
     let timing = Timing::begin(Kind::PushDuration);
     let PushDurationQuery { mut asked, layout } = query.report;
-    asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
-    let format = query.format.unwrap_or_else(|| if query.pages { Format::Json } else { preferred_format(&request) });
+    asked.selection.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
+    let format =
+        query.format.unwrap_or_else(|| if query.pages { ReportFormat::Json } else { preferred_format(&request) });
     let as_of = query.page.after.as_ref().map(|place| place.as_of).or(asked.as_of);
-    let moment = super::close(&state, as_of).await?;
-    let parameters = ParametersView::of_push_duration(&asked.scope, layout, moment.at);
+    let cutoff = super::close(&state, as_of).await?;
+    let parameters = ParametersView::of_push_duration(&asked.selection, layout, cutoff.at);
     let location = format!("{}?{}", request.path(), parameters.to_query());
     match format {
-        Format::Csv => {
-            let report = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, &moment, None);
+        ReportFormat::Csv => {
+            let report = PushDuration::begin(state.report_pool.clone(), &asked.selection, layout, &cutoff, None);
             let lines = low_priority_runtime::stream(lines(report, timing));
             let location = (CONTENT_LOCATION, format!("{location}&format=csv"));
-            Ok(csv_answer(&asked.scope).insert_header(location).streaming(lines.map_err(ApiError::from)))
+            Ok(csv_answer(&asked.selection).insert_header(location).streaming(lines.map_err(ApiError::from)))
         }
-        Format::Json => {
+        ReportFormat::Json => {
             let mut answer = HttpResponse::Ok();
             if query.page.after.is_none() {
                 answer.insert_header((CONTENT_LOCATION, format!("{location}&limit={}", query.page.limit)));
             }
-            Ok(answer.json(page(&state, &asked.scope, layout, &query.page, parameters, &moment).await?))
+            Ok(answer.json(page(&state, &asked.selection, layout, &query.page, parameters, &cutoff).await?))
         }
     }
 }
 
 /// The totals in a cursor are only valid for callers who see the same domains.
-fn visibility_hash(scope: &Scope) -> String {
-    hex::encode(Sha256::digest(serde_json::to_vec(&scope.visible_domains).unwrap_or_default()))
+fn visibility_hash(selection: &ReportSelection) -> String {
+    hex::encode(Sha256::digest(serde_json::to_vec(&selection.visible_domains).unwrap_or_default()))
 }
 
 async fn page(
     state: &AppState,
-    scope: &Scope,
+    selection: &ReportSelection,
     layout: Layout,
     page: &PageRequest<PagePlace>,
     parameters: ParametersView,
-    moment: &Moment,
+    cutoff: &ReportCutoff,
 ) -> Result<PushDurationPageView, ApiError> {
-    let (as_of, visibility) = (moment.at, visibility_hash(scope));
+    let as_of = cutoff.at;
+    let visibility = visibility_hash(selection);
     if page.after.as_ref().is_some_and(|place| place.visibility != visibility) {
         return Err(ApiError::invalid("cursor", "is not a cursor of this list with these filters"));
     }
     let after = page.after.as_ref().map(|place| place.after.clone());
-    let mut report = PushDuration::begin(state.report_pool.clone(), scope, layout, moment, after);
+    let mut report = PushDuration::begin(state.report_pool.clone(), selection, layout, cutoff, after);
     let mut rows = Vec::new();
     while rows.len() <= usize::from(page.limit)
         && let Some(row) = report.next_row().await?
@@ -338,10 +318,10 @@ async fn page(
     Ok(PushDurationPageView { data, next_cursor, totals, parameters, as_of })
 }
 
-fn csv_answer(scope: &Scope) -> actix_web::HttpResponseBuilder {
+fn csv_answer(selection: &ReportSelection) -> actix_web::HttpResponseBuilder {
     let mut answer = HttpResponse::Ok();
     let day = |time: DateTime<Utc>| time.format("%Y-%m-%d");
-    let name = format!("attachment; filename=\"push-duration-{}-{}.csv\"", day(scope.from), day(scope.to));
+    let name = format!("attachment; filename=\"push-duration-{}-{}.csv\"", day(selection.from), day(selection.to));
     answer.insert_header((header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"));
     answer.insert_header((CONTENT_DISPOSITION, name));
     answer

@@ -4,40 +4,22 @@ use std::time::Instant;
 
 use metrics::Histogram;
 
+use crate::model::closed_set;
 use crate::telemetry::metrics::REPORT_SECONDS_BY_KIND;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    PushDuration,
-    CountedSessions,
-    Concurrency,
-    SealedReport,
-    Difference,
-    Dashboard,
+closed_set! {
+    /// The value of the label `kind`.
+    pub enum Kind {
+        PushDuration,
+        CountedSessions,
+        Concurrency,
+        SealedReport,
+        Difference,
+        Dashboard,
+    }
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [
-        Self::PushDuration,
-        Self::CountedSessions,
-        Self::Concurrency,
-        Self::SealedReport,
-        Self::Difference,
-        Self::Dashboard,
-    ];
-
-    /// The value of the label `kind`.
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::PushDuration => "push_duration",
-            Self::CountedSessions => "counted_sessions",
-            Self::Concurrency => "concurrency",
-            Self::SealedReport => "sealed_report",
-            Self::Difference => "difference",
-            Self::Dashboard => "dashboard",
-        }
-    }
-
     fn seconds(self) -> Histogram {
         REPORT_SECONDS_BY_KIND.histogram_of(&[("kind", self.as_str())])
     }
@@ -64,7 +46,7 @@ impl Drop for Timing {
 }
 
 /// Exports the histograms before the first report.
-pub fn register_meters() {
+pub fn initialize_metrics() {
     for kind in Kind::ALL {
         let _ = kind.seconds();
     }

@@ -10,20 +10,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::huawei::notification::{Event, Notification};
-use crate::huawei::signature::{self, Joiner, SignedFields, SigningKey};
+use crate::huawei::signature::{self, SignedFields, SigningKey};
+use crate::model::access::{FieldSeparator, SignatureRule};
 use crate::model::event::QuarantineReason;
 use crate::model::rejection::RejectionReason;
 
 pub use verdict::{Authentication, Verdict};
-
-/// The authentication that a domain requires.
-#[derive(Debug, Clone, PartialEq, Eq, Copy)]
-pub enum SignatureRule {
-    /// Each callback is signed with one of the domain's keys.
-    Required,
-    /// Callbacks are unsigned and use the domain's secret path.
-    None,
-}
 
 /// The facts about a registered domain that admission needs.
 #[derive(Debug, Clone)]
@@ -31,7 +23,7 @@ pub struct DomainPolicy {
     pub signature: SignatureRule,
     /// Accepted apps; all if `None`.
     pub apps: Option<Vec<String>>,
-    pub joiner: Joiner,
+    pub joiner: FieldSeparator,
     pub keys: Vec<(Uuid, SigningKey)>,
 }
 

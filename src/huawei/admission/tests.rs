@@ -22,7 +22,7 @@ fn policy() -> DomainPolicy {
     DomainPolicy {
         signature: SignatureRule::Required,
         apps: None,
-        joiner: Joiner::Nothing,
+        joiner: FieldSeparator::Nothing,
         keys: vec![(Uuid::from_u128(2), SigningKey::new(&"n".repeat(32))), (Uuid::from_u128(1), SigningKey::new(KEY))],
     }
 }
@@ -30,7 +30,7 @@ fn policy() -> DomainPolicy {
 fn signed(event: Event, publish_timestamp: i64, auth_timestamp: i64) -> Notification {
     let fields =
         SignedFields { event: event.word(), domain: "push.example.com", app: "live", stream: "room", auth_timestamp };
-    let auth_sign = hex::encode(signature::sign(&SigningKey::new(KEY), Joiner::Nothing, &fields));
+    let auth_sign = hex::encode(signature::sign(&SigningKey::new(KEY), FieldSeparator::Nothing, &fields));
     Notification {
         domain: "push.example.com".into(),
         app: "live".into(),

@@ -316,7 +316,8 @@ fn find_end(folder: &Folder, segments: &BTreeMap<u64, u64>, confirmed: u64, in_a
         let mut chunk = Chunk { texts: Vec::new(), losses: Vec::new(), end: start };
         loop {
             chunk.texts.clear();
-            let (before, offset) = (chunk.end.through, chunk.end.offset);
+            let before = chunk.end.through;
+            let offset = chunk.end.offset;
             match chunk.read_segment(folder, *size, u64::MAX, 1) {
                 Err(error) if !is_damage(&error) => return Err(error),
                 Ok(()) if chunk.end.offset > offset => {}

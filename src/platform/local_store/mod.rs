@@ -39,7 +39,7 @@ pub struct LocalStore(Arc<Mutex<Option<Files>>>);
 pub struct Files {
     pub spool: Journal,
     /// Callbacks that the database rejected while draining.
-    pub refused: Journal,
+    pub rejected: Journal,
     folder: Folder,
     damaged: Folder,
     _lock: File,
@@ -114,7 +114,7 @@ impl Files {
     fn open(folder: Folder, lock: File) -> io::Result<Self> {
         let damaged = folder.make_inner("damaged")?;
         let journal = |name| Journal::open(folder.make_inner(name)?, damaged.clone());
-        Ok(Self { spool: journal("spool")?, refused: journal("refused")?, folder, damaged, _lock: lock })
+        Ok(Self { spool: journal("spool")?, rejected: journal("rejected")?, folder, damaged, _lock: lock })
     }
 
     /// Replaces the cached registry.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use streamtally::huawei::signature::Joiner;
+use streamtally::model::access::FieldSeparator;
 use test_support::messages::{DOMAIN, KEY, Push};
 
 use crate::helpers::{TestApp, until};
@@ -144,7 +144,7 @@ async fn lists_of_administration_are_paged_too() {
 async fn a_change_is_seen_by_another_process() {
     let app = TestApp::start().await;
     let (address, _stop) = app.start_another(&["--roles", "receiver"]).await;
-    let plus = Push { joiner: Joiner::Plus, ..Push::of("room", 5) };
+    let plus = Push { joiner: FieldSeparator::Plus, ..Push::of("room", 5) };
     let send = || async {
         let request = app.client.post(format!("{address}/callbacks/huawei")).body(plus.start().to_string());
         request.send().await.unwrap().status().as_u16()

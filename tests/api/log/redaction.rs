@@ -23,7 +23,7 @@ async fn what_is_personal_goes_from_the_log_and_from_sessions_when_it_is_old() {
     app.callback(&Push::of("room", 700).start(), 200).await;
     let before = shown(&app).await;
     let retained = retain_now(&app, KEEP_1_DAY).await;
-    assert_eq!(retained, Retained { blanked: 3, ..Retained::default() });
+    assert_eq!(retained, Retained { redacted: 3, ..Retained::default() });
 
     let token = app.make_token(&["read", "personal"], None).await;
     let caller = app.with_token(&token);
@@ -60,10 +60,10 @@ async fn what_is_not_folded_is_not_blanked() {
     let app = TestApp::start().await;
     app.callback(&Push::of("room", 60).start(), 200).await;
     age(&app, 70).await;
-    assert_eq!(retain_now(&app, KEEP_1_DAY).await.blanked, 0);
+    assert_eq!(retain_now(&app, KEEP_1_DAY).await.redacted, 0);
     app.fold().await;
     assert_eq!(app.session("").await["client_ip"], "203.0.113.7");
-    assert_eq!(retain_now(&app, KEEP_1_DAY).await.blanked, 1);
+    assert_eq!(retain_now(&app, KEEP_1_DAY).await.redacted, 1);
     assert_eq!(app.session("").await["client_ip"], Value::Null);
 }
 
@@ -74,7 +74,7 @@ async fn what_is_personal_is_kept_no_longer_than_events() {
     age(&app, 40).await;
     let keep_personal_longer =
         RetentionPolicy { keep_events: Some(TimeDelta::days(31)), keep_personal: Some(TimeDelta::days(100)) };
-    assert_eq!(retain_now(&app, keep_personal_longer).await.blanked, 1);
+    assert_eq!(retain_now(&app, keep_personal_longer).await.redacted, 1);
     assert_eq!(app.session("").await["user_args"], Value::Null);
 }
 
@@ -86,7 +86,7 @@ async fn what_was_blanked_conflicts_with_nothing_that_comes_later() {
     let elsewhere = Push { client_ip: "203.0.113.9".to_owned(), ..conflicting.clone() };
     app.receive(&[push.start(), late(&unseen), conflicting.start(), elsewhere.start()]).await;
     age(&app, 2).await;
-    assert_eq!(retain_now(&app, KEEP_1_DAY).await.blanked, 4);
+    assert_eq!(retain_now(&app, KEEP_1_DAY).await.redacted, 4);
     app.receive(&[push.start(), unseen.start()]).await;
     release_all(&app).await;
     app.fold().await;
@@ -109,7 +109,7 @@ async fn of_a_blanked_session_all_is_put_right_but_what_was_blanked_and_what_cam
     app.receive(&[end_only.end()]).await;
     age(&app, 2).await;
     app.receive(&[start.start(), Push::of("new", 60).start()]).await;
-    assert_eq!(retain_now(&app, KEEP_1_DAY).await.blanked, 5);
+    assert_eq!(retain_now(&app, KEEP_1_DAY).await.redacted, 5);
     let before = everything(&app).await;
     assert_eq!(differences(&app, Purpose::Verify).await, []);
     for tampering in [
@@ -152,7 +152,7 @@ async fn many_entries_are_blanked_batch_by_batch() {
     sql(&app, copy).await;
     app.fold().await;
     age(&app, 2).await;
-    assert_eq!(retain_now(&app, KEEP_1_DAY).await.blanked, 12_001);
+    assert_eq!(retain_now(&app, KEEP_1_DAY).await.redacted, 12_001);
     let left: i64 = value(&app, "select count(*) from log_entry where num_nonnulls(client_ip, source_ip) > 0").await;
     assert_eq!(left, 0);
     assert_eq!(differences(&app, Purpose::Verify).await, []);

@@ -129,7 +129,7 @@ async fn old_months_are_dropped_and_the_horizon_is_where_they_ended() {
     let old_months = old_months.collect::<Vec<_>>();
     app.receive(&[Push::of("room1", 50).start()]).await;
     let retained = retain_now(&app, KEEP_31_DAYS).await;
-    assert_eq!((retained.blanked, retained.left), (old, None));
+    assert_eq!((retained.redacted, retained.left), (old, None));
     assert_eq!(retained.dropped[..], old_months[..retained.dropped.len()]);
     assert!(retained.dropped.contains(&first_of_month(clock::now() - TimeDelta::days(70))));
     assert!(
@@ -344,7 +344,7 @@ async fn to_do_it_again_changes_nothing() {
     app.receive(&[Push::of("new", 60).start()]).await;
     let keep = RetentionPolicy { keep_events: Some(TimeDelta::days(40)), keep_personal: Some(TimeDelta::days(2)) };
     let first = retain_now(&app, keep).await;
-    assert!(first.blanked > 0 && !first.dropped.is_empty() && first.left.is_none(), "{first:?}");
+    assert!(first.redacted > 0 && !first.dropped.is_empty() && first.left.is_none(), "{first:?}");
     let after = everything(&app).await;
     assert_eq!(retain_now(&app, keep).await, Retained::default());
     assert_eq!(everything(&app).await, after);

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::Row;
-use streamtally::huawei::signature::Joiner;
+use streamtally::model::access::FieldSeparator;
 use streamtally::platform::clock;
 use test_support::messages::{DOMAIN, Push};
 
@@ -70,7 +70,7 @@ async fn every_refusal_for_want_of_proof_reads_the_same() {
     let mut other_stream = genuine.start();
     other_stream["stream"] = "room1".into();
     let other_key = Push { key: "x".repeat(32), ..genuine.clone() }.start();
-    let other_joiner = Push { joiner: Joiner::Plus, ..genuine.clone() }.start();
+    let other_joiner = Push { joiner: FieldSeparator::Plus, ..genuine.clone() }.start();
     let far_future = genuine.message("PUBLISH", clock::now().timestamp() + 2 * 86_400);
     let mut seen: Option<Value> = None;
     for message in [unknown_domain, unsigned, other_stream, other_key, other_joiner, far_future] {
@@ -87,7 +87,7 @@ async fn a_domain_set_to_a_plus_sign_verifies_signatures_joined_so() {
     let app = TestApp::start().await;
     app.put(&format!("/v1/domains/{DOMAIN}"), &json!({ "joiner": "+" }), 200).await;
     app.callback(&Push::of("room", 5).start(), 401).await;
-    app.callback(&Push { joiner: Joiner::Plus, ..Push::of("room", 5) }.start(), 200).await;
+    app.callback(&Push { joiner: FieldSeparator::Plus, ..Push::of("room", 5) }.start(), 200).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 //! what it could not change, and beside it sends the honest message that is nearest to it.
 
 use serde_json::{Value, json};
-use streamtally::huawei::signature::{self, Joiner, SignedFields, SigningKey};
+use streamtally::huawei::signature::{self, SignedFields, SigningKey};
+use streamtally::model::access::FieldSeparator;
 use streamtally::platform::clock;
 use test_support::messages::{DOMAIN, KEY, Push};
 
@@ -34,7 +35,7 @@ fn verifies(message: &Value) -> bool {
         auth_timestamp: message["auth_timestamp"].as_i64().unwrap(),
     };
     let auth_sign = signature::from_hex(message["auth_sign"].as_str().unwrap()).unwrap();
-    signature::verify(&SigningKey::new(KEY), Joiner::Nothing, &fields, &auth_sign)
+    signature::verify(&SigningKey::new(KEY), FieldSeparator::Nothing, &fields, &auth_sign)
 }
 
 async fn log_size(app: &TestApp) -> usize {

@@ -240,7 +240,7 @@ async fn what_the_database_refuses_when_it_is_drained_is_kept_aside() {
     logged.sort_unstable();
     assert_eq!(logged, ["room", "yard"]);
     // Tried again in vain, it is kept still: in another file.
-    let folder = app.data_dir.path().join("local-store/refused");
+    let folder = app.data_dir.path().join("local-store/rejected");
     let before = files_under(&folder);
     app.restart(&ROLES).await;
     until(async || files_under(&folder) != before).await;

@@ -116,7 +116,7 @@ fits         the given key, as it is
 joiner       nothing
 fields       as documented: event, domain, app, stream, auth_timestamp
 expiry       2020-04-27T02:22:20Z, expires in 6 s
-judged as of 2020-04-27T02:22:14Z
+checked as of 2020-04-27T02:22:14Z
 verdict      accepted
 ";
     assert_eq!(desk.diagnose_with_key(&genuine(), &["--now", DURING]), (0, told.to_owned()));
@@ -142,7 +142,7 @@ fn body_and_key_may_come_by_standard_input() {
 fn a_wrong_key_fits_in_no_way() {
     let desk = Desk::new();
     desk.write("key", "z".repeat(32).as_bytes());
-    let words = ["fits none of the keys", "verdict refused: signature_mismatch", "another key is set at the provider"];
+    let words = ["fits none of the keys", "verdict rejected: signature_mismatch", "another key is set at the provider"];
     assert_told(desk.diagnose_with_key(&genuine(), &["--now", DURING]), 1, &words);
 }
 
@@ -162,7 +162,7 @@ fn a_key_that_was_pasted_with_blanks_is_told() {
 fn another_joiner_is_found_and_helps() {
     let desk = Desk::new();
     let plus = with("auth_sign", vector("joined with plus"));
-    let words = ["joiner \"+\"", "to do Set the domain's joiner to this one", "refused: signature_mismatch"];
+    let words = ["joiner \"+\"", "to do Set the domain's joiner to this one", "rejected: signature_mismatch"];
     assert_told(desk.diagnose_with_key(&plus, &["--now", DURING]), 1, &words);
     assert_told(desk.diagnose_with_key(&plus, &["--now", DURING, "--joiner", "+"]), 0, &["verdict accepted"]);
 }
@@ -190,7 +190,7 @@ fn digits_moved_between_stream_and_expiry_are_told_although_the_signature_fits()
         "fits the given key, as it is",
         "fields as documented",
         "11700000000 has 11 digits",
-        "verdict refused: expiry_malformed",
+        "verdict rejected: expiry_malformed",
         "treat it as forged",
     ];
     assert_told(desk.diagnose_with_key(&body, &["--now", "2023-11-14T22:13:20Z"]), 1, &words);
@@ -209,10 +209,10 @@ fn what_is_no_notification_is_told_with_the_readers_error() {
         ("{\"domain\":\"a\"}", "the member `app` is missing"),
     ] {
         let told = desk.diagnose(body.as_bytes(), &["--key-file", "key"]);
-        assert_told(told, 1, &["verdict refused: ", "it is answered 400", words]);
+        assert_told(told, 1, &["verdict rejected: ", "it is answered 400", words]);
     }
     let long = with("user_args", "x".repeat(64 * 1024)).to_string();
-    assert_told(desk.diagnose(long.as_bytes(), &["--key-file", "key"]), 1, &["refused: too long", "answered 413"]);
+    assert_told(desk.diagnose(long.as_bytes(), &["--key-file", "key"]), 1, &["rejected: too long", "answered 413"]);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn the_documented_example_is_told_to_be_masked() {
         "node_ip is masked",
         "auth_sign is masked, as in the provider's documented example, and can never verify",
         "signature 58 characters",
-        "verdict refused: signature_malformed",
+        "verdict rejected: signature_malformed",
     ];
     assert_told(desk.diagnose(body, &["--key-file", "key"]), 1, &words);
 }
@@ -254,17 +254,17 @@ fn without_a_key_the_registered_domain_is_asked_and_nothing_changes() {
     let fits = format!("fits key {key_id}, as it is");
     let registered = "registered signature required, joiner nothing, apps live, usable keys 1";
     ask(&genuine(), &[], 0, &[&fits, registered, "verdict accepted"]);
-    ask(&with("app", "other"), &[], 1, &["verdict refused: app_not_allowed"]);
-    ask(&with("auth_sign", Value::Null), &[], 1, &["signature none", "verdict refused: signature_missing"]);
+    ask(&with("app", "other"), &[], 1, &["verdict rejected: app_not_allowed"]);
+    ask(&with("auth_sign", Value::Null), &[], 1, &["signature none", "verdict rejected: signature_missing"]);
     let similar = "similar \"push.example.com\" is registered; \"Push.example.com.\" is a different name";
-    let unknown = ["registered no domain with exactly this name", similar, "verdict refused: unknown_domain"];
+    let unknown = ["registered no domain with exactly this name", similar, "verdict rejected: unknown_domain"];
     ask(&with("domain", "Push.example.com."), &[], 1, &unknown);
-    ask(&with("domain", "push.example.org"), &[], 1, &["fits no key to try", "verdict refused: unknown_domain"]);
+    ask(&with("domain", "push.example.org"), &[], 1, &["fits no key to try", "verdict rejected: unknown_domain"]);
 
     let unsigned = with("domain", "open.example.com");
-    ask(&unsigned, &[], 1, &["not signed", "verdict refused: secret_path_missing"]);
+    ask(&unsigned, &[], 1, &["not signed", "verdict rejected: secret_path_missing"]);
     ask(&unsigned, &["--callback-path", path], 0, &["verdict accepted"]);
-    ask(&unsigned, &["--callback-path", "/callbacks/huawei/x"], 1, &["verdict refused: secret_path_wrong"]);
+    ask(&unsigned, &["--callback-path", "/callbacks/huawei/x"], 1, &["verdict rejected: secret_path_wrong"]);
 
     assert_eq!(service.sql(everything), before);
     service.stop();
@@ -310,9 +310,9 @@ fn programs_are_told_the_same() {
         good["findings"].as_array().unwrap().contains(&json!({ "name": "fits", "words": "the given key, as it is" }))
     );
     let (status, bad) = told(&with("stream", "another"));
-    assert_eq!((status, &bad["outcome"], &bad["cause"]), (1, &json!("refused"), &json!("signature_mismatch")));
+    assert_eq!((status, &bad["outcome"], &bad["cause"]), (1, &json!("rejected"), &json!("signature_mismatch")));
     let findings = bad["findings"].as_array().unwrap();
     assert_eq!(findings.last().unwrap()["name"], "advice");
     let (status, none) = told(&json!({}));
-    assert_eq!((status, &none["outcome"]), (1, &json!("refused")));
+    assert_eq!((status, &none["outcome"]), (1, &json!("rejected")));
 }

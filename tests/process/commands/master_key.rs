@@ -10,7 +10,8 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use streamtally::huawei::composing::{Message, Signing, compose};
 use streamtally::huawei::notification::Event;
-use streamtally::huawei::signature::{Joiner, SigningKey};
+use streamtally::huawei::signature::SigningKey;
+use streamtally::model::access::FieldSeparator;
 use streamtally::platform::clock;
 use test_support::home::{Home, User, finish, mode_of, wait_for};
 use test_support::service::Service;
@@ -53,7 +54,7 @@ fn send(service: &Service, key: &str) -> String {
         publish_timestamp: now,
         event: &Event::Publish,
     };
-    let signing = Signing { key: &SigningKey::new(key), joiner: Joiner::default(), auth_timestamp: now + 60 };
+    let signing = Signing { key: &SigningKey::new(key), joiner: FieldSeparator::default(), auth_timestamp: now + 60 };
     let answer = service.ask("POST", "/callbacks/huawei", &compose(&message, Some(signing)));
     answer.split(' ').nth(1).unwrap_or_default().to_owned()
 }

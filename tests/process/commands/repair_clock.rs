@@ -25,7 +25,7 @@ fn what_lies_ahead_of_the_clock_is_told_and_moved_when_that_is_wanted() {
     assert!(!service.is_ready());
     run(&["repair-clock", "--yes"], 0, "moved to the present");
     assert!(service.is_ready());
-    run(&["rebuild", "--verify"], 0, "1 log entries folded: every row is as the log says");
+    run(&["rebuild", "--verify"], 0, "1 events folded: every row matches the log");
     run(&report, 0, "push.example.com");
     run(&["repair-clock", "--yes"], 0, "no events are ahead of the clock");
     service.stop();

@@ -28,14 +28,14 @@ fn a_log_that_one_installation_exports_another_imports_and_bills_alike() {
     export.arg("export").arg("--data-dir").arg(home.data_dir());
     export.stdout(File::create(&path).expect("a file")).stderr(Stdio::piped());
     let exported = export.output().expect("an export");
-    assert_eq!(String::from_utf8_lossy(&exported.stderr), "2 log entries exported\n");
+    assert_eq!(String::from_utf8_lossy(&exported.stderr), "2 events exported\n");
     assert!(exported.status.success());
 
     let again = || File::open(&path).expect("the log");
     let (status, printed) = import(&other, &again());
-    assert_eq!((status, printed.as_str()), (0, "2 log entries imported and folded; 0 existed already\n"));
+    assert_eq!((status, printed.as_str()), (0, "2 events imported and folded; 0 existed already\n"));
     let (status, printed) = import(&other, &again());
-    assert_eq!((status, printed.as_str()), (0, "0 log entries imported and folded; 2 existed already\n"));
+    assert_eq!((status, printed.as_str()), (0, "0 events imported and folded; 2 existed already\n"));
 
     let report = |home: &Home, as_of: &str| {
         let period = ["--from", "2026-01-01", "--to", "2099-01-01", "--group-by", "stream", "--as-of", as_of];
@@ -45,7 +45,7 @@ fn a_log_that_one_installation_exports_another_imports_and_bills_alike() {
     let (status, bill) = report(&home, &as_of);
     assert!(status == 0 && bill.contains("room"), "{bill}");
     assert_eq!(report(&other, &as_of), (status, bill));
-    assert!(other.run(&["rebuild", "--verify"]).1.contains("every row is as the log says"));
+    assert!(other.run(&["rebuild", "--verify"]).1.contains("every row matches the log"));
 
     let (status, printed) = import(&other, &File::open(file!()).expect("this file"));
     assert_eq!(status, 1);

@@ -147,6 +147,6 @@ fn the_chapter_on_operations_sets_up_backs_up_restores_and_moves() {
     let reader = Reader::new();
     let printed = reader.read("docs/operations.md", "# Operations");
     assert!(printed.contains("the service is ready"), "{printed}");
-    assert!(printed.contains("2 log entries imported"), "{printed}");
-    assert_eq!(printed.matches("2 log entries folded: every row is as the log says").count(), 2, "{printed}");
+    assert!(printed.contains("2 events imported"), "{printed}");
+    assert_eq!(printed.matches("2 events folded: every row matches the log").count(), 2, "{printed}");
 }

@@ -224,7 +224,7 @@ fn the_look_up_names_the_cause_of_a_refused_signature() {
         found.0 == 0
     });
     let words = found.1.split_whitespace().collect::<Vec<_>>().join(" ");
-    let cause = "! signature_mismatch: 1 refused in the name of push.example.com in 7 days";
+    let cause = "! signature_mismatch: 1 rejected in the name of push.example.com in 7 days";
     assert!(words.contains(cause) && words.contains("samples that name this stream: 1"), "{words}");
     assert!(words.contains("Most often another key is set at the provider: add it here."), "{words}");
     service.stop();

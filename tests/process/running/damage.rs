@@ -44,7 +44,7 @@ fn a_damaged_file_beside_the_messages_is_told_and_made_anew() {
     home.serve().stop();
     let store = home.data_dir().join("local-store");
     fs::write(store.join("registry"), "damaged").unwrap();
-    fs::write(store.join("refused/mark"), "").unwrap();
+    fs::write(store.join("rejected/mark"), "").unwrap();
     let service = home.serve();
     for words in ["the cached registry is damaged", "the mark of confirmed callbacks is damaged or missing"] {
         assert!(service.stderr().contains(words), "{}", service.stderr());

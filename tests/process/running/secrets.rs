@@ -8,7 +8,8 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use streamtally::huawei::composing::{Message, Signing, compose};
 use streamtally::huawei::notification::Event;
-use streamtally::huawei::signature::{Joiner, SigningKey};
+use streamtally::huawei::signature::SigningKey;
+use streamtally::model::access::FieldSeparator;
 use streamtally::platform::clock;
 use test_support::home::{Home, User, wait_for};
 use test_support::service::Service;
@@ -97,7 +98,8 @@ fn signed(stream: &str) -> (String, String) {
         event: &Event::Publish,
     };
     let key = SigningKey::new(KEY);
-    let body = compose(&message, Some(Signing { key: &key, joiner: Joiner::default(), auth_timestamp: now + 60 }));
+    let body =
+        compose(&message, Some(Signing { key: &key, joiner: FieldSeparator::default(), auth_timestamp: now + 60 }));
     let signature = serde_json::from_str::<Value>(&body).unwrap()["auth_sign"].as_str().unwrap().to_owned();
     (body, signature)
 }

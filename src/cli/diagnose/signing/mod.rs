@@ -9,7 +9,8 @@ mod variant;
 use hmac::Mac;
 
 use crate::huawei::notification::Notification;
-use crate::huawei::signature::{self, Joiner, Signature};
+use crate::huawei::signature::{self, Signature};
+use crate::model::access::FieldSeparator;
 
 use self::variant::{FieldVariant, JOINERS, KeyVariant};
 
@@ -22,18 +23,19 @@ pub struct Fit {
 
 impl Fit {
     /// How to get callbacks with this signature accepted; `None` if admission accepts it already.
-    pub fn remedy(self, expected: Joiner) -> Option<&'static str> {
-        let known_joiner = Joiner::from_text(self.joiner);
-        match (self.key, self.fields, known_joiner) {
-            (KeyVariant::AsGiven, FieldVariant::AsDocumented, Some(joiner)) if joiner == expected => None,
-            (KeyVariant::AsGiven, FieldVariant::AsDocumented, Some(_)) => {
+    pub fn remedy(self, expected: FieldSeparator) -> Option<&'static str> {
+        let joiner = self.joiner.parse::<FieldSeparator>().ok().filter(|_| self.fields == FieldVariant::AsDocumented);
+        match (self.key, joiner) {
+            (KeyVariant::AsGiven, Some(joiner)) if joiner == expected => None,
+            (KeyVariant::AsGiven, Some(_)) => {
                 Some("Set the domain's joiner to this one, and the service will accept such callbacks.")
             }
-            (KeyVariant::Trimmed, FieldVariant::AsDocumented, Some(_)) => Some(
+            (KeyVariant::Trimmed, Some(_)) => Some(
                 "The key was given with surrounding white space. Give it without, here and where it is registered, and \
                  set the joiner as above.",
             ),
-            _ => Some(
+            (KeyVariant::AsGiven | KeyVariant::Trimmed, None)
+            | (KeyVariant::WithNewline | KeyVariant::HexDecoded | KeyVariant::Base64Decoded, _) => Some(
                 "The service has no setting for this way of signing. Capture a second callback. If it is signed in the \
                  same way, the provider signs like this: please report it. If it is signed as documented, someone may \
                  have rearranged the fields of the first.",
@@ -234,14 +236,14 @@ mod tests {
     #[test]
     fn only_what_admission_asks_for_needs_no_remedy() {
         let documented = Fit { key: KeyVariant::AsGiven, joiner: "", fields: FieldVariant::AsDocumented };
-        assert_eq!(documented.remedy(Joiner::Nothing), None);
-        assert!(documented.remedy(Joiner::Plus).is_some_and(|words| words.contains("joiner")));
+        assert_eq!(documented.remedy(FieldSeparator::Nothing), None);
+        assert!(documented.remedy(FieldSeparator::Plus).is_some_and(|words| words.contains("joiner")));
         for other in [
             Fit { joiner: "&", ..documented },
             Fit { key: KeyVariant::Trimmed, ..documented },
             Fit { fields: FieldVariant::WithoutApp, ..documented },
         ] {
-            assert!(other.remedy(Joiner::Nothing).is_some());
+            assert!(other.remedy(FieldSeparator::Nothing).is_some());
         }
     }
 

@@ -146,11 +146,11 @@ pub async fn differences(
     let mut reader = QueryReader::of_members("/v1/sealed-reports", members);
     let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
     reader.reject_unknown()?;
-    asked.scope.visible_domains.clone_from(&sealed.visible_domains);
-    let moment = close(state, place.as_ref().map(|place| place.as_of)).await?;
+    asked.selection.visible_domains.clone_from(&sealed.visible_domains);
+    let cutoff = close(state, place.as_ref().map(|place| place.as_of)).await?;
     let after = place.map(|place| place.after);
-    let today = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, &moment, after.clone());
+    let today = PushDuration::begin(state.report_pool.clone(), &asked.selection, layout, &cutoff, after.clone());
     let (id, limit) = (sealed.sealed_report_id, usize::from(limit) + 1);
     let differences = sealed::list_differences(&state.work_pool, id, today, after.as_ref(), limit).await?;
-    Ok((sealed, differences, moment.at))
+    Ok((sealed, differences, cutoff.at))
 }

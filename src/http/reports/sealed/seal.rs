@@ -19,10 +19,10 @@ use crate::api::query_reader::{NoParameters, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::{Access, Body, Query, RequireBilling};
 use crate::http::reports::close;
-use crate::http::reports::parameters::{Moment, ParametersView, PeriodBound, ReportGroupBy, TimeZoneWord, WindowWord};
+use crate::http::reports::parameters::{ParametersView, PeriodBound, TimeZoneSchema, TimestampSchema};
 use crate::http::reports::push_duration::{CountsView, PushDurationQuery};
 use crate::http::reports::timing::{Kind, Timing};
-use crate::model::report::SealedReportStatus;
+use crate::model::report::{GroupBy, SealedReportStatus, WindowSize};
 use crate::model::session::Renditions;
 use crate::platform::clock;
 use crate::report::push_duration::PushDuration;
@@ -47,13 +47,13 @@ pub struct SealBody {
     #[schema(value_type = PeriodBound)]
     to: String,
     /// The time zone of the windows and of dates in `from` and `to`.
-    #[schema(value_type = Option<TimeZoneWord>, default = "UTC")]
+    #[schema(value_type = Option<TimeZoneSchema>, default = "UTC")]
     time_zone: Option<String>,
     /// The windows that divide the period.
-    #[schema(value_type = Option<WindowWord>, default = "none")]
+    #[schema(value_type = Option<WindowSize>, default = "none")]
     window: Option<String>,
     /// How the rows are grouped.
-    #[schema(value_type = Option<ReportGroupBy>, default = "domain")]
+    #[schema(value_type = Option<GroupBy>, default = "domain")]
     group_by: Option<String>,
     /// Only this ingest domain counts.
     #[schema(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
@@ -68,7 +68,7 @@ pub struct SealBody {
     #[schema(value_type = Option<Renditions>, default = "exclude")]
     renditions: Option<String>,
     /// The instant up to which the log counts. Default: now. Must not be in the future.
-    #[schema(value_type = Option<Moment>)]
+    #[schema(value_type = Option<TimestampSchema>)]
     as_of: Option<String>,
 }
 
@@ -138,18 +138,18 @@ pub async fn seal(
     reader.reject_unknown()?;
     let (timing, answer_at) = (Timing::begin(Kind::SealedReport), Instant::now() + SEALING_TIMEOUT);
     let share = state.sealings.try_take(principal)?;
-    asked.scope.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
-    let moment = close(state, asked.as_of).await?;
-    let as_of = moment.at;
-    let parameters = ParametersView::of_push_duration(&asked.scope, layout, as_of);
+    asked.selection.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
+    let cutoff = close(state, asked.as_of).await?;
+    let as_of = cutoff.at;
+    let parameters = ParametersView::of_push_duration(&asked.selection, layout, as_of);
     let label = Label {
         as_of,
         actor: principal.actor.name.clone(),
-        visible_domains: asked.scope.visible_domains.clone(),
+        visible_domains: asked.selection.visible_domains.clone(),
         parameters: json(&parameters),
     };
     let begun = sealed::begin(&state.work_pool, label, clock::now()).await?;
-    let report = PushDuration::begin(state.report_pool.clone(), &asked.scope, layout, &moment, None);
+    let report = PushDuration::begin(state.report_pool.clone(), &asked.selection, layout, &cutoff, None);
     let (pool, sealed_report_id) = (state.work_pool.clone(), begun.sealed_report_id);
     let (done, sealed) = oneshot::channel();
     tokio::spawn(async move {

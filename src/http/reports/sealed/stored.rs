@@ -16,7 +16,9 @@ use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::{Access, Query, RequireAdmin, RequireBilling};
-use crate::http::reports::push_duration::{CSV_EXAMPLE, Format, FormatParameters, preferred_format, read_format};
+use crate::http::reports::push_duration::{CSV_EXAMPLE, preferred_format};
+use crate::model::filter::{Filter, FormatOptions};
+use crate::model::report::ReportFormat;
 use crate::platform::clock;
 use crate::query::Rows;
 use crate::report::sealed;
@@ -68,13 +70,9 @@ pub async fn list_sealed_reports(
     Ok(Json(SealedReportPageView { data, next_cursor }))
 }
 
-pub struct GetSealedQuery {
-    format: Option<Format>,
-}
-
-impl FromQuery for GetSealedQuery {
+impl FromQuery for FormatOptions {
     fn from_query(query: &mut QueryReader) -> Self {
-        Self { format: read_format(query) }
+        Self::read(query)
     }
 }
 
@@ -86,7 +84,7 @@ impl FromQuery for GetSealedQuery {
     tag = "billing",
     params(
         ("sealed_report_id" = Uuid, Path, description = "The ID of the sealed report"),
-        FormatParameters,
+        FormatOptions,
     ),
     responses(
         (
@@ -105,10 +103,10 @@ pub async fn get_sealed_report(
     state: Data<AppState>,
     request: HttpRequest,
     sealed_report_id: Path<String>,
-    Query(GetSealedQuery { format }): Query<GetSealedQuery>,
+    Query(FormatOptions { format }): Query<FormatOptions>,
 ) -> Result<HttpResponse, ApiError> {
     let report = find(&state, &principal, &sealed_report_id).await?;
-    if format.unwrap_or_else(|| preferred_format(&request)) == Format::Json {
+    if format.unwrap_or_else(|| preferred_format(&request)) == ReportFormat::Json {
         return Ok(HttpResponse::Ok().json(SealedReportView::from(report)));
     }
     require_sealed(&report)?;

@@ -15,7 +15,8 @@ use std::{fs, io};
 
 use streamtally::huawei::composing::{Message, Signing, compose};
 use streamtally::huawei::notification::Event;
-use streamtally::huawei::signature::{Joiner, SigningKey};
+use streamtally::huawei::signature::SigningKey;
+use streamtally::model::access::FieldSeparator;
 use streamtally::platform::clock;
 
 use scrape::Scrape;
@@ -95,7 +96,7 @@ fn post_begun(service: &Service, key: &str, stream: &str, ago: i64, expires_in: 
         publish_timestamp: now - ago,
         event: &Event::Publish,
     };
-    let signing = Signing { key: &key, joiner: Joiner::default(), auth_timestamp };
+    let signing = Signing { key: &key, joiner: FieldSeparator::default(), auth_timestamp };
     let answer = service.ask("POST", "/callbacks/huawei", &compose(&message, Some(signing)));
     answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status")
 }
@@ -215,16 +216,16 @@ fn what_happens_is_counted_and_timed_from_nothing() {
     for (name, labels, expected) in [
         ("callbacks_total", &[("outcome", "accepted"), ("cause", "")][..], 1.0),
         ("callbacks_total", &[("outcome", "quarantined"), ("cause", "expired")], 1.0),
-        ("callbacks_total", &[("outcome", "refused"), ("cause", "signature_mismatch")], 1.0),
-        ("callbacks_total", &[("outcome", "refused"), ("cause", "expiry_too_far")], 1.0),
-        ("callbacks_total", &[("outcome", "refused"), ("cause", "unknown_domain")], 0.0),
+        ("callbacks_total", &[("outcome", "rejected"), ("cause", "signature_mismatch")], 1.0),
+        ("callbacks_total", &[("outcome", "rejected"), ("cause", "expiry_too_far")], 1.0),
+        ("callbacks_total", &[("outcome", "rejected"), ("cause", "unknown_domain")], 0.0),
         ("callbacks_total", &[("outcome", "malformed"), ("cause", "not_a_notification")], 1.0),
         ("callbacks_total", &[("outcome", "not_read"), ("cause", "wrong_method")], 2.0),
         ("callbacks_total", &[("outcome", "not_read"), ("cause", "wrong_path")], 1.0),
         ("callbacks_total", &[("outcome", "not_read"), ("cause", "too_large")], 0.0),
         ("callbacks_total", &[("outcome", "not_stored"), ("cause", "queue_full")], 0.0),
         ("callback_answer_seconds_count", &[("outcome", "accepted")], 1.0),
-        ("callback_answer_seconds_count", &[("outcome", "refused")], 2.0),
+        ("callback_answer_seconds_count", &[("outcome", "rejected")], 2.0),
         ("append_entries_sum", &[], 2.0),
         ("report_seconds_count", &[("kind", "push_duration")], 1.0),
         ("report_seconds_count", &[("kind", "concurrency")], 0.0),

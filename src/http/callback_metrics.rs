@@ -50,7 +50,7 @@ impl CallbackResult {
                     | RejectionReason::SignatureMalformed
                     | RejectionReason::ExpiryMalformed
                     | RejectionReason::ExpiryTooFar
-                    | RejectionReason::SignatureMismatch => "refused",
+                    | RejectionReason::SignatureMismatch => "rejected",
                     RejectionReason::NotANotification
                     | RejectionReason::Milliseconds
                     | RejectionReason::OtherCallback => "malformed",
@@ -77,12 +77,12 @@ impl From<&Verdict> for CallbackResult {
     }
 }
 
-struct Meters {
+struct CallbackMetrics {
     outcomes: Vec<(CallbackResult, Counter, Histogram)>,
     signature_remaining: Histogram,
 }
 
-static METERS: LazyLock<Meters> = LazyLock::new(|| Meters {
+static METRICS: LazyLock<CallbackMetrics> = LazyLock::new(|| CallbackMetrics {
     outcomes: CallbackResult::all()
         .map(|outcome| {
             let (word, cause) = outcome.words();
@@ -98,13 +98,13 @@ static METERS: LazyLock<Meters> = LazyLock::new(|| Meters {
 });
 
 /// Exports the metrics before the first callback.
-pub fn register_meters() {
-    LazyLock::force(&METERS);
+pub fn initialize_metrics() {
+    LazyLock::force(&METRICS);
 }
 
 /// Counts a callback that arrived at `began`, and records the time until now.
 pub(super) fn count(outcome: CallbackResult, began: Instant) {
-    if let Some((_, counter, answer)) = METERS.outcomes.iter().find(|(known, ..)| *known == outcome) {
+    if let Some((_, counter, answer)) = METRICS.outcomes.iter().find(|(known, ..)| *known == outcome) {
         counter.increment(1);
         answer.record(began.elapsed());
     }
@@ -118,7 +118,7 @@ pub(super) fn count_unread(cause: RejectionReason) {
 /// Records the remaining validity of a verified signature at receipt.
 pub(super) fn note_remaining(message: &Notification, verdict: &Verdict, received_at: DateTime<Utc>) {
     if let Some(auth_timestamp) = verified_expiry(message, verdict) {
-        METERS.signature_remaining.record(seconds_until(auth_timestamp, received_at));
+        METRICS.signature_remaining.record(seconds_until(auth_timestamp, received_at));
     }
 }
 

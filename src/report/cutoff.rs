@@ -19,12 +19,12 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// A fixed `as_of`: nothing is recorded at or before it any longer. Includes the position that each shard had reached.
 #[derive(Debug, Clone)]
-pub struct Moment {
+pub struct ReportCutoff {
     pub at: DateTime<Utc>,
     reaches: Vec<ReachRow>,
 }
 
-impl Moment {
+impl ReportCutoff {
     /// An `as_of` that is not fixed, for results that may change.
     pub fn passing(at: DateTime<Utc>) -> Self {
         Self { at, reaches: Vec::new() }
@@ -51,7 +51,7 @@ pub async fn close(
     reading: &PgPool,
     as_of: Option<DateTime<Utc>>,
     tolerance: TimeDelta,
-) -> Result<Moment, ReportError> {
+) -> Result<ReportCutoff, ReportError> {
     let clocks = ClockReading::take(primary).await?;
     let check = || clocks.check(tolerance).map_err(ReportError::WrongClock);
     if let Some(as_of) = as_of
@@ -73,13 +73,13 @@ pub async fn close(
         store::moment::close(primary, as_of, clocks.latest() + tolerance).await?
     };
     let at = reaches.first().map(|reach| reach.at).ok_or(sqlx::Error::RowNotFound)?;
-    let moment = Moment { at, reaches };
+    let cutoff = ReportCutoff { at, reaches };
     let patience = Instant::now() + FOLD_TIMEOUT;
     loop {
-        match moment.read(reading).await {
+        match cutoff.read(reading).await {
             Ok(snapshot) => {
                 snapshot.commit().await?;
-                return Ok(moment);
+                return Ok(cutoff);
             }
             Err(ReportError::NotFolded) if Instant::now() < patience => sleep(PAUSE).await,
             Err(error) => return Err(error),
