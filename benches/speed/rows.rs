@@ -38,23 +38,34 @@ async fn closed_loops(seconds: u64) -> anyhow::Result<()> {
     let duration = format!("{seconds}s");
     for (connections, goal, times) in LOOPS {
         let arguments = ["--connections", connections, "--duration", &duration];
-        let mut rates = Vec::new();
-        for kind in [Kind::Baseline, Kind::Service] {
-            let served = Served::start(kind).await?;
+        let by_hand = {
+            let served = Served::start(Kind::Baseline).await?;
             let outcome = served.simulate(&arguments).await?;
             must_be_clean(&outcome)?;
-            let folding = if kind == Kind::Service { wait_until_folded(&served).await? } else { Duration::ZERO };
-            let sending = number(&outcome, "elapsed_seconds")?;
-            let folded = number(&outcome, "acknowledged")? / (sending + folding.as_secs_f64());
-            rates.push((number(&outcome, "acknowledged_per_second")?, folded, served.memory()?.1));
-        }
-        let [(by_hand, ..), (_, folded, most)] = rates.try_into().map_err(|_| anyhow::anyhow!("two were measured"))?;
+            number(&outcome, "acknowledged_per_second")?
+        };
+        let served = Served::start(Kind::Service).await?;
+        let before = served.usage().await?;
+        let outcome = served.simulate(&arguments).await?;
+        must_be_clean(&outcome)?;
+        let folding = wait_until_folded(&served).await?;
+        let after = served.usage().await?;
+        let callbacks = number(&outcome, "acknowledged")?;
+        let folded = callbacks / (number(&outcome, "elapsed_seconds")? + folding.as_secs_f64());
         let goal = if goal > 0.0 { format!("{goal:.0}/s and {times} times") } else { format!("{times} times") };
         println!(
             "| received and folded, {connections} connections | {by_hand:.0}/s | {folded:.0}/s, {:.1} times | {goal} |",
             folded / by_hand
         );
-        println!("| peak memory of the process in that run | | {most} MiB | under 120 MiB |");
+        let microseconds = |after: Duration, before: Duration| (after - before).as_secs_f64() * 1e6 / callbacks;
+        let service = microseconds(after.service, before.service);
+        let postgres = microseconds(after.postgres, before.postgres);
+        println!(
+            "| processor time a callback: service and PostgreSQL | | {service:.0} + {postgres:.0} us | 45 us at 512 |"
+        );
+        let wal_bytes = (after.wal_bytes - before.wal_bytes) as f64 / callbacks;
+        println!("| write-ahead log a callback | | {wal_bytes:.0} bytes | 1,000 bytes |");
+        println!("| peak memory of the process in that run | | {} MiB | under 120 MiB |", served.memory()?.1);
     }
     Ok(())
 }

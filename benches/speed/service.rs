@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use private_postgres::{LockHolder, Options, PrivatePostgres};
 use reqwest::Client;
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
 /// The domain of all callbacks, and its key.
@@ -142,6 +144,32 @@ impl Served {
         Ok(options_of(&private))
     }
 
+    /// # Errors
+    /// The system or the database does not report it.
+    pub async fn usage(&self) -> anyhow::Result<Usage> {
+        let server = fs::read_to_string(self.folder.path().join("postgres/postmaster.pid"))?;
+        let server = server.lines().next().context("the server's process id")?;
+        let (mut service, mut postgres) = (0, 0);
+        for process in fs::read_dir("/proc")?.flatten() {
+            let Ok(stat) = fs::read_to_string(process.path().join("stat")) else { continue };
+            let Some((own, ended)) = ticks_of(&stat) else { continue };
+            let id = process.file_name();
+            let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
+            if id == *self.child.id().to_string() {
+                service = own;
+            } else if id == *server {
+                postgres += own + ended;
+            } else if parent == Some(server) {
+                postgres += own;
+            }
+        }
+        let of_ticks = |ticks: u64| Duration::from_secs(ticks) / clock_ticks_per_second() as u32;
+        let mut connection = PgConnection::connect_with(&self.database()?).await?;
+        let wal = "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint";
+        let wal_bytes = sqlx::query_scalar(wal).fetch_one(&mut connection).await?;
+        Ok(Usage { service: of_ticks(service), postgres: of_ticks(postgres), wal_bytes })
+    }
+
     /// Current and peak memory in MiB, without the database.
     ///
     /// # Errors
@@ -155,6 +183,25 @@ impl Served {
         let both = of("VmRSS:").zip(of("VmHWM:")).context("/proc does not report the memory of the process")?;
         Ok((both.0 / 1_024, both.1 / 1_024))
     }
+}
+
+/// What a process and its database have used since they started.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    /// Processor time of the process.
+    pub service: Duration,
+    /// Processor time of all processes of its database.
+    pub postgres: Duration,
+    /// Bytes of the write-ahead log.
+    pub wal_bytes: i64,
+}
+
+/// The ticks of processor time of a process, from its line in /proc: its own, and those of its children that have ended.
+fn ticks_of(stat: &str) -> Option<(u64, u64)> {
+    // The name before it, in parentheses, may contain anything.
+    let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+    Some((field(14)? + field(15)?, field(16)? + field(17)?))
 }
 
 impl Drop for Served {

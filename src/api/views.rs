@@ -38,7 +38,7 @@ impl RenditionView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Session)]
 pub struct SessionView {
-    /// Opaque, stable ID.
+    /// Opaque, stable ID. IDs sort by the start of the session.
     pub session_id: Uuid,
     /// The pushed stream.
     pub stream_id: Uuid,
