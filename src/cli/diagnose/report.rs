@@ -142,7 +142,7 @@ impl Report {
             (digits, _) => format!("{seconds} has {digits} digits; a time in seconds has ten"),
         };
         self.add_line("expiry", &words);
-        self.add_line("checked as of", &words_of_time(now));
+        self.add_line("as of", &words_of_time(now));
     }
 
     pub(super) fn add_verdict(&mut self, verdict: &Verdict) {

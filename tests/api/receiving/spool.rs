@@ -148,7 +148,7 @@ async fn without_a_database_and_a_copy_of_its_registry_a_process_does_not_start(
     app.database.take_away().await;
     let folder = tempfile::tempdir().unwrap();
     let error = serve(&app.database, folder.path(), &ROLES).await.err().unwrap();
-    assert!(format!("{error:#}").contains("no copy of its registry"), "{error:#}");
+    assert!(format!("{error:#}").contains("no cached registry"), "{error:#}");
 }
 
 #[tokio::test]
@@ -358,7 +358,7 @@ async fn a_damaged_copy_of_the_registry_is_not_used() {
     app.stop().await;
     damage(&app.data_dir.path().join("local-store/registry"), Damage::Flip);
     let error = serve(&app.database, app.data_dir.path(), &ROLES).await.err().unwrap();
-    assert!(format!("{error:#}").contains("no copy of its registry"), "{error:#}");
+    assert!(format!("{error:#}").contains("no cached registry"), "{error:#}");
 
     app.database.bring_back().await;
     app.start_again(&ROLES).await;

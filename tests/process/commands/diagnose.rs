@@ -116,7 +116,7 @@ fits         the given key, as it is
 joiner       nothing
 fields       as documented: event, domain, app, stream, auth_timestamp
 expiry       2020-04-27T02:22:20Z, expires in 6 s
-checked as of 2020-04-27T02:22:14Z
+as of        2020-04-27T02:22:14Z
 verdict      accepted
 ";
     assert_eq!(desk.diagnose_with_key(&genuine(), &["--now", DURING]), (0, told.to_owned()));
