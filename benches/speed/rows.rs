@@ -57,13 +57,12 @@ async fn closed_loops(seconds: u64) -> anyhow::Result<()> {
             "| received and folded, {connections} connections | {by_hand:.0}/s | {folded:.0}/s, {:.1} times | {goal} |",
             folded / by_hand
         );
-        let microseconds = |after: Duration, before: Duration| (after - before).as_secs_f64() * 1e6 / callbacks;
-        let service = microseconds(after.service, before.service);
-        let postgres = microseconds(after.postgres, before.postgres);
+        let service = (after.service - before.service) * 1e6 / callbacks;
+        let postgres = (after.postgres - before.postgres) * 1e6 / callbacks;
         println!(
             "| processor time a callback: service and PostgreSQL | | {service:.0} + {postgres:.0} us | 45 us at 512 |"
         );
-        let wal_bytes = (after.wal_bytes - before.wal_bytes) as f64 / callbacks;
+        let wal_bytes = (after.wal_bytes - before.wal_bytes) / callbacks;
         println!("| write-ahead log a callback | | {wal_bytes:.0} bytes | 1,000 bytes |");
         println!("| peak memory of the process in that run | | {} MiB | under 120 MiB |", served.memory()?.1);
     }

@@ -146,6 +146,7 @@ impl Served {
 
     /// # Errors
     /// The system or the database does not report it.
+    #[expect(clippy::cast_precision_loss, reason = "ticks are few")]
     pub async fn usage(&self) -> anyhow::Result<Usage> {
         let server = fs::read_to_string(self.folder.path().join("postgres/postmaster.pid"))?;
         let server = server.lines().next().context("the server's process id")?;
@@ -163,11 +164,11 @@ impl Served {
                 postgres += own;
             }
         }
-        let of_ticks = |ticks: u64| Duration::from_secs(ticks) / clock_ticks_per_second() as u32;
+        let seconds = |ticks: u64| ticks as f64 / clock_ticks_per_second() as f64;
         let mut connection = PgConnection::connect_with(&self.database()?).await?;
-        let wal = "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint";
+        let wal = "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::double precision";
         let wal_bytes = sqlx::query_scalar(wal).fetch_one(&mut connection).await?;
-        Ok(Usage { service: of_ticks(service), postgres: of_ticks(postgres), wal_bytes })
+        Ok(Usage { service: seconds(service), postgres: seconds(postgres), wal_bytes })
     }
 
     /// Current and peak memory in MiB, without the database.
@@ -188,12 +189,12 @@ impl Served {
 /// What a process and its database have used since they started.
 #[derive(Debug, Clone, Copy)]
 pub struct Usage {
-    /// Processor time of the process.
-    pub service: Duration,
-    /// Processor time of all processes of its database.
-    pub postgres: Duration,
+    /// Processor seconds of the process.
+    pub service: f64,
+    /// Processor seconds of all processes of its database.
+    pub postgres: f64,
     /// Bytes of the write-ahead log.
-    pub wal_bytes: i64,
+    pub wal_bytes: f64,
 }
 
 /// The ticks of processor time of a process, from its line in /proc: its own, and those of its children that have ended.

@@ -106,8 +106,7 @@ pub fn store(touched: impl Iterator<Item = LoadedSession>) -> Written {
             });
         }
         written.earlier_outcomes.extend(earlier.into_iter().map(|earlier| earlier_row(&row, earlier)));
-        let sessions =
-            if status_before.is_none() { &mut written.new_sessions } else { &mut written.known_sessions };
+        let sessions = if status_before.is_none() { &mut written.new_sessions } else { &mut written.known_sessions };
         sessions.push(row);
     }
     written

@@ -62,23 +62,24 @@ impl SessionKey {
     /// A version 8 UUID: the first 40 bits are `publish_timestamp`, the others those of the stream's id.
     pub fn id(&self) -> SessionId {
         let StreamId(stream) = self.stream.id();
-        let mut bytes = stream.into_bytes();
-        let [_, _, _, start @ ..] = self.publish_timestamp.to_be_bytes();
-        bytes[..start.len()].copy_from_slice(&start);
-        SessionId(Uuid::new_v8(bytes))
+        let of_stream = stream.as_u128() & ((1 << START_SHIFT) - 1);
+        SessionId(Uuid::new_v8((start_bits(self.publish_timestamp) | of_stream).to_be_bytes()))
     }
 }
 
-/// The greatest number of seconds that 40 bits hold: no session can have begun then.
+/// How many bits of a session's id follow its start.
+const START_SHIFT: u32 = 128 - 40;
+
+/// The greatest number of seconds that 40 bits hold; `publish_timestamp` is always less.
 const MAX_START: i64 = (1 << 40) - 1;
 
 /// The lowest id that a session can have that began at `time` or later.
 pub fn lowest_id_since(time: DateTime<Utc>) -> Uuid {
-    let seconds = time.timestamp() + i64::from(time.timestamp_subsec_nanos() > 0);
-    let [_, _, _, start @ ..] = seconds.clamp(0, MAX_START).to_be_bytes();
-    let mut bytes = [0; 16];
-    bytes[..start.len()].copy_from_slice(&start);
-    Uuid::from_bytes(bytes)
+    Uuid::from_u128(start_bits(time.timestamp() + i64::from(time.timestamp_subsec_nanos() > 0)))
+}
+
+fn start_bits(seconds: i64) -> u128 {
+    u128::from(seconds.clamp(0, MAX_START).unsigned_abs()) << START_SHIFT
 }
 
 /// `publish_timestamp` as a time.
@@ -121,9 +122,8 @@ mod tests {
 
     #[test]
     fn ids_of_sessions_sort_by_start() {
-        let id = |stream: &str, publish_timestamp| {
-            SessionKey { stream: key("a", "b", stream), publish_timestamp }.id().0
-        };
+        let id =
+            |stream: &str, publish_timestamp| SessionKey { stream: key("a", "b", stream), publish_timestamp }.id().0;
         for number in 0..100 {
             let stream = format!("room{number}");
             assert!(id("room", 1_587_954_134) < id(&stream, 1_587_954_135));

@@ -178,7 +178,9 @@ fn push_state(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filte
     }
     if let Some(unconfirmed) = filter.unconfirmed {
         query.push(if unconfirmed { " and (" } else { " and not (" });
-        query.push("status = 'live' and session_id < ").push_bind(lowest_id_since(scope.as_of - scope.unconfirmed_after));
+        query
+            .push("status = 'live' and session_id < ")
+            .push_bind(lowest_id_since(scope.as_of - scope.unconfirmed_after));
         query.push(")");
     }
     // Here too, conditions that follow from the filter are explicit.
