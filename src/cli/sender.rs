@@ -30,7 +30,7 @@ pub(super) struct SenderOptions {
     /// Read the key from standard input. Default: the newest key of the domain, from the database
     #[arg(long)]
     pub(super) key_stdin: bool,
-    /// With --key-stdin: separator of the signed fields
+    /// With --key-stdin: separator (joiner) of the signed fields
     #[arg(long, default_value = "", value_parser = one_of::<FieldSeparator>(), requires = "key_stdin")]
     joiner: FieldSeparator,
     /// API token. Default: the administrator's

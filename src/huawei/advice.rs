@@ -86,8 +86,8 @@ pub fn of_rejection(cause: RejectionReason) -> &'static str {
         }
         RejectionReason::SignatureMismatch => {
             "No key of the domain produces this signature. Most often another key is set at the provider: add it here. If the \
-             key matches with another joiner, correct the domain's joiner; if it matches in no way, the callback was \
-             changed in transit or is forged."
+             key matches with another separator, correct the domain's separator (joiner); if it matches in no way, the \
+             callback was changed in transit or is forged."
         }
     }
 }
