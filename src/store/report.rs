@@ -31,7 +31,7 @@ pub enum StartedWhen {
     Before(DateTime<Utc>),
 }
 
-/// Pushes of one application or of one stream, as arrays of equal length.
+/// Pushes of one app or of one stream, as arrays of equal length.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct PushesRow {
     pub domain: String,
@@ -46,7 +46,7 @@ pub struct PushesRow {
     pub confirmed: Vec<Option<bool>>,
 }
 
-/// Pushes, grouped by application or by stream.
+/// Pushes, grouped by app or by stream.
 pub async fn list_pushes(
     executor: impl PgExecutor<'_>,
     filter: &ReportFilter,
