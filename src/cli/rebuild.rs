@@ -102,7 +102,8 @@ fn print_difference(printer: &mut Printer, difference: &DifferenceRow) -> Result
 /// The row, and for each column that differs the stored value and the value from the log.
 fn cells_of(difference: &DifferenceRow) -> Vec<Value> {
     let DifferenceRow { stored, rebuilt } = difference;
-    let (stored, rebuilt) = (stored.as_ref().and_then(Value::as_object), rebuilt.as_ref().and_then(Value::as_object));
+    let stored = stored.as_ref().and_then(Value::as_object);
+    let rebuilt = rebuilt.as_ref().and_then(Value::as_object);
     let Some(any) = stored.or(rebuilt) else { return Vec::new() };
     let (row, id) = match (any.get("session_id"), any.get("stream_id")) {
         (Some(id), _) if any.contains_key("known_from") => ("outcome", id),

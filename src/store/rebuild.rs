@@ -1,4 +1,4 @@
-//! Shadow tables (`beside` the live ones): an empty schema into which the log is folded again.
+//! Shadow tables (`beside` in the code): a second, empty schema into which the log is folded again.
 //!
 //! The log reaches back to the horizon of each shard. A session that started before it is not compared: the log no
 //! longer has all its events. Redacted fields are copied from the live row.

@@ -69,7 +69,7 @@ fn a_heavy_report_does_not_slow_receiving_by_more_than_half() {
     assert!(sent.failures.is_empty(), "not answered 200: {:?}", sent.failures);
     let (alone, beside) = median(turns);
     println!(
-        "{TURN} callbacks answered 200 in {alone:.1?}, beside a report in {beside:.1?}; {} reports",
+        "{TURN} callbacks answered 200 in {alone:.1?}, during a report in {beside:.1?}; {} reports",
         answered.load(Ordering::Relaxed)
     );
     assert!(beside * 2 <= alone * 3, "{TURN} messages took {alone:?} alone, and {beside:?} beside a report");
