@@ -167,7 +167,7 @@ class Board:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--domain", help="this ingest domain alone")
-    parser.add_argument("--app", help="this application alone")
+    parser.add_argument("--app", help="only this app")
     arguments = parser.parse_args()
     if not os.environ.get("STREAMTALLY_TOKEN"):
         parser.error("STREAMTALLY_TOKEN is not set")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints a month's bill as CSV: how long pushes lasted, by domain, application or stream.
+"""Prints a month's bill as CSV: how long pushes lasted, by domain, app or stream.
 
   monthly_bill.py 2026-10 --time-zone Europe/Berlin --group-by domain,app >october.csv
   monthly_bill.py 2026-10 --price-per-minute 0.0125 >october.csv   with an amount a row

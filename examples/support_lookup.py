@@ -23,21 +23,21 @@ import urllib.request
 import uuid
 
 URL = os.environ.get("STREAMTALLY_URL", "http://127.0.0.1:8080").rstrip("/")
-# More streams than these are only named, and of each so many pushes and messages are told.
+# At most this many streams are described (further ones are only named), with this many pushes and events of each.
 STREAMS, SESSIONS, EVENTS = 5, 3, 20
 WEEK = 7 * 24 * 60 * 60
 
 ENDS = {
-    "notification": "the provider notified it",
-    "superseded": "no end was notified; it is taken to be when the next push of the stream began",
-    "timed_out": "no end was notified; it was closed for being live too long",
+    "notification": "the provider reported it",
+    "superseded": "no end was reported; it is inferred: when the next push of the stream started",
+    "timed_out": "no end was reported; it is inferred: the push was live for too long",
     "operator": "an operator set it; the push's OPERATOR_END has the reason",
 }
 FLAGS = {
     "start_missing": "its end was received, its start never. Look for the start among the rejected callbacks",
     "end_before_start": "by our clock it ended before it began, so that it counts as zero seconds. Compare the clocks",
     "key_conflict": "two pushes of the stream began in the same second and cannot be told apart",
-    "quarantined_messages": "genuine messages about it were set aside, and do not count; they stand below",
+    "quarantined_messages": "authenticated callbacks about it were quarantined, and do not count; they are listed below",
 }
 REASONS = {
     "expired": "its signature had expired too long ago: it was very late, or was sent again",
@@ -110,7 +110,7 @@ def tell_stream(stream):
         tell_session(session)
     if sessions["next_cursor"]:
         say(2, "older pushes are left out")
-    # Messages that would have begun a push, had they counted, are of none.
+    # A quarantined start belongs to no push that is known.
     told = {session["session_id"] for session in sessions["data"]}
     names = {word: stream[word] for word in ("domain", "app", "stream")}
     for event in ask("/v1/events", **names, disposition="quarantined", limit=EVENTS)["data"]:
@@ -120,22 +120,22 @@ def tell_stream(stream):
 
 
 def tell_session(session):
-    """A push: how long it lasted, why it is (not) live, what is odd, and every message about it, newest first."""
+    """A push: how long it lasted, why it is (not) live, what is odd, and every event about it, newest first."""
     lasted = f"began at {session['started_at']}, {session['duration_seconds']} s"
     if session["status"] == "live":
-        say(2, f"push {session['session_id']} {lasted}, is LIVE: no end was notified yet")
+        say(2, f"push {session['session_id']} {lasted}, is LIVE: no end was reported yet")
     else:
         say(2, f"push {session['session_id']} {lasted}, ended at {session['ended_at']}: {ENDS[session['ended_at_source']]}")
     if session["unconfirmed"]:
-        say(4, "! it has been live for so long that its end may have been lost. Ask whoever pushes; an operator can set the "
-               f"end: POST /v1/sessions/{session['session_id']}/end")
+        say(4, "! it has been live for so long that its end may have been lost. Ask the owner of the encoder; an operator can set "
+               f"the end: POST /v1/sessions/{session['session_id']}/end")
     for flag in session["flags"]:
         say(4, f"! {flag}: {FLAGS.get(flag, 'not known to this program')}")
     events = ask(f"/v1/sessions/{session['session_id']}/events", limit=EVENTS)
     for event in events["data"]:
         tell_event(event)
     if events["next_cursor"]:
-        say(4, "older messages are left out")
+        say(4, "older events are left out")
 
 
 def tell_event(event):
@@ -147,7 +147,7 @@ def tell_event(event):
 
 
 def tell_quarantined(domain, text):
-    """The quarantined messages of the last week about streams with this in their names; whether there are any."""
+    """The quarantined callbacks of the last week about streams with this in their names; whether there are any."""
     week_ago = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - WEEK))
     wanted = {"disposition": "quarantined", "from": week_ago, **({"domain": domain} if domain else {})}
     quarantined = [event for event in pages("/v1/events", **wanted) if text in event["stream"]]
@@ -160,7 +160,7 @@ def tell_quarantined(domain, text):
 def tell_rejected(domain, stream):
     """What was rejected in a domain's name by cause, or without a domain in any name, with what to do; whether anything was.
 
-    Refused messages are counted by the minute, with the first as a sample: a stream that is not named may be among them.
+    Rejected callbacks are counted by the minute, with the first as a sample: other streams may be among them.
     """
     counts = {}
     for row in pages("/v1/rejections", **({"domain": domain} if domain else {})):
@@ -209,7 +209,7 @@ def look_up_name(text, domain):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", help="part of a stream's name, or the id of a session or a stream")
-    parser.add_argument("--domain", help="this ingest domain alone")
+    parser.add_argument("--domain", help="only this ingest domain")
     arguments = parser.parse_args()
     if not os.environ.get("STREAMTALLY_TOKEN"):
         parser.error("STREAMTALLY_TOKEN is not set")

@@ -39,7 +39,7 @@ pub const ADMIN_TOKEN_FILE: &str = "admin-token";
 /// A part of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Role {
-    /// Accepts callbacks.
+    /// Receives callbacks.
     Receiver,
     /// Folds the log into sessions.
     Reconciler,
@@ -91,11 +91,11 @@ pub struct AdmissionOptions {
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_SIGNATURE_MAX_FUTURE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
     pub signature_max_future: TimeDelta,
 
-    /// Maximum time from a push's start to the expiry of its start callback's signature. Other start callbacks are quarantined
+    /// A start callback is quarantined if its push started longer than this before its signature expires
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_START_WINDOW_BEFORE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
     pub start_window_before: TimeDelta,
 
-    /// Maximum time from the expiry of a start callback's signature to its push's start. Other start callbacks are quarantined
+    /// A start callback is quarantined if its push started longer than this after its signature expires
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_START_WINDOW_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
     pub start_window_after: TimeDelta,
 
@@ -110,7 +110,8 @@ pub struct AdmissionOptions {
 
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ClockOptions {
-    /// Maximum difference of the clocks of this machine and the database. Beyond it, reports fail and nothing is deleted
+    /// Maximum difference between the clocks of this machine and the database. Beyond it, new reports are answered 503, no end is
+    /// inferred, and nothing is redacted or dropped
     #[arg(long, help_heading = DATA, env = "STREAMTALLY_CLOCK_TOLERANCE", default_value = "1m", value_parser = duration_of_clock, value_name = "DURATION")]
     pub clock_tolerance: TimeDelta,
 }
@@ -129,7 +130,7 @@ pub struct ServeOptions {
     #[command(flatten)]
     pub limits: LimitOptions,
 
-    /// Origins whose pages may call the query API (CORS), separated by commas; * for all. Unset: none
+    /// Origins whose pages may call the API (CORS), separated by commas; * for all. Unset: none
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_CORS_ORIGINS", value_delimiter = ',', value_parser = origin, value_name = "ORIGINS")]
     pub cors_origins: Vec<String>,
 
@@ -174,7 +175,8 @@ pub struct ServeOptions {
     #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_KEEP_EVENTS", value_parser = duration_of_events, value_name = "DURATION")]
     pub keep_events: Option<TimeDelta>,
 
-    /// Retention of IP addresses and user_args, at least 1 day and not longer than that of events. Unset: that of events
+    /// Retention of IP addresses, user_args and undocumented members, at least 1 day and not longer than that of events. Unset:
+    /// that of events
     #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_KEEP_PERSONAL", value_parser = duration_of_personal, value_name = "DURATION")]
     pub keep_personal: Option<TimeDelta>,
 

@@ -1,4 +1,4 @@
-//! Measures the query API and reports on the sessions of a year: creates them, sends queries over HTTP, and prints the
+//! Measures queries and reports on the sessions of a year: creates them, sends queries over HTTP, and prints the
 //! response times.
 //!
 //! Run by `scripts/bench-queries`; `benches/README.md` has the results.

@@ -229,7 +229,7 @@ fn current_account() -> Actor {
     Actor { name: format!("command line ({})", account.as_deref().unwrap_or("unknown account")), token_id: None }
 }
 
-/// The given API token, or the administrator's.
+/// The given token, or the administrator's.
 ///
 /// # Errors
 /// There is none.
@@ -241,5 +241,5 @@ pub(super) fn api_token(options: &InstallationOptions, given: Option<&SecretStri
         return Ok(token.into());
     }
     let data_dir = DataDir::find(options.data_dir.as_deref())?;
-    data_dir.read_secret(config::ADMIN_TOKEN_FILE)?.context("no API token found; set --token")
+    data_dir.read_secret(config::ADMIN_TOKEN_FILE)?.context("no token found; set --token")
 }

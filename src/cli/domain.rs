@@ -161,7 +161,7 @@ struct SettingsOptions {
     /// Accept only this app. May be repeated. Default: all apps
     #[arg(long = "app", value_name = "APP")]
     apps: Vec<String>,
-    /// Separator of the signed fields: empty or +
+    /// Separator (joiner) of the signed fields: empty or +
     #[arg(long, default_value = "", value_parser = one_of::<FieldSeparator>())]
     joiner: FieldSeparator,
     /// Transcoding template whose renditions the provider reports. May be repeated
@@ -371,7 +371,7 @@ fn print_domain(row: &DomainRow, keys: &[SigningKeyRow]) -> anyhow::Result<()> {
         FieldSeparator::Nothing => "nothing",
         FieldSeparator::Plus => "+",
     };
-    say!("joiner               {joiner}")?;
+    say!("separator (joiner)   {joiner}")?;
     let templates = row.rendition_templates.join(", ");
     say!("rendition templates  {}", if templates.is_empty() { "none" } else { &templates })?;
     say!("concurrent pushes    {}", row.concurrent_pushes)?;

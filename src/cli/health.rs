@@ -19,7 +19,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(4);
 const EXAMPLES: &str = "\
 Examples:
   streamtally health                               the default address
-  streamtally health --listen 0.0.0.0:9000         the address of its settings
+  streamtally health --listen 0.0.0.0:9000         the address that the service listens on
 
 Exit status: 0 if every part is ready, 1 if not, 2 on bad usage.";
 

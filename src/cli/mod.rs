@@ -60,11 +60,12 @@ Examples:
   streamtally serve --demo                   try it out with simulated streams
   streamtally domain add push.example.com    register a domain; prints what to set at the provider
 
-Exit status: 0 on success, 1 on failure, 2 on bad usage, 141 on a broken pipe.
+Exit status: 0 on success, 1 on failure, 2 on bad usage, 141 on a broken pipe; `database` returns
+that of its program.
 
 Secrets come from the environment, otherwise from files in the data folder. The first start creates
 the first two:
-  STREAMTALLY_ADMIN_TOKEN      (admin-token)      administrator's API token, at least 32 characters
+  STREAMTALLY_ADMIN_TOKEN      (admin-token)      administrator's token, at least 32 characters
   STREAMTALLY_MASTER_KEY       (master-key)       encrypts callback keys at rest: 32 bytes in base64
   STREAMTALLY_NEXT_MASTER_KEY  (master-key.next)  the next master key, during a rotation";
 
@@ -79,7 +80,7 @@ enum Command {
     /// audit log (`/v1/audit`) records it with the account that made it.
     #[command(subcommand)]
     Domain(domain::DomainCommand),
-    /// Create and revoke API tokens
+    /// Create and revoke tokens
     ///
     /// Every API request needs a token. The first start creates the administrator's token, which may do everything. Other
     /// tokens can be limited to scopes and domains, and can expire.

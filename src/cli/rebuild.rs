@@ -14,9 +14,9 @@ use crate::store::rebuild::DifferenceRow;
 
 /// Rebuild all sessions from the event log, or verify them; the service can keep running
 ///
-/// Folds the whole log into separate tables, compares them with the live tables, and prints each row that differs, column by
+/// Folds the whole log into separate tables, compares them with the stored rows, and prints each row that differs, column by
 /// column. Without --verify, it then corrects these rows in one transaction. Callbacks are still accepted; folding waits for the
-/// comparison. A difference means a defect of the program or a manual change of the database.
+/// comparison. A difference means a defect of the program or a manual change of the database. An older schema is updated first.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RebuildCommand {
@@ -46,7 +46,7 @@ const COLUMNS: [Column; 10] = [
     Column::new("known_from"),
     Column::new("difference"),
     Column::new("column"),
-    Column::new("live"),
+    Column::new("stored"),
     Column::new("log"),
 ];
 
@@ -61,7 +61,7 @@ impl RebuildCommand {
             let dropped: i64 = horizons.iter().map(|horizon| horizon.position).sum();
             let folded: i64 = store::rebuild::list_progress(&on.pool).await?.iter().map(|(_, position)| position).sum();
             let folded = folded - dropped;
-            let bar = progress::bar(Some(u64::try_from(folded)?), "entries");
+            let bar = progress::bar(Some(u64::try_from(folded)?), "events");
             // Correct rows even after a broken pipe.
             let mut all_shown = Ok(());
             let show = |difference: DifferenceRow| {
@@ -99,11 +99,12 @@ fn print_difference(printer: &mut Printer, difference: &DifferenceRow) -> Result
     cells_of(difference).iter().try_for_each(|cell| printer.row(cell))
 }
 
-/// The row, and for each column that differs the live value and the value from the log.
+/// The row, and for each column that differs the stored value and the value from the log.
 fn cells_of(difference: &DifferenceRow) -> Vec<Value> {
-    let DifferenceRow { live, rebuilt } = difference;
-    let (live, rebuilt) = (live.as_ref().and_then(Value::as_object), rebuilt.as_ref().and_then(Value::as_object));
-    let Some(any) = live.or(rebuilt) else { return Vec::new() };
+    let DifferenceRow { stored, rebuilt } = difference;
+    let stored = stored.as_ref().and_then(Value::as_object);
+    let rebuilt = rebuilt.as_ref().and_then(Value::as_object);
+    let Some(any) = stored.or(rebuilt) else { return Vec::new() };
     let (row, id) = match (any.get("session_id"), any.get("stream_id")) {
         (Some(id), _) if any.contains_key("known_from") => ("outcome", id),
         (Some(id), _) => ("session", id),
@@ -116,11 +117,11 @@ fn cells_of(difference: &DifferenceRow) -> Vec<Value> {
         let begin: Map<String, Value> = begin.map(|(name, value)| (name.to_owned(), value)).collect();
         Value::Object(begin.into_iter().chain(more.as_object().cloned().unwrap_or_default()).collect())
     };
-    match (live, rebuilt) {
-        (Some(live), Some(rebuilt)) => {
-            let differing = live.iter().filter_map(|(column, live)| {
-                let log = rebuilt.get(column).filter(|log| *log != live)?;
-                Some(cell(json!({ "difference": "value", "column": column, "live": live, "log": log })))
+    match (stored, rebuilt) {
+        (Some(stored), Some(rebuilt)) => {
+            let differing = stored.iter().filter_map(|(column, stored)| {
+                let log = rebuilt.get(column).filter(|log| *log != stored)?;
+                Some(cell(json!({ "difference": "value", "column": column, "stored": stored, "log": log })))
             });
             differing.collect()
         }

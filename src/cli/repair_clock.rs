@@ -15,9 +15,9 @@ use crate::store;
 
 /// Move events that a wrong clock recorded in the future to the present; the service can keep running
 ///
-/// Without --yes, only prints the events and changes nothing. Correct the clocks of all machines first: while they differ,
-/// nothing is moved. Positions do not change, and neither do reports as of an instant before the clock jumped. Callbacks wait in
-/// the spool meanwhile. Afterwards all sessions are rebuilt from the log, as by `rebuild`.
+/// Without --yes, it prints only how many events lie ahead, and changes nothing. Correct the clocks of all machines first: while
+/// they differ, nothing is moved. Positions do not change, and neither do reports as of an instant before the clock jumped.
+/// Callbacks wait in the spool meanwhile. Afterwards all sessions are rebuilt from the log, as by `rebuild`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RepairClockCommand {
@@ -67,7 +67,7 @@ async fn rebuild_sessions(on: &CommandContext) -> anyhow::Result<()> {
     // The service may not be running.
     fold_to_end(&on.pool).await?;
     let folded: i64 = store::rebuild::list_progress(&on.pool).await?.iter().map(|(_, position)| position).sum();
-    let bar = progress::bar(Some(u64::try_from(folded)?), "entries");
+    let bar = progress::bar(Some(u64::try_from(folded)?), "events");
     let differences = rebuild(&on.database, Purpose::Replace, |entries| bar.set_position(entries), |_| {}).await?;
     bar.finish_and_clear();
     Ok(say!("moved to the present; {differences} rows were corrected")?)

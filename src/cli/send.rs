@@ -90,11 +90,11 @@ impl SendCommand {
         let response = response.with_context(|| unreachable_at(&api.url))?;
         let status = response.status();
         say!("{status}\n{}", response.text().await?)?;
-        if status == StatusCode::UNAUTHORIZED {
-            bail!("the callback was not accepted: check the key; `domain show` lists the keys of the domain");
+        if status.is_client_error() {
+            bail!("the callback was rejected: the dashboard's page Problems says why");
         }
         if status != StatusCode::OK {
-            bail!("the callback was not accepted");
+            bail!("the callback was not stored");
         }
         if self.wait { self.wait_for_session(&api, publish_timestamp).await } else { Ok(()) }
     }

@@ -30,17 +30,17 @@ pub(super) struct SenderOptions {
     /// Read the key from standard input. Default: the newest key of the domain, from the database
     #[arg(long)]
     pub(super) key_stdin: bool,
-    /// With --key-stdin: separator of the signed fields
+    /// With --key-stdin: separator (joiner) of the signed fields
     #[arg(long, default_value = "", value_parser = one_of::<FieldSeparator>(), requires = "key_stdin")]
     joiner: FieldSeparator,
-    /// API token. Default: the administrator's
+    /// Token. Default: the administrator's
     #[arg(long, env = "STREAMTALLY_TOKEN", hide_env_values = true)]
     token: Option<SecretString>,
 }
 
 impl SenderOptions {
     /// # Errors
-    /// There is no API token.
+    /// There is no token.
     pub(super) fn api_token(&self) -> anyhow::Result<SecretString> {
         database::api_token(&self.installation, self.token.as_ref())
     }

@@ -32,7 +32,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
 /// Run the service
 ///
-/// Accepts callbacks, folds them into sessions, and serves the API and the dashboard. On SIGTERM or Ctrl-C it finishes open
+/// Receives callbacks, folds them into sessions, and serves the API and the dashboard. On SIGTERM or Ctrl-C it finishes open
 /// requests, writes queued callbacks, and exits. The first start creates the administrator's token and prints it once. Without
 /// --database-url it runs a private PostgreSQL in the data folder.
 #[derive(Debug, Args)]
@@ -84,7 +84,7 @@ impl ServeCommand {
                 database::find_or_make_secrets(&database.options, &data_dir, known).await?;
             if new_admin_token {
                 let file = data_dir.path().join(config::ADMIN_TOKEN_FILE);
-                print(format_args!("The administrator's API token, shown only once and stored in {}:", file.display()));
+                print(format_args!("The administrator's token, shown only once and stored in {}:", file.display()));
                 print(format_args!("{}", admin_token.expose_secret()));
             }
             let read_database = self

@@ -1,4 +1,4 @@
-//! `token`: API tokens.
+//! `token`: creates, lists and revokes tokens.
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
@@ -20,8 +20,9 @@ use crate::store;
 pub(super) enum TokenCommand {
     /// Create a token and print it once
     ///
-    /// Give each client its own token with only the scopes that it needs: `read` shows sessions without IP addresses,
-    /// `personal` adds IP addresses and user arguments, `billing` allows reports, `admin` allows everything.
+    /// Give each client its own token with only the scopes that it needs: `read` shows live counts, streams, sessions,
+    /// broadcasts, events and rejections without IP addresses and user_args, `personal` adds these, `billing` allows reports,
+    /// `admin` allows all of this, and administration.
     #[command(after_help = CREATE_EXAMPLES)]
     Create(CreateToken),
     /// List all tokens, without their secrets

@@ -36,7 +36,7 @@ Examples:
 /// later events are not exported.
 ///
 /// The log contains IP addresses, user_args and signatures: protect it like the database. It does not contain domains, keys,
-/// tokens and sealed reports; use pg_dump to copy a whole installation.
+/// tokens, the audit log or sealed reports; use pg_dump to copy a whole installation.
 #[derive(Debug, Args)]
 #[command(after_help = EXPORT_EXAMPLES)]
 pub(super) struct ExportCommand {
@@ -49,7 +49,7 @@ impl ExportCommand {
     /// There is no installation, its database is unusable, or standard output failed.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         with_installation(&self.installation, Access::Read, async |on| {
-            let bar = progress::bar(Some(0), "entries");
+            let bar = progress::bar(Some(0), "events");
             let tell = |written, entries| {
                 bar.set_length(entries);
                 bar.set_position(written);
@@ -75,9 +75,9 @@ impl ExportCommand {
 
 /// Import an event log that `export` wrote, and fold it
 ///
-/// Reads standard input and appends the events as recorded. If the installation was empty, it then has the same sessions, and
-/// reports with the same as_of are the same. Events that exist already are skipped: run an interrupted import again, and a later
-/// export continues an earlier one.
+/// Reads standard input and appends the events as recorded. The installation then has the same sessions, and reports with the
+/// same as_of are the same. Events that exist already are skipped: run an interrupted import again, and a later export continues
+/// an earlier one. An installation that received other events is rejected.
 ///
 /// A new installation gets as many shards as the log has. An installation created by `migrate --shards` may have a multiple.
 #[derive(Debug, Args)]
@@ -97,7 +97,7 @@ impl ImportCommand {
         let (header, lines) = Lines::open(tokio::io::stdin()).await?;
         let access = Access::Create { shards: header.shards };
         with_installation(&self.installation, access, async |on| {
-            let bar = progress::bar(Some(header.entries), "entries");
+            let bar = progress::bar(Some(header.entries), "events");
             let imported = import(&on.pool, &header, lines, |read| bar.set_position(read)).await;
             bar.finish_and_clear();
             let Imported { appended, known } = imported?;
@@ -113,7 +113,7 @@ async fn fold(on: &CommandContext) -> anyhow::Result<()> {
     let distributed = store::installation::get_installation(&on.pool).await?.is_some_and(|made| made.distributed);
     let pool = pool::open(&on.database, PoolRole::Fold, distributed);
     let heads = store::inference::get_heads(&on.pool).await?;
-    let bar = progress::bar(None, "entries folded");
+    let bar = progress::bar(None, "events folded");
     // A running service may be folding some of them.
     while !store::inference::is_folded_to(&on.pool, &heads).await? {
         match fold_to_end(&pool).await? {

@@ -37,9 +37,9 @@ impl ProgramFailed {
 
 /// Run a program on the private database, such as psql or pg_dump
 ///
-/// Sets PGHOST, PGPORT, PGUSER and PGDATABASE for the program. Works whether the service runs or not, but the service cannot
-/// start while the program runs. In an empty data folder, creates an empty database to restore into. For the database of
-/// DATABASE_URL, run `psql "$DATABASE_URL"` instead.
+/// Sets PGHOST, PGPORT, PGUSER and PGDATABASE for the program. Works whether the service runs or not. A service that is not
+/// running cannot start until the program ends. In an empty data folder, creates an empty database to restore into. For the
+/// database of DATABASE_URL, run `psql "$DATABASE_URL"` instead.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct DatabaseCommand {

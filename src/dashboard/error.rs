@@ -54,7 +54,7 @@ impl ResponseError for PageError {
                 return answer.finish();
             }
             Self::MayNotRead => (
-                "This token lacks the read scope",
+                "This token lacks the scope read",
                 "Sign in with a token that has the scope read.".to_owned(),
             ),
             Self::OtherOrigin => (

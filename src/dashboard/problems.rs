@@ -23,8 +23,7 @@ use crate::platform::clock;
 use crate::platform::tls::{Expiry, Validity, ValidityOfServed};
 use crate::query;
 use crate::query::Rows;
-use crate::query::inactivity::BASELINE;
-use crate::query::inactivity::Silence;
+use crate::query::inactivity::{BASELINE, FEWEST_STARTS, Silence};
 use crate::rejection::Sample;
 use crate::store;
 use crate::store::domain::DomainRow;
@@ -108,16 +107,17 @@ fn silence(silent: &[Silence], now: DateTime<Utc>) -> Markup {
             p.hint { "No unusual silence." }
         } @else {
             p.hint {
-                "These domains have been without a new push for longer than at any time in the previous " (BASELINE.num_days()) " days. If \
-                 encoders are pushing, check the callback URL at the provider and the rejected callbacks below."
+                "These domains have been without a new push for longer than at any time in the previous " (BASELINE.num_days()) " days. \
+                 Domains with fewer than " (FEWEST_STARTS) " pushes in that time are not listed. If encoders are pushing, check \
+                 the callback URL at the provider and the rejected callbacks below."
             }
             table {
-                thead { tr { th { "Domain" } th { "Last push started" } th.number { "Silent for" } th.number { "Longest gap so far" } } }
+                thead { tr { th { "Domain" } th { "Last push started" } th.number { "Silent for" } th.number { "Longest gap in " (BASELINE.num_days()) " days" } } }
                 tbody { @for row in silent { tr {
                     td.name { a href=(words::path(ROOT, &[("domain", Some(&row.domain))])) { (row.domain) } }
                     td { (words::time(row.last_started_at)) }
                     td.number data-label="silent for" { (words::duration((now - row.last_started_at).num_seconds(), Some(row.last_started_at))) }
-                    td.number data-label="longest gap before" { (words::in_words(row.habit_seconds)) }
+                    td.number data-label=(format!("longest gap in {} days", BASELINE.num_days())) { (words::in_words(row.habit_seconds)) }
                 } } }
             }
         }
@@ -151,11 +151,11 @@ fn rejections(rejected: &Rows<RejectionRow>) -> Markup {
     html! {
         h2 { "Rejected in the last 24 hours" }
         @if rejected.rows.is_empty() {
-            p.hint { "None: every callback was authenticated." }
+            p.hint { "None that you may see." }
         } @else {
             @if rejected.more { p.hint { "The latest " (MAX_ROWS) "; the API lists all." } }
             table {
-                thead { tr { th { "Claimed domain" } th { "Reason and fix" } th.number { "Callbacks" } th { "First" } th { "Last" } } }
+                thead { tr { th { "Claimed domain" } th { "Cause and fix" } th.number { "Callbacks" } th { "First" } th { "Last" } } }
                 tbody { @for row in &rejected.rows { tr {
                     td.name { @if row.claimed_domain.is_empty() { "–" } @else { bdi { (row.claimed_domain) } } }
                     td {

@@ -187,7 +187,7 @@ fn table(page: &ReportsPage, rows: &[NamedRow], totals: &WindowTotals) -> Markup
             thead { tr {
                 @if windows { th { "From" } }
                 th { "Group" } th.number { "Sessions" } th.number { "Push time" } th.chart { "Share" }
-                th.number { "Estimated" } th.number { "Open" } th.number { "Live time" } th.number { "Peak" }
+                th.number { "Estimated" } th.number { "Open" } th.number { "On air" } th.number { "Peak" }
             } }
             tbody { @for row in rows.iter().take(MAX_ROWS) {
                 tr {
@@ -215,7 +215,7 @@ fn counts(counts: &WindowTotals, most: Option<i64>) -> Markup {
         td.chart { @if let Some(most) = most { (bar(counts, most)) } }
         td.number data-label="estimated" { (words::in_words(counts.estimated_seconds)) }
         td.number data-label="open" { (words::in_words(counts.open_seconds)) }
-        td.number data-label="live time" { (words::in_words(counts.on_air_seconds)) }
+        td.number data-label="on air" { (words::in_words(counts.on_air_seconds)) }
         td.number data-label="peak" { (counts.peak_live_sessions) }
     }
 }

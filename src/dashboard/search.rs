@@ -154,7 +154,7 @@ fn stream_table(found: &[StreamRow]) -> Markup {
                 td.name { a href=(format!("{ROOT}/streams/{}", row.stream_id)) { bdi { (row.stream) } } }
                 td { (row.domain) }
                 td { (row.app) }
-                td { (words::state(row.live_sessions > 0, false)) }
+                td { @if row.live_sessions > 0 { (words::state(true, false)) } @else { "offline" } }
                 td data-label="last started" { (words::time(row.last_started_at)) }
             } } }
         }

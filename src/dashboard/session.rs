@@ -76,7 +76,7 @@ fn facts(session: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelt
             @if personal {
                 dt { "Encoder" } dd { (session.shown_client_ip().unwrap_or("–")) }
                 dt { "Node" } dd { (session.shown_node_ip().unwrap_or("–")) }
-                dt { "Arguments" } dd.long { (session.user_args.as_deref().unwrap_or("–")) }
+                dt { code { "user_args" } } dd.long { (session.user_args.as_deref().unwrap_or("–")) }
             }
         }
     }

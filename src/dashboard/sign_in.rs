@@ -65,7 +65,7 @@ fn form(to: &str, failed: bool) -> Markup {
         &html! {
             h1 { "streamtally" }
             form.card method="post" action=(format!("{ROOT}/sign-in")) {
-                label for="token" { "API token" }
+                label for="token" { "Token" }
                 input #token type="password" name="token" required autofocus autocomplete="current-password"
                     aria-describedby=[failed.then_some("failed")];
                 @if failed {

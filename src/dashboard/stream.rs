@@ -166,12 +166,12 @@ fn totals_table(totals: &[(i64, WindowTotals)]) -> Markup {
         @if !totals.is_empty() {
             h2 { "Totals" }
             table {
-                thead { tr { th { "In the last" } th.number { "Sessions" } th.number { "Push time" } th.number { "Live time" } th.number { "Peak" } } }
+                thead { tr { th { "In the last" } th.number { "Sessions" } th.number { "Push time" } th.number { "On air" } th.number { "Peak" } } }
                 tbody { @for (days, counts) in totals { tr {
                     td { @if *days == 1 { "24 hours" } @else { (days) " days" } }
                     td.number data-label="sessions" { (counts.sessions) }
                     td.number data-label="push time" { (words::in_words(counts.push_seconds())) }
-                    td.number data-label="live time" { (words::in_words(counts.on_air_seconds)) }
+                    td.number data-label="on air" { (words::in_words(counts.on_air_seconds)) }
                     td.number data-label="peak" { (counts.peak_live_sessions) }
                 } } }
             }
@@ -184,11 +184,11 @@ fn broadcast_table(broadcasts: &Rows<BroadcastRow>) -> Markup {
         h2 { "Broadcasts" }
         p.hint { "Sessions merged over gaps of at most " (MERGE_GAP_SECONDS) " seconds. The newest " (MAX_BROADCASTS) "; the API lists all." }
         table {
-            thead { tr { th { "Started" } th { "Ended" } th.number { "Live time" } th.number { "Interruptions" } th.number { "Sessions" } } }
+            thead { tr { th { "Started" } th { "Ended" } th.number { "On air" } th.number { "Interruptions" } th.number { "Sessions" } } }
             tbody { @for row in &broadcasts.rows { tr {
                 td { (words::time(row.started_at)) }
                 td data-label="ended" { @match row.ended_at { Some(ended_at) => (words::time(ended_at)), None => (words::state(true, false)) } }
-                td.number data-label="live time" { (words::in_words(row.on_air_seconds)) }
+                td.number data-label="on air" { (words::in_words(row.on_air_seconds)) }
                 td.number data-label="interruptions" { (row.interruptions) }
                 td.number data-label="sessions" { (row.session_ids.len()) }
             } } }

@@ -2,7 +2,7 @@
 
 use crate::simulation::duration_profile::{Habits, USUAL};
 
-/// Streams of one kind: their application, names and behavior.
+/// Streams of one kind: their app, names and behavior.
 struct Kind {
     app: &'static str,
     streams: &'static [&'static str],
@@ -49,7 +49,7 @@ pub fn apps() -> Vec<String> {
     KINDS.iter().map(|kind| kind.app.to_owned()).collect()
 }
 
-/// Application and name of the stream with a number.
+/// App and name of the stream with a number.
 pub fn name_of(stream: u32) -> (&'static str, &'static str) {
     let all = KINDS.iter().flat_map(|kind| kind.streams.iter().map(|name| (kind.app, *name)));
     all.cycle().nth(usize::try_from(stream).unwrap_or_default()).unwrap_or(("live", "demo"))

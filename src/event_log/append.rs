@@ -48,7 +48,8 @@ struct LogWriter {
 /// The results of a batch, with each event's index in it.
 #[derive(Default)]
 pub struct Settled {
-    /// Durable in the log; with a reason, quarantined because its signature was used before.
+    /// Durable in the log; with a reason, quarantined by the check against it: whether its signature was used before, and
+    /// whether the start of its push was received.
     pub logged: Vec<(usize, Option<QuarantineReason>)>,
     /// Not known to be in the log. If it is there nevertheless, appending it again creates a repeat, which folding
     /// absorbs.

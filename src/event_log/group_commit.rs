@@ -62,9 +62,9 @@ impl AppendError {
 /// Where a callback is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
-    /// In the log; with a reason, quarantined because its signature was used before.
+    /// In the log; with a reason, quarantined by the check against the log.
     Logged(Option<QuarantineReason>),
-    /// In the spool. Draining checks whether its signature was used before.
+    /// In the spool. Draining checks it against the log.
     Spooled,
 }
 

@@ -1,4 +1,4 @@
-//! Counts requests to callback paths that are rejected before the body is parsed, so that a wrong configuration at the
+//! Counts requests to callback URLs that are rejected before the body is parsed, so that a wrong configuration at the
 //! provider is visible.
 
 use actix_web::web::Data;

@@ -118,7 +118,7 @@ pub fn routes_with_a_slash(config: &mut ServiceConfig) -> &mut ServiceConfig {
 /// Required for unsigned domains. For signed domains, the signature is verified here, too.
 #[utoipa::path(
     tag = "receiving",
-    params(("callback_token" = String, Path, description = "The secret part of the domain's callback URL", min_length = 1)),
+    params(("callback_token" = String, Path, description = "The callback token: the secret in the domain's secret path", min_length = 1)),
     request_body(content = NotificationBody, content_type = "application/json"),
     responses(
         (status = 200, description = "Durably stored, or already received", body = Confirmation),

@@ -1,4 +1,4 @@
-//! CORS: pages of the configured origins may call the query API from a browser.
+//! CORS: pages of the configured origins may call the API from a browser.
 //!
 //! Pages send tokens in a header, so CORS never allows credentials such as cookies. Callbacks, health and metrics are not
 //! open to pages of other origins.
@@ -46,7 +46,7 @@ pub(crate) fn removed_origin(request: &HttpRequest) -> Option<HeaderValue> {
     request.extensions().get::<RemovedOrigin>().map(|RemovedOrigin(origin)| origin.clone())
 }
 
-/// Wraps CORS: hides the origin of requests outside the query API, and turns errors of preflights into problems.
+/// Wraps CORS: hides the origin of requests outside the API, and turns errors of preflights into problems.
 pub(crate) async fn cors_for_api_only(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

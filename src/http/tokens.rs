@@ -1,4 +1,4 @@
-//! `/v1/tokens`: access tokens.
+//! `/v1/tokens`: creates, lists and revokes tokens.
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, delete, get, post};

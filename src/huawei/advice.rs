@@ -6,11 +6,11 @@
 use crate::model::event::QuarantineReason;
 use crate::model::rejection::RejectionReason;
 
-pub const NOT_A_NOTIFICATION: &str = "The body is not a notification that can be parsed; it is answered 400. No key or setting changes that. Check that it \
-     was captured completely and unchanged, and that it came from the provider.";
+pub const NOT_A_NOTIFICATION: &str = "The body is not a callback that can be parsed; it is answered 400. No key or setting changes that. Check that it was \
+     captured completely and unchanged, and that it came from the provider.";
 
-pub const TOO_LONG: &str = "The body is longer than 64 KiB, which no notification is; it is answered 413. Check that the capture holds one body \
-     and nothing else.";
+pub const TOO_LONG: &str = "The body is longer than 64 KiB, which no callback is; it is answered 413. Check that the capture holds one body and \
+     nothing else.";
 
 #[expect(clippy::too_many_lines, reason = "one text a reason")]
 pub fn of_rejection(cause: RejectionReason) -> &'static str {
@@ -23,11 +23,11 @@ pub fn of_rejection(cause: RejectionReason) -> &'static str {
         RejectionReason::OtherCallback => {
             "The body is a recording or snapshot callback (it has publish_domain or event_type); it is answered 400. The \
              recording callback at the provider is set to this URL by mistake: set it to the service that handles \
-             recordings, and use this URL for stream status notifications only."
+             recordings, and use this URL only for callbacks about the start and the end of pushes."
         }
         RejectionReason::WrongPath => {
             "No callback URL has this path; it is answered 404. Compare the callback URL at the provider with the domain's: \
-             its path is /callbacks/huawei, followed by the domain's secret part if it has one, and nothing else."
+             its path is /callbacks/huawei or, for an unsigned domain, its secret path, and nothing else."
         }
         RejectionReason::WrongMethod => {
             "Callbacks are POST requests; every other method is answered 405. The test button of a console, a browser or a \
@@ -35,8 +35,8 @@ pub fn of_rejection(cause: RejectionReason) -> &'static str {
              test callback or start a push."
         }
         RejectionReason::TooLarge => {
-            "The body is longer than 64 KiB, which no stream status notification is; it is answered 413. Something else sends \
-             to this URL: find out what, and give it a URL of its own."
+            "The body is longer than 64 KiB, which no callback is; it is answered 413. Something else sends to this URL: find \
+             out what, and give it a URL of its own."
         }
         RejectionReason::TooSlow => {
             "The body did not arrive within 10 seconds; it is answered 408. Check the network between the provider and \
@@ -86,8 +86,8 @@ pub fn of_rejection(cause: RejectionReason) -> &'static str {
         }
         RejectionReason::SignatureMismatch => {
             "No key of the domain produces this signature. Most often another key is set at the provider: add it here. If the \
-             key matches with another joiner, correct the domain's joiner; if it matches in no way, the callback was \
-             changed in transit or is forged."
+             key matches with another separator, correct the domain's separator (joiner); if it matches in no way, the \
+             callback was changed in transit or is forged."
         }
     }
 }

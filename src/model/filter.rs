@@ -125,7 +125,7 @@ filter! {
     pub struct RejectionFilter {
         /// Exact claimed domain.
         pub domain: Option<String>,
-        /// Exact reason.
+        /// Exact cause.
         pub cause: Option<RejectionReason>,
         /// Start of the period of receipt (inclusive).
         #[param(value_type = Option<String>, format = DateTime)]

@@ -8,7 +8,7 @@ closed_set! {
     pub enum RejectionReason {
         /// The domain is not registered; domains match exactly.
         UnknownDomain,
-        /// The domain's list of applications does not contain this one.
+        /// The domain's list of apps does not contain this one.
         AppNotAllowed,
         /// A callback of an unsigned domain did not use its secret path.
         SecretPathMissing,
@@ -26,13 +26,13 @@ closed_set! {
         ExpiryTooFar,
         /// The signature matches no active key.
         SignatureMismatch,
-        /// The body is not a valid notification.
+        /// The body is not a valid callback.
         NotANotification,
         /// It contains a time in milliseconds.
         Milliseconds,
         /// It is a recording or snapshot callback.
         OtherCallback,
-        /// The path is not a callback address.
+        /// The path is not that of a callback URL.
         WrongPath,
         /// The method is not POST.
         WrongMethod,

@@ -11,7 +11,7 @@ use crate::store::domain::DomainRow;
 pub const BASELINE: TimeDelta = TimeDelta::days(14);
 
 /// The fewest starts that make a baseline.
-const FEWEST_STARTS: i64 = 10;
+pub const FEWEST_STARTS: i64 = 10;
 
 /// A domain that started a push this recently is not inactive.
 const GRACE: TimeDelta = TimeDelta::minutes(15);

@@ -21,7 +21,7 @@ pub struct LiveTotals {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupCounts {
     pub domain: String,
-    /// The group's application, if counts are grouped by application.
+    /// The group's app, if counts are grouped by app.
     pub app: Option<String>,
     pub counts: LiveTotals,
 }

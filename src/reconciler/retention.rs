@@ -204,7 +204,7 @@ async fn drop_within(connection: &mut PgConnection, month: NaiveDate) -> Result<
     store::partition::lock_partitions(&mut *connection).await?;
     // First, as no append waits behind this lock: a vacuum of the month can hold it for long.
     store::partition::lock_log_partition(&mut *connection, month).await?;
-    // From here to the commit nothing is appended, so the month is complete whatever the clock says.
+    // From here to the commit nothing is appended, so the month is complete even if the clock is wrong.
     store::retention::lock_log(&mut *connection).await?;
     let last = store::retention::list_last_entries(&mut *connection, start_of(month), start_of(next(month))).await?;
     if last.iter().any(|entry| entry.position > entry.redacted) {

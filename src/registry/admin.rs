@@ -202,7 +202,7 @@ pub async fn remove_key(
     Ok(())
 }
 
-/// Replaces the secret path of a domain; the old one stops working. Returns the secret part of the new one.
+/// Replaces the secret path of a domain; the old one stops working. Returns the callback token of the new one.
 ///
 /// # Errors
 /// [`AdminError::NotFound`] if the domain is not registered.
@@ -241,7 +241,7 @@ fn check_domain(domain: &str) -> Result<(), AdminError> {
 fn check_settings(settings: &DomainSettings) -> Result<(), AdminError> {
     if let Some(apps) = &settings.apps {
         if apps.is_empty() || apps.len() > 1000 {
-            return Err(invalid("apps", "must be null or name 1 to 1000 applications"));
+            return Err(invalid("apps", "must be null or name 1 to 1000 apps"));
         }
         if let Some(app) = apps.iter().find(|app| !is_app_name(app) || app.len() > 255) {
             return Err(invalid("apps", format!("{app:?} is not 1 to 255 letters, digits, `_` and `-`")));

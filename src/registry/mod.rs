@@ -110,7 +110,7 @@ impl Domain {
     }
 }
 
-/// The stored hash of the secret part of a callback path.
+/// The stored hash of a callback token.
 pub fn hash_callback_token(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }

@@ -1,4 +1,4 @@
-//! Rejected requests to the callback paths. They are not authenticated and have no effect, but show support that a key
+//! Rejected requests to callback URLs. They are not authenticated and have no effect, but show support that a key
 //! or a callback URL is wrong.
 //!
 //! Rejections are counted by claimed domain, reason and minute, with the first of each as a sample, and written to the

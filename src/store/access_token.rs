@@ -1,4 +1,4 @@
-//! API tokens; only their hashes are stored.
+//! Tokens; only their hashes are stored.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

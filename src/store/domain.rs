@@ -11,12 +11,12 @@ pub struct DomainRow {
     pub domain: String,
     /// `required` or `none`.
     pub signature: SignatureRule,
-    /// The applications that may send callbacks; `None`: all.
+    /// The apps that may send callbacks; `None`: all.
     pub apps: Option<Vec<String>>,
     pub joiner: FieldSeparator,
     pub rendition_templates: Vec<String>,
     pub concurrent_pushes: bool,
-    /// SHA-256 of the secret part of the callback path.
+    /// SHA-256 of the secret in the secret path.
     pub callback_token_hash: Option<Vec<u8>>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,

@@ -7,7 +7,7 @@ use crate::model::filter::LiveFilter;
 use crate::model::session::Renditions;
 use crate::session::key::lowest_id_since;
 
-/// The counts of one application of a domain.
+/// The counts of one app of a domain.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct LiveRow {
     pub domain: String,
@@ -19,8 +19,8 @@ pub struct LiveRow {
     pub unconfirmed_sessions: i64,
 }
 
-/// The counts of every application with live sessions, ordered by domain and application. Sessions that started before
-/// `unconfirmed_before` are unconfirmed. Each stream belongs to one application, so the counts can be added up.
+/// The counts of every app with live sessions, ordered by domain and app. Sessions that started before
+/// `unconfirmed_before` are unconfirmed. Each stream belongs to one app, so the counts can be added up.
 pub async fn count_live(
     executor: impl PgExecutor<'_>,
     visible_domains: Option<&[String]>,

@@ -41,7 +41,8 @@ pub async fn list_closed_reaches(
     Ok(closed.then(|| rows.iter().map(|row| ReachRow { at, shard: row.shard, position: row.position }).collect()))
 }
 
-/// Fixes the given `as_of`, or the latest possible one: every later append is recorded later, whatever the clock does.
+/// Fixes the given `as_of`, or the latest possible one: every later append is recorded later, even if the clock goes
+/// back.
 ///
 /// Waits for appends in progress. Like an append, it locks the head rows in the order of their shards, then reads the
 /// clock. The latest `as_of` is at most `not_after`, in case the clock jumps meanwhile.

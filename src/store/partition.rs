@@ -8,8 +8,8 @@ pub async fn get_database_time(executor: impl PgExecutor<'_>) -> Result<DateTime
     sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(executor).await
 }
 
-/// The heads of shards after a time: the next events of these shards are recorded then or later, whatever the clock
-/// shows.
+/// The heads of shards after a time: the next events of these shards are recorded then or later, even if the clock
+/// shows an earlier time.
 pub async fn list_heads_after(
     executor: impl PgExecutor<'_>,
     time: DateTime<Utc>,

@@ -53,7 +53,7 @@ impl PoolRole {
     }
 
     fn plans(self, distributed: bool) -> &'static str {
-        // Which node a statement is for is told by its shard, which a plan must know.
+        // The plan must know the shard to choose its node.
         if distributed {
             return "force_custom_plan";
         }

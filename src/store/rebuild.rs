@@ -1,4 +1,4 @@
-//! Shadow tables (`beside` the live ones): an empty schema into which the log is folded again.
+//! Shadow tables (`beside` in the code): a second, empty schema into which the log is folded again.
 //!
 //! The log reaches back to the horizon of each shard. A session that started before it is not compared: the log no
 //! longer has all its events. Redacted fields are copied from the live row.
@@ -207,11 +207,11 @@ pub async fn update_redacted_sessions_beside(connection: &mut PgConnection) -> R
     Ok(())
 }
 
-/// A row that differs between the live and the shadow table.
+/// A row that differs between the stored and the shadow table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DifferenceRow {
-    /// The live row; `None` when it does not exist.
-    pub live: Option<Value>,
+    /// The stored row; `None` when it does not exist.
+    pub stored: Option<Value>,
     /// The rebuilt row; `None` when the log has no such row.
     pub rebuilt: Option<Value>,
 }
@@ -235,7 +235,7 @@ pub async fn list_differences(
     let mut differences = 0;
     while let Some((live, rebuilt)) = rows.try_next().await? {
         let read = |text: Option<String>| text.and_then(|text| Value::from_str(&text).ok());
-        show(DifferenceRow { live: read(live), rebuilt: read(rebuilt) });
+        show(DifferenceRow { stored: read(live), rebuilt: read(rebuilt) });
         differences += 1;
     }
     Ok(differences)

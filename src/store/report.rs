@@ -32,7 +32,7 @@ pub enum StartedWhen {
     Before(DateTime<Utc>),
 }
 
-/// Pushes of one application or of one stream, as arrays of equal length.
+/// Pushes of one app or of one stream, as arrays of equal length.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct PushesRow {
     pub domain: String,
@@ -47,7 +47,7 @@ pub struct PushesRow {
     pub confirmed: Vec<Option<bool>>,
 }
 
-/// Pushes, grouped by application or by stream.
+/// Pushes, grouped by app or by stream.
 pub async fn list_pushes(
     executor: impl PgExecutor<'_>,
     filter: &ReportFilter,

@@ -34,11 +34,10 @@ use crate::server::{TestDatabase, on_citus};
 
 pub const ADMIN_TOKEN: &str = "an-administrators-token-of-the-tests";
 
-/// How long a condition may take to hold: as long as it can on a machine whose processors are busy, as only a failing test
-/// waits for all of it.
+/// Timeout of a condition: long enough for a machine whose processors are busy. Only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// How often a condition is asked.
+/// How often a condition is checked.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Takes the log, as an append of every shard would.
@@ -337,20 +336,19 @@ pub async fn append_entries(
     Ok(used)
 }
 
-/// Waits until a condition holds; fails at the caller's line when it does not come about.
+/// Waits until a condition holds. A failure names the caller's line.
 #[track_caller]
 pub fn until(condition: impl AsyncFn() -> bool) -> impl Future<Output = ()> {
     let caller = Location::caller();
     async move {
         let holds = async {
             while !condition().await {
-                // Asked without a pause, it would take the processor from what it waits for: reports run at the lowest
-                // priority.
+                // Polling without a pause would take the processor from reports, which run at low priority.
                 tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
         let in_time = tokio::time::timeout(PATIENCE, holds).await.is_ok();
-        assert!(in_time, "{caller}: what is waited for does not come about");
+        assert!(in_time, "{caller}: the condition did not become true");
     }
 }
 

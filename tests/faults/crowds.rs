@@ -64,7 +64,7 @@ fn honest_callbacks_are_answered_in_the_midst_of_a_crowd() {
 /// Holds idle connections while others dawdle and send too much. What they did.
 async fn crowd(address: SocketAddr, connections: usize, load: &Load) -> String {
     let mut idle = open(address, connections).await;
-    let before = load.acknowledged();
+    let before = load.answered_200();
     let (ended, refused) = (Cell::new(false), Cell::new(0));
     let gluttons = join_all(Glutton::ALL.repeat(GLUTTONS).into_iter().map(async |glutton| {
         while !ended.get() {
@@ -78,14 +78,14 @@ async fn crowd(address: SocketAddr, connections: usize, load: &Load) -> String {
         cut
     };
     let (cut, _) = tokio::join!(dawdlers, gluttons);
-    let meanwhile = load.acknowledged() - before;
+    let meanwhile = load.answered_200() - before;
     assert!(meanwhile > 0);
     // All of them are still there.
     for stream in &mut idle {
         ask(stream).await;
     }
     format!(
-        "{} idle connections held and {} that dawdle, {} bodies refused, {meanwhile} honest messages acknowledged \
+        "{} idle connections held and {} that dawdle, {} bodies refused, {meanwhile} honest callbacks answered 200 \
          meanwhile; cut at the latest: {cut}",
         idle.len(),
         DAWDLERS * (1 + PATIENT.len()),

@@ -7,11 +7,11 @@ use crate::load::{Load, register};
 use crate::times;
 use crate::verdict::check;
 
-/// How many messages are to be acknowledged between two faults.
+/// How many callbacks are to be answered 200 between two faults.
 const BETWEEN: usize = 500;
 
 #[test]
-fn what_a_killed_service_had_acknowledged_is_there() {
+fn what_was_answered_200_survives_a_kill_of_the_service() {
     let home = Home::new(User::Ourselves);
     let mut service = home.serve();
     let load = Load::start(&service, &register(&home));
@@ -28,7 +28,7 @@ fn what_a_killed_service_had_acknowledged_is_there() {
 }
 
 #[test]
-fn what_a_service_had_acknowledged_whose_database_was_killed_is_there() {
+fn what_was_answered_200_survives_a_kill_of_the_database() {
     let home = Home::new(User::Ourselves);
     let service = home.serve();
     let load = Load::start(&service, &register(&home));
@@ -44,7 +44,7 @@ fn what_a_service_had_acknowledged_whose_database_was_killed_is_there() {
 }
 
 #[test]
-fn what_was_acknowledged_before_both_were_killed_is_there() {
+fn what_was_answered_200_survives_a_kill_of_both() {
     let home = Home::new(User::Ourselves);
     let mut service = home.serve();
     let load = Load::start(&service, &register(&home));

@@ -23,7 +23,7 @@ struct Shared {
     url: Mutex<String>,
     stopped: AtomicBool,
     sent: AtomicU64,
-    acknowledged: Mutex<BTreeSet<String>>,
+    answered_200: Mutex<BTreeSet<String>>,
     failures: Mutex<Vec<String>>,
     slowest: Mutex<Duration>,
 }
@@ -38,7 +38,7 @@ pub struct Load {
 pub struct Sent {
     pub messages: u64,
     /// What was answered 200: stream and event.
-    pub acknowledged: BTreeSet<String>,
+    pub answered_200: BTreeSet<String>,
     /// What was met instead of a 200.
     pub failures: Vec<String>,
     /// The longest that a 200 took.
@@ -65,8 +65,8 @@ impl Load {
     }
 
     /// How many messages were answered 200 until now.
-    pub fn acknowledged(&self) -> usize {
-        self.shared.acknowledged.lock().unwrap().len()
+    pub fn answered_200(&self) -> usize {
+        self.shared.answered_200.lock().unwrap().len()
     }
 
     /// How many messages were not answered 200 until now.
@@ -76,8 +76,8 @@ impl Load {
 
     /// Waits until so many more are.
     pub fn wait_for_more(&self, messages: usize) {
-        let before = self.acknowledged();
-        wait_for("messages to be acknowledged", || self.acknowledged() >= before + messages);
+        let before = self.answered_200();
+        wait_for("callbacks to be answered 200", || self.answered_200() >= before + messages);
     }
 
     /// Ends the load when what is under way is answered.
@@ -87,7 +87,7 @@ impl Load {
         let shared = self.shared;
         Sent {
             messages: shared.sent.load(Ordering::Relaxed),
-            acknowledged: take(&mut shared.acknowledged.lock().unwrap()),
+            answered_200: take(&mut shared.answered_200.lock().unwrap()),
             failures: take(&mut shared.failures.lock().unwrap()),
             slowest: take(&mut shared.slowest.lock().unwrap()),
         }
@@ -120,7 +120,7 @@ async fn send_some(shared: &Shared, client: &Client, key: &str, sender: usize) {
             shared.sent.fetch_add(u64::from(was_heard), Ordering::Relaxed);
             if answer.as_ref().is_ok_and(|answer| answer.status() == 200) {
                 let name = format!("{} {}", push.stream, message["event"].as_str().unwrap());
-                shared.acknowledged.lock().unwrap().insert(name);
+                shared.answered_200.lock().unwrap().insert(name);
                 let mut slowest = shared.slowest.lock().unwrap();
                 *slowest = slowest.max(asked.elapsed());
             } else {

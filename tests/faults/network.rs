@@ -10,7 +10,7 @@ use crate::shared::{ALL_ROLES, SharedDatabase};
 use crate::times;
 use crate::verdict::check;
 
-/// How many messages are to be acknowledged between two faults.
+/// How many callbacks are to be answered 200 between two faults.
 const BETWEEN: usize = 200;
 
 #[test]

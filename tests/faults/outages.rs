@@ -13,16 +13,16 @@ use crate::shared::{ALL_ROLES, SharedDatabase};
 use crate::times;
 use crate::verdict::check;
 
-/// How many messages are to be acknowledged between two faults.
+/// How many callbacks are to be answered 200 between two faults.
 const BETWEEN: usize = 200;
 
 #[test]
-fn messages_are_acknowledged_while_the_database_is_away_and_none_is_lost() {
+fn callbacks_are_answered_200_while_the_database_is_unreachable_and_none_is_lost() {
     away(Mode::Refuse, "refuses connections");
 }
 
 #[test]
-fn messages_are_acknowledged_while_the_database_is_silent_and_none_is_lost() {
+fn callbacks_are_answered_200_while_the_database_is_silent_and_none_is_lost() {
     away(Mode::BlackHole, "is silent");
 }
 
@@ -36,18 +36,18 @@ fn away(mode: Mode, how: &str) {
     load.wait_for_more(BETWEEN);
     proxy.set(mode);
     let (outage, began) = (Duration::from_secs(times(1, 60).into()), Instant::now());
-    let before = load.acknowledged();
+    let before = load.answered_200();
     loop {
         load.wait_for_more(BETWEEN);
         if began.elapsed() >= outage {
             break;
         }
     }
-    let meanwhile = load.acknowledged() - before;
+    let meanwhile = load.answered_200() - before;
     proxy.set(Mode::Pass);
     load.wait_for_more(BETWEEN);
     let sent = load.stop();
-    let done = format!("{:.0} s in which the database {how}, {meanwhile} acknowledged meanwhile", outage.as_secs_f64());
+    let done = format!("{:.0} s in which the database {how}, {meanwhile} answered 200 meanwhile", outage.as_secs_f64());
     check(&(&home, &database, &service), &sent, &done);
     assert!(sent.failures.is_empty(), "not answered 200: {:?}", sent.failures);
     let twice = database.number("select count(*) - count(distinct (stream, event)) from log_entry");
@@ -107,7 +107,7 @@ fn what_waits_on_disk_outlives_kills_of_the_service() {
         load.send_to(&service);
     }
     load.wait_for_more(BETWEEN);
-    let done = format!("{} kills of a service while messages waited on disk", 2 * kills);
+    let done = format!("{} kills of a service with callbacks in the spool", 2 * kills);
     check(&(&home, &database, &service), &load.stop(), &done);
 }
 

@@ -9,7 +9,7 @@ use crate::shared::SharedDatabase;
 use crate::times;
 use crate::verdict::check;
 
-/// How many messages are to be acknowledged between two faults.
+/// How many callbacks are to be answered 200 between two faults.
 const BETWEEN: usize = 200;
 
 /// Another process takes over within this.

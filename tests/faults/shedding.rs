@@ -27,11 +27,11 @@ const PAST: &str = "
     from generate_series(1, 100000) as n,
         lateral (select date_trunc('second', now() - interval '300 days' + n * interval '200 s') as began) as past";
 
-/// How many messages are to be acknowledged in one turn.
+/// How many callbacks are to be answered 200 in one turn.
 const TURN: usize = 1_000;
 
 #[test]
-fn a_heavy_report_does_not_slow_acknowledgements_by_more_than_half() {
+fn a_heavy_report_does_not_slow_receiving_by_more_than_half() {
     let home = Home::new(User::Ourselves);
     let service = home.serve();
     let key = register(&home);
@@ -69,7 +69,7 @@ fn a_heavy_report_does_not_slow_acknowledgements_by_more_than_half() {
     assert!(sent.failures.is_empty(), "not answered 200: {:?}", sent.failures);
     let (alone, beside) = median(turns);
     println!(
-        "{TURN} messages acknowledged in {alone:.1?}, beside a report in {beside:.1?}; {} reports",
+        "{TURN} callbacks answered 200 in {alone:.1?}, during a report in {beside:.1?}; {} reports",
         answered.load(Ordering::Relaxed)
     );
     assert!(beside * 2 <= alone * 3, "{TURN} messages took {alone:?} alone, and {beside:?} beside a report");

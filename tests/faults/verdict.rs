@@ -52,15 +52,15 @@ impl Database for (&Home, &SharedDatabase, &Service) {
     }
 }
 
-/// Each acknowledged message is in the log, sessions are what the log says, and there is none of a push that nobody
-/// sent. Prints what was done, and what came of it.
+/// Each callback that was answered 200 is in the log, sessions are what the log says, and there is none of a push that
+/// nobody sent. Prints what was done, and what came of it.
 pub fn check(database: &impl Database, sent: &Sent, done: &str) {
     let empty = r#""name":"spool","ready":true,"state":"empty""#;
     wait_for("an empty spool", || database.receiver().readiness().contains(empty));
     let rows_of = |query: &str| database.sql(query).lines().map(str::to_owned).collect::<BTreeSet<_>>();
     let logged = rows_of("select distinct stream || ' ' || event from log_entry");
-    let lost: Vec<_> = sent.acknowledged.difference(&logged).collect();
-    assert!(lost.is_empty(), "acknowledged, and not in the log: {lost:?}");
+    let lost: Vec<_> = sent.answered_200.difference(&logged).collect();
+    assert!(lost.is_empty(), "answered 200, and not in the log: {lost:?}");
     let lag =
         "select count(*) from shard_head join fold_progress f using (shard) where f.position < shard_head.position";
     wait_for("the log to be folded", || database.sql(lag) == "0");
@@ -71,10 +71,10 @@ pub fn check(database: &impl Database, sent: &Sent, done: &str) {
     );
     let verified = database.verify();
     println!(
-        "{done}: {} messages sent, {} acknowledged, {} found; {} in the log; {verified}",
+        "{done}: {} callbacks sent, {} answered 200, {} found; {} in the log; {verified}",
         sent.messages,
-        sent.acknowledged.len(),
-        sent.acknowledged.intersection(&logged).count(),
+        sent.answered_200.len(),
+        sent.answered_200.intersection(&logged).count(),
         database.sql("select count(*) from log_entry"),
     );
 }

@@ -79,7 +79,7 @@ struct GivenKeyOptions {
     /// Read the key from a file; a line break at the end is ignored
     #[arg(long, group = "key", value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// With a given key: the separator of the signed fields
+    /// With a given key: the separator (joiner) of the signed fields
     #[arg(long, default_value = "", value_parser = one_of::<FieldSeparator>(), requires = "key")]
     joiner: FieldSeparator,
 }

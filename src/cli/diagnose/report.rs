@@ -127,7 +127,7 @@ impl Report {
 
     fn add_fit(&mut self, named: &NamedKey, fit: Fit, basis: &Basis) {
         self.add_line("fits", &format!("{}, {}", named.name, fit.key));
-        self.add_line("joiner", &words_of_joiner(fit.joiner));
+        self.add_line("separator", &words_of_joiner(fit.joiner));
         self.add_line("fields", &fit.fields.to_string());
         let expected = basis.policy.as_ref().map(|policy| policy.joiner);
         if let Some(remedy) = expected.and_then(|joiner| fit.remedy(joiner)) {
@@ -189,7 +189,7 @@ fn words_of_policy(policy: &DomainPolicy) -> String {
     };
     let apps = policy.apps.as_ref().map_or("all".to_owned(), |apps| apps.join(", "));
     let joiner = words_of_joiner(policy.joiner.as_str());
-    format!("{signature}, joiner {joiner}, apps {apps}, usable keys {}", policy.keys.len())
+    format!("{signature}, separator {joiner}, apps {apps}, usable keys {}", policy.keys.len())
 }
 
 fn words_of_joiner(joiner: &str) -> String {

@@ -43,7 +43,7 @@ struct CommonOptions {
     /// Query the service at this URL instead of the database
     #[arg(long, env = "STREAMTALLY_URL")]
     url: Option<Url>,
-    /// With --url: API token with scope billing
+    /// With --url: token with the scope billing
     #[arg(long, env = "STREAMTALLY_TOKEN", hide_env_values = true)]
     token: Option<SecretString>,
     #[command(flatten)]

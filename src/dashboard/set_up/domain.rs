@@ -85,7 +85,7 @@ fn settings_form(visitor: &Visitor, row: &DomainRow) -> Markup {
         label { "Accepted apps (empty: all)"
             input type="text" name="apps" value=(row.apps.as_ref().map(|apps| apps.join(", ")).unwrap_or_default());
         }
-        label { "Separator of signed fields"
+        label { "Separator (joiner) of signed fields"
             select name="joiner" { (choice("", row.joiner.as_str(), "none")) (choice("+", row.joiner.as_str(), "+")) }
         }
         label { "Transcoding templates whose renditions are reported"

@@ -3,7 +3,7 @@
 //! - [`domain`]: a domain's page and settings.
 //! - [`credentials`]: its keys and secret path, each shown only once.
 //! - [`test_callback`]: a test callback.
-//! - [`tokens`]: access tokens.
+//! - [`tokens`]: creates and revokes tokens.
 
 mod credentials;
 mod domain;

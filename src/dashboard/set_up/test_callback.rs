@@ -36,14 +36,18 @@ pub fn section(visitor: &Visitor, state: &AppState, domain: &DomainRow, keys: us
     html! {
         h2 { "Test" }
         @if domain.signature == SignatureRule::None {
-            p.hint { "The secret path isn't stored; only someone who knows it can send: " code { "streamtally send start --domain " (domain.domain) " --stream test --callback-path /callbacks/huawei/…" } }
+            p.hint {
+                "The secret path is not stored. Someone who knows it can send a test callback: set "
+                code { "STREAMTALLY_CALLBACK_PATH" } " to it, then run "
+                code { "streamtally send start --domain " (domain.domain) " --stream test" } "."
+            }
         } @else if keys == 0 {
             p.hint { "Add a key first." }
         } @else if !state.roles.contains(&Role::Receiver) {
-            p.hint { "This process does not have the receiver role. Use one that does." }
+            p.hint { "This process does not have the role receiver. Use one that does." }
         } @else {
             (form::form(visitor, "actions", &format!("{}/test", page_of(&domain.domain)), &html! { button { "Send a test callback" } }))
-            p.hint { "Sends the start and the end of a push of zero seconds, of the stream " code { (STREAM) } ", signed with the newest key. The session stays in the history." }
+            p.hint { "Sends the start and the end of a push of zero seconds, of the stream " code { (STREAM) } ", signed with the newest key. This tests the key, not whether the provider reaches the callback URL. The session stays in the history." }
         }
     }
 }

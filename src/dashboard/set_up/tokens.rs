@@ -1,4 +1,4 @@
-//! Access tokens.
+//! Creates and revokes tokens.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
@@ -22,16 +22,18 @@ use crate::store::access_token::AccessTokenRow;
 
 fn meaning(scope: Scope) -> &'static str {
     match scope {
-        Scope::Read => "sessions, streams, live counts, problems",
-        Scope::Personal => "also IP addresses and push arguments",
+        Scope::Read => {
+            "live counts, streams, sessions, broadcasts, events and rejections, without IP addresses and user_args"
+        }
+        Scope::Personal => "IP addresses and user_args, too",
         Scope::Billing => "reports",
-        Scope::Admin => "everything, including this page",
+        Scope::Admin => "all of this, and administration",
     }
 }
 
 pub fn section(visitor: &Visitor, tokens: &[AccessTokenRow]) -> Markup {
     html! {
-        h2 #tokens { "Access tokens" }
+        h2 #tokens { "Tokens" }
         @if tokens.is_empty() {
             p.hint { "None except the administrator's token, from the environment or the data folder." }
         } @else {

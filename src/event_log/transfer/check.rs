@@ -26,7 +26,7 @@ pub enum Unfit {
     Future,
     /// The shard's first events are missing.
     #[error(
-        "its shard's log does not begin at position 1: older entries were dropped by retention, and cannot be imported"
+        "its shard's log does not begin at position 1: older events were dropped by retention, and cannot be imported"
     )]
     Beginning,
     /// Events are missing or out of order.

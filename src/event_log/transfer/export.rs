@@ -24,7 +24,7 @@ pub enum ExportError {
     #[error("retention is deleting old events; try again later")]
     Busy(#[source] sqlx::Error),
     /// An invariant does not hold.
-    #[error("the log of shard {shard} has no entry {position}")]
+    #[error("the log of shard {shard} has no event {position}")]
     Gap { shard: i16, position: i64 },
 }
 

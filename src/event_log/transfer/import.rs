@@ -62,10 +62,10 @@ pub enum ImportError {
         line: u64,
     },
     /// There are fewer events than the header says.
-    #[error("the log ends after {found} of {expected} entries: they are imported; import the whole file to continue")]
+    #[error("the log ends after {found} of {expected} events: they are imported; import the whole file to continue")]
     Truncated { expected: u64, found: u64 },
     /// There are more events than the header says.
-    #[error("the log has more than the {expected} entries that its header says: lines were added to it")]
+    #[error("the log has more than the {expected} events that its header says: lines were added to it")]
     TooMany { expected: u64 },
     /// Another import, inference or retention holds a lock.
     #[error("another import, inference or retention is running on this database; try again later")]

@@ -68,7 +68,7 @@ pub enum LinesError {
         problem: &'static str,
     },
     /// No event is that long.
-    #[error("line {line} is longer than any entry can be")]
+    #[error("line {line} is longer than any event can be")]
     TooLong {
         /// Line number, from 1.
         line: u64,

@@ -103,7 +103,7 @@ async fn each_row_that_differs_is_found_and_put_right_and_only_if_that_is_meant(
         let found = differences(&app, Purpose::Verify).await;
         assert_eq!(found.len(), total);
         let count = |shown: fn(&DifferenceRow) -> bool| found.iter().filter(|row| shown(row)).count() as u64;
-        assert_eq!(count(|row| row.live.is_none()), tampered[1..4].iter().sum::<u64>());
+        assert_eq!(count(|row| row.stored.is_none()), tampered[1..4].iter().sum::<u64>());
         assert_eq!(count(|row| row.rebuilt.is_none()), tampered[4]);
     }
     assert_eq!(differences(&app, Purpose::Replace).await.len(), total);

@@ -123,7 +123,7 @@ async fn a_log_that_ends_early_is_said_to_and_the_whole_of_it_goes_on() {
     let error = try_import(&target, &cut.join("\n")).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the log ends after 1 of 2 entries: they are imported; import the whole file to continue"
+        "the log ends after 1 of 2 events: they are imported; import the whole file to continue"
     );
     let torn = &log[..log.len() - 30];
     let error = try_import(&target, torn).await.unwrap_err();

@@ -108,7 +108,7 @@ async fn rejections_are_filtered_and_paged() {
     }
 }
 
-/// Sends what is no message to the callback addresses or near them.
+/// Sends what is no message to callback URLs or near them.
 async fn ask(app: &TestApp, method: &Method, path: &str, body: &str) -> Response {
     let request = app.client.request(method.clone(), format!("{}{path}", app.address));
     request.body(body.to_owned()).send().await.unwrap()

@@ -285,7 +285,8 @@ fn damage(file: &Path, kind: Damage) {
     let mut content = fs::read(file).unwrap();
     let middle = content.len() / 2;
     match kind {
-        Damage::Flip => content[middle] ^= 4,
+        // Within a message: the end of a line would cost two of them.
+        Damage::Flip => *content[middle..].iter_mut().find(|byte| **byte != b'\n').unwrap() ^= 4,
         Damage::Zero => content[middle..].fill(0),
         Damage::Truncate => content.truncate(middle),
         Damage::Remove => return fs::remove_file(file).unwrap(),

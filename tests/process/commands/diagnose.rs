@@ -113,7 +113,7 @@ stream       \"example_stream\"
 started at   2020-04-27T02:22:14Z
 signature    64 hexadecimal digits, lower case
 fits         the given key, as it is
-joiner       nothing
+separator    nothing
 fields       as documented: event, domain, app, stream, auth_timestamp
 expiry       2020-04-27T02:22:20Z, expires in 6 s
 as of        2020-04-27T02:22:14Z
@@ -162,7 +162,8 @@ fn a_key_that_was_pasted_with_blanks_is_told() {
 fn another_joiner_is_found_and_helps() {
     let desk = Desk::new();
     let plus = with("auth_sign", vector("joined with plus"));
-    let words = ["joiner \"+\"", "to do Set the domain's joiner to this one", "rejected: signature_mismatch"];
+    let words =
+        ["separator \"+\"", "to do Set the domain's separator (joiner) to this one", "rejected: signature_mismatch"];
     assert_told(desk.diagnose_with_key(&plus, &["--now", DURING]), 1, &words);
     assert_told(desk.diagnose_with_key(&plus, &["--now", DURING, "--joiner", "+"]), 0, &["verdict accepted"]);
 }
@@ -252,7 +253,7 @@ fn without_a_key_the_registered_domain_is_asked_and_nothing_changes() {
     };
 
     let fits = format!("fits key {key_id}, as it is");
-    let registered = "registered signature required, joiner nothing, apps live, usable keys 1";
+    let registered = "registered signature required, separator nothing, apps live, usable keys 1";
     ask(&genuine(), &[], 0, &[&fits, registered, "verdict accepted"]);
     ask(&with("app", "other"), &[], 1, &["verdict rejected: app_not_allowed"]);
     ask(&with("auth_sign", Value::Null), &[], 1, &["signature none", "verdict rejected: signature_missing"]);

@@ -19,7 +19,7 @@ fn what_differs_from_the_log_is_told_and_put_right() {
     service.sql("update stream_session set client_ip = 'elsewhere'");
     let names = "push.example.com,live,room";
     run(&["--verify", "--output", "csv"], 1, &format!("{names},,value,client_ip,elsewhere,127.0.0.1"));
-    run(&["--verify", "--output", "json"], 1, r#""difference":"value","column":"client_ip","live":"elsewhere""#);
+    run(&["--verify", "--output", "json"], 1, r#""difference":"value","column":"client_ip","stored":"elsewhere""#);
     run(&["--verify"], 1, "1 rows differ from the log");
     service.stop();
     run(&[], 0, "1 events folded: 1 rows corrected");

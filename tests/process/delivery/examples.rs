@@ -247,9 +247,9 @@ fn the_look_up_says_what_is_live_and_why_and_what_was_set_aside() {
     let words = printed.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(!printed.contains('\u{202e}'), "{printed}");
     assert!(words.contains("push.example.com/live/room\u{fffd}1 is LIVE since "), "{words}");
-    assert!(words.contains("is LIVE: no end was notified yet"), "{words}");
+    assert!(words.contains("is LIVE: no end was reported yet"), "{words}");
     assert!(words.contains("push.example.com/live/room2 is not live "), "{words}");
-    assert!(words.contains(": the provider notified it") && words.contains(" PUBLISH_DONE accepted"), "{words}");
+    assert!(words.contains(": the provider reported it") && words.contains(" PUBLISH_DONE accepted"), "{words}");
     let why = "start_outside_window: the push began too long before or after its signature's expiry. It does not count";
     assert!(words.contains(why), "{words}");
 

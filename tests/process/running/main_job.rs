@@ -76,7 +76,7 @@ fn commands_work_while_the_service_does_not_run() {
     run(&["domain", "add", "live.example.com", "--unsigned"], 0, "/callbacks/huawei/");
     run(&["domain", "list"], 0, "live.example.com  none");
     run(&["domain", "show", DOMAIN], 0, "rendition templates  lud");
-    run(&["domain", "set", DOMAIN, "--joiner", "+"], 0, "joiner               +");
+    run(&["domain", "set", DOMAIN, "--joiner", "+"], 0, "separator (joiner)   +");
     let added = run(&["domain", "key", "add", DOMAIN], 0, "shown this once: ");
     let key_id = added.split_whitespace().nth(2).expect("an id");
     run(&["domain", "key", "remove", DOMAIN, key_id], 0, "rejected from now on");

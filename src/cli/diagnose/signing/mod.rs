@@ -28,11 +28,11 @@ impl Fit {
         match (self.key, joiner) {
             (KeyVariant::AsGiven, Some(joiner)) if joiner == expected => None,
             (KeyVariant::AsGiven, Some(_)) => {
-                Some("Set the domain's joiner to this one, and the service will accept such callbacks.")
+                Some("Set the domain's separator (joiner) to this one, and the service will accept such callbacks.")
             }
             (KeyVariant::Trimmed, Some(_)) => Some(
                 "The key was given with surrounding white space. Give it without, here and where it is registered, and \
-                 set the joiner as above.",
+                 set the separator (joiner) as above.",
             ),
             (KeyVariant::AsGiven | KeyVariant::Trimmed, None)
             | (KeyVariant::WithNewline | KeyVariant::HexDecoded | KeyVariant::Base64Decoded, _) => Some(

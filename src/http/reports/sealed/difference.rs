@@ -99,8 +99,8 @@ impl FromQuery for DifferenceQuery {
 
 /// Compare a sealed report with today
 ///
-/// The rows that would differ if the report were sealed now: because of late callbacks, end times set by operators, or released
-/// events.
+/// Returns the rows in which the log now differs from the sealed report: after late callbacks, ends that operators set, or
+/// released events.
 #[utoipa::path(
     tag = "billing",
     params(("sealed_report_id" = Uuid, Path, description = "The ID of the sealed report"), PageParameters),
@@ -150,7 +150,8 @@ pub async fn differences(
     let cutoff = close(state, place.as_ref().map(|place| place.as_of)).await?;
     let after = place.map(|place| place.after);
     let today = PushDuration::begin(state.report_pool.clone(), &asked.selection, layout, &cutoff, after.clone());
-    let (id, limit) = (sealed.sealed_report_id, usize::from(limit) + 1);
+    let id = sealed.sealed_report_id;
+    let limit = usize::from(limit) + 1;
     let differences = sealed::list_differences(&state.work_pool, id, today, after.as_ref(), limit).await?;
     Ok((sealed, differences, cutoff.at))
 }

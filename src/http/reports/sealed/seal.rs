@@ -136,7 +136,8 @@ pub async fn seal(
     let mut reader = QueryReader::of_members("/v1/sealed-reports", members);
     let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
     reader.reject_unknown()?;
-    let (timing, answer_at) = (Timing::begin(Kind::SealedReport), Instant::now() + SEALING_TIMEOUT);
+    let timing = Timing::begin(Kind::SealedReport);
+    let answer_at = Instant::now() + SEALING_TIMEOUT;
     let share = state.sealings.try_take(principal)?;
     asked.selection.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
     let cutoff = close(state, asked.as_of).await?;
@@ -150,7 +151,8 @@ pub async fn seal(
     };
     let begun = sealed::begin(&state.work_pool, label, clock::now()).await?;
     let report = PushDuration::begin(state.report_pool.clone(), &asked.selection, layout, &cutoff, None);
-    let (pool, sealed_report_id) = (state.work_pool.clone(), begun.sealed_report_id);
+    let pool = state.work_pool.clone();
+    let sealed_report_id = begun.sealed_report_id;
     let (done, sealed) = oneshot::channel();
     tokio::spawn(async move {
         let totals = |counts| json(&CountsView::from(counts));

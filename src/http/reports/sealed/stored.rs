@@ -63,7 +63,8 @@ pub async fn list_sealed_reports(
     state: Data<AppState>,
     Query(ListSealedQuery { page }): Query<ListSealedQuery>,
 ) -> Result<Json<SealedReportPageView>, ApiError> {
-    let (visible, limit) = (principal.visible_domains(), i64::from(page.limit) + 1);
+    let visible = principal.visible_domains();
+    let limit = i64::from(page.limit) + 1;
     let rows = store::sealed_report::list_sealed_reports(&state.work_pool, visible, page.after, limit).await?;
     let rows = Rows::of(rows, page.limit);
     let (data, next_cursor) = page.page(rows, |row| (row.sealed_at, row.sealed_report_id), SealedReportView::from);
