@@ -15,9 +15,9 @@ create table stream (
     domain    text     not null,
     app       text     not null,
     stream    text     not null,
-    constraint stream_pkey primary key (stream_id, shard),
-    -- Includes the ID, so that searches for parts of names read only this index.
-    constraint stream_name_key unique (domain, app, stream, shard) include (stream_id)
+    -- Includes the ID, so that searches for parts of names read only this index. A stream is found by its ID through its
+    -- sessions.
+    constraint stream_pkey primary key (domain, app, stream, shard) include (stream_id)
 );
 
 -- For names and prefixes without a domain. Written once per stream.
@@ -94,9 +94,9 @@ create table stream_session (
         ['start_missing', 'end_before_start', 'key_conflict', 'quarantined_messages', 'shared_signature'])
 ) partition by list (status);
 
--- PostgreSQL moves a row to another partition when its session's status changes. The live partition stays small, however
--- long the history, and has the indexes of dashboards. A session is added to the ended partition once, complete; that has
--- the indexes of lists and reports. Lists by start use the primary keys, because ids begin with the start.
+-- The live partition stays small, however long the history, and has the indexes of dashboards. A session that ends leaves
+-- it and is added to the ended partition once, complete; that has the indexes of lists and reports. Lists by start use the
+-- primary keys, because ids begin with the start.
 create table unseen_session partition of stream_session for values in ('unseen');
 create table live_session partition of stream_session for values in ('live');
 create table ended_session partition of stream_session for values in ('ended');
@@ -104,9 +104,9 @@ create table ended_session partition of stream_session for values in ('ended');
 -- Sessions that are in the log but in no list.
 create index unseen_session_domain_idx on unseen_session (domain, stream);
 
--- Counts of live sessions, and whether a stream is live.
-create index live_session_name_idx on live_session (domain, app, stream_id, session_id) include (rendition_template);
-create index live_session_stream_idx on live_session (stream_id, session_id);
+-- Lists and counts of a domain, and whether a stream is live.
+create index live_session_domain_idx on live_session (domain, session_id);
+create index live_session_stream_idx on live_session (stream_id);
 
 -- Lists of a domain or a stream.
 create index ended_session_domain_idx on ended_session (domain, session_id);

@@ -191,7 +191,7 @@ async fn load_sessions(connection: &mut PgConnection, history: History) -> anyho
     let (sender, earlier_outcomes) = mpsc::channel();
     copy_in(&mut transaction, &statement, move |rows| {
         history.fold_all(|written| {
-            written.new_sessions.iter().for_each(|session| push_session(rows, session));
+            written.inserted_sessions.iter().for_each(|session| push_session(rows, session));
             if !written.earlier_outcomes.is_empty() {
                 let _ = sender.send(written.earlier_outcomes);
             }

@@ -82,8 +82,11 @@ pub fn load(row: SessionRow) -> LoadedSession {
 /// The rows that folding writes.
 #[derive(Debug, Default)]
 pub struct Written {
-    pub new_sessions: Vec<SessionRow>,
-    pub known_sessions: Vec<SessionRow>,
+    /// Rows of sessions that have another status now, and are among the inserted ones.
+    pub deleted_sessions: Vec<(i16, Uuid, Status)>,
+    pub inserted_sessions: Vec<SessionRow>,
+    /// Sessions whose row keeps its status.
+    pub updated_sessions: Vec<SessionRow>,
     pub new_streams: Vec<StreamNameRow>,
     /// Former outcomes that are kept for reports with an earlier `as_of`.
     pub earlier_outcomes: Vec<EarlierOutcomeRow>,
@@ -106,8 +109,13 @@ pub fn store(touched: impl Iterator<Item = LoadedSession>) -> Written {
             });
         }
         written.earlier_outcomes.extend(earlier.into_iter().map(|earlier| earlier_row(&row, earlier)));
-        let sessions = if status_before.is_none() { &mut written.new_sessions } else { &mut written.known_sessions };
-        sessions.push(row);
+        if status_before == Some(row.status) {
+            written.updated_sessions.push(row);
+        } else {
+            let deleted = status_before.map(|status| (row.shard, row.session_id, status));
+            written.deleted_sessions.extend(deleted);
+            written.inserted_sessions.push(row);
+        }
     }
     written
 }

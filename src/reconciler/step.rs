@@ -73,11 +73,14 @@ pub async fn step(pool: &PgPool, shards: &[i16], limit: usize) -> Result<StepRes
     let stepped = StepResult { entries: entries.len(), unfinished, taken };
 
     let written = row::store(fold_all(&mut transaction, entries).await?.into_values());
-    if !written.new_sessions.is_empty() {
-        store::session::insert_sessions(&mut *transaction, &written.new_sessions).await?;
+    if !written.deleted_sessions.is_empty() {
+        store::session::delete_sessions(&mut *transaction, &written.deleted_sessions).await?;
     }
-    if !written.known_sessions.is_empty() {
-        store::session::update_sessions(&mut *transaction, &written.known_sessions).await?;
+    if !written.inserted_sessions.is_empty() {
+        store::session::insert_sessions(&mut *transaction, &written.inserted_sessions).await?;
+    }
+    if !written.updated_sessions.is_empty() {
+        store::session::update_sessions(&mut *transaction, &written.updated_sessions).await?;
     }
     if !written.new_streams.is_empty() {
         store::stream::insert_streams(&mut *transaction, &written.new_streams).await?;

@@ -59,7 +59,7 @@ impl Folded {
 
     fn key(self) -> &'static [&'static str] {
         match self {
-            Self::Stream => &["stream_id", "shard"],
+            Self::Stream => &["domain", "app", "stream", "shard"],
             Self::Session => &["session_id", "shard"],
             Self::Outcome => &["session_id", "known_from", "shard"],
         }
@@ -101,7 +101,7 @@ pub async fn create_tables_beside(connection: &mut PgConnection) -> Result<(), s
     connection.execute(AssertSqlSafe(format!("create schema {BESIDE}"))).await?;
     for (table, key) in [
         ("fold_progress", "shard"),
-        ("stream", "stream_id, shard"),
+        ("stream", "domain, app, stream, shard"),
         ("stream_session", "session_id, shard"),
         ("session_outcome", "session_id, known_from, shard"),
     ] {

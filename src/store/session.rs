@@ -1,5 +1,7 @@
 //! Sessions as folding reads and writes them, and a session as callers read it.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
@@ -83,9 +85,10 @@ pub async fn list_sessions_by_id(
         "select session.*
          from unnest($1::smallint[], $2::uuid[]) as touched (shard, session_id)
          join stream_session session on session.session_id = touched.session_id and session.shard = touched.shard
-         where session.shard = any ($1)",
+         where session.shard = any ($3)",
         &column(session_ids, |(shard, _)| *shard),
-        &column(session_ids, |(_, session_id)| *session_id)
+        &column(session_ids, |(_, session_id)| *session_id),
+        &shards_of(session_ids.iter().map(|(shard, _)| *shard))
     )
     .fetch_all(executor)
     .await
@@ -98,7 +101,12 @@ pub async fn get_session(executor: impl PgExecutor<'_>, session_id: Uuid) -> Res
         .await
 }
 
-/// Inserts sessions that have no row yet.
+/// The distinct shards among these. On a cluster, a statement that names them is sent to their nodes only.
+fn shards_of(shards: impl Iterator<Item = i16>) -> Vec<i16> {
+    shards.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Inserts sessions that have no row.
 pub async fn insert_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionRow]) -> Result<(), sqlx::Error> {
     sqlx::query!("insert into stream_session select * from unnest($1::stream_session[])", sessions as _)
         .execute(executor)
@@ -106,7 +114,28 @@ pub async fn insert_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionR
     Ok(())
 }
 
-/// Updates sessions that have a row.
+/// Deletes sessions, each with the status of its row. They have another status now, and are inserted again: an update
+/// of the status would do both for each row, which takes longer.
+pub async fn delete_sessions(
+    executor: impl PgExecutor<'_>,
+    sessions: &[(i16, Uuid, Status)],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "delete from stream_session session
+         using unnest($1::smallint[], $2::uuid[], $3::text[]) as moved (shard, session_id, status)
+         where session.session_id = moved.session_id and session.shard = moved.shard and session.status = moved.status
+           and session.shard = any ($4)",
+        &column(sessions, |(shard, _, _)| *shard),
+        &column(sessions, |(_, session_id, _)| *session_id),
+        &column(sessions, |(_, _, status)| *status) as _,
+        &shards_of(sessions.iter().map(|(shard, _, _)| *shard))
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Updates sessions whose row has the same status.
 pub async fn update_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update stream_session session set
@@ -118,14 +147,15 @@ pub async fn update_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionR
              shared_signature = folded.shared_signature, client_ip = folded.client_ip, node_ip = folded.node_ip,
              client_address = folded.client_address, node_address = folded.node_address, user_args = folded.user_args,
              blanked = folded.blanked, rendition_template = folded.rendition_template,
-             status = folded.status, ended_at = folded.ended_at, ended_at_source = folded.ended_at_source,
+             ended_at = folded.ended_at, ended_at_source = folded.ended_at_source,
              flags = folded.flags, seen_at = folded.seen_at, outcome_at = folded.outcome_at,
              revised = folded.revised, last_position = folded.last_position,
              last_recorded_at = folded.last_recorded_at
          from unnest($1::stream_session[]) folded
-         where session.session_id = folded.session_id and session.shard = folded.shard and session.shard = any ($2)",
+         where session.session_id = folded.session_id and session.shard = folded.shard and session.status = folded.status
+           and session.shard = any ($2)",
         sessions as _,
-        &column(sessions, |session| session.shard)
+        &shards_of(sessions.iter().map(|session| session.shard))
     )
     .execute(executor)
     .await?;

@@ -22,7 +22,7 @@ pub async fn insert_streams(executor: impl PgExecutor<'_>, streams: &[StreamName
     sqlx::query!(
         "insert into stream (shard, stream_id, domain, app, stream)
          select * from unnest($1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::text[])
-         on conflict (stream_id, shard) do nothing",
+         on conflict (domain, app, stream, shard) do nothing",
         &column(streams, |stream| stream.shard),
         &column(streams, |stream| stream.stream_id),
         &column(streams, |stream| stream.domain.as_str()) as _,
@@ -36,7 +36,12 @@ pub async fn insert_streams(executor: impl PgExecutor<'_>, streams: &[StreamName
 
 /// The domain of a stream; `None` when the stream is unknown.
 pub async fn get_domain(executor: impl PgExecutor<'_>, stream_id: Uuid) -> Result<Option<String>, sqlx::Error> {
-    sqlx::query_scalar!("select domain from stream where stream_id = $1", stream_id).fetch_optional(executor).await
+    sqlx::query_scalar!(
+        "select domain from stream_session where stream_id = $1 and status <> 'unseen' limit 1",
+        stream_id
+    )
+    .fetch_optional(executor)
+    .await
 }
 
 /// A stream with its state.
@@ -82,8 +87,7 @@ pub async fn list_streams(
          from stream
          cross join lateral (
              select count(*) as live_sessions, min(started_at) as live_since from stream_session live
-             where live.domain = stream.domain and live.app = stream.app and live.stream_id = stream.stream_id
-                 and live.shard = stream.shard and live.status = 'live'
+             where live.stream_id = stream.stream_id and live.shard = stream.shard and live.status = 'live'
          ) live
          cross join lateral (
              select started_at, rendition_template from stream_session newest
@@ -107,7 +111,12 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: StreamScope<'_>, f
         query.push(" and stream.domain = any (").push_bind(domains.to_vec()).push(")");
     }
     if let Some(stream_id) = scope.stream_id {
-        query.push(" and stream.stream_id = ").push_bind(stream_id);
+        query.push(
+            " and (stream.domain, stream.app, stream.stream) = (
+                 select domain, app, stream from stream_session
+                 where status <> 'unseen' and stream_id = ",
+        );
+        query.push_bind(stream_id).push(" limit 1)");
     }
     for (column, value) in [
         (" and stream.domain = ", &filter.domain),
@@ -130,8 +139,7 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: StreamScope<'_>, f
             query.push(
                 " and exists (
                      select from stream_session live
-                     where live.domain = stream.domain and live.app = stream.app and live.stream_id = stream.stream_id
-                         and live.shard = stream.shard and live.status = 'live'
+                     where live.stream_id = stream.stream_id and live.shard = stream.shard and live.status = 'live'
                  )",
             );
         }
