@@ -104,8 +104,8 @@ create table ended_session partition of stream_session for values in ('ended');
 -- Sessions that are in the log but in no list.
 create index unseen_session_domain_idx on unseen_session (domain, stream);
 
--- Lists and counts of a domain, and whether a stream is live.
-create index live_session_domain_idx on live_session (domain, session_id);
+-- Counts, lists of a domain, and whether a stream is live. Counts read only the first index.
+create index live_session_name_idx on live_session (domain, app, stream_id, session_id) include (rendition_template);
 create index live_session_stream_idx on live_session (stream_id);
 
 -- Lists of a domain or a stream.
