@@ -58,6 +58,9 @@ pub(super) struct SimulateCommand {
     /// Seed: the same seed gives the same pushes
     #[arg(long, default_value = "1")]
     seed: u64,
+    /// RUN in the names of the streams: with that of an earlier run, its streams return. Default: random
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    run: Option<String>,
     /// Afterwards, wait until every callback that was answered 200 is in a session; fail if one is missing
     #[arg(long)]
     verify: bool,

@@ -54,6 +54,7 @@ impl Supply {
         let begin = clock::now().timestamp_millis() - PAST_MILLIS;
         let streams = command.streams;
         let seed = command.seed;
+        let run = command.run.clone().unwrap_or_else(|| hex::encode(rand::random::<[u8; 4]>()));
         Self {
             domain: command.sender.domain.clone(),
             app: command.sender.app.clone(),
@@ -61,7 +62,7 @@ impl Supply {
             joiner,
             streams,
             seed,
-            prefix: format!("sim-{}-", hex::encode(rand::random::<[u8; 4]>())),
+            prefix: format!("sim-{run}-"),
             begin,
             life: Life::new(seed, begin, &[(streams, USUAL)]),
             round: 0,
