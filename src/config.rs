@@ -63,7 +63,7 @@ const LOGS: &str = "Logs and traces";
 #[allow(clippy::doc_markdown, reason = "--help shows it as plain text")]
 #[derive(Debug, Clone, Args)]
 pub struct InstallationOptions {
-    /// TOML file with settings, named like the flags, with underscores
+    /// TOML file with settings; each has the name of its flag, with underscores for hyphens
     #[arg(long, help_heading = DATA, env = "STREAMTALLY_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -75,7 +75,7 @@ pub struct InstallationOptions {
     #[arg(long, help_heading = DATA, env = "STREAMTALLY_DATA_DIR", value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 
-    /// Folder of the PostgreSQL programs, for the private database. Unset: searched
+    /// Folder of the PostgreSQL programs, for the private database. Unset: PATH and the usual folders are searched
     #[arg(long, help_heading = DATA, env = "STREAMTALLY_PG_BIN", value_name = "FOLDER")]
     pub pg_bin: Option<PathBuf>,
 }
@@ -91,19 +91,22 @@ pub struct AdmissionOptions {
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_SIGNATURE_MAX_FUTURE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
     pub signature_max_future: TimeDelta,
 
-    /// A start callback is quarantined if its push started longer than this before its signature expires
+    /// Maximum time from a push's start to the expiry of its start callback's signature. A start callback beyond it is
+    /// quarantined
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_START_WINDOW_BEFORE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
     pub start_window_before: TimeDelta,
 
-    /// A start callback is quarantined if its push started longer than this after its signature expires
+    /// Maximum time by which a push may start after its start callback's signature expires. A start callback beyond it
+    /// is quarantined. Without signatures, the time of receipt counts instead of the expiry
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_START_WINDOW_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
     pub start_window_after: TimeDelta,
 
-    /// How long after a signature's first use one other push may share it, as when two pushes end in the same second
+    /// How long one other push may share a signature after its first use, as when two pushes end in the same second
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_SIGNATURE_SHARING_WINDOW", default_value = "10s", value_parser = duration, value_name = "DURATION")]
     pub signature_sharing_window: TimeDelta,
 
-    /// How long ago a push without a received start may have begun. An end callback of an older one is quarantined
+    /// How long ago a push may have started if its start callback was not received. If it started earlier, its end
+    /// callback is quarantined
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_MISSING_START_LIMIT", default_value = "30d", value_parser = duration, value_name = "DURATION")]
     pub missing_start_limit: TimeDelta,
 }
@@ -139,7 +142,7 @@ pub struct ServeOptions {
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, value_name = "NETWORKS")]
     pub trusted_proxies: Vec<IpNet>,
 
-    /// Replica for queries. Unset: the same database
+    /// Replica that answers queries, as a URL like that of --database-url. Unset: the database itself answers them
     #[arg(long, help_heading = DATA, env = "STREAMTALLY_READ_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub read_database_url: Option<SecretString>,
 
@@ -163,7 +166,7 @@ pub struct ServeOptions {
     #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_UNCONFIRMED_AFTER", default_value = "12h", value_parser = duration, value_name = "DURATION")]
     pub unconfirmed_after: TimeDelta,
 
-    /// How long a later push must last before an earlier push of the stream without an end callback counts as superseded
+    /// A push without an end callback counts as superseded once a later push of the same stream has lasted this long
     #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_SUPERSEDE_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
     pub supersede_after: TimeDelta,
 
@@ -180,7 +183,8 @@ pub struct ServeOptions {
     #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_KEEP_PERSONAL", value_parser = duration_of_personal, value_name = "DURATION")]
     pub keep_personal: Option<TimeDelta>,
 
-    /// Additional parameters of push URLs whose values are masked, separated by commas
+    /// Query parameters of push URLs, separated by commas, whose values are masked in addition to those that look like
+    /// credentials
     #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_MASK_PARAMETERS", value_delimiter = ',', value_name = "NAMES")]
     pub mask_parameters: Vec<String>,
 
@@ -192,8 +196,8 @@ pub struct ServeOptions {
     #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_SPOOL_CAPACITY", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..=1_048_576), value_name = "MEBIBYTES")]
     pub spool_capacity: u32,
 
-    /// Base URL of a collector for traces, by OTLP over HTTP (to /v1/traces below it). Unset: none. Pass credentials in
-    /// OTEL_EXPORTER_OTLP_HEADERS
+    /// Base URL of an OpenTelemetry collector. Traces of all requests except callbacks are sent to URL/v1/traces, by
+    /// OTLP over HTTP. Unset: no traces. Pass credentials in OTEL_EXPORTER_OTLP_HEADERS
     #[arg(long, help_heading = LOGS, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = collector, value_name = "URL")]
     pub otlp_endpoint: Option<Url>,
 
@@ -223,7 +227,7 @@ impl ServeOptions {
         let AdmissionOptions { signature_grace, signature_max_future, .. } = self.admission;
         let (keep_events, keep_personal) = (self.keep_events, self.keep_personal);
         if keep_events.is_some_and(|kept| kept < signature_max_future + signature_grace + TimeDelta::days(1)) {
-            bail!("--keep-events must be a day longer than --signature-max-future plus --signature-grace");
+            bail!("--keep-events must be at least a day longer than --signature-max-future plus --signature-grace");
         }
         Ok(retention::RetentionPolicy { keep_events, keep_personal })
     }

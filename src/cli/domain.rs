@@ -164,10 +164,10 @@ struct SettingsOptions {
     /// Separator (joiner) of the signed fields: empty or +
     #[arg(long, default_value = "", value_parser = one_of::<FieldSeparator>())]
     joiner: FieldSeparator,
-    /// Transcoding template whose renditions the provider reports. May be repeated
+    /// Transcoding template: a stream named STREAM_TEMPLATE is a rendition of STREAM. May be repeated
     #[arg(long = "rendition-template", value_name = "TEMPLATE")]
     rendition_templates: Vec<String>,
-    /// Several encoders push one stream at the same time
+    /// Several encoders push one stream at the same time: a later push does not end an earlier one
     #[arg(long)]
     concurrent_pushes: bool,
 }

@@ -25,7 +25,7 @@ Exit status: 0 if every part is ready, 1 if not, 2 on bad usage.";
 
 /// Check the readiness of the service on this machine; the exit status shows the result
 ///
-/// Requests `/readyz` at the address that the same flags, environment and settings file give.
+/// Requests `/readyz` at the address where `serve` listens with the same flags, environment and settings file.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct HealthCommand {

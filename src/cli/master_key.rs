@@ -24,8 +24,8 @@ const ROTATE_EXAMPLES: &str = "\
 Examples:
   streamtally master-key rotate
 
-Older backups need the old key: keep a copy of it with them. See docs/security.md for several
-processes.";
+Older backups need the old key: keep a copy of it with them. If several processes share the
+database, see docs/security.md.";
 
 #[derive(Debug, Args)]
 pub(super) struct RotateMasterKey {
@@ -51,7 +51,7 @@ async fn rotate_master_key(on: &CommandContext) -> anyhow::Result<()> {
         MasterKeys::Given { .. } => {
             say!("Set STREAMTALLY_MASTER_KEY to the next key everywhere, and unset STREAMTALLY_NEXT_MASTER_KEY.")?;
         }
-        MasterKeys::Files(_) => say!("The file master-key holds it now: keep a copy.")?,
+        MasterKeys::Files(_) => say!("The file master-key now holds that key: keep a copy.")?,
     }
     Ok(say!("Restart every process of the service: until then, cursors and sign-ins depend on the old key.")?)
 }

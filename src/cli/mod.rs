@@ -64,7 +64,7 @@ Exit status: 0 on success, 1 on failure, 2 on bad usage, 141 on a broken pipe; `
 that of its program.
 
 Secrets come from the environment, otherwise from files in the data folder. The first start creates
-the first two:
+the administrator's token and the master key if they are missing:
   STREAMTALLY_ADMIN_TOKEN      (admin-token)      administrator's token, at least 32 characters
   STREAMTALLY_MASTER_KEY       (master-key)       encrypts callback keys at rest: 32 bytes in base64
   STREAMTALLY_NEXT_MASTER_KEY  (master-key.next)  the next master key, during a rotation";

@@ -50,7 +50,8 @@ pub(super) struct SendCommand {
     /// Stream name
     #[arg(long)]
     stream: String,
-    /// Start of the push, in Unix seconds. Default: now for a start, that of the newest live session for an end
+    /// Start of the push, in Unix seconds. Default: for `start`, now; for `end`, the start of the stream's newest live
+    /// session
     #[arg(long, value_name = "SECONDS")]
     publish_timestamp: Option<i64>,
     /// Send an unsigned callback to this secret path

@@ -33,7 +33,7 @@ pub(super) struct SenderOptions {
     /// With --key-stdin: separator (joiner) of the signed fields
     #[arg(long, default_value = "", value_parser = one_of::<FieldSeparator>(), requires = "key_stdin")]
     joiner: FieldSeparator,
-    /// Token. Default: the administrator's
+    /// Token for requests to the API. Default: the administrator's
     #[arg(long, env = "STREAMTALLY_TOKEN", hide_env_values = true)]
     token: Option<SecretString>,
 }

@@ -75,9 +75,10 @@ impl ExportCommand {
 
 /// Import an event log that `export` wrote, and fold it
 ///
-/// Reads standard input and appends the events as recorded. The installation then has the same sessions, and reports with the
-/// same as_of are the same. Events that exist already are skipped: run an interrupted import again, and a later export continues
-/// an earlier one. An installation that received other events is rejected.
+/// Reads standard input and appends the events as recorded. The installation then has the same sessions, and reports
+/// with the same as_of are the same. Events that exist already are skipped, so an interrupted import can be run again,
+/// and a later export can be imported after an earlier one. The import fails if the installation has received other
+/// events.
 ///
 /// A new installation gets as many shards as the log has. An installation created by `migrate --shards` may have a multiple.
 #[derive(Debug, Args)]

@@ -10,11 +10,11 @@ use super::NETWORK;
 #[allow(clippy::doc_markdown, reason = "--help shows it as plain text")]
 #[derive(Debug, Clone, Args)]
 pub struct ListenOptions {
-    /// Address and port to listen on
+    /// Address and port that the service listens on
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
 
-    /// Serve only HTTPS, with this certificate: PEM, followed by its chain. Reloaded when it changes
+    /// Certificate with which the service serves only HTTPS: PEM, followed by its chain. Reloaded when it changes
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
 }

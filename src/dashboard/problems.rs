@@ -128,7 +128,7 @@ fn never_heard_from(visitor: &Visitor, domains: &[DomainRow]) -> Markup {
     html! {
         h2 { "No accepted callback yet" }
         @if domains.is_empty() {
-            p.hint { "None: a callback of every registered domain was accepted or quarantined." }
+            p.hint { "None: every registered domain that you may see has had at least one callback accepted or quarantined." }
         } @else {
             p.hint {
                 "No callback of these domains was ever accepted or quarantined. Check the callback URL and the key at the \

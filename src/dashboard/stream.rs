@@ -128,7 +128,7 @@ fn facts(stream: &StreamRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta)
                     Some(since) => {
                         (words::state(true, as_of - since > unconfirmed_after)) " since " (words::time(since)) ", "
                         (words::duration((as_of - since).num_seconds().max(0), Some(since)))
-                        @if stream.live_sessions > 1 { ", by " (stream.live_sessions) " sessions" }
+                        @if stream.live_sessions > 1 { ", with " (stream.live_sessions) " live sessions" }
                     }
                     None => { "offline" @if let Some(ended) = stream.last_ended_at { " since " (words::time(ended)) } }
                 }

@@ -67,7 +67,9 @@ pub fn readable(value: &str) -> String {
 pub fn flag(flag: Flag) -> &'static str {
     match flag {
         Flag::StartMissing => "The end was received, but not the start.",
-        Flag::EndBeforeStart => "By our clock, the end is before the start: the session counts as zero seconds.",
+        Flag::EndBeforeStart => {
+            "By this service's clock, the session ended before it started: it counts as zero seconds."
+        }
         Flag::KeyConflict => "Two pushes of the stream started in the same second and cannot be distinguished.",
         Flag::QuarantinedMessages => {
             "Authenticated callbacks of this session were quarantined: its events give the reason."

@@ -126,7 +126,7 @@ fn spool_part(fill: Fill, database_reachable: bool) -> HealthCheck {
         states.push("not writable".to_owned());
     }
     if fill.rejected_messages > 0 {
-        states.push(format!("{} callbacks set aside that the database rejected", fill.rejected_messages));
+        states.push(format!("{} callbacks were rejected by the database and set aside", fill.rejected_messages));
     }
     if fill.damaged_files > 0 {
         let Fill { damaged_files, lost_messages, .. } = fill;

@@ -44,8 +44,8 @@ pub fn of_rejection(cause: RejectionReason) -> &'static str {
              retries."
         }
         RejectionReason::UnsupportedEncoding => {
-            "The body's Content-Encoding is not supported; it is answered 415. Set the relay or CDN that compresses it to gzip \
-             or deflate, or turn compression off."
+            "The body's Content-Encoding is not supported; it is answered 415. At the relay or CDN that compresses it, \
+             choose gzip or deflate, or turn compression off."
         }
         RejectionReason::UnknownDomain => {
             "No domain with exactly this name is registered; case, dots and spaces count. Register it as the provider sends \
@@ -75,10 +75,10 @@ pub fn of_rejection(cause: RejectionReason) -> &'static str {
              truncated or masked; if the provider really sends it like this, report it."
         }
         RejectionReason::ExpiryMalformed => {
-            "auth_timestamp does not have exactly ten digits; 13 digits are milliseconds, but seconds are documented. The \
-             signature covers it and the stream's name without a separator, so another number of digits may mean that \
-             digits of a captured callback were moved between the two: treat it as forged, unless the provider itself \
-             sends it."
+            "auth_timestamp does not have exactly ten digits; 13 digits are milliseconds, but seconds are documented. \
+             In the signed text it follows the stream's name without a separator. Another number of digits may mean \
+             that somebody moved digits from one to the other in a captured callback, which leaves its signature \
+             valid: treat it as forged, unless the provider itself sends it."
         }
         RejectionReason::ExpiryTooFar => {
             "The signature is valid, but expires further in the future than the service allows. Check the clock of this \
@@ -100,30 +100,36 @@ pub fn of_reason(reason: QuarantineReason) -> &'static str {
              raise --signature-grace."
         }
         QuarantineReason::StartOutsideWindow => {
-            "The callback is authenticated, but its push started too long before or after the signature's expiry. The start is \
-             not signed: a changed one would invent a session. If the provider itself sends it, raise \
-             --start-window-before or --start-window-after. For an unsigned domain, the push started before 2015, or \
-             more than --start-window-after after the callback arrived: find out who else knows the secret path."
+            "The callback is authenticated, but its push started too long before or after the signature's expiry. The \
+             signature does not cover the start time: somebody who changes it in a captured callback could create a \
+             session that never was. If the provider itself sent the callback, raise --start-window-before or \
+             --start-window-after. For an unsigned domain, this reason means that the push's start is before 2015, or \
+             later than the callback's arrival by more than --start-window-after: find out who else knows the secret \
+             path."
         }
         QuarantineReason::EndPredatesSession => {
-            "The callback is authenticated, but the push that it ends started after the signature had expired. The start is \
-             not signed: this is most likely the end of an earlier push, aimed at a later one."
+            "The callback is authenticated, but the push that it ends started after the signature had expired. The \
+             signature does not cover the start time: this is most likely the end of an earlier push, aimed at a later \
+             one. For an unsigned domain, this reason means that the push's start is later than the callback's arrival \
+             by more than --start-window-after."
         }
         QuarantineReason::SignatureOfAnotherStream => {
-            "The callback's signature is valid, but it came before with another app and stream: the names are signed without a \
-             separator, and somebody may have split them differently. List the domain's apps, which rules this out; \
-             release the callback if it is the genuine one."
+            "The callback's signature is valid, but this signature arrived before with another app and stream: the \
+             names are signed without a separator, and somebody may have split them differently. To rule this out, set \
+             the list of the domain's accepted apps; release the callback if it is the genuine one."
         }
         QuarantineReason::SignatureOfAnotherPush => {
-            "The callback's signature is valid, but it came before with another push of the stream. publish_timestamp is \
-             not signed, so a captured callback can be aimed at another push. Two pushes that start or end in the same \
-             second share a signature and are accepted; this one came too late, was the third, or does not fit. Release \
-             it if it is genuine."
+            "The callback's signature is valid, but this signature arrived before with another push of the stream. \
+             publish_timestamp is not signed, so a captured callback can be aimed at another push. Two pushes that \
+             start or end in the same second share a signature and are accepted; this one came too late, was the \
+             third, or is not plausible: a start more than 2 seconds from the other one, an end of a push whose start \
+             was not received or shares a signature, an end of a push that has ended already, or an undocumented \
+             event. Release it if it is genuine."
         }
         QuarantineReason::EndOfUnknownPush => {
             "The callback's signature is valid, but the start of the push that it ends was never received and lies \
-             further back than --missing-start-limit allows. Check publish_timestamp: a wrong one would bill years. \
-             Release the callback if the push really began then."
+             further back than --missing-start-limit allows. Check publish_timestamp: with a wrong one, years would \
+             be billed. Release the callback if the push really began then."
         }
     }
 }

@@ -30,11 +30,12 @@ pub struct ClockReading {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClockError {
     /// The two clocks differ.
-    #[error("the database's clock is {} the service's; set both by NTP", Distance(*.0))]
+    #[error("the database's clock is {} {} the service's; set both by NTP", Distance(*.0), direction_of(*.0))]
     Differs(TimeDelta),
     /// The clock was ahead when the newest events were recorded.
     #[error(
-        "the log reaches {} the clock, which was ahead for a while; repair the log with `streamtally repair-clock`",
+        "the log reaches {} into the future, because the clock was ahead for a while; repair the log with \
+         `streamtally repair-clock`",
         Distance(*.0)
     )]
     LogAhead(TimeDelta),
@@ -80,7 +81,7 @@ fn offset_of(other: DateTime<Utc>, earliest: DateTime<Utc>, latest: DateTime<Utc
     if other > latest { other - latest } else { (other - earliest).min(TimeDelta::zero()) }
 }
 
-/// Displays an offset as "1m 1s ahead of" or "2 days behind".
+/// Displays an offset without its direction, as "1m 1s" or "2 days".
 struct Distance(TimeDelta);
 
 impl fmt::Display for Distance {
@@ -88,12 +89,15 @@ impl fmt::Display for Distance {
         match self.0.num_days().unsigned_abs() {
             0 | 1 => {
                 let distance = Duration::from_secs(self.0.num_seconds().unsigned_abs());
-                humantime::format_duration(distance).fmt(formatter)?;
+                humantime::format_duration(distance).fmt(formatter)
             }
-            days => write!(formatter, "{days} days")?,
+            days => write!(formatter, "{days} days"),
         }
-        formatter.write_str(if self.0 < TimeDelta::zero() { " behind" } else { " ahead of" })
     }
+}
+
+fn direction_of(offset: TimeDelta) -> &'static str {
+    if offset < TimeDelta::zero() { "behind" } else { "ahead of" }
 }
 
 #[cfg(test)]
@@ -127,6 +131,6 @@ mod tests {
         assert!(words(61, 0).starts_with("the database's clock is 1m 1s ahead of the service's"));
         assert!(words(-8_640_000, 0).starts_with("the database's clock is 100 days behind"));
         assert!(words(-61, 61).starts_with("the database's clock is 1m 1s behind the service's"));
-        assert!(words(0, 61).starts_with("the log reaches 1m 1s ahead of the clock"));
+        assert!(words(0, 61).starts_with("the log reaches 1m 1s into the future"));
     }
 }

@@ -62,7 +62,8 @@ pub(super) struct DiagnoseCommand {
 }
 
 const EXAMPLES: &str = "\
-With a given key, no database is needed. Without one, the registered domain counts.
+With a given key, no database is needed. Without one, the callback is checked against the registered
+domain in the database.
 
 Examples:
   streamtally diagnose body.json                              with the registered domain

@@ -121,7 +121,7 @@ impl Report {
         if basis.keys.is_empty() {
             self.add_line("fits", "no key to try");
         } else if !fits_any {
-            self.add_line("fits", "none of the keys, with any recipe that was tried");
+            self.add_line("fits", "none of the keys, in any way of signing that was tried");
         }
     }
 

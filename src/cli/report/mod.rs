@@ -19,7 +19,7 @@ pub(super) enum ReportCommand {
     /// Each session counts from its start to its end, within the period. docs/billing.md describes the columns.
     #[command(after_help = PUSH_DURATION_EXAMPLES)]
     PushDuration(PushDurationReport),
-    /// Report live sessions and streams at every step of the period, and the peak
+    /// Report how many sessions and streams were live at every step of the period, and the peak
     #[command(after_help = CONCURRENCY_EXAMPLES)]
     Concurrency(ConcurrencyReport),
 }
@@ -54,7 +54,7 @@ struct CommonOptions {
     /// End of the period (exclusive)
     #[arg(long, value_name = "TIME")]
     to: String,
-    /// Time zone of windows and of dates in --from and --to
+    /// Time zone of dates in --from and --to; for `push-duration`, also of the windows
     #[arg(long, default_value = "UTC", value_name = "ZONE")]
     time_zone: String,
     /// Count only this ingest domain

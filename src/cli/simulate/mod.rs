@@ -64,7 +64,7 @@ pub(super) struct SimulateCommand {
     /// Afterwards, wait until every callback that was answered 200 is in a session; fail if one is missing
     #[arg(long)]
     verify: bool,
-    /// Meanwhile, poll the API for some sessions and measure when they become visible
+    /// While sending, poll the API for some of the sessions, and measure how long they take to become visible
     #[arg(long)]
     visibility: bool,
     #[command(flatten)]
@@ -77,8 +77,8 @@ Examples:
   streamtally simulate --domain load.example.com --rate 1000 --duration 1m   1,000 per second
   streamtally simulate --domain load.example.com --messages 10000 --verify   is nothing lost?
 
-Exit status: 0 if callbacks were answered 200 and, with --verify, all of them are found; 1 if not;
-2 on bad usage.";
+Exit status: 0 if at least one callback was answered 200 and, with --verify, every such callback is
+in a session; 1 if not; 2 on bad usage.";
 
 impl SimulateCommand {
     /// # Errors

@@ -44,7 +44,7 @@ pub async fn show_domain(
                 @if signed { code data-copy="" { (url_of(&request, "/callbacks/huawei")) } }
                 @else if row.callback_token_hash.is_some() { "the one with the secret path, shown when it was created" }
                 @else { "none yet: create a secret path" }
-                @if signed { p.hint { "The name by which you reach this service now. The provider must be able to reach it by this name, too." } }
+                @if signed { p.hint { "This URL contains the address at which you reach this service now. The provider must be able to reach this address, too." } }
             }
             dt { "Last push started" } dd { (words::maybe_time(last_push)) @if last_push.is_none() { " No push yet." } }
             dt { "More" } dd {
@@ -88,12 +88,12 @@ fn settings_form(visitor: &Visitor, row: &DomainRow) -> Markup {
         label { "Separator (joiner) of signed fields"
             select name="joiner" { (choice("", row.joiner.as_str(), "none")) (choice("+", row.joiner.as_str(), "+")) }
         }
-        label { "Transcoding templates whose renditions are reported"
+        label { "Transcoding templates: a stream named STREAM_TEMPLATE is a rendition of STREAM"
             input type="text" name="rendition_templates" value=(row.rendition_templates.join(", "));
         }
         label.tick {
             input type="checkbox" name="concurrent_pushes" value="yes" checked[row.concurrent_pushes];
-            " Several encoders push one stream at the same time"
+            " Several encoders push one stream at the same time: a later push does not end an earlier one"
         }
         button { "Save" }
     };

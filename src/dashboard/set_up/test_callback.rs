@@ -44,7 +44,7 @@ pub fn section(visitor: &Visitor, state: &AppState, domain: &DomainRow, keys: us
         } @else if keys == 0 {
             p.hint { "Add a key first." }
         } @else if !state.roles.contains(&Role::Receiver) {
-            p.hint { "This process does not have the role receiver. Use one that does." }
+            p.hint { "This process does not receive callbacks. Open this page on a process with the role receiver." }
         } @else {
             (form::form(visitor, "actions", &format!("{}/test", page_of(&domain.domain)), &html! { button { "Send a test callback" } }))
             p.hint { "Sends the start and the end of a push of zero seconds, of the stream " code { (STREAM) } ", signed with the newest key. This tests the key, not whether the provider reaches the callback URL. The session stays in the history." }

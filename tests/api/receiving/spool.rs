@@ -224,7 +224,7 @@ async fn app_with_a_refused_message() -> TestApp {
         app.callback(&Push::of(stream, 60).start(), 200).await;
     }
     app.database.bring_back().await;
-    until(async || spool_state(&app).await == "empty; 2 callbacks set aside that the database rejected").await;
+    until(async || spool_state(&app).await == "empty; 2 callbacks were rejected by the database and set aside").await;
     app
 }
 
@@ -244,7 +244,7 @@ async fn what_the_database_refuses_when_it_is_drained_is_kept_aside() {
     let before = files_under(&folder);
     app.restart(&ROLES).await;
     until(async || files_under(&folder) != before).await;
-    assert_eq!(spool_state(&app).await, "empty; 2 callbacks set aside that the database rejected");
+    assert_eq!(spool_state(&app).await, "empty; 2 callbacks were rejected by the database and set aside");
     assert_eq!(streams(&app).await.len(), 2);
 }
 

@@ -44,7 +44,7 @@ fn what_cannot_be_a_setting_is_refused_with_its_name() {
         ("keep_personal = '23h'", 2, "at least 1d"),
         ("trusted_proxies = ['192.0.2.1', '10.1.2.3/8']", 2, "write this network as 10.0.0.0/8"),
         ("clock_tolerance = '999ms'", 2, "at least 1s"),
-        ("keep_events = '31d'\nsignature_max_future = '30d'", 1, "--keep-events must be a day longer than"),
+        ("keep_events = '31d'\nsignature_max_future = '30d'", 1, "--keep-events must be at least a day longer than"),
     ] {
         fs::write(&file, text).expect("a file");
         let mut command = home.program();
