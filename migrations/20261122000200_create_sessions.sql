@@ -96,7 +96,8 @@ create table stream_session (
 
 -- The live partition stays small, however long the history, and has the indexes of dashboards. A session that ends leaves
 -- it and is added to the ended partition once, complete; that has the indexes of lists and reports. Lists by start use the
--- primary keys, because ids begin with the start.
+-- primary keys, because ids begin with the start. An index includes the status where queries are to read only the index:
+-- PostgreSQL checks it although the partition says it.
 create table unseen_session partition of stream_session for values in ('unseen');
 create table live_session partition of stream_session for values in ('live');
 create table ended_session partition of stream_session for values in ('ended');
@@ -104,13 +105,14 @@ create table ended_session partition of stream_session for values in ('ended');
 -- Sessions that are in the log but in no list.
 create index unseen_session_domain_idx on unseen_session (domain, stream);
 
--- Counts, lists of a domain, and whether a stream is live. Counts read only the first index.
-create index live_session_name_idx on live_session (domain, app, stream_id, session_id) include (rendition_template);
-create index live_session_stream_idx on live_session (stream_id);
+-- Counts, lists of a domain, and whether a stream is live; the second for lists of a stream. Counts read only the first.
+create index live_session_name_idx on live_session (domain, app, stream_id, session_id)
+    include (rendition_template, status);
+create index live_session_stream_idx on live_session (stream_id, session_id);
 
 -- Lists of a domain or a stream.
 create index ended_session_domain_idx on ended_session (domain, session_id);
-create index ended_session_stream_idx on ended_session (stream_id, session_id) include (shard, ended_at);
+create index ended_session_stream_idx on ended_session (stream_id, session_id) include (shard, status, ended_at);
 -- Partial indexes for rare values: queries skip all other sessions, and only rare sessions pay for the index.
 create index ended_session_flagged_idx on ended_session (session_id) where flags <> '{}';
 create index ended_session_unnotified_idx on ended_session (ended_at_source, session_id)

@@ -87,7 +87,8 @@ pub async fn list_streams(
          from stream
          cross join lateral (
              select count(*) as live_sessions, min(started_at) as live_since from stream_session live
-             where live.stream_id = stream.stream_id and live.shard = stream.shard and live.status = 'live'
+             where live.domain = stream.domain and live.app = stream.app and live.stream_id = stream.stream_id
+                 and live.shard = stream.shard and live.status = 'live'
          ) live
          cross join lateral (
              select started_at, rendition_template from stream_session newest
@@ -139,7 +140,8 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: StreamScope<'_>, f
             query.push(
                 " and exists (
                      select from stream_session live
-                     where live.stream_id = stream.stream_id and live.shard = stream.shard and live.status = 'live'
+                     where live.domain = stream.domain and live.app = stream.app and live.stream_id = stream.stream_id
+                         and live.shard = stream.shard and live.status = 'live'
                  )",
             );
         }
