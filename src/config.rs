@@ -96,12 +96,13 @@ pub struct AdmissionOptions {
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_START_WINDOW_BEFORE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
     pub start_window_before: TimeDelta,
 
-    /// Maximum time by which a push may start after its start callback's signature expires. A start callback beyond it
+    /// Maximum time from the expiry of a start callback's signature to the start of its push. A start callback beyond it
     /// is quarantined. Without signatures, the time of receipt counts instead of the expiry
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_START_WINDOW_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
     pub start_window_after: TimeDelta,
 
-    /// How long one other push may share a signature after its first use, as when two pushes end in the same second
+    /// How long after the first use of a signature one other push may use it, too, as when two pushes end in the same
+    /// second
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_SIGNATURE_SHARING_WINDOW", default_value = "10s", value_parser = duration, value_name = "DURATION")]
     pub signature_sharing_window: TimeDelta,
 

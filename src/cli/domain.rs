@@ -164,7 +164,8 @@ struct SettingsOptions {
     /// Separator (joiner) of the signed fields: empty or +
     #[arg(long, default_value = "", value_parser = one_of::<FieldSeparator>())]
     joiner: FieldSeparator,
-    /// Transcoding template: a stream named STREAM_TEMPLATE is a rendition of STREAM. May be repeated
+    /// Transcoding template: a stream whose name is STREAM, an underscore and TEMPLATE is a rendition of STREAM. May be
+    /// repeated
     #[arg(long = "rendition-template", value_name = "TEMPLATE")]
     rendition_templates: Vec<String>,
     /// Several encoders push one stream at the same time: a later push does not end an earlier one

@@ -11,11 +11,11 @@ use crate::store;
 
 /// Create an installation or update the schema of its database
 ///
-/// `serve`, `domain add`, `token create` and `import` also create an installation. These, every other command that
-/// writes, `report` and `rebuild --verify` first update an older schema. The following fail with an older schema
-/// instead: `domain list`, `domain show`, `token list`, `export`, `send`, `simulate`, `diagnose`, and `repair-clock`
-/// without --yes. Run `migrate` to prepare a database before the first start, or to choose the number of shards, which
-/// cannot be changed later. It is safe to run it again.
+/// `serve`, `domain add`, `token create` and `import` also create an installation. An older schema is first updated by
+/// these commands, by every other command that writes, and also by `report` and `rebuild --verify`. The following fail
+/// with an older schema instead: `domain list`, `domain show`, `token list`, `export`, `send`, `simulate`, `diagnose`,
+/// and `repair-clock` without --yes. Run `migrate` to prepare a database before the first start, or to choose the number
+/// of shards, which cannot be changed later. It is safe to run it again.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct MigrateCommand {

@@ -99,8 +99,8 @@ enum Command {
     Database(with_database::DatabaseCommand),
     /// Report push duration or concurrency
     ///
-    /// Counts as the API does, from the database or, with --url, from a running service. The same report with the same --as-of
-    /// always gives the same result.
+    /// Counts in the same way as the API: from the database or, with --url, from a running service. The same report with the
+    /// same --as-of always gives the same result.
     #[command(subcommand)]
     Report(Box<report::ReportCommand>),
     /// Print the API document

@@ -16,9 +16,9 @@ use crate::store;
 /// Repair the log after a clock was ahead: move events from the future to the present; the service can keep running
 ///
 /// Without --yes, it prints only how many events are in the future, and changes nothing. Correct the clocks of all
-/// machines first: while they differ, nothing is moved. Positions do not change, and neither do reports as of an
-/// instant before the clock jumped. Callbacks wait in the spool meanwhile. Afterwards all sessions are rebuilt from the
-/// log, as by `rebuild`.
+/// machines first: while they differ, nothing is moved. The positions of events in the log do not change, and neither do
+/// reports as of an instant before the clock jumped. Callbacks wait in the spool meanwhile. Afterwards all sessions are
+/// rebuilt from the log, as by `rebuild`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RepairClockCommand {

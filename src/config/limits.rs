@@ -7,7 +7,7 @@ use super::NETWORK;
 #[allow(clippy::doc_markdown, reason = "--help shows it as plain text")]
 #[derive(Debug, Clone, Copy, Args)]
 pub struct LimitOptions {
-    /// Maximum open connections, divided evenly among the workers, one per processor. Further ones wait
+    /// Maximum open connections, divided evenly among the workers (there is one for each processor). Further ones wait
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_MAX_CONNECTIONS", default_value = "20000", value_parser = value_parser!(u32).range(1..=1_000_000), value_name = "CONNECTIONS")]
     pub max_connections: u32,
 

@@ -14,7 +14,8 @@ pub struct ListenOptions {
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
 
-    /// Certificate with which the service serves only HTTPS: PEM, followed by its chain. Reloaded when it changes
+    /// Certificate in PEM, followed by its chain. If set, the service serves HTTPS and no plain HTTP. Reloaded when it
+    /// changes
     #[arg(long, help_heading = NETWORK, env = "STREAMTALLY_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
 }

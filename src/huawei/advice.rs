@@ -76,9 +76,9 @@ pub fn of_rejection(cause: RejectionReason) -> &'static str {
         }
         RejectionReason::ExpiryMalformed => {
             "auth_timestamp does not have exactly ten digits; 13 digits are milliseconds, but seconds are documented. \
-             In the signed text it follows the stream's name without a separator. Another number of digits may mean \
-             that somebody moved digits from one to the other in a captured callback, which leaves its signature \
-             valid: treat it as forged, unless the provider itself sends it."
+             In the signed text, auth_timestamp follows the stream's name without a separator. If it has neither ten \
+             nor 13 digits, somebody may have moved digits between the two in a captured callback, which leaves its \
+             signature valid: treat it as forged, unless the provider itself sends it."
         }
         RejectionReason::ExpiryTooFar => {
             "The signature is valid, but expires further in the future than the service allows. Check the clock of this \
@@ -121,10 +121,10 @@ pub fn of_reason(reason: QuarantineReason) -> &'static str {
         QuarantineReason::SignatureOfAnotherPush => {
             "The callback's signature is valid, but this signature arrived before with another push of the stream. \
              publish_timestamp is not signed, so a captured callback can be aimed at another push. Two pushes that \
-             start or end in the same second share a signature and are accepted; this one came too late, was the \
-             third, or is not plausible: a start more than 2 seconds from the other one, an end of a push whose start \
-             was not received or shares a signature, an end of a push that has ended already, or an undocumented \
-             event. Release it if it is genuine."
+             start or end in the same second share a signature and are accepted. This callback came too late, was \
+             that of a third push, or is not plausible. Not plausible are: a start more than 2 seconds from that of \
+             the other push; an end whose push has no received start, has a start that itself shares a signature, or \
+             has ended already; and an undocumented event. Release the callback if it is genuine."
         }
         QuarantineReason::EndOfUnknownPush => {
             "The callback's signature is valid, but the start of the push that it ends was never received and lies \

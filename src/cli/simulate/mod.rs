@@ -58,7 +58,8 @@ pub(super) struct SimulateCommand {
     /// Seed: the same seed gives the same pushes
     #[arg(long, default_value = "1")]
     seed: u64,
-    /// RUN in the names of the streams: with that of an earlier run, its streams return. Default: random
+    /// The RUN part of the stream names. With the RUN of an earlier run, the streams of that run are used again. Default:
+    /// random
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     run: Option<String>,
     /// Afterwards, wait until every callback that was answered 200 is in a session; fail if one is missing

@@ -88,7 +88,7 @@ fn settings_form(visitor: &Visitor, row: &DomainRow) -> Markup {
         label { "Separator (joiner) of signed fields"
             select name="joiner" { (choice("", row.joiner.as_str(), "none")) (choice("+", row.joiner.as_str(), "+")) }
         }
-        label { "Transcoding templates: a stream named STREAM_TEMPLATE is a rendition of STREAM"
+        label { "Transcoding templates: a stream whose name is STREAM, an underscore and TEMPLATE is a rendition of STREAM"
             input type="text" name="rendition_templates" value=(row.rendition_templates.join(", "));
         }
         label.tick {
