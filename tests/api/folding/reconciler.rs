@@ -40,10 +40,10 @@ async fn a_shard_is_folded_by_one_at_a_time_and_free_again_when_that_one_is_gone
     let stepped = reconciler::step(&app.pool, &[shard], 10).await.unwrap();
     assert_eq!(stepped, StepResult { taken: vec![shard], ..StepResult::default() });
     // The other one dies: its connection is cut, not its transaction ended.
-    sqlx::query("select pg_terminate_backend(pid) from pg_locks where relation = 'fold_progress'::regclass and pid <> pg_backend_pid()")
-        .execute(&app.pool)
-        .await
-        .unwrap();
+    // Locks are those of the whole server, and the table has the same number in each test's database.
+    let cut = "select pg_terminate_backend(pid) from pg_locks join pg_database on pg_database.oid = database
+               where datname = current_database() and relation = 'fold_progress'::regclass and pid <> pg_backend_pid()";
+    sqlx::query(cut).execute(&app.pool).await.unwrap();
     until(async || reconciler::step(&app.pool, &[shard], 10).await.unwrap().entries == 1).await;
 }
 
