@@ -101,7 +101,7 @@ pub struct AdmissionOptions {
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_START_WINDOW_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
     pub start_window_after: TimeDelta,
 
-    /// How long after the first use of a signature one other push may use it, too, as when two pushes end in the same
+    /// How long after its first use a signature may also be used by one other push, as when two pushes end in the same
     /// second
     #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_SIGNATURE_SHARING_WINDOW", default_value = "10s", value_parser = duration, value_name = "DURATION")]
     pub signature_sharing_window: TimeDelta,
@@ -179,8 +179,8 @@ pub struct ServeOptions {
     #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_KEEP_EVENTS", value_parser = duration_of_events, value_name = "DURATION")]
     pub keep_events: Option<TimeDelta>,
 
-    /// Retention of IP addresses, user_args and undocumented members, at least 1 day and not longer than that of events. Unset:
-    /// that of events
+    /// Retention of IP addresses, user_args and undocumented JSON members of callbacks, at least 1 day and not longer than
+    /// that of events. Unset: that of events
     #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_KEEP_PERSONAL", value_parser = duration_of_personal, value_name = "DURATION")]
     pub keep_personal: Option<TimeDelta>,
 

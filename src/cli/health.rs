@@ -25,8 +25,8 @@ Exit status: 0 if every part is ready, 1 if not, 2 on bad usage.";
 
 /// Check the readiness of the service on this machine; the exit status shows the result
 ///
-/// Requests `/readyz` at the address on which `serve` listens if it is given the same flags, environment and settings
-/// file as this command.
+/// Requests `/readyz` at the address on which `serve` listens when `serve` is given the same flags, environment and
+/// settings file as this command.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct HealthCommand {

@@ -15,8 +15,9 @@ use crate::store::rebuild::DifferenceRow;
 /// Rebuild all sessions from the event log, or verify them; the service can keep running
 ///
 /// Folds the whole log into separate tables, compares them with the stored rows, and prints each row that differs, column by
-/// column. Without --verify, it then corrects these rows in one transaction. Callbacks are still accepted; folding waits for the
-/// comparison. A difference means a defect of the program or a manual change of the database. An older schema is updated first.
+/// column. Without --verify, it then corrects these rows in one transaction. The service still accepts callbacks meanwhile, but
+/// pauses its own folding during the comparison. A difference means a defect of the program or a manual change of the database.
+/// An older schema is updated first.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RebuildCommand {

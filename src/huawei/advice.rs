@@ -121,10 +121,10 @@ pub fn of_reason(reason: QuarantineReason) -> &'static str {
         QuarantineReason::SignatureOfAnotherPush => {
             "The callback's signature is valid, but this signature arrived before with another push of the stream. \
              publish_timestamp is not signed, so a captured callback can be aimed at another push. Two pushes that \
-             start or end in the same second share a signature and are accepted. This callback came too late, was \
-             that of a third push, or is not plausible. Not plausible are: a start more than 2 seconds from that of \
-             the other push; an end whose push has no received start, has a start that itself shares a signature, or \
-             has ended already; and an undocumented event. Release the callback if it is genuine."
+             start or end in the same second share a signature and are accepted. This callback came too long after the \
+             other push's, belongs to a third push, or is not plausible. Not plausible are: a start more than 2 seconds \
+             from that of the other push; an end whose push has no received start, has a start that itself shares a \
+             signature, or has ended already; and an undocumented event. Release the callback if it is genuine."
         }
         QuarantineReason::EndOfUnknownPush => {
             "The callback's signature is valid, but the start of the push that it ends was never received and lies \
