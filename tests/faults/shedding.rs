@@ -20,7 +20,8 @@ const PAST: &str = "
         shared_signature, blanked,
         status, ended_at, ended_at_source, flags, seen_at, outcome_at, revised, first_position, last_position,
         last_recorded_at)
-    select 0, gen_random_uuid(), ('00000000-0000-4000-8000-' || lpad((n % 1000 + 1)::text, 12, '0'))::uuid,
+    select 0, (lpad(to_hex(extract(epoch from began)::bigint), 10, '0') || '0080008000' || lpad(n::text, 12, '0'))::uuid,
+        ('00000000-0000-4000-8000-' || lpad((n % 1000 + 1)::text, 12, '0'))::uuid,
         'push.example.com', 'live', 'past' || n % 1000 + 1, extract(epoch from began), began, began, 1,
         began + interval '50 s', 1, began + interval '50 s', 0, false, false, false, 'ended', began + interval '50 s',
         'notification', '{}', began, began + interval '50 s', false, 1, 1, began + interval '50 s'
