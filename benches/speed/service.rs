@@ -144,13 +144,16 @@ impl Served {
         Ok(options_of(&private))
     }
 
+    /// What the process and its database have used until now.
+    ///
     /// # Errors
     /// The system or the database does not report it.
     #[expect(clippy::cast_precision_loss, reason = "ticks are few")]
     pub async fn usage(&self) -> anyhow::Result<Usage> {
         let server = fs::read_to_string(self.folder.path().join("postgres/postmaster.pid"))?;
         let server = server.lines().next().context("the server's process id")?;
-        let (mut service, mut postgres) = (0, 0);
+        let mut service = 0;
+        let mut postgres = 0;
         for process in fs::read_dir("/proc")?.flatten() {
             let Ok(stat) = fs::read_to_string(process.path().join("stat")) else { continue };
             let Some((own, ended)) = ticks_of(&stat) else { continue };

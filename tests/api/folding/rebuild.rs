@@ -116,6 +116,21 @@ async fn each_row_that_differs_is_found_and_put_right_and_only_if_that_is_meant(
 }
 
 #[tokio::test]
+async fn a_second_row_of_a_session_with_another_status_is_found_and_removed() {
+    let app = TestApp::start().await;
+    let push = Push::of("room", 60);
+    app.receive(&[push.start(), push.end()]).await;
+    app.fold().await;
+    let doubled = "insert into stream_session select (jsonb_populate_record(s,
+                       '{\"status\": \"live\", \"ended_at\": null, \"ended_at_source\": null}')).* from stream_session s";
+    assert_eq!(sql(&app, doubled).await, 1);
+    assert_eq!(differences(&app, Purpose::Verify).await.len(), 1);
+    assert_eq!(differences(&app, Purpose::Replace).await.len(), 1);
+    assert_eq!(differences(&app, Purpose::Verify).await, []);
+    assert_eq!(app.session("").await["status"], "ended");
+}
+
+#[tokio::test]
 async fn messages_keep_coming_while_all_is_made_anew() {
     let app = TestApp::start_with(&[]).await;
     eventful(&app).await;

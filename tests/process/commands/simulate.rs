@@ -48,6 +48,26 @@ fn what_is_acknowledged_is_found_again_in_sessions() {
 }
 
 #[test]
+fn the_streams_of_a_run_return_in_another_of_the_same_name() {
+    let home = Home::new(User::Ourselves);
+    let service = serve(&home);
+    let count =
+        |what: &str| -> u32 { service.sql(&format!("select count({what}) from stream_session")).parse().unwrap() };
+    let mut sessions = 0;
+    for seed in ["1", "2"] {
+        let arguments = ["--messages", "3000", "--connections", "8", "--verify", "--run", "again", "--seed", seed];
+        let (status, printed) = simulate(&home, &service, &arguments);
+        assert_eq!(status, 0, "{printed}");
+        let more = count("*");
+        assert!(more > sessions, "{more} sessions after seed {seed}");
+        sessions = more;
+    }
+    let streams = count("distinct stream_id");
+    assert!(streams <= 1_000, "{streams} streams");
+    assert_eq!(service.sql("select count(*) from stream where stream not like 'sim-again-%'"), "0");
+}
+
+#[test]
 fn a_rate_is_kept_and_visibility_is_measured() {
     let home = Home::new(User::Ourselves);
     let service = serve(&home);
