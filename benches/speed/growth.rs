@@ -1,8 +1,11 @@
 //! Measures whether the cost of an event stays constant while the log grows.
 
-use sqlx::{Connection, PgConnection};
+use std::time::{Duration, Instant};
 
-use crate::rows::{must_be_clean, number, wait_until_folded};
+use sqlx::{Connection, PgConnection};
+use tokio::time::sleep;
+
+use crate::rows::must_be_clean;
 use crate::service::{Kind, Served};
 
 /// Bytes on disk and number of events, and of sessions with their streams, including indexes.
@@ -12,61 +15,69 @@ const SIZES: &str = "
         (select sum(pg_total_relation_size(relation))
          from unnest(array ['unseen_session', 'live_session', 'ended_session', 'stream', 'session_outcome']::regclass[])
              as relation)::bigint,
-        (select count(*) from stream_session)";
+        (select count(*) from stream_session), (select count(*) from live_session)";
 
-/// Streams that return in each million; about as many as are live at a time.
-const RETURNING: &str = "300000";
+/// Streams of the load: a third of them is live at a time.
+const STREAMS: &str = "1000000";
 
-/// Grows the log by a million events at a time, and prints a row for each million: of ever new streams, and then, on another
-/// database, of streams that return.
+/// How often the number of folded events is read.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Grows the log, and prints a row for each million folded events: first with ever new streams, then, on another database,
+/// with streams that return. Simulated time goes on from one million to the next, as real time does: sessions start later
+/// and later.
 ///
 /// # Errors
 /// A measurement failed.
 pub async fn measure(millions: u32) -> anyhow::Result<()> {
-    for returns in [false, true] {
-        println!("\n{}:\n", if returns { "300,000 streams that return" } else { "Ever new streams" });
-        grow(millions, returns).await?;
+    for new_streams in [true, false] {
+        println!("\n{}:\n", if new_streams { "Ever new streams" } else { "1,000,000 streams that return" });
+        grow(millions, new_streams).await?;
     }
     Ok(())
 }
 
-async fn grow(millions: u32, returns: bool) -> anyhow::Result<()> {
+async fn grow(millions: u32, new_streams: bool) -> anyhow::Result<()> {
     let served = Served::start(Kind::Service).await?;
+    let messages = format!("{millions}000000");
+    let mut load =
+        vec!["--connections", "64", "--messages", &messages, "--duration", "10h", "--streams", STREAMS, "--seed", "1"];
+    load.extend(new_streams.then_some("--new-streams"));
+    let (outcome, rows) = tokio::join!(served.simulate(&load), print_rows(&served, millions));
+    rows?;
+    must_be_clean(&outcome?)
+}
+
+async fn print_rows(served: &Served, millions: u32) -> anyhow::Result<()> {
     println!(
         "| entries, millions | received and folded | processor time, service + PostgreSQL | write-ahead log, bytes \
-         | response p50, p99 | bytes an entry | sessions | bytes a session |"
+         | bytes an entry | sessions | of these live | bytes a session |"
     );
     println!("|---:|---:|---:|---:|---:|---:|---:|---:|");
-    for million in 1..=millions {
-        let seed = million.to_string();
-        let mut arguments = vec!["--connections", "64", "--messages", "1000000", "--duration", "10m", "--seed", &seed];
-        if returns {
-            arguments.extend(["--streams", RETURNING, "--run", "returning"]);
-        } else {
-            arguments.extend(["--streams", "1000000"]);
+    let mut connection = PgConnection::connect_with(&served.database()?).await?;
+    let (mut begun, mut before) = (Instant::now(), served.usage().await?);
+    for million in 1..=i64::from(millions) {
+        while count_folded(&mut connection).await? < million * 1_000_000 {
+            sleep(POLL_INTERVAL).await;
         }
-        let before = served.usage().await?;
-        let outcome = served.simulate(&arguments).await?;
-        must_be_clean(&outcome)?;
-        let seconds = number(&outcome, "elapsed_seconds")? + wait_until_folded(&served).await?.as_secs_f64();
-        let after = served.usage().await?;
+        let (now, after) = (Instant::now(), served.usage().await?);
         let of_each = |after: f64, before: f64| (after - before) / 1_000_000.0;
-        let mut connection = PgConnection::connect_with(&served.database()?).await?;
-        let (log_bytes, entries, session_bytes, sessions): (i64, i64, i64, i64) =
+        let (log_bytes, entries, session_bytes, sessions, live): (i64, i64, i64, i64, i64) =
             sqlx::query_as(SIZES).fetch_one(&mut connection).await?;
-        let answer =
-            |quantile: &str| outcome.pointer(&format!("/answer_ms/{quantile}")).and_then(serde_json::Value::as_f64);
         println!(
-            "| {million} | {:.0}/s | {:.0} + {:.0} us | {:.0} | {:.1} ms, {:.1} ms | {} | {sessions} | {} |",
-            1_000_000.0 / seconds,
+            "| {million} | {:.0}/s | {:.0} + {:.0} us | {:.0} | {} | {sessions} | {live} | {} |",
+            1_000_000.0 / (now - begun).as_secs_f64(),
             1e6 * of_each(after.service, before.service),
             1e6 * of_each(after.postgres, before.postgres),
             of_each(after.wal_bytes, before.wal_bytes),
-            answer("p50").unwrap_or_default(),
-            answer("p99").unwrap_or_default(),
             log_bytes / entries.max(1),
             session_bytes / sessions.max(1)
         );
+        (begun, before) = (now, after);
     }
     Ok(())
+}
+
+async fn count_folded(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select coalesce(sum(position), 0)::bigint from fold_progress").fetch_one(connection).await
 }

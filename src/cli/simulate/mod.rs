@@ -55,6 +55,9 @@ pub(super) struct SimulateCommand {
     /// Number of streams; a push typically lasts half an hour
     #[arg(long, default_value = "100000", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     streams: u32,
+    /// Make each push one of a new stream, instead of streams that return
+    #[arg(long)]
+    new_streams: bool,
     /// Seed: the same seed gives the same pushes
     #[arg(long, default_value = "1")]
     seed: u64,

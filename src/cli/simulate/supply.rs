@@ -1,6 +1,7 @@
 //! The callbacks, in the order of sending; signed in advance, so that sending is cheap.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -40,6 +41,8 @@ pub struct Supply {
     key: SigningKey,
     joiner: FieldSeparator,
     streams: u32,
+    /// Each push has a stream of its own.
+    new_streams: bool,
     seed: u64,
     prefix: String,
     begin: i64,
@@ -61,6 +64,7 @@ impl Supply {
             key,
             joiner,
             streams,
+            new_streams: command.new_streams,
             seed,
             prefix: format!("sim-{run}-"),
             begin,
@@ -88,7 +92,10 @@ impl Supply {
 
     fn prepare(&mut self) -> Prepared {
         let telling = self.next_telling();
-        let stream = format!("{}{}-{}", self.prefix, self.round, telling.stream);
+        let mut stream = format!("{}{}-{}", self.prefix, self.round, telling.stream);
+        if self.new_streams {
+            let _ = write!(stream, "-{}", telling.publish_timestamp);
+        }
         let event = match telling.what {
             What::Start => Event::Publish,
             What::End => Event::PublishDone,
