@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use chrono::TimeDelta;
+use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
@@ -56,6 +57,7 @@ const DATA: &str = "Database and secrets";
 const NETWORK: &str = "Network";
 const ADMISSION: &str = "Authentication and quarantine";
 const SESSIONS: &str = "Ends of sessions";
+const DASHBOARD: &str = "Dashboard";
 const STORAGE: &str = "Storage and retention";
 const LOGS: &str = "Logs and traces";
 
@@ -174,6 +176,10 @@ pub struct ServeOptions {
     /// End a session automatically after it has been live this long. Unset: no limit
     #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_CLOSE_UNCONFIRMED_AFTER", value_parser = duration, value_name = "DURATION")]
     pub close_unconfirmed_after: Option<TimeDelta>,
+
+    /// Time zone of the dashboard, such as Asia/Shanghai, for visitors who have not chosen one
+    #[arg(long, help_heading = DASHBOARD, env = "STREAMTALLY_TIME_ZONE", default_value = "UTC", value_parser = time_zone, value_name = "ZONE")]
+    pub time_zone: Tz,
 
     /// Retention of the event log, at least 31 days; whole months are dropped. Unset: no limit
     #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_KEEP_EVENTS", value_parser = duration_of_events, value_name = "DURATION")]
@@ -306,6 +312,10 @@ fn origin(text: &str) -> Result<String, String> {
 }
 
 /// An address, or a network without bits beyond its prefix. IPv4-mapped addresses are converted to IPv4, as those of peers.
+fn time_zone(text: &str) -> Result<Tz, String> {
+    text.parse().map_err(|_| "write a name of the IANA database, such as Asia/Shanghai or UTC".to_owned())
+}
+
 fn network(text: &str) -> Result<IpNet, String> {
     let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
     let network = address.or_else(|_| text.parse::<IpNet>());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use chrono::TimeDelta;
+use chrono_tz::Tz;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio::sync::Notify;
@@ -41,6 +42,8 @@ pub struct AppState {
     pub work_pool: PgPool,
     /// How long a session may be live before it becomes unconfirmed.
     pub unconfirmed_after: TimeDelta,
+    /// The dashboard's time zone for visitors who have not chosen one.
+    pub time_zone: Tz,
     /// Maximum difference between the clocks of the service and its database.
     pub clock_tolerance: TimeDelta,
     pub folding: Arc<AtomicBool>,

@@ -1,24 +1,30 @@
-//! The one stylesheet and the one script.
+//! The stylesheet, the scripts and the icon.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::web::Path;
 use actix_web::{HttpResponse, get};
 
-#[get("/style.css")]
-pub async fn get_style() -> HttpResponse {
-    asset("text/css; charset=utf-8", include_str!("style.css"))
-}
+use super::error::PageError;
+use crate::api::problem::ApiError;
 
-#[get("/script.js")]
-pub async fn get_script() -> HttpResponse {
-    asset("text/javascript; charset=utf-8", include_str!("script.js"))
-}
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-fn asset(kind: &'static str, content: &'static str) -> HttpResponse {
-    // Short, so that an upgrade takes effect within minutes.
-    let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "public, max-age=300")];
+/// Name, media type and content of each asset.
+const ASSETS: [(&str, &str, &str); 6] = [
+    ("style.css", "text/css; charset=utf-8", include_str!("assets/style.css")),
+    ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
+    ("script.js", SCRIPT, include_str!("assets/script.js")),
+    ("common.js", SCRIPT, include_str!("assets/common.js")),
+    ("feed.js", SCRIPT, include_str!("assets/feed.js")),
+    ("live.js", SCRIPT, include_str!("assets/live.js")),
+];
+
+#[get("/{name:[a-z]+\\.(?:css|js|svg)}")]
+pub async fn get_asset(name: Path<String>) -> Result<HttpResponse, PageError> {
+    let asset = ASSETS.iter().find(|(known, _, _)| *known == *name);
+    let (_, kind, content) = asset.ok_or(ApiError::NotFound("page"))?;
     let mut answer = HttpResponse::Ok();
-    for header in headers {
-        answer.insert_header(header);
-    }
-    answer.body(content)
+    // Short, so that an upgrade takes effect within minutes.
+    answer.insert_header((CONTENT_TYPE, *kind)).insert_header((CACHE_CONTROL, "public, max-age=300"));
+    Ok(answer.body(*content))
 }

@@ -1,12 +1,19 @@
 //! Error pages.
 
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, LOCATION};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpResponse, HttpResponseBuilder, ResponseError};
 use maud::html;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{ROOT, layout};
+use super::layout::{self, NavItem};
+use super::texts::Language;
+use super::view::View;
+use super::visitor::Visitor;
+use super::{ROOT, words};
 use crate::api::problem::ApiError;
 use crate::report::ReportError;
 
@@ -15,8 +22,6 @@ pub enum PageError {
     /// Redirects to the sign-in page, which leads back to the requested page.
     #[error("not signed in")]
     NotSignedIn { requested: String },
-    #[error("the token lacks the scope `read`")]
-    MayNotRead,
     #[error("the form came from another site")]
     OtherOrigin,
     /// The same error as the API would return.
@@ -40,59 +45,81 @@ impl ResponseError for PageError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::NotSignedIn { .. } => StatusCode::SEE_OTHER,
-            Self::MayNotRead | Self::OtherOrigin => StatusCode::FORBIDDEN,
+            Self::OtherOrigin => StatusCode::FORBIDDEN,
             Self::Api(error) => error.status_code(),
         }
     }
 
+    /// Without a body: [`show_errors`] adds the page, because only it knows the visitor.
     fn error_response(&self) -> HttpResponse {
         let mut answer = HttpResponse::build(self.status_code());
-        let (title, advice) = match self {
+        match self {
             Self::NotSignedIn { requested } => {
                 let requested = utf8_percent_encode(requested, NON_ALPHANUMERIC);
                 answer.insert_header((LOCATION, format!("{ROOT}/sign-in?to={requested}")));
-                return answer.finish();
             }
-            Self::MayNotRead => (
-                "This token lacks the scope read",
-                "Sign in with a token that has the scope read.".to_owned(),
-            ),
-            Self::OtherOrigin => (
-                "This form came from another site",
-                "Nothing was changed. Forms are accepted only from the pages of this service. If this was one of them, a \
-                 proxy changes the Host header: configure it to pass the header on unchanged."
-                    .to_owned(),
-            ),
-            Self::Api(error) => {
-                // Writes the log line of the error.
-                let _ = error.error_response();
-                ("Request failed", advice_on(error))
-            }
-        };
-        let page = layout::page_without_nav(
-            title,
-            &html! {
-                h1 { (title) }
-                p { (advice) }
-                p { a href=(ROOT) { "Live streams" } " · " a href=(format!("{ROOT}/sign-in")) { "Sign in" } }
-            },
-        );
-        answer.insert_header((CONTENT_TYPE, layout::HTML)).body(page.into_string())
+            Self::OtherOrigin => {}
+            // Writes the log line of the error.
+            Self::Api(error) => drop(error.error_response()),
+        }
+        answer.finish()
     }
 }
 
-fn advice_on(error: &ApiError) -> String {
+/// Shows errors as pages: in the visitor's frame if somebody is signed in.
+pub async fn show_errors(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let response = next.call(request).await?.map_into_boxed_body();
+    let Some(error) = response.response().error().and_then(|error| error.as_error::<PageError>()) else {
+        return Ok(response);
+    };
+    if matches!(error, PageError::NotSignedIn { .. }) {
+        return Ok(response);
+    }
+    let request = response.request();
+    let visitor = request.extensions().get::<Visitor>().cloned();
+    let view = visitor.as_ref().map_or_else(|| View::of(request), |visitor| visitor.view);
+    let (title, advice) = describe(error, view.language);
+    let content = html! {
+        h1 { (title) }
+        div.card role="alert" { p { (advice) } }
+    };
+    let page = match &visitor {
+        Some(visitor) => layout::framed(visitor, NavItem::Unlisted, &title, &content),
+        None => layout::page_without_nav(view, &title, &content),
+    };
+    let mut answer = HttpResponseBuilder::new(response.status());
+    for header in response.headers() {
+        answer.append_header(header);
+    }
+    let answer = answer.insert_header((CONTENT_TYPE, layout::HTML)).body(page.into_string());
+    Ok(response.into_response(answer))
+}
+
+fn describe(error: &PageError, text: Language) -> (String, String) {
     match error {
-        ApiError::NotFound(what) => format!("The {what} was not found, or you don't have access."),
-        ApiError::Unavailable(_) => "The service is unavailable. Try again in a few seconds.".to_owned(),
+        PageError::NotSignedIn { .. } => (text.sign_in(), String::new()),
+        PageError::OtherOrigin => (text.error_other_origin_title(), text.error_other_origin()),
+        PageError::Api(error) => (text.error_title(), advice_on(error, text)),
+    }
+}
+
+/// What an error means to a visitor; forms show it next to the field.
+pub fn advice_on(error: &ApiError, text: Language) -> String {
+    match error {
+        ApiError::NotFound(what) => text.error_not_found(what),
+        ApiError::Unavailable(_) => text.error_unavailable(),
+        ApiError::Forbidden(scope) => text.error_scope(scope.as_str()),
         ApiError::Invalid(invalid) => {
-            let reasons = invalid.iter().map(|invalid| format!("{} {}", invalid.name, invalid.reason));
+            let reasons =
+                invalid.iter().map(|invalid| format!("{} {}", words::readable(&invalid.name), invalid.reason));
             reasons.collect::<Vec<_>>().join("; ")
         }
         ApiError::NotANotification(_)
         | ApiError::NotVerified
         | ApiError::Unauthenticated
-        | ApiError::Forbidden(_)
         | ApiError::MethodNotAllowed(_)
         | ApiError::Conflict(_)
         | ApiError::TooLarge(_)
@@ -105,6 +132,10 @@ fn advice_on(error: &ApiError) -> String {
 }
 
 /// For unknown paths under the dashboard.
-pub async fn show_not_found() -> Result<HttpResponse, PageError> {
+pub async fn show_not_found(request: actix_web::HttpRequest) -> Result<HttpResponse, PageError> {
+    // Shows the frame to visitors.
+    if let Ok(visitor) = super::visitor::find(&request) {
+        request.extensions_mut().insert(visitor);
+    }
     Err(ApiError::NotFound("page").into())
 }

@@ -8,7 +8,7 @@ use actix_web::{FromRequest, HttpRequest};
 use maud::{Markup, html};
 
 use super::error::PageError;
-use super::visitor::Visitor;
+use super::visitor::{self, Visitor};
 use crate::api::problem::ApiError;
 use crate::http::extract::RawBody;
 use crate::model::access::Scope;
@@ -16,7 +16,7 @@ use crate::model::access::Scope;
 /// The fields of a form whose sender is not authenticated.
 pub struct Fields(Vec<(String, String)>);
 
-/// A form that a signed-in visitor submitted, with a valid form token.
+/// A form that a signed-in visitor of any scope submitted, with a valid form token. Handlers check the scope.
 pub struct SubmittedForm {
     pub visitor: Visitor,
     fields: Fields,
@@ -96,7 +96,7 @@ impl FromRequest for SubmittedForm {
     type Future = Pin<Box<dyn Future<Output = Result<Self, PageError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let visitor = Visitor::from_request(request, payload);
+        let visitor = visitor::find_of_any_scope(request.clone());
         let fields = Fields::from_request(request, payload);
         Box::pin(async move {
             let visitor = visitor.await?;

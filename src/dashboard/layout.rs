@@ -3,10 +3,14 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
 use maud::{DOCTYPE, Markup, html};
+use serde_json::json;
 
-use super::ROOT;
 use super::form::form;
+use super::preferences::zone_name;
+use super::texts::Language;
+use super::view::View;
 use super::visitor::Visitor;
+use super::{ROOT, words};
 use crate::model::access::Scope;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,30 +26,79 @@ pub enum NavItem {
 
 /// A page for a signed-in visitor.
 pub fn page(visitor: &Visitor, current: NavItem, title: &str, content: &Markup) -> HttpResponse {
-    let entry = |item: NavItem, path: &str, name: &str| {
-        html! { a href=(format!("{ROOT}{path}")) aria-current=[(current == item).then_some("page")] { (name) } }
+    answer(&framed(visitor, current, title, content))
+}
+
+/// The text of a page for a signed-in visitor.
+pub fn framed(visitor: &Visitor, current: NavItem, title: &str, content: &Markup) -> Markup {
+    let text = visitor.view.language;
+    let may = |scope| visitor.principal.may(scope);
+    let entry = |item: NavItem, path: &str, name: String, badge: Option<u32>| {
+        html! {
+            a href=(format!("{ROOT}{path}")) aria-current=[(current == item).then_some("page")] {
+                (name) @if let Some(badge) = badge { " " span.badge { (badge) } }
+            }
+        }
     };
-    answer(&document(
-        title,
-        &html! {
-            header.bar {
-                a.skip href="#content" { "Skip to content" }
-                nav aria-label="Pages" {
-                    (entry(NavItem::Live, "", "Live"))
-                    (entry(NavItem::Search, "/find", "Find"))
-                    @if visitor.principal.may(Scope::Billing) { (entry(NavItem::Reports, "/reports", "Reports")) }
-                    (entry(NavItem::Problems, "/problems", "Problems"))
-                    @if visitor.principal.may(Scope::Admin) { (entry(NavItem::SetUp, "/set-up", "Setup")) }
-                    a href="/docs/" { "API" }
+    let body = html! {
+        header.bar {
+            a.skip href="#content" { (text.skip()) }
+            a.brand href=(ROOT) aria-label="streamtally" { (mark()) span { "streamtally" } }
+            nav aria-label=(text.pages()) {
+                @if may(Scope::Read) { (entry(NavItem::Live, "", text.live(), None)) }
+                @if may(Scope::Read) { (entry(NavItem::Search, "/find", text.find(), None)) }
+                @if may(Scope::Billing) { (entry(NavItem::Reports, "/reports", text.reports(), None)) }
+                @if may(Scope::Read) { (entry(NavItem::Problems, "/problems", text.problems(), Some(visitor.problems).filter(|count| *count > 0))) }
+                @if may(Scope::Admin) { (entry(NavItem::SetUp, "/set-up", text.setup(), None)) }
+            }
+            @if may(Scope::Read) && current != NavItem::Search {
+                form.jump method="get" action=(format!("{ROOT}/find")) role="search" {
+                    input type="search" name="text" maxlength="512" aria-label=(text.find_a_stream()) placeholder=(text.find_a_stream())
+                        aria-keyshortcuts="/" autocomplete="off" autocapitalize="off" spellcheck="false";
                 }
+            }
+            div.tools {
+                (bound_chip(visitor))
+                (preferences_link(visitor.view, &visitor.path))
+                a href="/docs/" { (text.api()) }
                 (form(visitor, "out", &format!("{ROOT}/sign-out"), &html! {
                     span.who { bdi { (visitor.principal.actor.name) } }
-                    button { "Sign out" }
+                    button.quiet { (text.sign_out()) }
                 }))
             }
-            main #content { (content) }
-        },
-    ))
+        }
+        main #content { (content) }
+    };
+    document(visitor.view, title, &body)
+}
+
+/// What a token that is bound to domains sees.
+fn bound_chip(visitor: &Visitor) -> Markup {
+    let text = visitor.view.language;
+    match visitor.principal.visible_domains() {
+        None => html! {},
+        Some([domain]) => html! { span.chip title=(text.bound_to(domain)) { bdi { (domain) } } },
+        Some(domains) => {
+            html! { span.chip title=(text.bound_to(&domains.join(", "))) { (text.only_some_domains(domains.len())) } }
+        }
+    }
+}
+
+pub fn preferences_link(view: View, path: &str) -> Markup {
+    let href = words::path(&format!("{ROOT}/preferences"), &[("to", Some(path))]);
+    html! { a.zone href=(href) title=(view.language.preferences()) { (zone_name(view)) " · " (view.language.name()) } }
+}
+
+/// The mark of the product.
+fn mark() -> Markup {
+    html! {
+        svg.mark viewBox="0 0 32 32" aria-hidden="true" {
+            rect x="4" y="6" width="4" height="20" rx="2" {}
+            rect x="11" y="11" width="4" height="15" rx="2" {}
+            rect x="18" y="6" width="4" height="20" rx="2" {}
+            circle cx="27" cy="16" r="3.5" {}
+        }
+    }
 }
 
 pub fn answer(page: &Markup) -> HttpResponse {
@@ -59,24 +112,40 @@ pub fn redirect_to(path: &str) -> HttpResponse {
 pub const HTML: &str = "text/html; charset=utf-8";
 
 /// A page for visitors who are not signed in.
-pub fn page_without_nav(title: &str, content: &Markup) -> Markup {
-    document(title, &html! { main #content.narrow { (content) } })
+pub fn page_without_nav(view: View, title: &str, content: &Markup) -> Markup {
+    let header = html! { header.bar { a.brand href=(ROOT) { (mark()) span { "streamtally" } } } };
+    document(view, title, &html! { (header) main #content.narrow { (content) } })
 }
 
-fn document(title: &str, body: &Markup) -> Markup {
+fn document(view: View, title: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
-        html lang="en" {
+        html lang=(view.language.tag()) data-zone=(view.zone.name()) data-texts=(texts_of_script(view.language)) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) " · streamtally" }
                 link rel="stylesheet" href=(format!("{ROOT}/style.css"));
-                link rel="icon" href="data:,";
-                script src=(format!("{ROOT}/script.js")) defer {}
+                link rel="icon" type="image/svg+xml" href=(format!("{ROOT}/icon.svg"));
+                script type="module" src=(format!("{ROOT}/script.js")) {}
             }
             body { (body) }
         }
     }
+}
+
+/// The texts that the scripts show.
+fn texts_of_script(text: Language) -> String {
+    json!({
+        "units": [text.unit_days(), text.unit_hours(), text.unit_minutes(), text.unit_seconds()],
+        "lost": text.connection_lost(),
+        "signedOut": text.signed_out_notice(),
+        "unconfirmed": text.state_unconfirmed(),
+        "live": text.state_live(),
+        "ended": text.state_ended(),
+        "copy": text.copy(),
+        "copied": text.copied(),
+    })
+    .to_string()
 }

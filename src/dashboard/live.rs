@@ -7,6 +7,7 @@ use maud::{Markup, html};
 
 use super::error::PageError;
 use super::layout::{self, NavItem};
+use super::view::View;
 use super::visitor::Visitor;
 use super::{ROOT, words};
 use crate::api::page::PageRequest;
@@ -48,6 +49,7 @@ pub async fn show_live(
     state: Data<AppState>,
     asked: Result<Query<LivePage>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
+    let view = visitor.view;
     let Query(asked) = asked?;
     let pool = &state.query_pool;
     let principal = &visitor.principal;
@@ -67,7 +69,12 @@ pub async fn show_live(
     let name = |row: &StreamRow| (row.domain.clone(), row.app.clone(), row.stream.clone());
     let (rows, next) = asked.page.page(rows, name, |row| row);
     let day = last_day(&state, visible_domains.map(<[String]>::to_vec), &asked, counts.as_of).await;
-    Ok(layout::page(&visitor, NavItem::Live, "Live", &content(&asked, &counts, &rows, next.as_deref(), &day, &state)))
+    Ok(layout::page(
+        &visitor,
+        NavItem::Live,
+        "Live",
+        &content(view, &asked, &counts, &rows, next.as_deref(), &day, &state),
+    ))
 }
 
 /// The live sessions of the last 24 hours; empty if they cannot be computed now.
@@ -93,6 +100,7 @@ async fn last_day(
 }
 
 fn content(
+    view: View,
     asked: &LivePage,
     counts: &LiveCounts,
     rows: &[StreamRow],
@@ -139,10 +147,10 @@ fn content(
             }
         }
         @if !rows.is_empty() || asked.page.after.is_none() {
-            table #streams data-changes=(changes_path(asked)) data-unconfirmed-after=(state.unconfirmed_after.num_seconds()) {
+            table #streams data-follow="streams" data-changes=(changes_path(asked)) data-unconfirmed-after=(state.unconfirmed_after.num_seconds()) {
                 thead { tr { th { "Stream" } th { "Domain" } th { "App" } th { "Live since" } th.number { "Duration" } th.number { "Sessions" } } }
                 tbody {
-                    @for row in rows { (stream_row(row, counts.as_of, state.unconfirmed_after)) }
+                    @for row in rows { (stream_row(view, row, counts.as_of, state.unconfirmed_after)) }
                 }
             }
         }
@@ -178,16 +186,16 @@ fn filters(asked: &LivePage) -> Markup {
     }
 }
 
-fn stream_row(row: &StreamRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Markup {
+fn stream_row(view: View, row: &StreamRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Markup {
     let since = row.live_since.unwrap_or(as_of);
     let unconfirmed = as_of - since > unconfirmed_after;
     html! {
         tr data-stream=(row.stream_id) class=[unconfirmed.then_some("stale")] {
-            td.name { a href=(format!("{ROOT}/streams/{}", row.stream_id)) { bdi { (row.stream) } } @if unconfirmed { " " (words::state(true, true)) } }
+            td.name { a href=(format!("{ROOT}/streams/{}", row.stream_id)) { bdi { (row.stream) } } @if unconfirmed { " " (words::state(view, true, true)) } }
             td { (row.domain) }
             td { (row.app) }
-            td data-label="live since" { (words::time(since)) }
-            td.number data-label="duration" { (words::duration((as_of - since).num_seconds().max(0), Some(since))) }
+            td data-label="live since" { (words::time(view, since)) }
+            td.number data-label="duration" { (words::clock(view, since)) }
             td.number data-label="sessions" { (row.live_sessions) }
         }
     }

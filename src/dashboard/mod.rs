@@ -4,12 +4,14 @@
 //! from another host. The script only adds live updates; every page works without it.
 
 mod assets;
+mod chart;
 mod error;
 mod form;
 mod layout;
 mod live;
 mod operator;
 mod origin;
+mod preferences;
 mod problems;
 mod reports;
 mod search;
@@ -17,7 +19,9 @@ mod session;
 mod set_up;
 mod sign_in;
 mod stream;
+mod texts;
 mod timeline;
+mod view;
 mod visitor;
 mod words;
 
@@ -35,8 +39,9 @@ pub fn routes(config: &mut ServiceConfig) {
             .service(sign_in::show_sign_in)
             .service(sign_in::sign_in)
             .service(sign_in::sign_out)
-            .service(assets::get_style)
-            .service(assets::get_script)
+            .service(preferences::show_preferences)
+            .service(preferences::set_preferences)
+            .service(assets::get_asset)
             .service(live::show_live)
             .service(stream::show_stream)
             .service(session::show_session)
@@ -52,7 +57,8 @@ pub fn routes(config: &mut ServiceConfig) {
             .service(operator::release_event)
             .configure(set_up::routes)
             .default_service(web::to(error::show_not_found))
-            .wrap(from_fn(origin::reject_other_origins)),
+            .wrap(from_fn(origin::reject_other_origins))
+            .wrap(from_fn(error::show_errors)),
     );
 }
 

@@ -36,13 +36,14 @@ pub async fn show_end(
     state: Data<AppState>,
     session_id: Path<String>,
 ) -> Result<HttpResponse, PageError> {
+    let view = visitor.view;
     visitor.require_scope(Scope::Admin)?;
     let session = find_session(&visitor, &state, &session_id).await?;
     let ended_by_operator = session.ended_at_source == Some(EndSource::Operator);
     let content = html! {
         h1 { "End time of the session of " bdi { (session.stream) } }
-        p.path { (session.domain) " / " (session.app) " · started " (words::time(session.started_at)) }
-        p { "Current end: " (words::maybe_time(session.ended_at)) " (" (words::end_source(session.ended_at_source)) ")" }
+        p.path { (session.domain) " / " (session.app) " · started " (words::time(view, session.started_at)) }
+        p { "Current end: " (words::maybe_time(view, session.ended_at)) " (" (words::end_source(view.language, session.ended_at_source)) ")" }
         (end_form(&visitor, &session))
         @if ended_by_operator { (withdrawal_form(&visitor, &session)) }
         p { a href=(page_of(&session)) { "Back to the session" } }
@@ -137,6 +138,7 @@ pub async fn show_release(
     state: Data<AppState>,
     event_id: Path<String>,
 ) -> Result<HttpResponse, PageError> {
+    let view = visitor.view;
     visitor.require_scope(Scope::Admin)?;
     let event = find_quarantined(&visitor, &state, &event_id).await?;
     let fields = html! {
@@ -149,14 +151,14 @@ pub async fn show_release(
         h1 { "Release a quarantined callback" }
         dl.facts {
             dt { "Callback" } dd { code { (event.event) } " of " a href=(format!("{ROOT}/sessions/{}", event.session_id)) { bdi { (event.stream) } } ", " (event.domain) " / " (event.app) }
-            dt { "Received" } dd { (words::time(event.received_at)) }
+            dt { "Received" } dd { (words::time(view, event.received_at)) }
             dt { "Push started" } dd { (event.publish_timestamp) " (" code { "publish_timestamp" } ")" }
             @if let Some(reason) = event.reason {
                 dt { "Quarantined" } dd { strong { (words::readable(reason.as_str())) } p.advice { (advice::of_reason(reason)) } }
             }
         }
         @if let Some(released_at) = event.released_at {
-            div.card role="status" { p { "Already released at " (words::time(released_at)) "." } }
+            div.card role="status" { p { "Already released at " (words::time(view, released_at)) "." } }
         } @else {
             (form::form(&visitor, "card", &format!("{ROOT}/events/{}/release", event.event_id), &fields))
         }

@@ -8,8 +8,10 @@ use maud::{Markup, html};
 
 use super::error::PageError;
 use super::layout::{self, NavItem};
+use super::view::View;
 use super::visitor::Visitor;
 use super::{ROOT, set_up, words};
+use crate::access::Principal;
 use crate::api::problem::ApiError;
 use crate::api::query_reader::NoParameters;
 use crate::app::state::AppState;
@@ -45,6 +47,7 @@ pub async fn show_problems(
     state: Data<AppState>,
     _: Result<Query<NoParameters>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
+    let view = visitor.view;
     let pool = &state.query_pool;
     let principal = &visitor.principal;
     let now = clock::now();
@@ -61,17 +64,33 @@ pub async fn show_problems(
         query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, oldest, false).await?;
     let content = html! {
         h1 { "Problems" }
-        (service(&parts, state.certificate.as_ref().and_then(ValidityOfServed::get), lag, now))
-        (silence(&silent, now))
+        (service(view, &parts, state.certificate.as_ref().and_then(ValidityOfServed::get), lag, now))
+        (silence(view, &silent, now))
         (never_heard_from(&visitor, &never_heard))
-        (rejections(&rejected))
+        (rejections(view, &rejected))
         (quarantine(&visitor, &quarantined))
-        (unconfirmed_sessions(&unconfirmed.page, unconfirmed.as_of, state.unconfirmed_after))
+        (unconfirmed_sessions(view, &unconfirmed.page, unconfirmed.as_of, state.unconfirmed_after))
     };
     Ok(layout::page(&visitor, NavItem::Problems, "Problems", &content))
 }
 
-fn service(parts: &[HealthCheck], certificate: Option<Validity>, lag: LagRow, now: DateTime<Utc>) -> Markup {
+/// The number of problems that a visitor may see, for the navigation; 0 if they cannot be read now.
+pub async fn count(state: &AppState, principal: &Principal) -> u32 {
+    let pool = &state.query_pool;
+    let since = clock::now() - REJECTION_PERIOD;
+    let rejected = query::rejections::sum_rejections(pool, principal, since, MAX_ROWS).await;
+    let quarantined = query::events::list_events(pool, principal, true, &EventFilter::default(), None, MAX_ROWS).await;
+    let count = rejected.map_or(0, |rows| rows.rows.len()) + quarantined.map_or(0, |rows| rows.rows.len());
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn service(
+    view: View,
+    parts: &[HealthCheck],
+    certificate: Option<Validity>,
+    lag: LagRow,
+    now: DateTime<Utc>,
+) -> Markup {
     html! {
         h2 { "This service" }
         dl.facts {
@@ -83,16 +102,16 @@ fn service(parts: &[HealthCheck], certificate: Option<Validity>, lag: LagRow, no
                 dt { "Certificate" }
                 dd {
                     @match certificate.expiry(now) {
-                        Expiry::Far => { "valid until " (words::time(certificate.ends_at)) }
-                        Expiry::Near => span.wrong { "expires soon, at " (words::time(certificate.ends_at)) ": renew it" }
-                        Expiry::Past => span.wrong { "expired at " (words::time(certificate.ends_at)) ": callbacks no longer arrive" }
+                        Expiry::Far => { "valid until " (words::time(view, certificate.ends_at)) }
+                        Expiry::Near => span.wrong { "expires soon, at " (words::time(view, certificate.ends_at)) ": renew it" }
+                        Expiry::Past => span.wrong { "expired at " (words::time(view, certificate.ends_at)) ": callbacks no longer arrive" }
                     }
                 }
             }
             dt { "Lag" }
             dd {
                 @match lag.oldest_recorded_at {
-                    Some(oldest) => { (lag.entries) " events not folded yet; the oldest has waited " (words::in_words((now - oldest).num_seconds().max(0))) }
+                    Some(oldest) => { (lag.entries) " events not folded yet; the oldest has waited " (words::lasted(view, (now - oldest).num_seconds().max(0))) }
                     None => "none",
                 }
             }
@@ -100,7 +119,7 @@ fn service(parts: &[HealthCheck], certificate: Option<Validity>, lag: LagRow, no
     }
 }
 
-fn silence(silent: &[Silence], now: DateTime<Utc>) -> Markup {
+fn silence(view: View, silent: &[Silence], now: DateTime<Utc>) -> Markup {
     html! {
         h2 { "Silent domains" }
         @if silent.is_empty() {
@@ -115,9 +134,9 @@ fn silence(silent: &[Silence], now: DateTime<Utc>) -> Markup {
                 thead { tr { th { "Domain" } th { "Last push started" } th.number { "Silent for" } th.number { "Longest gap in " (BASELINE.num_days()) " days" } } }
                 tbody { @for row in silent { tr {
                     td.name { a href=(words::path(ROOT, &[("domain", Some(&row.domain))])) { (row.domain) } }
-                    td { (words::time(row.last_started_at)) }
-                    td.number data-label="silent for" { (words::duration((now - row.last_started_at).num_seconds(), Some(row.last_started_at))) }
-                    td.number data-label=(format!("longest gap in {} days", BASELINE.num_days())) { (words::in_words(row.habit_seconds)) }
+                    td { (words::time(view, row.last_started_at)) }
+                    td.number data-label="silent for" { (words::clock(view, row.last_started_at)) }
+                    td.number data-label=(format!("longest gap in {} days", BASELINE.num_days())) { (words::lasted(view, row.habit_seconds)) }
                 } } }
             }
         }
@@ -125,6 +144,7 @@ fn silence(silent: &[Silence], now: DateTime<Utc>) -> Markup {
 }
 
 fn never_heard_from(visitor: &Visitor, domains: &[DomainRow]) -> Markup {
+    let view = visitor.view;
     html! {
         h2 { "No accepted callback yet" }
         @if domains.is_empty() {
@@ -140,14 +160,14 @@ fn never_heard_from(visitor: &Visitor, domains: &[DomainRow]) -> Markup {
                     td.name {
                         @if visitor.principal.may(Scope::Admin) { a href=(set_up::page_of(&row.domain)) { (row.domain) } } @else { (row.domain) }
                     }
-                    td data-label="registered" { (words::time(row.created_at)) }
+                    td data-label="registered" { (words::time(view, row.created_at)) }
                 } } }
             }
         }
     }
 }
 
-fn rejections(rejected: &Rows<RejectionRow>) -> Markup {
+fn rejections(view: View, rejected: &Rows<RejectionRow>) -> Markup {
     html! {
         h2 { "Rejected in the last 24 hours" }
         @if rejected.rows.is_empty() {
@@ -161,11 +181,11 @@ fn rejections(rejected: &Rows<RejectionRow>) -> Markup {
                     td {
                         strong { (words::readable(row.cause.as_str())) }
                         p.advice { (advice::of_rejection(row.cause)) }
-                        (sample(row))
+                        (sample(view, row))
                     }
                     td.number data-label="callbacks" { (row.count) }
-                    td data-label="first" { (words::time(row.first_at)) }
-                    td data-label="last" { (words::time(row.last_at)) }
+                    td data-label="first" { (words::time(view, row.first_at)) }
+                    td data-label="last" { (words::time(view, row.last_at)) }
                 } } }
             }
         }
@@ -173,14 +193,14 @@ fn rejections(rejected: &Rows<RejectionRow>) -> Markup {
 }
 
 /// An example of the rejected callbacks. Its content is not authenticated.
-fn sample(row: &RejectionRow) -> Markup {
+fn sample(view: View, row: &RejectionRow) -> Markup {
     let Ok(sample) = serde_json::from_value::<Sample>(row.sample.clone()) else { return html! {} };
     let names = [sample.event, sample.app, sample.stream];
     html! {
         details {
             summary { "Example" }
             p.hint {
-                "Received " (words::time(sample.received_at)) ". "
+                "Received " (words::time(view, sample.received_at)) ". "
                 @if let Some(problem) = &sample.problem { (problem) ". " }
                 @for (name, label) in names.iter().zip(["Event ", "app ", "stream "]) {
                     @if let Some(name) = name { (label) bdi { code { (name) } } "; " }
@@ -192,6 +212,7 @@ fn sample(row: &RejectionRow) -> Markup {
 }
 
 fn quarantine(visitor: &Visitor, quarantined: &Rows<EventRow>) -> Markup {
+    let view = visitor.view;
     let admin = visitor.principal.may(Scope::Admin);
     html! {
         h2 { "Quarantined" }
@@ -202,7 +223,7 @@ fn quarantine(visitor: &Visitor, quarantined: &Rows<EventRow>) -> Markup {
             table {
                 thead { tr { th { "Received" } th { "Callback" } th { "Reason" } @if admin { th { "Action" } } } }
                 tbody { @for row in &quarantined.rows { tr {
-                    td { (words::time(row.received_at)) }
+                    td { (words::time(view, row.received_at)) }
                     td {
                         code { (row.event) } " of "
                         a href=(format!("{ROOT}/sessions/{}", row.session_id)) { bdi { (row.stream) } }
@@ -221,14 +242,19 @@ fn quarantine(visitor: &Visitor, quarantined: &Rows<EventRow>) -> Markup {
     }
 }
 
-fn unconfirmed_sessions(sessions: &Rows<SessionRow>, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Markup {
+fn unconfirmed_sessions(
+    view: View,
+    sessions: &Rows<SessionRow>,
+    as_of: DateTime<Utc>,
+    unconfirmed_after: TimeDelta,
+) -> Markup {
     html! {
         h2 { "Unconfirmed sessions" }
         @if sessions.rows.is_empty() {
-            p.hint { "None: no session has been live for longer than " (words::in_words(unconfirmed_after.num_seconds())) "." }
+            p.hint { "None: no session has been live for longer than " (words::lasted(view, unconfirmed_after.num_seconds())) "." }
         } @else {
             p.hint {
-                "Live for longer than " (words::in_words(unconfirmed_after.num_seconds())) ": the end callback may be lost. If \
+                "Live for longer than " (words::lasted(view, unconfirmed_after.num_seconds())) ": the end callback may be lost. If \
                  so, an administrator sets the end time on the session's page."
                 @if sessions.more { " The oldest " (MAX_ROWS) "; the API lists all." }
             }
@@ -238,8 +264,8 @@ fn unconfirmed_sessions(sessions: &Rows<SessionRow>, as_of: DateTime<Utc>, uncon
                     td.name { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { bdi { (row.stream) } } }
                     td { (row.domain) }
                     td { (row.app) }
-                    td data-label="started" { (words::time(row.started_at)) }
-                    td.number data-label="duration" { (words::duration((as_of - row.started_at).num_seconds().max(0), Some(row.started_at))) }
+                    td data-label="started" { (words::time(view, row.started_at)) }
+                    td.number data-label="duration" { (words::clock(view, row.started_at)) }
                 } } }
             }
         }

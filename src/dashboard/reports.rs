@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::error::PageError;
 use super::form::{self, SubmittedForm};
 use super::layout::{self, NavItem};
+use super::view::View;
 use super::visitor::Visitor;
 use super::{ROOT, words};
 use crate::api::problem::ApiError;
@@ -100,6 +101,7 @@ pub async fn show_reports(
     state: Data<AppState>,
     asked: Result<Query<ReportsPage>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
+    let view = visitor.view;
     let Query(page) = asked?;
     visitor.require_scope(Scope::Billing)?;
     let query = read(&page, &visitor)?;
@@ -126,12 +128,12 @@ pub async fn show_reports(
         @if rows.is_empty() {
             div.card { p { "No sessions in this month." } p.hint { "Choose another month or time zone." } }
         } @else {
-            (table(&page, &rows, &totals))
+            (table(view, &page, &rows, &totals))
         }
-        p.hint { "As of " (words::time(as_of)) ": later events do not count." }
+        p.hint { "As of " (words::time(view, as_of)) ": later events do not count." }
         (actions(&visitor, &page))
-        (concurrency_chart(&concurrency))
-        (sealed_list(&sealed))
+        (concurrency_chart(view, &concurrency))
+        (sealed_list(view, &sealed))
     };
     Ok(layout::page(&visitor, NavItem::Reports, "Reports", &content))
 }
@@ -178,7 +180,7 @@ fn choices(page: &ReportsPage) -> Markup {
     }
 }
 
-fn table(page: &ReportsPage, rows: &[NamedRow], totals: &WindowTotals) -> Markup {
+fn table(view: View, page: &ReportsPage, rows: &[NamedRow], totals: &WindowTotals) -> Markup {
     let most = rows.iter().map(|row| row.counts.push_seconds()).max().unwrap_or(1).max(1);
     let windows = page.window != WindowSize::Whole;
     html! {
@@ -191,12 +193,12 @@ fn table(page: &ReportsPage, rows: &[NamedRow], totals: &WindowTotals) -> Markup
             } }
             tbody { @for row in rows.iter().take(MAX_ROWS) {
                 tr {
-                    @if windows { td.when { (words::date(row.window_start, &page.time_zone)) } }
+                    @if windows { td.when { (words::date(view, row.window_start)) } }
                     td.name { (name(row)) }
-                    (counts(&row.counts, Some(most)))
+                    (counts(view, &row.counts, Some(most)))
                 }
             } }
-            tfoot { tr { @if windows { td {} } td { "Total" } (counts(totals, None)) } }
+            tfoot { tr { @if windows { td {} } td { "Total" } (counts(view, totals, None)) } }
         }
         p.hint.key { span.swatch.confirmed {} " confirmed " span.swatch.estimated {} " estimated " span.swatch.open {} " open: still live" }
     }
@@ -208,14 +210,14 @@ fn name(row: &NamedRow) -> Markup {
 }
 
 /// The cells of a row; with a bar relative to `most`.
-fn counts(counts: &WindowTotals, most: Option<i64>) -> Markup {
+fn counts(view: View, counts: &WindowTotals, most: Option<i64>) -> Markup {
     html! {
         td.number data-label="sessions" { (counts.sessions) }
-        td.number data-label="push time" title=(format!("{} seconds", counts.push_seconds())) { (words::in_words(counts.push_seconds())) }
+        td.number data-label="push time" title=(format!("{} seconds", counts.push_seconds())) { (words::lasted(view, counts.push_seconds())) }
         td.chart { @if let Some(most) = most { (bar(counts, most)) } }
-        td.number data-label="estimated" { (words::in_words(counts.estimated_seconds)) }
-        td.number data-label="open" { (words::in_words(counts.open_seconds)) }
-        td.number data-label="on air" { (words::in_words(counts.on_air_seconds)) }
+        td.number data-label="estimated" { (words::lasted(view, counts.estimated_seconds)) }
+        td.number data-label="open" { (words::lasted(view, counts.open_seconds)) }
+        td.number data-label="on air" { (words::lasted(view, counts.on_air_seconds)) }
         td.number data-label="peak" { (counts.peak_live_sessions) }
     }
 }
@@ -254,7 +256,7 @@ fn actions(visitor: &Visitor, page: &ReportsPage) -> Markup {
     }
 }
 
-fn concurrency_chart((points, peak): &(Vec<Point>, Option<Point>)) -> Markup {
+fn concurrency_chart(view: View, (points, peak): &(Vec<Point>, Option<Point>)) -> Markup {
     const WIDTH: u64 = 1_000;
     const HEIGHT: u64 = 160;
     let Some(peak) = peak else { return html! {} };
@@ -271,12 +273,12 @@ fn concurrency_chart((points, peak): &(Vec<Point>, Option<Point>)) -> Markup {
             svg viewBox=(format!("0 -4 {WIDTH} {}", HEIGHT + 8)) role="img" aria-label="Concurrent sessions over the month" preserveAspectRatio="none" {
                 polyline points=(line.join(" ")) {}
             }
-            figcaption { "Peak: " (peak.live_sessions) " sessions of " (peak.live_streams) " streams, at " (words::time(at)) }
+            figcaption { "Peak: " (peak.live_sessions) " sessions of " (peak.live_streams) " streams, at " (words::time(view, at)) }
         }
     }
 }
 
-fn sealed_list(sealed: &[SealedReportRow]) -> Markup {
+fn sealed_list(view: View, sealed: &[SealedReportRow]) -> Markup {
     let of = |row: &SealedReportRow, member: &str| {
         row.parameters.get(member).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
@@ -289,12 +291,12 @@ fn sealed_list(sealed: &[SealedReportRow]) -> Markup {
             table {
                 thead { tr { th { "Sealed" } th { "By" } th { "Period" } th { "Grouped by" } th.number { "Rows" } th.number { "Push time" } th { "SHA-256" } th { "Links" } } }
                 tbody { @for row in sealed { tr {
-                    td { (words::time(row.sealed_at)) }
+                    td { (words::time(view, row.sealed_at)) }
                     td { bdi { (row.actor) } }
                     td { (day(of(row, "from"))) " – " (day(of(row, "to"))) " " (of(row, "time_zone")) }
                     td { (of(row, "group_by")) }
                     td.number data-label="rows" { @if let Some(rows) = row.row_count { (rows) } }
-                    td.number { @if let Some(seconds) = push_seconds(row) { (words::in_words(seconds)) } }
+                    td.number { @if let Some(seconds) = push_seconds(row) { (words::lasted(view, seconds)) } }
                     td { (seal_state(row)) }
                     td { @if row.status == SealedReportStatus::Sealed {
                         a href=(format!("/v1/sealed-reports/{}?format=csv", row.sealed_report_id)) { "CSV" } " "
@@ -328,6 +330,7 @@ pub async fn show_difference(
     state: Data<AppState>,
     sealed_report_id: Path<String>,
 ) -> Result<HttpResponse, PageError> {
+    let view = visitor.view;
     visitor.require_scope(Scope::Billing)?;
     let limit = u16::try_from(MAX_ROWS).unwrap_or(u16::MAX);
     let (sealed, differences, as_of) =
@@ -335,7 +338,7 @@ pub async fn show_difference(
     let seconds = |counts: Option<WindowTotals>| counts.map_or(0, |counts| counts.push_seconds());
     let content = html! {
         h1 { "Changes since sealing" }
-        p.path { "Sealed " (words::time(sealed.sealed_at)) " by " bdi { (sealed.actor) } ", compared with " (words::time(as_of)) }
+        p.path { "Sealed " (words::time(view, sealed.sealed_at)) " by " bdi { (sealed.actor) } ", compared with " (words::time(view, as_of)) }
         @if differences.is_empty() {
             div.card role="status" { p { "None: the report would have the same rows today." } }
         } @else {
@@ -343,10 +346,10 @@ pub async fn show_difference(
             table {
                 thead { tr { th { "From" } th { "Group" } th.number { "Sealed" } th.number { "Today" } th.number { "Difference" } } }
                 tbody { @for row in differences.iter().take(MAX_ROWS) { tr {
-                    td { (words::time(row.window_start)) }
+                    td { (words::time(view, row.window_start)) }
                     td.name { @for (number, part) in [&row.name.domain, &row.name.app, &row.name.stream].into_iter().flatten().enumerate() { @if number > 0 { " / " } bdi { (part) } } }
-                    td.number data-label="sealed" { (words::in_words(seconds(row.sealed))) }
-                    td.number data-label="today" { (words::in_words(seconds(row.today))) }
+                    td.number data-label="sealed" { (words::lasted(view, seconds(row.sealed))) }
+                    td.number data-label="today" { (words::lasted(view, seconds(row.today))) }
                     td.number data-label="seconds" { (seconds(row.today) - seconds(row.sealed)) " s" }
                 } } }
             }

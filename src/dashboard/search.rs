@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::error::PageError;
 use super::layout::{self, NavItem};
+use super::view::View;
 use super::visitor::Visitor;
 use super::{ROOT, words};
 use crate::api::problem::ApiError;
@@ -125,6 +126,7 @@ fn parts_of_push_url(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 fn content(visitor: &Visitor, text: &str, found: &[StreamRow], at_address: &[SessionRow]) -> Markup {
+    let view = visitor.view;
     let personal = visitor.principal.may(Scope::Personal);
     html! {
         h1 { "Find" }
@@ -141,12 +143,12 @@ fn content(visitor: &Visitor, text: &str, found: &[StreamRow], at_address: &[Ses
                 p.hint { "The search distinguishes upper and lower case." }
             }
         }
-        @if !found.is_empty() { (stream_table(found)) }
-        @if !at_address.is_empty() { (session_table(at_address)) }
+        @if !found.is_empty() { (stream_table(view, found)) }
+        @if !at_address.is_empty() { (session_table(view, at_address)) }
     }
 }
 
-fn stream_table(found: &[StreamRow]) -> Markup {
+fn stream_table(view: View, found: &[StreamRow]) -> Markup {
     html! {
         table {
             thead { tr { th { "Stream" } th { "Domain" } th { "App" } th { "Status" } th { "Last started" } } }
@@ -154,14 +156,14 @@ fn stream_table(found: &[StreamRow]) -> Markup {
                 td.name { a href=(format!("{ROOT}/streams/{}", row.stream_id)) { bdi { (row.stream) } } }
                 td { (row.domain) }
                 td { (row.app) }
-                td { @if row.live_sessions > 0 { (words::state(true, false)) } @else { "offline" } }
-                td data-label="last started" { (words::time(row.last_started_at)) }
+                td { @if row.live_sessions > 0 { (words::state(view, true, false)) } @else { "offline" } }
+                td data-label="last started" { (words::time(view, row.last_started_at)) }
             } } }
         }
     }
 }
 
-fn session_table(sessions: &[SessionRow]) -> Markup {
+fn session_table(view: View, sessions: &[SessionRow]) -> Markup {
     html! {
         table {
             thead { tr { th { "Stream" } th { "Domain" } th { "App" } th { "Started" } th { "Encoder" } th { "Node" } } }
@@ -169,7 +171,7 @@ fn session_table(sessions: &[SessionRow]) -> Markup {
                 td.name { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { bdi { (row.stream) } } }
                 td { (row.domain) }
                 td { (row.app) }
-                td data-label="started" { (words::time(row.started_at)) }
+                td data-label="started" { (words::time(view, row.started_at)) }
                 td data-label="encoder" { (row.shown_client_ip().unwrap_or("–")) }
                 td data-label="node" { (row.shown_node_ip().unwrap_or("–")) }
             } } }

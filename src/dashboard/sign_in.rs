@@ -8,22 +8,23 @@ use serde::Deserialize;
 
 use super::error::PageError;
 use super::form::{Fields, SubmittedForm};
-use super::{ROOT, layout};
+use super::view::View;
+use super::{ROOT, layout, words};
 use crate::access;
 use crate::app::state::AppState;
 use crate::http::sign_in_cookie;
 use crate::platform::clock;
 
-/// The page to show after sign-in.
+/// The page to show afterwards.
 #[derive(Deserialize)]
-pub struct SignInQuery {
+pub struct ReturnPath {
     #[serde(default)]
-    to: String,
+    pub to: String,
 }
 
 #[get("/sign-in")]
-pub async fn show_sign_in(Query(query): Query<SignInQuery>) -> HttpResponse {
-    html_answer(HttpResponse::Ok(), &form(&query.to, false))
+pub async fn show_sign_in(request: HttpRequest, Query(query): Query<ReturnPath>) -> HttpResponse {
+    html_answer(HttpResponse::Ok(), &form(View::of(&request), &query.to, false))
 }
 
 #[post("/sign-in")]
@@ -36,7 +37,7 @@ pub async fn sign_in(request: HttpRequest, state: Data<AppState>, fields: Fields
             let to = if is_dashboard_path(&to) { &to } else { ROOT };
             HttpResponse::SeeOther().cookie(cookie).insert_header((LOCATION, to)).finish()
         }
-        None => html_answer(HttpResponse::Unauthorized(), &form(&to, true)),
+        None => html_answer(HttpResponse::Unauthorized(), &form(View::of(&request), &to, true)),
     }
 }
 
@@ -53,31 +54,32 @@ pub async fn sign_out(
 }
 
 /// Prevents open redirects: only pages of the dashboard are allowed.
-fn is_dashboard_path(path: &str) -> bool {
+pub fn is_dashboard_path(path: &str) -> bool {
     path.strip_prefix(ROOT).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
         && !path.chars().any(char::is_control)
         && path.is_ascii()
 }
 
-fn form(to: &str, failed: bool) -> Markup {
+fn form(view: View, to: &str, failed: bool) -> Markup {
+    let text = view.language;
+    let command = html! { code { "streamtally token create NAME --scopes read" } };
     layout::page_without_nav(
-        "Sign in",
+        view,
+        &text.sign_in(),
         &html! {
-            h1 { "streamtally" }
+            h1 { (text.sign_in()) }
             form.card method="post" action=(format!("{ROOT}/sign-in")) {
-                label for="token" { "Token" }
+                label for="token" { (text.sign_in_token()) }
                 input #token type="password" name="token" required autofocus autocomplete="current-password"
                     aria-describedby=[failed.then_some("failed")];
                 @if failed {
-                    p #failed.wrong role="alert" { "This token is not valid: it may have expired or been revoked." }
+                    p #failed.wrong role="alert" { (text.sign_in_invalid()) }
                 }
                 input type="hidden" name="to" value=(to);
-                button { "Sign in" }
+                button.primary { (text.sign_in()) }
             }
-            p.hint {
-                "An administrator creates tokens with " code { "streamtally token create NAME --scopes read" }
-                ". The dashboard shows what the token may see. The sign-in expires after twelve hours."
-            }
+            p.hint { (words::fill(&text.sign_in_hint(), &[command])) }
+            p.hint { (layout::preferences_link(view, &words::path(&format!("{ROOT}/sign-in"), &[("to", Some(to).filter(|to| !to.is_empty()))]))) }
         },
     )
 }

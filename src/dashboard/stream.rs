@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::error::PageError;
 use super::layout::{self, NavItem};
+use super::view::View;
 use super::visitor::Visitor;
 use super::{ROOT, timeline, words};
 use crate::api::page::PageRequest;
@@ -55,6 +56,7 @@ pub async fn show_stream(
     stream_id: Path<String>,
     asked: Result<Query<StreamPage>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
+    let view = visitor.view;
     let Query(StreamPage { page }) = asked?;
     let stream_id = Uuid::try_parse(&stream_id).map_err(|_| ApiError::NotFound("stream"))?;
     let stream = query::streams::get_stream(&state.query_pool, &visitor.principal, stream_id).await?;
@@ -89,13 +91,13 @@ pub async fn show_stream(
     let (rows, next) = page.page(sessions, |row| row.session_id, |row| row);
     let earlier = next.map(|next| words::path(&page_of(&stream), &[("cursor", Some(&next))]));
     let content = html! {
-        (facts(&stream, as_of, state.unconfirmed_after))
+        (facts(view, &stream, as_of, state.unconfirmed_after))
         (timeline)
-        @if after.is_none() { (totals_table(&totals)) (broadcast_table(&broadcasts)) }
+        @if after.is_none() { (totals_table(view, &totals)) (broadcast_table(view, &broadcasts)) }
         h2 { "Sessions" }
         table {
             thead { tr { th { "Started" } th { "Status" } th { "Ended" } th.number { "Duration" } th { "End source" } } }
-            tbody { @for row in &rows { (session_row(row, as_of, state.unconfirmed_after)) } }
+            tbody { @for row in &rows { (session_row(view, row, as_of, state.unconfirmed_after)) } }
         }
         @if let Some(earlier) = earlier { p { a href=(earlier) { "Earlier sessions" } } }
         @if after.is_some() { p { a href=(page_of(&stream)) { "Newest sessions" } } }
@@ -110,14 +112,14 @@ async fn recent_sessions(visitor: &Visitor, state: &AppState, stream_id: Uuid) -
     let pool = &state.query_pool;
     let principal = &visitor.principal;
     let list = query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, wanted, false).await?;
-    Ok(timeline::timeline(&list.page, list.as_of))
+    Ok(timeline::timeline(visitor.view, &list.page, list.as_of))
 }
 
 fn page_of(stream: &StreamRow) -> String {
     format!("{ROOT}/streams/{}", stream.stream_id)
 }
 
-fn facts(stream: &StreamRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Markup {
+fn facts(view: View, stream: &StreamRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Markup {
     html! {
         h1.name { bdi { (stream.stream) } }
         p.path { (stream.domain) " / " (stream.app) @if let Some(template) = &stream.rendition_template { " · rendition " (template) } }
@@ -126,15 +128,15 @@ fn facts(stream: &StreamRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta)
             dd {
                 @match stream.live_since {
                     Some(since) => {
-                        (words::state(true, as_of - since > unconfirmed_after)) " since " (words::time(since)) ", "
-                        (words::duration((as_of - since).num_seconds().max(0), Some(since)))
+                        (words::state(view, true, as_of - since > unconfirmed_after)) " since " (words::time(view, since)) ", "
+                        (words::clock(view, since))
                         @if stream.live_sessions > 1 { ", with " (stream.live_sessions) " live sessions" }
                     }
-                    None => { "offline" @if let Some(ended) = stream.last_ended_at { " since " (words::time(ended)) } }
+                    None => { "offline" @if let Some(ended) = stream.last_ended_at { " since " (words::time(view, ended)) } }
                 }
             }
-            dt { "Last started" } dd { (words::time(stream.last_started_at)) }
-            dt { "Last ended" } dd { (words::maybe_time(stream.last_ended_at)) }
+            dt { "Last started" } dd { (words::time(view, stream.last_started_at)) }
+            dt { "Last ended" } dd { (words::maybe_time(view, stream.last_ended_at)) }
         }
     }
 }
@@ -161,7 +163,7 @@ async fn totals(state: &AppState, stream: &StreamRow, as_of: DateTime<Utc>) -> V
     totals
 }
 
-fn totals_table(totals: &[(i64, WindowTotals)]) -> Markup {
+fn totals_table(view: View, totals: &[(i64, WindowTotals)]) -> Markup {
     html! {
         @if !totals.is_empty() {
             h2 { "Totals" }
@@ -170,8 +172,8 @@ fn totals_table(totals: &[(i64, WindowTotals)]) -> Markup {
                 tbody { @for (days, counts) in totals { tr {
                     td { @if *days == 1 { "24 hours" } @else { (days) " days" } }
                     td.number data-label="sessions" { (counts.sessions) }
-                    td.number data-label="push time" { (words::in_words(counts.push_seconds())) }
-                    td.number data-label="on air" { (words::in_words(counts.on_air_seconds)) }
+                    td.number data-label="push time" { (words::lasted(view, counts.push_seconds())) }
+                    td.number data-label="on air" { (words::lasted(view, counts.on_air_seconds)) }
                     td.number data-label="peak" { (counts.peak_live_sessions) }
                 } } }
             }
@@ -179,16 +181,16 @@ fn totals_table(totals: &[(i64, WindowTotals)]) -> Markup {
     }
 }
 
-fn broadcast_table(broadcasts: &Rows<BroadcastRow>) -> Markup {
+fn broadcast_table(view: View, broadcasts: &Rows<BroadcastRow>) -> Markup {
     html! {
         h2 { "Broadcasts" }
         p.hint { "Sessions merged over gaps of at most " (MERGE_GAP_SECONDS) " seconds. The newest " (MAX_BROADCASTS) "; the API lists all." }
         table {
             thead { tr { th { "Started" } th { "Ended" } th.number { "On air" } th.number { "Interruptions" } th.number { "Sessions" } } }
             tbody { @for row in &broadcasts.rows { tr {
-                td { (words::time(row.started_at)) }
-                td data-label="ended" { @match row.ended_at { Some(ended_at) => (words::time(ended_at)), None => (words::state(true, false)) } }
-                td.number data-label="on air" { (words::in_words(row.on_air_seconds)) }
+                td { (words::time(view, row.started_at)) }
+                td data-label="ended" { @match row.ended_at { Some(ended_at) => (words::time(view, ended_at)), None => (words::state(view, true, false)) } }
+                td.number data-label="on air" { (words::lasted(view, row.on_air_seconds)) }
                 td.number data-label="interruptions" { (row.interruptions) }
                 td.number data-label="sessions" { (row.session_ids.len()) }
             } } }
@@ -196,16 +198,16 @@ fn broadcast_table(broadcasts: &Rows<BroadcastRow>) -> Markup {
     }
 }
 
-fn session_row(row: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Markup {
+fn session_row(view: View, row: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Markup {
     let live = row.ended_at.is_none();
     let unconfirmed = is_unconfirmed(row.started_at, row.ended_at, as_of, unconfirmed_after);
     html! {
         tr class=[unconfirmed.then_some("stale")] {
-            td { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { (words::time(row.started_at)) } }
-            td { (words::state(live, unconfirmed)) @for flag in &row.flags { " " span.flag title=(words::flag(*flag)) { (words::readable(flag.as_str())) } } }
-            td data-label="ended" { (words::maybe_time(row.ended_at)) }
-            td.number data-label="duration" { (words::duration(duration_seconds(row.started_at, row.ended_at, as_of), live.then_some(row.started_at))) }
-            td { (words::end_source(row.ended_at_source)) }
+            td { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { (words::time(view, row.started_at)) } }
+            td { (words::state(view, live, unconfirmed)) (words::flags(view, &row.flags)) }
+            td data-label="ended" { (words::maybe_time(view, row.ended_at)) }
+            td.number data-label="duration" { (words::lasted(view, duration_seconds(row.started_at, row.ended_at, as_of))) }
+            td { (words::end_source(view.language, row.ended_at_source)) }
         }
     }
 }

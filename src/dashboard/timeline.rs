@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 
+use super::view::View;
 use super::{ROOT, words};
 use crate::query::Rows;
 use crate::store::session::SessionRow;
@@ -12,7 +13,7 @@ pub const DAYS: i64 = 7;
 pub const MAX_SESSIONS: u16 = 2_000;
 
 /// One bar per session; sessions that overlap take separate lanes; inferred ends are hatched.
-pub fn timeline(sessions: &Rows<SessionRow>, as_of: DateTime<Utc>) -> Markup {
+pub fn timeline(view: View, sessions: &Rows<SessionRow>, as_of: DateTime<Utc>) -> Markup {
     const WIDTH: i64 = 1_000;
     let from = as_of - TimeDelta::days(DAYS);
     let whole = TimeDelta::days(DAYS).num_seconds();
@@ -46,15 +47,15 @@ pub fn timeline(sessions: &Rows<SessionRow>, as_of: DateTime<Utc>) -> Markup {
                     line.day x1=(at) x2=(at) y1="0" y2=(height - 16) {}
                 }
                 @for (row, lane, begin, end) in bars {
-                    a href=(format!("{ROOT}/sessions/{}", row.session_id)) aria-label=(label(row)) {
+                    a href=(format!("{ROOT}/sessions/{}", row.session_id)) aria-label=(label(view, row)) {
                         rect.bar.(bar_class(row)) x=(begin) y=(lane * 22 + 2) width=((end - begin).max(2)) height="16" rx="2" {
-                            title { (label(row)) }
+                            title { (label(view, row)) }
                         }
                         @if !row.flags.is_empty() { circle.flagged cx=(begin + 5) cy=(lane * 22 + 10) r="4" {} }
                     }
                 }
             }
-            figcaption { "The last " (DAYS) " days until " (words::time(as_of)) ". Green: live; hatched: inferred end; dot: flagged." @if sessions.more { " The newest " (MAX_SESSIONS) " sessions." } }
+            figcaption { "The last " (DAYS) " days until " (words::time(view, as_of)) ". Green: live; hatched: inferred end; dot: flagged." @if sessions.more { " The newest " (MAX_SESSIONS) " sessions." } }
         }
     }
 }
@@ -68,10 +69,10 @@ fn bar_class(row: &SessionRow) -> &'static str {
 }
 
 /// The label of a bar, for screen readers and as the tooltip.
-fn label(row: &SessionRow) -> String {
+fn label(view: View, row: &SessionRow) -> String {
     let started = row.started_at.format("%Y-%m-%d %H:%M:%S UTC");
     let source = row.ended_at_source;
     let flags = words::list(&row.flags);
     let separator = if flags.is_empty() { "" } else { "; " };
-    format!("Started {started}; {}{separator}{flags}", words::end_source(source))
+    format!("Started {started}; {}{separator}{flags}", words::end_source(view.language, source))
 }

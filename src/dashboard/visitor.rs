@@ -1,5 +1,6 @@
 //! The signed-in visitor.
 
+use std::ops::Deref;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
@@ -8,6 +9,8 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use subtle::ConstantTimeEq;
 
 use super::error::PageError;
+use super::problems;
+use super::view::View;
 use crate::access::Principal;
 use crate::access::sign_in::SignIn;
 use crate::api::problem::ApiError;
@@ -21,11 +24,28 @@ use crate::platform::clock;
 const FORMS: &str = "forms of the dashboard";
 
 /// A signed-in visitor whose token has the scope `read`.
+#[derive(Clone)]
 pub struct Visitor {
     pub principal: Principal,
     pub sign_in: SignIn,
+    pub view: View,
+    /// The requested path and query.
+    pub path: String,
+    /// How many problems the visitor may see; shown in the navigation.
+    pub problems: u32,
     /// Sent with each form, so that another site cannot submit a form on behalf of the visitor.
     pub form_token: String,
+}
+
+/// A signed-in visitor whose token has the scope `billing`, and perhaps no other.
+pub struct BillingVisitor(pub Visitor);
+
+impl Deref for BillingVisitor {
+    type Target = Visitor;
+
+    fn deref(&self) -> &Visitor {
+        &self.0
+    }
 }
 
 impl Visitor {
@@ -44,32 +64,58 @@ impl Visitor {
     }
 }
 
+type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, PageError>>>>;
+
 impl FromRequest for Visitor {
     type Error = PageError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, PageError>>>>;
+    type Future = Extraction<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let visitor = find(&request)?;
-            take_turn(&request, &visitor.principal).await?;
-            Ok(visitor)
-        })
+        Box::pin(find_with(request.clone(), Scope::Read))
     }
 }
 
-fn find(request: &HttpRequest) -> Result<Visitor, PageError> {
-    let not_signed_in = || PageError::NotSignedIn { requested: request.uri().to_string() };
+impl FromRequest for BillingVisitor {
+    type Error = PageError;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { find_with(request, Scope::Billing).await.map(Self) })
+    }
+}
+
+async fn find_with(request: HttpRequest, scope: Scope) -> Result<Visitor, PageError> {
+    let visitor = find_of_any_scope(request).await?;
+    visitor.require_scope(scope)?;
+    Ok(visitor)
+}
+
+/// # Errors
+/// Nobody is signed in, or too many requests of the token are in progress.
+pub async fn find_of_any_scope(request: HttpRequest) -> Result<Visitor, PageError> {
+    let mut visitor = find(&request)?;
+    take_turn(&request, &visitor.principal).await?;
+    if let Some(state) = request.app_data::<Data<AppState>>().filter(|_| visitor.principal.may(Scope::Read)) {
+        visitor.problems = problems::count(state, &visitor.principal).await;
+    }
+    // For error pages.
+    request.extensions_mut().insert(visitor.clone());
+    Ok(visitor)
+}
+
+/// # Errors
+/// Nobody is signed in.
+pub fn find(request: &HttpRequest) -> Result<Visitor, PageError> {
+    let path = request.uri().to_string();
+    let not_signed_in = || PageError::NotSignedIn { requested: path.clone() };
     let state = request.app_data::<Data<AppState>>().ok_or_else(not_signed_in)?;
     let principal = signed_in(request, state).ok_or_else(not_signed_in)?;
     let sign_in = principal.sign_in.ok_or_else(not_signed_in)?;
-    if !principal.may(Scope::Read) {
-        return Err(PageError::MayNotRead);
-    }
     if let Some(token_id) = principal.actor.token_id {
         state.last_uses.note(token_id, clock::now());
     }
     request.extensions_mut().insert(ForCaller::new(&principal, Scope::Read, true));
     let form_token = state.cipher.seal(FORMS, &sign_in.id).ok_or_else(not_signed_in)?;
-    Ok(Visitor { principal, sign_in, form_token })
+    Ok(Visitor { principal, sign_in, view: View::of(request), path, problems: 0, form_token })
 }

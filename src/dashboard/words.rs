@@ -1,58 +1,155 @@
-//! How pages show times, durations and states.
+//! How pages show times, durations, numbers and states.
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use maud::{Markup, html};
+use std::fmt::Write as _;
 
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
+use maud::{Markup, PreEscaped, html};
+
+use super::texts::Language;
+use super::view::View;
 use crate::model::ClosedSet;
 use crate::model::session::{EndSource, Flag};
 
-/// A time in UTC. The script shows it in the reader's time zone and keeps UTC as the tooltip.
-pub fn time(at: DateTime<Utc>) -> Markup {
-    let text = at.to_rfc3339_opts(SecondsFormat::Secs, true);
-    let shown = at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
-    html! { time datetime=(text) title=(shown) { (shown) } }
+/// A time in the visitor's time zone, with seconds. The tooltip names the zone and UTC.
+pub fn time(view: View, at: DateTime<Utc>) -> Markup {
+    html! { time datetime=(machine(at)) title=(exact(view, at)) { (date_and_time(view, at)) } }
 }
 
-/// The date of a time in a time zone; in UTC if the zone is unknown.
-pub fn date(at: DateTime<Utc>, time_zone: &str) -> String {
-    let zone: chrono_tz::Tz = time_zone.parse().unwrap_or(chrono_tz::Tz::UTC);
-    at.with_timezone(&zone).format("%Y-%m-%d").to_string()
+/// How long ago a time was, such as `2 min ago`. The tooltip has the time.
+pub fn ago(view: View, at: DateTime<Utc>) -> Markup {
+    let text = view.language;
+    let since = text.ago(&duration(text, (view.now - at).num_seconds().max(0)));
+    html! { time datetime=(machine(at)) title=(exact(view, at)) { (since) } }
 }
 
 /// A time, or a dash.
-pub fn maybe_time(at: Option<DateTime<Utc>>) -> Markup {
-    at.map_or_else(|| html! { "–" }, time)
+pub fn maybe_time(view: View, at: Option<DateTime<Utc>>) -> Markup {
+    at.map_or_else(|| html! { "–" }, |at| time(view, at))
 }
 
-/// A duration; the script counts it up if `live_since` is given.
-pub fn duration(seconds: i64, live_since: Option<DateTime<Utc>>) -> Markup {
-    let since = live_since.map(|since| since.to_rfc3339_opts(SecondsFormat::Secs, true));
-    html! { span.clock data-since=[since] { (in_words(seconds)) } }
+fn machine(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// `2026-11-27 11:18:25 Asia/Shanghai, 03:18:25 UTC`.
+pub fn exact(view: View, at: DateTime<Utc>) -> String {
+    let utc = at.format("%Y-%m-%d %H:%M:%S UTC");
+    if view.zone == chrono_tz::Tz::UTC {
+        utc.to_string()
+    } else {
+        format!("{} {}, {utc}", view.local(at).format("%Y-%m-%d %H:%M:%S"), view.zone)
+    }
+}
+
+/// `27 Nov 11:18:25`, or `11月27日 11:18:25`; the year only if it is not this one.
+pub fn date_and_time(view: View, at: DateTime<Utc>) -> String {
+    format!("{} {}", date(view, at), view.local(at).format("%H:%M:%S"))
+}
+
+/// `27 Nov`, or `11月27日`; the year only if it is not this one.
+pub fn date(view: View, at: DateTime<Utc>) -> String {
+    let (local, this_year) = (view.local(at), view.local(view.now).year());
+    let format = match (view.language, local.year() == this_year) {
+        (Language::English, true) => "%-d %b",
+        (Language::English, false) => "%-d %b %Y",
+        (Language::Chinese, true) => "%-m月%-d日",
+        (Language::Chinese, false) => "%Y年%-m月%-d日",
+    };
+    local.format(format).to_string()
+}
+
+/// A duration that the script counts up, in an element of its own.
+pub fn clock(view: View, since: DateTime<Utc>) -> Markup {
+    let seconds = (view.now - since).num_seconds().max(0);
+    html! { span.clock data-since=(machine(since)) title=(in_clock(seconds)) { (duration(view.language, seconds)) } }
+}
+
+/// A duration by its two largest units, such as `2 h 55 min`. The tooltip has the seconds.
+pub fn lasted(view: View, seconds: i64) -> Markup {
+    html! { span title=(in_clock(seconds)) { (duration(view.language, seconds)) } }
+}
+
+/// A duration by its two largest units: `3 d 4 h`, `2 h 55 min`, `47 min 16 s`, `41 s`.
+pub fn duration(text: Language, seconds: i64) -> String {
+    let units =
+        [(86_400, text.unit_days()), (3_600, text.unit_hours()), (60, text.unit_minutes()), (1, text.unit_seconds())];
+    let largest = units.iter().position(|(length, _)| seconds >= *length).unwrap_or(units.len() - 1);
+    let mut rest = seconds;
+    let mut parts = Vec::new();
+    for (length, unit) in units.iter().skip(largest).take(2) {
+        parts.push(format!("{} {unit}", rest / length));
+        rest %= length;
+    }
+    parts.join(" ")
 }
 
 /// A duration as `1 d 02:03:04`.
-pub fn in_words(seconds: i64) -> String {
+pub fn in_clock(seconds: i64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     let clock = format!("{hours:02}:{minutes:02}:{:02}", seconds % 60);
     if days > 0 { format!("{days} d {clock}") } else { clock }
 }
 
-pub fn state(live: bool, unconfirmed: bool) -> Markup {
-    let (class, word) = match (live, unconfirmed) {
-        (true, true) => ("unconfirmed", "unconfirmed"),
-        (true, false) => ("live", "live"),
-        (false, _) => ("ended", "ended"),
-    };
-    html! { span.state.(class) { (word) } }
+/// Hours with two decimals, such as `2,949.84`. The tooltip has the seconds.
+pub fn hours(seconds: i64) -> Markup {
+    html! { span title=(in_clock(seconds)) { (decimal_hours(seconds)) } }
 }
 
-pub fn end_source(source: Option<EndSource>) -> &'static str {
+/// Hours, rounded half up to two decimals.
+pub fn decimal_hours(seconds: i64) -> String {
+    let hundredths = (seconds.unsigned_abs() + 18) / 36;
+    let sign = if seconds < 0 && hundredths > 0 { "−" } else { "" };
+    format!("{sign}{}.{:02}", grouped(hundredths / 100), hundredths % 100)
+}
+
+/// A whole number with separators of thousands.
+pub fn count(number: impl TryInto<u64>) -> String {
+    grouped(number.try_into().unwrap_or_default())
+}
+
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A text with markup in the places of `{}`.
+pub fn fill(text: &str, parts: &[Markup]) -> Markup {
+    let mut filled = String::new();
+    let mut parts = parts.iter();
+    for (place, piece) in text.split("{}").enumerate() {
+        if place > 0 {
+            filled.push_str(parts.next().map_or("", |part| &part.0));
+        }
+        let _ = write!(filled, "{}", html! { (piece) }.0);
+    }
+    PreEscaped(filled)
+}
+
+pub fn state(view: View, live: bool, unconfirmed: bool) -> Markup {
+    let text = view.language;
+    match (live, unconfirmed) {
+        (true, true) => {
+            html! { span.state.unconfirmed title=(text.unconfirmed_means()) { (text.state_unconfirmed()) } }
+        }
+        (true, false) => html! { span.state.live { (text.state_live()) } },
+        (false, _) => html! { span.state.ended { (text.state_ended()) } },
+    }
+}
+
+pub fn end_source(text: Language, source: Option<EndSource>) -> String {
     match source {
-        Some(EndSource::Notification) => "reported by the provider",
-        Some(EndSource::Operator) => "set by an operator",
-        Some(EndSource::Superseded) => "inferred: superseded by the next push of the stream",
-        Some(EndSource::TimedOut) => "inferred: timed out without an end callback",
-        None => "no end known",
+        Some(EndSource::Notification) => text.end_by_callback(),
+        Some(EndSource::Operator) => text.end_by_operator(),
+        Some(EndSource::Superseded) => text.end_superseded(),
+        Some(EndSource::TimedOut) => text.end_timed_out(),
+        None => text.end_unknown(),
     }
 }
 
@@ -64,20 +161,30 @@ pub fn readable(value: &str) -> String {
     value.replace('_', " ")
 }
 
-pub fn flag(flag: Flag) -> &'static str {
+pub fn flag_name(text: Language, flag: Flag) -> String {
     match flag {
-        Flag::StartMissing => "The end was received, but not the start.",
-        Flag::EndBeforeStart => {
-            "By this service's clock, the session ended before it started: it counts as zero seconds."
-        }
-        Flag::KeyConflict => "Two pushes of the stream started in the same second and cannot be distinguished.",
-        Flag::QuarantinedMessages => {
-            "Authenticated callbacks of this session were quarantined: its events give the reason."
-        }
-        Flag::SharedSignature => {
-            "A callback counted although another push of the stream had used its signature shortly before."
-        }
+        Flag::StartMissing => text.flag_start_missing(),
+        Flag::EndBeforeStart => text.flag_end_before_start(),
+        Flag::KeyConflict => text.flag_key_conflict(),
+        Flag::QuarantinedMessages => text.flag_quarantined_messages(),
+        Flag::SharedSignature => text.flag_shared_signature(),
     }
+}
+
+pub fn flag_meaning(text: Language, flag: Flag) -> String {
+    match flag {
+        Flag::StartMissing => text.flag_start_missing_means(),
+        Flag::EndBeforeStart => text.flag_end_before_start_means(),
+        Flag::KeyConflict => text.flag_key_conflict_means(),
+        Flag::QuarantinedMessages => text.flag_quarantined_messages_means(),
+        Flag::SharedSignature => text.flag_shared_signature_means(),
+    }
+}
+
+/// The flags of a session, each with its meaning as the tooltip.
+pub fn flags(view: View, flags: &[Flag]) -> Markup {
+    let text = view.language;
+    html! { @for flag in flags { " " span.flag title=(flag_meaning(text, *flag)) { (flag_name(text, *flag)) } } }
 }
 
 /// A path with those parameters that have a value.
@@ -94,10 +201,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_shown_as_on_a_clock() {
-        assert_eq!(in_words(0), "00:00:00");
-        assert_eq!(in_words(86_399), "23:59:59");
-        assert_eq!(in_words(90_061), "1 d 01:01:01");
+    fn durations_are_shown_by_their_two_largest_units() {
+        for (seconds, english, chinese) in [
+            (0, "0 s", "0 秒"),
+            (41, "41 s", "41 秒"),
+            (2_836, "47 min 16 s", "47 分 16 秒"),
+            (10_500, "2 h 55 min", "2 小时 55 分"),
+            (90_061, "1 d 1 h", "1 天 1 小时"),
+        ] {
+            assert_eq!(duration(Language::English, seconds), english);
+            assert_eq!(duration(Language::Chinese, seconds), chinese);
+        }
+        assert_eq!(in_clock(86_399), "23:59:59");
+        assert_eq!(in_clock(90_061), "1 d 01:01:01");
+    }
+
+    #[test]
+    fn hours_are_rounded_to_hundredths_with_separators() {
+        for (seconds, shown) in [
+            (0, "0.00"),
+            (17, "0.00"),
+            (18, "0.01"),
+            (3_600, "1.00"),
+            (10_619_424, "2,949.84"),
+            (-60, "−0.02"),
+            (-5, "0.00"),
+        ] {
+            assert_eq!(decimal_hours(seconds), shown, "{seconds}");
+        }
+        assert_eq!(count(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn a_text_is_filled_with_markup_and_escaped() {
+        assert_eq!(fill("a < {}, {}", &[html! { b { "&" } }, html! { "c" }]).0, "a &lt; <b>&amp;</b>, c");
     }
 
     #[test]

@@ -136,6 +136,7 @@ impl Application {
             report_pool: pools.report,
             work_pool: pools.work.clone(),
             unconfirmed_after: options.unconfirmed_after,
+            time_zone: options.time_zone,
             clock_tolerance: options.clock.clock_tolerance,
             folding: Arc::new(AtomicBool::new(true)),
             feed: feed.clone(),

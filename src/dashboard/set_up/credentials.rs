@@ -41,6 +41,7 @@ pub async fn list_keys(state: &AppState, domain: &str) -> Result<Vec<Key>, PageE
 }
 
 pub fn key_section(visitor: &Visitor, domain: &DomainRow, keys: &[Key]) -> Markup {
+    let view = visitor.view;
     let path = format!("{}/keys", page_of(&domain.domain));
     html! {
         h2 #keys { "Keys" }
@@ -51,8 +52,8 @@ pub fn key_section(visitor: &Visitor, domain: &DomainRow, keys: &[Key]) -> Marku
                 thead { tr { th { "Key ID" } th { "Added" } th { "Last used" } th { "Action" } } }
                 tbody { @for key in keys { tr {
                     td { code { (key.id) } }
-                    td data-label="added" { (words::time(key.created_at)) }
-                    td data-label="last used" { @match key.last_used_at { Some(at) => (words::time(at)), None => "not used recently" } }
+                    td data-label="added" { (words::time(view, key.created_at)) }
+                    td data-label="last used" { @match key.last_used_at { Some(at) => (words::time(view, at)), None => "not used recently" } }
                     td { a href=(format!("{path}/{}/remove", key.id)) { "Remove" } }
                 } } }
             }
@@ -114,15 +115,16 @@ pub async fn show_key_removal(
     state: Data<AppState>,
     path: Path<(String, String)>,
 ) -> Result<HttpResponse, PageError> {
+    let view = visitor.view;
     visitor.require_scope(Scope::Admin)?;
     let (domain, key_id) = path.into_inner();
     let row = find_domain(&state, &domain).await?;
     let keys = list_keys(&state, &row.domain).await?;
     let key = keys.iter().find(|key| key.id.to_string() == key_id).ok_or(ApiError::NotFound("key"))?;
     let what = html! {
-        p { "Key " code { (key.id) } ", added " (words::time(key.created_at)) }
+        p { "Key " code { (key.id) } ", added " (words::time(view, key.created_at)) }
         @if let Some(last_used_at) = key.last_used_at {
-            p.wrong { "It was last used at " (words::time(last_used_at)) ": the provider may still sign with it." }
+            p.wrong { "It was last used at " (words::time(view, last_used_at)) ": the provider may still sign with it." }
         }
         @if keys.len() == 1 { p.wrong { "It is the only key: without it, every callback is rejected." } }
         (form::confirmation("Reject callbacks signed with this key."))

@@ -31,6 +31,7 @@ pub async fn show_domain(
     request: HttpRequest,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
+    let view = visitor.view;
     visitor.require_scope(Scope::Admin)?;
     let row = find_domain(&state, &domain).await?;
     let keys = credentials::list_keys(&state, &row.domain).await?;
@@ -46,7 +47,7 @@ pub async fn show_domain(
                 @else { "none yet: create a secret path" }
                 @if signed { p.hint { "This URL contains the address at which you reach this service now. The provider must be able to reach this address, too." } }
             }
-            dt { "Last push started" } dd { (words::maybe_time(last_push)) @if last_push.is_none() { " No push yet." } }
+            dt { "Last push started" } dd { (words::maybe_time(view, last_push)) @if last_push.is_none() { " No push yet." } }
             dt { "More" } dd {
                 a href=(words::path(ROOT, &[("domain", Some(&row.domain))])) { "live streams" } " · "
                 a href=(format!("{ROOT}/problems")) { "problems" }

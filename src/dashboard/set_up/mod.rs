@@ -19,6 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::error::PageError;
 use super::form::{self, SubmittedForm};
 use super::layout::{self, NavItem};
+use super::view::View;
 use super::visitor::Visitor;
 use super::{ROOT, words};
 use crate::api::problem::ApiError;
@@ -51,6 +52,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 #[get("/set-up")]
 pub async fn show_set_up(visitor: Visitor, state: Data<AppState>) -> Result<HttpResponse, PageError> {
+    let view = visitor.view;
     visitor.require_scope(Scope::Admin)?;
     let mut snapshot = store::snapshot::begin(&state.work_pool).await?;
     let domains = store::domain::list_domains(&mut *snapshot).await?;
@@ -62,7 +64,7 @@ pub async fn show_set_up(visitor: Visitor, state: Data<AppState>) -> Result<Http
         h2 { "Ingest domains" }
         @if domains.is_empty() {
             div.card { p { "None yet: no callbacks are accepted." } p.hint { "Add the ingest domain as the provider writes it. Then add a key and set the callback URL at the provider." } }
-        } @else { (domain_table(&domains, &keys)) }
+        } @else { (domain_table(view, &domains, &keys)) }
         (form::form(&visitor, "filters", &format!("{ROOT}/set-up/domains"), &html! {
             label { "Ingest domain" input type="text" name="domain" required maxlength="255" autocapitalize="off" spellcheck="false" placeholder="push.example.com"; }
             button { "Add domain" }
@@ -72,7 +74,7 @@ pub async fn show_set_up(visitor: Visitor, state: Data<AppState>) -> Result<Http
     Ok(layout::page(&visitor, NavItem::SetUp, "Setup", &content))
 }
 
-fn domain_table(domains: &[DomainRow], keys: &[SigningKeyRow]) -> Markup {
+fn domain_table(view: View, domains: &[DomainRow], keys: &[SigningKeyRow]) -> Markup {
     html! {
         table {
             thead { tr { th { "Domain" } th { "Authentication" } th { "Apps" } th { "Changed" } } }
@@ -89,7 +91,7 @@ fn domain_table(domains: &[DomainRow], keys: &[SigningKeyRow]) -> Markup {
                     }
                 }
                 td { (row.apps.as_ref().map_or_else(|| "all".to_owned(), |apps| apps.join(", "))) }
-                td data-label="changed" { (words::time(row.updated_at)) }
+                td data-label="changed" { (words::time(view, row.updated_at)) }
             } } }
         }
     }

@@ -32,6 +32,7 @@ fn meaning(scope: Scope) -> &'static str {
 }
 
 pub fn section(visitor: &Visitor, tokens: &[AccessTokenRow]) -> Markup {
+    let view = visitor.view;
     html! {
         h2 #tokens { "Tokens" }
         @if tokens.is_empty() {
@@ -43,8 +44,8 @@ pub fn section(visitor: &Visitor, tokens: &[AccessTokenRow]) -> Markup {
                     td.name { bdi { (row.name) } }
                     td { (words::list(&row.scopes)) }
                     td { (row.domains.as_ref().map_or_else(|| "all domains".to_owned(), |domains| domains.join(", "))) }
-                    td data-label="last used" { (words::maybe_time(row.last_used_at)) }
-                    td data-label="expires" { @match row.expires_at { Some(at) => (words::time(at)), None => "never" } }
+                    td data-label="last used" { (words::maybe_time(view, row.last_used_at)) }
+                    td data-label="expires" { @match row.expires_at { Some(at) => (words::time(view, at)), None => "never" } }
                     td { a href=(revocation_of(row)) { "Revoke" } }
                 } } }
             }
@@ -108,12 +109,13 @@ pub async fn show_revocation(
     state: Data<AppState>,
     token_id: Path<String>,
 ) -> Result<HttpResponse, PageError> {
+    let view = visitor.view;
     visitor.require_scope(Scope::Admin)?;
     let tokens = store::access_token::list_access_tokens(&state.work_pool).await?;
     let token = tokens.iter().find(|token| token.token_id.to_string() == *token_id);
     let token = token.ok_or(ApiError::NotFound("token"))?;
     let what = html! {
-        p { "The token " bdi { strong { (token.name) } } " (" (words::list(&token.scopes)) "), last used " (words::maybe_time(token.last_used_at)) }
+        p { "The token " bdi { strong { (token.name) } } " (" (words::list(&token.scopes)) "), last used " (words::maybe_time(view, token.last_used_at)) }
         (form::confirmation("This token stops working immediately."))
     };
     let back = format!("{ROOT}/set-up#tokens");

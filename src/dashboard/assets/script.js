@@ -1,0 +1,87 @@
+// For every page: clocks, the time zone of the browser, charts, copying, the search key, and the sign-in link. Every page works
+// without it.
+import { element, formatDuration, formatTime, texts } from "./common.js";
+import { followStreams } from "./live.js";
+
+function tick() {
+  if (document.body.classList.contains("is-stale")) return;
+  for (const clock of document.querySelectorAll(".clock[data-since]")) {
+    const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(clock.dataset.since)) / 1000));
+    clock.textContent = formatDuration(seconds);
+    const table = clock.closest("[data-unconfirmed-after]");
+    if (table && seconds > Number(table.dataset.unconfirmedAfter)) markUnconfirmed(clock.closest("tr"));
+  }
+}
+
+// Marks a row as the server marks an unconfirmed session.
+function markUnconfirmed(row) {
+  if (row.classList.contains("stale")) return;
+  row.classList.add("stale");
+  row.querySelector(".name").append(" ", element("span", { className: "state unconfirmed", textContent: texts.unconfirmed }));
+}
+
+// A button that copies the text before it.
+function copyable(text) {
+  const button = element("button", { type: "button", className: "copy", textContent: texts.copy });
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text.textContent);
+    button.textContent = texts.copied;
+  });
+  text.after(" ", button);
+}
+
+// A link may carry a token after #, which browsers do not send to the server. The reader presses the button.
+function takeToken(field) {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!token) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  field.value = token;
+  field.form.querySelector("button").focus();
+}
+
+// Offers the browser's own time zone.
+function offerOwnZone(select) {
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (![...select.options].some((option) => option.value === own)) return;
+  const button = element("button", { type: "button", className: "small", textContent: `${select.dataset.browserZone}: ${own}` });
+  button.addEventListener("click", () => {
+    select.value = own;
+    select.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+  select.after(button);
+}
+
+// The value under the pointer.
+function readable(chart) {
+  const values = JSON.parse(chart.dataset.values);
+  const [from, to] = [Number(chart.dataset.from), Number(chart.dataset.to)];
+  const tip = element("div", { className: "tip", hidden: true });
+  document.body.append(tip);
+  chart.addEventListener("pointermove", (event) => {
+    const box = chart.getBoundingClientRect();
+    const at = from + ((event.clientX - box.left) / box.width) * (to - from);
+    const before = values.findLast(([place]) => place <= at);
+    tip.hidden = !before;
+    if (!before) return;
+    tip.textContent = `${formatTime(before[0] * 1000)}: ${before[1]}`;
+    tip.style.left = `${Math.min(event.pageX + 12, document.documentElement.clientWidth - 200)}px`;
+    tip.style.top = `${event.pageY - 40}px`;
+  });
+  chart.addEventListener("pointerleave", () => (tip.hidden = true));
+}
+
+document.addEventListener("keydown", (event) => {
+  const box = document.querySelector("input[type=search]");
+  if (event.key !== "/" || !box || event.target.closest("input, textarea, select")) return;
+  event.preventDefault();
+  box.focus();
+});
+tick();
+setInterval(tick, 1000);
+document.querySelectorAll("[data-follow=streams]").forEach(followStreams);
+document.querySelectorAll("select.zones").forEach(offerOwnZone);
+document.querySelectorAll(".chart[data-values]").forEach(readable);
+// Browsers have no clipboard on a page that came over plain HTTP from another machine.
+if (navigator.clipboard) document.querySelectorAll("[data-copy]").forEach(copyable);
+const token = document.getElementById("token");
+if (token) takeToken(token);
