@@ -102,6 +102,7 @@ fn describe(error: &PageError, text: Language) -> (String, String) {
     match error {
         PageError::NotSignedIn { .. } => (text.sign_in(), String::new()),
         PageError::OtherOrigin => (text.error_other_origin_title(), text.error_other_origin()),
+        PageError::Api(error @ ApiError::NotFound(_)) => (text.error_not_found_title(), advice_on(error, text)),
         PageError::Api(error) => (text.error_title(), advice_on(error, text)),
     }
 }

@@ -69,6 +69,7 @@ super::texts! {
     copied: "Copied", "已复制";
 
     error_title: "Request failed", "请求失败";
+    error_not_found_title: "Not found", "未找到";
     error_not_found(what: &str): "The {what} was not found, or you don't have access.", "未找到该{what}，或您无权访问。";
     error_unavailable: "The service is unavailable. Try again in a few seconds.", "服务暂不可用，请几秒后重试。";
     error_other_origin_title: "This form came from another site", "此表单来自其他网站";

@@ -5,3 +5,4 @@ mod changing;
 mod looking;
 mod problems;
 mod signing_in;
+mod viewing;
