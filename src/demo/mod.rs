@@ -1,19 +1,22 @@
-//! The demo: a domain with simulated streams, two weeks of history, and callbacks that arrive as real ones do.
+//! The demo: a few domains with simulated streams, a history since the begin of last month, and callbacks that arrive
+//! as real ones do.
 //!
-//! It has its own data folder, which no installation uses, so that demo data never gets into an installation.
+//! It has its own data folder, which no installation uses, so that demo data never gets into an installation. Everything
+//! goes through the log: callbacks are composed and admitted, and operators act, as in an installation.
 
 mod demo_streams;
 mod folder;
 mod provider;
+mod script;
 
 pub use folder::{find_folder, reject_folder_of_demo};
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 use futures_util::StreamExt;
 use futures_util::stream;
 use secrecy::ExposeSecret;
@@ -21,8 +24,10 @@ use tokio::time::sleep;
 
 use crate::access::Actor;
 use crate::app::state::AppState;
+use crate::event_log::operator_end::set_end;
 use crate::event_log::receive::ReceivedCallback;
-use crate::huawei::admission::CallbackRoute;
+use crate::event_log::release::{ReleaseError, release};
+use crate::huawei::admission::{CallbackRoute, Verdict};
 use crate::huawei::notification;
 use crate::huawei::signature::SigningKey;
 use crate::model::access::{FieldSeparator, SignatureRule};
@@ -31,22 +36,18 @@ use crate::platform::clock;
 use crate::reconciler::infer::{InferencePolicy, infer};
 use crate::registry::admin::{self, DomainSettings};
 use crate::registry::open_key;
-use crate::simulation::push_lifecycle::{Life, Telling};
+use crate::simulation::push_lifecycle::Life;
 use crate::store;
 use crate::store::event_list::EventScope;
-use provider::Provider;
-
-/// The domain of the demo.
-pub const DOMAIN: &str = "push.demo.example";
-
-/// The length of the history.
-const HISTORY: TimeDelta = TimeDelta::days(14);
+use demo_streams::{DOMAINS, DemoDomain};
+use provider::{DemoCallback, Provider};
 
 /// How many callbacks of the history are received concurrently.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 1_024;
 
-/// How long a later push must last before it ends an earlier one.
-const SUPERSEDE_AFTER: TimeDelta = TimeDelta::minutes(5);
+/// When sessions of the history ended without a callback.
+const INFERENCE: InferencePolicy =
+    InferencePolicy { supersede_after: TimeDelta::minutes(5), close_unconfirmed_after: Some(TimeDelta::days(30)) };
 
 const SEED: u64 = 20_260_101;
 
@@ -57,96 +58,167 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Registers the domain if needed, and receives the callbacks of its streams until now: two weeks at first, later
-    /// those since the demo last ran. `progress` is called with the number of callbacks received and their total.
+    /// Registers the domains if needed, and receives the callbacks of their streams until now: since the begin of last
+    /// month at first, later those since the demo last ran. `progress` is called with the number of callbacks received
+    /// and their total.
     pub async fn prepare(state: &AppState, progress: impl Fn(u64, u64)) -> anyhow::Result<Self> {
-        let (key, registered_at) = register(state).await.context("could not register the demo's domain")?;
+        let set_up_at = register(state).await.context("could not register the demo's domains")?;
+        let provider = Provider::new(open_keys(state).await?);
         let newest =
             store::event_list::list_events(&state.work_pool, EventScope::default(), &EventFilter::default(), None, 1)
                 .await?;
-        let from = (registered_at - HISTORY).timestamp_millis();
-        let seen = newest.first().map_or(from, |entry| entry.received_at.timestamp_millis());
-        let mut life = Life::new(SEED, from, &demo_streams::kinds()).peekable();
+        let seen = newest.first().map_or(i64::MIN, |entry| entry.received_at.timestamp_millis());
+        let groups = demo_streams::groups(begin_of_history(set_up_at).timestamp_millis(), set_up_at.timestamp_millis());
+        let mut life = Life::new(SEED, &groups).peekable();
         while life.next_if(|telling| telling.sent_at <= seen).is_some() {}
-        let mut demo = Self { provider: Provider::new(key), life };
-        demo.catch_up(state, progress).await?;
+        let mut demo = Self { provider, life };
+        let past = demo.past(set_up_at, seen);
+        demo.catch_up(state, past, progress).await?;
         infer_ends(state).await.context("could not infer the ends in the demo's history")?;
+        act_as_operator(state, set_up_at).await.context("could not act as the demo's operator")?;
         Ok(demo)
     }
 
-    /// Receives the callbacks that were due until now, each as if it had arrived on time.
-    async fn catch_up(&mut self, state: &AppState, progress: impl Fn(u64, u64)) -> anyhow::Result<()> {
+    /// The callbacks that were due until now and after `seen` (Unix milliseconds), in the order in which they are sent.
+    fn past(&mut self, set_up_at: DateTime<Utc>, seen: i64) -> Vec<DemoCallback> {
         let now = clock::now().timestamp_millis();
-        let past: Vec<Telling> = std::iter::from_fn(|| self.life.next_if(|telling| telling.sent_at <= now)).collect();
+        let simulated = std::iter::from_fn(|| self.life.next_if(|telling| telling.sent_at <= now));
+        let scripted = script::callbacks(set_up_at.timestamp_millis()).filter(|callback| callback.sent_at > seen);
+        let mut past: Vec<_> = simulated.flat_map(demo_streams::callbacks_of).chain(scripted).collect();
+        past.sort_by_key(|callback| callback.sent_at);
+        past
+    }
+
+    /// Receives callbacks of the past, each as if it had arrived on time.
+    async fn catch_up(
+        &self,
+        state: &AppState,
+        past: Vec<DemoCallback>,
+        progress: impl Fn(u64, u64),
+    ) -> anyhow::Result<()> {
         let mut done = 0;
         let all = u64::try_from(past.len())?;
-        let registry = state.registry.current();
-        let domain = registry.domain(DOMAIN).context("the demo's domain is not in the registry")?;
-        let provider = &self.provider;
-        let policy = &domain.policy;
-        let mut taken = stream::iter(past)
-            .map(|telling| async move {
-                let message = notification::parse(provider.body(&telling).as_bytes()).map_err(|error| error.problem)?;
-                let received_at = DateTime::from_timestamp_millis(telling.sent_at).unwrap_or_default();
-                let source_ip = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
-                let arrival = ReceivedCallback { message, path: CallbackRoute::Open, received_at, source_ip };
-                state.receiver.receive(&arrival, Some(policy), &domain.rendition_templates).await?;
-                anyhow::Ok(())
-            })
-            // In order: the first start and end count.
-            .buffered(AT_ONCE);
-        while let Some(taken) = taken.next().await {
-            taken.context("could not receive the demo's history")?;
+        let receiving = past.into_iter().map(|callback| self.receive(state, callback));
+        // In order: the first start and end count.
+        let mut received = stream::iter(receiving).buffered(AT_ONCE);
+        while let Some(received) = received.next().await {
+            received.context("could not receive the demo's history")?;
             done += 1;
             progress(done, all);
         }
         Ok(())
     }
 
-    /// Sends the streams' further callbacks over HTTP, as the provider does, without end. Some are sent with a wrong
-    /// key, too.
-    pub async fn run(self, address: SocketAddr) {
-        self.provider.send_for_ever(self.life, address).await;
+    async fn receive(&self, state: &AppState, callback: DemoCallback) -> anyhow::Result<()> {
+        let registry = state.registry.current();
+        let domain = registry.domain(callback.domain);
+        let policy = domain.map(|domain| &domain.policy);
+        let templates = domain.map(|domain| domain.rendition_templates.as_slice()).unwrap_or_default();
+        let message = notification::parse(self.provider.body(&callback).as_bytes()).map_err(|error| error.problem)?;
+        let received_at = DateTime::from_timestamp_millis(callback.sent_at).unwrap_or_default();
+        let source_ip = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let arrival = ReceivedCallback { message, path: CallbackRoute::Open, received_at, source_ip };
+        if let Verdict::Reject(cause) = state.receiver.receive(&arrival, policy, templates).await? {
+            state.rejections.count_rejected(&arrival, domain.is_some(), cause, &state.receiver.masker);
+        }
+        Ok(())
     }
+
+    /// Sends the streams' further callbacks over HTTP, as the provider does, without end. Some are rejected.
+    pub async fn run(self, address: SocketAddr) {
+        self.provider.send_for_ever(self.life.flat_map(demo_streams::callbacks_of), address).await;
+    }
+}
+
+/// The begin of the month before the demo's first start, in every time zone.
+fn begin_of_history(set_up_at: DateTime<Utc>) -> DateTime<Utc> {
+    let month = set_up_at.date_naive().with_day(1).and_then(|first| first.checked_sub_months(Months::new(1)));
+    let begin = month.and_then(|month| month.pred_opt()).unwrap_or(NaiveDate::MIN);
+    begin.and_time(chrono::NaiveTime::MIN).and_utc()
 }
 
 /// Infers ends that were never sent, as the service would later.
 async fn infer_ends(state: &AppState) -> Result<(), sqlx::Error> {
-    let rules = InferencePolicy { supersede_after: SUPERSEDE_AFTER, close_unconfirmed_after: None };
     loop {
-        state.appended.notify_one();
-        while store::fold::get_lag(&state.work_pool).await?.entries > 0 {
-            sleep(Duration::from_millis(20)).await;
-        }
-        if infer(&state.work_pool, &rules, clock::now()).await? == 0 {
+        wait_until_folded(state).await?;
+        if infer(&state.work_pool, &INFERENCE, clock::now()).await? == 0 {
             return Ok(());
         }
     }
 }
 
-/// The domain's key, and when the domain was registered.
-async fn register(state: &AppState) -> anyhow::Result<(Arc<SigningKey>, DateTime<Utc>)> {
+async fn wait_until_folded(state: &AppState) -> Result<(), sqlx::Error> {
+    state.appended.notify_one();
+    while store::fold::get_lag(&state.work_pool).await?.entries > 0 {
+        sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+/// Sets ends and releases callbacks as the script says, unless that was done before.
+async fn act_as_operator(state: &AppState, set_up_at: DateTime<Utc>) -> anyhow::Result<()> {
     let pool = &state.work_pool;
-    let now = clock::now();
+    let operator = Actor { name: "operator".to_owned(), token_id: None };
+    for script::ScriptedEnd { of, lasted_seconds, reason } in script::OPERATOR_ENDS {
+        let session_id = of.session(set_up_at.timestamp_millis()).id().0;
+        let session = store::session::get_session(pool, session_id).await?;
+        if let Some(session) = session.filter(|session| session.ended_at.is_none()) {
+            let ended_at = session.started_at + TimeDelta::seconds(lasted_seconds);
+            set_end(pool, &operator, session_id, Some(ended_at), reason.to_owned(), clock::now()).await?;
+        }
+    }
+    let (released, note) = script::RELEASE;
+    let filter = EventFilter { stream: Some(released.stream.to_owned()), ..EventFilter::default() };
+    let scope = EventScope { waiting: true, ..EventScope::default() };
+    for event in store::event_list::list_events(pool, scope, &filter, None, 1).await? {
+        match release(pool, &operator, event.event_id, Some(note.to_owned()), clock::now()).await {
+            Ok(_) | Err(ReleaseError::ReleasedBefore) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(wait_until_folded(state).await?)
+}
+
+/// Registers the domains, each with a key. Returns when the first one was registered.
+async fn register(state: &AppState) -> anyhow::Result<DateTime<Utc>> {
+    let pool = &state.work_pool;
     let actor = Actor { name: "demo".to_owned(), token_id: None };
-    let registered = store::domain::get_domain(pool, DOMAIN).await?;
-    let registered_at = if let Some(row) = registered {
-        row.created_at
-    } else {
-        let settings = DomainSettings {
-            signature: SignatureRule::Required,
-            apps: Some(demo_streams::apps()),
-            joiner: FieldSeparator::default(),
-            rendition_templates: Vec::new(),
-            concurrent_pushes: false,
+    let mut set_up_at = DateTime::<Utc>::MAX_UTC;
+    for domain in &DOMAINS {
+        let created_at = if let Some(row) = store::domain::get_domain(pool, domain.name).await? {
+            row.created_at
+        } else {
+            let now = clock::now();
+            let row = admin::put_domain(pool, &actor, domain.name, settings_of(domain), now).await?.0;
+            admin::add_key(pool, &actor, state.registry.master_keys(), domain.name, None, now).await?;
+            row.created_at
         };
-        admin::put_domain(pool, &actor, DOMAIN, settings, now).await?.0.created_at
-    };
-    let keys = store::signing_key::list_signing_keys(pool).await?;
-    let key = match keys.iter().find(|key| key.domain == DOMAIN) {
-        Some(row) => open_key(row, &state.registry.current().master_key)?,
-        None => admin::add_key(pool, &actor, state.registry.master_keys(), DOMAIN, None, now).await?.1,
-    };
+        set_up_at = set_up_at.min(created_at);
+    }
     state.registry.refresh().await?;
-    Ok((Arc::new(SigningKey::new(key.expose_secret())), registered_at))
+    Ok(set_up_at)
+}
+
+fn settings_of(domain: &DemoDomain) -> DomainSettings {
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    DomainSettings {
+        signature: SignatureRule::Required,
+        apps: Some(owned(domain.apps)).filter(|apps| !apps.is_empty()),
+        joiner: FieldSeparator::default(),
+        rendition_templates: owned(domain.templates),
+        concurrent_pushes: false,
+    }
+}
+
+/// The keys that the provider has.
+async fn open_keys(state: &AppState) -> anyhow::Result<HashMap<&'static str, SigningKey>> {
+    let rows = store::signing_key::list_signing_keys(&state.work_pool).await?;
+    let master_key = &state.registry.current().master_key;
+    let mut keys = HashMap::new();
+    for DemoDomain { name, .. } in DOMAINS.iter().filter(|domain| domain.name != demo_streams::WRONG_KEY) {
+        if let Some(row) = rows.iter().find(|row| row.domain == *name) {
+            keys.insert(*name, SigningKey::new(open_key(row, master_key)?.expose_secret()));
+        }
+    }
+    Ok(keys)
 }

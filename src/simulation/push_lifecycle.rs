@@ -27,6 +27,15 @@ pub struct Telling {
     pub what: What,
 }
 
+/// Streams that behave alike.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamGroup {
+    pub streams: u32,
+    pub habits: Habits,
+    /// Unix milliseconds from which they push.
+    pub from: i64,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Next {
     Tell(Telling),
@@ -45,37 +54,36 @@ impl Next {
 /// An endless simulation: the callbacks of all streams, ordered by the time at which they are sent.
 pub struct Life {
     random: StdRng,
-    habits: Vec<(u32, Habits)>,
+    groups: Vec<StreamGroup>,
     next: BinaryHeap<Reverse<(i64, Next)>>,
 }
 
 impl Life {
-    /// A simulation that starts at `from` (Unix milliseconds), with this many streams of each kind, numbered
-    /// consecutively.
-    pub fn new(seed: u64, from: i64, kinds: &[(u32, Habits)]) -> Self {
-        let mut life = Self { random: StdRng::seed_from_u64(seed), habits: kinds.to_vec(), next: BinaryHeap::new() };
-        let streams: u32 = kinds.iter().map(|(count, _)| count).sum();
+    /// A simulation of these streams, numbered consecutively.
+    pub fn new(seed: u64, groups: &[StreamGroup]) -> Self {
+        let mut life = Self { random: StdRng::seed_from_u64(seed), groups: groups.to_vec(), next: BinaryHeap::new() };
+        let streams: u32 = groups.iter().map(|group| group.streams).sum();
         for stream in 0..streams {
-            let at = from + life.first_break(stream);
+            let at = life.first_start(stream);
             life.push(Next::Begin { at, stream });
         }
         life
     }
 
-    /// A random part of a break, so that streams start at different times.
+    /// After a random part of a break, so that streams start at different times.
     #[expect(clippy::cast_possible_truncation, reason = "a cast to an integer saturates")]
-    fn first_break(&mut self, stream: u32) -> i64 {
-        let habits = self.habits_of(stream);
-        (self.random.random::<f64>() * habits.break_seconds * 1_000.0) as i64
+    fn first_start(&mut self, stream: u32) -> i64 {
+        let StreamGroup { habits, from, .. } = self.group_of(stream);
+        from + (self.random.random::<f64>() * habits.break_seconds * 1_000.0) as i64
     }
 
-    fn habits_of(&self, stream: u32) -> Habits {
+    fn group_of(&self, stream: u32) -> StreamGroup {
         let mut before = 0;
-        let kind = self.habits.iter().find(|(count, _)| {
-            before += count;
+        let group = self.groups.iter().find(|group| {
+            before += group.streams;
             stream < before
         });
-        kind.unwrap_or_else(|| unreachable!("every stream has a kind")).1
+        *group.unwrap_or_else(|| unreachable!("every stream has a group"))
     }
 
     fn push(&mut self, next: Next) {
@@ -83,7 +91,7 @@ impl Life {
     }
 
     fn begin(&mut self, at: i64, stream: u32) {
-        let course = self.habits_of(stream).course(&mut self.random);
+        let course = self.group_of(stream).habits.course(&mut self.random);
         let publish_timestamp = at.div_euclid(1_000);
         let told = [(What::Start, 0, &course.starts_told), (What::End, course.length, &course.ends_told)];
         for (what, after, times) in told {
@@ -120,7 +128,8 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_same_messages_for_ever_in_the_order_in_which_they_are_sent() {
-        let life = |seed| Life::new(seed, 1_700_000_000_000, &[(10, USUAL), (5, USUAL)]);
+        let group = |streams| StreamGroup { streams, habits: USUAL, from: 1_700_000_000_000 };
+        let life = |seed| Life::new(seed, &[group(10), group(5)]);
         let told: Vec<_> = life(1).take(10_000).collect();
         assert!(told.iter().eq(life(1).take(10_000).collect::<Vec<_>>().iter()));
         assert!(!told.iter().eq(life(2).take(10_000).collect::<Vec<_>>().iter()));
@@ -131,7 +140,7 @@ mod tests {
     #[test]
     fn no_two_pushes_of_a_stream_begin_in_the_same_second() {
         let mut begun = HashSet::new();
-        for telling in Life::new(3, 0, &[(20, USUAL)]).take(20_000) {
+        for telling in Life::new(3, &[StreamGroup { streams: 20, habits: USUAL, from: 0 }]).take(20_000) {
             if telling.what == What::Start {
                 begun.insert((telling.stream, telling.publish_timestamp, telling.happened_at));
             }

@@ -14,7 +14,7 @@ use crate::model::access::FieldSeparator;
 use crate::platform::clock;
 use crate::session::{SessionKey, StreamKey};
 use crate::simulation::duration_profile::USUAL;
-use crate::simulation::push_lifecycle::{Life, Telling, What};
+use crate::simulation::push_lifecycle::{Life, StreamGroup, Telling, What};
 
 /// How far in the past pushes start: older starts are quarantined after a day.
 const PAST_MILLIS: i64 = 20 * 3_600_000;
@@ -68,7 +68,7 @@ impl Supply {
             seed,
             prefix: format!("sim-{run}-"),
             begin,
-            life: Life::new(seed, begin, &[(streams, USUAL)]),
+            life: Life::new(seed, &[StreamGroup { streams, habits: USUAL, from: begin }]),
             round: 0,
             ready: VecDeque::new(),
         }
@@ -124,7 +124,8 @@ impl Supply {
                 Some(telling) if telling.sent_at < self.begin + PAST_MILLIS => return telling,
                 _ => {
                     self.round += 1;
-                    self.life = Life::new(self.seed + self.round, self.begin, &[(self.streams, USUAL)]);
+                    let group = StreamGroup { streams: self.streams, habits: USUAL, from: self.begin };
+                    self.life = Life::new(self.seed + self.round, &[group]);
                 }
             }
         }
