@@ -42,7 +42,7 @@ pub(super) struct ServeCommand {
     installation: InstallationOptions,
     #[command(flatten)]
     serve: ServeOptions,
-    /// Run a demo: simulated streams with two weeks of history, in a separate data folder
+    /// Run a demo: simulated streams with a history since the begin of last month, in a separate data folder
     #[arg(long, conflicts_with_all = ["database_url", "read_database_url", "roles", "tls_cert", "tls_key"])]
     demo: bool,
 }
@@ -72,7 +72,11 @@ impl ServeCommand {
 
     async fn serve(self) -> anyhow::Result<()> {
         let metrics = telemetry::start_metrics()?;
-        open_files::raise_limit(self.serve.limits.max_connections);
+        open_files::raise_limit();
+        // Nobody opens that many connections to a demo.
+        if !self.demo {
+            open_files::check_limit(self.serve.limits.max_connections);
+        }
         let data_dir = self.find_data_dir()?;
         // With the same privileges as for a reload, and before a database is started.
         let certificate = self.serve.certificate()?;

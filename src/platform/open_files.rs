@@ -8,8 +8,8 @@ const OTHER_FILES: u64 = 512;
 /// Each connection has two file descriptors: one of the server, and one of the code that closes idle connections.
 const FILES_A_CONNECTION: u64 = 2;
 
-/// Raises the soft limit to the hard limit, and warns if that is too low for this many connections.
-pub fn raise_limit(max_connections: u32) {
+/// Raises the soft limit to the hard limit.
+pub fn raise_limit() {
     let before = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: before.maximum, maximum: before.maximum };
     if before.current != raised.current
@@ -20,6 +20,10 @@ pub fn raise_limit(max_connections: u32) {
             "could not raise the limit of open files: fewer connections can be open than --max-connections says"
         );
     }
+}
+
+/// Warns if the limit is too low for this many connections.
+pub fn check_limit(max_connections: u32) {
     let needed = u64::from(max_connections) * FILES_A_CONNECTION + OTHER_FILES;
     // `None` means no limit.
     if let Some(limit) = getrlimit(Resource::Nofile).current.filter(|limit| *limit < needed) {
