@@ -84,7 +84,7 @@ fn tag_of(mut content: Value, caller: Option<&ForCaller>) -> EntityTag {
 #[expect(dead_code, reason = "only documents what `Tagged` reads")]
 pub struct PollParameters {
     /// The `ETag` of a previous response. If only `as_of` would differ, the response is 304.
-    #[param(rename = "If-None-Match", value_type = String, required = false, example = "W/\"7VzYc8JJ9vXfVdQDpvm0BA\"")]
+    #[param(rename = "If-None-Match", value_type = String, required = false)]
     if_none_match: Option<String>,
 }
 

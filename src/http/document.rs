@@ -20,7 +20,7 @@ use crate::model::access::Scope;
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
-        title = "streamtally",
+        title = "streamtally API",
         description = "Records every live push that Huawei Cloud Live reports. Shows what is live and for how long.\n\n\
             Times are RFC 3339 in UTC. Durations are whole seconds. Periods are half-open, `[from, to)`. Lists are paged \
             with opaque cursors. Unknown parameters are rejected. Every error is `application/problem+json` with a `code` \
@@ -202,15 +202,19 @@ fn name_code(status: &str, response: &mut Response, receives: bool) {
     content.example = serde_json::to_value(problem).ok();
 }
 
-/// Settings of Swagger UI: nothing is loaded from other hosts.
+/// Settings of Swagger UI: nothing is loaded from other hosts. The page has a header of its own.
 pub(super) fn viewer() -> Config<'static> {
-    Config::new(["/openapi.json"]).validator_url("none").try_it_out_enabled(true)
+    Config::new(["/openapi.json"])
+        .validator_url("none")
+        .try_it_out_enabled(true)
+        .use_base_layout()
+        .default_models_expand_depth(0)
 }
 
 /// The methods that a path supports.
 pub(super) fn methods_of(path: &str) -> Vec<String> {
     static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(super::api_document);
-    if ["/openapi.json", "/docs", "/docs/{_:.*}"].contains(&path) {
+    if ["/", "/openapi.json", "/docs"].contains(&path) || path.starts_with("/docs/") {
         return vec!["GET".to_owned(), "HEAD".to_owned()];
     }
     // Only callbacks accept a trailing slash; the document omits it.

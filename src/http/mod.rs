@@ -12,6 +12,7 @@ pub(crate) mod callbacks;
 mod compression;
 mod content_encoding;
 pub(crate) mod cross_origin;
+mod docs_page;
 mod document;
 pub(crate) mod domains;
 mod events;
@@ -34,11 +35,11 @@ use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse as Answer};
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_TYPE, LOCATION};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Compress, Condition, Next, from_fn};
 use actix_web::web::{self, Data, PathConfig};
-use actix_web::{App, Error, HttpRequest, ResponseError};
+use actix_web::{App, Error, HttpRequest, HttpResponse, Resource, ResponseError, guard};
 use tokio::time::timeout;
 use tracing_actix_web::TracingLogger;
 use utoipa::openapi::OpenApi;
@@ -46,6 +47,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_actix_web::{AppExt, scope};
 use utoipa_swagger_ui::SwaggerUi;
 
+use crate::api::DASHBOARD;
 use crate::api::problem::ApiError;
 use crate::app::connections::note_activity;
 use crate::app::state::AppState;
@@ -135,8 +137,9 @@ pub fn build_app(
     let others = scope("")
         .configure(|config| other_routes(config, roles))
         .map(|scope| {
-            let scope = if roles.contains(&Role::Api) { scope.configure(pages) } else { scope };
-            scope.service(web::redirect("/docs", "/docs/")).service(docs)
+            let has_pages = roles.contains(&Role::Api);
+            let scope = if has_pages { scope.service(to_dashboard()).configure(pages) } else { scope };
+            scope.configure(|config| docs_page::routes(config, has_pages)).service(docs)
         })
         .default_service(web::to(reject_unknown_path))
         .wrap(from_fn(compression::skip_small_bodies))
@@ -158,6 +161,12 @@ pub fn build_app(
         .wrap(from_fn(add_security_headers))
         .wrap(from_fn(trace::assign_request_id))
         .wrap(from_fn(note_activity))
+}
+
+/// Leads from the bare address of the service to its pages.
+fn to_dashboard() -> Resource {
+    let redirect = || async { HttpResponse::SeeOther().insert_header((LOCATION, DASHBOARD)).finish() };
+    web::resource("/").guard(guard::Get()).to(redirect)
 }
 
 /// Handles HEAD as GET without the body, and formats every 404 as a problem, including those from libraries.
@@ -188,7 +197,7 @@ async fn limit_response_time<Body: MessageBody>(
     timeout(RESPONSE_TIMEOUT, next.call(request)).await.map_err(|elapsed| ApiError::Unavailable(elapsed.into()))?
 }
 
-async fn reject_unknown_path(request: HttpRequest) -> actix_web::HttpResponse {
+async fn reject_unknown_path(request: HttpRequest) -> HttpResponse {
     path_error(&request).error_response()
 }
 

@@ -68,10 +68,10 @@ pub struct ConcurrencyView {
 #[expect(dead_code, reason = "only documents what `ConcurrencyQuery` reads")]
 pub struct ConcurrencyParameters {
     /// Start of the period (inclusive): a date in the time zone, or a whole second with an offset.
-    #[param(value_type = PeriodBound)]
+    #[param(value_type = PeriodBound, example = "2026-10-01")]
     from: String,
     /// End of the period (exclusive).
-    #[param(value_type = PeriodBound)]
+    #[param(value_type = PeriodBound, example = "2026-11-01")]
     to: String,
     /// The time zone of dates in `from` and `to`.
     #[param(value_type = Option<TimeZoneSchema>, default = "UTC")]
@@ -81,7 +81,7 @@ pub struct ConcurrencyParameters {
         min_length = 2,
         max_length = 5,
         pattern = "^([1-9][0-9]{0,2}m|1[0-3][0-9]{2}m|14[0-3][0-9]m|1440m|[1-9]h|1[0-9]h|2[0-4]h|1d)$",
-        example = "5m"
+        example = "1h"
     )]
     step: String,
     /// Only this ingest domain counts.

@@ -159,10 +159,10 @@ pub(crate) fn preferred_format(request: &HttpRequest) -> ReportFormat {
 #[expect(dead_code, reason = "only documents what `PushDurationQuery` reads")]
 pub struct PushDurationParameters {
     /// Start of the period (inclusive): a date in the time zone, or a whole second with an offset.
-    #[param(value_type = PeriodBound)]
+    #[param(value_type = PeriodBound, example = "2026-10-01")]
     from: String,
     /// End of the period (exclusive).
-    #[param(value_type = PeriodBound)]
+    #[param(value_type = PeriodBound, example = "2026-11-01")]
     to: String,
     /// The time zone of the windows and of dates in `from` and `to`.
     #[param(value_type = Option<TimeZoneSchema>, default = "UTC")]

@@ -128,10 +128,57 @@ fn every_error_says_which_code_it_has() {
 #[tokio::test]
 async fn the_page_that_shows_it_takes_nothing_from_elsewhere() {
     let app = TestApp::start().await;
-    for path in ["/docs", "/docs/", "/docs/swagger-initializer.js", "/docs/index.css"] {
+    for path in
+        ["/docs", "/docs/", "/docs/index.html", "/docs/swagger-initializer.js", "/docs/page.css", "/docs/page.js"]
+    {
         let page = app.client.get(format!("{}{path}", app.address)).send().await.unwrap();
         assert_eq!(page.status(), 200, "{path}");
         let text = page.text().await.unwrap();
         assert!(!text.contains("//cdn") && !text.contains("src=\"http") && !text.contains("href=\"http"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_that_shows_it_has_our_name_and_leads_to_the_dashboard_where_there_is_one() {
+    let app = TestApp::start().await;
+    let (receiver, _stop) = app.start_another(&["--roles", "receiver"]).await;
+    for (address, has_dashboard) in [(&app.address, true), (&receiver, false)] {
+        let page = app.client.get(format!("{address}/docs/")).send().await.unwrap().text().await.unwrap();
+        assert!(page.contains("<title>streamtally API</title>") && page.contains("name=\"viewport\""), "{page}");
+        assert_eq!(page.contains("href=\"/dashboard\""), has_dashboard, "{page}");
+        for asset in page.split('"').filter(|text| text.ends_with(".js") || text.ends_with(".css")) {
+            let served = app.client.get(format!("{address}/docs/{asset}")).send().await.unwrap();
+            assert_eq!(served.status(), 200, "{asset}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn reports_can_be_tried_with_what_the_page_fills_in() {
+    let document: Value = serde_json::from_str(COMMITTED).unwrap();
+    let app = TestApp::start().await;
+    for path in ["push-duration", "push-duration/sessions", "concurrency"] {
+        let path = format!("/v1/reports/{path}");
+        let parameters = document["paths"][&path]["get"]["parameters"].as_array().unwrap().iter();
+        let filled: Vec<String> = parameters
+            .filter_map(|parameter| {
+                let value = [&parameter["example"], &parameter["schema"]["default"]]
+                    .into_iter()
+                    .find(|value| !value.is_null())?;
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                Some(format!("{}={text}", parameter["name"].as_str().unwrap()))
+            })
+            .collect();
+        app.get(&format!("{path}?{}", filled.join("&")), 200).await;
+    }
+}
+
+#[test]
+fn no_header_is_filled_in_that_would_change_the_answer() {
+    let document: Value = serde_json::from_str(COMMITTED).unwrap();
+    for (name, operation) in operations(&document) {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            assert!(parameter["in"] != "header" || parameter["example"].is_null(), "{name}: {parameter}");
+        }
     }
 }

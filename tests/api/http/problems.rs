@@ -1,6 +1,6 @@
 //! Errors have one shape, wherever they come from.
 
-use reqwest::Method;
+use reqwest::{Client, Method, redirect};
 use serde_json::json;
 
 use crate::helpers::{ADMIN_TOKEN, TestApp, answer};
@@ -8,8 +8,7 @@ use crate::helpers::{ADMIN_TOKEN, TestApp, answer};
 #[tokio::test]
 async fn unknown_paths_and_methods_are_problems_too() {
     let app = TestApp::start().await;
-    for path in ["/", "/v1", "/v1/nothing", "/callbacks", "/callbacks/huawei/a/b", "/v1/sessions/", "/docs/nothing.js"]
-    {
+    for path in ["/v1", "/v1/nothing", "/callbacks", "/callbacks/huawei/a/b", "/v1/sessions/", "/docs/nothing.js"] {
         let response = app.client.get(format!("{}{path}", app.address)).send().await.unwrap();
         let problem = answer(&Method::GET, path, response, 404).await;
         assert_eq!(problem["code"], "not_found");
@@ -21,10 +20,27 @@ async fn unknown_paths_and_methods_are_problems_too() {
         (Method::DELETE, "/healthz", "GET, HEAD"),
         (Method::POST, "/openapi.json", "GET, HEAD"),
         (Method::POST, "/docs/", "GET, HEAD"),
+        (Method::POST, "/", "GET, HEAD"),
     ] {
         let response = app.client.request(method.clone(), format!("{}{path}", app.address)).send().await.unwrap();
         assert_eq!(response.headers()["allow"], allowed);
         answer(&method, path, response, 405).await;
+    }
+}
+
+#[tokio::test]
+async fn the_bare_address_leads_to_the_dashboard_where_there_is_one() {
+    let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
+    let app = TestApp::start().await;
+    for method in [Method::GET, Method::HEAD] {
+        let response = client.request(method, &app.address).send().await.unwrap();
+        assert_eq!(response.status(), 303);
+        assert_eq!(response.headers()["location"], "/dashboard");
+    }
+    let (receiver, _stop) = app.start_another(&["--roles", "receiver"]).await;
+    for method in [Method::GET, Method::POST] {
+        let response = client.request(method.clone(), &receiver).send().await.unwrap();
+        answer(&method, "/", response, 404).await;
     }
 }
 

@@ -55,7 +55,7 @@ async fn errors_and_redirects_have_the_security_headers() {
     let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
     let long = "x".repeat(70_000);
     for (method, path, body, status) in [
-        (Method::GET, "/", "", 404),
+        (Method::GET, "/", "", 303),
         (Method::GET, "/nothing", "", 404),
         (Method::POST, "/v1/live", "", 405),
         (Method::GET, "/v1/live?colour=red", "", 400),
