@@ -5,7 +5,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, LOCATION};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpResponse, HttpResponseBuilder, ResponseError};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 use maud::html;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -15,6 +15,7 @@ use super::view::View;
 use super::visitor::Visitor;
 use super::{ROOT, words};
 use crate::api::problem::ApiError;
+use crate::model::access::Scope;
 use crate::report::ReportError;
 
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +81,9 @@ pub async fn show_errors(
     }
     let request = response.request();
     let visitor = request.extensions().get::<Visitor>().cloned();
+    if let Some(home) = other_home(request, visitor.as_ref(), error) {
+        return Ok(response.into_response(layout::redirect_to(&home)));
+    }
     let view = visitor.as_ref().map_or_else(|| View::of(request), |visitor| visitor.view);
     let (title, advice) = describe(error, view.language);
     let content = html! {
@@ -96,6 +100,13 @@ pub async fn show_errors(
     }
     let answer = answer.insert_header((CONTENT_TYPE, layout::HTML)).body(page.into_string());
     Ok(response.into_response(answer))
+}
+
+/// Where the dashboard begins for a visitor who may see only reports.
+fn other_home(request: &HttpRequest, visitor: Option<&Visitor>, error: &PageError) -> Option<String> {
+    let reports_only = matches!(error, PageError::Api(ApiError::Forbidden(Scope::Read)))
+        && visitor.is_some_and(|visitor| visitor.principal.may(Scope::Billing));
+    (reports_only && request.path() == ROOT).then(|| format!("{ROOT}/reports"))
 }
 
 fn describe(error: &PageError, text: Language) -> (String, String) {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::ReportError;
 use super::cutoff::ReportCutoff;
 use super::parameters::ReportSelection;
+use crate::model::report::Certainty;
 use crate::session::key::lowest_id_since;
 use crate::store;
 use crate::store::report::{CountedRow, StartedWhen};
@@ -17,11 +18,13 @@ pub struct Counted {
     pub seconds: i64,
 }
 
-/// Pushes that count for a period, as of a fixed time, ordered by id (and so by start), after a cursor, at most `limit`.
+/// Pushes that count for a period, as of a fixed time, ordered by id (and so by start), after a cursor, at most `limit`;
+/// optionally only those of a certainty.
 pub async fn list(
     pool: &PgPool,
     selection: &ReportSelection,
     cutoff: &ReportCutoff,
+    certainty: Option<Certainty>,
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Counted>, ReportError> {
@@ -32,13 +35,20 @@ pub async fn list(
     let mut snapshot = cutoff.read(pool).await?;
     if from < to {
         if after.is_none_or(|session_id| session_id < lowest_id_since(from)) {
-            rows =
-                store::report::list_counted(&mut *snapshot, &filter, StartedWhen::Before(from), after, limit).await?;
+            rows = store::report::list_counted(
+                &mut *snapshot,
+                &filter,
+                StartedWhen::Before(from),
+                certainty,
+                after,
+                limit,
+            )
+            .await?;
         }
         let left = limit - i64::try_from(rows.len()).unwrap_or(limit);
         if left > 0 {
             let within = StartedWhen::Within(from, to);
-            rows.extend(store::report::list_counted(&mut *snapshot, &filter, within, after, left).await?);
+            rows.extend(store::report::list_counted(&mut *snapshot, &filter, within, certainty, after, left).await?);
         }
     }
     snapshot.commit().await?;

@@ -5,7 +5,7 @@
 //! reads the pushes in batches, ordered by start; [`sweep`] and [`concurrency`] count them in one pass and in bounded
 //! memory. What is read as of a fixed time never changes, so no transaction needs to stay open meanwhile.
 //!
-//! Pure, without I/O and clock: [`push`], [`window`], [`sweep`], [`concurrency`], [`csv`].
+//! Pure, without I/O and clock: [`push`], [`window`], [`sweep`], [`concurrency`], [`csv`], [`period`].
 
 use crate::reconciler::database_clock::ClockError;
 
@@ -16,6 +16,7 @@ pub(crate) mod csv;
 pub(crate) mod cutoff;
 pub(crate) mod low_priority_runtime;
 pub(crate) mod parameters;
+pub(crate) mod period;
 pub mod push;
 pub(crate) mod push_duration;
 pub(crate) mod sealed;

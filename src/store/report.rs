@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
+use crate::model::report::Certainty;
 use crate::model::session::EndSource;
 use crate::model::session::Renditions;
 use crate::session::key::lowest_id_since;
@@ -60,8 +61,7 @@ pub async fn list_pushes(
         " as stream, array_agg(stream_id) as stream_ids, array_agg(publish_timestamp) as started,
          array_agg(ended_at) as ended_at, array_agg(ended_at_source in ('",
     );
-    let confirmed = EndSource::ALL.iter().filter(|source| source.is_confirmed());
-    query.push(confirmed.map(|source| source.as_str()).collect::<Vec<_>>().join("', '"));
+    query.push(confirmed_sources());
     query.push("')) as confirmed from (");
     push_told(&mut query, filter, begun);
     query.push(") told where true");
@@ -85,11 +85,18 @@ pub struct CountedRow {
     pub rendition_template: Option<String>,
 }
 
-/// Pushes ordered by id (and so by start), after a cursor, at most `limit`.
+/// The sources of a confirmed end, for a list of SQL texts.
+fn confirmed_sources() -> String {
+    let confirmed = EndSource::ALL.iter().filter(|source| source.is_confirmed());
+    confirmed.map(|source| source.as_str()).collect::<Vec<_>>().join("', '")
+}
+
+/// Pushes ordered by id (and so by start), after a cursor, at most `limit`; optionally only those of a certainty.
 pub async fn list_counted(
     executor: impl PgExecutor<'_>,
     filter: &ReportFilter,
     begun: StartedWhen,
+    certainty: Option<Certainty>,
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<CountedRow>, sqlx::Error> {
@@ -100,6 +107,18 @@ pub async fn list_counted(
     push_told(&mut query, filter, begun);
     query.push(") told where true");
     push_told_conditions(&mut query, filter, begun);
+    match certainty {
+        None => {}
+        Some(Certainty::Confirmed) => {
+            query.push(" and ended_at_source in ('").push(confirmed_sources()).push("')");
+        }
+        Some(Certainty::Estimated) => {
+            query.push(" and ended_at_source not in ('").push(confirmed_sources()).push("')");
+        }
+        Some(Certainty::Open) => {
+            query.push(" and ended_at is null");
+        }
+    }
     if let Some(session_id) = after {
         query.push(" and session_id > ").push_bind(session_id);
     }

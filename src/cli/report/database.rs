@@ -29,7 +29,7 @@ pub(super) async fn print(
     let mut reader = QueryReader::of_members(asked.kind.path(), asked.parameters);
     match asked.kind {
         ReportKind::PushDuration => {
-            let query = PushDurationQuery::read(&mut reader);
+            let query = PushDurationQuery::from_query(&mut reader);
             reader.reject_unknown().map_err(|error| describe_invalid(&error))?;
             with_installation(options, Access::Change, async |on| {
                 print_push_duration(on, query, tolerance, printer).await

@@ -20,11 +20,11 @@ function markUnconfirmed(row) {
   row.querySelector(".name").append(" ", element("span", { className: "state unconfirmed", textContent: texts.unconfirmed }));
 }
 
-// A button that copies the text before it.
+// A button that copies the text before it, or what it stands for.
 function copyable(text) {
   const button = element("button", { type: "button", className: "copy", textContent: texts.copy });
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(text.textContent);
+    await navigator.clipboard.writeText(text.dataset.copy || text.textContent);
     button.textContent = texts.copied;
   });
   text.after(" ", button);

@@ -5,6 +5,7 @@
 //! of `{{}}` (see `words::fill`).
 
 mod frame;
+mod reports;
 
 use std::str::FromStr;
 

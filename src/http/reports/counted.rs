@@ -122,7 +122,7 @@ pub struct CountedQuery {
 
 impl FromQuery for CountedQuery {
     fn from_query(query: &mut QueryReader) -> Self {
-        Self { page: PageRequest::from_query(query), report: PushDurationQuery::read(query) }
+        Self { page: PageRequest::from_query(query), report: PushDurationQuery::from_query(query) }
     }
 }
 
@@ -151,7 +151,8 @@ pub async fn list_counted_sessions(
     let cutoff = super::close(&state, page.after.as_ref().map(|place| place.as_of).or(asked.as_of)).await?;
     let as_of = cutoff.at;
     let after = page.after.as_ref().map(|place| place.after);
-    let rows = counted::list(&state.report_pool, &asked.selection, &cutoff, after, i64::from(page.limit) + 1).await?;
+    let rows =
+        counted::list(&state.report_pool, &asked.selection, &cutoff, None, after, i64::from(page.limit) + 1).await?;
     let place = |row: &Counted| CountedPlace { as_of, after: row.push.session_id };
     let (data, next_cursor) = page.page(Rows::of(rows, page.limit), place, CountedView::from);
     let parameters = ParametersView::of_push_duration(&asked.selection, layout, as_of);

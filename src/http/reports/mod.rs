@@ -9,7 +9,7 @@ pub(crate) mod timing;
 
 use chrono::{DateTime, Utc};
 
-pub use parameters::{ParametersView, PeriodBound, TimeZoneSchema};
+pub use parameters::{Asked, ParametersView, PeriodBound, TimeZoneSchema};
 
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;

@@ -165,11 +165,16 @@ impl ParametersView {
 
     /// The query of a request that always returns the same report.
     pub(crate) fn to_query(&self) -> String {
+        let members = self.members().into_iter();
+        let parts = members.map(|(name, text)| format!("{name}={}", utf8_percent_encode(&text, NON_ALPHANUMERIC)));
+        parts.collect::<Vec<_>>().join("&")
+    }
+
+    /// The parameters of that request.
+    pub(crate) fn members(&self) -> Vec<(String, String)> {
         let members = serde_json::to_value(self).unwrap_or_default();
         let members = members.as_object().into_iter().flatten();
-        let texts = members.filter_map(|(name, value)| Some((name, value.as_str()?)));
-        let parts = texts.map(|(name, text)| format!("{name}={}", utf8_percent_encode(text, NON_ALPHANUMERIC)));
-        parts.collect::<Vec<_>>().join("&")
+        members.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
     }
 }
 

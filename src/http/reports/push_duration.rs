@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{self, ACCEPT, CONTENT_DISPOSITION, CONTENT_LOCATION};
 use actix_web::web::{Bytes, Data};
-use actix_web::{HttpRequest, HttpResponse, get};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get};
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,7 @@ use crate::model::session::Renditions;
 use crate::query::Rows;
 use crate::report::cutoff::ReportCutoff;
 use crate::report::parameters::{Layout, ReportSelection};
+use crate::report::period::file_name;
 use crate::report::push_duration::{NamedRow, PushDuration, RowPlace};
 use crate::report::sweep::WindowTotals;
 use crate::report::{ReportError, csv, low_priority_runtime};
@@ -193,8 +194,8 @@ pub struct PushDurationQuery {
     pub layout: Layout,
 }
 
-impl PushDurationQuery {
-    pub fn read(query: &mut QueryReader) -> Self {
+impl FromQuery for PushDurationQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
         let asked = Asked::read(query);
         let layout = read_layout(query, asked.time_zone);
         Self { asked, layout }
@@ -216,7 +217,7 @@ impl FromQuery for ReportQuery {
         if pages && format == Some(ReportFormat::Csv) {
             query.reject("format", "csv has no pages: omit limit and cursor");
         }
-        Self { format, pages, page: PageRequest::from_query(query), report: PushDurationQuery::read(query) }
+        Self { format, pages, page: PageRequest::from_query(query), report: PushDurationQuery::from_query(query) }
     }
 }
 
@@ -266,7 +267,9 @@ pub async fn report_push_duration(
             let report = PushDuration::begin(state.report_pool.clone(), &asked.selection, layout, &cutoff, None);
             let lines = low_priority_runtime::stream(lines(report, timing));
             let location = (CONTENT_LOCATION, format!("{location}&format=csv"));
-            Ok(csv_answer(&asked.selection).insert_header(location).streaming(lines.map_err(ApiError::from)))
+            Ok(csv_answer(&file_name(&asked.selection, layout))
+                .insert_header(location)
+                .streaming(lines.map_err(ApiError::from)))
         }
         ReportFormat::Json => {
             let mut answer = HttpResponse::Ok();
@@ -318,12 +321,11 @@ async fn page(
     Ok(PushDurationPageView { data, next_cursor, totals, parameters, as_of })
 }
 
-fn csv_answer(selection: &ReportSelection) -> actix_web::HttpResponseBuilder {
+/// An answer that a browser stores as a file of this name.
+pub(crate) fn csv_answer(file_name: &str) -> HttpResponseBuilder {
     let mut answer = HttpResponse::Ok();
-    let day = |time: DateTime<Utc>| time.format("%Y-%m-%d");
-    let name = format!("attachment; filename=\"push-duration-{}-{}.csv\"", day(selection.from), day(selection.to));
     answer.insert_header((header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"));
-    answer.insert_header((CONTENT_DISPOSITION, name));
+    answer.insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{file_name}.csv\"")));
     answer
 }
 

@@ -34,7 +34,7 @@ async fn csv_has_the_same_columns_always_and_no_formula() {
     let row = |names: &str, counts: &str| format!("{names},2026-01-01T00:00:00Z,2026-02-01T00:00:00Z,{counts}\r\n");
     let by_domain = ask(&app, &format!("/v1/reports/push-duration?{PERIOD}&format=csv"), "*/*").await;
     assert_eq!(by_domain.headers()["content-type"], "text/csv; charset=utf-8; header=present");
-    let disposition = "attachment; filename=\"push-duration-2026-01-01-2026-02-01.csv\"";
+    let disposition = "attachment; filename=\"push-hours-2026-01-UTC-by-domain.csv\"";
     assert_eq!(by_domain.headers()["content-disposition"], disposition);
     let text = by_domain.text().await.unwrap();
     assert_eq!(text, format!("{header}{}", row("push.example.com,,", "3,3,180,180,0,0,180,3")));

@@ -4,10 +4,9 @@ use actix_web::get;
 use actix_web::web::{Data, Json, Path};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{find, require_sealed};
+use super::{find, query_of, require_sealed};
 use crate::access::Principal;
 use crate::api::error_responses::{CommonErrors, ConflictResponse, NotFoundResponse};
 use crate::api::page::{PageParameters, PageRequest};
@@ -139,14 +138,7 @@ pub async fn differences(
     let sealed = find(state, principal, sealed_report_id).await?;
     require_sealed(&sealed)?;
     let _timing = Timing::begin(Kind::Difference);
-    let Value::Object(mut members) = sealed.parameters.clone() else {
-        return Err(ApiError::Internal("a sealed report has parameters".into()));
-    };
-    members.remove("as_of");
-    let mut reader = QueryReader::of_members("/v1/sealed-reports", members);
-    let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
-    reader.reject_unknown()?;
-    asked.selection.visible_domains.clone_from(&sealed.visible_domains);
+    let PushDurationQuery { asked, layout } = query_of(&sealed)?;
     let cutoff = close(state, place.as_ref().map(|place| place.as_of)).await?;
     let after = place.map(|place| place.after);
     let today = PushDuration::begin(state.report_pool.clone(), &asked.selection, layout, &cutoff, after.clone());

@@ -12,9 +12,10 @@ use uuid::Uuid;
 
 use crate::access::Principal;
 use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::reports::parameters::ParametersView;
-use crate::http::reports::push_duration::CountsView;
+use crate::http::reports::push_duration::{CountsView, PushDurationQuery};
 use crate::model::report::SealedReportStatus;
 use crate::store;
 use crate::store::sealed_report::SealedReportRow;
@@ -78,6 +79,22 @@ async fn find(state: &AppState, principal: &Principal, id: &str) -> Result<Seale
     let id = Uuid::try_parse(id).map_err(|_| missing())?;
     let report = store::sealed_report::get_sealed_report(&state.work_pool, principal.visible_domains(), id).await?;
     report.ok_or_else(missing)
+}
+
+/// The request that a sealed report answers, as of today, for the same domains.
+///
+/// # Errors
+/// Its parameters were changed in the database.
+pub fn query_of(report: &SealedReportRow) -> Result<PushDurationQuery, ApiError> {
+    let Value::Object(mut members) = report.parameters.clone() else {
+        return Err(ApiError::Internal("a sealed report has parameters".into()));
+    };
+    members.remove("as_of");
+    let mut reader = QueryReader::of_members("/v1/sealed-reports", members);
+    let mut query = PushDurationQuery::from_query(&mut reader);
+    reader.reject_unknown()?;
+    query.asked.selection.visible_domains.clone_from(&report.visible_domains);
+    Ok(query)
 }
 
 fn require_sealed(report: &SealedReportRow) -> Result<(), ApiError> {

@@ -15,7 +15,7 @@ use super::SealedReportView;
 use crate::access::Principal;
 use crate::api::error_responses::{CommonErrors, ConflictResponse, PayloadErrors};
 use crate::api::problem::ApiError;
-use crate::api::query_reader::{NoParameters, QueryReader};
+use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::{Access, Body, Query, RequireBilling};
 use crate::http::reports::close;
@@ -134,7 +134,7 @@ pub async fn seal(
     members: Map<String, Value>,
 ) -> Result<SealedReportRow, ApiError> {
     let mut reader = QueryReader::of_members("/v1/sealed-reports", members);
-    let PushDurationQuery { mut asked, layout } = PushDurationQuery::read(&mut reader);
+    let PushDurationQuery { mut asked, layout } = PushDurationQuery::from_query(&mut reader);
     reader.reject_unknown()?;
     let timing = Timing::begin(Kind::SealedReport);
     let answer_at = Instant::now() + SEALING_TIMEOUT;

@@ -1,6 +1,5 @@
 //! Lists, returns and deletes sealed reports.
 
-use actix_web::http::header::{self, CONTENT_DISPOSITION};
 use actix_web::web::{Bytes, Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse, delete, get};
 use chrono::{DateTime, Utc};
@@ -9,18 +8,19 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{SealedReportView, find, require_sealed};
+use super::{SealedReportView, find, query_of, require_sealed};
 use crate::api::error_responses::{CommonErrors, ConflictResponse, NotFoundResponse};
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::{Access, Query, RequireAdmin, RequireBilling};
-use crate::http::reports::push_duration::{CSV_EXAMPLE, preferred_format};
+use crate::http::reports::push_duration::{CSV_EXAMPLE, PushDurationQuery, csv_answer, preferred_format};
 use crate::model::filter::{Filter, FormatOptions};
 use crate::model::report::ReportFormat;
 use crate::platform::clock;
 use crate::query::Rows;
+use crate::report::period::file_name;
 use crate::report::sealed;
 use crate::store;
 
@@ -111,11 +111,8 @@ pub async fn get_sealed_report(
         return Ok(HttpResponse::Ok().json(SealedReportView::from(report)));
     }
     require_sealed(&report)?;
-    let name = format!("attachment; filename=\"sealed-report-{}.csv\"", report.sealed_report_id);
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"))
-        .insert_header((CONTENT_DISPOSITION, name))
-        .streaming(parts(state, report.sealed_report_id)))
+    let PushDurationQuery { asked, layout } = query_of(&report)?;
+    Ok(csv_answer(&file_name(&asked.selection, layout)).streaming(parts(state, report.sealed_report_id)))
 }
 
 fn parts(state: Data<AppState>, id: Uuid) -> impl futures_util::Stream<Item = Result<Bytes, ApiError>> {
