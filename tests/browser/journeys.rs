@@ -189,18 +189,31 @@ async fn a_month_is_reported_and_sealed() {
     send(&home, &service, "start", "room", 60);
     let browser = Browser::start().await;
     sign_in(&browser, &service, "/dashboard/reports?group_by=domain%2Capp%2Cstream", &token).await;
+    browser.wait_for_text("No push hours in this period").await;
+    browser.click("This month").await;
     browser.wait_for("table.report rect.open").await;
     browser.wait_for_text("push.example.com / live / room").await;
-    let csv = browser.client.find(Locator::LinkText("CSV")).await.unwrap().attr("href").await.unwrap().unwrap();
+    let csv = browser.client.find(Locator::LinkText("CSV for programs")).await.unwrap();
+    let csv = csv.attr("href").await.unwrap().unwrap();
     let download = "const [path, done] = arguments; fetch(path).then((answer) => answer.text()).then(done);";
     let text = browser.client.execute_async(download, vec![csv.into()]).await.unwrap();
     let text = text.as_str().unwrap();
     assert!(text.starts_with("domain,app,stream,") && text.contains("push.example.com,live,room,"), "{text}");
 
-    browser.press("Seal").await;
-    browser.wait_for("#sealed + table").await;
-    browser.click("changes").await;
-    browser.wait_for_text("Changes since sealing").await;
+    browser.wait_for("table.report tbody td.number a").await.click().await.unwrap();
+    browser.wait_for_text("Sessions of the report").await;
+    browser.wait_for("tbody .swatch.open").await;
+    browser.click("Back to the report").await;
+    browser.wait_for("a.button[href*='/reports/close']").await.click().await.unwrap();
+    browser.wait_for("form.card button:disabled").await;
+
+    browser.client.goto(&format!("{}/dashboard/reports", service.url())).await.unwrap();
+    browser.wait_for("a.button[href*='/reports/close']").await.click().await.unwrap();
+    browser.wait_for("[name=confirmed]").await.click().await.unwrap();
+    browser.wait_for("form.card button").await.click().await.unwrap();
+    browser.wait_for(".card.success").await;
+    browser.click("What changed").await;
+    browser.wait_for_text("Nothing changed").await;
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ pub fn table(view: View, sealed: &[Sealed]) -> Markup {
                 td data-label=(text.reports_sealed_by()) { bdi { (row.actor) } }
                 td { (status(view, row)) }
                 td.links { @if row.status == SealedReportStatus::Sealed {
-                    a href=(sealed.csv()) { "CSV" } " "
+                    a href=(sealed.csv()) { "CSV" } " · "
                     a href=(sealed.difference()) { (text.reports_what_changed()) }
                 } }
             } } }

@@ -4,5 +4,6 @@ mod browser;
 mod changing;
 mod looking;
 mod problems;
+mod reports;
 mod signing_in;
 mod viewing;

@@ -1,0 +1,250 @@
+//! Reports in the dashboard: a month, its sessions, its closing, and its files.
+
+use chrono::{Datelike, Months};
+use chrono_tz::Tz;
+use serde_json::json;
+use streamtally::platform::clock;
+use test_support::messages::DOMAIN;
+
+use super::browser::{Browser, between};
+use crate::helpers::TestApp;
+use crate::reports::ledger::{Ledger, Say, push};
+
+/// 2026-01-10, at noon.
+const NOON: i64 = 1_768_046_400;
+
+/// January by stream, in a time zone whose offset is not of whole hours.
+const JANUARY: &str = "/dashboard/reports?month=2026-01&group_by=domain%2Capp%2Cstream&time_zone=Asia%2FKathmandu";
+
+/// An hour that is estimated, and a minute that is confirmed.
+async fn two_pushes(app: &TestApp) -> Ledger<'_> {
+    let mut ledger = Ledger::new(app);
+    let (long, short) = (push(DOMAIN, "live", "room <1>", NOON), push(DOMAIN, "live", "=gone", NOON));
+    ledger
+        .say_each(&[
+            (long.clone(), Say::Start),
+            (long, Say::Superseded(NOON + 3_600)),
+            (short.clone(), Say::Start),
+            (short, Say::End(NOON + 60)),
+        ])
+        .await;
+    ledger
+}
+
+async fn signed_in(app: &TestApp, scopes: &[&str]) -> Browser {
+    Browser::signed_in(app, &app.make_token(scopes, None).await).await
+}
+
+/// The address of the first link that begins so.
+fn link(page: &str, begin: &str) -> String {
+    let rest = between(page, &format!("href=\"{begin}"), "\"");
+    format!("{begin}{rest}").replace("&amp;", "&")
+}
+
+/// Follows the link to the page that closes the period; its path and the fields of its form.
+async fn open_closing(browser: &Browser, page: &str) -> (String, Vec<(String, String)>) {
+    let page = browser.page(&link(page, "/dashboard/reports/close?")).await;
+    let form = between(&page, "action=\"/dashboard/reports/close\"", "</form>");
+    let fields = form.split("type=\"hidden\" name=\"").skip(1).map(|field| {
+        let (name, rest) = field.split_once("\" value=\"").unwrap();
+        (name.to_owned(), rest.split_once('"').unwrap().0.to_owned())
+    });
+    let fields = fields.collect();
+    (page, fields)
+}
+
+async fn close(browser: &Browser, fields: &[(String, String)], more: &[(&str, &str)]) -> reqwest::Response {
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    browser.post("/dashboard/reports/close", &[&fields, more].concat()).await
+}
+
+#[tokio::test]
+async fn reports_open_on_last_month_in_the_visitors_time_zone() {
+    let app = TestApp::start().await;
+    let mut browser = signed_in(&app, &["billing"]).await;
+    let cookie = browser.cookie.take().unwrap();
+    browser.cookie = Some(format!("{cookie}; streamtally-time-zone=Pacific/Kiritimati"));
+    let today = clock::now().with_timezone(&Tz::Pacific__Kiritimati).date_naive();
+    let last_month = (today.with_day(1).unwrap() - Months::new(1)).format("%B %Y").to_string();
+    let page = browser.page("/dashboard/reports").await;
+    assert!(page.contains(&format!("<h2>{last_month} · Pacific/Kiritimati</h2>")), "{page}");
+    assert!(page.contains("No push hours in this period"), "{page}");
+}
+
+#[tokio::test]
+async fn a_report_has_hours_in_the_order_that_is_chosen() {
+    let app = TestApp::start().await;
+    two_pushes(&app).await;
+    let browser = signed_in(&app, &["billing"]).await;
+    let page = browser.page(&format!("{JANUARY}&window=day")).await;
+    assert!(page.contains("January 2026 · Asia/Kathmandu"), "{page}");
+    assert!(page.contains("<bdi>room &lt;1&gt;</bdi>") && page.contains("10 Jan"), "{page}");
+    assert!(page.contains("title=\"01:00:00\">1.00<") && page.contains("title=\"01:01:00\">1.02<"), "{page}");
+    assert!(page.contains("Peak: 2 sessions of 2 streams"), "{page}");
+    let order = |page: &str| page.find("<bdi>=gone").unwrap() < page.find("<bdi>room").unwrap();
+    assert!(order(&page));
+    assert!(!order(&browser.page(&format!("{JANUARY}&sort=push_time")).await));
+}
+
+#[tokio::test]
+async fn a_number_opens_its_sessions_as_of_the_report() {
+    let app = TestApp::start().await;
+    let mut ledger = two_pushes(&app).await;
+    let browser = signed_in(&app, &["read", "billing"]).await;
+    let page = browser.page(JANUARY).await;
+    let warning = between(&page, "January 2026 can still change", "</ul>");
+    let estimated = link(warning, "/dashboard/reports/sessions?");
+    ledger.say_each(&[(push(DOMAIN, "live", "room <1>", NOON), Say::End(NOON + 7_200))]).await;
+
+    let sessions = browser.page(&estimated).await;
+    assert!(sessions.contains("January 2026 · Asia/Kathmandu"), "{sessions}");
+    assert!(sessions.contains("<bdi>room &lt;1&gt;</bdi>") && !sessions.contains("=gone"), "{sessions}");
+    assert!(sessions.contains("the next push of the stream took over"), "{sessions}");
+    assert!(
+        sessions.contains("10 Jan")
+            && sessions.contains("17:45:00")
+            && sessions.contains("href=\"/dashboard/sessions/"),
+        "{sessions}"
+    );
+    let all = browser.page(estimated.split("&counted_as=").next().unwrap()).await;
+    assert!(all.contains("=gone") && all.contains("<bdi>room"), "{all}");
+
+    let first = format!("{}&limit=1", estimated.split("&counted_as=").next().unwrap());
+    let page = browser.page(&first).await;
+    assert_eq!(page.matches("data-label=\"Counted\"").count(), 1, "{page}");
+}
+
+#[tokio::test]
+async fn a_token_of_billing_alone_begins_at_the_reports_and_opens_no_other_page() {
+    let app = TestApp::start().await;
+    two_pushes(&app).await;
+    let browser = signed_in(&app, &["billing"]).await;
+    let home = browser.get("/dashboard").await;
+    assert_eq!((home.status().as_u16(), &home.headers()["location"]), (303, &"/dashboard/reports".parse().unwrap()));
+    assert_eq!(browser.get("/dashboard/find").await.status(), 403);
+    let page = browser.page(JANUARY).await;
+    let sessions = browser.page(&link(&page, "/dashboard/reports/sessions?")).await;
+    assert!(sessions.contains("<bdi>room") && !sessions.contains("/dashboard/sessions/"), "{sessions}");
+
+    let reader = signed_in(&app, &["read"]).await;
+    assert!(!reader.page("/dashboard").await.contains("/dashboard/reports"));
+    for path in [
+        "",
+        "/sessions?from=2026-01-01&to=2026-02-01",
+        "/close?from=2026-01-01&to=2026-02-01",
+        "/file?from=2026-01-01&to=2026-02-01",
+    ] {
+        assert_eq!(reader.get(&format!("/dashboard/reports{path}")).await.status(), 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_bound_token_sees_no_sessions_of_other_domains() {
+    let app = TestApp::start().await;
+    two_pushes(&app).await;
+    app.put("/v1/domains/push.other.example", &json!({}), 201).await;
+    let token = app.make_token(&["billing"], Some(&["push.other.example"])).await;
+    let browser = Browser::signed_in(&app, &token).await;
+    assert!(browser.page(JANUARY).await.contains("No push hours in this period"));
+    let sessions = format!("/dashboard/reports/sessions?from=2026-01-01&to=2026-02-01&domain={DOMAIN}");
+    assert!(browser.page(&sessions).await.contains("No such sessions."));
+}
+
+#[tokio::test]
+async fn a_period_is_closed_once_it_is_over_and_confirmed() {
+    let app = TestApp::start().await;
+    let mut ledger = two_pushes(&app).await;
+    let browser = signed_in(&app, &["billing"]).await;
+    let (page, fields) = open_closing(&browser, &browser.page(JANUARY).await).await;
+    for part in ["Close January 2026", "Asia/Kathmandu", "1.02", "hours are estimated"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let unticked = close(&browser, &fields, &[]).await;
+    assert_eq!(unticked.status(), 400);
+    assert!(unticked.text().await.unwrap().contains("Nothing was sealed"));
+    let guessed: Vec<_> = fields.iter().filter(|(name, _)| name != "form_token").cloned().collect();
+    let tick = [("confirmed", "yes")];
+    assert_eq!(close(&browser, &guessed, &[tick[0], ("form_token", "guessed")]).await.status(), 400);
+    assert_eq!(app.list("/v1/sealed-reports").await.len(), 0);
+
+    // What was shown is sealed, whatever happened since.
+    let late = push(DOMAIN, "live", "late", NOON);
+    ledger.say_each(&[(late.clone(), Say::Start), (late, Say::End(NOON + 1_800))]).await;
+    let closed = close(&browser, &fields, &tick).await;
+    assert_eq!(closed.status(), 303);
+    let page = browser.page(closed.headers()["location"].to_str().unwrap()).await;
+    assert!(page.contains("January 2026 (Asia/Kathmandu) is closed: 1.02 h"), "{page}");
+    let sealed = between(&page, "<section class=\"sealed\">", "</section>");
+    assert!(sealed.contains("January 2026") && !sealed.contains("2025-12-31"), "{sealed}");
+
+    let changes = link(&page, "/dashboard/reports/sealed/");
+    let changed = browser.page(&changes).await;
+    assert!(changed.contains("What changed in January 2026") && changed.contains("+49.1 %"), "{changed}");
+    assert!(changed.contains("title=\"1800 s\">+0.50<") && !changed.contains("<bdi>room"), "{changed}");
+    assert!(browser.page(&link(&changed, "/dashboard/reports/sessions?")).await.contains("<bdi>late</bdi>"));
+    let file = browser.get(&format!("{changes}/changes")).await.text().await.unwrap();
+    assert!(file.ends_with(",late,2026-01-01,2026-01-31,Asia/Kathmandu,0.00,0.50,0.50\r\n"), "{file}");
+}
+
+#[tokio::test]
+async fn a_running_month_cannot_be_closed() {
+    let app = TestApp::start().await;
+    let browser = signed_in(&app, &["billing"]).await;
+    let month = clock::now().format("%Y-%m").to_string();
+    let page = browser.page(&format!("/dashboard/reports?month={month}&time_zone=UTC")).await;
+    assert!(page.contains("This period is not over yet"), "{page}");
+    let (page, fields) = open_closing(&browser, &page).await;
+    assert!(page.contains("<button class=\"primary\" disabled>"), "{page}");
+    assert_eq!(close(&browser, &fields, &[("confirmed", "yes")]).await.status(), 400);
+    assert_eq!(app.list("/v1/sealed-reports").await.len(), 0);
+}
+
+#[tokio::test]
+async fn files_have_the_name_of_the_month_and_no_formula() {
+    let app = TestApp::start().await;
+    two_pushes(&app).await;
+    let browser = signed_in(&app, &["billing"]).await;
+    let page = browser.page(&format!("{JANUARY}&window=day")).await;
+    let name = "push-hours-2026-01-Asia-Kathmandu-by-domain-app-stream-per-day";
+    let csv = browser.get(&link(&page, "/v1/reports/push-duration?")).await;
+    assert_eq!(csv.headers()["content-disposition"], format!("attachment; filename=\"{name}.csv\""));
+
+    let sheet = browser.get(&link(&page, "/dashboard/reports/file?")).await;
+    assert_eq!(sheet.headers()["content-disposition"], format!("attachment; filename=\"{name}-excel.csv\""));
+    // Not as text, which has no byte order mark.
+    let sheet = String::from_utf8(sheet.bytes().await.unwrap().to_vec()).unwrap();
+    let lines: Vec<_> = sheet.lines().collect();
+    assert_eq!(
+        lines[0],
+        "\u{feff}Domain,App,Stream,From,Through,Time zone,Sessions,Push hours,Confirmed hours,Estimated hours,\
+         Open hours,On-air hours,Peak sessions"
+    );
+    let day = "2026-01-10,2026-01-10,Asia/Kathmandu";
+    assert_eq!(lines[1], format!("{DOMAIN},live,'=gone,{day},1,0.02,0.02,0.00,0.00,0.02,1"));
+    assert_eq!(lines[2], format!("{DOMAIN},live,room <1>,{day},1,1.00,0.00,1.00,0.00,1.00,1"));
+    assert_eq!(lines[3], "Total,,,2026-01-01,2026-01-31,Asia/Kathmandu,2,1.02,0.02,1.00,0.00,1.02,2");
+    assert!(lines[4].starts_with("Data as of,,,20") && lines[4].contains(",,Asia/Kathmandu,,"), "{}", lines[4]);
+}
+
+#[tokio::test]
+async fn wrong_choices_stay_in_the_form_with_a_word_at_their_field() {
+    let app = TestApp::start().await;
+    let browser = signed_in(&app, &["billing"]).await;
+    for (query, typed) in [
+        ("month=%2B262142-12", "value=\"+262142-12\""),
+        ("month=1969-12", "value=\"1969-12\""),
+        ("month=soon&group_by=app", "value=\"app\" selected"),
+        ("from=2026-11-31&through=2026-12-01", "value=\"2026-11-31\""),
+        ("from=2026-11-02&through=2026-11-01&app=live", "value=\"live\""),
+        ("from=2026-11-02", "value=\"2026-11-02\""),
+        ("month=2026-01&window=hour", "value=\"hour\" selected"),
+    ] {
+        let answer = browser.get(&format!("/dashboard/reports?{query}")).await;
+        assert_eq!(answer.status(), 400, "{query}");
+        let page = answer.text().await.unwrap();
+        assert!(page.contains("aria-invalid=\"true\"") && page.contains("id=\"field-error\""), "{query}: {page}");
+        assert!(page.contains(typed), "{query}: {page}");
+    }
+    let unknown = browser.get("/dashboard/reports?month=2026-01&colour=red").await;
+    assert_eq!(unknown.status(), 400);
+}
