@@ -83,7 +83,7 @@ fn figures(text: Language, sealed: i64, today: i64) -> Markup {
     let figure = |number: &Markup, name: &str| html! { div.figure { strong { (number) } span { (name) } } };
     let change = html! { (signed_hours(today - sealed)) };
     html! {
-        div.figures {
+        div.figures.hours {
             (figure(&words::hours(sealed), &text.reports_then()))
             (figure(&words::hours(today), &text.reports_today()))
             (figure(&change, &text.reports_difference()))

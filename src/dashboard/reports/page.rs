@@ -178,7 +178,7 @@ fn figures(view: View, report: &ReportAt, totals: &WindowTotals) -> Markup {
     };
     let hours = |seconds: i64| words::hours(seconds);
     html! {
-        div.figures {
+        div.figures.hours {
             (figure(&hours(totals.push_seconds()), &text.reports_push_hours(), None))
             (figure(&hours(totals.on_air_seconds), &text.reports_on_air_hours(), None))
             (figure(&hours(totals.estimated_seconds), &text.reports_estimated(), Some(Certainty::Estimated)))

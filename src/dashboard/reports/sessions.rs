@@ -76,7 +76,7 @@ fn content(
 ) -> Markup {
     let view = visitor.view;
     let text = view.language;
-    let next = next.map(|cursor| format!("{}&cursor={cursor}", report.sessions(counted_as)));
+    let next = next.map(|cursor| with_cursor(&visitor.path, cursor));
     html! {
         h1 { (text.reports_sessions_title()) }
         (subject(text, report))
@@ -99,6 +99,14 @@ fn content(
             a href=(report.page(&[])) { (text.reports_back()) }
         }
     }
+}
+
+/// The same request, which a cursor is bound to, with this cursor.
+fn with_cursor(path: &str, cursor: &str) -> String {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let parameters = query.split('&').filter(|parameter| !parameter.starts_with("cursor="));
+    let parameters = parameters.chain([format!("cursor={cursor}").as_str()]).collect::<Vec<_>>().join("&");
+    format!("{path}?{parameters}")
 }
 
 /// The period and the names that the sessions are of.
