@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use subtle::ConstantTimeEq;
 
 use super::error::PageError;
-use super::problems;
+use super::problems::badge;
 use super::view::View;
 use crate::access::Principal;
 use crate::access::sign_in::SignIn;
@@ -97,7 +97,7 @@ pub async fn find_of_any_scope(request: HttpRequest) -> Result<Visitor, PageErro
     let mut visitor = find(&request)?;
     take_turn(&request, &visitor.principal).await?;
     if let Some(state) = request.app_data::<Data<AppState>>().filter(|_| visitor.principal.may(Scope::Read)) {
-        visitor.problems = problems::count(state, &visitor.principal).await;
+        visitor.problems = badge::count(state, &visitor.principal).await;
     }
     // For error pages.
     request.extensions_mut().insert(visitor.clone());

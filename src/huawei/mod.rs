@@ -7,12 +7,14 @@
 //! - [`signature`]: signs and verifies.
 //! - [`admission`]: accepts, quarantines or rejects.
 //! - [`advice`]: advice to operators about callbacks that do not count.
+//! - [`diagnosis`]: explains a captured callback.
 //! - [`masking`]: credentials in `user_args` never leave the receiving path.
 //! - [`rendition`]: recognizes transcoded renditions by their names.
 
 pub mod admission;
 pub(crate) mod advice;
 pub mod composing;
+pub(crate) mod diagnosis;
 pub(crate) mod masking;
 mod members;
 pub mod notification;

@@ -8,7 +8,7 @@ use crate::access::Principal;
 use crate::model::filter::RejectionFilter;
 use crate::model::rejection::RejectionReason;
 use crate::store;
-use crate::store::rejection::RejectionRow;
+use crate::store::rejection::{RejectionGroupCounts, RejectionGroupRow, RejectionRow};
 
 /// A page of the counts, newest minute first.
 pub async fn list_rejections(
@@ -23,15 +23,26 @@ pub async fn list_rejections(
     Ok(Rows::of(rows, limit))
 }
 
-/// The counts of rejected callbacks since a time, for each claimed domain that the caller may see and each reason, most
-/// recent first.
-pub async fn sum_rejections(
+/// The rejected callbacks of the last 24 hours, for each claimed domain that the caller may see and each reason; those of
+/// registered domains first. With `domain`, only those of this domain.
+pub async fn list_rejection_groups(
     pool: &PgPool,
     principal: &Principal,
-    since: DateTime<Utc>,
+    domain: Option<&str>,
+    now: DateTime<Utc>,
     limit: u16,
-) -> Result<Rows<RejectionRow>, sqlx::Error> {
+) -> Result<Rows<RejectionGroupRow>, sqlx::Error> {
     let visible_domains = principal.visible_domains();
-    let rows = store::rejection::sum_rejections(pool, visible_domains, since, i64::from(limit) + 1).await?;
+    let limit_and_one = i64::from(limit) + 1;
+    let rows = store::rejection::list_rejection_groups(pool, visible_domains, domain, now, limit_and_one).await?;
     Ok(Rows::of(rows, limit))
+}
+
+/// The number of those groups.
+pub async fn count_rejection_groups(
+    pool: &PgPool,
+    principal: &Principal,
+    now: DateTime<Utc>,
+) -> Result<RejectionGroupCounts, sqlx::Error> {
+    store::rejection::count_rejection_groups(pool, principal.visible_domains(), now).await
 }

@@ -24,6 +24,7 @@ pub(crate) mod moment;
 pub mod outcome;
 pub mod partition;
 pub mod pool;
+pub(crate) mod quarantine;
 pub mod rebuild;
 pub(crate) mod rejection;
 pub mod release;

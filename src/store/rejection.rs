@@ -97,28 +97,87 @@ pub async fn list_rejections(
     .await
 }
 
-/// The counts of each claimed domain and reason since a time, most recent first, at most `limit`. `minute_at` and the
-/// sample belong to the newest minute.
-pub async fn sum_rejections(
+/// The rejected callbacks of one claimed domain and reason in the last day.
+#[derive(Debug, Clone)]
+pub struct RejectionGroupRow {
+    /// Empty for callbacks without a domain, and for further unregistered domains.
+    pub claimed_domain: String,
+    pub cause: RejectionReason,
+    /// Whether the claimed domain is registered now.
+    pub is_registered: bool,
+    pub count: i64,
+    pub first_at: DateTime<Utc>,
+    pub last_at: DateTime<Utc>,
+    /// One of the newest minute, with masked credentials.
+    pub sample: Value,
+    /// The hours with rejected callbacks, counted back from now; 0 is the last hour.
+    pub hours_ago: Vec<i32>,
+    /// The number in each of these hours.
+    pub hourly: Vec<i64>,
+}
+
+/// The rejected callbacks of the 24 hours before `now` for each claimed domain and reason; those of registered domains
+/// first, each most recent first, at most `limit`.
+pub async fn list_rejection_groups(
     executor: impl PgExecutor<'_>,
     visible_domains: Option<&[String]>,
-    since: DateTime<Utc>,
+    domain: Option<&str>,
+    now: DateTime<Utc>,
     limit: i64,
-) -> Result<Vec<RejectionRow>, sqlx::Error> {
+) -> Result<Vec<RejectionGroupRow>, sqlx::Error> {
     sqlx::query_as!(
-        RejectionRow,
-        r#"select max(minute_at) as "minute_at!", claimed_domain, cause, sum(count)::bigint as "count!",
-                min(first_at) as "first_at!", max(last_at) as "last_at!",
-                (array_agg(sample order by minute_at desc))[1] as "sample!"
-         from rejection
-         where minute_at >= $2 and ($1::text[] is null or claimed_domain = any ($1))
+        RejectionGroupRow,
+        r#"select claimed_domain, cause, sum(count)::bigint as "count!", min(first_at) as "first_at!",
+                max(last_at) as "last_at!", claimed_domain in (select domain from ingest_domain) as "is_registered!",
+                (array_agg(sample order by hour_ago))[1] as "sample!",
+                array_agg(hour_ago order by hour_ago) as "hours_ago!", array_agg(count order by hour_ago) as "hourly!"
+         from (
+             select claimed_domain, cause, greatest(floor(extract(epoch from $3::timestamptz - minute_at) / 3600)::int, 0) as hour_ago,
+                 sum(count)::bigint as count, min(first_at) as first_at, max(last_at) as last_at,
+                 (array_agg(sample order by minute_at desc))[1] as sample
+             from rejection
+             where minute_at > $3::timestamptz - interval '24 hours'
+               and ($1::text[] is null or claimed_domain = any ($1))
+               and ($2::text is null or claimed_domain = $2)
+             group by 1, 2, 3
+         ) hourly
          group by claimed_domain, cause
-         order by max(last_at) desc, claimed_domain, cause
-         limit $3"#,
+         order by claimed_domain in (select domain from ingest_domain) desc, max(last_at) desc, claimed_domain, cause
+         limit $4"#,
         visible_domains,
-        since,
+        domain,
+        now,
         limit
     )
     .fetch_all(executor)
+    .await
+}
+
+/// How many claimed domains and reasons have rejected callbacks.
+#[derive(Debug, Clone, Copy)]
+pub struct RejectionGroupCounts {
+    pub of_registered: i64,
+    pub of_unregistered: i64,
+}
+
+/// Counts the groups of [`list_rejection_groups`].
+pub async fn count_rejection_groups(
+    executor: impl PgExecutor<'_>,
+    visible_domains: Option<&[String]>,
+    now: DateTime<Utc>,
+) -> Result<RejectionGroupCounts, sqlx::Error> {
+    sqlx::query_as!(
+        RejectionGroupCounts,
+        r#"select count(*) filter (where claimed_domain in (select domain from ingest_domain)) as "of_registered!",
+                count(*) filter (where claimed_domain not in (select domain from ingest_domain)) as "of_unregistered!"
+         from (
+             select distinct claimed_domain, cause
+             from rejection
+             where minute_at > $2::timestamptz - interval '24 hours' and ($1::text[] is null or claimed_domain = any ($1))
+         ) groups"#,
+        visible_domains,
+        now
+    )
+    .fetch_one(executor)
     .await
 }

@@ -3,11 +3,11 @@
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use super::signing;
 use crate::cli::database::{Access, CommandContext, with_installation};
 use crate::config::InstallationOptions;
 use crate::event_log::incoming;
 use crate::huawei::admission::{CallbackRoute, DomainPolicy, Known};
+use crate::huawei::diagnosis::signing;
 use crate::huawei::notification::Notification;
 use crate::huawei::signature::SigningKey;
 use crate::model::access::{FieldSeparator, SignatureRule};

@@ -1,14 +1,10 @@
 //! `diagnose`: whether a captured callback is accepted, and why. Writes nothing.
 //!
 //! - [`basis`]: the keys and the policy to check against.
-//! - [`capture`]: what can be seen of a callback without a key.
-//! - [`signing`]: which way of signing fits.
 //! - [`report`]: the printed report.
 
 mod basis;
-mod capture;
 mod report;
-mod signing;
 
 use std::fs::File;
 use std::io::{Read, stdin};
@@ -26,6 +22,7 @@ use super::{BadUsage, one_of, secret_from_stdin};
 use crate::config::{AdmissionOptions, InstallationOptions};
 use crate::http::extract::MAX_BODY_BYTES;
 use crate::huawei::admission::{self, Verdict};
+use crate::huawei::diagnosis::capture;
 use crate::huawei::{advice, notification};
 use crate::model::access::FieldSeparator;
 use crate::platform::clock;

@@ -7,10 +7,10 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::basis::{Basis, NamedKey};
-use super::capture::{self, Notice, SignatureForm};
-use super::signing::{self, Fit};
 use crate::huawei::admission::{DomainPolicy, Verdict};
 use crate::huawei::advice;
+use crate::huawei::diagnosis::capture::{self, Notice, SignatureForm};
+use crate::huawei::diagnosis::signing::{self, Fit};
 use crate::huawei::notification::{Event, Notification};
 use crate::huawei::signature;
 use crate::model::access::SignatureRule;
@@ -131,7 +131,7 @@ impl Report {
         self.add_line("fields", &fit.fields.to_string());
         let expected = basis.policy.as_ref().map(|policy| policy.joiner);
         if let Some(remedy) = expected.and_then(|joiner| fit.remedy(joiner)) {
-            self.add_sentence("to do", remedy);
+            self.add_sentence("to do", &remedy.to_string());
         }
     }
 

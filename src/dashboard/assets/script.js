@@ -2,6 +2,7 @@
 // without it.
 import { element, formatDuration, formatTime, texts } from "./common.js";
 import { followStreams } from "./live.js";
+import { waitForCallback } from "./setup.js";
 
 function tick() {
   if (document.body.classList.contains("is-stale")) return;
@@ -79,6 +80,7 @@ document.addEventListener("keydown", (event) => {
 tick();
 setInterval(tick, 1000);
 document.querySelectorAll("[data-follow=streams]").forEach(followStreams);
+document.querySelectorAll("[data-waiting]").forEach(waitForCallback);
 document.querySelectorAll("select.zones").forEach(offerOwnZone);
 document.querySelectorAll(".chart[data-values]").forEach(readable);
 // Browsers have no clipboard on a page that came over plain HTTP from another machine.

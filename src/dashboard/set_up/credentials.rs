@@ -10,15 +10,20 @@ use uuid::Uuid;
 use super::super::error::PageError;
 use super::super::form::{self, SubmittedForm};
 use super::super::layout;
+use super::super::texts::Language;
+use super::super::view::View;
 use super::super::visitor::Visitor;
 use super::super::words;
-use super::{ask_confirmation, find_domain, page_of, show_once};
+use super::domain::{Drafts, domain_page};
+use super::draft::{Draft, FieldError};
+use super::secret::{SecretKind, redirect_with};
+use super::{Confirmation, find_domain, page_of};
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
 use crate::http::external_url::url_of;
 use crate::model::access::Scope;
 use crate::platform::clock;
-use crate::registry::admin;
+use crate::registry::admin::{self, AdminError};
 use crate::store;
 use crate::store::domain::DomainRow;
 
@@ -31,6 +36,31 @@ pub struct Key {
     last_used_at: Option<DateTime<Utc>>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KeyState {
+    InUse,
+    NotUsedYet,
+    /// A newer key has been used since.
+    Old,
+}
+
+/// The state of a key among all keys of its domain.
+fn state_of(key: &Key, keys: &[Key]) -> KeyState {
+    let newer_use =
+        keys.iter().filter(|other| other.created_at > key.created_at).filter_map(|other| other.last_used_at);
+    match (key.last_used_at, newer_use.max()) {
+        (None, None) => KeyState::NotUsedYet,
+        (Some(last), Some(newer)) if last > newer => KeyState::InUse,
+        (_, Some(_)) => KeyState::Old,
+        (Some(_), None) => KeyState::InUse,
+    }
+}
+
+/// The beginning of a key's id: enough to distinguish the keys of a domain.
+pub fn short_id(id: Uuid) -> String {
+    id.simple().to_string().chars().take(8).collect()
+}
+
 /// Newest first.
 pub async fn list_keys(state: &AppState, domain: &str) -> Result<Vec<Key>, PageError> {
     let keys = store::signing_key::list_signing_keys(&state.work_pool).await?;
@@ -40,47 +70,62 @@ pub async fn list_keys(state: &AppState, domain: &str) -> Result<Vec<Key>, PageE
     Ok(keys.map(|key| Key { id: key.key_id, created_at: key.created_at, last_used_at: last_use(key.key_id) }).collect())
 }
 
-pub fn key_section(visitor: &Visitor, domain: &DomainRow, keys: &[Key]) -> Markup {
+pub fn key_section(visitor: &Visitor, domain: &DomainRow, keys: &[Key], draft: &Draft) -> Markup {
     let view = visitor.view;
+    let text = view.language;
     let path = format!("{}/keys", page_of(&domain.domain));
     html! {
-        h2 #keys { "Keys" }
+        h2 #keys { (text.setup_keys()) }
         @if keys.is_empty() {
-            div.card { p { "No key yet: every callback is rejected." } p.hint { "Generate a key and set it at the provider, or enter the key that is set there." } }
+            div.card.error { p { (text.setup_key_none()) } p.hint { (text.setup_key_none_hint()) } }
         } @else {
-            table {
-                thead { tr { th { "Key ID" } th { "Added" } th { "Last used" } th { "Action" } } }
+            div.scroll { table {
+                thead { tr { th { (text.setup_key_added()) } th { (text.setup_key_id()) } th { (text.setup_key_state()) } th { (text.setup_last_used()) } th {} } }
                 tbody { @for key in keys { tr {
-                    td { code { (key.id) } }
-                    td data-label="added" { (words::time(view, key.created_at)) }
-                    td data-label="last used" { @match key.last_used_at { Some(at) => (words::time(view, at)), None => "not used recently" } }
-                    td { a href=(format!("{path}/{}/remove", key.id)) { "Remove" } }
+                    td.name { (words::time(view, key.created_at)) }
+                    td data-label=(text.setup_key_id()) { code title=(key.id) { (short_id(key.id)) } }
+                    td { (mark(text, state_of(key, keys))) }
+                    td data-label=(text.setup_last_used()) { @match key.last_used_at { Some(at) => (words::ago(view, at)), None => (text.none()) } }
+                    td.number { a.button.small href=(format!("{path}/{}/remove", key.id)) { (text.setup_remove()) } }
                 } } }
-            }
-            p.hint { "To rotate the key without losing a callback: generate a new key, set it at the provider, wait until it has been used here, then remove the old key. Until then both keys are valid." }
+            } }
+            details { summary { (text.setup_rotate()) } (text.setup_rotate_hint()) }
         }
-        (form::form(visitor, "actions", &path, &html! { button { "Generate key" } }))
-        details {
-            summary { "Enter an existing key" }
+        (form::form(visitor, "actions", &path, &html! { button.primary[keys.is_empty()] { (text.setup_generate_key()) } }))
+        details open[draft.is_rejected() || keys.is_empty()] {
+            summary { (text.setup_enter_key()) }
             (form::form(visitor, "card", &path, &html! {
-                label { "Key, 32 to 128 characters"
-                    input type="password" name="key" required autocomplete="off";
+                label { (text.setup_enter_key_label())
+                    input type="password" name="key" required autocomplete="off" aria-invalid=[draft.invalid("key")];
                 }
-                button { "Add key" }
+                (draft.error("key"))
+                p.hint { (text.setup_enter_key_hint()) }
+                button { (text.problems_add_key()) }
             }))
         }
     }
 }
 
-pub fn path_section(domain: &DomainRow) -> Markup {
+fn mark(text: Language, state: KeyState) -> Markup {
+    match state {
+        KeyState::InUse => html! { span.state.live { (text.setup_key_in_use()) } },
+        KeyState::NotUsedYet => html! { span.state.unconfirmed { (text.setup_key_not_used_yet()) } },
+        KeyState::Old => html! { span.state.ended { (text.setup_key_old()) } },
+    }
+}
+
+pub fn path_section(visitor: &Visitor, domain: &DomainRow) -> Markup {
+    let text = visitor.view.language;
     let has_one = domain.callback_token_hash.is_some();
     html! {
-        h2 { "Secret path" }
+        h2 #secret-path { (text.setup_path()) }
+        p.hint { (text.setup_path_hint()) }
         p {
-            @if has_one { "This domain has a secret path. " } @else { "This domain has no secret path. " }
-            a href=(format!("{}/secret-path", page_of(&domain.domain))) { @if has_one { "Replace it" } @else { "Create one" } }
+            @if has_one { (text.setup_path_exists()) } @else { (text.setup_path_missing()) } " "
+            a.button href=(format!("{}/secret-path", page_of(&domain.domain))) {
+                @if has_one { (text.setup_path_replace()) } @else { (text.setup_path_create()) }
+            }
         }
-        p.hint { "A callback URL that only the provider knows: required for unsigned callbacks, possible for signed ones." }
     }
 }
 
@@ -88,25 +133,46 @@ pub fn path_section(domain: &DomainRow) -> Markup {
 pub async fn add_key(
     submitted: SubmittedForm,
     state: Data<AppState>,
+    request: HttpRequest,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
     submitted.require_scope(Scope::Admin)?;
+    let visitor = &submitted.visitor;
     let row = find_domain(&state, &domain).await?;
-    let given = submitted.text("key").map(SecretString::from);
-    let generated = given.is_none();
-    let actor = &submitted.visitor.principal.actor;
-    let master_keys = state.registry.master_keys();
-    let added = admin::add_key(&state.work_pool, actor, master_keys, &row.domain, given, clock::now()).await;
-    let (_, key) = added.map_err(ApiError::from)?;
-    state.registry.refresh_after_change().await;
-    if !generated {
-        return Ok(layout::redirect_to(&format!("{}#keys", page_of(&row.domain))));
-    }
-    let next = html! {
-        p { "Set it at the provider as the key of " (row.domain) ". Callbacks signed with it are accepted from now on." }
-        p { a.button href=(page_of(&row.domain)) { "Done" } }
+    let Some(given) = submitted.text("key").map(SecretString::from) else {
+        return generate_key(&state, &request, visitor, &row.domain).await;
     };
-    Ok(show_once(&submitted.visitor, "New key", "The key", &key, &next))
+    let (actor, keys) = (&visitor.principal.actor, state.registry.master_keys());
+    let added = admin::add_key(&state.work_pool, actor, keys, &row.domain, Some(given), clock::now()).await;
+    if let Err(error) = added {
+        let drafts = Drafts::with_key(&row, Draft::rejected(&submitted, key_error(error, visitor.view.language)?));
+        return domain_page(visitor, &state, &request, &row, &drafts).await;
+    }
+    state.registry.refresh_after_change().await;
+    Ok(layout::redirect_to(&format!("{}#keys", page_of(&row.domain))))
+}
+
+fn key_error(error: AdminError, text: Language) -> Result<FieldError, PageError> {
+    match error {
+        AdminError::KeyExists => Ok(FieldError::new("key", text.setup_key_exists())),
+        AdminError::KeyShared(domain) => Ok(FieldError::new("key", text.setup_key_shared(&domain))),
+        other => FieldError::of(other.into(), text),
+    }
+}
+
+/// Makes a key, and leads to the page that shows it.
+pub async fn generate_key(
+    state: &AppState,
+    request: &HttpRequest,
+    visitor: &Visitor,
+    domain: &str,
+) -> Result<HttpResponse, PageError> {
+    let (actor, keys) = (&visitor.principal.actor, state.registry.master_keys());
+    let added = admin::add_key(&state.work_pool, actor, keys, domain, None, clock::now()).await;
+    state.registry.refresh_after_change().await;
+    let (_, key) = added.map_err(ApiError::from)?;
+    let page = format!("{}/connect", page_of(domain));
+    Ok(redirect_with(state, request, visitor, &page, (SecretKind::Key, &key)))
 }
 
 #[get("/set-up/domains/{domain}/keys/{key_id}/remove")]
@@ -115,23 +181,35 @@ pub async fn show_key_removal(
     state: Data<AppState>,
     path: Path<(String, String)>,
 ) -> Result<HttpResponse, PageError> {
-    let view = visitor.view;
+    let text = visitor.view.language;
     visitor.require_scope(Scope::Admin)?;
     let (domain, key_id) = path.into_inner();
     let row = find_domain(&state, &domain).await?;
     let keys = list_keys(&state, &row.domain).await?;
     let key = keys.iter().find(|key| key.id.to_string() == key_id).ok_or(ApiError::NotFound("key"))?;
-    let what = html! {
-        p { "Key " code { (key.id) } ", added " (words::time(view, key.created_at)) }
-        @if let Some(last_used_at) = key.last_used_at {
-            p.wrong { "It was last used at " (words::time(view, last_used_at)) ": the provider may still sign with it." }
-        }
-        @if keys.len() == 1 { p.wrong { "It is the only key: without it, every callback is rejected." } }
-        (form::confirmation("Reject callbacks signed with this key."))
+    let back = format!("{}#keys", page_of(&row.domain));
+    let confirmation = Confirmation {
+        title: &text.setup_remove_key_title(),
+        what: &removal_warnings(visitor.view, key, &keys),
+        back: &back,
+        path: &format!("{}/keys/{}/remove", page_of(&row.domain), key.id),
+        button: &text.setup_remove_key(),
+        destroys: true,
     };
-    let back = page_of(&row.domain);
-    let path = format!("{back}/keys/{}/remove", key.id);
-    Ok(ask_confirmation(&visitor, "Remove a key?", &what, &back, &path, "Remove key"))
+    Ok(confirmation.page(&visitor))
+}
+
+fn removal_warnings(view: View, key: &Key, keys: &[Key]) -> Markup {
+    let text = view.language;
+    let state = state_of(key, keys);
+    html! {
+        p { code { (short_id(key.id)) } ", " (words::fill(&text.setup_added_at(), &[words::time(view, key.created_at)])) " " (mark(text, state)) }
+        @if let Some(last_used_at) = key.last_used_at {
+            p.wrong { (words::fill(&text.setup_remove_used_key(), &[words::ago(view, last_used_at)])) }
+        }
+        @if keys.len() == 1 { p.wrong { (text.setup_remove_only_key()) } }
+        (form::confirmation(&text.setup_remove_key_confirm()))
+    }
 }
 
 #[post("/set-up/domains/{domain}/keys/{key_id}/remove")]
@@ -158,25 +236,25 @@ pub async fn show_path_replacement(
     state: Data<AppState>,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
+    let text = visitor.view.language;
     visitor.require_scope(Scope::Admin)?;
     let row = find_domain(&state, &domain).await?;
+    let replaces = row.callback_token_hash.is_some();
     let what = html! {
-        p { "The new callback URL is shown only once. Set it at the provider." }
-        @if row.callback_token_hash.is_some() {
-            (form::confirmation("The old callback URL stops working immediately."))
-        } @else {
-            input type="hidden" name="confirmed" value="yes";
-        }
+        p { (text.setup_path_new_hint()) }
+        @if replaces { (form::confirmation(&text.setup_path_replace_confirm())) }
+        @else { input type="hidden" name="confirmed" value="yes"; }
     };
-    let back = page_of(&row.domain);
-    Ok(ask_confirmation(
-        &visitor,
-        "New secret path",
-        &what,
-        &back,
-        &format!("{back}/secret-path"),
-        "Create secret path",
-    ))
+    let title = if replaces { text.setup_path_replace() } else { text.setup_path_create() };
+    let confirmation = Confirmation {
+        title: &title,
+        what: &what,
+        back: &format!("{}#secret-path", page_of(&row.domain)),
+        path: &format!("{}/secret-path", page_of(&row.domain)),
+        button: &title,
+        destroys: replaces,
+    };
+    Ok(confirmation.page(&visitor))
 }
 
 #[post("/set-up/domains/{domain}/secret-path")]
@@ -188,15 +266,34 @@ pub async fn replace_path(
 ) -> Result<HttpResponse, PageError> {
     submitted.require_scope(Scope::Admin)?;
     submitted.require_confirmation()?;
+    let visitor = &submitted.visitor;
     let row = find_domain(&state, &domain).await?;
-    let actor = &submitted.visitor.principal.actor;
+    let actor = &visitor.principal.actor;
     let replaced = admin::replace_callback_token(&state.work_pool, actor, &row.domain, clock::now()).await;
     let token = replaced.map_err(ApiError::from)?;
     state.registry.refresh_after_change().await;
-    let url = url_of(&request, &format!("/callbacks/huawei/{}", token.expose_secret()));
-    let next = html! {
-        p { "Set it at the provider as the callback URL of " (row.domain) "." }
-        p { a.button href=(page_of(&row.domain)) { "Done" } }
-    };
-    Ok(show_once(&submitted.visitor, "New secret path", "The callback URL", &url.into(), &next))
+    let url = SecretString::from(url_of(&request, &format!("/callbacks/huawei/{}", token.expose_secret())));
+    let page = format!("{}/connect", page_of(&row.domain));
+    Ok(redirect_with(&state, &request, visitor, &page, (SecretKind::CallbackUrl, &url)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u128, created: i64, last_used: Option<i64>) -> Key {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).expect("in range");
+        Key { id: Uuid::from_u128(number), created_at: at(created), last_used_at: last_used.map(at) }
+    }
+
+    #[test]
+    fn a_key_is_old_once_a_newer_one_is_used() {
+        let states = |keys: &[Key]| keys.iter().map(|key| state_of(key, keys)).collect::<Vec<_>>();
+        use KeyState::{InUse, NotUsedYet, Old};
+        assert_eq!(states(&[key(2, 20, None), key(1, 10, None)]), [NotUsedYet, NotUsedYet]);
+        assert_eq!(states(&[key(2, 20, None), key(1, 10, Some(15))]), [NotUsedYet, InUse]);
+        assert_eq!(states(&[key(2, 20, Some(30)), key(1, 10, Some(25))]), [InUse, Old]);
+        assert_eq!(states(&[key(2, 20, Some(30)), key(1, 10, Some(35))]), [InUse, InUse]);
+        assert_eq!(states(&[key(2, 20, Some(30)), key(1, 10, None)]), [InUse, Old]);
+    }
 }

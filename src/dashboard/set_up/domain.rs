@@ -1,25 +1,29 @@
-//! A domain: what to set at the provider, its keys, and its settings.
+//! A domain: what does not arrive, its keys, its secret path, a test, and its settings.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use chrono::{DateTime, Utc};
-use maud::{Markup, html};
+use maud::html;
 
 use super::super::error::PageError;
 use super::super::form::{self, SubmittedForm};
 use super::super::layout::{self, NavItem};
+use super::super::problems::rejections;
 use super::super::visitor::Visitor;
 use super::super::{ROOT, words};
-use super::{ask_confirmation, credentials, find_domain, page_of, test_callback};
+use super::draft::{Draft, FieldError};
+use super::test_callback::{self, TestResult, TestedFrom};
+use super::{Confirmation, DomainQuery, callback_url, credentials, find_domain, page_of, settings};
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
-use crate::http::domains::{read_field_separator, read_signature_rule};
 use crate::http::external_url::url_of;
+use crate::http::extract::Query;
 use crate::model::access::{Scope, SignatureRule};
 use crate::model::filter::SessionFilter;
 use crate::model::session::SessionOrder;
 use crate::platform::clock;
-use crate::registry::admin::{self, DomainSettings};
+use crate::query;
+use crate::registry::admin;
 use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::session_list::{SessionPage, SessionScope};
@@ -30,37 +34,80 @@ pub async fn show_domain(
     state: Data<AppState>,
     request: HttpRequest,
     domain: Path<String>,
+    asked: Result<Query<DomainQuery>, ApiError>,
+) -> Result<HttpResponse, PageError> {
+    visitor.require_scope(Scope::Admin)?;
+    let Query(asked) = asked?;
+    let row = find_domain(&state, &domain).await?;
+    let drafts =
+        Drafts { tested: test_callback::result_of(&state, &row.domain, asked.tested.as_deref()), ..Drafts::of(&row) };
+    domain_page(&visitor, &state, &request, &row, &drafts).await
+}
+
+/// What the forms of the page show.
+pub struct Drafts {
+    settings: Draft,
+    key: Draft,
+    tested: Option<TestResult>,
+}
+
+impl Drafts {
+    fn of(row: &DomainRow) -> Self {
+        Self { settings: settings::draft_of(row), key: Draft::default(), tested: None }
+    }
+
+    /// With a key that cannot be added.
+    pub fn with_key(row: &DomainRow, key: Draft) -> Self {
+        Self { key, ..Self::of(row) }
+    }
+}
+
+pub async fn domain_page(
+    visitor: &Visitor,
+    state: &AppState,
+    request: &HttpRequest,
+    row: &DomainRow,
+    drafts: &Drafts,
 ) -> Result<HttpResponse, PageError> {
     let view = visitor.view;
-    visitor.require_scope(Scope::Admin)?;
-    let row = find_domain(&state, &domain).await?;
-    let keys = credentials::list_keys(&state, &row.domain).await?;
-    let last_push = last_push(&state, &row.domain).await?;
+    let text = view.language;
+    let keys = credentials::list_keys(state, &row.domain).await?;
+    let last_push = last_push(state, &row.domain).await?;
+    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let groups = rejections::MAX_GROUPS;
+    let rejected =
+        query::rejections::list_rejection_groups(pool, principal, Some(&row.domain), view.now, groups).await?;
     let signed = row.signature == SignatureRule::Required;
     let content = html! {
-        h1 { (row.domain) }
+        h1 { bdi { (row.domain) } }
         dl.facts {
-            dt { "Callback URL to set at the provider" }
+            dt { (text.setup_callback_url()) }
             dd {
-                @if signed { code data-copy="" { (url_of(&request, "/callbacks/huawei")) } }
-                @else if row.callback_token_hash.is_some() { "the one with the secret path, shown when it was created" }
-                @else { "none yet: create a secret path" }
-                @if signed { p.hint { "This URL contains the address at which you reach this service now. The provider must be able to reach this address, too." } }
+                @if signed { code data-copy="" { (url_of(request, "/callbacks/huawei")) } (callback_url::warnings(view, request)) }
+                @else if row.callback_token_hash.is_some() { (text.setup_url_hidden()) }
+                @else { (text.setup_no_path_yet()) }
             }
-            dt { "Last push started" } dd { (words::maybe_time(view, last_push)) @if last_push.is_none() { " No push yet." } }
-            dt { "More" } dd {
-                a href=(words::path(ROOT, &[("domain", Some(&row.domain))])) { "live streams" } " · "
-                a href=(format!("{ROOT}/problems")) { "problems" }
-            }
+            dt { (text.problems_last_push()) }
+            dd { @match last_push { Some(at) => (words::ago(view, at)), None => (text.setup_no_push_yet()) } }
         }
-        @if signed { (credentials::key_section(&visitor, &row, &keys)) }
-        (credentials::path_section(&row))
-        (test_callback::section(&visitor, &state, &row, keys.len()))
-        h2 { "Settings" }
-        (settings_form(&visitor, &row))
-        p { a href=(format!("{}/remove", page_of(&row.domain))) { "Remove this domain" } }
+        div.actions {
+            a.button href=(format!("{}/connect", page_of(&row.domain))) { (text.setup_connect_steps()) }
+            a.button href=(words::path(ROOT, &[("domain", Some(&row.domain))])) { (text.setup_live_streams()) }
+            a.button href=(format!("{ROOT}/set-up/diagnose")) { (text.problems_check_callback()) }
+        }
+        (rejections::of_registered(visitor, &rejected))
+        @if signed { (credentials::key_section(visitor, row, &keys, &drafts.key)) }
+        h2 #test { (text.setup_test()) }
+        (test_callback::section(visitor, state, row, !keys.is_empty(), TestedFrom::Domain, drafts.tested.as_ref()))
+        h2 #settings { (text.setup_settings()) }
+        (settings::form(visitor, &row.domain, &drafts.settings))
+        (credentials::path_section(visitor, row))
+        h2 { (text.setup_remove_domain()) }
+        p.hint { (text.setup_remove_domain_hint()) }
+        p { a.button href=(format!("{}/remove", page_of(&row.domain))) { (text.setup_remove_domain_ask()) } }
     };
-    Ok(layout::page(&visitor, NavItem::SetUp, &row.domain, &content))
+    let page = layout::page(visitor, NavItem::SetUp, &row.domain, &content);
+    Ok(drafts.key.answer(drafts.settings.answer(page)))
 }
 
 async fn last_push(state: &AppState, domain: &str) -> Result<Option<DateTime<Utc>>, PageError> {
@@ -72,56 +119,24 @@ async fn last_push(state: &AppState, domain: &str) -> Result<Option<DateTime<Utc
     Ok(newest.first().map(|session| session.started_at))
 }
 
-fn settings_form(visitor: &Visitor, row: &DomainRow) -> Markup {
-    let choice = |value: &str, chosen: &str, label: &str| {
-        html! { option value=(value) selected[value == chosen] { (label) } }
-    };
-    let fields = html! {
-        label { "Callbacks are"
-            select name="signature" {
-                (choice("required", row.signature.as_str(), "signed"))
-                (choice("none", row.signature.as_str(), "unsigned, only through the secret path"))
-            }
-        }
-        label { "Accepted apps (empty: all)"
-            input type="text" name="apps" value=(row.apps.as_ref().map(|apps| apps.join(", ")).unwrap_or_default());
-        }
-        label { "Separator (joiner) of signed fields"
-            select name="joiner" { (choice("", row.joiner.as_str(), "none")) (choice("+", row.joiner.as_str(), "+")) }
-        }
-        label { "Transcoding templates: a stream whose name is STREAM, an underscore and TEMPLATE is a rendition of STREAM"
-            input type="text" name="rendition_templates" value=(row.rendition_templates.join(", "));
-        }
-        label.tick {
-            input type="checkbox" name="concurrent_pushes" value="yes" checked[row.concurrent_pushes];
-            " Several encoders push one stream at the same time: a later push does not end an earlier one"
-        }
-        button { "Save" }
-    };
-    form::form(visitor, "card", &page_of(&row.domain), &fields)
-}
-
 #[post("/set-up/domains/{domain}")]
 pub async fn change_domain(
     submitted: SubmittedForm,
     state: Data<AppState>,
+    request: HttpRequest,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
     submitted.require_scope(Scope::Admin)?;
+    let visitor = &submitted.visitor;
     let row = find_domain(&state, &domain).await?;
-    let apps = submitted.words("apps");
-    let signature = submitted.text("signature").unwrap_or_default();
-    let joiner = submitted.text("joiner").unwrap_or_default();
-    let settings = DomainSettings {
-        signature: read_signature_rule(&signature)?,
-        apps: (!apps.is_empty()).then_some(apps),
-        joiner: read_field_separator(&joiner)?,
-        rendition_templates: submitted.words("rendition_templates"),
-        concurrent_pushes: submitted.is_checked("concurrent_pushes"),
-    };
-    let actor = &submitted.visitor.principal.actor;
+    let settings = settings::read(&submitted)?;
+    let actor = &visitor.principal.actor;
     let put = admin::put_domain(&state.work_pool, actor, &row.domain, settings, clock::now()).await;
-    put.map_err(ApiError::from)?;
+    if let Err(error) = put {
+        let error = FieldError::of(error.into(), visitor.view.language)?;
+        let drafts = Drafts { settings: Draft::rejected(&submitted, error), ..Drafts::of(&row) };
+        return domain_page(visitor, &state, &request, &row, &drafts).await;
+    }
     state.registry.refresh_after_change().await;
     Ok(layout::redirect_to(&page_of(&row.domain)))
 }
@@ -132,15 +147,22 @@ pub async fn show_removal(
     state: Data<AppState>,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
+    let text = visitor.view.language;
     visitor.require_scope(Scope::Admin)?;
     let row = find_domain(&state, &domain).await?;
     let what = html! {
-        p { "Its callbacks are no longer accepted and its keys are deleted. Its history stays." }
-        (form::confirmation("Reject the callbacks of this domain."))
+        p { (text.setup_remove_domain_hint()) }
+        (form::confirmation(&text.setup_remove_domain_confirm()))
     };
-    let back = page_of(&row.domain);
-    let path = format!("{}/remove", page_of(&row.domain));
-    Ok(ask_confirmation(&visitor, &format!("Remove {}?", row.domain), &what, &back, &path, "Remove domain"))
+    let confirmation = Confirmation {
+        title: &text.setup_remove_domain_title(&row.domain),
+        what: &what,
+        back: &page_of(&row.domain),
+        path: &format!("{}/remove", page_of(&row.domain)),
+        button: &text.setup_remove_domain(),
+        destroys: true,
+    };
+    Ok(confirmation.page(&visitor))
 }
 
 #[post("/set-up/domains/{domain}/remove")]

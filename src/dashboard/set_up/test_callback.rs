@@ -1,15 +1,20 @@
 //! A test callback: signed with the domain's newest key, then handled like any other.
+//!
+//! The form redirects to the page that it was sent from, which shows the verdict.
 
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse, post};
+use actix_web::{HttpResponse, post};
 use maud::{Markup, html};
 use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::super::ROOT;
 use super::super::error::PageError;
 use super::super::form::{self, SubmittedForm};
-use super::super::layout::{self, NavItem};
+use super::super::view::View;
 use super::super::visitor::Visitor;
+use super::super::{ROOT, layout, words};
 use super::{find_domain, page_of};
 use crate::api::problem::ApiError;
 use crate::app::client_address::source_address;
@@ -17,37 +22,118 @@ use crate::app::state::AppState;
 use crate::config::Role;
 use crate::http::callbacks;
 use crate::huawei::admission::Verdict;
-use crate::huawei::advice;
 use crate::huawei::composing::{Message, Signing, compose};
 use crate::huawei::notification::Event;
 use crate::huawei::signature::SigningKey;
 use crate::model::access::{Scope, SignatureRule};
+use crate::model::event::QuarantineReason;
+use crate::model::rejection::RejectionReason;
 use crate::platform::clock;
 use crate::registry::open_key;
 use crate::session::{SessionKey, StreamKey};
 use crate::store;
 use crate::store::domain::DomainRow;
 
-const STREAM: &str = "streamtally-test";
+/// The stream of test callbacks.
+pub const STREAM: &str = "streamtally-test";
 
 const VALIDITY_SECONDS: i64 = 60;
 
-pub fn section(visitor: &Visitor, state: &AppState, domain: &DomainRow, keys: usize) -> Markup {
+/// The result of a test, sealed in the link that shows it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TestResult {
+    session_id: Uuid,
+    outcomes: Vec<Outcome>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+enum Outcome {
+    Accepted,
+    Quarantined(QuarantineReason),
+    Rejected(RejectionReason),
+}
+
+impl From<&Verdict> for Outcome {
+    fn from(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Accept(_) => Self::Accepted,
+            Verdict::Quarantine(_, reason) => Self::Quarantined(*reason),
+            Verdict::Reject(cause) => Self::Rejected(*cause),
+        }
+    }
+}
+
+/// The page that the form is on, and that shows the verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TestedFrom {
+    Domain,
+    Connect,
+}
+
+impl TestedFrom {
+    fn page(self, domain: &str) -> String {
+        match self {
+            Self::Domain => page_of(domain),
+            Self::Connect => format!("{}/connect", page_of(domain)),
+        }
+    }
+}
+
+pub fn section(
+    visitor: &Visitor,
+    state: &AppState,
+    domain: &DomainRow,
+    has_key: bool,
+    from: TestedFrom,
+    tested: Option<&TestResult>,
+) -> Markup {
+    let text = visitor.view.language;
     html! {
-        h2 { "Test" }
         @if domain.signature == SignatureRule::None {
             p.hint {
-                "The secret path is not stored. Someone who knows it can send a test callback: set "
-                code { "STREAMTALLY_CALLBACK_PATH" } " to it, then run "
-                code { "streamtally send start --domain " (domain.domain) " --stream test" } "."
+                (words::fill(&text.setup_test_by_command(), &[
+                    html! { code { "STREAMTALLY_CALLBACK_PATH" } },
+                    html! { code { "streamtally send start --domain " (domain.domain) " --stream test" } },
+                ]))
             }
-        } @else if keys == 0 {
-            p.hint { "Add a key first." }
+        } @else if !has_key {
+            p.hint { (text.setup_test_needs_key()) }
         } @else if !state.roles.contains(&Role::Receiver) {
-            p.hint { "This process does not receive callbacks. Open this page on a process with the role receiver." }
+            p.hint { (text.setup_test_needs_receiver()) }
         } @else {
-            (form::form(visitor, "actions", &format!("{}/test", page_of(&domain.domain)), &html! { button { "Send a test callback" } }))
-            p.hint { "Sends the start and the end of a push of zero seconds, of the stream " code { (STREAM) } ", signed with the newest key. This tests the key, not whether the provider reaches the callback URL. The session stays in the history." }
+            (form::form(visitor, "actions", &format!("{}/test", page_of(&domain.domain)), &html! {
+                @if from == TestedFrom::Connect { input type="hidden" name="from" value="connect"; }
+                button.primary[from == TestedFrom::Connect && tested.is_none()] { (text.setup_test_send()) }
+            }))
+            @if let Some(tested) = tested { (verdicts(visitor.view, tested)) }
+            p.hint { (words::fill(&text.setup_test_hint(), &[html! { code { (STREAM) } }])) }
+        }
+    }
+}
+
+fn verdicts(view: View, tested: &TestResult) -> Markup {
+    let text = view.language;
+    let is_accepted = tested.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Accepted));
+    html! {
+        div #tested.card.success[is_accepted].error[!is_accepted] role="status" {
+            @if is_accepted {
+                p { strong { (text.setup_test_accepted()) } " " (text.setup_test_accepted_hint()) }
+            } @else {
+                @for outcome in &tested.outcomes {
+                    p { @match outcome {
+                        Outcome::Accepted => (text.setup_test_accepted()),
+                        Outcome::Quarantined(reason) => {
+                            strong { (text.setup_test_quarantined()) " " (text.quarantine_name(*reason)) }
+                            " " (text.quarantine_advice(*reason))
+                        }
+                        Outcome::Rejected(cause) => {
+                            strong { (text.setup_test_rejected()) " " (text.rejection_name(*cause)) }
+                            " " (text.rejection_advice(*cause))
+                        }
+                    } }
+                }
+            }
+            p { a href=(format!("{ROOT}/sessions/{}", tested.session_id)) { (text.setup_test_session()) } }
         }
     }
 }
@@ -69,7 +155,7 @@ pub async fn send_test_callback(
     let app = row.apps.as_ref().and_then(|apps| apps.first()).map_or("live", String::as_str);
     let now = clock::now().timestamp();
     let source_ip = source_address(&request);
-    let mut verdicts = Vec::new();
+    let mut outcomes = Vec::new();
     for event in [Event::Publish, Event::PublishDone] {
         let message = Message {
             domain: &row.domain,
@@ -83,27 +169,21 @@ pub async fn send_test_callback(
         };
         let signing = Signing { key: &key, joiner: row.joiner, auth_timestamp: now + VALIDITY_SECONDS };
         let body = compose(&message, Some(signing));
-        verdicts.push((event, callbacks::take(&state, source_ip, None, body.as_bytes()).await?));
+        outcomes.push(Outcome::from(&callbacks::take(&state, source_ip, None, body.as_bytes()).await?));
     }
     let stream = StreamKey { domain: row.domain.clone(), app: app.to_owned(), stream: STREAM.to_owned() };
     let session_id = SessionKey { stream, publish_timestamp: now }.id().0;
-    let content = html! {
-        h1 { "Test of " (row.domain) }
-        dl.facts { @for (event, verdict) in &verdicts {
-            dt { code { (event.word()) } }
-            dd { (describe(verdict)) }
-        } }
-        p { a href=(format!("{ROOT}/sessions/{session_id}")) { "The resulting session" } " · " a href=(page_of(&row.domain)) { "Back to " (row.domain) } }
-    };
-    Ok(layout::page(&submitted.visitor, NavItem::SetUp, "Test", &content))
+    let from = if submitted.text("from").is_some() { TestedFrom::Connect } else { TestedFrom::Domain };
+    let sealed = state.cipher.seal(&bound_to(&row.domain), &TestResult { session_id, outcomes });
+    let page = words::path(&from.page(&row.domain), &[("tested", sealed.as_deref())]);
+    Ok(layout::redirect_to(&format!("{page}#tested")))
 }
 
-fn describe(verdict: &Verdict) -> Markup {
-    match verdict {
-        Verdict::Accept(_) => html! { span.state.live { "accepted" } " Authenticated and stored." },
-        Verdict::Quarantine(_, reason) => {
-            html! { span.state.unconfirmed { "quarantined" } " " (advice::of_reason(*reason)) }
-        }
-        Verdict::Reject(cause) => html! { span.wrong { "rejected" } " " (advice::of_rejection(*cause)) },
-    }
+/// The result in a link to a domain's page.
+pub fn result_of(state: &AppState, domain: &str, sealed: Option<&str>) -> Option<TestResult> {
+    state.cipher.open(&bound_to(domain), sealed?)
+}
+
+fn bound_to(domain: &str) -> String {
+    format!("test of {domain}")
 }

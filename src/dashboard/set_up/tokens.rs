@@ -1,106 +1,307 @@
 //! Creates and revokes tokens.
 
 use actix_web::web::{Data, Path};
-use actix_web::{HttpResponse, get, post};
-use chrono::{DateTime, NaiveDate, Utc};
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use chrono::{DateTime, Days, MappedLocalTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use maud::{Markup, html};
+use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::super::error::PageError;
 use super::super::form::{self, SubmittedForm};
-use super::super::layout;
+use super::super::layout::{self, NavItem};
+use super::super::texts::Language;
+use super::super::view::View;
 use super::super::visitor::Visitor;
 use super::super::{ROOT, words};
-use super::{ask_confirmation, show_once};
+use super::draft::{Draft, FieldError};
+use super::secret::{self, SecretKind, redirect_with};
+use super::{Confirmation, set_up_page};
 use crate::access::admin::{self, NewToken};
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
+use crate::http::external_url::url_of;
 use crate::model::access::Scope;
 use crate::platform::clock;
 use crate::store;
 use crate::store::access_token::AccessTokenRow;
+use crate::store::domain::DomainRow;
 
-fn meaning(scope: Scope) -> &'static str {
+/// Lifetimes to choose from, in days.
+const LIFETIMES: [i64; 3] = [30, 90, 365];
+
+fn meaning(text: Language, scope: Scope) -> String {
     match scope {
-        Scope::Read => {
-            "live counts, streams, sessions, broadcasts, events and rejections, without IP addresses and user_args"
-        }
-        Scope::Personal => "IP addresses and user_args, too",
-        Scope::Billing => "reports",
-        Scope::Admin => "all of this, and administration",
+        Scope::Read => text.setup_scope_read(),
+        Scope::Personal => text.setup_scope_personal(),
+        Scope::Billing => text.setup_scope_billing(),
+        Scope::Admin => text.setup_scope_admin(),
     }
 }
 
-pub fn section(visitor: &Visitor, tokens: &[AccessTokenRow]) -> Markup {
+/// The form of a new token before anything is typed.
+pub fn empty_draft() -> Draft {
+    Draft::of_values(vec![("scopes", Scope::Read.as_str().to_owned()), ("expires", "365".to_owned())])
+}
+
+pub fn section(visitor: &Visitor, tokens: &[AccessTokenRow], domains: &[DomainRow], draft: &Draft) -> Markup {
     let view = visitor.view;
+    let text = view.language;
     html! {
-        h2 #tokens { "Tokens" }
-        @if tokens.is_empty() {
-            p.hint { "None except the administrator's token, from the environment or the data folder." }
-        } @else {
-            table {
-                thead { tr { th { "Name" } th { "Scopes" } th { "Domains" } th { "Last used" } th { "Expires" } th { "Action" } } }
-                tbody { @for row in tokens { tr {
-                    td.name { bdi { (row.name) } }
-                    td { (words::list(&row.scopes)) }
-                    td { (row.domains.as_ref().map_or_else(|| "all domains".to_owned(), |domains| domains.join(", "))) }
-                    td data-label="last used" { (words::maybe_time(view, row.last_used_at)) }
-                    td data-label="expires" { @match row.expires_at { Some(at) => (words::time(view, at)), None => "never" } }
-                    td { a href=(revocation_of(row)) { "Revoke" } }
-                } } }
+        h2 #tokens { (text.setup_tokens()) }
+        @if tokens.is_empty() { p.hint { (text.setup_no_token()) } } @else { (table(view, tokens, domains)) }
+        details #new-token open[draft.is_rejected()] {
+            summary { (text.setup_create_token()) }
+            (form::form(visitor, "card", &format!("{ROOT}/set-up/tokens"), &fields(view, domains, draft)))
+        }
+    }
+}
+
+fn table(view: View, tokens: &[AccessTokenRow], domains: &[DomainRow]) -> Markup {
+    let text = view.language;
+    html! {
+        div.scroll { table {
+            thead { tr {
+                th { (text.setup_token_name()) } th { (text.setup_scopes()) } th { (text.setup_domains()) }
+                th { (text.setup_last_used()) } th { (text.setup_expires()) } th {}
+            } }
+            tbody { @for row in tokens { tr {
+                td.name { a href=(page_of(row.token_id)) { bdi { (row.name) } } }
+                td { (words::list(&row.scopes)) }
+                td data-label=(text.setup_domains()) { (domains_of(text, row, domains)) }
+                td data-label=(text.setup_last_used()) { @match row.last_used_at { Some(at) => (words::ago(view, at)), None => (text.none()) } }
+                td data-label=(text.setup_expires()) { (expiry(view, row.expires_at)) }
+                td.number { a.button.small href=(format!("{}/revoke", page_of(row.token_id))) { (text.setup_revoke()) } }
+            } } }
+        } }
+    }
+}
+
+fn domains_of(text: Language, row: &AccessTokenRow, domains: &[DomainRow]) -> Markup {
+    html! {
+        @match &row.domains {
+            None => (text.setup_all()),
+            Some(names) => @for (number, name) in names.iter().enumerate() {
+                @if number > 0 { ", " }
+                bdi { (name) }
+                @if !is_registered(name, domains) { " " span.flag { (text.setup_not_registered()) } }
+            },
+        }
+    }
+}
+
+fn is_registered(name: &str, domains: &[DomainRow]) -> bool {
+    domains.iter().any(|row| row.domain == name)
+}
+
+fn expiry(view: View, expires_at: Option<DateTime<Utc>>) -> Markup {
+    html! {
+        @match expires_at {
+            None => (view.language.setup_never()),
+            Some(at) => {
+                (words::time(view, at))
+                @if at <= view.now { " " span.flag { (view.language.setup_expired()) } }
             }
         }
-        details {
-            summary { "Create a token" }
-            (form::form(visitor, "card", &format!("{ROOT}/set-up/tokens"), &html! {
-                label { "Name" input type="text" name="name" required maxlength="200"; }
-                fieldset {
-                    legend { "Scopes" }
-                    @for &scope in Scope::ALL {
-                        label.tick {
-                            input type="checkbox" name="scopes" value=(scope.as_str()) checked[scope == Scope::Read];
-                            " " (scope.as_str()) ": " (meaning(scope))
-                        }
-                    }
-                }
-                label { "Domains (empty: all)" input type="text" name="domains" autocapitalize="off" spellcheck="false"; }
-                label { "Expires at the start of this day, UTC (empty: never)" input type="date" name="expires_on"; }
-                button { "Create token" }
-            }))
-        }
     }
 }
 
-fn revocation_of(row: &AccessTokenRow) -> String {
-    format!("{ROOT}/set-up/tokens/{}/revoke", row.token_id)
+fn fields(view: View, domains: &[DomainRow], draft: &Draft) -> Markup {
+    let text = view.language;
+    html! {
+        label { (text.setup_token_name())
+            input type="text" name="name" required maxlength="200" value=(draft.value("name")) aria-invalid=[draft.invalid("name")]
+                placeholder=(text.setup_token_name_example());
+        }
+        (draft.error("name"))
+        fieldset {
+            legend { (text.setup_scopes()) }
+            @for &scope in Scope::ALL {
+                label.tick {
+                    input type="checkbox" name="scopes" value=(scope.as_str()) checked[draft.has("scopes", scope.as_str())];
+                    span { strong { (scope.as_str()) } " " (meaning(text, scope)) }
+                }
+            }
+        }
+        (draft.error("scopes"))
+        fieldset.choices {
+            legend { (text.setup_limit_to_domains()) }
+            p.hint { (text.setup_limit_to_domains_hint()) }
+            @for row in domains {
+                label.tick {
+                    input type="checkbox" name="domains" value=(row.domain) checked[draft.has("domains", &row.domain)];
+                    bdi { (row.domain) }
+                }
+            }
+        }
+        (draft.error("domains"))
+        label { (text.setup_other_domains())
+            input type="text" name="other_domains" value=(draft.value("other_domains")) aria-invalid=[draft.invalid("other_domains")]
+                autocapitalize="off" spellcheck="false";
+        }
+        (draft.error("other_domains"))
+        @if draft.invalid("other_domains").is_some() {
+            label.tick { input type="checkbox" name="accept_unregistered" value="yes"; (text.setup_accept_unregistered()) }
+        }
+        label { (text.setup_expires())
+            select name="expires" {
+                @for days in LIFETIMES { (expiry_choice(draft, &days.to_string(), &lifetime(text, days))) }
+                (expiry_choice(draft, "on", &text.setup_expires_on_choice()))
+                (expiry_choice(draft, "never", &text.setup_never()))
+            }
+        }
+        label { (text.setup_expires_on(view.zone.name()))
+            input type="date" name="expires_on" value=(draft.value("expires_on")) aria-invalid=[draft.invalid("expires_at")];
+        }
+        (draft.error("expires_at"))
+        button.primary { (text.setup_create_token()) }
+    }
+}
+
+fn expiry_choice(draft: &Draft, value: &str, name: &str) -> Markup {
+    html! { option value=(value) selected[draft.value("expires") == value] { (name) } }
+}
+
+fn lifetime(text: Language, days: i64) -> String {
+    if days == 365 { text.setup_one_year() } else { text.setup_days(days) }
+}
+
+fn page_of(token_id: Uuid) -> String {
+    format!("{ROOT}/set-up/tokens/{token_id}")
 }
 
 #[post("/set-up/tokens")]
-pub async fn create_token(submitted: SubmittedForm, state: Data<AppState>) -> Result<HttpResponse, PageError> {
+pub async fn create_token(
+    submitted: SubmittedForm,
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, PageError> {
     submitted.require_scope(Scope::Admin)?;
-    let scopes = submitted.all("scopes").iter().map(|scope| scope.parse::<Scope>()).collect::<Result<Vec<_>, _>>();
-    let domains = submitted.words("domains");
-    let new = NewToken {
-        name: submitted.text("name").unwrap_or_default(),
-        scopes: scopes
-            .map_err(|_| ApiError::invalid("scopes", "must be one or more of read, personal, billing, admin"))?,
-        domains: (!domains.is_empty()).then_some(domains),
-        expires_at: submitted.text("expires_on").map(|day| read_day(&day)).transpose()?,
-    };
-    let created = admin::create_token(&state.work_pool, &submitted.visitor.principal.actor, new, clock::now()).await;
-    let (_, token) = created.map_err(ApiError::from)?;
-    state.registry.refresh_after_change().await;
-    let next = html! {
-        p { "Sign in with it here, or send it to the API as " code { "Authorization: Bearer TOKEN" } "." }
-        p { a.button href=(format!("{ROOT}/set-up#tokens")) { "Done" } }
-    };
-    Ok(show_once(&submitted.visitor, "New token", "The token", &token, &next))
+    let visitor = &submitted.visitor;
+    match try_create(&submitted, &state).await? {
+        Ok((row, token)) => {
+            state.registry.refresh_after_change().await;
+            let page = page_of(row.token_id);
+            Ok(redirect_with(&state, &request, visitor, &page, (SecretKind::Token, &token)))
+        }
+        Err(error) => set_up_page(visitor, &state, &Draft::default(), &Draft::rejected(&submitted, error)).await,
+    }
 }
 
-fn read_day(day: &str) -> Result<DateTime<Utc>, ApiError> {
-    let day = NaiveDate::parse_from_str(day, "%Y-%m-%d").ok();
-    let begin = day.map(|day| day.and_time(chrono::NaiveTime::MIN).and_utc());
-    begin.ok_or_else(|| ApiError::invalid("expires_on", "is not a date such as 2026-12-31"))
+/// Creates the token; the inner error is that of a field.
+async fn try_create(
+    submitted: &SubmittedForm,
+    state: &AppState,
+) -> Result<Result<(AccessTokenRow, SecretString), FieldError>, PageError> {
+    let view = submitted.visitor.view;
+    let text = view.language;
+    let registered = store::domain::list_domains(&state.work_pool).await?;
+    let other = submitted.words("other_domains");
+    let unknown: Vec<&str> =
+        other.iter().map(String::as_str).filter(|name| !is_registered(name, &registered)).collect();
+    if !unknown.is_empty() && !submitted.is_checked("accept_unregistered") {
+        return Ok(Err(FieldError::new("other_domains", text.setup_unregistered(&unknown.join(", ")))));
+    }
+    let Ok(expires_at) = read_expiry(submitted, view) else {
+        return Ok(Err(FieldError::new("expires_at", text.setup_expiry_invalid())));
+    };
+    let scopes = submitted.all("scopes").iter().map(|scope| scope.parse::<Scope>()).collect::<Result<Vec<_>, _>>();
+    let domains = [submitted.all("domains"), other].concat();
+    let new = NewToken {
+        name: submitted.text("name").unwrap_or_default(),
+        scopes: scopes.unwrap_or_default(),
+        domains: (!domains.is_empty()).then_some(domains),
+        expires_at,
+    };
+    let actor = &submitted.visitor.principal.actor;
+    match admin::create_token(&state.work_pool, actor, new, clock::now()).await {
+        Ok(created) => Ok(Ok(created)),
+        Err(error) => FieldError::of(error.into(), text).map(Err),
+    }
+}
+
+/// When the token expires; `None`: never.
+fn read_expiry(submitted: &SubmittedForm, view: View) -> Result<Option<DateTime<Utc>>, ()> {
+    match submitted.text("expires").as_deref() {
+        None | Some("never") => Ok(None),
+        Some("on") => {
+            let day = submitted.text("expires_on").and_then(|day| NaiveDate::parse_from_str(&day, "%Y-%m-%d").ok());
+            day.and_then(|day| end_of(day, view)).map(Some).ok_or(())
+        }
+        Some(days) => {
+            let days = days.parse().ok().filter(|days| LIFETIMES.contains(days)).ok_or(())?;
+            Ok(Some(view.now + TimeDelta::days(days)))
+        }
+    }
+}
+
+/// The end of a day in the visitor's time zone.
+fn end_of(day: NaiveDate, view: View) -> Option<DateTime<Utc>> {
+    let next = day.checked_add_days(Days::new(1))?.and_time(NaiveTime::MIN);
+    match next.and_local_timezone(view.zone) {
+        MappedLocalTime::Single(at) | MappedLocalTime::Ambiguous(at, _) => Some(at.to_utc()),
+        // The day begins an hour later, as the clock is set forward at midnight.
+        MappedLocalTime::None => {
+            (next + TimeDelta::hours(1)).and_local_timezone(view.zone).earliest().map(|at| at.to_utc())
+        }
+    }
+}
+
+/// A token; shows its secret if it was created a short time ago.
+#[get("/set-up/tokens/{token_id}")]
+pub async fn show_token(
+    visitor: Visitor,
+    state: Data<AppState>,
+    request: HttpRequest,
+    token_id: Path<String>,
+) -> Result<HttpResponse, PageError> {
+    let view = visitor.view;
+    let text = view.language;
+    visitor.require_scope(Scope::Admin)?;
+    let row = find_token(&state, &token_id).await?;
+    let domains = store::domain::list_domains(&state.work_pool).await?;
+    let token = secret::find(&state, &request, &visitor).filter(|(kind, _)| *kind == SecretKind::Token);
+    let content = html! {
+        h1 { (text.setup_token()) " " bdi { (row.name) } }
+        @if let Some((_, token)) = &token { (new_token(text, &request, &row, token)) }
+        dl.facts {
+            dt { (text.setup_scopes()) } dd { (words::list(&row.scopes)) }
+            dt { (text.setup_domains()) } dd { (domains_of(text, &row, &domains)) }
+            dt { (text.setup_expires()) } dd { (expiry(view, row.expires_at)) }
+            dt { (text.setup_created()) } dd { (words::time(view, row.created_at)) }
+            dt { (text.setup_last_used()) } dd { @match row.last_used_at { Some(at) => (words::ago(view, at)), None => (text.none()) } }
+        }
+        div.actions {
+            a.button href=(format!("{ROOT}/set-up#tokens")) { (text.setup_done()) }
+            a.button href=(format!("{}/revoke", page_of(row.token_id))) { (text.setup_revoke()) }
+        }
+    };
+    Ok(layout::page(&visitor, NavItem::SetUp, &text.setup_token(), &content))
+}
+
+fn new_token(text: Language, request: &HttpRequest, row: &AccessTokenRow, token: &SecretString) -> Markup {
+    let token = token.expose_secret();
+    let sign_in = format!("{}#token={token}", url_of(request, &format!("{ROOT}/sign-in")));
+    let kiosk = words::path(&url_of(request, &format!("{ROOT}/sign-in")), &[("to", Some(&format!("{ROOT}/kiosk")))]);
+    html! {
+        div.card.success {
+            p { (text.setup_token_once()) }
+            dl.facts {
+                dt { (text.setup_token()) } dd { code.secret data-copy="" { (token) } }
+                dt { (text.setup_sign_in_link()) } dd { code.secret data-copy="" { (sign_in) } }
+                @if row.scopes == [Scope::Read] {
+                    dt { (text.setup_wall_link()) } dd { code.secret data-copy="" { (kiosk) "#token=" (token) } }
+                }
+            }
+            p.hint { (words::fill(&text.setup_token_hint(), &[html! { code { "Authorization: Bearer TOKEN" } }])) }
+        }
+    }
+}
+
+async fn find_token(state: &AppState, token_id: &str) -> Result<AccessTokenRow, PageError> {
+    let tokens = store::access_token::list_access_tokens(&state.work_pool).await?;
+    let token = tokens.into_iter().find(|token| token.token_id.to_string() == token_id);
+    Ok(token.ok_or(ApiError::NotFound("token"))?)
 }
 
 #[get("/set-up/tokens/{token_id}/revoke")]
@@ -110,16 +311,23 @@ pub async fn show_revocation(
     token_id: Path<String>,
 ) -> Result<HttpResponse, PageError> {
     let view = visitor.view;
+    let text = view.language;
     visitor.require_scope(Scope::Admin)?;
-    let tokens = store::access_token::list_access_tokens(&state.work_pool).await?;
-    let token = tokens.iter().find(|token| token.token_id.to_string() == *token_id);
-    let token = token.ok_or(ApiError::NotFound("token"))?;
+    let token = find_token(&state, &token_id).await?;
     let what = html! {
-        p { "The token " bdi { strong { (token.name) } } " (" (words::list(&token.scopes)) "), last used " (words::maybe_time(view, token.last_used_at)) }
-        (form::confirmation("This token stops working immediately."))
+        p { bdi { strong { (token.name) } } ", " (words::list(&token.scopes)) }
+        @if let Some(at) = token.last_used_at { p { (words::fill(&text.setup_token_last_used(), &[words::ago(view, at)])) } }
+        (form::confirmation(&text.setup_revoke_confirm()))
     };
-    let back = format!("{ROOT}/set-up#tokens");
-    Ok(ask_confirmation(&visitor, "Revoke a token?", &what, &back, &revocation_of(token), "Revoke token"))
+    let confirmation = Confirmation {
+        title: &text.setup_revoke_title(),
+        what: &what,
+        back: &format!("{ROOT}/set-up#tokens"),
+        path: &format!("{}/revoke", page_of(token.token_id)),
+        button: &text.setup_revoke_token(),
+        destroys: true,
+    };
+    Ok(confirmation.page(&visitor))
 }
 
 #[post("/set-up/tokens/{token_id}/revoke")]
@@ -137,4 +345,22 @@ pub async fn revoke_token(
     }
     state.registry.refresh_after_change().await;
     Ok(layout::redirect_to(&format!("{ROOT}/set-up#tokens")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_good_to_the_end_of_its_last_day_in_the_time_zone() {
+        for (zone, day, end) in [
+            (chrono_tz::Asia::Shanghai, "2026-12-31", "2026-12-31T16:00:00Z"),
+            (chrono_tz::UTC, "2026-12-31", "2027-01-01T00:00:00Z"),
+            // The clock goes from 24:00 to 01:00.
+            (chrono_tz::Africa::Cairo, "2026-04-23", "2026-04-23T22:00:00Z"),
+        ] {
+            let view = View { language: Language::English, zone, now: DateTime::UNIX_EPOCH };
+            assert_eq!(end_of(day.parse().expect("a day"), view), Some(end.parse().expect("a time")), "{zone}");
+        }
+    }
 }

@@ -4,8 +4,10 @@
 //! a missing or misspelled argument, does not compile. Each page has a file here. Markup, such as a time, takes the place
 //! of `{{}}` (see `words::fill`).
 
+mod advice;
 mod frame;
-mod reports;
+mod problems;
+mod set_up;
 
 use std::str::FromStr;
 

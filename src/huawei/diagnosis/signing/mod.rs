@@ -6,13 +6,16 @@
 
 mod variant;
 
+use std::fmt;
+
 use hmac::Mac;
 
 use crate::huawei::notification::Notification;
 use crate::huawei::signature::{self, Signature};
 use crate::model::access::FieldSeparator;
 
-use self::variant::{FieldVariant, JOINERS, KeyVariant};
+use self::variant::JOINERS;
+pub use self::variant::{FieldVariant, KeyVariant};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fit {
@@ -21,25 +24,48 @@ pub struct Fit {
     pub fields: FieldVariant,
 }
 
+/// How to get callbacks with a signature accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Set the domain's separator to the one that fits.
+    SetSeparator(FieldSeparator),
+    /// Enter the key without the white space around it.
+    TrimKey,
+    /// No setting helps.
+    Unsupported,
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::SetSeparator(_) => {
+                "Set the domain's separator (joiner) to this one, and the service will accept such callbacks."
+            }
+            Self::TrimKey => {
+                "The key was given with surrounding white space. Give it without, here and where it is registered, and \
+                 set the separator (joiner) as above."
+            }
+            Self::Unsupported => {
+                "The service has no setting for this way of signing. Capture a second callback. If it is signed in the \
+                 same way, the provider signs like this: please report it. If it is signed as documented, someone may \
+                 have rearranged the fields of the first."
+            }
+        })
+    }
+}
+
 impl Fit {
     /// How to get callbacks with this signature accepted; `None` if admission accepts it already.
-    pub fn remedy(self, expected: FieldSeparator) -> Option<&'static str> {
+    pub fn remedy(self, expected: FieldSeparator) -> Option<Remedy> {
         let joiner = self.joiner.parse::<FieldSeparator>().ok().filter(|_| self.fields == FieldVariant::AsDocumented);
         match (self.key, joiner) {
             (KeyVariant::AsGiven, Some(joiner)) if joiner == expected => None,
-            (KeyVariant::AsGiven, Some(_)) => {
-                Some("Set the domain's separator (joiner) to this one, and the service will accept such callbacks.")
-            }
-            (KeyVariant::Trimmed, Some(_)) => Some(
-                "The key was given with surrounding white space. Give it without, here and where it is registered, and \
-                 set the separator (joiner) as above.",
-            ),
+            (KeyVariant::AsGiven, Some(joiner)) => Some(Remedy::SetSeparator(joiner)),
+            (KeyVariant::Trimmed, Some(_)) => Some(Remedy::TrimKey),
             (KeyVariant::AsGiven | KeyVariant::Trimmed, None)
-            | (KeyVariant::WithNewline | KeyVariant::HexDecoded | KeyVariant::Base64Decoded, _) => Some(
-                "The service has no setting for this way of signing. Capture a second callback. If it is signed in the \
-                 same way, the provider signs like this: please report it. If it is signed as documented, someone may \
-                 have rearranged the fields of the first.",
-            ),
+            | (KeyVariant::WithNewline | KeyVariant::HexDecoded | KeyVariant::Base64Decoded, _) => {
+                Some(Remedy::Unsupported)
+            }
         }
     }
 }
@@ -237,7 +263,7 @@ mod tests {
     fn only_what_admission_asks_for_needs_no_remedy() {
         let documented = Fit { key: KeyVariant::AsGiven, joiner: "", fields: FieldVariant::AsDocumented };
         assert_eq!(documented.remedy(FieldSeparator::Nothing), None);
-        assert!(documented.remedy(FieldSeparator::Plus).is_some_and(|words| words.contains("joiner")));
+        assert_eq!(documented.remedy(FieldSeparator::Plus), Some(Remedy::SetSeparator(FieldSeparator::Nothing)));
         for other in [
             Fit { joiner: "&", ..documented },
             Fit { key: KeyVariant::Trimmed, ..documented },

@@ -1,0 +1,99 @@
+//! Quarantined callbacks that wait for an operator: a card for each domain and reason, with the newest of them.
+
+use maud::{Markup, html};
+
+use super::super::error::PageError;
+use super::super::view::View;
+use super::super::visitor::Visitor;
+use super::super::{ROOT, words};
+use super::long_text;
+use crate::app::state::AppState;
+use crate::model::access::Scope;
+use crate::model::filter::EventFilter;
+use crate::query;
+use crate::query::events::MOST_GROUPED;
+use crate::store::event::EventRow;
+use crate::store::quarantine::QuarantineGroupRow;
+
+/// Examples of a group.
+const EXAMPLES: u16 = 5;
+
+/// Groups with examples; the others only have their number.
+const GROUPS_WITH_EXAMPLES: usize = 20;
+
+pub struct QuarantineGroup {
+    row: QuarantineGroupRow,
+    /// Newest first.
+    examples: Vec<EventRow>,
+}
+
+pub async fn list_groups(state: &AppState, visitor: &Visitor) -> Result<Vec<QuarantineGroup>, PageError> {
+    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let mut groups = Vec::new();
+    for row in query::events::list_quarantine_groups(pool, principal).await? {
+        let filter =
+            EventFilter { domain: Some(row.domain.clone()), reason: Some(row.reason), ..EventFilter::default() };
+        let examples = if groups.len() < GROUPS_WITH_EXAMPLES {
+            query::events::list_events(pool, principal, true, &filter, None, EXAMPLES).await?.rows
+        } else {
+            Vec::new()
+        };
+        groups.push(QuarantineGroup { row, examples });
+    }
+    Ok(groups)
+}
+
+pub fn cards(visitor: &Visitor, groups: &[QuarantineGroup]) -> Markup {
+    let text = visitor.view.language;
+    let counted: i64 = groups.iter().map(|group| group.row.count).sum();
+    html! {
+        @if !groups.is_empty() {
+            h2 #quarantined { (text.problems_quarantined()) }
+            p.hint {
+                (text.problems_quarantined_hint())
+                @if counted >= MOST_GROUPED { " " (text.problems_quarantined_most(MOST_GROUPED)) }
+            }
+            @for group in groups { (card(visitor, group)) }
+        }
+    }
+}
+
+fn card(visitor: &Visitor, QuarantineGroup { row, examples }: &QuarantineGroup) -> Markup {
+    let view = visitor.view;
+    let text = view.language;
+    let times = [words::ago(view, row.first_received_at), words::ago(view, row.last_received_at)];
+    html! {
+        section.card.warning {
+            h3 { (text.quarantine_name(row.reason)) " · " bdi { (row.domain) } }
+            p {
+                strong { (text.problems_count_of_callbacks(&words::count(row.count))) } " "
+                span.muted { (words::fill(&text.problems_first_and_last(), &times)) }
+            }
+            div.advice { (long_text(text, text.quarantine_advice(row.reason))) }
+            @if !examples.is_empty() {
+                @if row.count > i64::from(EXAMPLES) { p.hint { (text.problems_examples_of(&words::count(EXAMPLES))) } }
+                (table(view, examples, visitor.principal.may(Scope::Admin)))
+            }
+        }
+    }
+}
+
+fn table(view: View, examples: &[EventRow], may_release: bool) -> Markup {
+    let text = view.language;
+    html! {
+        div.scroll { table {
+            thead { tr {
+                th { (text.problems_stream()) } th { (text.problems_app()) } th { (text.problems_event()) }
+                th { (text.problems_push_started()) } th { (text.problems_received()) } @if may_release { th {} }
+            } }
+            tbody { @for row in examples { tr {
+                td.name { a href=(words::path(&format!("{ROOT}/find"), &[("text", Some(&row.stream))])) { bdi { (row.stream) } } }
+                td { bdi { (row.app) } }
+                td { code { bdi { (row.event) } } }
+                td data-label=(text.problems_push_started()) { (words::maybe_time(view, chrono::DateTime::from_timestamp(row.publish_timestamp, 0))) }
+                td data-label=(text.problems_received()) { (words::ago(view, row.received_at)) }
+                @if may_release { td.number { a.button.small href=(format!("{ROOT}/events/{}/release", row.event_id)) { (text.problems_release()) } } }
+            } } }
+        } }
+    }
+}

@@ -1,0 +1,74 @@
+//! The form of a domain's settings.
+
+use maud::{Markup, html};
+
+use super::super::form::{self, SubmittedForm};
+use super::super::visitor::Visitor;
+use super::draft::Draft;
+use super::page_of;
+use crate::api::problem::ApiError;
+use crate::http::domains::{read_field_separator, read_signature_rule};
+use crate::registry::admin::DomainSettings;
+use crate::store::domain::DomainRow;
+
+/// The settings as they are.
+pub fn draft_of(row: &DomainRow) -> Draft {
+    let mut values = vec![
+        ("signature", row.signature.as_str().to_owned()),
+        ("apps", row.apps.as_ref().map(|apps| apps.join(", ")).unwrap_or_default()),
+        ("joiner", row.joiner.as_str().to_owned()),
+        ("rendition_templates", row.rendition_templates.join(", ")),
+    ];
+    if row.concurrent_pushes {
+        values.push(("concurrent_pushes", "yes".to_owned()));
+    }
+    Draft::of_values(values)
+}
+
+pub fn read(submitted: &SubmittedForm) -> Result<DomainSettings, ApiError> {
+    let apps = submitted.words("apps");
+    Ok(DomainSettings {
+        signature: read_signature_rule(&submitted.text("signature").unwrap_or_default())?,
+        apps: (!apps.is_empty()).then_some(apps),
+        joiner: read_field_separator(&submitted.text("joiner").unwrap_or_default())?,
+        rendition_templates: submitted.words("rendition_templates"),
+        concurrent_pushes: submitted.is_checked("concurrent_pushes"),
+    })
+}
+
+pub fn form(visitor: &Visitor, domain: &str, draft: &Draft) -> Markup {
+    let text = visitor.view.language;
+    let choice = |field: &str, value: &str, label: String| {
+        html! { option value=(value) selected[draft.value(field) == value] { (label) } }
+    };
+    let list = |field: &str, label: String, hint: String| {
+        html! {
+            label { (label)
+                input type="text" name=(field) value=(draft.value(field)) aria-invalid=[draft.invalid(field)] autocapitalize="off" spellcheck="false";
+            }
+            (draft.error(field))
+            p.hint { (hint) }
+        }
+    };
+    let fields = html! {
+        label { (text.setup_signature())
+            select name="signature" {
+                (choice("signature", "required", text.setup_signed()))
+                (choice("signature", "none", text.setup_unsigned_choice()))
+            }
+        }
+        (list("apps", text.setup_accepted_apps(), text.setup_accepted_apps_hint()))
+        label { (text.setup_separator())
+            select name="joiner" { (choice("joiner", "", text.setup_separator_none())) (choice("joiner", "+", "+".to_owned())) }
+        }
+        p.hint { (text.setup_separator_hint()) }
+        (list("rendition_templates", text.setup_templates(), text.setup_templates_hint()))
+        label.tick {
+            input type="checkbox" name="concurrent_pushes" value="yes" checked[draft.has("concurrent_pushes", "yes")];
+            (text.setup_concurrent())
+        }
+        p.hint { (text.setup_concurrent_hint()) }
+        button.primary { (text.save()) }
+    };
+    form::form(visitor, "card", &page_of(domain), &fields)
+}

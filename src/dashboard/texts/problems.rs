@@ -1,0 +1,90 @@
+//! Texts of the page of problems.
+
+super::texts! {
+    problems_none: "No problems. Callbacks arrive and are processed.", "没有问题。回调正常到达并处理。";
+    problems_check_callback: "Check a callback", "检查回调";
+    problems_more: "More", "更多";
+    problems_set_up_by_admin: "An administrator can repair this under Setup.", "管理员可在“设置”中修复。";
+
+    problems_all_parts_work(parts: &str): "All parts work: {parts}", "所有部件正常：{parts}";
+    problems_part_fails(part: &str): "Part fails: {part}", "部件异常：{part}";
+    problems_part_fails_hint: "Callbacks may be late or missing on these pages until it works again. The service's log says more.",
+        "恢复之前，页面上的回调可能延迟或缺失。详情见服务日志。";
+    problems_part_database: "database", "数据库";
+    problems_part_clock: "clock", "时钟";
+    problems_part_folding: "folding", "处理";
+    problems_part_spool: "spool", "缓冲队列";
+    problems_part_certificate: "certificate", "证书";
+    problems_lag: "Lag", "处理延迟";
+    problems_lag_none: "none", "无";
+    problems_lag_of(entries: i64, waited: &str): "{entries} events not folded yet; the oldest has waited {waited}",
+        "{entries} 个事件尚未处理；最早的已等待 {waited}";
+    problems_certificate_far: "valid until {{}}", "有效期至 {{}}";
+    problems_certificate_near_title: "The certificate expires soon", "证书即将过期";
+    problems_certificate_near: "It expires at {{}}. Renew it: afterwards, callbacks no longer arrive.",
+        "将于 {{}} 过期。请更新证书，否则过期后将收不到回调。";
+    problems_certificate_past_title: "The certificate has expired", "证书已过期";
+    problems_certificate_past: "It expired at {{}}: callbacks no longer arrive. Renew it.",
+        "已于 {{}} 过期：已收不到回调。请更新证书。";
+
+    problems_rejected: "Rejected callbacks", "被拒绝的回调";
+    problems_rejected_hint: "Callbacks of registered domains in the last 24 hours that were not authenticated or not readable.",
+        "最近 24 小时内，已注册域名的未通过验证或无法读取的回调。";
+    problems_rejected_more(shown: u16): "Only {shown} groups are shown; the API lists all.", "仅显示 {shown} 组；完整列表见 API。";
+    problems_count_of_callbacks(count: &str): "{count} callbacks", "{count} 个回调";
+    problems_in_last_hour(count: &str): "{count} in the last hour", "最近一小时 {count} 个";
+    problems_none_in_last_hour: "none in the last hour", "最近一小时没有";
+    problems_rising: "rising", "上升";
+    problems_falling: "falling", "下降";
+    problems_chart(count: &str): "Callbacks in each of the last 24 hours; {count} in the last hour",
+        "最近 24 小时每小时的回调数；最近一小时 {count} 个";
+    problems_first_and_last: "first {{}}, last {{}}", "首次 {{}}，最近 {{}}";
+    problems_example: "Example, not authenticated: {{}}", "示例（未通过验证）：{{}}";
+    problems_example_app: "app", "应用";
+    problems_example_stream: "stream", "流";
+    problems_add_key: "Add a key", "添加密钥";
+    problems_change_apps: "Change the accepted apps", "修改接受的应用";
+    problems_secret_path: "Set the secret path", "设置秘密路径";
+    problems_compare_url: "Compare the callback URL", "核对回调地址";
+    problems_register(domain: &str): "Register {domain}", "注册 {domain}";
+    problems_strangers: "Not of a registered domain", "不属于已注册的域名";
+    problems_strangers_hint: "Anyone can send these: they may be a misspelled domain, a wrong path at the provider, or strangers. The domain is what the callback claims.",
+        "任何人都可以发送：可能是域名拼写错误、平台上的路径错误，也可能是陌生人。域名为回调所声称的域名。";
+    problems_claimed_domain: "Claimed domain", "声称的域名";
+    problems_cause: "Cause", "原因";
+    problems_callbacks: "Callbacks", "回调";
+    problems_last: "Last", "最近";
+
+    problems_quarantined: "Quarantined callbacks", "已隔离的回调";
+    problems_quarantined_hint: "Authenticated but suspicious: they have no effect until an administrator releases them.",
+        "已通过验证但可疑：在管理员放行之前不起作用。";
+    problems_quarantined_most(most: i64): "Grouped are the newest {most}.", "仅统计最新的 {most} 个。";
+    problems_event: "Event", "事件";
+    problems_stream: "Stream", "流";
+    problems_app: "App", "应用";
+    problems_domain: "Domain", "域名";
+    problems_received: "Received", "接收时间";
+    problems_push_started: "Push started", "推流开始";
+    problems_release: "Release", "放行";
+    problems_examples_of(count: &str): "The newest {count}", "最新的 {count} 个";
+
+    problems_unconfirmed: "Unconfirmed sessions", "待确认的会话";
+    problems_unconfirmed_hint(limit: &str): "Live for longer than {limit}: the end callback may be lost. Oldest first.",
+        "直播超过 {limit}：结束回调可能已丢失。最早的在前。";
+    problems_unconfirmed_more(shown: u16): "The oldest {shown}; the API lists all.", "仅显示最早的 {shown} 个；完整列表见 API。";
+    problems_started: "Started", "开始时间";
+    problems_duration: "Duration", "时长";
+    problems_set_end: "Set end time", "设置结束时间";
+
+    problems_silent: "Silent domains", "沉默的域名";
+    problems_silent_hint(days: i64, fewest: i64): "No new push for longer than at any time in the previous {days} days. Domains with fewer than {fewest} pushes in that time are not listed. If encoders are pushing, check the callback URL at the provider.",
+        "无新推流的时间超过此前 {days} 天中的任何一次。此期间推流少于 {fewest} 次的域名不列出。如果编码器正在推流，请检查平台上的回调地址。";
+    problems_silent_for: "Silent for", "沉默时长";
+    problems_last_push: "Last push started", "最近一次推流";
+    problems_longest_gap(days: i64): "Longest gap in {days} days", "{days} 天内的最长间隔";
+    problems_never_heard: "No accepted callback yet", "尚无已接受的回调";
+    problems_never_heard_hint: "No callback of these domains was ever accepted or quarantined. Set the callback URL and the key at the provider.",
+        "这些域名从未有回调被接受或隔离。请在平台上设置回调地址和密钥。";
+    problems_registered: "Registered", "注册时间";
+    problems_connect: "Connect", "接入";
+}
