@@ -147,21 +147,42 @@ async fn a_key_is_rotated_without_losing_a_callback() {
     let new = browser.wait_for("code.secret").await.text().await.unwrap();
     browser.press("Copy").await;
     browser.click("Done").await;
-    browser.wait_for_text("not used recently").await;
+    browser.wait_for_text("not used yet").await;
     // The command signs with the newest key, as the provider does from now on.
     send(&home, &service, "start", "between", 30);
     browser.client.refresh().await.unwrap();
-    assert_eq!(browser.client.find_all(Locator::Css("td[data-label='last used'] time")).await.unwrap().len(), 2);
+    assert_eq!(browser.client.find_all(Locator::Css("td[data-label='Last used'] time")).await.unwrap().len(), 2);
 
     let path = format!("//tr[contains(., '{old}')]//a");
     browser.client.find(Locator::XPath(&path)).await.unwrap().click().await.unwrap();
     browser.wait_for_text("the provider may still sign with it").await;
     browser.wait_for("input[name=confirmed]").await.click().await.unwrap();
     browser.press("Remove key").await;
-    browser.wait_for("#keys + table").await;
-    assert_eq!(browser.client.find_all(Locator::Css("#keys + table tbody tr")).await.unwrap().len(), 1);
+    browser.wait_for("#keys + .scroll table").await;
+    assert_eq!(browser.client.find_all(Locator::Css("#keys + .scroll table tbody tr")).await.unwrap().len(), 1);
     assert!(!browser.client.source().await.unwrap().contains(&new));
     send(&home, &service, "start", "after", 10);
+}
+
+#[tokio::test]
+async fn a_domain_is_connected_and_its_first_callback_is_noticed_without_a_reload() {
+    let home = Home::new(User::Ourselves);
+    let (service, token) = serve(&home);
+    let browser = Browser::start().await;
+    sign_in(&browser, &service, "/dashboard/set-up", &token).await;
+    browser.fill("input[name=domain]", "push.new.example").await;
+    browser.press("Add domain").await;
+    browser.wait_for("code.secret").await;
+    browser.press("Send a test callback").await;
+    browser.wait_for_text("authenticated and stored").await;
+    browser.wait_for_text("Waiting for the first callback").await;
+    let body = browser.wait_for("body").await;
+    let (url, start) = (service.url(), ["send", "start", "--domain", "push.new.example", "--stream", "first"]);
+    let (status, printed) = home.run(&[&start[..], &["--url", &url]].concat());
+    assert_eq!(status, 0, "{printed}");
+    browser.wait_for_text("Callbacks arrive.").await;
+    // It is the page that was loaded first.
+    body.text().await.unwrap();
 }
 
 #[tokio::test]

@@ -149,8 +149,8 @@ super::texts! {
     setup_diagnose_unsigned: "none", "无";
     setup_diagnose_similar: "{{}} is registered, which is a different name.", "已注册的是 {{}}，名称不同。";
     setup_diagnose_fits: "Fits key", "匹配的密钥";
-    setup_diagnose_fits_none(tried: usize): "None of the {tried} keys fits, in any way of signing that was tried.",
-        "{tried} 个密钥以各种签名方式尝试均不匹配。";
+    setup_diagnose_fits_none(tried: usize): "No key fits, in any way of signing; keys tried: {tried}.",
+        "所有密钥以各种签名方式尝试均不匹配（已尝试 {tried} 个）。";
     setup_diagnose_no_key: "There is no key to try.", "没有可尝试的密钥。";
     setup_diagnose_set_separator(separator: &str): "Set the separator to: {separator}", "将分隔符设为：{separator}";
     setup_diagnose_trim_key: "The key was entered with white space around it. Enter it without.", "密钥前后带有空白。请输入不带空白的密钥。";

@@ -79,25 +79,41 @@ impl Browser {
         between(&page, "name=\"form_token\" value=\"", "\"").to_owned()
     }
 
-    /// Sends a form; gives the page that it leads to, or shows.
+    /// Sends a form; gives the page that it leads to, or shows. Cookies of the answer come along to that page, but are not kept.
     pub async fn send(&self, path: &str, fields: &[(&str, &str)]) -> String {
         let form_token = self.form_token().await;
         let fields: Vec<_> = fields.iter().copied().chain([("form_token", form_token.as_str())]).collect();
         let answer = self.post(path, &fields).await;
         if answer.status() == 303 {
-            return self.page(answer.headers()["location"].to_str().unwrap().split('#').next().unwrap()).await;
+            let next = answer.headers()["location"].to_str().unwrap().split('#').next().unwrap();
+            let mut request = self.request(Method::GET, next);
+            for cookie in answer.headers().get_all("set-cookie") {
+                request = request.header("cookie", cookie.to_str().unwrap().split(';').next().unwrap());
+            }
+            return shown(next, request.send().await.unwrap()).await;
         }
-        assert_eq!(answer.status(), 200, "{path}");
+        shown(path, answer).await
+    }
+
+    /// Sends a form that is not accepted; gives the page that shows it again.
+    pub async fn send_wrong(&self, path: &str, fields: &[(&str, &str)]) -> String {
+        let form_token = self.form_token().await;
+        let fields: Vec<_> = fields.iter().copied().chain([("form_token", form_token.as_str())]).collect();
+        let answer = self.post(path, &fields).await;
+        assert_eq!(answer.status(), 400, "{path}");
         answer.text().await.unwrap()
     }
 
     /// A page that is shown.
     pub async fn page(&self, path: &str) -> String {
-        let answer = self.get(path).await;
-        assert_eq!(answer.status(), 200, "{path}");
-        assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
-        answer.text().await.unwrap()
+        shown(path, self.get(path).await).await
     }
+}
+
+async fn shown(path: &str, answer: Response) -> String {
+    assert_eq!(answer.status(), 200, "{path}");
+    assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+    answer.text().await.unwrap()
 }
 
 /// What stands between two texts.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use streamtally::model::access::FieldSeparator;
 use streamtally::platform::clock;
 use test_support::messages::{DOMAIN, Push};
 
@@ -81,27 +82,40 @@ async fn a_quarantined_callback_is_released_by_a_form() {
     assert!(!browser.page("/dashboard/problems").await.contains(event_id));
 }
 
+/// The secret that a page shows.
+fn shown_once(page: &str) -> &str {
+    between(page, "<code class=\"secret\" data-copy=\"\">", "</code>")
+}
+
 #[tokio::test]
 async fn a_domain_is_added_gets_a_key_is_tested_and_changed_and_removed() {
     let app = TestApp::start().await;
     let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
     let domain = "/dashboard/set-up/domains/push%2Enew%2Eexample%2Ecom";
     let page = browser.send("/dashboard/set-up/domains", &[("domain", " push.new.example.com ")]).await;
-    assert!(page.contains("No key yet") && page.contains(&format!("{}/callbacks/huawei", app.address)), "{page}");
-    assert!(browser.page("/dashboard/set-up").await.contains("no key yet"));
+    assert!(
+        page.contains(&format!("{}/callbacks/huawei", app.address)) && page.contains("Waiting for the first"),
+        "{page}"
+    );
+    assert!(page.contains("The provider cannot reach this address") && page.contains("Plain HTTP"), "{page}");
+    let key = shown_once(&page).to_owned();
+    // A reload shows the page, but makes no key.
+    let again = browser.page(&format!("{domain}/connect")).await;
+    assert!(!again.contains(&key) && again.contains("The key is no longer shown"), "{again}");
+    assert_eq!(app.get("/v1/domains/push.new.example.com", 200).await["keys"].as_array().unwrap().len(), 1);
 
-    let first = browser.send(&format!("{domain}/keys"), &[]).await;
-    let key = between(&first, "data-copy=\"\">", "</code>").to_owned();
-    let push = Push { domain: "push.new.example.com".to_owned(), key, ..Push::of("room", 60) };
-    app.receive(&[push.start()]).await;
-    let page = browser.page(domain).await;
-    assert!(page.contains("data-label=\"last used\"><time") && !page.contains(&push.key), "{page}");
-
-    let tested = browser.send(&format!("{domain}/test"), &[]).await;
-    assert_eq!(tested.matches("Authenticated and stored").count(), 2, "{tested}");
+    let tested = browser.send(&format!("{domain}/test"), &[("from", "connect")]).await;
+    assert!(tested.contains("The start and the end are authenticated and stored"), "{tested}");
     app.fold().await;
     let session = between(&tested, "href=\"/dashboard/sessions/", "\"");
     assert!(browser.page(&format!("/dashboard/sessions/{session}")).await.contains("streamtally-test"));
+    assert!(browser.page(&format!("{domain}/connect")).await.contains("Waiting for the first"));
+
+    let push = Push { domain: "push.new.example.com".to_owned(), key, ..Push::of("room", 60) };
+    app.receive(&[push.start()]).await;
+    let page = browser.page(domain).await;
+    assert!(page.contains("in use") && !page.contains(&push.key), "{page}");
+    assert!(browser.page(&format!("{domain}/connect")).await.contains("Callbacks arrive."));
 
     let settings = [("signature", "required"), ("apps", "live, vod"), ("concurrent_pushes", "yes")];
     browser.send(domain, &settings).await;
@@ -111,7 +125,7 @@ async fn a_domain_is_added_gets_a_key_is_tested_and_changed_and_removed() {
         (&json!(["live", "vod"]), &json!(true), &json!(""))
     );
     let secret = browser.send(&format!("{domain}/secret-path"), &[("confirmed", "yes")]).await;
-    let url = between(&secret, "data-copy=\"\">", "</code>").to_owned();
+    let url = shown_once(&secret).to_owned();
     app.callback_to(url.strip_prefix(&app.address).unwrap(), push.end().to_string(), 200).await;
 
     assert_eq!(
@@ -135,11 +149,9 @@ async fn a_key_is_entered_and_another_removed() {
     let page = browser.send(&format!("{domain}/keys"), &[("key", &key)]).await;
     assert_eq!(page.matches("/remove\">Remove</a>").count(), 2, "{page}");
     assert!(!page.contains(&key));
-    let form_token = browser.form_token().await;
-    for rejected in ["short", key.as_str()] {
-        let answer = browser.post(&format!("{domain}/keys"), &[("key", rejected), ("form_token", &form_token)]).await;
-        assert!(matches!(answer.status().as_u16(), 400 | 409), "{rejected}");
-        assert!(!answer.text().await.unwrap().contains(&key));
+    for (rejected, why) in [("short", "must have 32 to 128 characters"), (key.as_str(), "already has this key")] {
+        let page = browser.send_wrong(&format!("{domain}/keys"), &[("key", rejected)]).await;
+        assert!(page.contains(why) && page.contains("aria-invalid=\"true\"") && !page.contains(&key), "{page}");
     }
     let oldest = app.get(&format!("/v1/domains/{DOMAIN}"), 200).await["keys"][1]["key_id"].as_str().unwrap().to_owned();
     let remove = format!("{domain}/keys/{oldest}/remove");
@@ -152,15 +164,21 @@ async fn a_key_is_entered_and_another_removed() {
 async fn a_token_is_made_shown_once_and_revoked() {
     let app = TestApp::start().await;
     let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
-    let fields = [
+    let mut fields = vec![
         ("name", "<wall>"),
         ("scopes", "read"),
         ("scopes", "billing"),
-        ("domains", "push.example.com, push.b.example.com"),
+        ("domains", "push.example.com"),
+        ("other_domains", "push.b.example.com"),
+        ("expires", "on"),
         ("expires_on", "2099-12-31"),
     ];
+    let page = browser.send_wrong("/dashboard/set-up/tokens", &fields).await;
+    assert!(page.contains("Not registered: push.b.example.com") && page.contains("value=\"&lt;wall&gt;\""), "{page}");
+    fields.push(("accept_unregistered", "yes"));
     let made = browser.send("/dashboard/set-up/tokens", &fields).await;
-    let token = between(&made, "data-copy=\"\">", "</code>").to_owned();
+    let token = shown_once(&made).to_owned();
+    assert!(made.contains(&format!("/dashboard/sign-in#token={token}")) && !made.contains("kiosk"), "{made}");
     app.with_token(&token).get("/v1/live", 200).await;
     let listed = app.get("/v1/tokens", 200).await["data"][0].clone();
     assert_eq!(
@@ -169,15 +187,74 @@ async fn a_token_is_made_shown_once_and_revoked() {
             &json!("<wall>"),
             &json!(["read", "billing"]),
             &json!(["push.example.com", "push.b.example.com"]),
-            &json!("2099-12-31T00:00:00Z")
+            &json!("2100-01-01T00:00:00Z")
         )
     );
     let page = browser.page("/dashboard/set-up").await;
     assert!(page.contains("&lt;wall&gt;") && !page.contains(&token), "{page}");
+    let page = browser.page(&format!("/dashboard/set-up/tokens/{}", listed["token_id"].as_str().unwrap())).await;
+    assert!(page.contains("not registered") && !page.contains(&token), "{page}");
     let revoke = format!("/dashboard/set-up/tokens/{}/revoke", listed["token_id"].as_str().unwrap());
     assert!(browser.page(&revoke).await.contains("Revoke a token?"));
     browser.send(&revoke, &[("confirmed", "yes")]).await;
     app.with_token(&token).get("/v1/live", 401).await;
+    let wall = [("name", "wall"), ("scopes", "read"), ("expires", "never")];
+    let made = browser.send("/dashboard/set-up/tokens", &wall).await;
+    let link = format!("/dashboard/sign-in?to=%2Fdashboard%2Fkiosk#token={}", shown_once(&made));
+    assert!(made.contains(&link), "{made}");
+}
+
+#[tokio::test]
+async fn settings_that_are_not_accepted_are_shown_again_with_the_error_at_the_field() {
+    let app = TestApp::start().await;
+    let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
+    let domain = "/dashboard/set-up/domains/push%2Eexample%2Ecom";
+    let settings = [("signature", "required"), ("apps", "live, live2"), ("rendition_templates", "lud")];
+    let page = browser.send_wrong(domain, &settings).await;
+    let field = "name=\"apps\" value=\"live, live2\" aria-invalid=\"true\"";
+    assert!(page.contains(field) && page.contains("none may begin with the name of another"), "{page}");
+    assert!(page.contains("value=\"lud\"") && page.contains("<nav"), "{page}");
+    let page = browser.send_wrong("/dashboard/set-up/domains", &[("domain", "a/b")]).await;
+    assert!(page.contains("value=\"a/b\"") && page.contains("without spaces, slashes"), "{page}");
+    assert_eq!(app.get(&format!("/v1/domains/{DOMAIN}"), 200).await["apps"], json!(null));
+}
+
+#[tokio::test]
+async fn a_pasted_callback_is_explained_and_the_separator_is_set() {
+    let app = TestApp::start().await;
+    let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
+    let diagnose = "/dashboard/set-up/diagnose";
+    let plus = Push { joiner: FieldSeparator::Plus, ..Push::of("<room>", 60) }.start().to_string();
+    let page = browser.send(diagnose, &[("body", &plus)]).await;
+    assert!(page.contains("Rejected: signature mismatch") && page.contains("Fits key"), "{page}");
+    assert!(page.contains("&lt;room&gt;") && page.contains("Set the separator to: +"), "{page}");
+    browser.send("/dashboard/set-up/domains/push%2Eexample%2Ecom/separator", &[("joiner", "+")]).await;
+    let page = browser.send(diagnose, &[("body", &plus)]).await;
+    assert!(page.contains("This callback is authenticated and would count"), "{page}");
+    assert!(app.list("/v1/events").await.is_empty());
+
+    let other = Push { key: "w".repeat(32), ..Push::of("room", 60) }.start().to_string();
+    let page = browser.send(diagnose, &[("body", &other)]).await;
+    assert!(page.contains("No key fits") && page.contains("#keys\">Add a key"), "{page}");
+    let stranger = Push { domain: "a.example".to_owned(), ..Push::of("room", 60) }.start().to_string();
+    let page = browser.send(diagnose, &[("body", &stranger)]).await;
+    assert!(page.contains("/dashboard/set-up?domain=a%2Eexample\">Register a.example"), "{page}");
+    assert!(browser.send(diagnose, &[("body", "nonsense")]).await.contains("not a notification"));
+    let page = browser.send_wrong(diagnose, &[("body", &"x".repeat(20_000))]).await;
+    assert!(page.contains("longer than 16 KiB"), "{page}");
+    let page = browser.send_wrong(diagnose, &[("body", &other), ("received_at", "yesterday")]).await;
+    assert!(page.contains("value=\"yesterday\"") && page.contains("&quot;event&quot;"), "{page}");
+}
+
+#[tokio::test]
+async fn the_audit_log_is_read_page_by_page() {
+    let app = TestApp::start().await;
+    let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
+    let newest = browser.page("/dashboard/set-up/audit?limit=1").await;
+    assert!(newest.contains("key added") && !newest.contains("domain registered"), "{newest}");
+    let cursor = between(&newest, "cursor=", "\"").to_owned();
+    let older = browser.page(&format!("/dashboard/set-up/audit?limit=1&cursor={cursor}")).await;
+    assert!(older.contains("domain registered") && older.contains(DOMAIN) && !older.contains("key added"), "{older}");
 }
 
 #[tokio::test]
@@ -199,13 +276,13 @@ async fn only_administrators_see_and_submit_the_forms_of_administrators() {
     let domain = "/dashboard/set-up/domains/push%2Eexample%2Ecom";
     let asked =
         [format!("{session}/end"), format!("/dashboard/events/{event}/release"), format!("{domain}/secret-path")];
-    for path in asked.iter().map(String::as_str).chain(["/dashboard/set-up", domain]) {
+    let pages = ["/dashboard/set-up", domain, "/dashboard/set-up/diagnose", "/dashboard/set-up/audit"];
+    for path in asked.iter().map(String::as_str).chain(pages) {
         assert_eq!(reader.get(path).await.status(), 403, "{path}");
     }
-    let sent = ["/keys", "/test", "/remove", ""].map(|rest| format!("{domain}{rest}"));
-    for path in
-        asked.iter().chain(&sent).map(String::as_str).chain(["/dashboard/set-up/tokens", "/dashboard/set-up/domains"])
-    {
+    let sent = ["/keys", "/test", "/remove", "/separator", ""].map(|rest| format!("{domain}{rest}"));
+    let others = ["/tokens", "/domains", "/diagnose"].map(|rest| format!("/dashboard/set-up{rest}"));
+    for path in asked.iter().chain(&sent).chain(&others).map(String::as_str) {
         let fields =
             [("form_token", form_token.as_str()), ("confirmed", "yes"), ("reason", "x"), ("domain", "a.example")];
         assert_eq!(reader.post(path, &fields).await.status(), 403, "{path}");
