@@ -7,6 +7,7 @@ use super::super::view::View;
 use super::super::visitor::Visitor;
 use super::super::{ROOT, words};
 use super::long_text;
+use super::rejections::number_of_callbacks;
 use crate::app::state::AppState;
 use crate::model::access::Scope;
 use crate::model::filter::EventFilter;
@@ -66,7 +67,7 @@ fn card(visitor: &Visitor, QuarantineGroup { row, examples }: &QuarantineGroup) 
         section.card.warning {
             h3 { (text.quarantine_name(row.reason)) " · " bdi { (row.domain) } }
             p {
-                strong { (text.problems_count_of_callbacks(&words::count(row.count))) } " "
+                strong { (number_of_callbacks(text, row.count)) } " "
                 span.muted { (words::fill(&text.problems_first_and_last(), &times)) }
             }
             div.advice { (long_text(text, text.quarantine_advice(row.reason))) }

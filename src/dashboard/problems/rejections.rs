@@ -4,6 +4,7 @@
 
 use maud::{Markup, html};
 
+use super::super::texts::Language;
 use super::super::view::View;
 use super::super::visitor::Visitor;
 use super::super::{ROOT, set_up, words};
@@ -16,6 +17,9 @@ use crate::store::rejection::RejectionGroupRow;
 
 /// Maximum number of groups.
 pub const MAX_GROUPS: u16 = 100;
+
+/// How many unregistered domains are listed for each cause.
+const STRANGERS_OF_CAUSE: usize = 10;
 
 const HOURS: usize = 24;
 
@@ -36,32 +40,45 @@ pub fn of_registered(visitor: &Visitor, rejected: &Rows<RejectionGroupRow>) -> M
     }
 }
 
-/// The rejected callbacks that claim no registered domain.
+/// The rejected callbacks that claim no registered domain, by cause.
 pub fn of_strangers(visitor: &Visitor, rejected: &Rows<RejectionGroupRow>) -> Markup {
-    let view = visitor.view;
-    let text = view.language;
-    let groups = worst_first(rejected.rows.iter().filter(|row| !row.is_registered));
+    let text = visitor.view.language;
+    let mut groups = worst_first(rejected.rows.iter().filter(|row| !row.is_registered));
+    // Stable: within a cause, the worst stay first.
+    groups.sort_by_key(|row| row.cause);
     html! {
         @if !groups.is_empty() {
             h2 #strangers { (text.problems_strangers()) }
             p.hint { (text.problems_strangers_hint()) }
-            div.card.warning { div.scroll { table {
+            div.card.warning {
+                @for of_cause in groups.chunk_by(|one, next| one.cause == next.cause) { (strangers_of_cause(visitor, of_cause)) }
+            }
+        }
+    }
+}
+
+fn strangers_of_cause(visitor: &Visitor, groups: &[&RejectionGroupRow]) -> Markup {
+    let view = visitor.view;
+    let text = view.language;
+    let Some(cause) = groups.first().map(|row| row.cause) else { return html! {} };
+    html! {
+        section.strangers {
+            h3 { (text.rejection_name(cause)) }
+            div.advice { (long_text(text, text.rejection_advice(cause))) }
+            div.scroll { table {
                 thead { tr {
-                    th { (text.problems_claimed_domain()) } th { (text.problems_cause()) } th.number { (text.problems_callbacks()) }
-                    th { (text.problems_last()) } th {}
+                    th { (text.problems_claimed_domain()) } th.number { (text.problems_callbacks()) } th { (text.problems_last()) }
+                    th { (text.problems_example_title()) } th {}
                 } }
-                tbody { @for row in groups { tr {
+                tbody { @for row in groups.iter().take(STRANGERS_OF_CAUSE) { tr {
                     td.name { @if row.claimed_domain.is_empty() { (text.none()) } @else { bdi { (row.claimed_domain) } } }
-                    td {
-                        (text.rejection_name(row.cause))
-                        div.advice { (long_text(text, text.rejection_advice(row.cause))) }
-                        (example(view, row))
-                    }
                     td.number data-label=(text.problems_callbacks()) { (words::count(row.count)) }
                     td.when { (words::ago(view, row.last_at)) }
-                    td { @if let Some((name, path)) = repair(visitor, row) { a.button.small href=(path) { (name) } } }
+                    td.muted { (example(view, row)) }
+                    td.number { @if let Some((name, path)) = repair(visitor, row) { a.button.small href=(path) { (name) } } }
                 } } }
-            } } }
+            } }
+            @if groups.len() > STRANGERS_OF_CAUSE { p.hint { (text.problems_strangers_more(groups.len() - STRANGERS_OF_CAUSE)) } }
         }
     }
 }
@@ -73,16 +90,20 @@ pub fn card(visitor: &Visitor, row: &RejectionGroupRow) -> Markup {
         section.card.error {
             h3 { (text.rejection_name(row.cause)) " · " bdi { (row.claimed_domain) } }
             div.trouble {
-                strong { (text.problems_count_of_callbacks(&words::count(row.count))) }
+                strong { (number_of_callbacks(text, row.count)) }
                 (bars(view, row))
                 span.muted { (trend(view, row)) }
             }
             p.muted { (words::fill(&text.problems_first_and_last(), &[words::ago(view, row.first_at), words::ago(view, row.last_at)])) }
             div.advice { (long_text(text, text.rejection_advice(row.cause))) }
-            (example(view, row))
+            p.hint.example { (words::fill(&text.problems_example(), &[example(view, row)])) }
             @if let Some((name, path)) = repair(visitor, row) { div.actions { a.button href=(path) { (name) } } }
         }
     }
+}
+
+pub fn number_of_callbacks(text: Language, count: i64) -> String {
+    if count == 1 { text.problems_one_callback() } else { text.problems_count_of_callbacks(&words::count(count)) }
 }
 
 /// Those of the last hour first, then by their number.
@@ -147,14 +168,13 @@ fn bars(view: View, row: &RejectionGroupRow) -> Markup {
 fn example(view: View, row: &RejectionGroupRow) -> Markup {
     let text = view.language;
     let Ok(sample) = serde_json::from_value::<Sample>(row.sample.clone()) else { return html! {} };
-    let facts = html! {
+    html! {
         (words::time(view, sample.received_at))
         @if let Some(problem) = &sample.problem { ", " bdi { (problem) } }
         @if let Some(event) = &sample.event { ", " code { bdi { (event) } } }
         @if let Some(app) = &sample.app { ", " (text.problems_example_app()) " " bdi { (app) } }
         @if let Some(stream) = &sample.stream { ", " (text.problems_example_stream()) " " bdi { (stream) } }
-    };
-    html! { p.hint.example { (words::fill(&text.problems_example(), &[facts])) } }
+    }
 }
 
 /// The button that repairs it, and where it leads. Only administrators can repair.
@@ -204,7 +224,6 @@ mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
     use serde_json::Value;
 
-    use super::super::super::texts::Language;
     use super::*;
 
     fn group(hours_ago: &[i32], hourly: &[i64]) -> RejectionGroupRow {

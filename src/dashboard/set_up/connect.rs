@@ -63,7 +63,7 @@ pub async fn show_connection(
                 (arrival(&visitor, &state, &row).await?)
             }
         }
-        div.actions { a.button.primary href=(page_of(&row.domain)) { (text.setup_done()) } }
+        div.actions { a.button href=(page_of(&row.domain)) { (text.setup_done()) } }
     };
     Ok(layout::page(&visitor, NavItem::SetUp, &row.domain, &content))
 }

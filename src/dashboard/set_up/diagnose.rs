@@ -270,8 +270,8 @@ impl Diagnosis {
         let fits_nothing = own_fits.count() == 0 && self.message.auth_sign.is_some();
         let page = page_of(&domain.domain);
         html! {
-            @for remedy in remedies { (show_remedy(visitor, &page, remedy)) }
             div.actions {
+                @for remedy in remedies { (show_remedy(visitor, &page, remedy)) }
                 @if fits_nothing { a.button.primary href=(format!("{page}#keys")) { (text.problems_add_key()) } }
                 @if self.verdict == Verdict::Reject(RejectionReason::AppNotAllowed) { a.button.primary href=(format!("{page}#settings")) { (text.problems_change_apps()) } }
                 a.button href=(page) { (text.setup_diagnose_domain()) }

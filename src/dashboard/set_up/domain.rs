@@ -96,15 +96,21 @@ pub async fn domain_page(
             a.button href=(format!("{ROOT}/set-up/diagnose")) { (text.problems_check_callback()) }
         }
         (rejections::of_registered(visitor, &rejected))
-        @if signed { (credentials::key_section(visitor, row, &keys, &drafts.key)) }
-        h2 #test { (text.setup_test()) }
-        (test_callback::section(visitor, state, row, !keys.is_empty(), TestedFrom::Domain, drafts.tested.as_ref()))
-        h2 #settings { (text.setup_settings()) }
-        (settings::form(visitor, &row.domain, &drafts.settings))
-        (credentials::path_section(visitor, row))
-        h2 { (text.setup_remove_domain()) }
-        p.hint { (text.setup_remove_domain_hint()) }
-        p { a.button href=(format!("{}/remove", page_of(&row.domain))) { (text.setup_remove_domain_ask()) } }
+        div.columns {
+            div {
+                @if signed { (credentials::key_section(visitor, row, &keys, &drafts.key)) }
+                h2 #test { (text.setup_test()) }
+                (test_callback::section(visitor, state, row, !keys.is_empty(), TestedFrom::Domain, drafts.tested.as_ref()))
+                (credentials::path_section(visitor, row))
+                h2 { (text.setup_remove_domain()) }
+                p.hint { (text.setup_remove_domain_hint()) }
+                p { a.button href=(format!("{}/remove", page_of(&row.domain))) { (text.setup_remove_domain_ask()) } }
+            }
+            div {
+                h2 #settings { (text.setup_settings()) }
+                (settings::form(visitor, &row.domain, &drafts.settings))
+            }
+        }
     };
     let page = layout::page(visitor, NavItem::SetUp, &row.domain, &content);
     Ok(drafts.key.answer(drafts.settings.answer(page)))

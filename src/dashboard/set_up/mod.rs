@@ -126,17 +126,21 @@ async fn set_up_page(
             a.button href=(format!("{ROOT}/set-up/audit")) { (text.setup_audit()) }
         }
         h2 #domains { (text.setup_domains()) }
-        @if domains.is_empty() { div.card { p { (text.setup_no_domain()) } p.hint { (text.setup_no_domain_hint()) } } }
-        @else { (domain_table(view, &domains, &keys)) }
-        (form::form(visitor, "card", &format!("{ROOT}/set-up/domains"), &html! {
-            label { (text.setup_new_domain())
-                input type="text" name="domain" value=(domain.value("domain")) required maxlength="255" aria-invalid=[domain.invalid("domain")]
-                    autocapitalize="off" autocomplete="off" spellcheck="false" placeholder="push.example.com";
+        div.columns {
+            div {
+                @if domains.is_empty() { div.card { p { (text.setup_no_domain()) } p.hint { (text.setup_no_domain_hint()) } } }
+                @else { (domain_table(view, &domains, &keys)) }
             }
-            (domain.error("domain"))
-            p.hint { (text.setup_new_domain_hint()) }
-            button.primary { (text.setup_add_domain()) }
-        }))
+            (form::form(visitor, "card", &format!("{ROOT}/set-up/domains"), &html! {
+                label { (text.setup_new_domain())
+                    input type="text" name="domain" value=(domain.value("domain")) required maxlength="255" aria-invalid=[domain.invalid("domain")]
+                        autocapitalize="off" autocomplete="off" spellcheck="false" placeholder="push.example.com";
+                }
+                (domain.error("domain"))
+                p.hint { (text.setup_new_domain_hint()) }
+                button.primary { (text.setup_add_domain()) }
+            }))
+        }
         (tokens::section(visitor, &tokens, &domains, token))
     };
     let page = layout::page(visitor, NavItem::SetUp, &text.setup(), &content);

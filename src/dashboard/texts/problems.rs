@@ -32,6 +32,7 @@ super::texts! {
         "最近 24 小时内，已注册域名的未通过验证或无法读取的回调。";
     problems_rejected_more(shown: u16): "Only {shown} groups are shown; the API lists all.", "仅显示 {shown} 组；完整列表见 API。";
     problems_count_of_callbacks(count: &str): "{count} callbacks", "{count} 个回调";
+    problems_one_callback: "1 callback", "1 个回调";
     problems_in_last_hour(count: &str): "{count} in the last hour", "最近一小时 {count} 个";
     problems_none_in_last_hour: "none in the last hour", "最近一小时没有";
     problems_rising: "rising", "上升";
@@ -51,7 +52,8 @@ super::texts! {
     problems_strangers_hint: "Anyone can send these: they may be a misspelled domain, a wrong path at the provider, or strangers. The domain is what the callback claims.",
         "任何人都可以发送：可能是域名拼写错误、平台上的路径错误，也可能是陌生人。域名为回调所声称的域名。";
     problems_claimed_domain: "Claimed domain", "声称的域名";
-    problems_cause: "Cause", "原因";
+    problems_example_title: "Example, not authenticated", "示例（未通过验证）";
+    problems_strangers_more(count: usize): "And {count} more; the API lists all.", "另有 {count} 个；完整列表见 API。";
     problems_callbacks: "Callbacks", "回调";
     problems_last: "Last", "最近";
 
