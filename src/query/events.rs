@@ -5,11 +5,12 @@ use uuid::Uuid;
 
 use super::Rows;
 use crate::access::Principal;
+use crate::model::event::Disposition;
 use crate::model::filter::EventFilter;
 use crate::store;
 use crate::store::event::EventRow;
 use crate::store::event_list::{EventPlace, EventScope};
-use crate::store::quarantine::QuarantineGroupRow;
+use crate::store::stream::NameSearch;
 
 /// A page of one session's log, newest first; `None` when the caller may not see the session.
 pub async fn list_session_events(
@@ -44,13 +45,26 @@ pub async fn list_events(
     Ok(Rows::of(rows, limit))
 }
 
-/// How many quarantined callbacks are grouped at most.
-pub const MOST_GROUPED: i64 = 1_000;
-
-/// The newest quarantined callbacks that are not released, by domain and reason.
-pub async fn list_quarantine_groups(
+/// The quarantined events of a push of which nothing was accepted, newest first; empty when the caller may not see them.
+pub async fn list_quarantined_of_push(
     pool: &PgPool,
     principal: &Principal,
-) -> Result<Vec<QuarantineGroupRow>, sqlx::Error> {
-    store::quarantine::list_quarantine_groups(pool, principal.visible_domains(), MOST_GROUPED).await
+    session_id: Uuid,
+    limit: u16,
+) -> Result<Vec<EventRow>, sqlx::Error> {
+    let mut rows = store::event::list_session_events(pool, session_id, None, i64::from(limit)).await?;
+    rows.retain(|row| row.disposition == Disposition::Quarantined && principal.sees(&row.domain));
+    Ok(rows)
+}
+
+/// The newest quarantined event of each push that matches and of which nothing was accepted yet.
+pub async fn find_quarantined_pushes(
+    pool: &PgPool,
+    principal: &Principal,
+    search: &NameSearch,
+    limit: u16,
+) -> Result<Rows<EventRow>, sqlx::Error> {
+    let visible_domains = principal.visible_domains();
+    let rows = store::event::find_quarantined_pushes(pool, visible_domains, search, i64::from(limit) + 1).await?;
+    Ok(Rows::of(rows, limit))
 }

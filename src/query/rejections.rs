@@ -8,7 +8,8 @@ use crate::access::Principal;
 use crate::model::filter::RejectionFilter;
 use crate::model::rejection::RejectionReason;
 use crate::store;
-use crate::store::rejection::{RejectionGroupCounts, RejectionGroupRow, RejectionRow};
+use crate::store::rejection::{RejectedStreamRow, RejectionRow};
+use crate::store::stream::NameSearch;
 
 /// A page of the counts, newest minute first.
 pub async fn list_rejections(
@@ -38,11 +39,14 @@ pub async fn list_rejection_groups(
     Ok(Rows::of(rows, limit))
 }
 
-/// The number of those groups.
-pub async fn count_rejection_groups(
+/// The streams of domains that the caller may see that rejected callbacks named and that match, most recent first.
+pub async fn find_rejected_streams(
     pool: &PgPool,
     principal: &Principal,
-    now: DateTime<Utc>,
-) -> Result<RejectionGroupCounts, sqlx::Error> {
-    store::rejection::count_rejection_groups(pool, principal.visible_domains(), now).await
+    search: &NameSearch,
+    limit: u16,
+) -> Result<Rows<RejectedStreamRow>, sqlx::Error> {
+    let visible_domains = principal.visible_domains();
+    let rows = store::rejection::find_rejected_streams(pool, visible_domains, search, i64::from(limit) + 1).await?;
+    Ok(Rows::of(rows, limit))
 }

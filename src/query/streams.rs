@@ -7,7 +7,7 @@ use super::Rows;
 use crate::access::Principal;
 use crate::model::filter::StreamFilter;
 use crate::store;
-use crate::store::stream::{AfterStream, StreamRow, StreamScope};
+use crate::store::stream::{AfterStream, FoundStreamRow, NameSearch, StreamRow, StreamScope};
 
 /// A page of the streams that match.
 pub async fn list_streams(
@@ -30,4 +30,32 @@ pub async fn get_stream(
 ) -> Result<Option<StreamRow>, sqlx::Error> {
     let scope = StreamScope { visible_domains: principal.visible_domains(), stream_id: Some(stream_id) };
     Ok(store::stream::list_streams(pool, scope, &StreamFilter::default(), None, 1).await?.pop())
+}
+
+/// The streams that a search found.
+#[derive(Debug, Default)]
+pub struct FoundStreams {
+    /// Exact matches first.
+    pub rows: Vec<FoundStreamRow>,
+    /// How many match, with those that are not in the rows.
+    pub matches: i64,
+}
+
+/// The streams that match, at most `limit`.
+pub async fn find_streams(
+    pool: &PgPool,
+    principal: &Principal,
+    search: &NameSearch,
+    limit: u16,
+) -> Result<FoundStreams, sqlx::Error> {
+    let visible_domains = principal.visible_domains();
+    let names = store::stream::find_names(pool, visible_domains, search, i64::from(limit)).await?;
+    let matches = if names.len() < usize::from(limit) {
+        i64::try_from(names.len()).unwrap_or(i64::MAX)
+    } else {
+        store::stream::count_names(pool, visible_domains, search).await?
+    };
+    let mut rows = store::stream::list_found_streams(pool, &names).await?;
+    rows.sort_by_cached_key(|row| names.iter().position(|name| name.stream_id == row.stream_id));
+    Ok(FoundStreams { rows, matches })
 }

@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use super::session::SessionRow;
+
 /// Which broadcasts to list.
 #[derive(Debug, Clone, Copy)]
 pub struct BroadcastFilter {
@@ -12,6 +14,8 @@ pub struct BroadcastFilter {
     pub merge_gap_seconds: u32,
     /// Live sessions are counted up to this time.
     pub as_of: DateTime<Utc>,
+    /// Only broadcasts that were on air after this time; `None`: all.
+    pub from: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone)]
@@ -22,6 +26,8 @@ pub struct BroadcastRow {
     /// Whole seconds during which at least one of its sessions was live.
     pub on_air_seconds: i64,
     pub interruptions: i64,
+    /// The longest interruption; 0 if none.
+    pub longest_gap_seconds: i64,
     /// Its sessions, ordered by start.
     pub session_ids: Vec<Uuid>,
 }
@@ -55,17 +61,40 @@ pub async fn list_broadcasts(
                  as "on_air_seconds!",
              count(*) filter (where started_at > on_air_to and started_at - on_air_to <= $2::double precision * interval '1 second')
                  as "interruptions!",
+             coalesce(ceil(extract(epoch from max(started_at - on_air_to)
+                 filter (where started_at > on_air_to and started_at - on_air_to <= $2::double precision * interval '1 second'))), 0)::bigint
+                 as "longest_gap_seconds!",
              array_agg(session_id order by session_id) as "session_ids!"
          from part
          group by broadcast
          having min(started_at) < coalesce($4::timestamptz, 'infinity')
+             and max(lasted_to) > coalesce($6::timestamptz, '-infinity')
          order by min(started_at) desc
          limit $5"#,
         filter.stream_id,
         f64::from(filter.merge_gap_seconds),
         filter.as_of,
         before,
-        limit
+        limit,
+        filter.from
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// The sessions of a stream with these ids, ordered by start.
+pub async fn list_sessions_of_stream(
+    executor: impl PgExecutor<'_>,
+    stream_id: Uuid,
+    session_ids: &[Uuid],
+) -> Result<Vec<SessionRow>, sqlx::Error> {
+    sqlx::query_as!(
+        SessionRow,
+        "select * from stream_session
+         where stream_id = $1 and session_id = any ($2) and status <> 'unseen'
+         order by session_id",
+        stream_id,
+        session_ids
     )
     .fetch_all(executor)
     .await

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use super::stream::NameSearch;
 use crate::model::event::{AlteredMember, Disposition, QuarantineReason, Signature};
 
 /// An event, with the fields that callers may see.
@@ -27,6 +28,8 @@ pub struct EventRow {
     pub reason: Option<QuarantineReason>,
     /// When an operator released it, if it was quarantined.
     pub released_at: Option<DateTime<Utc>>,
+    /// The end that was inferred or that an operator set.
+    pub ended_at: Option<DateTime<Utc>>,
     pub original_event_id: Option<Uuid>,
     pub signature: Option<Signature>,
     pub key_id: Option<Uuid>,
@@ -55,7 +58,7 @@ pub async fn list_session_events(
     sqlx::query_as!(
         EventRow,
         r#"select shard, position, event_id, session_id, domain, app, stream, publish_timestamp, event, received_at,
-                recorded_at, disposition, reason, signature, key_id, auth_timestamp, signature_shared_with, altered, actor, note,
+                recorded_at, disposition, reason, ended_at, signature, key_id, auth_timestamp, signature_shared_with, altered, actor, note,
                 client_ip, node_ip, source_ip, user_args, original_event_id,
                 (select release.recorded_at from log_entry release
                  where release.shard = entry.shard and release.original_event_id = entry.event_id
@@ -81,7 +84,7 @@ pub async fn get_quarantined_event(
     sqlx::query_as!(
         EventRow,
         r#"select shard, position, event_id, session_id, domain, app, stream, publish_timestamp, event, received_at,
-                recorded_at, disposition, reason, signature, key_id, auth_timestamp, signature_shared_with, altered, actor, note,
+                recorded_at, disposition, reason, ended_at, signature, key_id, auth_timestamp, signature_shared_with, altered, actor, note,
                 client_ip, node_ip, source_ip, user_args, original_event_id,
                 (select release.recorded_at from log_entry release
                  where release.shard = entry.shard and release.original_event_id = entry.event_id limit 1) as released_at
@@ -120,7 +123,7 @@ pub async fn get_session_event(
     sqlx::query_as!(
         EventRow,
         r#"select shard, position, event_id, session_id, domain, app, stream, publish_timestamp, event, received_at,
-                recorded_at, disposition, reason, signature, key_id, auth_timestamp, signature_shared_with, altered, actor, note,
+                recorded_at, disposition, reason, ended_at, signature, key_id, auth_timestamp, signature_shared_with, altered, actor, note,
                 client_ip, node_ip, source_ip, user_args, original_event_id, null::timestamptz as released_at
          from log_entry where session_id = $1 and event_id = $2"#,
         session_id,
@@ -135,4 +138,41 @@ pub async fn lock_for_operators(executor: impl PgExecutor<'_>, id: Uuid) -> Resu
     let (high, low) = id.as_u64_pair();
     sqlx::query!("select pg_advisory_lock($1)", (high ^ low).cast_signed()).execute(executor).await?;
     Ok(())
+}
+
+/// The newest quarantined event of each push that matches and of which nothing was accepted yet, most recent push
+/// first, at most `limit`.
+pub async fn find_quarantined_pushes(
+    executor: impl PgExecutor<'_>,
+    visible_domains: Option<&[String]>,
+    search: &NameSearch,
+    limit: i64,
+) -> Result<Vec<EventRow>, sqlx::Error> {
+    let url = search.url.as_ref();
+    sqlx::query_as!(
+        EventRow,
+        r#"select entry.shard, entry.position, event_id, entry.session_id, entry.domain, entry.app, entry.stream,
+                entry.publish_timestamp, event, received_at, recorded_at, disposition, reason, entry.ended_at, signature, key_id,
+                auth_timestamp, signature_shared_with, altered, actor, note, entry.client_ip, entry.node_ip, source_ip,
+                entry.user_args, original_event_id, null::timestamptz as released_at
+         from stream_session unseen
+         cross join lateral (
+             select * from log_entry quarantined
+             where quarantined.session_id = unseen.session_id and quarantined.shard = unseen.shard
+                 and quarantined.disposition = 'quarantined'
+             order by quarantined.position desc limit 1
+         ) entry
+         where unseen.status = 'unseen' and ($1::text[] is null or unseen.domain = any ($1))
+           and ((unseen.domain || '/' || unseen.app || '/' || unseen.stream) ilike all ($2)
+                or (unseen.app = $3 and unseen.stream = any ($4)))
+         order by unseen.session_id desc
+         limit $5"#,
+        visible_domains,
+        &search.patterns,
+        url.map(|url| url.app.as_str()),
+        url.map(|url| url.streams.as_slice()),
+        limit
+    )
+    .fetch_all(executor)
+    .await
 }

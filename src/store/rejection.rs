@@ -5,6 +5,7 @@ use serde_json::Value;
 use sqlx::PgExecutor;
 
 use super::column;
+use super::stream::NameSearch;
 use crate::model::filter::RejectionFilter;
 use crate::model::rejection::RejectionReason;
 
@@ -153,31 +154,45 @@ pub async fn list_rejection_groups(
     .await
 }
 
-/// How many claimed domains and reasons have rejected callbacks.
-#[derive(Debug, Clone, Copy)]
-pub struct RejectionGroupCounts {
-    pub of_registered: i64,
-    pub of_unregistered: i64,
+/// A stream that rejected callbacks named, by their samples.
+#[derive(Debug, Clone)]
+pub struct RejectedStreamRow {
+    pub claimed_domain: String,
+    pub app: String,
+    pub stream: String,
+    pub cause: RejectionReason,
+    pub last_at: DateTime<Utc>,
 }
 
-/// Counts the groups of [`list_rejection_groups`].
-pub async fn count_rejection_groups(
+/// The streams that samples name and that match, most recent first, at most `limit`. Reads all counts, which are
+/// limited.
+pub async fn find_rejected_streams(
     executor: impl PgExecutor<'_>,
     visible_domains: Option<&[String]>,
-    now: DateTime<Utc>,
-) -> Result<RejectionGroupCounts, sqlx::Error> {
+    search: &NameSearch,
+    limit: i64,
+) -> Result<Vec<RejectedStreamRow>, sqlx::Error> {
+    let url = search.url.as_ref();
     sqlx::query_as!(
-        RejectionGroupCounts,
-        r#"select count(*) filter (where claimed_domain in (select domain from ingest_domain)) as "of_registered!",
-                count(*) filter (where claimed_domain not in (select domain from ingest_domain)) as "of_unregistered!"
+        RejectedStreamRow,
+        r#"select claimed_domain, app as "app!", stream as "stream!", cause as "cause: RejectionReason",
+             max(first_at) as "last_at!"
          from (
-             select distinct claimed_domain, cause
+             select claimed_domain, cause, first_at, sample ->> 'app' as app, sample ->> 'stream' as stream
              from rejection
-             where minute_at > $2::timestamptz - interval '24 hours' and ($1::text[] is null or claimed_domain = any ($1))
-         ) groups"#,
+             where $1::text[] is null or claimed_domain = any ($1)
+         ) sampled
+         where app is not null and stream is not null
+           and ((claimed_domain || '/' || app || '/' || stream) ilike all ($2) or (app = $3 and stream = any ($4)))
+         group by claimed_domain, app, stream, cause
+         order by max(first_at) desc, claimed_domain, app, stream, cause
+         limit $5"#,
         visible_domains,
-        now
+        &search.patterns,
+        url.map(|url| url.app.as_str()),
+        url.map(|url| url.streams.as_slice()),
+        limit
     )
-    .fetch_one(executor)
+    .fetch_all(executor)
     .await
 }

@@ -107,6 +107,118 @@ pub async fn list_streams(
     query.build_query_as().fetch_all(executor).await
 }
 
+/// What a search box was given, taken apart.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NameSearch {
+    /// Patterns for `ilike`: each must match the joined names `domain/app/stream`.
+    pub patterns: Vec<String>,
+    /// The whole text: a stream of just this name comes first.
+    pub text: String,
+    /// Domain, app, and possible names of the stream, if the text is a URL. A play URL has another domain.
+    pub url: Option<UrlNames>,
+}
+
+/// What a push URL or play URL names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UrlNames {
+    pub domain: String,
+    pub app: String,
+    /// With and without the extension of a play URL.
+    pub streams: Vec<String>,
+}
+
+/// A stream that a search found, with its last session.
+#[derive(Debug, Clone)]
+pub struct FoundStreamRow {
+    pub stream_id: Uuid,
+    pub domain: String,
+    pub app: String,
+    pub stream: String,
+    pub live_since: Option<DateTime<Utc>>,
+    pub last_started_at: DateTime<Utc>,
+    /// When the session that started last ended; `None` while it is live.
+    pub last_ended_at: Option<DateTime<Utc>>,
+}
+
+/// The names of the streams that match, exact matches first, at most `limit`. Reads all names once.
+pub async fn find_names(
+    executor: impl PgExecutor<'_>,
+    visible_domains: Option<&[String]>,
+    search: &NameSearch,
+    limit: i64,
+) -> Result<Vec<StreamNameRow>, sqlx::Error> {
+    let url = search.url.as_ref();
+    sqlx::query_as!(
+        StreamNameRow,
+        "select shard, stream_id, domain, app, stream
+         from stream
+         where ($1::text[] is null or domain = any ($1))
+           and ((domain || '/' || app || '/' || stream) ilike all ($2) or (app = $5 and stream = any ($6)))
+         order by case when app = $5 and stream = any ($6) then case when domain = $4 then 0 else 1 end
+                       when lower(stream) = lower($3) then 1 else 2 end,
+             domain, app, stream
+         limit $7",
+        visible_domains,
+        &search.patterns,
+        search.text,
+        url.map(|url| url.domain.as_str()),
+        url.map(|url| url.app.as_str()),
+        url.map(|url| url.streams.as_slice()),
+        limit
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// The number of streams that match.
+pub async fn count_names(
+    executor: impl PgExecutor<'_>,
+    visible_domains: Option<&[String]>,
+    search: &NameSearch,
+) -> Result<i64, sqlx::Error> {
+    let url = search.url.as_ref();
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!"
+         from stream
+         where ($1::text[] is null or domain = any ($1))
+           and ((domain || '/' || app || '/' || stream) ilike all ($2) or (app = $3 and stream = any ($4)))"#,
+        visible_domains,
+        &search.patterns,
+        url.map(|url| url.app.as_str()),
+        url.map(|url| url.streams.as_slice()),
+    )
+    .fetch_one(executor)
+    .await
+}
+
+/// These streams with their last sessions, in any order.
+pub async fn list_found_streams(
+    executor: impl PgExecutor<'_>,
+    names: &[StreamNameRow],
+) -> Result<Vec<FoundStreamRow>, sqlx::Error> {
+    sqlx::query_as!(
+        FoundStreamRow,
+        "select stream.stream_id, stream.domain, stream.app, stream.stream, live.live_since,
+             newest.started_at as last_started_at, newest.ended_at as last_ended_at
+         from stream
+         cross join lateral (
+             select min(started_at) as live_since from stream_session live
+             where live.stream_id = stream.stream_id and live.shard = stream.shard and live.status = 'live'
+         ) live
+         cross join lateral (
+             select started_at, ended_at from stream_session newest
+             where newest.stream_id = stream.stream_id and newest.shard = stream.shard and newest.status <> 'unseen'
+             order by session_id desc limit 1
+         ) newest
+         where (stream.domain, stream.app, stream.stream) in (select * from unnest($1::text[], $2::text[], $3::text[]))",
+        &column(names, |name| name.domain.as_str()) as _,
+        &column(names, |name| name.app.as_str()) as _,
+        &column(names, |name| name.stream.as_str()) as _,
+    )
+    .fetch_all(executor)
+    .await
+}
+
 fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: StreamScope<'_>, filter: &StreamFilter) {
     if let Some(domains) = scope.visible_domains {
         query.push(" and stream.domain = any (").push_bind(domains.to_vec()).push(")");
