@@ -17,7 +17,7 @@ const ASSETS: [(&str, &str, &str); 7] = [
     ("common.js", SCRIPT, include_str!("assets/common.js")),
     ("feed.js", SCRIPT, include_str!("assets/feed.js")),
     ("live.js", SCRIPT, include_str!("assets/live.js")),
-    ("setup.js", SCRIPT, include_str!("assets/setup.js")),
+    ("stream.js", SCRIPT, include_str!("assets/stream.js")),
 ];
 
 #[get("/{name:[a-z]+\\.(?:css|js|svg)}")]

@@ -19,6 +19,7 @@ mod session;
 mod set_up;
 mod sign_in;
 mod stream;
+mod stream_lists;
 mod texts;
 mod timeline;
 mod view;
@@ -49,7 +50,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .service(problems::show_problems)
             .service(operator::show_end)
             .service(operator::end_session)
-            .service(operator::withdraw_end)
+            .service(operator::clear_end)
             .service(operator::show_release)
             .service(operator::release_event)
             .configure(reports::routes)

@@ -1,27 +1,39 @@
-//! A session: its facts with their sources, and its events.
+//! A session: its story in a sentence, its facts with their sources, its neighbors, and its log. Also a push of which only
+//! quarantined callbacks exist, which is not a session yet.
+
+use std::str::FromStr;
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get};
-use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 use uuid::Uuid;
 
 use super::error::PageError;
 use super::layout::{self, NavItem};
+use super::timeline::{self, INTERRUPTION};
 use super::view::View;
 use super::visitor::Visitor;
 use super::{ROOT, words};
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
-use crate::huawei::advice;
 use crate::model::access::Scope;
-use crate::model::event::{Disposition, Signature};
+use crate::model::event::{Disposition, OwnEvent, Signature};
+use crate::model::filter::SessionFilter;
+use crate::model::session::{EndSource, SessionOrder};
 use crate::query;
+use crate::session::key::{StreamId, StreamKey, started_at};
 use crate::session::lifecycle::{duration_seconds, is_unconfirmed};
 use crate::store::event::EventRow;
 use crate::store::session::SessionRow;
+use crate::store::session_list::SessionPage;
 
 const MAX_EVENTS: u16 = 100;
+
+/// The sessions of the stream that started last before a session, and first after it.
+struct Neighbors {
+    previous: Option<SessionRow>,
+    next: Option<SessionRow>,
+}
 
 #[get("/sessions/{session_id}")]
 pub async fn show_session(
@@ -29,102 +41,278 @@ pub async fn show_session(
     state: Data<AppState>,
     session_id: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let view = visitor.view;
     let missing = || ApiError::NotFound("session");
     let session_id = Uuid::try_parse(&session_id).map_err(|_| missing())?;
-    let found = query::sessions::get_session(&state.query_pool, &visitor.principal, session_id).await?;
-    let (session, as_of) = found.ok_or_else(missing)?;
-    let events =
-        query::events::list_session_events(&state.query_pool, &visitor.principal, session_id, None, MAX_EVENTS).await?;
-    let events = events.ok_or_else(missing)?;
-    let personal = visitor.principal.may(Scope::Personal);
-    let content = html! {
-        h1.name { "Session of " a href=(format!("{ROOT}/streams/{}", session.stream_id)) { bdi { (session.stream) } } }
-        p.path { (session.domain) " / " (session.app) " · started " (words::time(view, session.started_at)) }
-        (facts(view, &session, as_of, state.unconfirmed_after, personal))
-        @if visitor.principal.may(Scope::Admin) {
-            p { a.button href=(format!("{ROOT}/sessions/{session_id}/end")) { "Set end time" } }
-        }
-        h2 { "Events" }
-        @if events.more { p.hint { "The newest " (MAX_EVENTS) "; the API lists all." } }
-        (event_table(&events.rows, &visitor))
+    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let Some((session, _)) = query::sessions::get_session(pool, principal, session_id).await? else {
+        return show_quarantined_push(&visitor, &state, session_id).await;
     };
-    Ok(layout::page(&visitor, NavItem::Unlisted, &format!("Session of {}", session.stream), &content))
+    let events = query::events::list_session_events(pool, principal, session_id, None, MAX_EVENTS).await?;
+    let events = events.ok_or_else(missing)?;
+    let neighbors = Neighbors {
+        previous: get_neighbor(&visitor, &state, &session, SessionOrder::NewestFirst).await?,
+        next: get_neighbor(&visitor, &state, &session, SessionOrder::OldestFirst).await?,
+    };
+    let text = visitor.view.language;
+    let changes = words::path("/v1/live/changes", &[("domain", Some(&session.domain)), ("app", Some(&session.app))]);
+    let content = html! {
+        div #followed data-follow="stream" data-stream=(session.stream_id) data-changes=(changes) {
+            (head(&visitor, &state, &session, &neighbors))
+            (neighbor_links(visitor.view, &session, &neighbors))
+            h2 { (text.session_facts()) }
+            (facts(&visitor, &session))
+            h2 { (text.session_log()) }
+            @if events.more { p.hint { (text.session_log_newest(MAX_EVENTS)) } }
+            (event_table(&visitor, events.rows.iter().rev()))
+        }
+    };
+    Ok(layout::page(&visitor, NavItem::Unlisted, &text.session_title(&session.stream), &content))
 }
 
-fn facts(
-    view: View,
+async fn get_neighbor(
+    visitor: &Visitor,
+    state: &AppState,
     session: &SessionRow,
-    as_of: DateTime<Utc>,
-    unconfirmed_after: TimeDelta,
-    personal: bool,
-) -> Markup {
-    let live = session.ended_at.is_none();
-    let unconfirmed = is_unconfirmed(session.started_at, session.ended_at, as_of, unconfirmed_after);
+    order: SessionOrder,
+) -> Result<Option<SessionRow>, PageError> {
+    let filter = SessionFilter { stream_id: Some(session.stream_id), ..SessionFilter::default() };
+    let page = SessionPage { order, after: Some(session.session_id), limit: 1 };
+    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let list = query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, page, false).await?;
+    Ok(list.page.rows.into_iter().next())
+}
+
+/// The names, the story, and the operator's action where one is likely to be needed.
+fn head(visitor: &Visitor, state: &AppState, session: &SessionRow, neighbors: &Neighbors) -> Markup {
+    let view = visitor.view;
+    let text = view.language;
+    let stream = html! { a href=(format!("{ROOT}/streams/{}", session.stream_id)) { bdi { (session.stream) } } };
+    let unconfirmed = is_unconfirmed(session.started_at, session.ended_at, view.now, state.unconfirmed_after);
+    let is_certain = session.ended_at_source.is_some_and(EndSource::is_confirmed);
+    let end_form = format!("{ROOT}/sessions/{}/end", session.session_id);
+    html! {
+        h1.name { (words::fill(&text.session_of(), &[stream])) }
+        p.path { bdi { (session.domain) } " / " bdi { (session.app) } }
+        p.now { (mark(view, session, unconfirmed)) (story(visitor, session, neighbors.next.as_ref(), unconfirmed)) }
+        @if visitor.principal.may(Scope::Admin) {
+            p.actions { a.button.quiet[is_certain] href=(end_form) { (text.session_set_end()) } }
+        }
+    }
+}
+
+/// The mark of the state; the story has its word, unless the session is unconfirmed.
+fn mark(view: View, session: &SessionRow, unconfirmed: bool) -> Markup {
+    match (session.ended_at.is_some(), unconfirmed) {
+        (false, true) => html! { (words::state(view, true, true)) " " },
+        (false, false) => html! { span.state.live {} },
+        (true, _) => html! { span.state.ended {} },
+    }
+}
+
+/// What became of the session, in sentences.
+fn story(visitor: &Visitor, session: &SessionRow, next: Option<&SessionRow>, unconfirmed: bool) -> Markup {
+    let view = visitor.view;
+    let text = view.language;
+    let Some((ended_at, source)) = session.ended_at.zip(session.ended_at_source) else {
+        let parts = [words::time(view, session.started_at), words::clock(view, session.started_at)];
+        return html! {
+            (words::fill(&text.session_live(), &parts))
+            @if unconfirmed { " " (text.session_unconfirmed()) }
+        };
+    };
+    let length = words::lasted(view, duration_seconds(session.started_at, Some(ended_at), view.now));
+    let why = match source {
+        EndSource::Notification => text.session_why_callback(),
+        EndSource::Operator => text.session_why_operator(),
+        EndSource::Superseded => text.session_why_superseded(),
+        EndSource::TimedOut => text.session_why_timed_out(),
+    };
+    html! {
+        (words::fill(&text.session_ended(), &[words::time(view, ended_at), length])) " " (why) " "
+        @match next {
+            // Its beginning is why this session ended.
+            Some(_) if source == EndSource::Superseded => {},
+            Some(next) => (what_followed(visitor, session, (next.started_at - ended_at).num_seconds(), next)),
+            None => (text.session_not_back()),
+        }
+    }
+}
+
+/// Tells an interruption from a stop: `gap` is the number of seconds until the next push.
+fn what_followed(visitor: &Visitor, session: &SessionRow, gap: i64, next: &SessionRow) -> Markup {
+    let view = visitor.view;
+    let text = view.language;
+    let addresses = session.shown_client_ip().zip(next.shown_client_ip());
+    let known = addresses.filter(|_| visitor.principal.may(Scope::Personal));
+    let sentence = match (gap, known) {
+        (..0, _) => text.session_next_before(),
+        (gap, _) if gap > INTERRUPTION.num_seconds() => text.session_next_later(),
+        (_, Some((before, after))) if before == after => text.session_back_same_address(),
+        (_, Some(_)) => text.session_back_other_address(),
+        (_, None) => text.session_back(),
+    };
+    words::fill(&sentence, &[words::lasted(view, gap.abs())])
+}
+
+fn neighbor_links(view: View, session: &SessionRow, neighbors: &Neighbors) -> Markup {
+    let text = view.language;
+    // A live session has no end from which a gap could be measured.
+    let gap = |earlier: &SessionRow, later: &SessionRow| match earlier.ended_at {
+        Some(ended_at) => {
+            let seconds = (later.started_at - ended_at).num_seconds();
+            let length = words::duration(text, seconds.abs());
+            if seconds < 0 { text.session_overlap(&length) } else { text.session_gap(&length) }
+        }
+        None => text.session_is_live(),
+    };
+    let link = |row: &SessionRow, rel: &str, name: String, gap: String| {
+        html! {
+            a.figure href=(format!("{ROOT}/sessions/{}", row.session_id)) rel=(rel) {
+                span { (name) } " "
+                b {
+                    @match row.ended_at {
+                        Some(ended_at) => (timeline::span(view, row.started_at, ended_at)),
+                        None => (text.stream_since(&words::date_and_time(view, row.started_at))),
+                    }
+                }
+                " " span { (gap) }
+            }
+        }
+    };
+    html! {
+        nav.figures.neighbors aria-label=(text.session_neighbors()) {
+            @if let Some(row) = &neighbors.previous { (link(row, "prev", text.session_previous(), gap(row, session))) }
+            @if let Some(row) = &neighbors.next { (link(row, "next", text.session_next(), gap(session, row))) }
+        }
+    }
+}
+
+fn facts(visitor: &Visitor, session: &SessionRow) -> Markup {
+    let view = visitor.view;
+    let text = view.language;
+    let provided = html! { code { "publish_timestamp " (session.publish_timestamp) } };
+    let received = |at, deliveries: i32| {
+        html! { (words::maybe_time(view, at)) @if deliveries > 1 { " · " (text.session_times(deliveries)) } }
+    };
     html! {
         dl.facts {
-            dt { "Status" }
+            dt { (text.session_started()) }
+            dd { (words::time(view, session.started_at)) " " span.muted { "· " (words::fill(&text.session_started_source(), &[provided])) } }
+            dt { (text.session_ended_at()) }
+            dd { (words::maybe_time(view, session.ended_at)) " " span.muted { "· " (words::end_source(text, session.ended_at_source)) } }
+            dt { (text.session_length()) }
             dd {
-                (words::state(view, live, unconfirmed))
-                @if unconfirmed { " It has been live for longer than expected: the end callback may be lost." }
+                @match session.ended_at {
+                    Some(_) => (words::lasted(view, duration_seconds(session.started_at, session.ended_at, view.now))),
+                    None => (words::clock(view, session.started_at)),
+                }
             }
-            dt { "Started" }
-            dd { (words::time(view, session.started_at)) " (the provider's " code { "publish_timestamp" } " " (session.publish_timestamp) ")" }
-            dt { "Ended" }
-            dd { (words::maybe_time(view, session.ended_at)) " (" (words::end_source(view.language, session.ended_at_source)) ")" }
-            dt { "Duration" }
-            dd { (words::lasted(view, duration_seconds(session.started_at, session.ended_at, as_of))) }
-            dt { "Start received" }
-            dd { (words::maybe_time(view, session.start_received_at)) @if session.start_deliveries > 1 { ", " (session.start_deliveries) " times" } }
-            dt { "End received" }
-            dd { (words::maybe_time(view, session.end_received_at)) @if session.end_deliveries > 1 { ", " (session.end_deliveries) " times" } }
+            dt { (text.session_start_received()) } dd { (received(session.start_received_at, session.start_deliveries)) }
+            dt { (text.session_end_received()) } dd { (received(session.end_received_at, session.end_deliveries)) }
             @for flag in &session.flags {
-                dt { span.flag { (words::readable(flag.as_str())) } } dd { (words::flag_meaning(view.language, *flag)) }
+                dt { span.flag { (words::flag_name(text, *flag)) } } dd { (words::flag_meaning(text, *flag)) }
             }
-            @if personal {
-                dt { "Encoder" } dd { (session.shown_client_ip().unwrap_or("–")) }
-                dt { "Node" } dd { (session.shown_node_ip().unwrap_or("–")) }
-                dt { code { "user_args" } } dd.long { (session.user_args.as_deref().unwrap_or("–")) }
+            @if visitor.principal.may(Scope::Personal) {
+                dt { (text.session_encoder()) } dd { (session.shown_client_ip().unwrap_or("–")) }
+                dt { (text.session_node()) } dd { (session.shown_node_ip().unwrap_or("–")) }
+                dt { code { "user_args" } } dd { bdi { (session.user_args.as_deref().unwrap_or("–")) } }
             }
         }
     }
 }
 
-fn event_table(rows: &[EventRow], visitor: &Visitor) -> Markup {
+fn event_table<'a>(visitor: &Visitor, rows: impl Iterator<Item = &'a EventRow>) -> Markup {
     let view = visitor.view;
+    let text = view.language;
     let personal = visitor.principal.may(Scope::Personal);
     html! {
         table {
-            thead { tr { th { "Received" } th { "Event" } th { "Disposition" } th { "Signature" } @if personal { th { "From" } } th { "By" } } }
-            tbody {
-                @for row in rows {
-                    tr {
-                        td { (words::time(view, row.received_at)) }
-                        td { code { (row.event) } }
-                        td { (disposition(row, visitor)) }
-                        td data-label="signature" { (row.signature.map_or("–", Signature::as_str)) }
-                        @if personal { td data-label="from" { (row.source_ip.as_deref().unwrap_or("–")) } }
-                        td data-label="by" { bdi { (row.actor.as_deref().unwrap_or("–")) } @if let Some(note) = &row.note { ": " bdi { (note) } } }
-                    }
-                }
-            }
+            thead { tr {
+                th { (text.session_received()) } th { (text.session_event()) } th { (text.session_effect()) }
+                @if personal { th { (text.session_from()) } } th { (text.session_by()) }
+            } }
+            tbody { @for row in rows { tr {
+                td { (words::time(view, row.received_at)) }
+                td { (event_name(view, row)) " " code.muted { (row.event) } }
+                td { (effect(visitor, row)) }
+                @if personal { td data-label=(text.session_from()) { (row.source_ip.as_deref().unwrap_or("–")) } }
+                td data-label=(text.session_by()) { bdi { (row.actor.as_deref().unwrap_or("–")) } @if let Some(note) = &row.note { ": " bdi { (note) } } }
+            } } }
         }
     }
 }
 
+/// An event in words; with the end time that it found or set.
+fn event_name(view: View, row: &EventRow) -> Markup {
+    let text = view.language;
+    let name = match (row.event.as_str(), OwnEvent::from_str(&row.event)) {
+        _ if row.disposition == Disposition::Released => text.session_event_released(),
+        (_, Ok(OwnEvent::Superseded)) => text.session_event_superseded(),
+        (_, Ok(OwnEvent::TimedOut)) => text.session_event_timed_out(),
+        (_, Ok(OwnEvent::OperatorEnd)) => text.session_event_operator_end(),
+        (_, Ok(OwnEvent::OperatorEndWithdrawn)) => text.session_event_withdrawn(),
+        ("PUBLISH", Err(_)) => text.session_event_start(),
+        ("PUBLISH_DONE", Err(_)) => text.session_event_end(),
+        (_, Err(_)) => text.session_event_other(),
+    };
+    words::fill(&name, &[words::maybe_time(view, row.ended_at)])
+}
+
 /// Whether an event counts, why not, and what to do about it.
-fn disposition(row: &EventRow, visitor: &Visitor) -> Markup {
+fn effect(visitor: &Visitor, row: &EventRow) -> Markup {
     let view = visitor.view;
-    let is_releasable = row.disposition == Disposition::Quarantined && row.released_at.is_none();
+    let text = view.language;
+    let is_waiting = row.disposition == Disposition::Quarantined && row.released_at.is_none();
+    let disposition = match (row.disposition, row.signature) {
+        (Disposition::Accepted, Some(Signature::Verified)) => text.session_accepted_signed(),
+        (Disposition::Accepted, Some(Signature::Unsigned)) => text.session_accepted_unsigned(),
+        (Disposition::Accepted, None) => text.session_accepted(),
+        (Disposition::Quarantined, _) => text.session_quarantined(),
+        (Disposition::Released, _) => text.session_released(),
+    };
     html! {
-        (row.disposition)
-        @if let Some(reason) = row.reason { ": " (words::readable(reason.as_str())) }
-        @if let Some(released_at) = row.released_at { ", released " (words::time(view, released_at)) }
-        @if row.signature_shared_with.is_some() { p.advice { "Another push used the same signature before." } }
-        @if let Some(altered) = &row.altered { p.advice { "Not stored exactly as sent: " (words::list(altered)) "." } }
-        @if let (true, Some(reason)) = (is_releasable, row.reason) { p.advice { (advice::of_reason(reason)) } }
-        @if is_releasable && visitor.principal.may(Scope::Admin) {
-            p { a.button href=(format!("{ROOT}/events/{}/release", row.event_id)) { "Release" } }
+        @if is_waiting { span.flag { (disposition) } } @else { (disposition) }
+        @if let Some(reason) = row.reason { " " (text.quarantine_name(reason)) }
+        @if let Some(released_at) = row.released_at { p.advice { (words::fill(&text.session_released_at(), &[words::time(view, released_at)])) } }
+        @if row.signature_shared_with.is_some() { p.advice { (text.session_shared_signature()) } }
+        @if let Some(altered) = &row.altered { p.advice { (text.session_altered(&words::list(altered))) } }
+        @if let (true, Some(reason)) = (is_waiting, row.reason) { p.advice { (text.quarantine_advice(reason)) } }
+        @if is_waiting && visitor.principal.may(Scope::Admin) {
+            p { a.button href=(format!("{ROOT}/events/{}/release", row.event_id)) { (text.session_release()) } }
         }
     }
+}
+
+/// A push of which nothing was accepted: it has no session.
+async fn show_quarantined_push(
+    visitor: &Visitor,
+    state: &AppState,
+    session_id: Uuid,
+) -> Result<HttpResponse, PageError> {
+    let view = visitor.view;
+    let text = view.language;
+    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let events = query::events::list_quarantined_of_push(pool, principal, session_id, MAX_EVENTS).await?;
+    let newest = events.first().ok_or(ApiError::NotFound("session"))?;
+    let names = (newest.domain.clone(), newest.app.clone(), newest.stream.clone());
+    let StreamId(stream_id) = StreamKey { domain: names.0, app: names.1, stream: names.2 }.id();
+    let is_known = query::streams::get_stream(pool, principal, stream_id).await?.is_some();
+    let name = html! {
+        @if is_known { a href=(format!("{ROOT}/streams/{stream_id}")) { bdi { (newest.stream) } } } @else { bdi { (newest.stream) } }
+    };
+    let content = html! {
+        h1.name { (words::fill(&text.session_push_of(), &[name])) }
+        p.path { bdi { (newest.domain) } " / " bdi { (newest.app) } }
+        div.card.warning role="status" {
+            p { (text.session_no_effect()) }
+            p.hint { (text.session_no_effect_hint()) }
+        }
+        dl.facts {
+            dt { (text.session_push_started()) }
+            dd { (words::time(view, started_at(newest.publish_timestamp))) " " code.muted { "publish_timestamp " (newest.publish_timestamp) } }
+        }
+        h2 { (text.session_callbacks()) }
+        (event_table(visitor, events.iter().rev()))
+    };
+    Ok(layout::page(visitor, NavItem::Unlisted, &newest.stream, &content))
 }

@@ -1,52 +1,105 @@
-//! A stream: its status, a timeline of its last days, and its sessions.
+//! A stream: its state, a timeline, and its broadcasts or sessions. With a day, all of them follow the day.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get};
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{Datelike, NaiveDate};
 use maud::{Markup, html};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::PageError;
 use super::layout::{self, NavItem};
+use super::stream_lists::{self, AfterRow};
+use super::timeline::{self, Period};
 use super::view::View;
 use super::visitor::Visitor;
-use super::{ROOT, timeline, words};
+use super::{ROOT, words};
 use crate::api::page::PageRequest;
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::model::filter::SessionFilter;
-use crate::model::report::{GroupBy, WindowSize};
-use crate::model::session::{Renditions, SessionOrder};
-use crate::platform::clock;
+use crate::model::session::SessionOrder;
 use crate::query;
-use crate::query::Rows;
-use crate::query::sessions::SessionList;
-use crate::report::cutoff::ReportCutoff;
-use crate::report::parameters::{Layout, ReportSelection};
-use crate::report::push_duration::PushDuration;
-use crate::report::sweep::WindowTotals;
 use crate::session::lifecycle::{duration_seconds, is_unconfirmed};
-use crate::store::broadcast::BroadcastRow;
 use crate::store::session::SessionRow;
 use crate::store::session_list::SessionPage;
 use crate::store::stream::StreamRow;
 
-/// The periods of the totals, in days.
-const TOTALS: [i64; 3] = [1, 7, 30];
+/// Which list is below the timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum ListKind {
+    #[default]
+    Broadcasts,
+    Sessions,
+}
 
-const MAX_BROADCASTS: u16 = 5;
-const MERGE_GAP_SECONDS: u32 = 60;
+impl ListKind {
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "broadcasts" => Some(Self::Broadcasts),
+            "sessions" => Some(Self::Sessions),
+            _ => None,
+        }
+    }
+
+    /// The parameter; `None` for what is shown without one.
+    fn parameter(self) -> Option<&'static str> {
+        match self {
+            Self::Broadcasts => None,
+            Self::Sessions => Some("sessions"),
+        }
+    }
+}
+
+const RANGES: [(&str, Period); 3] = [("24h", Period::LastDay), ("7d", Period::LastWeek), ("30d", Period::LastMonth)];
+
+const DEFAULT_PERIOD: Period = Period::LastWeek;
 
 pub struct StreamPage {
-    page: PageRequest<Uuid>,
+    pub page: PageRequest<AfterRow>,
+    pub period: Period,
+    pub list: ListKind,
 }
 
 impl FromQuery for StreamPage {
     fn from_query(query: &mut QueryReader) -> Self {
-        Self { page: PageRequest::from_query(query) }
+        query.forget_empty();
+        let page = PageRequest::from_query(query);
+        let range = query.parse("range", "24h, 7d or 30d", |text| {
+            RANGES.into_iter().find(|(name, _)| *name == text).map(|(_, period)| period)
+        });
+        let day = query.parse("day", "a date such as 2026-11-27", read_date).map(Period::Date);
+        let list = query.parse("list", "broadcasts or sessions", ListKind::read).unwrap_or_default();
+        Self { page, period: day.or(range).unwrap_or(DEFAULT_PERIOD), list }
     }
+}
+
+fn read_date(text: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|date| (2_000..3_000).contains(&date.year()))
+}
+
+impl StreamPage {
+    /// The day, if one was chosen.
+    pub fn day(&self) -> Option<NaiveDate> {
+        match self.period {
+            Period::Date(date) => Some(date),
+            Period::LastDay | Period::LastWeek | Period::LastMonth => None,
+        }
+    }
+
+    /// The address of the page with this period and list, and a cursor.
+    pub fn link(&self, stream_id: Uuid, list: ListKind, cursor: Option<&str>) -> String {
+        link(stream_id, self.period, list, cursor)
+    }
+}
+
+fn link(stream_id: Uuid, period: Period, list: ListKind, cursor: Option<&str>) -> String {
+    let day = if let Period::Date(date) = period { Some(date.to_string()) } else { None };
+    let range = RANGES.iter().find(|(_, range)| *range == period && period != DEFAULT_PERIOD).map(|(name, _)| *name);
+    let parameters = [("range", range), ("day", day.as_deref()), ("list", list.parameter()), ("cursor", cursor)];
+    words::path(&format!("{ROOT}/streams/{stream_id}"), &parameters)
 }
 
 #[get("/streams/{stream_id}")]
@@ -57,157 +110,108 @@ pub async fn show_stream(
     asked: Result<Query<StreamPage>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
     let view = visitor.view;
-    let Query(StreamPage { page }) = asked?;
+    let Query(asked) = asked?;
     let stream_id = Uuid::try_parse(&stream_id).map_err(|_| ApiError::NotFound("stream"))?;
     let stream = query::streams::get_stream(&state.query_pool, &visitor.principal, stream_id).await?;
     let stream = stream.ok_or(ApiError::NotFound("stream"))?;
-    let after = page.after;
-    let filter = SessionFilter { stream_id: Some(stream_id), ..SessionFilter::default() };
-    let wanted = SessionPage { order: SessionOrder::NewestFirst, after, limit: page.limit };
-    let SessionList { page: sessions, as_of, .. } = query::sessions::list_sessions(
-        &state.query_pool,
-        &visitor.principal,
-        state.unconfirmed_after,
-        &filter,
-        wanted,
-        false,
-    )
-    .await?;
-    let timeline = if after.is_none() {
-        recent_sessions(&visitor, &state, stream_id).await?
-    } else {
-        html! {}
-    };
-    let broadcasts = query::broadcasts::list_broadcasts(
-        &state.query_pool,
-        &visitor.principal,
-        stream_id,
-        MERGE_GAP_SECONDS,
-        None,
-        MAX_BROADCASTS,
-    );
-    let broadcasts = broadcasts.await?.page;
-    let totals = totals(&state, &stream, as_of).await;
-    let (rows, next) = page.page(sessions, |row| row.session_id, |row| row);
-    let earlier = next.map(|next| words::path(&page_of(&stream), &[("cursor", Some(&next))]));
+    let newest = list_sessions(&visitor, &state, SessionFilter::default(), stream_id, None, 1).await?.rows.pop();
+    let (from, to) = asked.period.bounds(view);
+    let filter = SessionFilter { from: Some(from), to: Some(to), ..SessionFilter::default() };
+    let shown = list_sessions(&visitor, &state, filter, stream_id, None, timeline::MAX_SESSIONS).await?;
+    let list = stream_lists::list(&visitor, &state, &stream, &asked).await?;
+    let changes = words::path("/v1/live/changes", &[("domain", Some(&stream.domain)), ("app", Some(&stream.app))]);
     let content = html! {
-        (facts(view, &stream, as_of, state.unconfirmed_after))
-        (timeline)
-        @if after.is_none() { (totals_table(view, &totals)) (broadcast_table(view, &broadcasts)) }
-        h2 { "Sessions" }
-        table {
-            thead { tr { th { "Started" } th { "Status" } th { "Ended" } th.number { "Duration" } th { "End source" } } }
-            tbody { @for row in &rows { (session_row(view, row, as_of, state.unconfirmed_after)) } }
+        div #followed data-follow="stream" data-stream=(stream.stream_id) data-changes=(changes) {
+            (head(view, &state, &stream, newest.as_ref()))
+            (periods(view, &stream, &asked))
+            (timeline::timeline(view, asked.period, &shown))
+            (list)
         }
-        @if let Some(earlier) = earlier { p { a href=(earlier) { "Earlier sessions" } } }
-        @if after.is_some() { p { a href=(page_of(&stream)) { "Newest sessions" } } }
     };
     Ok(layout::page(&visitor, NavItem::Unlisted, &stream.stream, &content))
 }
 
-async fn recent_sessions(visitor: &Visitor, state: &AppState, stream_id: Uuid) -> Result<Markup, PageError> {
-    let from = Some(clock::now() - TimeDelta::days(timeline::DAYS));
-    let filter = SessionFilter { stream_id: Some(stream_id), from, ..SessionFilter::default() };
-    let wanted = SessionPage { order: SessionOrder::NewestFirst, after: None, limit: timeline::MAX_SESSIONS };
-    let pool = &state.query_pool;
-    let principal = &visitor.principal;
-    let list = query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, wanted, false).await?;
-    Ok(timeline::timeline(visitor.view, &list.page, list.as_of))
+/// The newest sessions of a stream that match.
+pub async fn list_sessions(
+    visitor: &Visitor,
+    state: &AppState,
+    filter: SessionFilter,
+    stream_id: Uuid,
+    after: Option<Uuid>,
+    limit: u16,
+) -> Result<query::Rows<SessionRow>, PageError> {
+    let filter = SessionFilter { stream_id: Some(stream_id), ..filter };
+    let page = SessionPage { order: SessionOrder::NewestFirst, after, limit };
+    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    Ok(query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, page, false).await?.page)
 }
 
-fn page_of(stream: &StreamRow) -> String {
-    format!("{ROOT}/streams/{}", stream.stream_id)
-}
-
-fn facts(view: View, stream: &StreamRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Markup {
+/// The names and the state.
+fn head(view: View, state: &AppState, stream: &StreamRow, newest: Option<&SessionRow>) -> Markup {
+    let text = view.language;
     html! {
         h1.name { bdi { (stream.stream) } }
-        p.path { (stream.domain) " / " (stream.app) @if let Some(template) = &stream.rendition_template { " · rendition " (template) } }
-        dl.facts {
-            dt { "Status" }
-            dd {
-                @match stream.live_since {
-                    Some(since) => {
-                        (words::state(view, true, as_of - since > unconfirmed_after)) " since " (words::time(view, since)) ", "
-                        (words::clock(view, since))
-                        @if stream.live_sessions > 1 { ", with " (stream.live_sessions) " live sessions" }
-                    }
-                    None => { "offline" @if let Some(ended) = stream.last_ended_at { " since " (words::time(view, ended)) } }
+        p.path {
+            bdi { (stream.domain) } " / " bdi { (stream.app) }
+            @if let Some(template) = &stream.rendition_template { " · " (text.stream_rendition(template)) }
+        }
+        p.now {
+            @match stream.live_since {
+                Some(since) => {
+                    @let unconfirmed = is_unconfirmed(since, None, view.now, state.unconfirmed_after);
+                    (words::state(view, true, unconfirmed)) " "
+                    (words::fill(&text.stream_live_since(), &[words::time(view, since), words::clock(view, since)]))
+                    @if stream.live_sessions > 1 { " · " (text.stream_live_sessions(stream.live_sessions)) }
                 }
-            }
-            dt { "Last started" } dd { (words::time(view, stream.last_started_at)) }
-            dt { "Last ended" } dd { (words::maybe_time(view, stream.last_ended_at)) }
-        }
-    }
-}
-
-/// The push time of the last days; empty if it cannot be computed now.
-async fn totals(state: &AppState, stream: &StreamRow, as_of: DateTime<Utc>) -> Vec<(i64, WindowTotals)> {
-    let to = as_of.trunc_subsecs(0);
-    let layout = Layout { time_zone: chrono_tz::Tz::UTC, window: WindowSize::Whole, group_by: GroupBy::NOTHING };
-    let mut totals = Vec::new();
-    for days in TOTALS {
-        let selection = ReportSelection {
-            from: to - TimeDelta::days(days),
-            to,
-            visible_domains: None,
-            domain: Some(stream.domain.clone()),
-            app: Some(stream.app.clone()),
-            stream: Some(stream.stream.clone()),
-            renditions: Renditions::Include,
-        };
-        let report =
-            PushDuration::begin(state.report_pool.clone(), &selection, layout, &ReportCutoff::passing(as_of), None);
-        totals.extend(report.finish().await.ok().map(|counts| (days, counts)));
-    }
-    totals
-}
-
-fn totals_table(view: View, totals: &[(i64, WindowTotals)]) -> Markup {
-    html! {
-        @if !totals.is_empty() {
-            h2 { "Totals" }
-            table {
-                thead { tr { th { "In the last" } th.number { "Sessions" } th.number { "Push time" } th.number { "On air" } th.number { "Peak" } } }
-                tbody { @for (days, counts) in totals { tr {
-                    td { @if *days == 1 { "24 hours" } @else { (days) " days" } }
-                    td.number data-label="sessions" { (counts.sessions) }
-                    td.number data-label="push time" { (words::lasted(view, counts.push_seconds())) }
-                    td.number data-label="on air" { (words::lasted(view, counts.on_air_seconds)) }
-                    td.number data-label="peak" { (counts.peak_live_sessions) }
-                } } }
+                None => { (words::state(view, false, false)) @if let Some(newest) = newest { " " (ended(view, newest)) } }
             }
         }
     }
 }
 
-fn broadcast_table(view: View, broadcasts: &Rows<BroadcastRow>) -> Markup {
+/// When and how the last session ended.
+fn ended(view: View, last: &SessionRow) -> Markup {
+    let text = view.language;
+    let seconds = duration_seconds(last.started_at, last.ended_at, view.now);
+    let end =
+        html! { a href=(format!("{ROOT}/sessions/{}", last.session_id)) { (words::maybe_time(view, last.ended_at)) } };
     html! {
-        h2 { "Broadcasts" }
-        p.hint { "Sessions merged over gaps of at most " (MERGE_GAP_SECONDS) " seconds. The newest " (MAX_BROADCASTS) "; the API lists all." }
-        table {
-            thead { tr { th { "Started" } th { "Ended" } th.number { "On air" } th.number { "Interruptions" } th.number { "Sessions" } } }
-            tbody { @for row in &broadcasts.rows { tr {
-                td { (words::time(view, row.started_at)) }
-                td data-label="ended" { @match row.ended_at { Some(ended_at) => (words::time(view, ended_at)), None => (words::state(view, true, false)) } }
-                td.number data-label="on air" { (words::lasted(view, row.on_air_seconds)) }
-                td.number data-label="interruptions" { (row.interruptions) }
-                td.number data-label="sessions" { (row.session_ids.len()) }
-            } } }
+        (words::fill(&text.stream_ended(), &[end, words::lasted(view, seconds)]))
+        " · " (words::end_source(text, last.ended_at_source))
+    }
+}
+
+/// The choice of a range or a day, and the days before and after.
+fn periods(view: View, stream: &StreamRow, asked: &StreamPage) -> Markup {
+    let text = view.language;
+    let names = [text.stream_range_day(), text.stream_range_week(), text.stream_range_month()];
+    let to = |period| link(stream.stream_id, period, asked.list, None);
+    let today = view.local(view.now).date_naive();
+    html! {
+        div.periods {
+            nav.tabs aria-label=(text.stream_periods()) {
+                @for ((_, period), name) in RANGES.into_iter().zip(names) {
+                    a href=(to(period)) aria-current=[(asked.period == period).then_some("page")] { (name) }
+                }
+                @if let Some(day) = asked.day() { a href=(to(asked.period)) aria-current="page" { (date(view, day)) } }
+            }
+            form.actions method="get" action=(format!("{ROOT}/streams/{}", stream.stream_id)) {
+                @if let Some(list) = asked.list.parameter() { input type="hidden" name="list" value=(list); }
+                @if let Some(before) = asked.day().and_then(|day| day.pred_opt()) {
+                    a.button rel="prev" href=(to(Period::Date(before))) aria-label=(date(view, before)) title=(date(view, before)) { "‹" }
+                }
+                input type="date" name="day" aria-label=(text.stream_day()) value=(asked.day().unwrap_or(today)) max=(today) required;
+                @if let Some(after) = asked.day().and_then(|day| day.succ_opt()).filter(|after| *after <= today) {
+                    a.button rel="next" href=(to(Period::Date(after))) aria-label=(date(view, after)) title=(date(view, after)) { "›" }
+                }
+                button { (text.stream_show_day()) }
+            }
         }
     }
 }
 
-fn session_row(view: View, row: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Markup {
-    let live = row.ended_at.is_none();
-    let unconfirmed = is_unconfirmed(row.started_at, row.ended_at, as_of, unconfirmed_after);
-    html! {
-        tr class=[unconfirmed.then_some("stale")] {
-            td { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { (words::time(view, row.started_at)) } }
-            td { (words::state(view, live, unconfirmed)) (words::flags(view, &row.flags)) }
-            td data-label="ended" { (words::maybe_time(view, row.ended_at)) }
-            td.number data-label="duration" { (words::lasted(view, duration_seconds(row.started_at, row.ended_at, as_of))) }
-            td { (words::end_source(view.language, row.ended_at_source)) }
-        }
-    }
+/// A day as it is written everywhere.
+pub fn date(view: View, day: NaiveDate) -> String {
+    let (noon, _) = Period::Date(day).bounds(view);
+    words::date(view, noon)
 }

@@ -1,78 +1,315 @@
-//! A chart of the last days of a stream.
+//! A timeline of a stream: a bar for each session, over an axis in the visitor's time zone.
+//!
+//! Positions are percentages, so it fills any width. Bars that would touch are one, so their number is limited whatever
+//! the stream does. The figure is one stop of the keyboard at most: the lists below it have the same sessions as links.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use maud::{Markup, html};
 
+use super::chart::{percent, ticks};
 use super::view::View;
 use super::{ROOT, words};
 use crate::query::Rows;
+use crate::report::window::begin_of_date;
+use crate::session::lifecycle::duration_seconds;
 use crate::store::session::SessionRow;
-
-pub const DAYS: i64 = 7;
 
 pub const MAX_SESSIONS: u16 = 2_000;
 
-/// One bar per session; sessions that overlap take separate lanes; inferred ends are hatched.
-pub fn timeline(view: View, sessions: &Rows<SessionRow>, as_of: DateTime<Utc>) -> Markup {
-    const WIDTH: i64 = 1_000;
-    let from = as_of - TimeDelta::days(DAYS);
-    let whole = TimeDelta::days(DAYS).num_seconds();
-    let x = |time: DateTime<Utc>| ((time.max(from) - from).num_seconds() * WIDTH / whole).clamp(0, WIDTH);
-    let mut lanes: Vec<DateTime<Utc>> = Vec::new();
-    let mut bars = Vec::new();
-    for row in sessions.rows.iter().rev() {
-        let ended = row.ended_at.unwrap_or(as_of);
-        let free = lanes.iter().position(|until| *until <= row.started_at);
-        let lane = free.unwrap_or(lanes.len());
-        match lanes.get_mut(lane) {
-            Some(until) => *until = ended,
-            None => lanes.push(ended),
+/// Lanes for sessions that overlap; further ones share the last.
+const MAX_LANES: usize = 5;
+
+/// Width of the timeline, in hundredths of a percent.
+const WIDTH: i64 = 10_000;
+
+/// Bars that are narrower than this, and as close to another, are not distinguishable.
+const GRAIN: i64 = 20;
+
+const LANE_HEIGHT: usize = 34;
+const BAR_HEIGHT: usize = 26;
+const AXIS_HEIGHT: usize = 30;
+
+/// A gap up to this long is an interruption.
+pub const INTERRUPTION: TimeDelta = TimeDelta::minutes(10);
+
+/// What the timeline shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    LastDay,
+    LastWeek,
+    LastMonth,
+    /// A day of the visitor's time zone.
+    Date(NaiveDate),
+}
+
+impl Period {
+    pub fn bounds(self, view: View) -> (DateTime<Utc>, DateTime<Utc>) {
+        let last = |days| (view.now - TimeDelta::days(days), view.now);
+        match self {
+            Self::LastDay => last(1),
+            Self::LastWeek => last(7),
+            Self::LastMonth => last(30),
+            Self::Date(date) => (begin_of(view, date), date.succ_opt().map_or(view.now, |next| begin_of(view, next))),
         }
-        bars.push((row, lane, x(row.started_at), x(ended)));
     }
+}
+
+fn begin_of(view: View, date: NaiveDate) -> DateTime<Utc> {
+    begin_of_date(view.zone, date).and_then(|second| DateTime::from_timestamp(second, 0)).unwrap_or(view.now)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Live,
+    Confirmed,
+    Estimated,
+}
+
+impl Kind {
+    fn of(row: &SessionRow) -> Self {
+        match row.ended_at_source {
+            None => Self::Live,
+            Some(source) if source.is_confirmed() => Self::Confirmed,
+            Some(_) => Self::Estimated,
+        }
+    }
+
+    fn class(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Confirmed => "confirmed",
+            Self::Estimated => "estimated",
+        }
+    }
+
+    /// The kind of a bar of several sessions: what is least certain.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Live, _) | (_, Self::Live) => Self::Live,
+            (Self::Estimated, _) | (_, Self::Estimated) => Self::Estimated,
+            (Self::Confirmed, Self::Confirmed) => Self::Confirmed,
+        }
+    }
+}
+
+/// One session, or several that are too close to be told apart.
+#[derive(Debug)]
+struct Bar<'a> {
+    first: &'a SessionRow,
+    sessions: usize,
+    lane: usize,
+    kind: Kind,
+    flagged: bool,
+    started_at: DateTime<Utc>,
+    ended_at: DateTime<Utc>,
+    /// The time without a session before it; `None` if there was none, or nothing before is known.
+    gap: Option<TimeDelta>,
+    left: i64,
+    right: i64,
+}
+
+impl Bar<'_> {
+    fn is_narrow(&self) -> bool {
+        self.right - self.left < GRAIN
+    }
+
+    fn absorbs(&self, next: &Bar<'_>) -> bool {
+        next.left - self.right < GRAIN && (self.is_narrow() || next.is_narrow())
+    }
+
+    fn absorb(&mut self, next: &Bar<'_>) {
+        self.sessions += 1;
+        self.kind = self.kind.and(next.kind);
+        self.flagged |= next.flagged;
+        self.ended_at = self.ended_at.max(next.ended_at);
+        self.right = self.right.max(next.right);
+    }
+}
+
+/// The timeline of a period; `sessions` are the newest first.
+pub fn timeline(view: View, period: Period, sessions: &Rows<SessionRow>) -> Markup {
+    let text = view.language;
+    let (from, to) = period.bounds(view);
+    let (bars, lanes) = bars(&sessions.rows, from, to, view.now);
     if bars.is_empty() {
-        return html! { p.hint { "No sessions in the last " (DAYS) " days." } };
+        return html! { div.card { p.muted { (text.stream_no_sessions()) } } };
     }
-    let height = i64::try_from(lanes.len()).unwrap_or(1) * 22 + 18;
     html! {
         figure.timeline {
-            svg viewBox=(format!("0 0 {WIDTH} {height}")) role="group" aria-label=(format!("Sessions of the last {DAYS} days")) {
-                defs {
-                    pattern #hatch width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
-                        rect width="3" height="6" {}
-                    }
-                }
-                @for day in 0..=DAYS {
-                    @let at = day * WIDTH / DAYS;
-                    line.day x1=(at) x2=(at) y1="0" y2=(height - 16) {}
-                }
-                @for (row, lane, begin, end) in bars {
-                    a href=(format!("{ROOT}/sessions/{}", row.session_id)) aria-label=(label(view, row)) {
-                        rect.bar.(bar_class(row)) x=(begin) y=(lane * 22 + 2) width=((end - begin).max(2)) height="16" rx="2" {
-                            title { (label(view, row)) }
-                        }
-                        @if !row.flags.is_empty() { circle.flagged cx=(begin + 5) cy=(lane * 22 + 10) r="4" {} }
-                    }
-                }
+            (lanes_of(view, (from, to), &bars, lanes, &text.stream_timeline(&words::count(sessions.rows.len()))))
+            figcaption {
+                (legend(view, &bars))
+                @if sessions.more { span { (text.stream_newest_sessions(&words::count(MAX_SESSIONS))) } }
             }
-            figcaption { "The last " (DAYS) " days until " (words::time(view, as_of)) ". Green: live; hatched: inferred end; dot: flagged." @if sessions.more { " The newest " (MAX_SESSIONS) " sessions." } }
         }
     }
 }
 
-fn bar_class(row: &SessionRow) -> &'static str {
-    match row.ended_at_source {
-        None => "live",
-        Some(source) if source.is_confirmed() => "ended",
-        Some(_) => "inferred",
+/// The bars in the order of their starts, and the number of lanes.
+fn bars(
+    newest_first: &[SessionRow],
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> (Vec<Bar<'_>>, usize) {
+    let whole = (to - from).num_seconds().max(1);
+    let place = |time: DateTime<Utc>| ((time - from).num_seconds() * WIDTH / whole).clamp(0, WIDTH);
+    let mut lanes: Vec<DateTime<Utc>> = Vec::new();
+    let mut on_air_to: Option<DateTime<Utc>> = None;
+    // The index of the last bar of each lane.
+    let mut last_of_lane: Vec<Option<usize>> = vec![None; MAX_LANES];
+    let mut bars: Vec<Bar<'_>> = Vec::new();
+    for row in newest_first.iter().rev() {
+        let ended_at = row.ended_at.unwrap_or(now);
+        let lane = lane_for(&mut lanes, row.started_at, ended_at);
+        let gap = on_air_to.map(|until| row.started_at - until).filter(|gap| *gap > TimeDelta::zero());
+        on_air_to = on_air_to.max(Some(ended_at));
+        let bar = Bar {
+            first: row,
+            sessions: 1,
+            lane,
+            kind: Kind::of(row),
+            flagged: !row.flags.is_empty(),
+            started_at: row.started_at,
+            ended_at,
+            gap,
+            left: place(row.started_at),
+            right: place(ended_at),
+        };
+        let last = last_of_lane.get(lane).copied().flatten();
+        if let Some(last) = last.and_then(|last| bars.get_mut(last)).filter(|last| last.absorbs(&bar)) {
+            last.absorb(&bar);
+            continue;
+        }
+        if let Some(last) = last_of_lane.get_mut(lane) {
+            *last = Some(bars.len());
+        }
+        bars.push(bar);
+    }
+    (bars, lanes.len())
+}
+
+/// The first lane that is free at the start; the last one if none is.
+fn lane_for(lanes: &mut Vec<DateTime<Utc>>, started_at: DateTime<Utc>, ended_at: DateTime<Utc>) -> usize {
+    let free = lanes.iter().position(|until| *until <= started_at);
+    let lane = free.unwrap_or(lanes.len()).min(MAX_LANES - 1);
+    match lanes.get_mut(lane) {
+        Some(until) => *until = ended_at.max(*until),
+        None => lanes.push(ended_at),
+    }
+    lane
+}
+
+fn lanes_of(
+    view: View,
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
+    bars: &[Bar<'_>],
+    lanes: usize,
+    label: &str,
+) -> Markup {
+    let whole = (to - from).num_seconds().max(1);
+    let height = lanes * LANE_HEIGHT + AXIS_HEIGHT + 6;
+    let place = |time: DateTime<Utc>| (time - from).num_seconds() * WIDTH / whole;
+    let ticks = ticks(view, from, to);
+    html! {
+        svg.lanes role="img" aria-label=(label) height=(height) {
+            defs {
+                pattern #estimated width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
+                    rect.ground width="6" height="6" {}
+                    rect.stripe width="3" height="6" {}
+                }
+            }
+            @for (number, (at, name)) in ticks.iter().enumerate() {
+                @let left = place(*at);
+                line.tick x1=(format!("{}%", percent(left))) x2=(format!("{}%", percent(left))) y1="0" y2=(height - AXIS_HEIGHT + 6) {}
+                text.axis.minor[ticks.len() > 6 && number % 2 == 1] x=(format!("{}%", percent(left))) y=(height - 8) text-anchor=(anchor(left)) { @if *at == from { "00:00" } @else { (name) } }
+            }
+            @for bar in bars { (drawn(view, bar)) }
+        }
     }
 }
 
-/// The label of a bar, for screen readers and as the tooltip.
-fn label(view: View, row: &SessionRow) -> String {
-    let started = row.started_at.format("%Y-%m-%d %H:%M:%S UTC");
-    let source = row.ended_at_source;
-    let flags = words::list(&row.flags);
-    let separator = if flags.is_empty() { "" } else { "; " };
-    format!("Started {started}; {}{separator}{flags}", words::end_source(view.language, source))
+/// Names at the ends of the axis must not leave the figure.
+fn anchor(left: i64) -> &'static str {
+    match left {
+        ..400 => "start",
+        9_600.. => "end",
+        _ => "middle",
+    }
+}
+
+fn drawn(view: View, bar: &Bar<'_>) -> Markup {
+    let top = bar.lane * LANE_HEIGHT + 6;
+    let card = card(view, bar);
+    let left = format!("{}%", percent(bar.left));
+    let width = format!("{}%", percent((bar.right - bar.left).max(1)));
+    html! {
+        rect.bar.(bar.kind.class()) x=(left) width=(width) y=(top) height=(BAR_HEIGHT) rx="1" data-card=(card) data-href=(href(view, bar)) {
+            title { (card) }
+        }
+        @if bar.kind == Kind::Live { circle.on-air cx=(format!("{}%", percent(bar.right))) cy=(top + BAR_HEIGHT / 2) r="6" {} }
+        @if bar.flagged { text.flagged x=(left) dx="3" y=(top + BAR_HEIGHT - 8) { "⚑" } }
+    }
+}
+
+/// The session; for several, the list of all sessions of that day.
+fn href(view: View, bar: &Bar<'_>) -> String {
+    if bar.sessions == 1 {
+        return format!("{ROOT}/sessions/{}", bar.first.session_id);
+    }
+    let day = view.local(bar.started_at).date_naive().to_string();
+    words::path(&format!("{ROOT}/streams/{}", bar.first.stream_id), &[("day", Some(&day)), ("list", Some("sessions"))])
+}
+
+/// What the card of a bar says, in lines.
+fn card(view: View, bar: &Bar<'_>) -> String {
+    let text = view.language;
+    let length = words::duration(text, duration_seconds(bar.started_at, Some(bar.ended_at), view.now));
+    let is_live = bar.kind == Kind::Live;
+    let mut lines = Vec::new();
+    if bar.sessions > 1 {
+        lines.push(text.stream_bar_sessions(&words::count(bar.sessions)));
+    }
+    if is_live {
+        lines.push(text.stream_bar_live(&words::date_and_time(view, bar.started_at), &length));
+    } else {
+        lines.push(format!("{} ({length})", span(view, bar.started_at, bar.ended_at)));
+    }
+    if bar.sessions == 1 {
+        if !is_live {
+            lines.push(words::end_source(text, bar.first.ended_at_source));
+        }
+        lines.extend(bar.first.flags.iter().map(|flag| words::flag_name(text, *flag)));
+    }
+    lines.extend(bar.gap.map(|gap| {
+        let length = words::duration(text, gap.num_seconds());
+        if gap <= INTERRUPTION { text.stream_back_after(&length) } else { text.stream_after_gap(&length) }
+    }));
+    lines.join("\n")
+}
+
+/// `26 Nov 20:03:11 – 21:17:40`; with a second date if it is another.
+pub fn span(view: View, from: DateTime<Utc>, to: DateTime<Utc>) -> String {
+    let end = if view.local(from).date_naive() == view.local(to).date_naive() {
+        view.local(to).format("%H:%M:%S").to_string()
+    } else {
+        words::date_and_time(view, to)
+    };
+    format!("{} – {end}", words::date_and_time(view, from))
+}
+
+/// The kinds that occur.
+fn legend(view: View, bars: &[Bar<'_>]) -> Markup {
+    let text = view.language;
+    let names = [
+        (Kind::Live, text.stream_legend_live()),
+        (Kind::Confirmed, text.stream_legend_confirmed()),
+        (Kind::Estimated, text.stream_legend_estimated()),
+    ];
+    html! {
+        @for (kind, name) in names {
+            @if bars.iter().any(|bar| bar.kind == kind) { span { span.swatch.(kind.class()) {} " " (name) } }
+        }
+        @if bars.iter().any(|bar| bar.flagged) { span { "⚑ " (text.stream_legend_flagged()) } }
+    }
 }

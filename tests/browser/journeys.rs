@@ -11,6 +11,10 @@ use crate::browser::Browser;
 
 const DOMAIN: &str = "push.example.com";
 
+/// Keys as a driver takes them.
+const RIGHT: &str = "\u{e014}";
+const ENTER: &str = "\u{e007}";
+
 /// A service with a domain, and the administrator's token.
 fn serve(home: &Home) -> (Service, String) {
     let service = home.serve();
@@ -59,7 +63,7 @@ fn token_of(printed: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_stream_goes_live_and_ends_without_a_reload_and_is_found_and_looked_into() {
+async fn a_stream_goes_live_and_ends_without_a_reload() {
     let home = Home::new(User::Ourselves);
     let (service, token) = serve(&home);
     let browser = Browser::start().await;
@@ -76,16 +80,6 @@ async fn a_stream_goes_live_and_ends_without_a_reload_and_is_found_and_looked_in
     browser.wait_for_text("<b>room</b> has ended").await;
     // It is the page that was loaded first.
     body.text().await.unwrap();
-
-    browser.click("Find").await;
-    browser.fill("input[name=text]", "oom<").await;
-    browser.press("Find").await;
-    browser.wait_for("td.name a").await.click().await.unwrap();
-    browser.wait_for("figure.timeline rect.bar").await;
-    assert!(browser.path().await.starts_with("/dashboard/streams/"));
-    browser.wait_for("tbody tr td a").await.click().await.unwrap();
-    browser.wait_for_text("reported by the provider").await;
-    browser.wait_for_text("PUBLISH_DONE").await;
 }
 
 #[tokio::test]
@@ -120,18 +114,72 @@ async fn an_unconfirmed_session_is_marked_without_a_reload() {
 }
 
 #[tokio::test]
-async fn typed_text_is_completed() {
+async fn a_stream_is_found_and_its_pages_show_an_end_without_a_reload() {
     let home = Home::new(User::Ourselves);
     let (service, token) = serve(&home);
-    for stream in ["concert-1", "concert-2", "lecture"] {
-        send(&home, &service, "start", stream, 60);
-    }
+    send(&home, &service, "start", "<b>room</b>", 3_700);
     let browser = Browser::start().await;
     sign_in(&browser, &service, "/dashboard/find", &token).await;
-    browser.fill("input[name=text]", "ncer").await;
-    let suggested = browser.client.wait().for_element(Locator::Css("#suggestions option[value=concert-2]")).await;
-    suggested.unwrap();
-    assert_eq!(browser.client.find_all(Locator::Css("#suggestions option")).await.unwrap().len(), 2);
+    browser.fill("input[name=text]", "OOM<").await;
+    browser.press("Find").await;
+    browser.wait_for("td.name a").await.click().await.unwrap();
+    browser.wait_for(".now .state.live").await;
+    let body = browser.wait_for("body").await;
+    send(&home, &service, "end", "<b>room</b>", 0);
+    browser.wait_for(".now .state.ended").await;
+    // It is the page that was loaded first.
+    body.text().await.unwrap();
+
+    browser.wait_for(".broadcasts summary").await.click().await.unwrap();
+    send(&home, &service, "start", "<b>room</b>", 5);
+    browser.wait_for(".now .state.live").await;
+    browser.wait_for(".broadcasts details[open] tbody tr td a").await.click().await.unwrap();
+    browser.wait_for_text("The provider reported the end.").await;
+    browser.wait_for_text("PUBLISH_DONE").await;
+    browser.wait_for("a[rel=next]").await.click().await.unwrap();
+    browser.wait_for_text("Live since").await;
+    send(&home, &service, "end", "<b>room</b>", 0);
+    browser.wait_for_text("No push of the stream since.").await;
+}
+
+#[tokio::test]
+async fn a_bar_of_the_timeline_has_a_card_for_the_keyboard_and_opens_its_session() {
+    let home = Home::new(User::Ourselves);
+    let (service, token) = serve(&home);
+    send(&home, &service, "start", "room", 3_700);
+    let browser = Browser::start().await;
+    sign_in(&browser, &service, "/dashboard/find?text=room", &token).await;
+    browser.wait_for("td.name a").await.click().await.unwrap();
+    let timeline = browser.wait_for("svg.lanes[tabindex]").await;
+    timeline.send_keys(RIGHT).await.unwrap();
+    let card = browser.wait_for(".tip:not([hidden])").await.text().await.unwrap();
+    assert!(card.contains("Live since"), "{card}");
+    timeline.send_keys(ENTER).await.unwrap();
+    browser.wait_for_text("Live since").await;
+    assert!(browser.path().await.starts_with("/dashboard/sessions/"));
+}
+
+#[tokio::test]
+async fn an_operator_sees_what_an_end_time_means_before_it_is_stored() {
+    let home = Home::new(User::Ourselves);
+    let (service, token) = serve(&home);
+    send(&home, &service, "start", "room", 3_700);
+    let browser = Browser::start().await;
+    sign_in(&browser, &service, "/dashboard/find?text=room", &token).await;
+    browser.wait_for("td.name a").await.click().await.unwrap();
+    browser.wait_for(".broadcasts summary").await.click().await.unwrap();
+    browser.wait_for(".broadcasts tbody tr td a").await.click().await.unwrap();
+    browser.wait_for_text("Live since").await;
+    browser.click("Set end time").await;
+    browser.wait_for("input[name=ended_at]").await;
+    let fill = "const field = document.querySelector('input[name=ended_at]'); field.value = field.min;";
+    browser.client.execute(fill, vec![]).await.unwrap();
+    browser.fill("input[name=reason]", "the encoder's log says so").await;
+    browser.press("Continue").await;
+    browser.wait_for_text("lasts 0 s").await;
+    browser.press("Set end time").await;
+    browser.wait_for_text("An operator set this end time.").await;
+    browser.wait_for_text("log says so").await;
 }
 
 #[tokio::test]

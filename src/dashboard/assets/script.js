@@ -2,7 +2,7 @@
 // without it.
 import { element, formatDuration, formatTime, texts } from "./common.js";
 import { followStreams } from "./live.js";
-import { waitForCallback } from "./setup.js";
+import { explainBars, followStream } from "./stream.js";
 
 function tick() {
   if (document.body.classList.contains("is-stale")) return;
@@ -80,7 +80,8 @@ document.addEventListener("keydown", (event) => {
 tick();
 setInterval(tick, 1000);
 document.querySelectorAll("[data-follow=streams]").forEach(followStreams);
-document.querySelectorAll("[data-waiting]").forEach(waitForCallback);
+document.querySelectorAll("[data-follow=stream]").forEach(followStream);
+if (document.querySelector("[data-follow=stream]")) explainBars();
 document.querySelectorAll("select.zones").forEach(offerOwnZone);
 document.querySelectorAll(".chart[data-values]").forEach(readable);
 // Browsers have no clipboard on a page that came over plain HTTP from another machine.

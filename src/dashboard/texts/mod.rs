@@ -6,8 +6,10 @@
 
 mod advice;
 mod frame;
-mod problems;
-mod set_up;
+mod operator;
+mod search;
+mod session;
+mod stream;
 
 use std::str::FromStr;
 

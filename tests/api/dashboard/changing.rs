@@ -24,42 +24,93 @@ async fn an_operator_sets_and_clears_the_end_time_of_a_session_by_a_form() {
     let session = format!("/dashboard/sessions/{}", app.session("").await["session_id"].as_str().unwrap());
     assert!(browser.page(&session).await.contains(&format!("{session}/end")));
     let form = browser.page(&format!("{session}/end")).await;
-    assert!(form.contains("name=\"confirmed\"") && !form.contains("Clear end time"), "{form}");
+    assert!(form.contains("End time (UTC)") && !form.contains("Clear end time"), "{form}");
 
-    let ended_at = DateTime::<Utc>::from_timestamp(push.publish_timestamp + 300, 0).unwrap();
-    let text = ended_at.format("%Y-%m-%dT%H:%M:%S").to_string();
+    let text = in_zone(&push, 300, chrono_tz::Tz::UTC);
     let end = [("ended_at", text.as_str()), ("reason", "<the log says so>"), ("confirmed", "yes")];
     let page = act(&app, &browser, &format!("{session}/end"), &end).await;
-    assert!(page.contains("set by an operator") && page.contains("&lt;the log says so&gt;"), "{page}");
+    assert!(page.contains("An operator set this end time.") && page.contains("&lt;the log says so&gt;"), "{page}");
+    assert!(page.contains("End time set to <time"), "{page}");
     assert_eq!(app.session("").await["duration_seconds"], 300);
 
-    assert!(browser.page(&format!("{session}/end")).await.contains("Clear end time"));
+    let form = browser.page(&format!("{session}/end")).await;
+    assert!(form.contains("Clear end time") && form.contains(&format!("value=\"{text}\"")), "{form}");
     let withdrawal = [("reason", "wrong log"), ("confirmed", "yes")];
     let page = act(&app, &browser, &format!("{session}/withdraw-end"), &withdrawal).await;
     assert!(page.contains("OPERATOR_END_WITHDRAWN") && page.contains("no end known"), "{page}");
 }
 
+/// A time of a form, some seconds into a push.
+fn in_zone(push: &Push, seconds: i64, zone: chrono_tz::Tz) -> String {
+    let at = DateTime::<Utc>::from_timestamp(push.publish_timestamp + seconds, 0).unwrap();
+    at.with_timezone(&zone).format("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
 #[tokio::test]
-async fn a_form_without_confirmation_reason_token_or_possible_time_changes_nothing() {
+async fn an_end_time_is_read_in_the_zone_of_its_field_and_shown_before_it_is_stored() {
+    let app = TestApp::start().await;
+    let push = Push::of("room", 600);
+    app.receive(&[push.start()]).await;
+    let session = format!("/dashboard/sessions/{}", app.session("").await["session_id"].as_str().unwrap());
+    let mut browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
+    browser.cookie = browser.cookie.map(|cookie| format!("{cookie}; streamtally-time-zone=Asia/Shanghai"));
+    let form = browser.page(&format!("{session}/end")).await;
+    assert!(form.contains("End time (Asia/Shanghai, UTC+8)"), "{form}");
+    assert!(form.contains(r#"name="time_zone" value="Asia/Shanghai""#), "{form}");
+
+    let text = in_zone(&push, 300, chrono_tz::Tz::Asia__Shanghai);
+    let typed = [("time_zone", "Asia/Shanghai"), ("ended_at", text.as_str()), ("reason", "x")];
+    let preview = browser.send(&format!("{session}/end"), &typed).await;
+    assert!(preview.contains("Asia/Shanghai (") && preview.contains("UTC), lasts 5 min 0 s."), "{preview}");
+    app.fold().await;
+    assert_eq!(app.session("").await["status"], "live");
+
+    let change = [typed.as_slice(), &[("confirmed", "yes"), ("change", "yes")]].concat();
+    let form_token = browser.form_token().await;
+    let change: Vec<_> = change.into_iter().chain([("form_token", form_token.as_str())]).collect();
+    let form = browser.post(&format!("{session}/end"), &change).await.text().await.unwrap();
+    assert!(form.contains(&format!("value=\"{text}\"")), "{form}");
+
+    // Another zone was chosen since: the zone of the field counts.
+    browser.cookie = browser.cookie.map(|cookie| cookie.replace("Asia/Shanghai", "Europe/Berlin"));
+    let confirmed = [typed.as_slice(), &[("confirmed", "yes")]].concat();
+    act(&app, &browser, &format!("{session}/end"), &confirmed).await;
+    assert_eq!(app.session("").await["duration_seconds"], 300);
+}
+
+#[tokio::test]
+async fn a_form_says_what_is_wrong_at_the_field_keeps_what_was_typed_and_changes_nothing() {
     let app = TestApp::start().await;
     app.receive(&[Push::of("room", 600).start()]).await;
     let session = format!("/dashboard/sessions/{}", app.session("").await["session_id"].as_str().unwrap());
     let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
     let form_token = browser.form_token().await;
     let now = clock::now().format("%Y-%m-%dT%H:%M:%S").to_string();
-    let end = format!("{session}/end");
-    for (without, fields) in [
-        ("confirmation", vec![("ended_at", now.as_str()), ("reason", "x"), ("form_token", &form_token)]),
-        ("reason", vec![("ended_at", &now), ("confirmed", "yes"), ("form_token", &form_token)]),
-        ("time", vec![("reason", "x"), ("confirmed", "yes"), ("form_token", &form_token)]),
-        ("form token", vec![("ended_at", &now), ("reason", "x"), ("confirmed", "yes")]),
-        (
-            "possible time",
-            vec![("ended_at", "2020-01-01T00:00"), ("reason", "x"), ("confirmed", "yes"), ("form_token", &form_token)],
-        ),
+    let long = "x".repeat(501);
+    for (ended_at, zone, reason, said) in [
+        (now.as_str(), "UTC", "", "Enter a reason."),
+        (now.as_str(), "UTC", long.as_str(), "At most 500 characters"),
+        ("", "UTC", "typed before", "Enter a date and a time."),
+        ("2020-01-01T00:00", "UTC", "typed before", "must not be before the start"),
+        ("2999-01-01T00:00", "UTC", "typed before", "must not be in the future"),
+        ("2026-03-29T02:30:00", "Europe/Berlin", "typed before", "does not exist in Europe/Berlin"),
+        ("2026-10-25T02:30:00", "Europe/Berlin", "typed before", "occurs twice in Europe/Berlin"),
     ] {
-        assert_eq!(browser.post(&end, &fields).await.status(), 400, "{without}");
+        let fields = [("ended_at", ended_at), ("time_zone", zone), ("reason", reason), ("confirmed", "yes")];
+        let fields: Vec<_> = fields.into_iter().chain([("form_token", form_token.as_str())]).collect();
+        let answer = browser.post(&format!("{session}/end"), &fields).await;
+        assert_eq!(answer.status(), 400, "{said}");
+        let page = answer.text().await.unwrap();
+        assert!(page.contains(said) && page.contains("aria-invalid=\"true\""), "{said}: {page}");
+        for typed in [ended_at, reason] {
+            assert!(page.contains(&format!("value=\"{typed}\"")), "{said}: {page}");
+        }
     }
+    let without_token = [("ended_at", now.as_str()), ("reason", "x"), ("confirmed", "yes")];
+    assert_eq!(browser.post(&format!("{session}/end"), &without_token).await.status(), 400);
+    let unconfirmed = [("reason", "typed before"), ("form_token", &form_token)];
+    let answer = browser.post(&format!("{session}/withdraw-end"), &unconfirmed).await;
+    assert_eq!(answer.status(), 400);
     app.fold().await;
     assert_eq!(app.session("").await["status"], "live");
 }
@@ -75,10 +126,15 @@ async fn a_quarantined_callback_is_released_by_a_form() {
     let event_id = between(&problems, "/dashboard/events/", "/release");
     let release = format!("/dashboard/events/{event_id}/release");
     assert!(browser.page(&release).await.contains("<strong>expired</strong>"));
+    let unconfirmed = [("reason", "typed before"), ("form_token", &browser.form_token().await)];
+    let answer = browser.post(&release, &unconfirmed).await;
+    assert_eq!(answer.status(), 400);
+    let page = answer.text().await.unwrap();
+    assert!(page.contains("Check the box.") && page.contains("value=\"typed before\""), "{page}");
     let page = act(&app, &browser, &release, &[("confirmed", "yes"), ("reason", "our clock was wrong")]).await;
     assert!(page.contains("our clock was wrong") && page.contains("RELEASED"), "{page}");
     assert_eq!(app.session("").await["status"], "live");
-    assert!(browser.page(&release).await.contains("Already released at"));
+    assert!(browser.page(&release).await.contains("Already released <time"));
     assert!(!browser.page("/dashboard/problems").await.contains(event_id));
 }
 

@@ -182,69 +182,53 @@ async fn pages_take_nothing_from_elsewhere_and_run_nothing_within() {
 }
 
 #[tokio::test]
-async fn one_box_finds_names_parts_of_them_domains_ids_and_push_urls() {
+async fn billing_sees_a_month_takes_it_as_csv_seals_it_and_sees_what_changed() {
+    /// 2026-01-10, at noon.
+    const NOON: i64 = 1_768_046_400;
     let app = TestApp::start().await;
-    app.receive(&[Push::of("room-17", 90).start(), Push::of("room-18", 80).start()]).await;
-    let session = app.session("stream=room-17").await;
-    let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
-    for text in
-        ["room-17", "m-17", "rtmp%3A%2F%2Fpush.example.com%2Flive%2Froom-17%3Fauth_info%3Dx", "push.example.com"]
-    {
-        let page = browser.page(&format!("/dashboard/find?text={text}")).await;
-        assert!(page.contains("<bdi>room-17</bdi>"), "{text}: {page}");
-        assert_eq!(page.contains("<bdi>room-18</bdi>"), text == "push.example.com", "{text}");
-    }
-    for (member, page) in [("stream_id", "streams"), ("session_id", "sessions")] {
-        let id = session[member].as_str().unwrap();
-        let led = browser.get(&format!("/dashboard/find?text={id}")).await;
-        assert_eq!(led.headers()["location"], format!("/dashboard/{page}/{id}"));
-    }
-    assert!(browser.page("/dashboard/find?text=nobody").await.contains("Nothing found"));
-    assert!(browser.page("/dashboard?domain=nobody").await.contains("No live stream matches"));
-}
-
-#[tokio::test]
-async fn only_tokens_that_may_see_addresses_find_sessions_by_address() {
-    let app = TestApp::start().await;
-    app.receive(&[Push::of("room", 90).start()]).await;
-    let path = "/dashboard/find?text=203.0.113.7";
-    let page = Browser::signed_in(&app, ADMIN_TOKEN).await.page(path).await;
-    assert!(page.contains("<bdi>room</bdi>") && page.contains("203.0.113.7</td>"), "{page}");
-    let reader = app.make_token(&["read"], None).await;
-    let page = Browser::signed_in(&app, &reader).await.page(path).await;
-    assert!(!page.contains("<bdi>room</bdi>") && page.contains("Nothing found"), "{page}");
-}
-
-#[tokio::test]
-async fn a_stream_shows_its_last_days_its_totals_and_its_broadcasts() {
-    let app = TestApp::start().await;
-    let now = streamtally::platform::clock::now().timestamp();
-    let key = |ago: i64| push(DOMAIN, "live", "room", now - ago);
     let mut ledger = Ledger::new(&app);
-    let two_days = 2 * 86_400;
-    // Two pushes with half a minute between them are one broadcast; the last one's end is inferred.
+    let key = |stream: &str| push(DOMAIN, "live", stream, NOON);
     ledger
         .say_each(&[
-            (key(two_days), Say::Start),
-            (key(two_days), Say::End(now - two_days + 600)),
-            (key(two_days - 630), Say::Start),
-            (key(two_days - 630), Say::End(now - two_days + 1_230)),
-            (key(7_200), Say::Start),
-            (key(7_200), Say::Superseded(now - 3_600)),
-            (key(3_600), Say::End(now - 3_540)),
+            (key("<room>"), Say::Start),
+            (key("<room>"), Say::Superseded(NOON + 3_600)),
+            (key("gone"), Say::Start),
+            (key("gone"), Say::End(NOON + 60)),
         ])
         .await;
-    let stream =
-        app.session(&format!("publish_timestamp={}", now - 7_200)).await["stream_id"].as_str().unwrap().to_owned();
-    let page = Browser::signed_in(&app, ADMIN_TOKEN).await.page(&format!("/dashboard/streams/{stream}")).await;
-    assert_eq!(page.matches("<rect class=\"bar ").count(), 4, "{page}");
-    assert_eq!(page.matches("class=\"bar inferred\"").count(), 1, "{page}");
-    assert_eq!(page.matches("<circle class=\"flagged\"").count(), 1, "{page}");
-    let totals = between(&page, "<h2>Totals</h2>", "<h2>");
-    let day = between(totals, "24 hours", "7 days");
-    assert!(day.contains("data-label=\"sessions\">2<") && day.contains("01:01:00"), "{day}");
-    assert!(between(totals, "7 days", "30 days").contains("data-label=\"sessions\">4<"), "{totals}");
-    let broadcasts = between(&page, "<h2>Broadcasts</h2>", "<h2>");
-    assert_eq!(broadcasts.matches("data-label=\"interruptions\"").count(), 2, "{broadcasts}");
-    assert!(broadcasts.contains("00:20:00") && broadcasts.contains("data-label=\"interruptions\">1<"), "{broadcasts}");
+    let token = app.make_token(&["read", "billing"], None).await;
+    let browser = Browser::signed_in(&app, &token).await;
+    let asked = "month=2026-01&group_by=domain%2Capp%2Cstream&window=day&time_zone=Asia%2FKathmandu";
+    let page = browser.page(&format!("/dashboard/reports?{asked}")).await;
+    assert!(page.contains("<bdi>&lt;room&gt;</bdi>") && page.contains("2026-01-10"), "{page}");
+    assert!(
+        page.contains(r#"title="3600 seconds">01:00:00"#) && page.contains("Peak: 2 sessions of 2 streams"),
+        "{page}"
+    );
+    let csv = between(&page, "<a class=\"button\" href=\"", "\"").replace("&amp;", "&");
+    let csv = browser.get(&csv).await.text().await.unwrap();
+    assert!(csv.contains(",<room>,2026-01-09T18:15:00Z,2026-01-10T18:15:00Z,1,1,3600,0,3600,0,3600,1\r\n"), "{csv}");
+
+    let form_token = between(&page, "name=\"form_token\" value=\"", "\"").to_owned();
+    let form =
+        [("form_token", form_token.as_str()), ("from", "2026-01-01"), ("to", "2026-02-01"), ("group_by", "stream")];
+    assert_eq!(
+        browser.post("/dashboard/reports/seal", &[("form_token", "guessed"), form[1], form[2]]).await.status(),
+        400
+    );
+    assert_eq!(browser.post("/dashboard/reports/seal", &form).await.headers()["location"], "/dashboard/reports#sealed");
+    ledger.say_each(&[(key("<room>"), Say::End(NOON + 7_200)), (key("gone"), Say::OperatorEnd(NOON))]).await;
+    let page = browser.page("/dashboard/reports?month=2026-02").await;
+    let changed = between(&page, "<a href=\"/dashboard/reports/sealed/", "\"");
+    let changed = browser.page(&format!("/dashboard/reports/sealed/{changed}")).await;
+    assert!(changed.contains("3600 s") && changed.contains("-60 s"), "{changed}");
+
+    for month in ["+262142-12", "1969-12", "2026-13", "soon"] {
+        let month = month.replace('+', "%2B");
+        assert_eq!(browser.get(&format!("/dashboard/reports?month={month}")).await.status(), 400, "{month}");
+    }
+    let reader = app.make_token(&["read"], None).await;
+    let reader = Browser::signed_in(&app, &reader).await;
+    assert!(!reader.page("/dashboard").await.contains("/dashboard/reports"));
+    assert_eq!(reader.get("/dashboard/reports").await.status(), 403);
 }

@@ -6,4 +6,4 @@ mod looking;
 mod problems;
 mod reports;
 mod signing_in;
-mod viewing;
+mod streams;

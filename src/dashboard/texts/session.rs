@@ -1,0 +1,78 @@
+//! Texts of the page of a session, and of a push that has only quarantined callbacks.
+
+super::texts! {
+    session_of: "Session of {{}}", "{{}} 的会话";
+    session_title(stream: &str): "Session of {stream}", "{stream} 的会话";
+    session_live: "Live since {{}}, for {{}}.", "自 {{}} 起直播，已持续 {{}}。";
+    session_unconfirmed: "It has been live for longer than expected: the end callback may be lost.",
+        "直播时间超出预期：结束回调可能已丢失。";
+    session_ended: "Ended {{}} after {{}}.", "{{}} 结束，时长 {{}}。";
+    session_why_callback: "The provider reported the end.", "平台通知了结束。";
+    session_why_operator: "An operator set this end time.", "结束时间由操作员设定。";
+    session_why_superseded:
+        "No end callback arrived, and the next push of the stream took over: this end time is estimated.",
+        "未收到结束回调，且该流的下一次推流已开始：此结束时间为估算。";
+    session_why_timed_out: "No end callback arrived for too long: this end time is estimated.",
+        "长时间未收到结束回调：此结束时间为估算。";
+    session_not_back: "No push of the stream since.", "此后该流没有再推流。";
+    session_back: "The stream was back after {{}}: an interruption rather than a stop.",
+        "该流在 {{}} 后恢复推流：更像是中断，而不是停止直播。";
+    session_back_same_address: "The stream was back after {{}} from the same address: an interruption rather than a stop.",
+        "该流在 {{}} 后从同一地址恢复推流：更像是中断，而不是停止直播。";
+    session_back_other_address: "The stream was back after {{}} from another address: the encoder or its network changed.",
+        "该流在 {{}} 后从另一地址恢复推流：推流端或其网络已更换。";
+    session_next_later: "The next push began {{}} later.", "下一次推流在 {{}} 后开始。";
+    session_next_before: "The next push began {{}} before this end.", "下一次推流在此结束时间之前 {{}} 开始。";
+    session_previous: "Previous session", "上一会话";
+    session_next: "Next session", "下一会话";
+    session_gap(gap: &str): "gap {gap}", "间隔 {gap}";
+    session_overlap(length: &str): "overlap {length}", "重叠 {length}";
+    session_is_live: "still live", "仍在直播";
+    session_neighbors: "Neighboring sessions", "相邻会话";
+
+    session_facts: "Facts", "详情";
+    session_started: "Started", "开始";
+    session_started_source: "by the provider: {{}}", "由平台提供：{{}}";
+    session_ended_at: "Ended", "结束";
+    session_length: "Length", "时长";
+    session_start_received: "Start callback received", "收到开始回调";
+    session_end_received: "End callback received", "收到结束回调";
+    session_times(count: i32): "{count} times", "{count} 次";
+    session_encoder: "Encoder", "推流端";
+    session_node: "Node", "节点";
+
+    session_set_end: "Set end time", "设定结束时间";
+    session_log: "Log", "日志";
+    session_log_newest(count: u16): "The newest {count} events, oldest first; the API lists all.",
+        "最近 {count} 个事件，从旧到新排列；全部事件见 API。";
+    session_received: "Received", "收到时间";
+    session_event: "Event", "事件";
+    session_effect: "Effect", "效果";
+    session_from: "From", "来源";
+    session_by: "By", "操作者";
+    session_event_start: "Start callback", "开始回调";
+    session_event_end: "End callback", "结束回调";
+    session_event_superseded: "Next push took over; end estimated at {{}}", "被下一次推流取代，估算结束时间 {{}}";
+    session_event_timed_out: "Timed out; end estimated at {{}}", "超时，估算结束时间 {{}}";
+    session_event_operator_end: "End time set to {{}}", "结束时间设为 {{}}";
+    session_event_withdrawn: "End time cleared", "已清除设定的结束时间";
+    session_event_released: "Quarantined callback released", "已放行隔离的回调";
+    session_event_other: "Undocumented callback", "未公开的回调";
+    session_accepted: "accepted", "已接受";
+    session_accepted_signed: "accepted, signature verified", "已接受，签名已验证";
+    session_accepted_unsigned: "accepted, unsigned", "已接受，无签名";
+    session_quarantined: "quarantined", "已隔离";
+    session_released: "released", "已放行";
+    session_released_at: "Released {{}}.", "已于 {{}} 放行。";
+    session_shared_signature: "Another push used the same signature before.", "另一次推流之前使用过相同的签名。";
+    session_altered(members: &str): "Not stored exactly as sent: {members}.", "未按原样保存：{members}。";
+    session_release: "Release", "放行";
+
+    session_push_of: "Quarantined push of {{}}", "{{}} 的隔离推流";
+    session_no_effect: "No session: every callback of this push was quarantined, and none has an effect.",
+        "没有会话：此次推流的所有回调均被隔离，未生效。";
+    session_no_effect_hint: "Released callbacks count as if they had been accepted on arrival.",
+        "放行后，回调视同到达时即被接受。";
+    session_push_started: "Push started", "推流开始";
+    session_callbacks: "Callbacks", "回调";
+}
