@@ -8,7 +8,7 @@ use crate::access::Principal;
 use crate::model::filter::RejectionFilter;
 use crate::model::rejection::RejectionReason;
 use crate::store;
-use crate::store::rejection::{RejectedStreamRow, RejectionRow};
+use crate::store::rejection::{RejectedStreamRow, RejectionGroupCounts, RejectionGroupRow, RejectionRow};
 use crate::store::stream::NameSearch;
 
 /// A page of the counts, newest minute first.
