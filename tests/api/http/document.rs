@@ -146,7 +146,7 @@ async fn the_page_that_shows_it_has_our_name_and_leads_to_the_dashboard_where_th
         let page = app.client.get(format!("{address}/docs/")).send().await.unwrap().text().await.unwrap();
         assert!(page.contains("<title>streamtally API</title>") && page.contains("name=\"viewport\""), "{page}");
         assert_eq!(page.contains("href=\"/dashboard\""), has_dashboard, "{page}");
-        for asset in page.split('"').filter(|text| text.ends_with(".js") || text.ends_with(".css")) {
+        for asset in page.split('"').filter(|text| [".js", ".css"].iter().any(|end| text.ends_with(end))) {
             let served = app.client.get(format!("{address}/docs/{asset}")).send().await.unwrap();
             assert_eq!(served.status(), 200, "{asset}");
         }

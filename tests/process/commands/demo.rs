@@ -33,7 +33,7 @@ fn a_demo_has_a_history_since_last_month_prints_a_link_to_sign_in_and_goes_on_wh
     let printed = home.path().join("printed");
     let mut totals = Vec::new();
     for _ in 0..2 {
-        let mut service = start(&home, &printed);
+        let service = start(&home, &printed);
         assert!(ask(&home, &service.url(), "/v1/live")["live_streams"].as_i64().unwrap() > 5);
         let sessions = ask(&home, &service.url(), "/v1/sessions?include_total=true&sort=started_at&limit=1");
         totals.push(sessions["total"].as_i64().unwrap());
@@ -49,7 +49,7 @@ fn a_demo_has_a_history_since_last_month_prints_a_link_to_sign_in_and_goes_on_wh
 #[test]
 fn a_demo_shows_everything_that_can_happen_to_a_session() {
     let home = Home::new(User::Ourselves);
-    let mut service = start(&home, &home.path().join("printed"));
+    let service = start(&home, &home.path().join("printed"));
     for (what, query, expected) in [
         (
             "domains",
