@@ -55,6 +55,11 @@ impl Principal {
         self.scopes.contains(&Scope::Admin) || self.scopes.contains(&scope)
     }
 
+    /// Whether the token has no other scope than `read`.
+    pub fn can_only_read(&self) -> bool {
+        self.scopes.iter().all(|scope| *scope == Scope::Read)
+    }
+
     pub fn token_hash(&self) -> &TokenHash {
         &self.token_hash
     }

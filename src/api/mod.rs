@@ -11,3 +11,6 @@ pub(crate) mod views;
 
 /// Where the dashboard's pages are.
 pub const DASHBOARD: &str = "/dashboard";
+
+/// The page for a screen on a wall.
+pub const KIOSK: &str = "/dashboard/kiosk";

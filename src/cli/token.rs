@@ -10,6 +10,7 @@ use super::database::{Access, CREATE, CommandContext, with_installation};
 use super::one_of;
 use super::output::{Column, Output, OutputOptions, Printer, say};
 use crate::access::admin::{self, NewToken};
+use crate::api::KIOSK;
 use crate::config::InstallationOptions;
 use crate::http::tokens::TokenView;
 use crate::model::access::Scope;
@@ -23,6 +24,9 @@ pub(super) enum TokenCommand {
     /// Give each client its own token with only the scopes that it needs: `read` shows live counts, streams, sessions,
     /// broadcasts, events and rejections without IP addresses and user_args, `personal` adds these, `billing` allows reports,
     /// `admin` allows all of this, and administration.
+    ///
+    /// For a token with the scope `read` alone, this also prints a link for a wall display: opened once on its screen, it signs
+    /// the screen in for as long as the token is valid.
     #[command(after_help = CREATE_EXAMPLES)]
     Create(CreateToken),
     /// List all tokens, without their secrets
@@ -123,7 +127,12 @@ impl CreateToken {
         with_installation(&self.installation, CREATE, async |on| {
             let (row, token) = admin::create_token(&on.pool, &on.actor, new, clock::now()).await?;
             say!("Token id: {}", row.token_id)?;
-            Ok(say!("Token, shown this once: {}", token.expose_secret())?)
+            say!("Token, shown this once: {}", token.expose_secret())?;
+            if row.scopes == [Scope::Read] {
+                let path = format!("/dashboard/sign-in?to={KIOSK}#token={}", token.expose_secret());
+                say!("Wall display, on the address of the service: {path}")?;
+            }
+            Ok(())
         })
         .await
     }

@@ -117,7 +117,16 @@ pub fn page_without_nav(view: View, title: &str, content: &Markup) -> Markup {
     document(view, title, &html! { (header) main #content.narrow { (content) } })
 }
 
+/// A page for a screen on a wall: nothing but its content.
+pub fn kiosk(view: View, title: &str, content: &Markup) -> Markup {
+    document_of_class(view, title, Some("kiosk"), content)
+}
+
 fn document(view: View, title: &str, body: &Markup) -> Markup {
+    document_of_class(view, title, None, body)
+}
+
+fn document_of_class(view: View, title: &str, class: Option<&str>, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang=(view.language.tag()) data-zone=(view.zone.name()) data-texts=(texts_of_script(view.language)) {
@@ -130,7 +139,7 @@ fn document(view: View, title: &str, body: &Markup) -> Markup {
                 link rel="icon" type="image/svg+xml" href=(format!("{ROOT}/icon.svg"));
                 script type="module" src=(format!("{ROOT}/script.js")) {}
             }
-            body { (body) }
+            body class=[class] { (body) }
         }
     }
 }
@@ -144,6 +153,7 @@ fn texts_of_script(text: Language) -> String {
         "unconfirmed": text.state_unconfirmed(),
         "live": text.state_live(),
         "ended": text.state_ended(),
+        "liveTitle": text.live_title("{}"),
         "copy": text.copy(),
         "copied": text.copied(),
     })

@@ -44,6 +44,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .service(preferences::set_preferences)
             .service(assets::get_asset)
             .service(live::show_live)
+            .service(live::kiosk::show_kiosk)
             .service(stream::show_stream)
             .service(session::show_session)
             .service(search::search)

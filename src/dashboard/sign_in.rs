@@ -11,6 +11,7 @@ use super::form::{Fields, SubmittedForm};
 use super::view::View;
 use super::{ROOT, layout, words};
 use crate::access;
+use crate::api::KIOSK;
 use crate::app::state::AppState;
 use crate::http::sign_in_cookie;
 use crate::platform::clock;
@@ -32,7 +33,9 @@ pub async fn sign_in(request: HttpRequest, state: Data<AppState>, fields: Fields
     let [token, to] = ["token", "to"].map(|name| fields.text(name).unwrap_or_default());
     let now = clock::now();
     let authenticated = state.registry.current().tokens.authenticate(&token, now);
-    match authenticated.and_then(|_| sign_in_cookie::sign_in(&request, &state, &token, now)) {
+    let cookie =
+        authenticated.and_then(|principal| sign_in_cookie::sign_in(&request, &state, (&principal, &token), &to, now));
+    match cookie {
         Some(cookie) => {
             let to = if is_dashboard_path(&to) { &to } else { ROOT };
             HttpResponse::SeeOther().cookie(cookie).insert_header((LOCATION, to)).finish()
@@ -79,6 +82,7 @@ fn form(view: View, to: &str, failed: bool) -> Markup {
                 button.primary { (text.sign_in()) }
             }
             p.hint { (words::fill(&text.sign_in_hint(), &[command])) }
+            @if to.starts_with(KIOSK) { p.hint { (text.sign_in_kiosk_hint()) } }
             p.hint { (layout::preferences_link(view, &words::path(&format!("{ROOT}/sign-in"), &[("to", Some(to).filter(|to| !to.is_empty()))]))) }
         },
     )

@@ -44,11 +44,17 @@ fn admits(filter: &LiveFilter, session: &SessionRow) -> bool {
     let is_rendition = session.rendition_template.is_some();
     filter.domain.as_ref().is_none_or(|domain| *domain == session.domain)
         && filter.app.as_ref().is_none_or(|app| *app == session.app)
+        && filter.search.as_ref().is_none_or(|part| contains(&session.stream, part))
         && match filter.renditions.unwrap_or_default() {
             Renditions::Include => true,
             Renditions::Exclude => !is_rendition,
             Renditions::Only => is_rendition,
         }
+}
+
+/// As the live counts search: the case of other letters than A to Z matters.
+fn contains(name: &str, part: &str) -> bool {
+    name.to_ascii_lowercase().contains(&part.to_ascii_lowercase())
 }
 
 /// Listen to changes

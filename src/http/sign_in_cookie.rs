@@ -2,6 +2,9 @@
 //!
 //! Only this service receives the cookie (`HttpOnly`, `SameSite=Strict`, over HTTPS also `Secure` and `__Host-`). It expires.
 //! Every request checks the token and the sign-in, so that revocation and sign-out take effect immediately.
+//!
+//! A screen on a wall has nobody to sign in again. Its sign-in is renewed whenever it loads its page; therefore it is for
+//! this page only, and for tokens that can only read.
 
 use actix_web::HttpRequest;
 use actix_web::cookie::time::Duration;
@@ -13,6 +16,7 @@ use uuid::Uuid;
 use super::external_url;
 use crate::access::Principal;
 use crate::access::sign_in::SignIn;
+use crate::api::KIOSK;
 use crate::app::state::AppState;
 use crate::platform::clock;
 
@@ -23,22 +27,80 @@ const HTTPS_COOKIE: &str = "__Host-streamtally";
 
 const BOUND_TO: &str = "dashboard";
 
-/// Lifetime of a sign-in.
-const HOURS: i64 = 12;
+/// What a kiosk sign-in may request: its page, and what the script of the page requests.
+const KIOSK_PATHS: [&str; 3] = [KIOSK, "/v1/live", "/v1/live/changes"];
+
+/// A kiosk sign-in is renewed once its lifetime has shortened by this much.
+const RENEWAL_INTERVAL: TimeDelta = TimeDelta::days(1);
+
+/// What a sign-in is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum SignInKind {
+    #[default]
+    Visit,
+    Kiosk,
+}
 
 #[derive(Serialize, Deserialize)]
 struct SignedIn {
     token: String,
     sign_in: SignIn,
+    #[serde(default)]
+    kind: SignInKind,
 }
 
-pub fn sign_in(request: &HttpRequest, state: &AppState, token: &str, now: DateTime<Utc>) -> Option<Cookie<'static>> {
-    let sign_in = SignIn { id: Uuid::new_v4(), until: now + TimeDelta::hours(HOURS) };
-    let signed_in = SignedIn { token: token.to_owned(), sign_in };
+impl SignInKind {
+    /// Browsers keep a cookie for 400 days at most.
+    fn lifetime(self) -> TimeDelta {
+        match self {
+            Self::Visit => TimeDelta::hours(12),
+            Self::Kiosk => TimeDelta::days(400),
+        }
+    }
+
+    fn admits(self, path: &str) -> bool {
+        match self {
+            Self::Visit => true,
+            Self::Kiosk => KIOSK_PATHS.contains(&path),
+        }
+    }
+}
+
+/// Signs the holder of a token in, who is led to the page `to`.
+pub fn sign_in(
+    request: &HttpRequest,
+    state: &AppState,
+    (principal, token): (&Principal, &str),
+    to: &str,
+    now: DateTime<Utc>,
+) -> Option<Cookie<'static>> {
+    let to_kiosk = to.split('?').next() == Some(KIOSK);
+    let kind = if to_kiosk && principal.can_only_read() { SignInKind::Kiosk } else { SignInKind::Visit };
+    let sign_in = SignIn { id: Uuid::new_v4(), until: now + kind.lifetime() };
+    seal(request, state, &SignedIn { token: token.to_owned(), sign_in, kind })
+}
+
+/// Extends a kiosk sign-in; `None` for others, and for those that were extended recently.
+pub fn renew(request: &HttpRequest, state: &AppState, now: DateTime<Utc>) -> Option<Cookie<'static>> {
+    let mut signed_in = open(request, state).filter(|signed_in| signed_in.kind == SignInKind::Kiosk)?;
+    let until = now + signed_in.kind.lifetime();
+    if until - signed_in.sign_in.until < RENEWAL_INTERVAL {
+        return None;
+    }
+    signed_in.sign_in.until = until;
+    seal(request, state, &signed_in)
+}
+
+fn seal(request: &HttpRequest, state: &AppState, signed_in: &SignedIn) -> Option<Cookie<'static>> {
     let mut cookie = empty_cookie(request);
-    cookie.set_value(state.cipher.seal(BOUND_TO, &signed_in)?);
-    cookie.set_max_age(Duration::hours(HOURS));
+    cookie.set_value(state.cipher.seal(BOUND_TO, signed_in)?);
+    cookie.set_max_age(Duration::seconds(signed_in.kind.lifetime().num_seconds()));
     Some(cookie)
+}
+
+fn open(request: &HttpRequest, state: &AppState) -> Option<SignedIn> {
+    let cookie = request.cookie(name(external_url::is_https(request)))?;
+    state.cipher.open(BOUND_TO, cookie.value())
 }
 
 /// A cookie that makes the browser delete the sign-in cookie.
@@ -58,7 +120,9 @@ fn name(secure: bool) -> &'static str {
 }
 
 pub fn signed_in(request: &HttpRequest, state: &AppState) -> Option<Principal> {
-    let cookie = request.cookie(name(external_url::is_https(request)))?;
-    let SignedIn { token, sign_in } = state.cipher.open(BOUND_TO, cookie.value())?;
+    let SignedIn { token, sign_in, kind } = open(request, state)?;
+    if !kind.admits(request.path()) {
+        return None;
+    }
     state.registry.current().tokens.authenticate_sign_in(&token, sign_in, clock::now())
 }

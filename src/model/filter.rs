@@ -164,6 +164,8 @@ filter! {
         pub domain: Option<String>,
         /// Exact app.
         pub app: Option<String>,
+        /// Part of the stream name. The letters A to Z match in upper and lower case.
+        pub search: Option<String>,
         /// Whether to include transcoded renditions.
         #[param(default = "include")]
         pub renditions: Option<Renditions>,

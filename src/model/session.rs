@@ -97,6 +97,18 @@ closed_set! {
 }
 
 closed_set! {
+    /// The order of live sessions.
+    #[derive(Default)]
+    pub enum LiveOrder {
+        #[default]
+        NewestFirst = "-started_at",
+        OldestFirst = "started_at",
+        /// By domain, app and stream.
+        Name = "name",
+    }
+}
+
+closed_set! {
     /// How counts are grouped.
     #[schema(as = GroupBy)]
     pub enum LiveGrouping {

@@ -1,12 +1,23 @@
-//! Counts of live streams and sessions.
+//! Counts and lists of live sessions, and lists of recent ones.
+
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 
+use super::Rows;
+use crate::access::Principal;
 use crate::model::filter::LiveFilter;
-use crate::model::session::LiveGrouping;
+use crate::model::session::{LiveGrouping, LiveOrder};
 use crate::store;
-use crate::store::live::LiveRow;
+use crate::store::live::{AfterSession, LiveRow, SessionSelection};
+use crate::store::session::SessionRow;
+
+/// How far back lists of ended sessions go: longer periods would read too many sessions.
+pub const ENDED_PERIOD: TimeDelta = TimeDelta::hours(24);
+
+/// How far back lists of all sessions go.
+pub const STARTED_PERIOD: TimeDelta = TimeDelta::days(7);
 
 /// How much is live.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,11 +65,101 @@ pub async fn count_live(
     let as_of = store::snapshot::get_transaction_time(&mut *snapshot).await?;
     let rows = store::live::count_live(&mut *snapshot, visible_domains, filter, as_of - unconfirmed_after).await?;
     snapshot.commit().await?;
-    let mut whole = LiveTotals::default();
-    for row in &rows {
-        whole.add(row);
+    Ok(LiveCounts { whole: sum(&rows), groups: sum_groups(rows, grouping), as_of })
+}
+
+/// Which sessions to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionKind {
+    Live(LiveOrder),
+    Unconfirmed(LiveOrder),
+    /// Those that ended within [`ENDED_PERIOD`], the latest first.
+    Ended,
+    /// Those that started within [`STARTED_PERIOD`], the newest first.
+    All,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, Copy)]
+pub struct ListRequest<'a> {
+    pub kind: SessionKind,
+    pub after: Option<&'a AfterSession>,
+    pub limit: u16,
+}
+
+/// Live counts and lists of one snapshot.
+#[derive(Debug)]
+pub struct LiveBoard<const LISTS: usize> {
+    pub totals: LiveTotals,
+    pub lists: [Rows<SessionRow>; LISTS],
+    pub as_of: DateTime<Utc>,
+}
+
+/// Counts and lists that agree with one another.
+pub async fn read_board<const LISTS: usize>(
+    pool: &PgPool,
+    principal: &Principal,
+    unconfirmed_after: TimeDelta,
+    filter: &LiveFilter,
+    lists: [ListRequest<'_>; LISTS],
+) -> Result<LiveBoard<LISTS>, sqlx::Error> {
+    let visible_domains = principal.visible_domains();
+    let mut snapshot = store::snapshot::begin(pool).await?;
+    let as_of = store::snapshot::get_transaction_time(&mut *snapshot).await?;
+    let started_before = as_of - unconfirmed_after;
+    let rows = store::live::count_live(&mut *snapshot, visible_domains, filter, started_before).await?;
+    let mut pages = lists.map(|_| Rows { rows: Vec::new(), more: false });
+    for (page, ListRequest { kind, after, limit }) in pages.iter_mut().zip(lists) {
+        let selection = match kind {
+            SessionKind::Live(order) => SessionSelection::Live(order),
+            SessionKind::Unconfirmed(order) => SessionSelection::Unconfirmed { started_before, order },
+            SessionKind::Ended => SessionSelection::Ended { since: as_of - ENDED_PERIOD },
+            SessionKind::All => SessionSelection::Started { since: as_of - STARTED_PERIOD },
+        };
+        let one_more = i64::from(limit) + 1;
+        let rows =
+            store::live::list_sessions(&mut *snapshot, visible_domains, filter, selection, after, one_more).await?;
+        *page = Rows::of(rows, limit);
     }
-    Ok(LiveCounts { whole, groups: sum_groups(rows, grouping), as_of })
+    snapshot.commit().await?;
+    Ok(LiveBoard { totals: sum(&rows), lists: pages, as_of })
+}
+
+/// The names by which a caller may filter.
+#[derive(Debug, Default)]
+pub struct Names {
+    pub domains: BTreeSet<String>,
+    pub apps: BTreeSet<String>,
+}
+
+/// The domains that are registered or live and that the caller may see, and the apps of one of them, or of all.
+pub async fn list_names(pool: &PgPool, principal: &Principal, domain: Option<&str>) -> Result<Names, sqlx::Error> {
+    let mut names = Names::default();
+    let mut add = |of: String, apps: Vec<String>| {
+        if domain.is_none_or(|domain| domain == of) {
+            names.apps.extend(apps);
+        }
+        names.domains.insert(of);
+    };
+    for row in store::domain::list_domains(pool).await? {
+        if principal.sees(&row.domain) {
+            add(row.domain, row.apps.unwrap_or_default());
+        }
+    }
+    let visible_domains = principal.visible_domains();
+    let live = store::live::count_live(pool, visible_domains, &LiveFilter::default(), DateTime::<Utc>::MIN_UTC).await?;
+    for row in live {
+        add(row.domain, vec![row.app]);
+    }
+    Ok(names)
+}
+
+fn sum(rows: &[LiveRow]) -> LiveTotals {
+    let mut totals = LiveTotals::default();
+    for row in rows {
+        totals.add(row);
+    }
+    totals
 }
 
 /// Sums rows that are ordered by name.

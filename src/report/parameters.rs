@@ -19,6 +19,8 @@ pub struct ReportSelection {
     pub domain: Option<String>,
     pub app: Option<String>,
     pub stream: Option<String>,
+    /// Part of the stream name, as in the live counts.
+    pub search: Option<String>,
     pub renditions: Renditions,
 }
 
@@ -36,6 +38,7 @@ impl ReportSelection {
             domain: self.domain.clone(),
             app: self.app.clone(),
             stream: self.stream.clone(),
+            search: self.search.clone(),
             renditions: self.renditions,
             as_of,
         }

@@ -1,10 +1,15 @@
-//! Counts of live streams and sessions.
+//! Counts of live sessions, and lists of sessions that are live, or ended or started recently.
+//!
+//! All have the same conditions, so that a list has as many rows as its count says.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
+use uuid::Uuid;
 
+use super::session::SessionRow;
 use crate::model::filter::LiveFilter;
-use crate::model::session::Renditions;
+use crate::model::session::{LiveOrder, Renditions};
 use crate::session::key::lowest_id_since;
 
 /// The counts of one app of a domain.
@@ -33,6 +38,131 @@ pub async fn count_live(
     );
     query.push_bind(lowest_id_since(unconfirmed_before));
     query.push(") as unconfirmed_sessions from stream_session where status = 'live'");
+    push_conditions(&mut query, visible_domains, filter);
+    query.push(" group by domain, app order by domain, app");
+    query.build_query_as().fetch_all(executor).await
+}
+
+/// Which sessions a list has, and their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionSelection {
+    Live(LiveOrder),
+    /// Live since before a time.
+    Unconfirmed {
+        started_before: DateTime<Utc>,
+        order: LiveOrder,
+    },
+    /// Ended at a time or later; the latest end first.
+    Ended {
+        since: DateTime<Utc>,
+    },
+    /// Started at a time or later; the newest first.
+    Started {
+        since: DateTime<Utc>,
+    },
+}
+
+/// The cursor: what orders the previous page's last session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AfterSession {
+    session_id: Uuid,
+    name: (String, String, String),
+    ended_at: Option<DateTime<Utc>>,
+}
+
+impl From<&SessionRow> for AfterSession {
+    fn from(row: &SessionRow) -> Self {
+        let name = (row.domain.clone(), row.app.clone(), row.stream.clone());
+        Self { session_id: row.session_id, name, ended_at: row.ended_at }
+    }
+}
+
+/// A page of sessions.
+pub async fn list_sessions(
+    executor: impl PgExecutor<'_>,
+    visible_domains: Option<&[String]>,
+    filter: &LiveFilter,
+    selection: SessionSelection,
+    after: Option<&AfterSession>,
+    limit: i64,
+) -> Result<Vec<SessionRow>, sqlx::Error> {
+    let mut query = QueryBuilder::new("select * from ");
+    match selection {
+        SessionSelection::Live(order) => {
+            query.push("stream_session where status = 'live'");
+            push_conditions(&mut query, visible_domains, filter);
+            push_live_order(&mut query, order, after);
+        }
+        SessionSelection::Unconfirmed { started_before, order } => {
+            query.push("stream_session where status = 'live' and session_id < ");
+            query.push_bind(lowest_id_since(started_before));
+            push_conditions(&mut query, visible_domains, filter);
+            push_live_order(&mut query, order, after);
+        }
+        SessionSelection::Ended { since } => {
+            push_ended_since(&mut query, visible_domains, filter, since);
+            if let Some(after) = after {
+                query.push(" where (ended_at, session_id) < (").push_bind(after.ended_at);
+                query.push(", ").push_bind(after.session_id).push(")");
+            }
+            query.push(" order by ended_at desc, session_id desc");
+        }
+        SessionSelection::Started { since } => {
+            query.push("stream_session where status <> 'unseen' and session_id >= ");
+            query.push_bind(lowest_id_since(since));
+            push_conditions(&mut query, visible_domains, filter);
+            push_live_order(&mut query, LiveOrder::NewestFirst, after);
+        }
+    }
+    query.push(" limit ").push_bind(limit);
+    query.build_query_as().fetch_all(executor).await
+}
+
+/// The sessions that ended at a time or later. They started at most a day before it, or lasted for more than a day: each
+/// case has an index.
+fn push_ended_since(
+    query: &mut QueryBuilder<Postgres>,
+    visible_domains: Option<&[String]>,
+    filter: &LiveFilter,
+    since: DateTime<Utc>,
+) {
+    let day_before = lowest_id_since(since - TimeDelta::hours(24));
+    let cases = [
+        ("(select * from stream_session where session_id >= ", ""),
+        (
+            " union all select * from stream_session where session_id < ",
+            " and ended_at - started_at > interval '24 hours'",
+        ),
+    ];
+    for (started, lasted) in cases {
+        query.push(started).push_bind(day_before).push(lasted);
+        query.push(" and status = 'ended' and ended_at >= ").push_bind(since);
+        push_conditions(query, visible_domains, filter);
+    }
+    query.push(") ended");
+}
+
+/// By id, and so by start, or by name: live sessions are few enough to be sorted.
+fn push_live_order(query: &mut QueryBuilder<Postgres>, order: LiveOrder, after: Option<&AfterSession>) {
+    if let Some(AfterSession { session_id, name: (domain, app, stream), .. }) = after {
+        match order {
+            LiveOrder::NewestFirst => query.push(" and session_id < ").push_bind(*session_id),
+            LiveOrder::OldestFirst => query.push(" and session_id > ").push_bind(*session_id),
+            LiveOrder::Name => {
+                query.push(" and (domain, app, stream, session_id) > (").push_bind(domain.clone());
+                query.push(", ").push_bind(app.clone()).push(", ").push_bind(stream.clone());
+                query.push(", ").push_bind(*session_id).push(")")
+            }
+        };
+    }
+    query.push(match order {
+        LiveOrder::NewestFirst => " order by session_id desc",
+        LiveOrder::OldestFirst => " order by session_id",
+        LiveOrder::Name => " order by domain, app, stream, session_id",
+    });
+}
+
+fn push_conditions(query: &mut QueryBuilder<Postgres>, visible_domains: Option<&[String]>, filter: &LiveFilter) {
     if let Some(domains) = visible_domains {
         query.push(" and domain = any (").push_bind(domains.to_vec()).push(")");
     }
@@ -41,6 +171,7 @@ pub async fn count_live(
             query.push(column).push_bind(value.clone());
         }
     }
+    push_search(query, "stream", filter.search.as_deref());
     match filter.renditions.unwrap_or_default() {
         Renditions::Include => {}
         Renditions::Exclude => {
@@ -50,6 +181,13 @@ pub async fn count_live(
             query.push(" and rendition_template is not null");
         }
     }
-    query.push(" group by domain, app order by domain, app");
-    query.build_query_as().fetch_all(executor).await
+}
+
+/// A part of the stream name. The collation makes the letters A to Z, and no others, match in both cases, whatever the
+/// locale of the database.
+pub fn push_search(query: &mut QueryBuilder<Postgres>, column: &str, part: Option<&str>) {
+    if let Some(part) = part {
+        query.push(format!(" and strpos(lower({column} collate \"C\"), "));
+        query.push_bind(part.to_ascii_lowercase()).push(") > 0");
+    }
 }

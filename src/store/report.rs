@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use crate::model::report::Certainty;
+use super::live::push_search;
 use crate::model::session::EndSource;
 use crate::model::session::Renditions;
 use crate::session::key::lowest_id_since;
@@ -19,6 +19,8 @@ pub struct ReportFilter {
     pub domain: Option<String>,
     pub app: Option<String>,
     pub stream: Option<String>,
+    /// Part of the stream name, as in the live counts.
+    pub search: Option<String>,
     pub renditions: Renditions,
     /// Events that were recorded later do not count.
     pub as_of: DateTime<Utc>,
@@ -210,6 +212,7 @@ fn push_names(query: &mut QueryBuilder<Postgres>, filter: &ReportFilter) {
             query.push(column).push_bind(value.clone());
         }
     }
+    push_search(query, "session.stream", filter.search.as_deref());
     if let Some(stream) = &filter.stream {
         // Sessions have no index on the stream's name; the streams, which are few, do.
         query.push(

@@ -4,33 +4,54 @@ import { ROOT, element, formatTime, texts } from "./common.js";
 // Longer than the service needs to restart.
 const LOST_AFTER = 5000;
 const RETRY_AFTER = 3000;
+// The service sends something every 15 seconds. A broken network may not report that it no longer does.
+const SILENT_AFTER = 40_000;
 
-// Follows the changes of sessions that an element names in `data-changes`.
-export function follow(place, onSession) {
+// Follows the changes of sessions that an element names in `data-changes`. Changes may be missed before `onGap`.
+export function follow(place, onSession, onGap = () => {}) {
+  let changes;
   let lastHeard = Date.now();
   let lost;
+  let isFirst = true;
+  const heard = () => {
+    lastHeard = Date.now();
+    clearTimeout(lost);
+    lost = undefined;
+    hideNotice();
+  };
+  const lose = () => (lost ??= setTimeout(() => showNotice(texts.lost, lastHeard), LOST_AFTER));
   const connect = () => {
-    const changes = new EventSource(place.dataset.changes);
-    const heard = () => {
-      lastHeard = Date.now();
-      clearTimeout(lost);
-      lost = undefined;
-      hideNotice();
-    };
-    changes.addEventListener("open", heard);
+    changes = new EventSource(place.dataset.changes);
+    changes.addEventListener("open", () => {
+      heard();
+      // A new connection, unlike one that the browser restores by itself, starts with the next change.
+      if (!isFirst) onGap();
+      isFirst = true;
+    });
+    changes.addEventListener("position", heard);
     changes.addEventListener("session", (event) => {
-      lastHeard = Date.now();
+      heard();
       onSession(JSON.parse(event.data));
     });
     changes.addEventListener("error", async () => {
-      lost ??= setTimeout(() => showNotice(texts.lost, lastHeard), LOST_AFTER);
+      lose();
       // The browser reconnects by itself unless the answer was an error.
       if (changes.readyState !== EventSource.CLOSED) return;
       const answer = await fetch("/v1/live?renditions=include").catch(() => undefined);
-      if (answer?.status === 401) return leave(lastHeard);
-      setTimeout(connect, RETRY_AFTER);
+      if (answer?.status === 401) leave(lastHeard);
+      reconnect(RETRY_AFTER);
     });
   };
+  const reconnect = (delay) => {
+    changes.close();
+    isFirst = false;
+    setTimeout(connect, delay);
+  };
+  setInterval(() => {
+    if (changes.readyState !== EventSource.OPEN || Date.now() - lastHeard < SILENT_AFTER) return;
+    lose();
+    reconnect(0);
+  }, 5000);
   connect();
 }
 
@@ -46,8 +67,9 @@ function hideNotice() {
   document.querySelector(".notice")?.remove();
 }
 
-// The sign-in has ended: nothing on the page is current any longer.
+// The sign-in has ended: nothing on the page is current any longer. On a wall, where nobody signs in, the page says so.
 function leave(lastHeard) {
   showNotice(texts.signedOut, lastHeard);
+  if (document.body.classList.contains("kiosk")) return;
   location.assign(`${ROOT}/sign-in?to=${encodeURIComponent(location.pathname + location.search)}`);
 }

@@ -1,15 +1,172 @@
-// The page of live streams: rows come and go with the pushes.
-import { ROOT, element, formatTime, texts } from "./common.js";
+// The page Live and the wall display: both change with the sessions.
+import { ROOT, element, formatDuration, formatTime, texts } from "./common.js";
 import { follow } from "./feed.js";
 
-// Maximum rows that updates may add; further pages have the rest.
+// Maximum rows that updates may add. The next refresh brings the list back to a page.
 const MAX_ROWS = 500;
+// An ended session is shown for this long.
+const LEAVE_AFTER = 10_000;
+// Changes come in bursts: one count, or one refresh, is for all of them.
+const COUNT_AFTER = 1000;
+const REFRESH_AFTER = 2000;
+// Nothing reports that a session becomes unconfirmed, and the chart moves on.
+const REFRESH_EVERY = 60_000;
+
+// Fetches this page again and takes over the elements with these ids, except where the visitor is.
+async function refresh(ids) {
+  const answer = await fetch(location.href).catch(() => undefined);
+  // A redirect leads to the sign-in page.
+  if (!answer?.ok || answer.redirected) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const id of ids) {
+    const [old, current] = [document, page].map((from) => from.getElementById(id));
+    if (!old || !current || old.contains(document.activeElement)) continue;
+    old.replaceWith(current);
+    current.dispatchEvent(new Event("refreshed", { bubbles: true }));
+  }
+  document.title = page.title;
+}
+
+// Refreshes the parts of a page soon after changes, and every minute.
+export function followPage(place) {
+  const ids = place.dataset.refresh.split(" ");
+  let waiting;
+  const soon = () => {
+    waiting ??= setTimeout(() => {
+      waiting = undefined;
+      refresh(ids);
+    }, REFRESH_AFTER);
+  };
+  follow(place, soon, soon);
+  setInterval(soon, REFRESH_EVERY);
+}
+
+// Keeps the rows of the list of live sessions current.
+export function followRows(place) {
+  new LiveRows(place).start();
+}
+
+class LiveRows {
+  constructor(place) {
+    this.place = place;
+    this.news = document.getElementById("news");
+    this.leaving = [];
+    this.read();
+  }
+
+  start() {
+    follow(this.place, (session) => this.change(session), () => this.renew());
+    setInterval(() => this.sweep(), 1000);
+    setInterval(() => (this.incomplete ? this.renew() : refresh(["figures", "attention"])), REFRESH_EVERY);
+  }
+
+  // The rows of the page, by session.
+  read() {
+    this.table = document.getElementById("streams");
+    this.body = this.table.tBodies[0];
+    this.rows = new Map([...this.body.rows].map((row) => [row.dataset.session, row]));
+    // A list of unconfirmed sessions grows without a change that is reported.
+    this.incomplete = !("takesNew" in this.place.dataset);
+  }
+
+  async renew() {
+    await refresh(["figures", "attention", "list", "pager"]);
+    this.read();
+  }
+
+  change(session) {
+    const row = this.rows.get(session.session_id);
+    const over = row?.classList.contains("over");
+    if (session.status === "live" && (!row || over)) {
+      if (over) this.remove(row);
+      if ("takesNew" in this.place.dataset) this.add(rowOf(session));
+      this.announce(`${session.stream} ${texts.live}`);
+    } else if (session.status === "ended" && row && !over) {
+      this.end(row, session);
+      this.announce(`${session.stream} ${texts.ended}`);
+    }
+    this.countSoon();
+  }
+
+  // Inserts a row in the order of the list, unless its place is on another page.
+  add(row) {
+    const next = [...this.body.rows].find((other) => this.precedes(row, other));
+    const { first, last } = this.place.dataset;
+    const isElsewhere = (next === this.body.rows[0] && first === undefined) || (!next && last === undefined);
+    if (this.rows.size >= MAX_ROWS) this.incomplete = true;
+    if (isElsewhere || this.incomplete) return;
+    this.body.insertBefore(row, next ?? null);
+    this.rows.set(row.dataset.session, row);
+    this.showEmptiness();
+  }
+
+  // Ids begin with the start, so their order is that of the starts.
+  precedes(one, other) {
+    const { order } = this.place.dataset;
+    const key = (row) => (order === "name" ? nameOf(row) : row.dataset.session);
+    return order === "-started_at" ? key(one) > key(other) : key(one) < key(other);
+  }
+
+  end(row, session) {
+    row.className = "over";
+    row.querySelector(".state")?.remove();
+    row.querySelector(".name").append(" ", element("span", { className: "state ended", textContent: texts.ended }));
+    const clock = row.querySelector(".clock");
+    clock.removeAttribute("data-since");
+    clock.textContent = formatDuration(session.duration_seconds);
+    this.leaving.push({ row, at: Date.now() + LEAVE_AFTER });
+  }
+
+  sweep() {
+    while (this.leaving[0]?.at <= Date.now()) {
+      const { row } = this.leaving.shift();
+      if (row.classList.contains("over")) this.remove(row);
+    }
+  }
+
+  remove(row) {
+    row.remove();
+    if (this.rows.get(row.dataset.session) === row) this.rows.delete(row.dataset.session);
+    this.showEmptiness();
+  }
+
+  showEmptiness() {
+    this.table.hidden = this.rows.size === 0;
+    document.getElementById("empty").hidden = this.rows.size > 0;
+  }
+
+  // For screen readers; the last one of a burst.
+  announce(text) {
+    this.latest = text;
+  }
+
+  countSoon() {
+    this.counting ??= setTimeout(() => {
+      this.counting = undefined;
+      this.news.textContent = this.latest ?? "";
+      count(this.place.dataset.counts);
+    }, COUNT_AFTER);
+  }
+}
+
+const nameOf = (row) => [row.cells[1], row.cells[2], row.querySelector(".name bdi")].map((part) => part.textContent).join("\0");
+
+async function count(path) {
+  const answer = await fetch(path).catch(() => undefined);
+  if (!answer?.ok) return;
+  const counts = await answer.json();
+  const written = (number) => number.toLocaleString("en");
+  for (const place of document.querySelectorAll("[data-count]")) place.textContent = written(counts[place.dataset.count]);
+  document.getElementById("streams-of").hidden = counts.live_streams === counts.live_sessions;
+  document.title = `${texts.liveTitle.replace("{}", written(counts.live_sessions))} · streamtally`;
+}
 
 // The same row as the server renders. Names are inserted as text, never as markup.
 function rowOf(session) {
   const name = element("a", { href: `${ROOT}/streams/${session.stream_id}` }, element("bdi", { textContent: session.stream }));
-  const time = element("time", { dateTime: session.started_at, title: session.started_at, textContent: formatTime(Date.parse(session.started_at)) });
-  const clock = element("span", { className: "clock" });
+  const started = element("time", { dateTime: session.started_at, textContent: formatTime(Date.parse(session.started_at)) });
+  const seconds = Math.max(0, (Date.now() - Date.parse(session.started_at)) / 1000);
+  const clock = element("span", { className: "clock", textContent: formatDuration(Math.floor(seconds)) });
   clock.dataset.since = session.started_at;
   const row = element(
     "tr",
@@ -17,53 +174,32 @@ function rowOf(session) {
     element("td", { className: "name" }, name),
     element("td", { textContent: session.domain }),
     element("td", { textContent: session.app }),
-    element("td", {}, time),
+    element("td", {}, element("a", { href: `${ROOT}/sessions/${session.session_id}` }, started)),
     element("td", { className: "number" }, clock),
-    element("td", { className: "number", textContent: "1" }),
   );
-  row.dataset.stream = session.stream_id;
+  row.dataset.session = session.session_id;
   return row;
 }
 
-export function followStreams(table) {
-  const body = table.tBodies[0];
-  const search = new URLSearchParams(location.search).get("search") ?? "";
-  const news = document.getElementById("news");
-  const rows = new Map([...body.rows].map((row) => [row.dataset.stream, row]));
-  let recount;
-  follow(table, (session) => {
-    if (!session.stream.includes(search)) return;
-    const known = rows.get(session.stream_id);
-    if (session.status === "live" && (!known || known.classList.contains("over"))) {
-      const row = rowOf(session);
-      if (known) known.replaceWith(row);
-      else if (rows.size < MAX_ROWS) body.prepend(row);
-      document.getElementById("empty")?.remove();
-      rows.set(session.stream_id, row);
-      news.textContent = `${session.stream} ${texts.live}`;
-    } else if (session.status === "ended" && known && known.cells[5].textContent === "1") {
-      known.className = "over";
-      known.querySelector(".clock")?.removeAttribute("data-since");
-      news.textContent = `${session.stream} ${texts.ended}`;
-    }
-    recount ??= setTimeout(() => {
-      recount = undefined;
-      count();
-    }, 500);
+// Filters apply as soon as they are chosen; without a script, with the button.
+export function submitWhenChosen(form) {
+  form.addEventListener("change", (event) => {
+    if (event.target.matches("select")) form.requestSubmit();
   });
-  // No event reports that a session becomes unconfirmed.
-  setInterval(count, 60_000);
 }
 
-async function count() {
-  const asked = new URLSearchParams(location.search);
-  const wanted = new URLSearchParams();
-  for (const name of ["domain", "app"]) if (asked.get(name)) wanted.set(name, asked.get(name));
-  const answer = await fetch(`/v1/live?${wanted}`);
-  if (!answer.ok) return;
-  const counts = await answer.json();
-  const figures = document.querySelectorAll("#counts .figure strong");
-  [counts.live_streams, counts.live_sessions, counts.unconfirmed_sessions].forEach((number, place) => {
-    figures[place].textContent = number;
-  });
+// The wall's clock, in the time zone of the page.
+export function showTime() {
+  const clock = document.querySelector(".wall-clock");
+  if (clock) clock.textContent = timeOfDay.format(Date.now());
+}
+
+const timeOfDay = new Intl.DateTimeFormat("en-GB", { timeZone: document.documentElement.dataset.zone, timeStyle: "medium" });
+
+// Browsers go to full screen only when somebody presses a button.
+export function offerFullScreen(place) {
+  const button = element("button", { type: "button", className: "full-screen", textContent: place.dataset.fullScreen });
+  button.addEventListener("click", () => document.documentElement.requestFullscreen());
+  document.addEventListener("fullscreenchange", () => (button.hidden = document.fullscreenElement !== null));
+  place.append(button);
 }

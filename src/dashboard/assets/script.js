@@ -1,14 +1,22 @@
 // For every page: clocks, the time zone of the browser, charts, copying, the search key, and the sign-in link. Every page works
 // without it.
 import { element, formatDuration, formatTime, texts } from "./common.js";
-import { followStreams } from "./live.js";
-import { explainBars, followStream } from "./stream.js";
+import { followPage, followRows, offerFullScreen, showTime, submitWhenChosen } from "./live.js";
+
+function isOnScreen(part) {
+  const box = part.getBoundingClientRect();
+  return box.bottom >= 0 && box.top <= innerHeight;
+}
 
 function tick() {
-  if (document.body.classList.contains("is-stale")) return;
-  for (const clock of document.querySelectorAll(".clock[data-since]")) {
+  if (document.body.classList.contains("is-stale") || document.hidden) return;
+  showTime();
+  // All places are read before anything is written, so that the browser computes them once.
+  const clocks = [...document.querySelectorAll(".clock[data-since]")].filter(isOnScreen);
+  for (const clock of clocks) {
     const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(clock.dataset.since)) / 1000));
-    clock.textContent = formatDuration(seconds);
+    const text = formatDuration(seconds);
+    if (clock.textContent !== text) clock.textContent = text;
     const table = clock.closest("[data-unconfirmed-after]");
     if (table && seconds > Number(table.dataset.unconfirmedAfter)) markUnconfirmed(clock.closest("tr"));
   }
@@ -52,11 +60,14 @@ function offerOwnZone(select) {
   select.after(button);
 }
 
+// The charts of a page share a tip, as a chart may be replaced.
+const tip = element("div", { className: "tip", hidden: true });
+
 // The value under the pointer.
 function readable(chart) {
   const values = JSON.parse(chart.dataset.values);
   const [from, to] = [Number(chart.dataset.from), Number(chart.dataset.to)];
-  const tip = element("div", { className: "tip", hidden: true });
+  tip.hidden = true;
   document.body.append(tip);
   chart.addEventListener("pointermove", (event) => {
     const box = chart.getBoundingClientRect();
@@ -79,11 +90,13 @@ document.addEventListener("keydown", (event) => {
 });
 tick();
 setInterval(tick, 1000);
-document.querySelectorAll("[data-follow=streams]").forEach(followStreams);
-document.querySelectorAll("[data-follow=stream]").forEach(followStream);
-if (document.querySelector("[data-follow=stream]")) explainBars();
+document.querySelectorAll("[data-follow=rows]").forEach(followRows);
+document.querySelectorAll("[data-follow=page]").forEach(followPage);
+document.querySelectorAll("[data-full-screen]").forEach(offerFullScreen);
+document.querySelectorAll("form[data-submits]").forEach(submitWhenChosen);
 document.querySelectorAll("select.zones").forEach(offerOwnZone);
 document.querySelectorAll(".chart[data-values]").forEach(readable);
+document.addEventListener("refreshed", (event) => event.target.querySelectorAll(".chart[data-values]").forEach(readable));
 // Browsers have no clipboard on a page that came over plain HTTP from another machine.
 if (navigator.clipboard) document.querySelectorAll("[data-copy]").forEach(copyable);
 const token = document.getElementById("token");

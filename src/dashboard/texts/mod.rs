@@ -6,10 +6,7 @@
 
 mod advice;
 mod frame;
-mod operator;
-mod search;
-mod session;
-mod stream;
+mod live;
 
 use std::str::FromStr;
 

@@ -47,6 +47,7 @@ impl Asked {
             domain: query.string("domain"),
             app: query.string("app"),
             stream: query.string("stream"),
+            search: None,
             renditions: query.get("renditions").unwrap_or(Renditions::Exclude),
         };
         Self { selection, time_zone, as_of: query.get::<DateTime<Utc>>("as_of") }

@@ -1,0 +1,91 @@
+//! Tables of sessions.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use maud::{Markup, html};
+
+use super::request::{LivePage, Tab};
+use crate::dashboard::view::View;
+use crate::dashboard::{ROOT, words};
+use crate::model::session::LiveOrder;
+use crate::store::session::SessionRow;
+
+/// Sessions of a list, as of a time.
+#[derive(Clone, Copy)]
+pub struct List<'a> {
+    pub asked: &'a LivePage,
+    pub rows: &'a [SessionRow],
+    pub as_of: DateTime<Utc>,
+    pub unconfirmed_after: TimeDelta,
+}
+
+impl List<'_> {
+    /// The table. With an id, its columns can be sorted.
+    pub fn table(&self, view: View, id: Option<&str>) -> Markup {
+        let text = view.language;
+        let has_ended = self.asked.tab != Tab::Live;
+        html! {
+            table id=[id] hidden[self.rows.is_empty()] data-unconfirmed-after=(self.unconfirmed_after.num_seconds()) {
+                thead { tr {
+                    (self.heading(&text.live_stream(), id.map(|_| LiveOrder::Name)))
+                    th { (text.live_domain()) }
+                    th { (text.live_app()) }
+                    (self.heading(&text.live_started(), id.map(|_| self.other_start_order())))
+                    @if has_ended { th { (text.live_ended()) } }
+                    th.number { (text.live_duration()) }
+                    @if has_ended { th { (text.live_end_reason()) } }
+                } }
+                tbody { @for row in self.rows { (self.row(view, row)) } }
+            }
+        }
+    }
+
+    /// A column's heading; on the list of live sessions a link that sorts by it.
+    fn heading(&self, name: &str, order: Option<LiveOrder>) -> Markup {
+        let Some(order) = order.filter(|_| self.asked.tab == Tab::Live) else { return html! { th { (name) } } };
+        let current = self.asked.order;
+        let is_sorted = (current == LiveOrder::Name) == (order == LiveOrder::Name);
+        let direction = if current == LiveOrder::NewestFirst { "descending" } else { "ascending" };
+        html! { th aria-sort=[is_sorted.then_some(direction)] { a href=(self.asked.link(&[("sort", Some(order.as_str()))])) { (name) } } }
+    }
+
+    /// The order by start that a click leads to.
+    fn other_start_order(&self) -> LiveOrder {
+        match self.asked.order {
+            LiveOrder::NewestFirst => LiveOrder::OldestFirst,
+            LiveOrder::OldestFirst | LiveOrder::Name => LiveOrder::NewestFirst,
+        }
+    }
+
+    /// The script makes the same rows of live sessions.
+    fn row(&self, view: View, row: &SessionRow) -> Markup {
+        let text = view.language;
+        let live = row.ended_at.is_none();
+        let unconfirmed = is_unconfirmed(row, self.as_of, self.unconfirmed_after);
+        let shows_state = unconfirmed || self.asked.tab == Tab::All;
+        let started =
+            html! { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { (words::time(view, row.started_at)) } };
+        html! {
+            tr data-session=(row.session_id) class=[unconfirmed.then_some("stale")] {
+                td.name {
+                    a href=(format!("{ROOT}/streams/{}", row.stream_id)) { bdi { (row.stream) } }
+                    @if shows_state { " " (words::state(view, live, unconfirmed)) }
+                }
+                td { (row.domain) }
+                td { (row.app) }
+                td data-label=(text.live_started()) { (started) }
+                @if self.asked.tab != Tab::Live { td data-label=(text.live_ended()) { (words::maybe_time(view, row.ended_at)) } }
+                td.number data-label=(text.live_duration()) {
+                    @match row.ended_at {
+                        Some(ended_at) => (words::lasted(view, (ended_at - row.started_at).num_seconds())),
+                        None => (words::clock(view, row.started_at)),
+                    }
+                }
+                @if self.asked.tab != Tab::Live { td.muted { @if !live { (words::end_source(text, row.ended_at_source)) } } }
+            }
+        }
+    }
+}
+
+pub fn is_unconfirmed(row: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> bool {
+    row.ended_at.is_none() && as_of - row.started_at > unconfirmed_after
+}
