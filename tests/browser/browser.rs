@@ -89,6 +89,17 @@ impl Browser {
         }
     }
 
+    /// Waits until the page has a title.
+    pub async fn wait_for_title(&self, title: &str) {
+        self.wait_until(async || self.client.title().await.unwrap() == title).await;
+    }
+
+    /// Waits until a condition holds.
+    pub async fn wait_until(&self, condition: impl AsyncFn() -> bool) {
+        let holds = async { while !condition().await {} };
+        tokio::time::timeout(PATIENCE, holds).await.expect("it comes about");
+    }
+
     pub async fn click(&self, link: &str) {
         self.client.find(Locator::LinkText(link)).await.unwrap().click().await.unwrap();
     }

@@ -74,10 +74,14 @@ async fn a_stream_goes_live_and_ends_without_a_reload() {
     send(&home, &service, "start", "<b>room</b>", 3_700);
     browser.wait_for("#streams tbody tr.fresh").await;
     assert_eq!(browser.live_rows().await, 1);
-    browser.wait_for_text("<b>room</b> is live").await;
+    browser.wait_for_text("<b>room</b> live").await;
+    browser.wait_for_title("1 live · streamtally").await;
     send(&home, &service, "end", "<b>room</b>", 0);
-    browser.wait_for("#streams tbody tr.over").await;
-    browser.wait_for_text("<b>room</b> has ended").await;
+    browser.wait_for("#streams tbody tr.over .state.ended").await;
+    browser.wait_for_text("<b>room</b> ended").await;
+    browser.wait_for_title("0 live · streamtally").await;
+    // An ended session leaves the list.
+    browser.wait_for("#streams[hidden] tbody:empty").await;
     // It is the page that was loaded first.
     body.text().await.unwrap();
 }
@@ -309,4 +313,79 @@ async fn a_bound_token_does_not_see_other_domains() {
     browser.client.goto(&format!("{}/dashboard", service.url())).await.unwrap();
     browser.wait_for_text("No stream is live").await;
     assert!(browser.client.find(Locator::LinkText("Reports")).await.is_err());
+}
+
+/// A token that may only read, and the link of a wall display.
+fn wall_token(home: &Home) -> (String, String, String) {
+    let (status, printed) = home.run(&["token", "create", "wall", "--scopes", "read"]);
+    assert_eq!(status, 0, "{printed}");
+    let value = |label: &str| printed.lines().find_map(|line| line.strip_prefix(label)).unwrap().to_owned();
+    (token_of(&printed), value("Token id: "), value("Wall display, on the address of the service: "))
+}
+
+async fn clock(browser: &Browser) -> String {
+    let clock = browser.client.find(Locator::Css(".clock")).await.unwrap();
+    clock.prop("textContent").await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_page_whose_token_is_revoked_leads_to_the_sign_in_page() {
+    let home = Home::new(User::Ourselves);
+    let (service, _) = serve(&home);
+    send(&home, &service, "start", "room", 60);
+    let (token, token_id, _) = wall_token(&home);
+    let browser = Browser::start().await;
+    sign_in(&browser, &service, "/dashboard?app=live", &token).await;
+    browser.wait_for("#streams tbody tr").await;
+    assert_eq!(home.run(&["token", "revoke", &token_id]).0, 0);
+    browser.wait_for("#token").await;
+    assert!(browser.client.current_url().await.unwrap().query().unwrap().contains("%2Fdashboard%3Fapp%3Dlive"));
+}
+
+#[tokio::test]
+async fn a_wall_opens_by_its_link_follows_the_pushes_and_says_when_it_is_signed_out() {
+    let home = Home::new(User::Ourselves);
+    let (service, _) = serve(&home);
+    let (_, token_id, link) = wall_token(&home);
+    let browser = Browser::start().await;
+    browser.client.goto(&format!("{}{link}", service.url())).await.unwrap();
+    browser.press("Sign in").await;
+    browser.wait_for_text("No stream is live").await;
+    assert_eq!(browser.path().await, "/dashboard/kiosk");
+    send(&home, &service, "start", "room", 20);
+    browser.wait_for_text("room").await;
+    browser.wait_for_title("1 live · streamtally").await;
+    let begun = clock(&browser).await;
+    browser.wait_until(async || clock(&browser).await != begun).await;
+
+    assert_eq!(home.run(&["token", "revoke", &token_id]).0, 0);
+    browser.wait_for(".is-stale .notice").await;
+    browser.wait_for_text("Signed out. Data as of").await;
+    assert_eq!(browser.path().await, "/dashboard/kiosk");
+    let notice = browser.wait_for(".notice").await.rectangle().await.unwrap();
+    let width = browser.client.execute("return innerWidth", vec![]).await.unwrap().as_f64().unwrap();
+    assert!((notice.2 - width).abs() < 1.0, "{notice:?} of {width}");
+}
+
+#[tokio::test]
+async fn a_page_says_that_the_service_is_away_and_recovers_when_it_is_back() {
+    let home = Home::new(User::Ourselves);
+    let (service, token) = serve(&home);
+    send(&home, &service, "start", "room", 20);
+    let browser = Browser::start().await;
+    sign_in(&browser, &service, "/dashboard", &token).await;
+    browser.wait_for("#streams tbody tr .clock").await;
+    let port = service.port();
+    service.stop();
+    browser.wait_for(".is-stale .notice").await;
+    let stopped = clock(&browser).await;
+    let mut service = home.launch_on(port, &home.data_dir(), |_| {});
+    service.wait_ready();
+    // It stood still meanwhile.
+    assert!(browser.client.find(Locator::Css(".is-stale")).await.is_err() || clock(&browser).await == stopped);
+    browser.wait_for("body:not(.is-stale)").await;
+    assert!(browser.client.find(Locator::Css(".notice")).await.is_err());
+    browser.wait_until(async || clock(&browser).await != stopped).await;
+    send(&home, &service, "start", "hall", 5);
+    browser.wait_for("#streams tbody tr.fresh").await;
 }

@@ -172,8 +172,8 @@ function rowOf(session) {
     "tr",
     { className: "fresh" },
     element("td", { className: "name" }, name),
-    element("td", { textContent: session.domain }),
-    element("td", { textContent: session.app }),
+    element("td", { className: "muted", textContent: session.domain }),
+    element("td", { className: "muted", textContent: session.app }),
     element("td", {}, element("a", { href: `${ROOT}/sessions/${session.session_id}` }, started)),
     element("td", { className: "number" }, clock),
   );

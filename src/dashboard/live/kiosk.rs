@@ -24,9 +24,10 @@ use crate::query;
 use crate::query::live::{ListRequest, LiveTotals, SessionKind};
 use crate::store::session::SessionRow;
 
-/// Tiles of the page. The stylesheet arranges them in five columns of eight, or three of four if there are few.
+/// Tiles of the page. The stylesheet arranges them in five columns of eight; few are larger: three of four, or four of six.
 const MAX_TILES: u16 = 40;
 const MAX_LARGE_TILES: usize = 12;
+const MAX_MEDIUM_TILES: usize = 24;
 
 /// Unconfirmed sessions come first, but leave room for others.
 const MAX_UNCONFIRMED: u16 = MAX_TILES / 2;
@@ -129,7 +130,7 @@ impl Wall {
         let shown = if live > usize::from(MAX_TILES) { usize::from(MAX_TILES) - 1 } else { self.sessions.len() };
         html! {
             @if self.sessions.is_empty() { p.none { (text.live_none()) } }
-            ol.tiles.large[live <= MAX_LARGE_TILES] {
+            ol.tiles.large[live <= MAX_LARGE_TILES].medium[live > MAX_LARGE_TILES && live <= MAX_MEDIUM_TILES] {
                 @for row in self.sessions.iter().take(shown) { (self.tile(view, row)) }
                 @if live > shown { li.more { (text.live_more(&words::count(live - shown))) } }
             }

@@ -57,7 +57,7 @@ pub async fn show_live(
     let title = view.language.live_title(&words::count(board.totals.live_sessions));
     let content = html! {
         div.heading {
-            h1 { (view.language.state_live()) }
+            h1 { (view.language.live()) }
             a.button.small href=(asked.kiosk_link(KIOSK)) { (view.language.live_wall()) }
         }
         (figures(view, &asked, board.totals, &day))
@@ -101,7 +101,7 @@ fn tabs(text: Language, asked: &LivePage) -> Markup {
             @for tab in Tab::ALL {
                 a href=(asked.link(&[("show", tab.parameter()), ("unconfirmed", None), ("sort", None)])) aria-current=[(tab == asked.tab).then_some("page")] {
                     (match tab {
-                        Tab::Live => text.state_live(),
+                        Tab::Live => text.live_tab_live(),
                         Tab::Ended => text.live_tab_ended(),
                         Tab::All => text.live_tab_all(),
                     })
@@ -187,7 +187,7 @@ fn list_of(view: View, list: &List, next: Option<&str>) -> Markup {
         Tab::Ended | Tab::All => first.then_some("page"),
     };
     html! {
-        @if asked.tab == Tab::Live { h2 { (if asked.unconfirmed { text.state_unconfirmed() } else { text.live_list() }) } }
+        @if asked.tab == Tab::Live { h2 { (if asked.unconfirmed { text.live_list_unconfirmed() } else { text.live_list() }) } }
         @match asked.tab {
             Tab::Live => {}
             Tab::Ended => p.hint { (text.live_ended_hint()) },

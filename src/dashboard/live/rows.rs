@@ -24,7 +24,7 @@ impl List<'_> {
         let text = view.language;
         let has_ended = self.asked.tab != Tab::Live;
         html! {
-            table id=[id] hidden[self.rows.is_empty()] data-unconfirmed-after=(self.unconfirmed_after.num_seconds()) {
+            table.of-live[!has_ended] id=[id] hidden[self.rows.is_empty()] data-unconfirmed-after=(self.unconfirmed_after.num_seconds()) {
                 thead { tr {
                     (self.heading(&text.live_stream(), id.map(|_| LiveOrder::Name)))
                     th { (text.live_domain()) }
@@ -59,7 +59,7 @@ impl List<'_> {
     /// The script makes the same rows of live sessions.
     fn row(&self, view: View, row: &SessionRow) -> Markup {
         let text = view.language;
-        let live = row.ended_at.is_none();
+        let (live, has_ended) = (row.ended_at.is_none(), self.asked.tab != Tab::Live);
         let unconfirmed = is_unconfirmed(row, self.as_of, self.unconfirmed_after);
         let shows_state = unconfirmed || self.asked.tab == Tab::All;
         let started =
@@ -70,17 +70,17 @@ impl List<'_> {
                     a href=(format!("{ROOT}/streams/{}", row.stream_id)) { bdi { (row.stream) } }
                     @if shows_state { " " (words::state(view, live, unconfirmed)) }
                 }
-                td { (row.domain) }
-                td { (row.app) }
-                td data-label=(text.live_started()) { (started) }
-                @if self.asked.tab != Tab::Live { td data-label=(text.live_ended()) { (words::maybe_time(view, row.ended_at)) } }
-                td.number data-label=(text.live_duration()) {
+                td.muted { (row.domain) }
+                td.muted { (row.app) }
+                td data-label=[has_ended.then(|| text.live_started())] { (started) }
+                @if has_ended { td data-label=(text.live_ended()) { (words::maybe_time(view, row.ended_at)) } }
+                td.number data-label=[has_ended.then(|| text.live_duration())] {
                     @match row.ended_at {
                         Some(ended_at) => (words::lasted(view, (ended_at - row.started_at).num_seconds())),
                         None => (words::clock(view, row.started_at)),
                     }
                 }
-                @if self.asked.tab != Tab::Live { td.muted { @if !live { (words::end_source(text, row.ended_at_source)) } } }
+                @if has_ended { td.muted { @if !live { (words::end_source(text, row.ended_at_source)) } } }
             }
         }
     }

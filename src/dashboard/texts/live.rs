@@ -8,9 +8,11 @@ super::texts! {
     live_last_day(peak: &str): "Live sessions in the last 24 hours, peak {peak}", "最近 24 小时直播中的会话，峰值 {peak}";
 
     live_lists: "Lists", "列表";
+    live_tab_live: "Live", "直播中";
     live_tab_ended: "Ended", "已结束";
     live_tab_all: "All", "全部";
     live_list: "Live sessions", "直播中的会话";
+    live_list_unconfirmed: "Unconfirmed sessions", "待确认的会话";
     live_list_pages: "Pages of the list", "列表分页";
     live_first_page: "First page", "返回首页";
     live_next_page: "Next page", "下一页";

@@ -2,6 +2,8 @@
 
 mod browser;
 mod changing;
+mod kiosk;
+mod live;
 mod looking;
 mod problems;
 mod reports;

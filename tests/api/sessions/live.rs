@@ -42,6 +42,9 @@ async fn live_streams_and_sessions_are_counted_whole_and_by_group() {
     assert_eq!(without_renditions["groups"], json!([group("live", 1, 2)]));
     assert_eq!(without_renditions["live_sessions"], 2);
     assert_eq!(app.get("/v1/live?group_by=domain", 200).await["groups"][0]["live_sessions"], 4);
+    for (search, sessions) in [("ROOM", 3), ("oom_", 1), ("%25", 0)] {
+        assert_eq!(app.get(&format!("/v1/live?search={search}"), 200).await["live_sessions"], sessions, "{search}");
+    }
     assert_eq!(app.get("/v1/live?domain=elsewhere", 200).await["live_sessions"], 0);
     app.get("/v1/live?group_by=app", 400).await;
 }

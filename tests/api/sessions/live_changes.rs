@@ -191,11 +191,13 @@ async fn changes_are_filtered() {
     let mut of_sources =
         Listener::start(&app, ADMIN_TOKEN, &format!("?domain={DOMAIN}&renditions=exclude"), None).await;
     let mut of_renditions = Listener::start(&app, ADMIN_TOKEN, "?renditions=only", None).await;
+    let mut of_films = Listener::start(&app, ADMIN_TOKEN, "?search=FIL", None).await;
     let film = Push { app: "vod".into(), ..Push::of("film", 60) };
     app.receive(&[Push::of("room_lud", 60).start()]).await;
     app.receive(&[film.start()]).await;
     assert_eq!(of_vod.told().await, told("film", "live"));
     assert_eq!(of_sources.told().await, told("film", "live"));
+    assert_eq!(of_films.told().await, told("film", "live"));
     assert_eq!(of_renditions.told().await, told("room_lud", "live"));
     app.get(&format!("{PATH}?stream=room"), 400).await;
 }
