@@ -8,7 +8,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse as Answer};
 use actix_web::http::uri::Authority;
 use actix_web::http::{Method, Uri};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpRequest, ResponseError};
+use actix_web::{Error, HttpRequest};
 
 use super::error::PageError;
 use crate::http::cross_origin::removed_origin;
@@ -19,7 +19,7 @@ pub async fn reject_other_origins(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<Answer<impl MessageBody>, Error> {
     if request.method() == Method::POST && !is_from_same_origin(request.request()) {
-        return Ok(request.into_response(PageError::OtherOrigin.error_response()).map_into_right_body());
+        return Ok(request.error_response(PageError::OtherOrigin).map_into_right_body());
     }
     Ok(next.call(request).await?.map_into_left_body())
 }

@@ -4,14 +4,17 @@ import { ROOT, element, formatTime, texts } from "./common.js";
 // Longer than the service needs to restart.
 const LOST_AFTER = 5000;
 const RETRY_AFTER = 3000;
+const SIGNED_OUT_RETRY_AFTER = 30_000;
 // The service sends something every 15 seconds. A broken network may not report that it no longer does.
 const SILENT_AFTER = 40_000;
 
-// Follows the changes of sessions that an element names in `data-changes`. Changes may be missed before `onGap`.
+// Follows the changes of sessions that an element names in `data-changes`. Before `onGap` changes may have been missed: since
+// the page was made, if it is the first, or while there was no connection.
 export function follow(place, onSession, onGap = () => {}) {
   let changes;
   let lastHeard = Date.now();
   let lost;
+  let isNew;
   let isFirst = true;
   const heard = () => {
     lastHeard = Date.now();
@@ -22,11 +25,12 @@ export function follow(place, onSession, onGap = () => {}) {
   const lose = () => (lost ??= setTimeout(() => showNotice(texts.lost, lastHeard), LOST_AFTER));
   const connect = () => {
     changes = new EventSource(place.dataset.changes);
+    isNew = true;
     changes.addEventListener("open", () => {
       heard();
       // A new connection, unlike one that the browser restores by itself, starts with the next change.
-      if (!isFirst) onGap();
-      isFirst = true;
+      if (isNew) onGap(isFirst);
+      isNew = isFirst = false;
     });
     changes.addEventListener("position", heard);
     changes.addEventListener("session", (event) => {
@@ -38,13 +42,14 @@ export function follow(place, onSession, onGap = () => {}) {
       // The browser reconnects by itself unless the answer was an error.
       if (changes.readyState !== EventSource.CLOSED) return;
       const answer = await fetch("/v1/live?renditions=include").catch(() => undefined);
-      if (answer?.status === 401) leave(lastHeard);
-      reconnect(RETRY_AFTER);
+      if (answer?.status !== 401) return reconnect(RETRY_AFTER);
+      clearTimeout(lost);
+      leave(lastHeard);
+      reconnect(SIGNED_OUT_RETRY_AFTER);
     });
   };
   const reconnect = (delay) => {
     changes.close();
-    isFirst = false;
     setTimeout(connect, delay);
   };
   setInterval(() => {

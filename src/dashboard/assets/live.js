@@ -37,7 +37,7 @@ export function followPage(place) {
       refresh(ids);
     }, REFRESH_AFTER);
   };
-  follow(place, soon, soon);
+  follow(place, soon, (isFirst) => isFirst || soon());
   setInterval(soon, REFRESH_EVERY);
 }
 
@@ -55,7 +55,7 @@ class LiveRows {
   }
 
   start() {
-    follow(this.place, (session) => this.change(session), () => this.renew());
+    follow(this.place, (session) => this.change(session), (isFirst) => (isFirst ? this.compare() : this.renew()));
     setInterval(() => this.sweep(), 1000);
     setInterval(() => (this.incomplete ? this.renew() : refresh(["figures", "attention"])), REFRESH_EVERY);
   }
@@ -74,6 +74,13 @@ class LiveRows {
     this.read();
   }
 
+  // Whether the number of sessions has changed since the page was made.
+  async compare() {
+    const made = document.querySelector("[data-count=live_sessions]").textContent;
+    await count(this.place.dataset.counts);
+    if (document.querySelector("[data-count=live_sessions]").textContent !== made) this.renew();
+  }
+
   change(session) {
     const row = this.rows.get(session.session_id);
     const over = row?.classList.contains("over");
@@ -85,13 +92,14 @@ class LiveRows {
       this.end(row, session);
       this.announce(`${session.stream} ${texts.ended}`);
     }
+    this.attends ||= isInAttention(session);
     this.countSoon();
   }
 
   // Inserts a row in the order of the list, unless its place is on another page.
   add(row) {
     const next = [...this.body.rows].find((other) => this.precedes(row, other));
-    const { first, last } = this.place.dataset;
+    const { first, last } = document.getElementById("pager").dataset;
     const isElsewhere = (next === this.body.rows[0] && first === undefined) || (!next && last === undefined);
     if (this.rows.size >= MAX_ROWS) this.incomplete = true;
     if (isElsewhere || this.incomplete) return;
@@ -144,10 +152,14 @@ class LiveRows {
     this.counting ??= setTimeout(() => {
       this.counting = undefined;
       this.news.textContent = this.latest ?? "";
-      count(this.place.dataset.counts);
+      if (this.attends) refresh(["figures", "attention"]);
+      else count(this.place.dataset.counts);
+      this.attends = false;
     }, COUNT_AFTER);
   }
 }
+
+const isInAttention = (session) => document.querySelector(`#attention [data-session="${CSS.escape(session.session_id)}"]`) !== null;
 
 const nameOf = (row) => [row.cells[1], row.cells[2], row.querySelector(".name bdi")].map((part) => part.textContent).join("\0");
 

@@ -194,12 +194,12 @@ fn list_of(view: View, list: &List, next: Option<&str>) -> Markup {
             Tab::All => p.hint { (text.live_all_hint()) },
         }
         div #following data-follow=[follow] data-changes=(asked.api_path("/v1/live/changes")) data-counts=(asked.api_path("/v1/live")) data-refresh="figures list pager"
-            data-order=(asked.order.as_str()) data-takes-new[!asked.unconfirmed] data-first[first] data-last[next.is_none()] {
+            data-order=(asked.order.as_str()) data-takes-new[!asked.unconfirmed] {
             div.scroll #list {
                 div.card #empty hidden[!list.rows.is_empty()] { (empty(text, asked)) }
                 (list.table(view, Some("streams")))
             }
-            nav.actions #pager aria-label=(text.live_list_pages()) {
+            nav.actions #pager data-first[first] data-last[next.is_none()] aria-label=(text.live_list_pages()) {
                 @if !first { a.button href=(asked.link(&[])) { (text.live_first_page()) } }
                 @if let Some(next) = next { a.button href=(asked.link(&[("cursor", Some(next))])) { (text.live_next_page()) } }
             }

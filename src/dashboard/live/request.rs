@@ -109,9 +109,9 @@ impl LivePage {
 
     /// The first page of the list, with some parameters changed.
     pub fn link<'a>(&'a self, changed: &[(&'a str, Option<&'a str>)]) -> String {
-        let known = self.list_parameters().into_iter().chain(names_of(&self.filter));
-        let kept = known.filter(|(name, _)| !changed.iter().any(|(other, _)| other == name));
-        let parameters: Vec<(&str, Option<&str>)> = kept.chain(changed.iter().copied()).collect();
+        let known = self.list_parameters().into_iter().chain(names_of(&self.filter)).chain([("cursor", None)]);
+        let change = |name: &str| changed.iter().find(|(changed, _)| *changed == name);
+        let parameters: Vec<_> = known.map(|(name, value)| change(name).copied().unwrap_or((name, value))).collect();
         words::path(ROOT, &parameters)
     }
 
