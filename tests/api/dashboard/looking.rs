@@ -5,7 +5,6 @@ use test_support::messages::{DOMAIN, KEY, Push};
 
 use super::browser::{Browser, between};
 use crate::helpers::{ADMIN_TOKEN, TestApp};
-use crate::reports::ledger::{Ledger, Say, push};
 
 #[tokio::test]
 async fn a_visitor_signs_in_with_a_token_and_signs_out() {
@@ -122,7 +121,7 @@ async fn pages_show_what_the_token_may_see_and_no_more() {
     ] {
         let answer = bound.get(&path).await;
         assert_eq!(answer.status(), 404, "{path}");
-        assert!(answer.text().await.unwrap().contains("Request failed"), "{path}");
+        assert!(answer.text().await.unwrap().contains("Not found"), "{path}");
     }
     let session = format!("/dashboard/sessions/{}", id("room", "session_id").await);
     assert!(!bound.page(&session).await.contains("203.0.113.7"));
