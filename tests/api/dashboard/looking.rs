@@ -130,7 +130,7 @@ async fn pages_show_what_the_token_may_see_and_no_more() {
     assert!(page.contains("203.0.113.7") && !page.contains("very-secret"), "{page}");
 
     let billing = app.make_token(&["billing"], None).await;
-    assert_eq!(Browser::signed_in(&app, &billing).await.get("/dashboard").await.status(), 403);
+    assert_eq!(Browser::signed_in(&app, &billing).await.get("/dashboard/find").await.status(), 403);
 }
 
 #[tokio::test]

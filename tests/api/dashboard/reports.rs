@@ -110,8 +110,7 @@ async fn a_number_opens_its_sessions_as_of_the_report() {
     assert!(all.contains("=gone") && all.contains("<bdi>room"), "{all}");
 
     let first = browser.page("/dashboard/reports/sessions?from=2026-01-01&to=2026-02-01&limit=1").await;
-    let second =
-        browser.page(&link(&first, "/dashboard/reports/sessions?from=2026-01-01&to=2026-02-01&limit=1&cursor=")).await;
+    let second = browser.page(&link(&first, "/dashboard/reports/sessions?from=2026-01-01&amp;")).await;
     for page in [&first, &second] {
         assert_eq!(page.matches("data-label=\"Counted\"").count(), 1, "{page}");
     }
