@@ -209,8 +209,9 @@ fn repair(visitor: &Visitor, row: &RejectionGroupRow) -> Option<(String, String)
         | RejectionReason::ExpiryTooFar
         | RejectionReason::NotANotification
         | RejectionReason::Milliseconds => (text.problems_check_callback(), format!("{ROOT}/set-up/diagnose")),
-        RejectionReason::UnknownDomain
-        | RejectionReason::OtherCallback
+        // It is registered by now.
+        RejectionReason::UnknownDomain => return None,
+        RejectionReason::OtherCallback
         | RejectionReason::WrongPath
         | RejectionReason::WrongMethod
         | RejectionReason::TooLarge

@@ -84,7 +84,9 @@ fn to_copy(visitor: &Visitor, state: &AppState, request: &HttpRequest, row: &Dom
                     p.hint { (text.setup_secret_once()) }
                 } @else if signed {
                     code data-copy="" { (url_of(request, "/callbacks/huawei")) }
-                } @else { (text.setup_url_hidden()) " " a href=(format!("{}#secret-path", page_of(&row.domain))) { (text.setup_path_replace()) } }
+                } @else if row.callback_token_hash.is_some() {
+                    (text.setup_url_hidden()) " " a href=(format!("{}#secret-path", page_of(&row.domain))) { (text.setup_path_replace()) }
+                } @else { a href=(format!("{}#secret-path", page_of(&row.domain))) { (text.setup_path_create()) } }
                 (callback_url::warnings(visitor.view, request))
             }
             @if signed {
@@ -111,7 +113,8 @@ async fn arrival(visitor: &Visitor, state: &AppState, row: &DomainRow) -> Result
     let (pool, principal) = (&state.query_pool, &visitor.principal);
     let rejected =
         query::rejections::list_rejection_groups(pool, principal, Some(&row.domain), view.now, rejections::MAX_GROUPS);
-    let rejected = rejected.await?;
+    // Before the registration, every callback of the domain was rejected.
+    let rejected: Vec<_> = rejected.await?.rows.into_iter().filter(|group| group.last_at >= row.created_at).collect();
     let waiting = newest.is_none() && !has_quarantined;
     Ok(html! {
         div #arrival data-waiting=[waiting.then_some("")] aria-live="polite" {
@@ -126,9 +129,9 @@ async fn arrival(visitor: &Visitor, state: &AppState, row: &DomainRow) -> Result
                 p { strong { (text.setup_waiting()) } " " a href=(format!("{}/connect", page_of(&row.domain))) { (text.setup_reload()) } }
                 p.hint { (text.setup_waiting_hint()) }
             }
-            @if !rejected.rows.is_empty() && newest.is_none() {
+            @if !rejected.is_empty() && newest.is_none() {
                 p.wrong { (text.setup_arrived_rejected()) }
-                div.cards { @for group in &rejected.rows { (rejections::card(visitor, group)) } }
+                div.cards { @for group in &rejected { (rejections::card(visitor, group)) } }
             }
         }
     })

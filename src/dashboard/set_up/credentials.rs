@@ -288,8 +288,8 @@ mod tests {
 
     #[test]
     fn a_key_is_old_once_a_newer_one_is_used() {
-        let states = |keys: &[Key]| keys.iter().map(|key| state_of(key, keys)).collect::<Vec<_>>();
         use KeyState::{InUse, NotUsedYet, Old};
+        let states = |keys: &[Key]| keys.iter().map(|key| state_of(key, keys)).collect::<Vec<_>>();
         assert_eq!(states(&[key(2, 20, None), key(1, 10, None)]), [NotUsedYet, NotUsedYet]);
         assert_eq!(states(&[key(2, 20, None), key(1, 10, Some(15))]), [NotUsedYet, InUse]);
         assert_eq!(states(&[key(2, 20, Some(30)), key(1, 10, Some(25))]), [InUse, Old]);

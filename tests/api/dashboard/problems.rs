@@ -155,7 +155,7 @@ async fn callbacks_of_strangers_come_last_and_count_as_one_problem() {
 
     let reader = app.make_token(&["read"], None).await;
     let page = Browser::signed_in(&app, &reader).await.page("/dashboard/problems").await;
-    assert!(page.contains("evil1") && !page.contains("Register") && !page.contains("/set-up"), "{page}");
+    assert!(page.contains("evil1") && !page.contains("Register evil") && !page.contains("/set-up"), "{page}");
 }
 
 #[tokio::test]
