@@ -189,6 +189,17 @@ impl Diagnosis {
         Ok(Self { tried: opened.len(), message, domain, similar, fits, verdict })
     }
 
+    /// The ways of signing that fit with keys of the domain itself.
+    fn own_fits(&self) -> impl Iterator<Item = Fit> {
+        self.fits.iter().filter(|(row, _)| row.domain == self.message.domain).map(|(_, fit)| *fit)
+    }
+
+    /// What makes the signature acceptable.
+    fn remedies(&self) -> impl Iterator<Item = Remedy> {
+        let joiner = self.domain.as_ref().map(|row| row.joiner);
+        self.own_fits().filter_map(move |fit| fit.remedy(joiner?))
+    }
+
     fn show(&self, visitor: &Visitor, is_received_now: bool) -> Markup {
         let view = visitor.view;
         let text = view.language;
@@ -231,7 +242,8 @@ impl Diagnosis {
             Verdict::Reject(cause) => html! {
                 section #verdict.card.error {
                     h2 { (text.setup_test_rejected()) " " (text.rejection_name(*cause)) }
-                    div { (long_text(text, text.rejection_advice(*cause))) }
+                    @if self.remedies().any(|remedy| matches!(remedy, Remedy::SetSeparator(_))) { p { (text.setup_diagnose_other_separator()) } }
+                    @else { div { (long_text(text, text.rejection_advice(*cause))) } }
                 }
             },
         }
@@ -265,13 +277,11 @@ impl Diagnosis {
             let path = words::path(&format!("{ROOT}/set-up"), &[("domain", Some(&self.message.domain))]);
             return html! { div.actions { a.button.primary href=(path) { (text.problems_register(&self.message.domain)) } } };
         };
-        let own_fits = self.fits.iter().filter(|(row, _)| row.domain == domain.domain);
-        let remedies: Vec<Remedy> = own_fits.clone().filter_map(|(_, fit)| fit.remedy(domain.joiner)).collect();
-        let fits_nothing = own_fits.count() == 0 && self.message.auth_sign.is_some();
+        let fits_nothing = self.own_fits().count() == 0 && self.message.auth_sign.is_some();
         let page = page_of(&domain.domain);
         html! {
             div.actions {
-                @for remedy in remedies { (show_remedy(visitor, &page, remedy)) }
+                @for remedy in self.remedies() { (show_remedy(visitor, &page, remedy)) }
                 @if fits_nothing { a.button.primary href=(format!("{page}#keys")) { (text.problems_add_key()) } }
                 @if self.verdict == Verdict::Reject(RejectionReason::AppNotAllowed) { a.button.primary href=(format!("{page}#settings")) { (text.problems_change_apps()) } }
                 a.button href=(page) { (text.setup_diagnose_domain()) }

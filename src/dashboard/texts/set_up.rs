@@ -153,6 +153,8 @@ super::texts! {
         "所有密钥以各种签名方式尝试均不匹配（已尝试 {tried} 个）。";
     setup_diagnose_no_key: "There is no key to try.", "没有可尝试的密钥。";
     setup_diagnose_set_separator(separator: &str): "Set the separator to: {separator}", "将分隔符设为：{separator}";
+    setup_diagnose_other_separator: "The key is right, but the provider joins the signed fields with another separator than the one that is set.",
+        "密钥正确，但平台连接签名字段所用的分隔符与此处设置的不同。";
     setup_diagnose_trim_key: "The key was entered with white space around it. Enter it without.", "密钥前后带有空白。请输入不带空白的密钥。";
     setup_diagnose_unsupported: "The service has no setting for this way of signing. Capture a second callback: if it is signed in the same way, please report it; if not, someone may have rearranged the fields of the first.",
         "本服务不支持这种签名方式。请再获取一个回调：如果签名方式相同，请反馈；否则可能有人改动了第一个回调的字段。";

@@ -282,7 +282,7 @@ async fn a_pasted_callback_is_explained_and_the_separator_is_set() {
     let diagnose = "/dashboard/set-up/diagnose";
     let plus = Push { joiner: FieldSeparator::Plus, ..Push::of("<room>", 60) }.start().to_string();
     let page = browser.send(diagnose, &[("body", &plus)]).await;
-    assert!(page.contains("Rejected: signature mismatch") && page.contains("Fits key"), "{page}");
+    assert!(page.contains("Rejected: signature mismatch") && page.contains("The key is right"), "{page}");
     assert!(page.contains("&lt;room&gt;") && page.contains("Set the separator to: +"), "{page}");
     browser.send("/dashboard/set-up/domains/push%2Eexample%2Ecom/separator", &[("joiner", "+")]).await;
     let page = browser.send(diagnose, &[("body", &plus)]).await;
