@@ -90,9 +90,9 @@ pub fn ticks(view: View, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<(DateTim
         let local = view.local(at);
         let midnight = local.time() == NaiveTime::MIN;
         let is_tick = if step == 24 {
-            midnight && (days == 1 || local.day0() % days == 0)
+            midnight && (days == 1 || local.day0().is_multiple_of(days))
         } else {
-            local.minute() == 0 && local.hour() % step == 0
+            local.minute() == 0 && local.hour().is_multiple_of(step)
         };
         if is_tick {
             let name = if midnight { words::date(view, at) } else { local.format("%H:%M").to_string() };

@@ -6,6 +6,7 @@
 mod assets;
 mod chart;
 mod error;
+mod error_page;
 mod form;
 mod layout;
 mod live;
@@ -56,9 +57,9 @@ pub fn routes(config: &mut ServiceConfig) {
             .service(operator::release_event)
             .configure(reports::routes)
             .configure(set_up::routes)
-            .default_service(web::to(error::show_not_found))
+            .default_service(web::to(error_page::show_not_found))
             .wrap(from_fn(origin::reject_other_origins))
-            .wrap(from_fn(error::show_errors)),
+            .wrap(from_fn(error_page::show_errors)),
     );
 }
 

@@ -359,19 +359,25 @@ fn rejected_row(visitor: &Visitor, state: &AppState, row: &RejectedStreamRow) ->
 mod tests {
     use super::*;
 
-    fn names(domain: &str, app: &str, streams: &[&str]) -> Option<UrlNames> {
+    fn names(domain: &str, app: &str, streams: &[&str]) -> UrlNames {
         let streams = streams.iter().map(|stream| (*stream).to_owned()).collect();
-        Some(UrlNames { domain: domain.to_owned(), app: app.to_owned(), streams })
+        UrlNames { domain: domain.to_owned(), app: app.to_owned(), streams }
     }
 
     #[test]
     fn push_urls_and_play_urls_are_taken_apart() {
         for (text, expected) in [
-            ("rtmp://push.example.com/live/room1?auth_info=x", names("push.example.com", "live", &["room1"])),
-            ("rtmps://Push.example.com:443/live/a/b", names("push.example.com", "live", &["a/b"])),
-            ("push.example.com/live/room1", names("push.example.com", "live", &["room1"])),
-            ("https://play.example.com/live/room1.flv?x=1", names("play.example.com", "live", &["room1", "room1.flv"])),
-            ("https://play.example.com/live/%E5%BC%A0.m3u8", names("play.example.com", "live", &["张", "张.m3u8"])),
+            ("rtmp://push.example.com/live/room1?auth_info=x", Some(names("push.example.com", "live", &["room1"]))),
+            ("rtmps://Push.example.com:443/live/a/b", Some(names("push.example.com", "live", &["a/b"]))),
+            ("push.example.com/live/room1", Some(names("push.example.com", "live", &["room1"]))),
+            (
+                "https://play.example.com/live/room1.flv?x=1",
+                Some(names("play.example.com", "live", &["room1", "room1.flv"])),
+            ),
+            (
+                "https://play.example.com/live/%E5%BC%A0.m3u8",
+                Some(names("play.example.com", "live", &["张", "张.m3u8"])),
+            ),
             ("room1", None),
             ("a/b", None),
             ("//", None),

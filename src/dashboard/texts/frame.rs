@@ -16,10 +16,8 @@ super::texts! {
     only_some_domains(count: usize): "{count} domains only", "仅 {count} 个域名";
     language: "Language", "语言";
     time_zone: "Time zone", "时区";
-    back: "Back", "返回";
     cancel: "Cancel", "取消";
     save: "Save", "保存";
-    close: "Close", "关闭";
 
     preferences: "Language and time zone", "语言和时区";
     preferences_hint: "All times on these pages, in forms and in files are in this time zone. Stored in this browser.",

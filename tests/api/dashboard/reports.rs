@@ -181,12 +181,12 @@ async fn a_period_is_closed_once_it_is_over_and_confirmed() {
     let sealed = between(&page, "<section class=\"sealed\">", "</section>");
     assert!(sealed.contains("January 2026") && !sealed.contains("2025-12-31"), "{sealed}");
 
-    let changes = link(&page, "/dashboard/reports/sealed/");
-    let changed = browser.page(&changes).await;
-    assert!(changed.contains("What changed in January 2026") && changed.contains("+49.1 %"), "{changed}");
-    assert!(changed.contains("title=\"1800 s\">+0.50<") && !changed.contains("<bdi>room"), "{changed}");
-    assert!(browser.page(&link(&changed, "/dashboard/reports/sessions?")).await.contains("<bdi>late</bdi>"));
-    let file = browser.get(&format!("{changes}/changes")).await.text().await.unwrap();
+    let path = link(&page, "/dashboard/reports/sealed/");
+    let difference = browser.page(&path).await;
+    assert!(difference.contains("What changed in January 2026") && difference.contains("+49.1 %"), "{difference}");
+    assert!(difference.contains("title=\"1800 s\">+0.50<") && !difference.contains("<bdi>room"), "{difference}");
+    assert!(browser.page(&link(&difference, "/dashboard/reports/sessions?")).await.contains("<bdi>late</bdi>"));
+    let file = browser.get(&format!("{path}/changes")).await.text().await.unwrap();
     assert!(file.ends_with(",late,2026-01-01,2026-01-31,Asia/Kathmandu,0.00,0.50,0.50\r\n"), "{file}");
 }
 
