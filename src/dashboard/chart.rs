@@ -33,10 +33,11 @@ pub fn line(view: View, from: DateTime<Utc>, to: DateTime<Utc>, values: &[Value]
             @for part in 0..=2_u32 {
                 line.grid x1="0" x2="100%" y1=(format!("{}%", 8 + part * 40)) y2=(format!("{}%", 8 + part * 40)) {}
             }
-            @for (at, name) in ticks(view, from, to) {
-                @let place = format!("{}%", percent(x(at.timestamp())));
+            @for (number, (at, name)) in ticks(view, from, to).iter().enumerate() {
+                @let left = x(at.timestamp());
+                @let place = format!("{}%", percent(left));
                 line.tick x1=(place) x2=(place) y1="8%" y2="88%" {}
-                text.axis x=(place) y="98%" text-anchor="middle" { (name) }
+                text.axis.minor[number % 2 == 1] x=(place) y="98%" text-anchor=(anchor(left)) { (name) }
             }
             svg x="0" y="8%" width="100%" height="80%" viewBox="0 0 10000 1000" preserveAspectRatio="none" {
                 @if let Some(area) = area { polygon points=(area) {} }
@@ -46,6 +47,15 @@ pub fn line(view: View, from: DateTime<Utc>, to: DateTime<Utc>, values: &[Value]
                 text.axis x="4" y=(format!("{}%", 8 + part * 40)) dy="12" { (words::count(top - top * part / 2)) }
             }
         }
+    }
+}
+
+/// Names at the ends of the axis must not leave the figure.
+pub fn anchor(left: i64) -> &'static str {
+    match left {
+        ..400 => "start",
+        9_600.. => "end",
+        _ => "middle",
     }
 }
 

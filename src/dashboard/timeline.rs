@@ -6,7 +6,7 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use maud::{Markup, html};
 
-use super::chart::{percent, ticks};
+use super::chart::{anchor, percent, ticks};
 use super::view::View;
 use super::{ROOT, words};
 use crate::query::Rows;
@@ -226,15 +226,6 @@ fn lanes_of(
             }
             @for bar in bars { (drawn(view, bar)) }
         }
-    }
-}
-
-/// Names at the ends of the axis must not leave the figure.
-fn anchor(left: i64) -> &'static str {
-    match left {
-        ..400 => "start",
-        9_600.. => "end",
-        _ => "middle",
     }
 }
 

@@ -18,7 +18,7 @@ pub fn time(view: View, at: DateTime<Utc>) -> Markup {
 /// How long ago a time was, such as `2 min ago`. The tooltip has the time.
 pub fn ago(view: View, at: DateTime<Utc>) -> Markup {
     let text = view.language;
-    let since = text.ago(&duration(text, (view.now - at).num_seconds().max(0)));
+    let since = text.ago(&largest_units(text, (view.now - at).num_seconds().max(0), 1));
     html! { time datetime=(machine(at)) title=(exact(view, at)) { (since) } }
 }
 
@@ -71,12 +71,16 @@ pub fn lasted(view: View, seconds: i64) -> Markup {
 
 /// A duration by its two largest units: `3 d 4 h`, `2 h 55 min`, `47 min 16 s`, `41 s`.
 pub fn duration(text: Language, seconds: i64) -> String {
+    largest_units(text, seconds, 2)
+}
+
+fn largest_units(text: Language, seconds: i64, most: usize) -> String {
     let units =
         [(86_400, text.unit_days()), (3_600, text.unit_hours()), (60, text.unit_minutes()), (1, text.unit_seconds())];
     let largest = units.iter().position(|(length, _)| seconds >= *length).unwrap_or(units.len() - 1);
     let mut rest = seconds;
     let mut parts = Vec::new();
-    for (length, unit) in units.iter().skip(largest).take(2) {
+    for (length, unit) in units.iter().skip(largest).take(most) {
         parts.push(format!("{} {unit}", rest / length));
         rest %= length;
     }
