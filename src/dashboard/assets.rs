@@ -10,13 +10,14 @@ use crate::api::problem::ApiError;
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, media type and content of each asset.
-const ASSETS: [(&str, &str, &str); 7] = [
+const ASSETS: [(&str, &str, &str); 8] = [
     ("style.css", "text/css; charset=utf-8", include_str!("assets/style.css")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
     ("script.js", SCRIPT, include_str!("assets/script.js")),
     ("common.js", SCRIPT, include_str!("assets/common.js")),
     ("feed.js", SCRIPT, include_str!("assets/feed.js")),
     ("live.js", SCRIPT, include_str!("assets/live.js")),
+    ("setup.js", SCRIPT, include_str!("assets/setup.js")),
     ("stream.js", SCRIPT, include_str!("assets/stream.js")),
 ];
 

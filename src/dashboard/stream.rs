@@ -163,49 +163,7 @@ fn head(view: View, state: &AppState, stream: &StreamRow, newest: Option<&Sessio
                     (words::fill(&text.stream_live_since(), &[words::time(view, since), words::clock(view, since)]))
                     @if stream.live_sessions > 1 { " · " (text.stream_live_sessions(stream.live_sessions)) }
                 }
-            }
-            dt { "Last started" } dd { (words::time(view, stream.last_started_at)) }
-            dt { "Last ended" } dd { (words::maybe_time(view, stream.last_ended_at)) }
-        }
-    }
-}
-
-/// The push time of the last days; empty if it cannot be computed now.
-async fn totals(state: &AppState, stream: &StreamRow, as_of: DateTime<Utc>) -> Vec<(i64, WindowTotals)> {
-    let to = as_of.trunc_subsecs(0);
-    let layout = Layout { time_zone: chrono_tz::Tz::UTC, window: WindowSize::Whole, group_by: GroupBy::NOTHING };
-    let mut totals = Vec::new();
-    for days in TOTALS {
-        let selection = ReportSelection {
-            from: to - TimeDelta::days(days),
-            to,
-            visible_domains: None,
-            domain: Some(stream.domain.clone()),
-            app: Some(stream.app.clone()),
-            stream: Some(stream.stream.clone()),
-            search: None,
-            renditions: Renditions::Include,
-        };
-        let report =
-            PushDuration::begin(state.report_pool.clone(), &selection, layout, &ReportCutoff::passing(as_of), None);
-        totals.extend(report.finish().await.ok().map(|counts| (days, counts)));
-    }
-    totals
-}
-
-fn totals_table(view: View, totals: &[(i64, WindowTotals)]) -> Markup {
-    html! {
-        @if !totals.is_empty() {
-            h2 { "Totals" }
-            table {
-                thead { tr { th { "In the last" } th.number { "Sessions" } th.number { "Push time" } th.number { "On air" } th.number { "Peak" } } }
-                tbody { @for (days, counts) in totals { tr {
-                    td { @if *days == 1 { "24 hours" } @else { (days) " days" } }
-                    td.number data-label="sessions" { (counts.sessions) }
-                    td.number data-label="push time" { (words::lasted(view, counts.push_seconds())) }
-                    td.number data-label="on air" { (words::lasted(view, counts.on_air_seconds)) }
-                    td.number data-label="peak" { (counts.peak_live_sessions) }
-                } } }
+                None => { (words::state(view, false, false)) @if let Some(newest) = newest { " " (ended(view, newest)) } }
             }
         }
     }

@@ -218,6 +218,7 @@ async fn totals(state: &AppState, stream: &StreamRow, as_of: DateTime<Utc>) -> V
             domain: Some(stream.domain.clone()),
             app: Some(stream.app.clone()),
             stream: Some(stream.stream.clone()),
+            search: None,
             renditions: Renditions::Include,
         };
         let report =

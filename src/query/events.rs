@@ -10,6 +10,7 @@ use crate::model::filter::EventFilter;
 use crate::store;
 use crate::store::event::EventRow;
 use crate::store::event_list::{EventPlace, EventScope};
+use crate::store::quarantine::QuarantineGroupRow;
 use crate::store::stream::NameSearch;
 
 /// A page of one session's log, newest first; `None` when the caller may not see the session.
@@ -43,6 +44,17 @@ pub async fn list_events(
     let scope = EventScope { visible_domains: principal.visible_domains(), waiting };
     let rows = store::event_list::list_events(pool, scope, filter, after, i64::from(limit) + 1).await?;
     Ok(Rows::of(rows, limit))
+}
+
+/// How many quarantined callbacks are grouped at most.
+pub const MOST_GROUPED: i64 = 1_000;
+
+/// The newest quarantined callbacks that are not released, by domain and reason.
+pub async fn list_quarantine_groups(
+    pool: &PgPool,
+    principal: &Principal,
+) -> Result<Vec<QuarantineGroupRow>, sqlx::Error> {
+    store::quarantine::list_quarantine_groups(pool, principal.visible_domains(), MOST_GROUPED).await
 }
 
 /// The quarantined events of a push of which nothing was accepted, newest first; empty when the caller may not see them.

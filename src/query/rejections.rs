@@ -39,6 +39,15 @@ pub async fn list_rejection_groups(
     Ok(Rows::of(rows, limit))
 }
 
+/// The number of those groups.
+pub async fn count_rejection_groups(
+    pool: &PgPool,
+    principal: &Principal,
+    now: DateTime<Utc>,
+) -> Result<RejectionGroupCounts, sqlx::Error> {
+    store::rejection::count_rejection_groups(pool, principal.visible_domains(), now).await
+}
+
 /// The streams of domains that the caller may see that rejected callbacks named and that match, most recent first.
 pub async fn find_rejected_streams(
     pool: &PgPool,

@@ -93,6 +93,7 @@ mod tests {
             domain: None,
             app: None,
             stream: None,
+            search: None,
             renditions: Renditions::Exclude,
         };
         file_name(

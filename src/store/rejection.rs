@@ -154,6 +154,35 @@ pub async fn list_rejection_groups(
     .await
 }
 
+/// How many claimed domains and reasons have rejected callbacks.
+#[derive(Debug, Clone, Copy)]
+pub struct RejectionGroupCounts {
+    pub of_registered: i64,
+    pub of_unregistered: i64,
+}
+
+/// Counts the groups of [`list_rejection_groups`].
+pub async fn count_rejection_groups(
+    executor: impl PgExecutor<'_>,
+    visible_domains: Option<&[String]>,
+    now: DateTime<Utc>,
+) -> Result<RejectionGroupCounts, sqlx::Error> {
+    sqlx::query_as!(
+        RejectionGroupCounts,
+        r#"select count(*) filter (where claimed_domain in (select domain from ingest_domain)) as "of_registered!",
+                count(*) filter (where claimed_domain not in (select domain from ingest_domain)) as "of_unregistered!"
+         from (
+             select distinct claimed_domain, cause
+             from rejection
+             where minute_at > $2::timestamptz - interval '24 hours' and ($1::text[] is null or claimed_domain = any ($1))
+         ) groups"#,
+        visible_domains,
+        now
+    )
+    .fetch_one(executor)
+    .await
+}
+
 /// A stream that rejected callbacks named, by their samples.
 #[derive(Debug, Clone)]
 pub struct RejectedStreamRow {

@@ -8,6 +8,7 @@ use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::live::push_search;
+use crate::model::report::Certainty;
 use crate::model::session::EndSource;
 use crate::model::session::Renditions;
 use crate::session::key::lowest_id_since;

@@ -2,6 +2,8 @@
 // without it.
 import { element, formatDuration, formatTime, texts } from "./common.js";
 import { followPage, followRows, offerFullScreen, showTime, submitWhenChosen } from "./live.js";
+import { waitForCallback } from "./setup.js";
+import { explainBars, followStream } from "./stream.js";
 
 function isOnScreen(part) {
   const box = part.getBoundingClientRect();
@@ -94,6 +96,9 @@ document.querySelectorAll("[data-follow=rows]").forEach(followRows);
 document.querySelectorAll("[data-follow=page]").forEach(followPage);
 document.querySelectorAll("[data-full-screen]").forEach(offerFullScreen);
 document.querySelectorAll("form[data-submits]").forEach(submitWhenChosen);
+document.querySelectorAll("[data-waiting]").forEach(waitForCallback);
+document.querySelectorAll("[data-follow=stream]").forEach(followStream);
+if (document.querySelector("[data-follow=stream]")) explainBars();
 document.querySelectorAll("select.zones").forEach(offerOwnZone);
 document.querySelectorAll(".chart[data-values]").forEach(readable);
 document.addEventListener("refreshed", (event) => event.target.querySelectorAll(".chart[data-values]").forEach(readable));

@@ -18,7 +18,7 @@ use crate::dashboard::visitor::Visitor;
 use crate::dashboard::{layout, words};
 use crate::http::extract::Query;
 use crate::http::sign_in_cookie;
-use crate::model::filter::LiveFilter;
+use crate::model::filter::{LiveFilter, RejectionFilter};
 use crate::model::session::LiveOrder;
 use crate::query;
 use crate::query::live::{ListRequest, LiveTotals, SessionKind};
@@ -34,7 +34,7 @@ const MAX_UNCONFIRMED: u16 = MAX_TILES / 2;
 
 const REJECTION_PERIOD: TimeDelta = TimeDelta::minutes(5);
 
-/// Maximum reasons and domains of rejected callbacks that are added up.
+/// Maximum counts of rejected callbacks, one for each minute, domain and cause, that are added up.
 const MAX_REJECTIONS: u16 = 1_000;
 
 pub struct KioskPage(LiveFilter);
@@ -85,10 +85,11 @@ impl Wall {
         let [unconfirmed, newest] = board.lists;
         let others = newest.rows.into_iter().filter(|row| !is_unconfirmed(row, board.as_of, unconfirmed_after));
         let sessions = unconfirmed.rows.into_iter().chain(others).take(usize::from(MAX_TILES)).collect();
-        let since = board.as_of - REJECTION_PERIOD;
-        let rejected = query::rejections::sum_rejections(pool, principal, since, MAX_REJECTIONS).await?;
-        let rejected = rejected.rows.iter().filter(|row| is_of_domain(&row.claimed_domain, filter));
-        let rejected = rejected.map(|row| row.count).sum();
+        // Rejected callbacks only claim a domain; app and stream are unknown.
+        let since = Some(board.as_of - REJECTION_PERIOD);
+        let of_domain = RejectionFilter { domain: filter.domain.clone(), from: since, ..RejectionFilter::default() };
+        let rejected = query::rejections::list_rejections(pool, principal, &of_domain, None, MAX_REJECTIONS).await?;
+        let rejected = rejected.rows.iter().map(|row| row.count).sum();
         Ok(Self { sessions, totals: board.totals, rejected, as_of: board.as_of, unconfirmed_after })
     }
 
@@ -150,9 +151,4 @@ impl Wall {
             }
         }
     }
-}
-
-/// Rejected callbacks only claim a domain; app and stream are unknown.
-fn is_of_domain(claimed: &str, filter: &LiveFilter) -> bool {
-    filter.domain.as_ref().is_none_or(|domain| domain == claimed)
 }

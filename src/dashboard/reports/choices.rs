@@ -121,6 +121,7 @@ impl Choices {
             domain: self.domain.clone(),
             app: self.app.clone(),
             stream: self.stream.clone(),
+            search: None,
             renditions: self.renditions,
         };
         Ok(PushDurationQuery {

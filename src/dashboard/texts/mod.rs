@@ -7,6 +7,13 @@
 mod advice;
 mod frame;
 mod live;
+mod operator;
+mod problems;
+mod reports;
+mod search;
+mod session;
+mod set_up;
+mod stream;
 
 use std::str::FromStr;
 

@@ -9,3 +9,4 @@ mod problems;
 mod reports;
 mod signing_in;
 mod streams;
+mod viewing;

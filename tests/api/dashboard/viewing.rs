@@ -49,7 +49,8 @@ async fn times_are_in_the_time_zone_of_the_service_until_one_is_chosen_and_pages
     app.receive(&[push.start()]).await;
     let started = chrono::DateTime::from_timestamp(push.publish_timestamp, 0).unwrap();
     let mut browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
-    let shown_in = |page: &str, zone: chrono_tz::Tz| page.contains(&started.with_timezone(&zone).format("%H:%M:%S<").to_string());
+    let shown_in =
+        |page: &str, zone: chrono_tz::Tz| page.contains(&started.with_timezone(&zone).format("%H:%M:%S<").to_string());
     let page = browser.page("/dashboard").await;
     assert!(page.contains("Asia/Shanghai, UTC+8") && shown_in(&page, chrono_tz::Asia::Shanghai), "{page}");
     choose(&mut browser, &[("time_zone", "Asia/Kathmandu")]).await;
@@ -100,7 +101,9 @@ async fn errors_keep_the_frame_of_those_who_are_signed_in() {
 #[tokio::test]
 async fn a_bound_token_is_told_what_it_sees() {
     let app = TestApp::start().await;
-    for (domains, shown) in [(vec![DOMAIN], format!("<bdi>{DOMAIN}</bdi>")), (vec![DOMAIN, "other.example"], "2 domains only".to_owned())] {
+    for (domains, shown) in
+        [(vec![DOMAIN], format!("<bdi>{DOMAIN}</bdi>")), (vec![DOMAIN, "other.example"], "2 domains only".to_owned())]
+    {
         let token = app.make_token(&["read"], Some(&domains)).await;
         let page = Browser::signed_in(&app, &token).await.page("/dashboard").await;
         let tools = between(&page, "class=\"tools\"", "</header>");
