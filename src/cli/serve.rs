@@ -42,7 +42,7 @@ pub(super) struct ServeCommand {
     installation: InstallationOptions,
     #[command(flatten)]
     serve: ServeOptions,
-    /// Run a demo: simulated streams with a history since the begin of last month, in a separate data folder
+    /// Run a demo: simulated streams with a history since the beginning of last month, in a separate data folder
     #[arg(long, conflicts_with_all = ["database_url", "read_database_url", "roles", "tls_cert", "tls_key"])]
     demo: bool,
 }

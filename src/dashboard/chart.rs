@@ -108,7 +108,8 @@ pub fn ticks(view: View, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<(DateTim
             let name = if midnight { words::date(view, at) } else { local.format("%H:%M").to_string() };
             ticks.push((at, name));
         }
-        at += TimeDelta::hours(1);
+        // Days have 23 hours or more.
+        at += TimeDelta::hours(if step == 24 && midnight { 23 } else { 1 });
     }
     ticks
 }

@@ -179,9 +179,13 @@ fn names_of_url(text: &str) -> Option<UrlNames> {
     }
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let stream = decoded(stream);
+    let app = decoded(app);
+    if app.contains(char::is_control) || stream.contains(char::is_control) {
+        return None;
+    }
     let without_extension = PLAY_EXTENSIONS.iter().find_map(|extension| stream.strip_suffix(extension));
     let streams = without_extension.map(str::to_owned).into_iter().chain([stream.clone()]).collect();
-    Some(UrlNames { domain: domain.to_ascii_lowercase(), app: decoded(app), streams })
+    Some(UrlNames { domain: domain.to_ascii_lowercase(), app, streams })
 }
 
 fn content(visitor: &Visitor, state: &AppState, text: &str, limit: u16, found: &Found) -> Markup {
@@ -380,6 +384,8 @@ mod tests {
             ),
             ("room1", None),
             ("a/b", None),
+            ("a.example/b/%00", None),
+            ("a.example/b%0A/c", None),
             ("//", None),
         ] {
             assert_eq!(names_of_url(text), expected, "{text}");

@@ -209,8 +209,8 @@ mod tests {
         for (seconds, english, chinese) in [
             (0, "0 s", "0 秒"),
             (41, "41 s", "41 秒"),
-            (2_836, "47 min 16 s", "47 分 16 秒"),
-            (10_500, "2 h 55 min", "2 小时 55 分"),
+            (2_836, "47 min 16 s", "47 分钟 16 秒"),
+            (10_500, "2 h 55 min", "2 小时 55 分钟"),
             (90_061, "1 d 1 h", "1 天 1 小时"),
         ] {
             assert_eq!(duration(Language::English, seconds), english);

@@ -1,4 +1,4 @@
-//! The demo: a few domains with simulated streams, a history since the begin of last month, and callbacks that arrive
+//! The demo: a few domains with simulated streams, a history since the beginning of last month, and callbacks that arrive
 //! as real ones do.
 //!
 //! It has its own data folder, which no installation uses, so that demo data never gets into an installation. Everything
@@ -58,7 +58,7 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Registers the domains if needed, and receives the callbacks of their streams until now: since the begin of last
+    /// Registers the domains if needed, and receives the callbacks of their streams until now: since the beginning of last
     /// month at first, later those since the demo last ran. `progress` is called with the number of callbacks received
     /// and their total.
     pub async fn prepare(state: &AppState, progress: impl Fn(u64, u64)) -> anyhow::Result<Self> {
@@ -126,7 +126,7 @@ impl Demo {
 
     /// Sends the streams' further callbacks over HTTP, as the provider does, without end. Some are rejected.
     pub async fn run(self, address: SocketAddr) {
-        self.provider.send_for_ever(self.life.flat_map(demo_streams::callbacks_of), address).await;
+        self.provider.send_when_due(self.life.flat_map(demo_streams::callbacks_of), address).await;
     }
 }
 

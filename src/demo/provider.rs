@@ -70,7 +70,7 @@ impl Provider {
     }
 
     /// Sends each callback when it is due. Some are preceded by one that is rejected.
-    pub async fn send_for_ever(&self, callbacks: impl Iterator<Item = DemoCallback>, address: SocketAddr) {
+    pub async fn send_when_due(&self, callbacks: impl Iterator<Item = DemoCallback>, address: SocketAddr) {
         let client = Client::new();
         let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
         let url = format!("http://{}/callbacks/huawei", SocketAddr::new(ip, address.port()));

@@ -1,7 +1,10 @@
 //! The chart of the last 24 hours.
 
+use std::time::Duration;
+
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use maud::{Markup, html};
+use tokio::time::timeout;
 
 use crate::access::Principal;
 use crate::app::state::AppState;
@@ -17,6 +20,9 @@ use crate::report::parameters::ReportSelection;
 
 /// The interval of its points, in seconds.
 const STEP: i64 = 900;
+
+/// Reports have few connections: a page does not wait for long ones.
+const CHART_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The live sessions of the last 24 hours.
 pub struct ChartOfDay {
@@ -42,7 +48,8 @@ impl ChartOfDay {
             renditions: filter.renditions.unwrap_or(Renditions::Include),
         };
         let cutoff = ReportCutoff::passing(now);
-        let counted = concurrency_report::count(state.report_pool.clone(), &selection, STEP, &cutoff).await;
+        let counted = concurrency_report::count(state.report_pool.clone(), &selection, STEP, &cutoff);
+        let counted = timeout(CHART_TIMEOUT, counted).await.ok().and_then(Result::ok);
         let (points, peak) = counted.unwrap_or_default();
         Self { from, to, points, peak: peak.map_or(0, |peak| peak.live_sessions) }
     }

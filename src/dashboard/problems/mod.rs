@@ -30,7 +30,7 @@ use crate::http::health;
 use crate::model::access::Scope;
 use crate::model::filter::SessionFilter;
 use crate::model::session::SessionOrder;
-use crate::platform::tls::ValidityOfServed;
+use crate::platform::tls::{Expiry, ValidityOfServed};
 use crate::query;
 use crate::query::Rows;
 use crate::store;
@@ -60,6 +60,7 @@ pub async fn show_problems(
     let silent = query::inactivity::list_silent_domains(pool, principal, view.now).await?;
     let never_heard = query::inactivity::list_never_heard(pool, principal).await?;
     let is_fine = parts.iter().all(|part| part.ready)
+        && certificate.is_none_or(|certificate| certificate.expiry(view.now) == Expiry::Far)
         && rejected.rows.is_empty()
         && quarantined.is_empty()
         && unconfirmed.rows.is_empty()

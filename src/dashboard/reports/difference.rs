@@ -167,6 +167,9 @@ pub async fn download_difference(
     sealed_report_id: Path<String>,
 ) -> Result<HttpResponse, PageError> {
     let Compared { today, rows, .. } = compare(&state, &visitor.principal, &sealed_report_id, MAX_FILE_ROWS).await?;
+    if rows.len() > usize::from(MAX_FILE_ROWS) {
+        return Err(ApiError::Conflict("more rows changed than a file holds; the API lists all".to_owned()).into());
+    }
     let view = today.view(visitor.view);
     let text = view.language;
     let hours = [text.reports_file_then(), text.reports_file_today(), text.reports_difference()];

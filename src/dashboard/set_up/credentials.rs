@@ -172,7 +172,7 @@ pub async fn generate_key(
     state.registry.refresh_after_change().await;
     let (_, key) = added.map_err(ApiError::from)?;
     let page = format!("{}/connect", page_of(domain));
-    Ok(redirect_with(state, request, visitor, &page, (SecretKind::Key, &key)))
+    redirect_with(state, request, visitor, &page, (SecretKind::Key, &key))
 }
 
 #[get("/set-up/domains/{domain}/keys/{key_id}/remove")]
@@ -274,7 +274,7 @@ pub async fn replace_path(
     state.registry.refresh_after_change().await;
     let url = SecretString::from(url_of(&request, &format!("/callbacks/huawei/{}", token.expose_secret())));
     let page = format!("{}/connect", page_of(&row.domain));
-    Ok(redirect_with(&state, &request, visitor, &page, (SecretKind::CallbackUrl, &url)))
+    redirect_with(&state, &request, visitor, &page, (SecretKind::CallbackUrl, &url))
 }
 
 #[cfg(test)]

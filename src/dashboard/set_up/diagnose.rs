@@ -4,7 +4,7 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use maud::{Markup, html};
 use secrecy::ExposeSecret;
 
@@ -18,7 +18,7 @@ use super::super::visitor::Visitor;
 use super::super::{ROOT, words};
 use super::credentials::short_id;
 use super::draft::{Draft, FieldError};
-use super::{find_domain, page_of};
+use super::{KNOWN_YEARS, find_domain, page_of};
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
 use crate::event_log::incoming;
@@ -63,7 +63,7 @@ pub async fn diagnose(submitted: SubmittedForm, state: Data<AppState>) -> Result
         return Ok(page(visitor, &Draft::rejected(&submitted, error), &html! {}));
     }
     let draft = Draft::of_values(
-        ["body", "callback_path", "received_at"].map(|field| (field, submitted.text(field).unwrap_or_default())).into(),
+        ["body", "received_at"].map(|field| (field, submitted.text(field).unwrap_or_default())).into(),
     );
     let result = match notification::parse(body.as_bytes()) {
         Err(error) => {
@@ -85,6 +85,7 @@ fn read_time(text: Option<&str>, view: View) -> Result<Option<DateTime<Utc>>, ()
     let Some(text) = text else { return Ok(None) };
     let formats = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"];
     let local = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+    let local = local.filter(|local| KNOWN_YEARS.contains(&local.year()));
     let at = local.and_then(|local| local.and_local_timezone(view.zone).earliest());
     at.map(|at| Some(at.to_utc())).ok_or(())
 }
@@ -102,7 +103,7 @@ fn page(visitor: &Visitor, draft: &Draft, result: &Markup) -> HttpResponse {
         }
         (draft.error("received_at"))
         label { (text.setup_diagnose_path())
-            input type="text" name="callback_path" maxlength="300" value=(draft.value("callback_path")) autocomplete="off" spellcheck="false";
+            input type="password" name="callback_path" maxlength="300" autocomplete="off" spellcheck="false";
         }
         button.primary { (text.problems_check_callback()) }
     };
@@ -124,6 +125,13 @@ fn unreadable(text: Language, body: &[u8], cause: RejectionReason, problem: &str
             (notices(text, &capture::notices_of_body(body)))
         }
     }
+}
+
+/// The secret part of a callback URL or of its path; `None` for the URL without a secret.
+fn secret_of_path(path: &str) -> Option<&str> {
+    let path = path.trim_end_matches('/');
+    let secret = path.rsplit_once("/callbacks/huawei").map_or(path, |(_, rest)| rest.trim_start_matches('/'));
+    (!secret.is_empty()).then_some(secret)
 }
 
 fn notices(text: Language, notices: &[Notice]) -> Markup {
@@ -180,7 +188,7 @@ impl Diagnosis {
         let fits = fits.collect();
         let domain = domains.into_iter().find(|row| row.domain == message.domain);
         let registered = domain.clone().map(|row| domain_of(row, &keys, &master_key));
-        let token = callback_path.map(|path| path.rsplit('/').next().unwrap_or(path));
+        let token = callback_path.and_then(secret_of_path);
         let path = registered.as_ref().map_or(CallbackRoute::Open, |registered| registered.path_of(token));
         let limits = &state.receiver.limits;
         let policy = registered.as_ref().map(|registered| &registered.policy);
@@ -354,4 +362,22 @@ pub async fn set_separator(
     put.map_err(ApiError::from)?;
     state.registry.refresh_after_change().await;
     Ok(layout::redirect_to(&format!("{}#settings", page_of(&row.domain))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_of_a_callback_path_is_what_follows_the_open_path() {
+        for (path, secret) in [
+            ("/callbacks/huawei", None),
+            ("https://a.example/callbacks/huawei/", None),
+            ("https://a.example/callbacks/huawei/s3cret/", Some("s3cret")),
+            ("/callbacks/huawei/s3cret", Some("s3cret")),
+            ("s3cret", Some("s3cret")),
+        ] {
+            assert_eq!(secret_of_path(path), secret, "{path}");
+        }
+    }
 }

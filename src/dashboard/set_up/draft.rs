@@ -11,7 +11,10 @@ use super::super::form::SubmittedForm;
 use super::super::texts::Language;
 use crate::api::problem::ApiError;
 
-#[derive(Debug, Default)]
+/// Fields whose values are never shown again.
+const SECRETS: [&str; 2] = ["key", "callback_path"];
+
+#[derive(Default)]
 pub struct Draft {
     values: Vec<(String, String)>,
     error: Option<FieldError>,
@@ -58,7 +61,7 @@ impl Draft {
 
     /// What was typed, except secrets.
     pub fn rejected(submitted: &SubmittedForm, error: FieldError) -> Self {
-        let typed = submitted.members().filter(|(name, _)| *name != "key");
+        let typed = submitted.members().filter(|(name, _)| !SECRETS.contains(name));
         let values = typed.map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
         Self { values: values.collect(), error: Some(error) }
     }

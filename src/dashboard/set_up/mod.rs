@@ -22,9 +22,12 @@ mod settings;
 mod test_callback;
 mod tokens;
 
+use std::ops::Range;
+
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use maud::{Markup, html};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::error::PageError;
 use super::form::{self, SubmittedForm};
@@ -200,8 +203,14 @@ pub async fn add_domain(
     credentials::generate_key(&state, &request, visitor, &domain).await
 }
 
+/// What a path must encode. Proxies may decode the rest, and the path is compared.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The years that dates of forms may have.
+const KNOWN_YEARS: Range<i32> = 1970..2100;
+
 pub(super) fn page_of(domain: &str) -> String {
-    let name = percent_encoding::utf8_percent_encode(domain, percent_encoding::NON_ALPHANUMERIC);
+    let name = utf8_percent_encode(domain, ENCODED);
     format!("{ROOT}/set-up/domains/{name}")
 }
 

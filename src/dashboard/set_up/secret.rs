@@ -12,8 +12,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::super::error::PageError;
 use super::super::visitor::Visitor;
 use super::super::{ROOT, layout};
+use crate::api::problem::ApiError;
 use crate::app::state::AppState;
 use crate::http::external_url;
 use crate::platform::clock;
@@ -40,13 +42,16 @@ struct NewSecret {
 }
 
 /// Redirects to the page that shows a secret.
+///
+/// # Errors
+/// The secret cannot be encrypted.
 pub fn redirect_with(
     state: &AppState,
     request: &HttpRequest,
     visitor: &Visitor,
     page: &str,
     (kind, secret): (SecretKind, &SecretString),
-) -> HttpResponse {
+) -> Result<HttpResponse, PageError> {
     let new = NewSecret {
         kind,
         secret: secret.expose_secret().to_owned(),
@@ -54,7 +59,8 @@ pub fn redirect_with(
         sign_in: visitor.sign_in.id,
         until: clock::now() + TimeDelta::minutes(MINUTES),
     };
-    let sealed = state.cipher.seal(BOUND_TO, &new).unwrap_or_default();
+    let sealed = state.cipher.seal(BOUND_TO, &new);
+    let sealed = sealed.ok_or_else(|| ApiError::Internal("a new secret cannot be encrypted".into()))?;
     let cookie = Cookie::build(COOKIE, sealed)
         .path(format!("{ROOT}/set-up"))
         .http_only(true)
@@ -64,7 +70,7 @@ pub fn redirect_with(
     let mut answer = layout::redirect_to(page);
     // Cannot fail: the value has only letters, digits, `-` and `_`.
     let _ = answer.add_cookie(&cookie.finish());
-    answer
+    Ok(answer)
 }
 
 /// The secret that the requested page shows, if it was made a short time ago.

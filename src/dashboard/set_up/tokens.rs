@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use chrono::{DateTime, Days, MappedLocalTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use maud::{Markup, html};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -16,7 +16,7 @@ use super::super::visitor::Visitor;
 use super::super::{ROOT, words};
 use super::draft::{Draft, FieldError};
 use super::secret::{self, SecretKind, redirect_with};
-use super::{Confirmation, set_up_page};
+use super::{Confirmation, KNOWN_YEARS, set_up_page};
 use crate::access::admin::{self, NewToken};
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
@@ -182,7 +182,7 @@ pub async fn create_token(
         Ok((row, token)) => {
             state.registry.refresh_after_change().await;
             let page = page_of(row.token_id);
-            Ok(redirect_with(&state, &request, visitor, &page, (SecretKind::Token, &token)))
+            redirect_with(&state, &request, visitor, &page, (SecretKind::Token, &token))
         }
         Err(error) => set_up_page(visitor, &state, &Draft::default(), &Draft::rejected(&submitted, error)).await,
     }
@@ -226,6 +226,7 @@ fn read_expiry(submitted: &SubmittedForm, view: View) -> Result<Option<DateTime<
         None | Some("never") => Ok(None),
         Some("on") => {
             let day = submitted.text("expires_on").and_then(|day| NaiveDate::parse_from_str(&day, "%Y-%m-%d").ok());
+            let day = day.filter(|day| KNOWN_YEARS.contains(&day.year()));
             day.and_then(|day| end_of(day, view)).map(Some).ok_or(())
         }
         Some(days) => {

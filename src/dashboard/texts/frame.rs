@@ -11,7 +11,7 @@ super::texts! {
     api: "API", "API";
     find_a_stream: "Find a stream", "查找流";
     sign_in: "Sign in", "登录";
-    sign_out: "Sign out", "退出";
+    sign_out: "Sign out", "退出登录";
     bound_to(domains: &str): "Your token sees only {domains}", "您的令牌只能查看 {domains}";
     only_some_domains(count: usize): "{count} domains only", "仅 {count} 个域名";
     language: "Language", "语言";
@@ -26,7 +26,7 @@ super::texts! {
 
     unit_days: "d", "天";
     unit_hours: "h", "小时";
-    unit_minutes: "min", "分";
+    unit_minutes: "min", "分钟";
     unit_seconds: "s", "秒";
     ago(duration: &str): "{duration} ago", "{duration}前";
     none: "–", "–";
@@ -68,7 +68,7 @@ super::texts! {
 
     error_title: "Request failed", "请求失败";
     error_not_found_title: "Not found", "未找到";
-    error_not_found(what: &str): "The {what} was not found, or you don't have access.", "未找到该{what}，或您无权访问。";
+    error_not_found(what: &str): "The {what} was not found, or you don't have access.", "未找到，或您无权访问。";
     error_unavailable: "The service is unavailable. Try again in a few seconds.", "服务暂不可用，请几秒后重试。";
     error_other_origin_title: "This form came from another site", "此表单来自其他网站";
     error_other_origin:
@@ -81,5 +81,5 @@ super::texts! {
     sign_in_hint:
         "An administrator creates tokens under Setup, or with {{}}. The dashboard shows what the token may see. The sign-in lasts twelve hours.",
         "管理员可在“设置”中或使用 {{}} 创建令牌。页面只显示令牌有权查看的内容。登录有效期为十二小时。";
-    sign_in_kiosk_hint: "The sign-in of a wall display lasts as long as its token.", "大屏的登录状态与其令牌同样长久。";
+    sign_in_kiosk_hint: "The sign-in of a wall display lasts as long as its token.", "令牌有效期内，大屏保持登录。";
 }

@@ -1,11 +1,11 @@
 //! Texts of the page Live and of the wall display.
 
 super::texts! {
-    live_title(count: &str): "{count} live", "{count} 场直播中";
+    live_title(count: &str): "{count} live", "直播中 {count} 个会话";
     live_wall: "Wall display", "大屏模式";
     live_sessions: "live sessions", "直播中的会话";
     live_of_streams: "of {{}} streams", "（{{}} 个流）";
-    live_last_day(peak: &str): "Live sessions in the last 24 hours, peak {peak}", "最近 24 小时直播中的会话，峰值 {peak}";
+    live_last_day(peak: &str): "Live sessions in the last 24 hours, peak {peak}", "最近 24 小时的并发会话数，峰值 {peak}";
 
     live_lists: "Lists", "列表";
     live_tab_live: "Live", "直播中";
@@ -14,7 +14,7 @@ super::texts! {
     live_list: "Live sessions", "直播中的会话";
     live_list_unconfirmed: "Unconfirmed sessions", "待确认的会话";
     live_list_pages: "Pages of the list", "列表分页";
-    live_first_page: "First page", "返回首页";
+    live_first_page: "First page", "第一页";
     live_next_page: "Next page", "下一页";
     live_ended_hint:
         "Sessions that ended in the last 24 hours, latest first. Find shows older sessions of a stream.",

@@ -9,7 +9,7 @@ super::texts! {
     operator_ended_at(zone: &str): "End time ({zone})", "结束时间（{zone}）";
     operator_reason: "Reason, stored in the log", "原因，将保存在日志中";
     operator_reason_optional: "Reason, stored in the log (optional)", "原因，将保存在日志中（可选）";
-    operator_end_hint: "This end time overrides every other, also an end callback that arrives later. New reports use it; sealed reports do not change.",
+    operator_end_hint: "This end time overrides all others, even an end callback that arrives later. New reports use it; sealed reports do not change.",
         "此结束时间优先于其他任何结束时间，包括之后到达的结束回调。新报表使用此时间；封存报表不变。";
     operator_continue: "Continue", "继续";
     operator_change: "Change", "修改";

@@ -6,13 +6,13 @@ super::texts! {
     problems_more: "More", "更多";
     problems_set_up_by_admin: "An administrator can repair this under Setup.", "管理员可在“设置”中修复。";
 
-    problems_all_parts_work(parts: &str): "All parts work: {parts}", "所有部件正常：{parts}";
-    problems_part_fails(part: &str): "Part fails: {part}", "部件异常：{part}";
+    problems_all_parts_work(parts: &str): "All parts work: {parts}", "所有组件正常：{parts}";
+    problems_part_fails(part: &str): "Part fails: {part}", "组件异常：{part}";
     problems_part_fails_hint: "Callbacks may be late or missing on these pages until it works again. The service's log says more.",
         "恢复之前，页面上的回调可能延迟或缺失。详情见服务日志。";
     problems_part_database: "database", "数据库";
     problems_part_clock: "clock", "时钟";
-    problems_part_folding: "folding", "处理";
+    problems_part_folding: "folding", "事件处理";
     problems_part_spool: "spool", "缓冲队列";
     problems_part_certificate: "certificate", "证书";
     problems_lag: "Lag", "处理延迟";
@@ -21,7 +21,7 @@ super::texts! {
         "{entries} 个事件尚未处理；最早的已等待 {waited}";
     problems_certificate_far: "valid until {{}}", "有效期至 {{}}";
     problems_certificate_near_title: "The certificate expires soon", "证书即将过期";
-    problems_certificate_near: "It expires at {{}}. Renew it: afterwards, callbacks no longer arrive.",
+    problems_certificate_near: "It expires at {{}}. Renew it before then: an expired certificate stops all callbacks.",
         "将于 {{}} 过期。请更新证书，否则过期后将收不到回调。";
     problems_certificate_past_title: "The certificate has expired", "证书已过期";
     problems_certificate_past: "It expired at {{}}: callbacks no longer arrive. Renew it.",
@@ -50,7 +50,7 @@ super::texts! {
     problems_register(domain: &str): "Register {domain}", "注册 {domain}";
     problems_strangers: "Not of a registered domain", "不属于已注册的域名";
     problems_strangers_hint: "Anyone can send these: they may be a misspelled domain, a wrong path at the provider, or strangers. The domain is what the callback claims.",
-        "任何人都可以发送：可能是域名拼写错误、平台上的路径错误，也可能是陌生人。域名为回调所声称的域名。";
+        "任何人都可以发送：可能是域名拼写错误、平台上的路径错误，也可能是陌生人。域名由回调自称，未经验证。";
     problems_claimed_domain: "Claimed domain", "声称的域名";
     problems_example_title: "Example, not authenticated", "示例（未通过验证）";
     problems_strangers_more(count: usize): "And {count} more; the API lists all.", "另有 {count} 个；完整列表见 API。";
@@ -60,7 +60,7 @@ super::texts! {
     problems_quarantined: "Quarantined callbacks", "已隔离的回调";
     problems_quarantined_hint: "Authenticated but suspicious: they have no effect until an administrator releases them.",
         "已通过验证但可疑：在管理员放行之前不起作用。";
-    problems_quarantined_most(most: i64): "Grouped are the newest {most}.", "仅统计最新的 {most} 个。";
+    problems_quarantined_most(most: i64): "Only the newest {most} are grouped.", "仅统计最新的 {most} 个。";
     problems_event: "Event", "事件";
     problems_stream: "Stream", "流";
     problems_app: "App", "应用";
@@ -78,10 +78,10 @@ super::texts! {
     problems_duration: "Duration", "时长";
     problems_set_end: "Set end time", "设置结束时间";
 
-    problems_silent: "Silent domains", "沉默的域名";
+    problems_silent: "Silent domains", "长时间无推流的域名";
     problems_silent_hint(days: i64, fewest: i64): "No new push for longer than at any time in the previous {days} days. Domains with fewer than {fewest} pushes in that time are not listed. If encoders are pushing, check the callback URL at the provider.",
-        "无新推流的时间超过此前 {days} 天中的任何一次。此期间推流少于 {fewest} 次的域名不列出。如果编码器正在推流，请检查平台上的回调地址。";
-    problems_silent_for: "Silent for", "沉默时长";
+        "距上次推流的时间已超过此前 {days} 天内的最长间隔。此期间推流少于 {fewest} 次的域名不列出。如果编码器正在推流，请检查平台上的回调地址。";
+    problems_silent_for: "Silent for", "无推流时长";
     problems_last_push: "Last push started", "最近一次推流";
     problems_longest_gap(days: i64): "Longest gap in {days} days", "{days} 天内的最长间隔";
     problems_never_heard: "No accepted callback yet", "尚无已接受的回调";

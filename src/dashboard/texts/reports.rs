@@ -118,8 +118,8 @@ super::texts! {
     reports_close_empty: "There are no push hours in this period: the sealed report would be empty.",
         "该时段没有推流：封存报表将为空。";
     reports_closed_before: "This period was closed before", "该时段此前已关账";
-    reports_close_confirm(period: &str): "I checked the hours of {period}. Seal them for good.", "我已核对{period}的时长，确认永久封存。";
-    reports_tick_needed: "Tick the box to close the period. Nothing was sealed.", "请勾选后再关账。尚未封存任何内容。";
+    reports_close_confirm(period: &str): "I checked the hours of {period}. Seal the report permanently.", "我已核对{period}的时长，确认永久封存。";
+    reports_tick_needed: "Check the box to close the period. Nothing was sealed.", "请勾选后再关账。尚未封存任何内容。";
     reports_close_now(period: &str): "Close {period}", "关账：{period}";
     reports_close_not_over: "It can be closed after its end, {{}}.", "结束后方可关账：{{}}。";
     reports_closed(period: &str, zone: &str, hours: &str): "{period} ({zone}) is closed: {hours} h", "{period}（{zone}）已关账：{hours} 小时";
@@ -147,7 +147,7 @@ super::texts! {
     reports_no_change: "Nothing changed: the report would have the same rows today.", "没有变化：今天的报表与封存报表逐行相同。";
     reports_then: "Sealed", "封存时";
     reports_today: "Today", "现在";
-    reports_difference: "Difference", "差额";
+    reports_difference: "Difference", "差值";
     reports_percent: "Percent", "百分比";
     reports_uncertain: "Estimated or open", "估算或未结束";
     reports_new_row: "new", "新增";

@@ -31,12 +31,12 @@ super::texts! {
     search_without_effect: "Rejected or quarantined", "已拒绝或已隔离";
     search_without_effect_hint: "These callbacks named a matching stream, but have no effect.",
         "这些回调提到了匹配的流，但未生效。";
-    search_happened: "What happened", "原因";
+    search_happened: "What happened", "情况";
     search_last_seen: "Last received", "最近收到";
     search_mend: "What to do", "处理";
     search_quarantined: "quarantined", "已隔离";
     search_rejected: "rejected", "已拒绝";
-    search_open_callback: "Callback and release", "查看回调并放行";
+    search_open_callback: "Open the callback", "查看回调";
     search_open_problems: "Cause and fix", "原因与处理方法";
     search_open_domain: "Keys of the domain", "域名的密钥";
 }

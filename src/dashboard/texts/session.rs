@@ -57,7 +57,7 @@ super::texts! {
     session_event_operator_end: "End time set to {{}}", "结束时间设为 {{}}";
     session_event_withdrawn: "End time cleared", "已清除设定的结束时间";
     session_event_released: "Quarantined callback released", "已放行隔离的回调";
-    session_event_other: "Undocumented callback", "未公开的回调";
+    session_event_other: "Undocumented callback", "文档未说明的回调";
     session_accepted: "accepted", "已接受";
     session_accepted_signed: "accepted, signature verified", "已接受，签名已验证";
     session_accepted_unsigned: "accepted, unsigned", "已接受，无签名";
@@ -68,7 +68,7 @@ super::texts! {
     session_altered(members: &str): "Not stored exactly as sent: {members}.", "未按原样保存：{members}。";
     session_release: "Release", "放行";
 
-    session_push_of: "Quarantined push of {{}}", "{{}} 的隔离推流";
+    session_push_of: "Quarantined push of {{}}", "{{}} 的推流（已隔离）";
     session_no_effect: "No session: every callback of this push was quarantined, and none has an effect.",
         "没有会话：此次推流的所有回调均被隔离，未生效。";
     session_no_effect_hint: "Released callbacks count as if they had been accepted on arrival.",

@@ -32,7 +32,7 @@ super::texts! {
     setup_key: "Key", "密钥";
     setup_url_unreachable: "The provider cannot reach this address: it is local or private. Open this page by the public name of the service.",
         "平台无法访问此地址：这是本机或内网地址。请通过服务的公网域名打开此页面。";
-    setup_url_unencrypted: "Plain HTTP: anybody on the way can read and copy callbacks. Use HTTPS.",
+    setup_url_unencrypted: "Plain HTTP: others on the network can read and copy callbacks. Use HTTPS.",
         "未加密的 HTTP：途中任何人都可以读取和复制回调。请使用 HTTPS。";
     setup_secret_once: "Copy it now: this page shows it for ten minutes, and no page shows it later.",
         "请立即复制：此页面仅显示十分钟，之后任何页面都不再显示。";
@@ -55,8 +55,8 @@ super::texts! {
     setup_test_send: "Send a test callback", "发送测试回调";
     setup_test_hint: "Sends the start and the end of a push of zero seconds, of the stream {{}}, signed with the newest key. This tests the key, not whether the provider reaches the callback URL. The session stays in the history.",
         "发送流 {{}} 的一次零秒推流的开始和结束，使用最新的密钥签名。此测试只检验密钥，不检验平台能否访问回调地址。该会话会保留在历史中。";
-    setup_test_by_command: "The secret path is not stored. Someone who knows it can send a test callback: set {{}} to it, then run {{}}.",
-        "服务不保存秘密路径。知道该路径的人可以发送测试回调：将 {{}} 设为该路径，然后运行 {{}}。";
+    setup_test_by_command: "The secret path is not stored. To send a test callback with it, set {{}} to it, then run {{}}.",
+        "服务不保存秘密路径。要用该路径发送测试回调，请将 {{}} 设为该路径，然后运行 {{}}。";
     setup_test_needs_key: "Add a key first.", "请先添加密钥。";
     setup_test_needs_receiver: "This process does not receive callbacks. Open this page on a process with the role receiver.",
         "此进程不接收回调。请在具有 receiver 角色的进程上打开此页面。";
@@ -79,8 +79,8 @@ super::texts! {
         "每个应用名为 1 至 255 个字母、数字、_ 或 -，且不得以另一个应用名开头。";
     setup_separator: "Separator of signed fields", "签名字段的分隔符";
     setup_separator_none: "none", "无";
-    setup_separator_hint: "Leave it unless all callbacks are rejected with “signature mismatch” although the key is right: “Check a callback” tells the separator that fits.",
-        "除非密钥正确而所有回调都因“签名不匹配”被拒绝，否则无需修改：“检查回调”会指出正确的分隔符。";
+    setup_separator_hint: "Keep the default. If all callbacks are rejected with “signature mismatch” although the key is right, use “Check a callback” to find the separator.",
+        "一般无需修改。如果密钥正确但所有回调都因“签名不匹配”被拒绝，请用“检查回调”找出正确的分隔符。";
     setup_templates: "Transcoding templates", "转码模板";
     setup_templates_hint: "Separated by commas. A stream named STREAM_TEMPLATE then counts as a rendition of STREAM.",
         "以逗号分隔。名为“流_模板”的流将被视为该流的转码流。";
@@ -188,9 +188,9 @@ super::texts! {
     setup_limit_to_domains: "Limit to domains", "限定域名";
     setup_limit_to_domains_hint: "None chosen: the token sees all domains, also future ones.", "不选择则可查看全部域名，包括以后添加的。";
     setup_other_domains: "Other domains, separated by commas", "其他域名，以逗号分隔";
-    setup_unregistered(domains: &str): "Not registered: {domains}. The token would see nothing of it. Correct the name, register it first, or confirm.",
+    setup_unregistered(domains: &str): "Not registered: {domains}. The token would show nothing for them. Correct the name, register it first, or confirm.",
         "未注册：{domains}。令牌将看不到任何内容。请更正名称、先注册，或确认。";
-    setup_accept_unregistered: "Create the token nevertheless", "仍然创建令牌";
+    setup_accept_unregistered: "Create the token anyway", "仍然创建令牌";
     setup_token_domains_invalid: "A token with the scope admin sees everything: choose no domains, or not this scope.",
         "具有 admin 权限的令牌可查看一切：请不要选择域名，或不选此权限。";
     setup_expires: "Expires", "有效期";
@@ -205,7 +205,7 @@ super::texts! {
     setup_revoke: "Revoke", "撤销";
     setup_revoke_token: "Revoke token", "撤销令牌";
     setup_revoke_title: "Revoke a token?", "撤销令牌？";
-    setup_revoke_confirm: "This token stops working immediately, and whoever signed in with it is signed out.",
+    setup_revoke_confirm: "This token stops working immediately, and its users are signed out.",
         "此令牌立即失效，用它登录的人将被退出。";
     setup_token_last_used: "Last used {{}}.", "最近使用：{{}}。";
     setup_created: "Created", "创建时间";
@@ -213,7 +213,7 @@ super::texts! {
         "请立即复制所需内容：此页面仅显示令牌十分钟，之后任何页面都不再显示。";
     setup_sign_in_link: "Sign-in link", "登录链接";
     setup_wall_link: "Link for a wall display", "大屏链接";
-    setup_token_hint: "Whoever has a link or the token can sign in. The API takes it as {{}}.", "拥有链接或令牌的人都可以登录。API 用法：{{}}。";
+    setup_token_hint: "Anyone with a link or the token can sign in. Send it to the API as {{}}.", "拥有链接或令牌的人都可以登录。API 用法：{{}}。";
 
     setup_audit: "Audit log", "审计日志";
     setup_audit_hint: "Every administrative action, newest first.", "所有管理操作，最新的在前。";

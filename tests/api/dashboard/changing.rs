@@ -147,7 +147,7 @@ fn shown_once(page: &str) -> &str {
 async fn a_domain_is_added_gets_a_key_is_tested_and_changed_and_removed() {
     let app = TestApp::start().await;
     let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
-    let domain = "/dashboard/set-up/domains/push%2Enew%2Eexample%2Ecom";
+    let domain = "/dashboard/set-up/domains/push.new.example.com";
     let page = browser.send("/dashboard/set-up/domains", &[("domain", " push.new.example.com ")]).await;
     assert!(
         page.contains(&format!("{}/callbacks/huawei", app.address)) && page.contains("Waiting for the first"),
@@ -200,7 +200,7 @@ async fn a_domain_is_added_gets_a_key_is_tested_and_changed_and_removed() {
 async fn a_key_is_entered_and_another_removed() {
     let app = TestApp::start().await;
     let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
-    let domain = "/dashboard/set-up/domains/push%2Eexample%2Ecom";
+    let domain = "/dashboard/set-up/domains/push.example.com";
     let key = "k".repeat(32);
     let page = browser.send(&format!("{domain}/keys"), &[("key", &key)]).await;
     assert_eq!(page.matches("/remove\">Remove</a>").count(), 2, "{page}");
@@ -264,7 +264,7 @@ async fn a_token_is_made_shown_once_and_revoked() {
 async fn settings_that_are_not_accepted_are_shown_again_with_the_error_at_the_field() {
     let app = TestApp::start().await;
     let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
-    let domain = "/dashboard/set-up/domains/push%2Eexample%2Ecom";
+    let domain = "/dashboard/set-up/domains/push.example.com";
     let settings = [("signature", "required"), ("apps", "live, live2"), ("rendition_templates", "lud")];
     let page = browser.send_wrong(domain, &settings).await;
     let field = "name=\"apps\" value=\"live, live2\" aria-invalid=\"true\"";
@@ -284,7 +284,7 @@ async fn a_pasted_callback_is_explained_and_the_separator_is_set() {
     let page = browser.send(diagnose, &[("body", &plus)]).await;
     assert!(page.contains("Rejected: signature mismatch") && page.contains("The key is right"), "{page}");
     assert!(page.contains("&lt;room&gt;") && page.contains("Set the separator to: +"), "{page}");
-    browser.send("/dashboard/set-up/domains/push%2Eexample%2Ecom/separator", &[("joiner", "+")]).await;
+    browser.send("/dashboard/set-up/domains/push.example.com/separator", &[("joiner", "+")]).await;
     let page = browser.send(diagnose, &[("body", &plus)]).await;
     assert!(page.contains("This callback is authenticated and would count"), "{page}");
     assert!(app.list("/v1/events").await.is_empty());
@@ -329,7 +329,7 @@ async fn only_administrators_see_and_submit_the_forms_of_administrators() {
         }
     }
     let form_token = reader.form_token().await;
-    let domain = "/dashboard/set-up/domains/push%2Eexample%2Ecom";
+    let domain = "/dashboard/set-up/domains/push.example.com";
     let asked =
         [format!("{session}/end"), format!("/dashboard/events/{event}/release"), format!("{domain}/secret-path")];
     let pages = ["/dashboard/set-up", domain, "/dashboard/set-up/diagnose", "/dashboard/set-up/audit"];

@@ -29,7 +29,7 @@ async fn a_wrong_key_is_named_with_its_domain_its_reason_and_the_fix() {
     assert!(ours.contains("signature mismatch") && ours.contains("another key is set at the provider"), "{page}");
     assert!(ours.contains("3 callbacks") && ours.contains("3 in the last hour"), "{page}");
     assert!(ours.contains("&lt;b&gt;room&lt;/b&gt;") && ours.contains("not authenticated"), "{page}");
-    assert!(ours.contains("href=\"/dashboard/set-up/domains/push%2Eexample%2Ecom#keys\">Add a key"), "{page}");
+    assert!(ours.contains("href=\"/dashboard/set-up/domains/push.example.com#keys\">Add a key"), "{page}");
     assert!(strangers.contains("not a notification") && strangers.contains("wrong path"), "{page}");
     assert!(strangers.contains("Compare the callback URL"), "{page}");
     assert!(page.contains("All parts work: database") && page.contains("<dt>Lag</dt>"), "{page}");
@@ -117,7 +117,7 @@ async fn a_domain_from_which_nothing_ever_arrived_is_listed_with_the_date_of_its
 
     let listed = never_heard(&app, ADMIN_TOKEN).await;
     assert!(listed.contains(silent) && listed.contains("2026-01-02T03:04:05Z"), "{listed}");
-    assert!(listed.contains(forged) && listed.contains("/dashboard/set-up/domains/forged%2Eexample%2Ecom"), "{listed}");
+    assert!(listed.contains(forged) && listed.contains("/dashboard/set-up/domains/forged.example.com"), "{listed}");
     assert!(!listed.contains(DOMAIN) && !listed.contains(suspicious), "{listed}");
     let bound = app.make_token(&["read"], Some(&[forged])).await;
     let listed = never_heard(&app, &bound).await;
