@@ -1,6 +1,6 @@
 //! Connects a domain in three steps: the callback URL and the key, a test, and the first callback of the provider.
 //!
-//! Shows a new key or a new secret path; see [`secret`](super::secret).
+//! Shows a new key or a new secret path; see [`secret`].
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
