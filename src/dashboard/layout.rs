@@ -52,7 +52,7 @@ pub fn framed(visitor: &Visitor, current: NavItem, title: &str, content: &Markup
                 @if may(Scope::Admin) { (entry(NavItem::SetUp, "/set-up", text.setup(), None)) }
             }
             @if may(Scope::Read) && current != NavItem::Search {
-                form.jump method="get" action=(format!("{ROOT}/find")) role="search" {
+                form.jump method="get" action=(format!("{ROOT}/find")) role="search" aria-label=(text.find_a_stream()) {
                     input type="search" name="text" maxlength="512" aria-label=(text.find_a_stream()) placeholder=(text.find_a_stream())
                         aria-keyshortcuts="/" autocomplete="off" autocapitalize="off" spellcheck="false";
                 }
@@ -133,6 +133,7 @@ fn document_of_class(view: View, title: &str, class: Option<&str>, body: &Markup
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="description" content=(view.language.description());
                 meta name="color-scheme" content="light dark";
                 title { (title) " · streamtally" }
                 link rel="stylesheet" href=(format!("{ROOT}/style.css"));

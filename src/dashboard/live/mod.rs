@@ -126,7 +126,7 @@ fn filters(text: Language, asked: &LivePage, names: &Names) -> Markup {
     };
     let (domains, apps) = (names.domains.iter().collect(), names.apps.iter().collect());
     html! {
-        form.filters method="get" action=(ROOT) role="search" data-submits {
+        form.filters method="get" action=(ROOT) role="search" aria-label=(text.live_filter()) data-submits {
             (select("domain", text.live_domain(), text.live_all_domains(), domains, asked.filter.domain.as_ref()))
             (select("app", text.live_app(), text.live_all_apps(), apps, asked.filter.app.as_ref()))
             label { (text.live_name_contains()) input type="search" name="search" maxlength="512" value=[asked.filter.search.as_deref()] autocomplete="off" spellcheck="false"; }

@@ -108,7 +108,7 @@ fn unconfirmed_sessions(visitor: &Visitor, sessions: &Rows<SessionRow>, unconfir
                 div.scroll { table {
                     thead { tr {
                         th { (text.problems_stream()) } th { (text.problems_domain()) } th { (text.problems_app()) }
-                        th { (text.problems_started()) } th.number { (text.problems_duration()) } @if admin { th {} }
+                        th { (text.problems_started()) } th.number { (text.problems_duration()) } @if admin { th { (text.action()) } }
                     } }
                     tbody { @for row in &sessions.rows { tr {
                         td.name { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { bdi { (row.stream) } } }

@@ -85,7 +85,7 @@ fn table(view: View, examples: &[EventRow], may_release: bool) -> Markup {
         div.scroll { table {
             thead { tr {
                 th { (text.problems_stream()) } th { (text.problems_app()) } th { (text.problems_event()) }
-                th { (text.problems_push_started()) } th { (text.problems_received()) } @if may_release { th {} }
+                th { (text.problems_push_started()) } th { (text.problems_received()) } @if may_release { th { (text.action()) } }
             } }
             tbody { @for row in examples { tr {
                 td.name { a href=(words::path(&format!("{ROOT}/find"), &[("text", Some(&row.stream))])) { bdi { (row.stream) } } }

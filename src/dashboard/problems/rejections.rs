@@ -68,7 +68,7 @@ fn strangers_of_cause(visitor: &Visitor, groups: &[&RejectionGroupRow]) -> Marku
             div.scroll { table {
                 thead { tr {
                     th { (text.problems_claimed_domain()) } th.number { (text.problems_callbacks()) } th { (text.problems_last()) }
-                    th { (text.problems_example_title()) } th {}
+                    th { (text.problems_example_title()) } th { (text.action()) }
                 } }
                 tbody { @for row in groups.iter().take(STRANGERS_OF_CAUSE) { tr {
                     td.name { @if row.claimed_domain.is_empty() { (text.none()) } @else { bdi { (row.claimed_domain) } } }

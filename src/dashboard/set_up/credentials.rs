@@ -80,7 +80,7 @@ pub fn key_section(visitor: &Visitor, domain: &DomainRow, keys: &[Key], draft: &
             div.card.error { p { (text.setup_key_none()) } p.hint { (text.setup_key_none_hint()) } }
         } @else {
             div.scroll { table {
-                thead { tr { th { (text.setup_key_added()) } th { (text.setup_key_id()) } th { (text.setup_key_state()) } th { (text.setup_last_used()) } th {} } }
+                thead { tr { th { (text.setup_key_added()) } th { (text.setup_key_id()) } th { (text.setup_key_state()) } th { (text.setup_last_used()) } th { (text.action()) } } }
                 tbody { @for key in keys { tr {
                     td.name { (words::time(view, key.created_at)) }
                     td data-label=(text.setup_key_id()) { code title=(key.id) { (short_id(key.id)) } }

@@ -1,6 +1,7 @@
 //! Texts of the frame of all pages, of times and states, and of errors.
 
 super::texts! {
+    description: "Live streams, their history, and their push hours.", "直播流的状态、历史与推流时长。";
     skip: "Skip to content", "跳到正文";
     pages: "Pages", "页面";
     live: "Live", "直播";
@@ -17,6 +18,7 @@ super::texts! {
     language: "Language", "语言";
     time_zone: "Time zone", "时区";
     cancel: "Cancel", "取消";
+    action: "Action", "操作";
     save: "Save", "保存";
 
     preferences: "Language and time zone", "语言和时区";
