@@ -24,8 +24,7 @@ const STREAMS: &str = "1000000";
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Grows the log, and prints a row for each million folded events: first with ever new streams, then, on another database,
-/// with streams that return. Simulated time goes on from one million to the next, as real time does: sessions start later
-/// and later.
+/// with streams that return. The load is one run: simulated time continues from one million to the next.
 ///
 /// # Errors
 /// A measurement failed.
@@ -55,12 +54,14 @@ async fn print_rows(served: &Served, millions: u32) -> anyhow::Result<()> {
     );
     println!("|---:|---:|---:|---:|---:|---:|---:|---:|");
     let mut connection = PgConnection::connect_with(&served.database()?).await?;
-    let (mut begun, mut before) = (Instant::now(), served.usage().await?);
+    let mut begun = Instant::now();
+    let mut before = served.usage().await?;
     for million in 1..=i64::from(millions) {
         while count_folded(&mut connection).await? < million * 1_000_000 {
             sleep(POLL_INTERVAL).await;
         }
-        let (now, after) = (Instant::now(), served.usage().await?);
+        let now = Instant::now();
+        let after = served.usage().await?;
         let of_each = |after: f64, before: f64| (after - before) / 1_000_000.0;
         let (log_bytes, entries, session_bytes, sessions, live): (i64, i64, i64, i64, i64) =
             sqlx::query_as(SIZES).fetch_one(&mut connection).await?;
@@ -73,7 +74,8 @@ async fn print_rows(served: &Served, millions: u32) -> anyhow::Result<()> {
             log_bytes / entries.max(1),
             session_bytes / sessions.max(1)
         );
-        (begun, before) = (now, after);
+        begun = now;
+        before = after;
     }
     Ok(())
 }

@@ -18,7 +18,8 @@ pub struct Value {
 /// A line over `from..to`. `label` says what it counts.
 pub fn line(view: View, from: DateTime<Utc>, to: DateTime<Utc>, values: &[Value], label: &str) -> Markup {
     let top = nice_top(values.iter().map(|value| value.count).max().unwrap_or_default());
-    let (begin, whole) = (from.timestamp(), (to - from).num_seconds().max(1));
+    let begin = from.timestamp();
+    let whole = (to - from).num_seconds().max(1);
     // The plot has 10,000 by 1,000 units.
     let x = |at: i64| ((at - begin) * 10_000 / whole).clamp(0, 10_000);
     let y = |count: u32| 1_000 - i64::from(count) * 1_000 / i64::from(top);
@@ -55,7 +56,7 @@ pub fn anchor(left: i64) -> &'static str {
     match left {
         ..400 => "start",
         9_600.. => "end",
-        _ => "middle",
+        400..9_600 => "middle",
     }
 }
 
@@ -85,7 +86,7 @@ pub fn ticks(view: View, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<(DateTim
         ..=7 => 1,
         8..=14 => 2,
         15..=49 => 4,
-        _ => 24,
+        50.. => 24,
     };
     let days = u32::try_from(hours / 24 / 8 + 1).unwrap_or(1);
     // The next whole hour of the local clock.

@@ -1,7 +1,7 @@
 //! The dashboard: HTML pages for operators and support.
 //!
 //! The server renders the pages, with the same queries and access rules as the API. maud escapes every text. No asset comes
-//! from another host. The script only adds live updates; every page works without it.
+//! from another host. Every page can be read and used without scripts; only the wall display needs them to stay current.
 
 mod assets;
 mod chart;

@@ -63,7 +63,8 @@ pub fn zone_select(name: &str, view: View) -> Markup {
 /// The zone and its distance from UTC, such as `Asia/Shanghai, UTC+8`.
 pub fn zone_name(view: View) -> String {
     let seconds = view.local(view.now).offset().fix().local_minus_utc();
-    let (hours, minutes) = (seconds.abs() / 3_600, seconds.abs() / 60 % 60);
+    let hours = seconds.abs() / 3_600;
+    let minutes = seconds.abs() / 60 % 60;
     let sign = if seconds < 0 { '−' } else { '+' };
     match (view.zone, minutes) {
         (Tz::UTC, _) => "UTC".to_owned(),

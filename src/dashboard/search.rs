@@ -98,7 +98,8 @@ pub async fn search(
 }
 
 async fn find(visitor: &Visitor, state: &AppState, text: &str, limit: u16) -> Result<Found, PageError> {
-    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let pool = &state.query_pool;
+    let principal = &visitor.principal;
     let wanted = search_of(text);
     let most = MAX_WITHOUT_EFFECT;
     Ok(Found {
@@ -111,7 +112,8 @@ async fn find(visitor: &Visitor, state: &AppState, text: &str, limit: u16) -> Re
 
 /// The page of the stream or session with an ID, if the visitor may see it.
 async fn page_of_id(visitor: &Visitor, state: &AppState, id: Uuid) -> Result<Option<String>, PageError> {
-    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let pool = &state.query_pool;
+    let principal = &visitor.principal;
     if query::streams::get_stream(pool, principal, id).await?.is_some() {
         return Ok(Some(format!("{ROOT}/streams/{id}")));
     }
@@ -133,7 +135,8 @@ async fn list_at_address(visitor: &Visitor, state: &AppState, text: &str) -> Res
             ..SessionFilter::default()
         };
         let newest = SessionPage { order: SessionOrder::NewestFirst, after: None, limit: MAX_AT_ADDRESS };
-        let (pool, principal) = (&state.query_pool, &visitor.principal);
+        let pool = &state.query_pool;
+        let principal = &visitor.principal;
         let list =
             query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, newest, false).await?;
         found.extend(list.page.rows);

@@ -43,7 +43,8 @@ pub async fn show_session(
 ) -> Result<HttpResponse, PageError> {
     let missing = || ApiError::NotFound("session");
     let session_id = Uuid::try_parse(&session_id).map_err(|_| missing())?;
-    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let pool = &state.query_pool;
+    let principal = &visitor.principal;
     let Some((session, _)) = query::sessions::get_session(pool, principal, session_id).await? else {
         return show_quarantined_push(&visitor, &state, session_id).await;
     };
@@ -77,7 +78,8 @@ async fn get_neighbor(
 ) -> Result<Option<SessionRow>, PageError> {
     let filter = SessionFilter { stream_id: Some(session.stream_id), ..SessionFilter::default() };
     let page = SessionPage { order, after: Some(session.session_id), limit: 1 };
-    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let pool = &state.query_pool;
+    let principal = &visitor.principal;
     let list = query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, page, false).await?;
     Ok(list.page.rows.into_iter().next())
 }
@@ -291,7 +293,8 @@ async fn show_quarantined_push(
 ) -> Result<HttpResponse, PageError> {
     let view = visitor.view;
     let text = view.language;
-    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let pool = &state.query_pool;
+    let principal = &visitor.principal;
     let events = query::events::list_quarantined_of_push(pool, principal, session_id, MAX_EVENTS).await?;
     let newest = events.first().ok_or(ApiError::NotFound("session"))?;
     let names = (newest.domain.clone(), newest.app.clone(), newest.stream.clone());

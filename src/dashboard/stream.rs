@@ -142,7 +142,8 @@ pub async fn list_sessions(
 ) -> Result<query::Rows<SessionRow>, PageError> {
     let filter = SessionFilter { stream_id: Some(stream_id), ..filter };
     let page = SessionPage { order: SessionOrder::NewestFirst, after, limit };
-    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let pool = &state.query_pool;
+    let principal = &visitor.principal;
     Ok(query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, page, false).await?.page)
 }
 

@@ -1,7 +1,7 @@
 //! A timeline of a stream: a bar for each session, over an axis in the visitor's time zone.
 //!
-//! Positions are percentages, so it fills any width. Bars that would touch are one, so their number is limited whatever
-//! the stream does. The figure is one stop of the keyboard at most: the lists below it have the same sessions as links.
+//! Positions are percentages, so it fills any width. Sessions whose bars would touch share a bar, which limits the number of
+//! bars. The keyboard stops at the figure at most once: the lists below it have the same sessions as links.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use maud::{Markup, html};

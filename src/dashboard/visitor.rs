@@ -23,7 +23,7 @@ use crate::platform::clock;
 
 const FORMS: &str = "forms of the dashboard";
 
-/// A signed-in visitor whose token has the scope `read`.
+/// A signed-in visitor. As an argument of a handler, its token has the scope `read`.
 #[derive(Clone)]
 pub struct Visitor {
     pub principal: Principal,

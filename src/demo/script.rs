@@ -23,7 +23,7 @@ pub struct ScriptedCallback {
     client: u8,
 }
 
-/// The start of a push, which is told at once.
+/// The start of a push. Its callback is sent at once.
 const fn start(at: i64, stream: &'static str) -> ScriptedCallback {
     let what = What::Start;
     ScriptedCallback { domain: EVENTS, app: "live", stream, what, arrives: at, starts: at, signed: at, client: 7 }

@@ -183,8 +183,8 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, visible_domains: Option<&
     }
 }
 
-/// A part of the stream name. The collation makes the letters A to Z, and no others, match in both cases, whatever the
-/// locale of the database.
+/// A part of the stream name. Only the letters A to Z match in both cases: the collation makes that independent of the
+/// database's locale.
 pub fn push_search(query: &mut QueryBuilder<Postgres>, column: &str, part: Option<&str>) {
     if let Some(part) = part {
         query.push(format!(" and strpos(lower({column} collate \"C\"), "));

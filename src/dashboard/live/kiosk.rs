@@ -75,7 +75,9 @@ pub async fn show_kiosk(
 
 impl Wall {
     async fn read(state: &AppState, visitor: &Visitor, filter: &LiveFilter) -> Result<Self, sqlx::Error> {
-        let (pool, principal, unconfirmed_after) = (&state.query_pool, &visitor.principal, state.unconfirmed_after);
+        let pool = &state.query_pool;
+        let principal = &visitor.principal;
+        let unconfirmed_after = state.unconfirmed_after;
         let lists = [
             (SessionKind::Unconfirmed(LiveOrder::OldestFirst), MAX_UNCONFIRMED),
             (SessionKind::Live(LiveOrder::NewestFirst), MAX_TILES),

@@ -124,7 +124,8 @@ fn filters(text: Language, asked: &LivePage, names: &Names) -> Markup {
             }
         }
     };
-    let (domains, apps) = (names.domains.iter().collect(), names.apps.iter().collect());
+    let domains = names.domains.iter().collect();
+    let apps = names.apps.iter().collect();
     html! {
         form.filters method="get" action=(ROOT) role="search" aria-label=(text.live_filter()) data-submits {
             (select("domain", text.live_domain(), text.live_all_domains(), domains, asked.filter.domain.as_ref()))

@@ -59,7 +59,8 @@ impl List<'_> {
     /// The script makes the same rows of live sessions.
     fn row(&self, view: View, row: &SessionRow) -> Markup {
         let text = view.language;
-        let (live, has_ended) = (row.ended_at.is_none(), self.asked.tab != Tab::Live);
+        let live = row.ended_at.is_none();
+        let has_ended = self.asked.tab != Tab::Live;
         let unconfirmed = is_unconfirmed(row, self.as_of, self.unconfirmed_after);
         let shows_state = unconfirmed || self.asked.tab == Tab::All;
         let started =

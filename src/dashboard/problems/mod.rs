@@ -87,7 +87,8 @@ pub async fn show_problems(
 async fn list_unconfirmed(state: &AppState, visitor: &Visitor) -> Result<Rows<SessionRow>, PageError> {
     let filter = SessionFilter { unconfirmed: Some(true), ..SessionFilter::default() };
     let oldest = SessionPage { order: SessionOrder::OldestFirst, after: None, limit: MAX_SESSIONS };
-    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let pool = &state.query_pool;
+    let principal = &visitor.principal;
     let listed = query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, oldest, false);
     Ok(listed.await?.page)
 }

@@ -29,7 +29,8 @@ pub struct QuarantineGroup {
 }
 
 pub async fn list_groups(state: &AppState, visitor: &Visitor) -> Result<Vec<QuarantineGroup>, PageError> {
-    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let pool = &state.query_pool;
+    let principal = &visitor.principal;
     let mut groups = Vec::new();
     for row in query::events::list_quarantine_groups(pool, principal).await? {
         let filter =

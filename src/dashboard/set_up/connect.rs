@@ -110,7 +110,8 @@ async fn arrival(visitor: &Visitor, state: &AppState, row: &DomainRow) -> Result
     let newest = newest_session(state, visitor, &row.domain).await?;
     let has_quarantined =
         newest.is_none() && store::silence::has_unseen_session(&state.query_pool, &row.domain).await?;
-    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let pool = &state.query_pool;
+    let principal = &visitor.principal;
     let rejected =
         query::rejections::list_rejection_groups(pool, principal, Some(&row.domain), view.now, rejections::MAX_GROUPS);
     // Before the registration, every callback of the domain was rejected.
@@ -141,7 +142,8 @@ async fn arrival(visitor: &Visitor, state: &AppState, row: &DomainRow) -> Result
 async fn newest_session(state: &AppState, visitor: &Visitor, domain: &str) -> Result<Option<SessionRow>, PageError> {
     let filter = SessionFilter { domain: Some(domain.to_owned()), ..SessionFilter::default() };
     let page = SessionPage { order: SessionOrder::NewestFirst, after: None, limit: SEARCHED_SESSIONS };
-    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let pool = &state.query_pool;
+    let principal = &visitor.principal;
     let listed = query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, page, false).await?;
     Ok(listed.page.rows.into_iter().find(|session| session.stream != test_callback::STREAM))
 }

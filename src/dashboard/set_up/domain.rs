@@ -73,7 +73,8 @@ pub async fn domain_page(
     let text = view.language;
     let keys = credentials::list_keys(state, &row.domain).await?;
     let last_push = last_push(state, &row.domain).await?;
-    let (pool, principal) = (&state.query_pool, &visitor.principal);
+    let pool = &state.query_pool;
+    let principal = &visitor.principal;
     let groups = rejections::MAX_GROUPS;
     let rejected =
         query::rejections::list_rejection_groups(pool, principal, Some(&row.domain), view.now, groups).await?;

@@ -171,7 +171,7 @@ async fn a_period_is_closed_once_it_is_over_and_confirmed() {
     assert_eq!(close(&browser, &guessed, &[tick[0], ("form_token", "guessed")]).await.status(), 400);
     assert_eq!(app.list("/v1/sealed-reports").await.len(), 0);
 
-    // What was shown is sealed, whatever happened since.
+    // The report is sealed as it was shown: later events are not in it.
     let late = push(DOMAIN, "live", "late", NOON);
     ledger.say_each(&[(late.clone(), Say::Start), (late, Say::End(NOON + 1_800))]).await;
     let closed = close(&browser, &fields, &tick).await;
