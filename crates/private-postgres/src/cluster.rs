@@ -26,7 +26,7 @@ use super::{
     pid_file::PidFile,
     process::{self, Servers},
     server::{FAST_STOP, IMMEDIATE_STOP, Server},
-    settings::{self, DATABASE, ROLE, SUPERUSER},
+    settings::{self, DATABASE, Machine, ROLE, SUPERUSER},
     socket::SocketFolder,
     wait,
 };
@@ -129,14 +129,17 @@ impl Cluster {
     }
 
     fn server_command(&self) -> Command {
-        let shared_memory_bytes = rustix::fs::statvfs("/dev/shm").ok().map(|shm| shm.f_blocks * shm.f_frsize);
+        let machine = Machine {
+            shared_memory_bytes: rustix::fs::statvfs("/dev/shm").ok().map(|shm| shm.f_blocks * shm.f_frsize),
+            memory_bytes: memory::available_bytes(),
+            has_lz4: self.installation.has_lz4(),
+        };
         let mut command = self.command("postgres", Signal::INT);
         command.arg("-D").arg(self.folder.pgdata()).args(settings::arguments(
             &self.folder,
             self.socket.path(),
             &self.identity,
-            shared_memory_bytes,
-            memory::available_bytes(),
+            &machine,
             &self.parameters,
         ));
         command

@@ -57,6 +57,11 @@ impl PostgresBinaries {
         self.bin.join(name)
     }
 
+    /// Whether the server is built with LZ4, as far as `pg_config` tells.
+    pub(super) fn has_lz4(&self) -> bool {
+        output_of(&self.program("pg_config"), "--libs").is_some_and(|libraries| libraries.contains("-llz4"))
+    }
+
     /// The installation in this bin folder, if it has both programs and the server reports its version.
     fn examine(bin: &Path) -> Option<Self> {
         let complete = ["postgres", "initdb"].iter().all(|program| bin.join(program).is_file());
@@ -177,10 +182,13 @@ mod tests {
     fn put_programs(bin: &Path, version: &str) {
         fs::create_dir_all(bin).unwrap();
         for program in ["postgres", "initdb"] {
-            let file = bin.join(program);
-            fs::write(&file, format!("#!/bin/sh\necho '{program} (PostgreSQL) {version}'\n")).unwrap();
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+            put_program(&bin.join(program), &format!("{program} (PostgreSQL) {version}"));
         }
+    }
+
+    fn put_program(file: &Path, told: &str) {
+        fs::write(file, format!("#!/bin/sh\necho '{told}'\n")).unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     #[test]
@@ -252,6 +260,17 @@ mod tests {
     }
 
     #[test]
+    fn pg_config_tells_whether_the_server_has_lz4() {
+        let bin = tempfile::tempdir().unwrap();
+        let installed = PostgresBinaries { bin: bin.path().to_path_buf(), major: 16 };
+        assert!(!installed.has_lz4());
+        for (libraries, expected) in [("-lpgcommon -lzstd -lz", false), ("-lpgcommon -lzstd -llz4 -lz", true)] {
+            put_program(&bin.path().join("pg_config"), libraries);
+            assert_eq!(installed.has_lz4(), expected, "{libraries}");
+        }
+    }
+
+    #[test]
     fn the_usual_places_and_pg_config_are_looked_at_once_each() {
         let root = tempfile::tempdir().unwrap();
         let at = |folder: &str| root.path().join(folder);
@@ -260,9 +279,7 @@ mod tests {
         put_programs(&at("opt/homebrew/opt/postgresql@16/bin"), "16.2");
         put_programs(&at("elsewhere/bin"), "18.1");
         fs::create_dir(at("bin")).unwrap();
-        let pg_config = at("bin/pg_config");
-        fs::write(&pg_config, format!("#!/bin/sh\necho '{}'\n", at("elsewhere/bin").display())).unwrap();
-        fs::set_permissions(&pg_config, fs::Permissions::from_mode(0o755)).unwrap();
+        put_program(&at("bin/pg_config"), &at("elsewhere/bin").display().to_string());
         std::os::unix::fs::symlink(at("elsewhere"), at("usr/pgsql-18")).unwrap();
 
         let places = SearchPaths { root: root.path().to_path_buf(), path: vec![at("bin")] };

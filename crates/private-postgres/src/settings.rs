@@ -32,16 +32,24 @@ pub(super) fn identity_of(path: &Path) -> String {
     format!("streamtally-{hash:016x}")
 }
 
+/// What the settings depend on.
+pub(super) struct Machine {
+    /// The size of `/dev/shm`, if it exists.
+    pub(super) shared_memory_bytes: Option<u64>,
+    pub(super) memory_bytes: Option<u64>,
+    /// Whether the server can compress with LZ4.
+    pub(super) has_lz4: bool,
+}
+
 /// All `-c` arguments. `extra` comes last, so it takes precedence.
 pub(super) fn arguments(
     folder: &DataDirectory,
     socket_dir: &Path,
     identity: &str,
-    shared_memory_bytes: Option<u64>,
-    memory_bytes: Option<u64>,
+    machine: &Machine,
     extra: &[(String, String)],
 ) -> Vec<OsString> {
-    let (port, shared_buffers) = (PORT.to_string(), shared_buffers(memory_bytes));
+    let (port, shared_buffers) = (PORT.to_string(), shared_buffers(machine.memory_bytes));
     let fixed = [
         ("fsync", "on"),
         ("synchronous_commit", "on"),
@@ -55,7 +63,9 @@ pub(super) fn arguments(
         // The first change of a page after a checkpoint writes the whole page: with the default, a busy service had a
         // checkpoint every half minute.
         ("max_wal_size", "4GB"),
-        ("dynamic_shared_memory_type", dynamic_shared_memory_type(shared_memory_bytes)),
+        // Most of these pages are of indexes by name, which shrink to a third. Not every server is built with it.
+        ("wal_compression", if machine.has_lz4 { "lz4" } else { "off" }),
+        ("dynamic_shared_memory_type", dynamic_shared_memory_type(machine.shared_memory_bytes)),
         ("jit", "off"),
         ("timezone", "UTC"),
         ("log_timezone", "UTC"),
@@ -100,7 +110,7 @@ fn shared_buffers(memory_bytes: Option<u64>) -> String {
     format!("{}MB", memory_bytes.map_or(least, |bytes| (bytes >> 20) / 8).clamp(least, most))
 }
 
-/// The kind of memory that parallel queries share; `bytes` is the size of `/dev/shm`, if it exists.
+/// The kind of memory that parallel queries share.
 fn dynamic_shared_memory_type(bytes: Option<u64>) -> &'static str {
     match bytes {
         Some(bytes) if bytes >= ENOUGH_SHARED_MEMORY => "posix",
