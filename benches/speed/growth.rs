@@ -18,7 +18,7 @@ const SIZES: &str = "
         (select count(*) from stream_session), (select count(*) from live_session)";
 
 /// Streams of the load: a third of them is live at a time.
-const STREAMS: &str = "1000000";
+const STREAMS: &str = "300000";
 
 /// How often the number of folded events is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -30,7 +30,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// A measurement failed.
 pub async fn measure(millions: u32) -> anyhow::Result<()> {
     for new_streams in [true, false] {
-        println!("\n{}:\n", if new_streams { "Ever new streams" } else { "1,000,000 streams that return" });
+        println!("\n{}:\n", if new_streams { "Ever new streams" } else { "300,000 streams that return" });
         grow(millions, new_streams).await?;
     }
     Ok(())
