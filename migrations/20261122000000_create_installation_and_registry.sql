@@ -42,11 +42,13 @@ create table ingest_domain (
 );
 
 create table signing_key (
-    key_id     uuid        not null,
-    domain     text        not null,
+    key_id       uuid        not null,
+    domain       text        not null,
     -- The key, encrypted with the master key: nonce, then ciphertext and tag (XChaCha20-Poly1305).
-    sealed_key bytea       not null,
-    created_at timestamptz not null,
+    sealed_key   bytea       not null,
+    created_at   timestamptz not null,
+    -- When it last verified a callback. Accurate to some seconds; written with a delay.
+    last_used_at timestamptz,
     constraint signing_key_pkey primary key (key_id),
     constraint signing_key_domain_fkey foreign key (domain) references ingest_domain (domain) on delete cascade,
     constraint signing_key_sealed_key_length check (octet_length(sealed_key) between 24 + 16 + 32 and 24 + 16 + 512)

@@ -1,6 +1,7 @@
 //! `domain`: ingest domains, their keys and secret paths.
 
 use anyhow::bail;
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -378,7 +379,9 @@ fn print_domain(row: &DomainRow, keys: &[SigningKeyRow]) -> anyhow::Result<()> {
     say!("concurrent pushes    {}", row.concurrent_pushes)?;
     say!("secret path          {}", if row.callback_token_hash.is_some() { "set" } else { "none" })?;
     for key in keys.iter().filter(|key| key.domain == row.domain) {
-        say!("key                  {} added {}", key.key_id, key.created_at.format("%Y-%m-%dT%H:%M:%SZ"))?;
+        let time = |at: DateTime<Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let last_used = key.last_used_at.map_or("not used yet".to_owned(), |at| format!("last used {}", time(at)));
+        say!("key                  {} added {}, {last_used}", key.key_id, time(key.created_at))?;
     }
     Ok(())
 }

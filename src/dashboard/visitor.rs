@@ -113,7 +113,7 @@ pub fn find(request: &HttpRequest) -> Result<Visitor, PageError> {
     let principal = signed_in(request, state).ok_or_else(not_signed_in)?;
     let sign_in = principal.sign_in.ok_or_else(not_signed_in)?;
     if let Some(token_id) = principal.actor.token_id {
-        state.last_uses.note(token_id, clock::now());
+        state.last_uses.note_token(token_id, clock::now());
     }
     request.extensions_mut().insert(ForCaller::new(&principal, Scope::Read, true));
     let form_token = state.cipher.seal(FORMS, &sign_in.id).ok_or_else(not_signed_in)?;

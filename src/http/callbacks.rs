@@ -20,7 +20,7 @@ use crate::app::client_address::source_address;
 use crate::app::connections::note_callback;
 use crate::app::state::AppState;
 use crate::event_log::receive::ReceivedCallback;
-use crate::huawei::admission::{self, Verdict};
+use crate::huawei::admission::{self, Authentication, Verdict};
 use crate::huawei::notification;
 use crate::model::rejection::RejectionReason;
 use crate::platform::clock;
@@ -189,6 +189,11 @@ pub(crate) async fn take(
     let verdict = received.inspect_err(|error| count(CallbackResult::NotStored(*error), began))?;
     count(CallbackResult::from(&verdict), began);
     note_remaining(&arrival.message, &verdict, received_at);
+    if let Verdict::Accept(Authentication::Verified { key_id, .. })
+    | Verdict::Quarantine(Authentication::Verified { key_id, .. }, _) = &verdict
+    {
+        state.last_uses.note_key(*key_id, received_at);
+    }
     match &verdict {
         Verdict::Accept(_) => {}
         Verdict::Quarantine(_, reason) => {

@@ -112,7 +112,7 @@ fn authenticate(request: &HttpRequest) -> Result<Principal, ApiError> {
     }
     .ok_or(ApiError::Unauthenticated)?;
     if let Some(token_id) = principal.actor.token_id {
-        state.last_uses.note(token_id, now);
+        state.last_uses.note_token(token_id, now);
     }
     Ok(principal)
 }

@@ -151,6 +151,7 @@ pub async fn add_key(
         domain: domain.to_owned(),
         sealed_key: master_key.seal(key_id, domain, &key),
         created_at: now,
+        last_used_at: None,
     };
     store::signing_key::insert_signing_key(&mut *transaction, &row).await?;
     let subject = Subject { domain: Some(domain), id: Some(key_id), details: None };

@@ -34,8 +34,8 @@ impl BufferedCounters {
                 let error = error as &dyn std::error::Error;
                 tracing::warn!(
                     error,
-                    "could not write the counts of rejected callbacks and the uses of tokens; they stay in memory \
-                     until the database accepts them"
+                    "could not write the counts of rejected callbacks and the uses of tokens and \
+                     keys; the counts stay in memory until the database accepts them"
                 );
             }
             failing = written.is_err();

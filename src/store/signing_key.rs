@@ -12,13 +12,16 @@ pub struct SigningKeyRow {
     pub domain: String,
     pub sealed_key: Vec<u8>,
     pub created_at: DateTime<Utc>,
+    /// When it last verified a callback, accurate to some seconds.
+    pub last_used_at: Option<DateTime<Utc>>,
 }
 
 /// All keys of all domains, newest first.
 pub async fn list_signing_keys(executor: impl PgExecutor<'_>) -> Result<Vec<SigningKeyRow>, sqlx::Error> {
     sqlx::query_as!(
         SigningKeyRow,
-        "select key_id, domain, sealed_key, created_at from signing_key order by created_at desc, key_id"
+        "select key_id, domain, sealed_key, created_at, last_used_at from signing_key
+         order by created_at desc, key_id"
     )
     .fetch_all(executor)
     .await
@@ -61,29 +64,21 @@ pub async fn delete_signing_key(
     Ok(done.rows_affected() > 0)
 }
 
-/// When a key last verified a callback.
-#[derive(Debug, Clone)]
-pub struct KeyUseRow {
-    pub key_id: Uuid,
-    /// When the newest callback that it verified was recorded.
-    pub last_used_at: DateTime<Utc>,
-}
-
-/// The keys of a domain that verified any of the newest `entries` events of the log, which are of all domains.
-pub async fn list_key_uses(
+/// Saves when keys last verified a callback. Ignores keys that do not exist.
+pub async fn update_last_uses(
     executor: impl PgExecutor<'_>,
-    domain: &str,
-    entries: i64,
-) -> Result<Vec<KeyUseRow>, sqlx::Error> {
-    sqlx::query_as!(
-        KeyUseRow,
-        r#"select key_id as "key_id!", max(recorded_at) as "last_used_at!"
-         from (select domain, key_id, recorded_at from log_entry order by recorded_at desc limit $2) newest
-         where domain = $1 and key_id is not null
-         group by key_id"#,
-        domain,
-        entries
+    key_ids: &[Uuid],
+    times: &[DateTime<Utc>],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update signing_key key
+         set last_used_at = greatest(key.last_used_at, used.last_used_at)
+         from unnest($1::uuid[], $2::timestamptz[]) as used (key_id, last_used_at)
+         where key.key_id = used.key_id",
+        key_ids,
+        times
     )
-    .fetch_all(executor)
-    .await
+    .execute(executor)
+    .await?;
+    Ok(())
 }

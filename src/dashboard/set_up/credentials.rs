@@ -2,7 +2,6 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -26,15 +25,7 @@ use crate::platform::clock;
 use crate::registry::admin::{self, AdminError};
 use crate::store;
 use crate::store::domain::DomainRow;
-
-/// How many of the newest events are searched for the use of keys.
-const SEARCHED_EVENTS: i64 = 10_000;
-
-pub struct Key {
-    id: Uuid,
-    created_at: DateTime<Utc>,
-    last_used_at: Option<DateTime<Utc>>,
-}
+use crate::store::signing_key::SigningKeyRow;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum KeyState {
@@ -45,7 +36,7 @@ enum KeyState {
 }
 
 /// The state of a key among all keys of its domain.
-fn state_of(key: &Key, keys: &[Key]) -> KeyState {
+fn state_of(key: &SigningKeyRow, keys: &[SigningKeyRow]) -> KeyState {
     let newer_use =
         keys.iter().filter(|other| other.created_at > key.created_at).filter_map(|other| other.last_used_at);
     match (key.last_used_at, newer_use.max()) {
@@ -62,15 +53,13 @@ pub fn short_id(id: Uuid) -> String {
 }
 
 /// Newest first.
-pub async fn list_keys(state: &AppState, domain: &str) -> Result<Vec<Key>, PageError> {
-    let keys = store::signing_key::list_signing_keys(&state.work_pool).await?;
-    let uses = store::signing_key::list_key_uses(&state.query_pool, domain, SEARCHED_EVENTS).await?;
-    let last_use = |key_id| uses.iter().find(|one| one.key_id == key_id).map(|one| one.last_used_at);
-    let keys = keys.into_iter().filter(|key| key.domain == domain);
-    Ok(keys.map(|key| Key { id: key.key_id, created_at: key.created_at, last_used_at: last_use(key.key_id) }).collect())
+pub async fn list_keys(state: &AppState, domain: &str) -> Result<Vec<SigningKeyRow>, PageError> {
+    let mut keys = store::signing_key::list_signing_keys(&state.work_pool).await?;
+    keys.retain(|key| key.domain == domain);
+    Ok(keys)
 }
 
-pub fn key_section(visitor: &Visitor, domain: &DomainRow, keys: &[Key], draft: &Draft) -> Markup {
+pub fn key_section(visitor: &Visitor, domain: &DomainRow, keys: &[SigningKeyRow], draft: &Draft) -> Markup {
     let view = visitor.view;
     let text = view.language;
     let path = format!("{}/keys", page_of(&domain.domain));
@@ -83,10 +72,10 @@ pub fn key_section(visitor: &Visitor, domain: &DomainRow, keys: &[Key], draft: &
                 thead { tr { th { (text.setup_key_added()) } th { (text.setup_key_id()) } th { (text.setup_key_state()) } th { (text.setup_last_used()) } th { (text.action()) } } }
                 tbody { @for key in keys { tr {
                     td.name { (words::time(view, key.created_at)) }
-                    td data-label=(text.setup_key_id()) { code title=(key.id) { (short_id(key.id)) } }
+                    td data-label=(text.setup_key_id()) { code title=(key.key_id) { (short_id(key.key_id)) } }
                     td { (mark(text, state_of(key, keys))) }
                     td data-label=(text.setup_last_used()) { @match key.last_used_at { Some(at) => (words::ago(view, at)), None => (text.none()) } }
-                    td.number { a.button.small href=(format!("{path}/{}/remove", key.id)) { (text.setup_remove()) } }
+                    td.number { a.button.small href=(format!("{path}/{}/remove", key.key_id)) { (text.setup_remove()) } }
                 } } }
             } }
             details { summary { (text.setup_rotate()) } (text.setup_rotate_hint()) }
@@ -186,24 +175,24 @@ pub async fn show_key_removal(
     let (domain, key_id) = path.into_inner();
     let row = find_domain(&state, &domain).await?;
     let keys = list_keys(&state, &row.domain).await?;
-    let key = keys.iter().find(|key| key.id.to_string() == key_id).ok_or(ApiError::NotFound("key"))?;
+    let key = keys.iter().find(|key| key.key_id.to_string() == key_id).ok_or(ApiError::NotFound("key"))?;
     let back = format!("{}#keys", page_of(&row.domain));
     let confirmation = Confirmation {
         title: &text.setup_remove_key_title(),
         what: &removal_warnings(visitor.view, key, &keys),
         back: &back,
-        path: &format!("{}/keys/{}/remove", page_of(&row.domain), key.id),
+        path: &format!("{}/keys/{}/remove", page_of(&row.domain), key.key_id),
         button: &text.setup_remove_key(),
         destroys: true,
     };
     Ok(confirmation.page(&visitor))
 }
 
-fn removal_warnings(view: View, key: &Key, keys: &[Key]) -> Markup {
+fn removal_warnings(view: View, key: &SigningKeyRow, keys: &[SigningKeyRow]) -> Markup {
     let text = view.language;
     let state = state_of(key, keys);
     html! {
-        p { code { (short_id(key.id)) } ", " (words::fill(&text.setup_added_at(), &[words::time(view, key.created_at)])) " " (mark(text, state)) }
+        p { code { (short_id(key.key_id)) } ", " (words::fill(&text.setup_added_at(), &[words::time(view, key.created_at)])) " " (mark(text, state)) }
         @if let Some(last_used_at) = key.last_used_at {
             p.wrong { (words::fill(&text.setup_remove_used_key(), &[words::ago(view, last_used_at)])) }
         }
@@ -279,17 +268,25 @@ pub async fn replace_path(
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
-    fn key(number: u128, created: i64, last_used: Option<i64>) -> Key {
+    fn key(number: u128, created: i64, last_used: Option<i64>) -> SigningKeyRow {
         let at = |seconds| DateTime::from_timestamp(seconds, 0).expect("in range");
-        Key { id: Uuid::from_u128(number), created_at: at(created), last_used_at: last_used.map(at) }
+        SigningKeyRow {
+            key_id: Uuid::from_u128(number),
+            domain: String::new(),
+            sealed_key: Vec::new(),
+            created_at: at(created),
+            last_used_at: last_used.map(at),
+        }
     }
 
     #[test]
     fn a_key_is_old_once_a_newer_one_is_used() {
         use KeyState::{InUse, NotUsedYet, Old};
-        let states = |keys: &[Key]| keys.iter().map(|key| state_of(key, keys)).collect::<Vec<_>>();
+        let states = |keys: &[SigningKeyRow]| keys.iter().map(|key| state_of(key, keys)).collect::<Vec<_>>();
         assert_eq!(states(&[key(2, 20, None), key(1, 10, None)]), [NotUsedYet, NotUsedYet]);
         assert_eq!(states(&[key(2, 20, None), key(1, 10, Some(15))]), [NotUsedYet, InUse]);
         assert_eq!(states(&[key(2, 20, Some(30)), key(1, 10, Some(25))]), [InUse, Old]);
