@@ -13,6 +13,7 @@ use crate::access::last_use::LastUses;
 use crate::api::cursor_cipher::CursorCipher;
 use crate::app::client_address::TrustedProxies;
 use crate::app::feed::Feed;
+use crate::app::page_caches::PageCaches;
 use crate::app::quota::Quota;
 use crate::config::Role;
 use crate::event_log::alarm::Alarms;
@@ -51,6 +52,7 @@ pub struct AppState {
     pub feed: Feed,
     pub listeners: Quota,
     pub sealings: Quota,
+    pub page_caches: PageCaches,
     pub cipher: CursorCipher,
     pub metrics: PrometheusHandle,
 }

@@ -159,6 +159,7 @@ filter! {
 
 filter! {
     /// Filter of live counts and changes.
+    #[derive(Eq, Hash)]
     pub struct LiveFilter {
         /// Exact ingest domain.
         pub domain: Option<String>,

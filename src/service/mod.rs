@@ -24,6 +24,7 @@ use crate::api::cursor_cipher::CursorCipher;
 use crate::app::client_address::TrustedProxies;
 use crate::app::connections::Connections;
 use crate::app::feed::Feed;
+use crate::app::page_caches::PageCaches;
 use crate::app::quota::Quota;
 use crate::app::room::Room;
 use crate::app::state::AppState;
@@ -143,6 +144,7 @@ impl Application {
             requests: Quota::new("concurrent requests", MAX_REQUESTS_PER_TOKEN, Semaphore::MAX_PERMITS),
             listeners: listener_quota(options.limits)?,
             sealings: Quota::new("reports being sealed", MAX_SEALINGS_PER_TOKEN, MAX_SEALINGS),
+            page_caches: PageCaches::default(),
             cipher,
             metrics: metrics.clone(),
         });

@@ -1,22 +1,27 @@
 //! The chart of the last 24 hours.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{SubsecRound, TimeDelta};
 use maud::{Markup, html};
 use tokio::time::timeout;
 
 use crate::access::Principal;
+use crate::app::page_caches::{LastDay, VisibleDomains};
 use crate::app::state::AppState;
 use crate::dashboard::chart::{self, Value};
 use crate::dashboard::view::View;
 use crate::dashboard::words;
 use crate::model::filter::LiveFilter;
 use crate::model::session::Renditions;
+use crate::platform::clock;
 use crate::report::concurrency::Point;
 use crate::report::concurrency_report;
 use crate::report::cutoff::ReportCutoff;
 use crate::report::parameters::ReportSelection;
+
+const PERIOD: TimeDelta = TimeDelta::hours(24);
 
 /// The interval of its points, in seconds.
 const STEP: i64 = 900;
@@ -24,47 +29,41 @@ const STEP: i64 = 900;
 /// Reports have few connections: a page does not wait for long ones.
 const CHART_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The live sessions of the last 24 hours.
-pub struct ChartOfDay {
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-    /// Empty if they cannot be computed now.
-    points: Vec<Point>,
-    peak: u32,
+/// The live sessions of the last 24 hours, some seconds old at most; `None` if they cannot be computed now.
+pub async fn read_last_day(state: &AppState, principal: &Principal, filter: &LiveFilter) -> Option<Arc<LastDay>> {
+    let visible_domains = principal.visible_domains().map(<[String]>::to_vec);
+    let key = (visible_domains.clone(), filter.clone());
+    state.page_caches.days.try_get_with(key, count(state, visible_domains, filter)).await.ok()
 }
 
-impl ChartOfDay {
-    pub async fn read(state: &AppState, principal: &Principal, filter: &LiveFilter, now: DateTime<Utc>) -> Self {
-        let to = now.trunc_subsecs(0);
-        let from = to - TimeDelta::hours(24);
-        let selection = ReportSelection {
-            from,
-            to,
-            visible_domains: principal.visible_domains().map(<[String]>::to_vec),
-            domain: filter.domain.clone(),
-            app: filter.app.clone(),
-            stream: None,
-            search: filter.search.clone(),
-            renditions: filter.renditions.unwrap_or(Renditions::Include),
-        };
-        let cutoff = ReportCutoff::passing(now);
-        let counted = concurrency_report::count(state.report_pool.clone(), &selection, STEP, &cutoff);
-        let counted = timeout(CHART_TIMEOUT, counted).await.ok().and_then(Result::ok);
-        let (points, peak) = counted.unwrap_or_default();
-        Self { from, to, points, peak: peak.map_or(0, |peak| peak.live_sessions) }
-    }
+async fn count(state: &AppState, visible_domains: VisibleDomains, filter: &LiveFilter) -> anyhow::Result<Arc<LastDay>> {
+    let now = clock::now();
+    let until = now.trunc_subsecs(0);
+    let selection = ReportSelection {
+        from: until - PERIOD,
+        to: until,
+        visible_domains,
+        domain: filter.domain.clone(),
+        app: filter.app.clone(),
+        stream: None,
+        search: filter.search.clone(),
+        renditions: filter.renditions.unwrap_or(Renditions::Include),
+    };
+    let cutoff = ReportCutoff::passing(now);
+    let counted = concurrency_report::count(state.report_pool.clone(), &selection, STEP, &cutoff);
+    let (points, peak) = timeout(CHART_TIMEOUT, counted).await??;
+    Ok(Arc::new(LastDay { until, points, peak: peak.map_or(0, |peak| peak.live_sessions) }))
+}
 
-    pub fn show(&self, view: View) -> Markup {
-        let label = view.language.live_last_day(&words::count(self.peak));
-        let value = |point: &Point| Value { at: point.at, count: point.live_sessions };
-        let values: Vec<Value> = self.points.iter().map(value).collect();
-        html! {
-            @if !values.is_empty() {
-                figure.day {
-                    figcaption { (label) }
-                    (chart::line(view, self.from, self.to, &values, &label))
-                }
-            }
+pub fn chart_of_day(view: View, day: Option<&LastDay>) -> Markup {
+    let Some(LastDay { until, points, peak }) = day else { return html! {} };
+    let label = view.language.live_last_day(&words::count(*peak));
+    let value = |point: &Point| Value { at: point.at, count: point.live_sessions };
+    let values: Vec<Value> = points.iter().map(value).collect();
+    html! {
+        figure.day {
+            figcaption { (label) }
+            (chart::line(view, *until - PERIOD, *until, &values, &label))
         }
     }
 }

@@ -19,13 +19,14 @@ use super::visitor::Visitor;
 use super::{ROOT, words};
 use crate::api::KIOSK;
 use crate::api::problem::ApiError;
+use crate::app::page_caches::LastDay;
 use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::model::session::LiveOrder;
 use crate::query;
 use crate::query::live::{ListRequest, LiveTotals, Names, SessionKind};
 use crate::store::live::AfterSession;
-use chart_of_day::ChartOfDay;
+use chart_of_day::{chart_of_day, read_last_day};
 use request::{LivePage, Tab};
 use rows::List;
 
@@ -51,7 +52,7 @@ pub async fn show_live(
     let [list, attention] = board.lists;
     let (rows, next) = asked.page.page(list, |row| AfterSession::from(row), |row| row);
     let names = query::live::list_names(&state.query_pool, principal, asked.filter.domain.as_deref()).await?;
-    let day = ChartOfDay::read(&state, principal, &asked.filter, board.as_of).await;
+    let day = read_last_day(&state, principal, &asked.filter).await;
     let list = List { asked: &asked, rows: &rows, as_of: board.as_of, unconfirmed_after };
     let attention_rows = List { rows: &attention.rows, ..list };
     let title = view.language.live_title(&words::count(board.totals.live_sessions));
@@ -60,7 +61,7 @@ pub async fn show_live(
             h1 { (view.language.live()) }
             a.button.small href=(asked.kiosk_link(KIOSK)) { (view.language.live_wall()) }
         }
-        (figures(view, &asked, board.totals, &day))
+        (figures(view, &asked, board.totals, day.as_deref()))
         (tabs(view.language, &asked))
         (filters(view.language, &asked, &names))
         (chips(view.language, &asked))
@@ -71,7 +72,7 @@ pub async fn show_live(
     Ok(layout::page(&visitor, NavItem::Live, &title, &content))
 }
 
-fn figures(view: View, asked: &LivePage, totals: LiveTotals, day: &ChartOfDay) -> Markup {
+fn figures(view: View, asked: &LivePage, totals: LiveTotals, day: Option<&LastDay>) -> Markup {
     let text = view.language;
     let unconfirmed = asked.tab == Tab::Live && asked.unconfirmed;
     let figure = |link: String, current: bool, warns: bool, count: i64, member: &str, name: Markup| {
@@ -90,7 +91,7 @@ fn figures(view: View, asked: &LivePage, totals: LiveTotals, day: &ChartOfDay) -
         div.figures #figures {
             (figure(asked.link(&[("show", None), ("unconfirmed", None)]), asked.tab == Tab::Live && !unconfirmed, false, totals.live_sessions, "live_sessions", sessions))
             (figure(asked.link(&[("show", None), ("unconfirmed", Some("true"))]), unconfirmed, totals.unconfirmed_sessions > 0, totals.unconfirmed_sessions, "unconfirmed_sessions", html! { (text.state_unconfirmed()) }))
-            (day.show(view))
+            (chart_of_day(view, day))
         }
     }
 }

@@ -9,13 +9,18 @@ use crate::platform::tls::{Expiry, ValidityOfServed};
 use crate::query;
 use crate::store::session_list::SessionPage;
 
-/// The number of problems that a visitor may see; what cannot be read now does not count.
+/// The number of problems that a visitor may see, some seconds old at most; what cannot be read now does not count.
 ///
 /// Counts what the page of problems shows as cards: each domain and cause of rejected callbacks, all callbacks of
 /// unregistered domains as one, each domain and reason of quarantined callbacks, all unconfirmed sessions as one, and a
 /// certificate that must be renewed. Not counted are silent domains and failing parts of the service: every page asks for
 /// this number, and those take more than a few bounded queries.
 pub async fn count(state: &AppState, principal: &Principal) -> u32 {
+    let visible_domains = principal.visible_domains().map(<[String]>::to_vec);
+    state.page_caches.problems.get_with(visible_domains, count_now(state, principal)).await
+}
+
+async fn count_now(state: &AppState, principal: &Principal) -> u32 {
     let pool = &state.query_pool;
     let now = clock::now();
     let rejected = query::rejections::count_rejection_groups(pool, principal, now).await;
