@@ -92,6 +92,10 @@ pub async fn search(
     {
         return Ok(layout::redirect_to(&page));
     }
+    // The address of this page, with a pasted URL in it, stays in the browser's history: not with its credentials.
+    if let Some((address, _)) = text.split_once('?').filter(|_| names_of_url(text).is_some()) {
+        return Ok(layout::redirect_to(&words::path(&format!("{ROOT}/find"), &[("text", Some(address))])));
+    }
     let found = if text.is_empty() { Found::default() } else { find(&visitor, &state, text, limit).await? };
     let title = visitor.view.language.find();
     Ok(layout::page(&visitor, NavItem::Search, &title, &content(&visitor, &state, text, limit, &found)))
@@ -351,7 +355,7 @@ fn rejected_row(visitor: &Visitor, state: &AppState, row: &RejectedStreamRow) ->
             td { bdi { @if row.claimed_domain.is_empty() { "–" } @else { (row.claimed_domain) } } }
             td { bdi { (row.app) } }
             td { span.flag { (text.search_rejected()) } " " (text.rejection_name(row.cause)) }
-            td data-label=(text.search_last_seen()) { (words::time(view, row.last_at)) }
+            td data-label=(text.search_last_seen()) { (words::time(view, row.sampled_at)) }
             td {
                 a href=(format!("{ROOT}/problems")) { (text.search_open_problems()) }
                 @if is_registered && visitor.principal.may(Scope::Admin) {

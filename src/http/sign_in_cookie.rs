@@ -27,8 +27,8 @@ const HTTPS_COOKIE: &str = "__Host-streamtally";
 
 const BOUND_TO: &str = "dashboard";
 
-/// What a kiosk sign-in may request: its page, and what the script of the page requests.
-const KIOSK_PATHS: [&str; 3] = [KIOSK, "/v1/live", "/v1/live/changes"];
+/// What a kiosk sign-in may request: its page, what the script of the page requests, and sign-out.
+const KIOSK_PATHS: [&str; 4] = [KIOSK, "/v1/live", "/v1/live/changes", "/dashboard/sign-out"];
 
 /// A kiosk sign-in is renewed once its lifetime has shortened by this much.
 const RENEWAL_INTERVAL: TimeDelta = TimeDelta::days(1);

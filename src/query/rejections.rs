@@ -39,6 +39,16 @@ pub async fn list_rejection_groups(
     Ok(Rows::of(rows, limit))
 }
 
+/// The number of callbacks rejected since a time that claim a domain that the caller may see, or this domain.
+pub async fn count_rejected(
+    pool: &PgPool,
+    principal: &Principal,
+    domain: Option<&str>,
+    since: DateTime<Utc>,
+) -> Result<i64, sqlx::Error> {
+    store::rejection::count_rejected(pool, principal.visible_domains(), domain, since).await
+}
+
 /// The number of those groups.
 pub async fn count_rejection_groups(
     pool: &PgPool,

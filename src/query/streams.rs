@@ -50,11 +50,7 @@ pub async fn find_streams(
 ) -> Result<FoundStreams, sqlx::Error> {
     let visible_domains = principal.visible_domains();
     let names = store::stream::find_names(pool, visible_domains, search, i64::from(limit)).await?;
-    let matches = if names.len() < usize::from(limit) {
-        i64::try_from(names.len()).unwrap_or(i64::MAX)
-    } else {
-        store::stream::count_names(pool, visible_domains, search).await?
-    };
+    let matches = names.first().map_or(0, |name| name.matches);
     let mut rows = store::stream::list_found_streams(pool, &names).await?;
     rows.sort_by_cached_key(|row| names.iter().position(|name| name.stream_id == row.stream_id));
     Ok(FoundStreams { rows, matches })

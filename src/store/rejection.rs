@@ -154,6 +154,26 @@ pub async fn list_rejection_groups(
     .await
 }
 
+/// The number of callbacks rejected in the minutes that begin at a time or later.
+pub async fn count_rejected(
+    executor: impl PgExecutor<'_>,
+    visible_domains: Option<&[String]>,
+    domain: Option<&str>,
+    since: DateTime<Utc>,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select coalesce(sum(count), 0)::bigint as "count!"
+         from rejection
+         where minute_at >= $3 and ($1::text[] is null or claimed_domain = any ($1))
+           and ($2::text is null or claimed_domain = $2)"#,
+        visible_domains,
+        domain,
+        since
+    )
+    .fetch_one(executor)
+    .await
+}
+
 /// How many claimed domains and reasons have rejected callbacks.
 #[derive(Debug, Clone, Copy)]
 pub struct RejectionGroupCounts {
@@ -190,7 +210,8 @@ pub struct RejectedStreamRow {
     pub app: String,
     pub stream: String,
     pub cause: RejectionReason,
-    pub last_at: DateTime<Utc>,
+    /// When the newest of these samples arrived.
+    pub sampled_at: DateTime<Utc>,
 }
 
 /// The streams that samples name and that match, most recent first, at most `limit`. Reads all counts, which are
@@ -205,7 +226,7 @@ pub async fn find_rejected_streams(
     sqlx::query_as!(
         RejectedStreamRow,
         r#"select claimed_domain, app as "app!", stream as "stream!", cause as "cause: RejectionReason",
-             max(first_at) as "last_at!"
+             max(first_at) as "sampled_at!"
          from (
              select claimed_domain, cause, first_at, sample ->> 'app' as app, sample ->> 'stream' as stream
              from rejection

@@ -127,6 +127,17 @@ pub struct UrlNames {
     pub streams: Vec<String>,
 }
 
+/// The name of a stream that a search found.
+#[derive(Debug, Clone)]
+pub struct FoundNameRow {
+    pub stream_id: Uuid,
+    pub domain: String,
+    pub app: String,
+    pub stream: String,
+    /// How many streams match, with those beyond the limit.
+    pub matches: i64,
+}
+
 /// A stream that a search found, with its last session.
 #[derive(Debug, Clone)]
 pub struct FoundStreamRow {
@@ -146,18 +157,18 @@ pub async fn find_names(
     visible_domains: Option<&[String]>,
     search: &NameSearch,
     limit: i64,
-) -> Result<Vec<StreamNameRow>, sqlx::Error> {
+) -> Result<Vec<FoundNameRow>, sqlx::Error> {
     let url = search.url.as_ref();
     sqlx::query_as!(
-        StreamNameRow,
-        "select shard, stream_id, domain, app, stream
+        FoundNameRow,
+        r#"select stream_id, domain, app, stream, count(*) over () as "matches!"
          from stream
          where ($1::text[] is null or domain = any ($1))
            and ((domain || '/' || app || '/' || stream) ilike all ($2) or (app = $5 and stream = any ($6)))
          order by case when app = $5 and stream = any ($6) then case when domain = $4 then 0 else 1 end
                        when lower(stream) = lower($3) then 1 else 2 end,
              domain, app, stream
-         limit $7",
+         limit $7"#,
         visible_domains,
         &search.patterns,
         search.text,
@@ -170,31 +181,10 @@ pub async fn find_names(
     .await
 }
 
-/// The number of streams that match.
-pub async fn count_names(
-    executor: impl PgExecutor<'_>,
-    visible_domains: Option<&[String]>,
-    search: &NameSearch,
-) -> Result<i64, sqlx::Error> {
-    let url = search.url.as_ref();
-    sqlx::query_scalar!(
-        r#"select count(*) as "count!"
-         from stream
-         where ($1::text[] is null or domain = any ($1))
-           and ((domain || '/' || app || '/' || stream) ilike all ($2) or (app = $3 and stream = any ($4)))"#,
-        visible_domains,
-        &search.patterns,
-        url.map(|url| url.app.as_str()),
-        url.map(|url| url.streams.as_slice()),
-    )
-    .fetch_one(executor)
-    .await
-}
-
 /// These streams with their last sessions, in any order.
 pub async fn list_found_streams(
     executor: impl PgExecutor<'_>,
-    names: &[StreamNameRow],
+    names: &[FoundNameRow],
 ) -> Result<Vec<FoundStreamRow>, sqlx::Error> {
     sqlx::query_as!(
         FoundStreamRow,

@@ -210,7 +210,7 @@ const timeOfDay = new Intl.DateTimeFormat("en-GB", { timeZone: document.document
 
 // Browsers go to full screen only when somebody presses a button.
 export function offerFullScreen(place) {
-  const button = element("button", { type: "button", className: "full-screen", textContent: place.dataset.fullScreen });
+  const button = element("button", { type: "button", textContent: place.dataset.fullScreen });
   button.addEventListener("click", () => document.documentElement.requestFullscreen());
   document.addEventListener("fullscreenchange", () => (button.hidden = document.fullscreenElement !== null));
   place.append(button);

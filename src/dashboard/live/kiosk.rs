@@ -15,10 +15,10 @@ use crate::app::state::AppState;
 use crate::dashboard::error::PageError;
 use crate::dashboard::view::View;
 use crate::dashboard::visitor::Visitor;
-use crate::dashboard::{layout, words};
+use crate::dashboard::{ROOT, form, layout, words};
 use crate::http::extract::Query;
 use crate::http::sign_in_cookie;
-use crate::model::filter::{LiveFilter, RejectionFilter};
+use crate::model::filter::LiveFilter;
 use crate::model::session::LiveOrder;
 use crate::query;
 use crate::query::live::{ListRequest, LiveTotals, SessionKind};
@@ -33,9 +33,6 @@ const MAX_MEDIUM_TILES: usize = 24;
 const MAX_UNCONFIRMED: u16 = MAX_TILES / 2;
 
 const REJECTION_PERIOD: TimeDelta = TimeDelta::minutes(5);
-
-/// Maximum counts of rejected callbacks, one for each minute, domain and cause, that are added up.
-const MAX_REJECTIONS: u16 = 1_000;
 
 pub struct KioskPage(LiveFilter);
 
@@ -66,7 +63,7 @@ pub async fn show_kiosk(
     let wall = Wall::read(&state, &visitor, &filter).await?;
     let view = visitor.view;
     let title = view.language.live_title(&words::count(wall.totals.live_sessions));
-    let mut answer = layout::answer(&layout::kiosk(view, &title, &wall.show(view, &filter)));
+    let mut answer = layout::answer(&layout::kiosk(view, &title, &wall.show(&visitor, &filter)));
     if let Some(cookie) = sign_in_cookie::renew(&request, &state, view.now) {
         answer.add_cookie(&cookie).map_err(|error| ApiError::Internal(error.into()))?;
     }
@@ -88,19 +85,21 @@ impl Wall {
         let others = newest.rows.into_iter().filter(|row| !is_unconfirmed(row, board.as_of, unconfirmed_after));
         let sessions = unconfirmed.rows.into_iter().chain(others).take(usize::from(MAX_TILES)).collect();
         // Rejected callbacks only claim a domain; app and stream are unknown.
-        let since = Some(board.as_of - REJECTION_PERIOD);
-        let of_domain = RejectionFilter { domain: filter.domain.clone(), from: since, ..RejectionFilter::default() };
-        let rejected = query::rejections::list_rejections(pool, principal, &of_domain, None, MAX_REJECTIONS).await?;
-        let rejected = rejected.rows.iter().map(|row| row.count).sum();
+        let since = board.as_of - REJECTION_PERIOD;
+        let rejected = query::rejections::count_rejected(pool, principal, filter.domain.as_deref(), since).await?;
         Ok(Self { sessions, totals: board.totals, rejected, as_of: board.as_of, unconfirmed_after })
     }
 
-    fn show(&self, view: View, filter: &LiveFilter) -> Markup {
+    fn show(&self, visitor: &Visitor, filter: &LiveFilter) -> Markup {
+        let view = visitor.view;
         html! {
-            main #content data-follow="page" data-refresh="wall" data-changes=(filtered_path("/v1/live/changes", filter)) data-full-screen=(view.language.live_full_screen()) {
+            main #content data-follow="page" data-refresh="wall" data-changes=(filtered_path("/v1/live/changes", filter)) {
                 div.wall #wall {
                     (self.head(view, filter))
                     (self.tiles(view))
+                }
+                div.corner data-full-screen=(view.language.live_full_screen()) {
+                    (form::form(visitor, "", &format!("{ROOT}/sign-out"), &html! { button { (view.language.sign_out()) } }))
                 }
             }
         }

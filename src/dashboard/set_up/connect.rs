@@ -107,7 +107,7 @@ fn to_copy(visitor: &Visitor, state: &AppState, request: &HttpRequest, row: &Dom
 async fn arrival(visitor: &Visitor, state: &AppState, row: &DomainRow) -> Result<Markup, PageError> {
     let view = visitor.view;
     let text = view.language;
-    let newest = newest_session(state, visitor, &row.domain).await?;
+    let newest = newest_session(state, visitor, row).await?;
     let has_quarantined =
         newest.is_none() && store::silence::has_unseen_session(&state.query_pool, &row.domain).await?;
     let pool = &state.query_pool;
@@ -138,9 +138,17 @@ async fn arrival(visitor: &Visitor, state: &AppState, row: &DomainRow) -> Result
     })
 }
 
-/// The newest session that is not of a test callback.
-async fn newest_session(state: &AppState, visitor: &Visitor, domain: &str) -> Result<Option<SessionRow>, PageError> {
-    let filter = SessionFilter { domain: Some(domain.to_owned()), ..SessionFilter::default() };
+/// The newest session since the registration that is not of a test callback.
+async fn newest_session(
+    state: &AppState,
+    visitor: &Visitor,
+    domain: &DomainRow,
+) -> Result<Option<SessionRow>, PageError> {
+    let filter = SessionFilter {
+        domain: Some(domain.domain.clone()),
+        from: Some(domain.created_at),
+        ..SessionFilter::default()
+    };
     let page = SessionPage { order: SessionOrder::NewestFirst, after: None, limit: SEARCHED_SESSIONS };
     let pool = &state.query_pool;
     let principal = &visitor.principal;

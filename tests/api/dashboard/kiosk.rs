@@ -70,6 +70,10 @@ async fn the_sign_in_of_a_wall_lasts_and_opens_the_wall_alone() {
         assert_ne!(wall.get(path).await.status(), 200, "{path}");
     }
     assert_eq!(wall.get("/v1/sessions").await.status(), 401);
+    let page = wall.page(KIOSK).await;
+    let form_token = between(&page, "name=\"form_token\" value=\"", "\"");
+    assert_eq!(wall.post("/dashboard/sign-out", &[("form_token", form_token)]).await.status(), 303);
+    assert_eq!(wall.get(KIOSK).await.status(), 303);
     let mut visitor = Browser::new(&app);
     let cookie = sign_in_to(&mut visitor, &token, "/dashboard").await;
     assert!(cookie.contains("Max-Age=43200"), "{cookie}");

@@ -35,8 +35,8 @@ async fn find_matches_words_in_any_order_and_case_and_urls() {
         ("M-1", vec!["Room-17", "room-18"]),
         ("18 example LIVE", vec!["room-18"]),
         ("live/room-18", vec!["room-18"]),
-        ("rtmp://push.example.com/live/room-18?auth_info=x", vec!["room-18"]),
-        ("https://play.example.com/live/room-18.flv?auth_key=y", vec!["room-18"]),
+        ("rtmp://push.example.com/live/room-18", vec!["room-18"]),
+        ("https://play.example.com/live/room-18.flv", vec!["room-18"]),
         ("play.example.com/live/room-18.m3u8", vec!["room-18"]),
         ("https://play.example.com/live/%E5%BC%A0%E4%B8%89.m3u8", vec!["张三"]),
         ("push.example.com", vec!["Room-17", "room-18", "张三"]),
@@ -46,6 +46,19 @@ async fn find_matches_words_in_any_order_and_case_and_urls() {
         let page = browser.page(&find(text)).await;
         assert_eq!(names_in(&page), found, "{text}: {page}");
     }
+}
+
+#[tokio::test]
+async fn credentials_of_a_pasted_url_do_not_stay_in_the_address() {
+    let app = TestApp::start().await;
+    let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
+    for url in ["rtmp://push.example.com/live/room-18?auth_info=x", "play.example.com/live/room-18.flv?auth_key=y"] {
+        let led = browser.get(&find(url)).await;
+        assert_eq!(led.status(), 303);
+        assert_eq!(led.headers()["location"], find(url.split('?').next().unwrap()));
+    }
+    // Not a URL.
+    assert_eq!(browser.get(&find("room?18")).await.status(), 200);
 }
 
 #[tokio::test]
