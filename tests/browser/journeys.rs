@@ -202,8 +202,13 @@ async fn a_key_is_rotated_without_losing_a_callback() {
     browser.wait_for_text("not used yet").await;
     // The command signs with the newest key, as the provider does from now on.
     send(&home, &service, "start", "between", 30);
-    browser.client.refresh().await.unwrap();
-    assert_eq!(browser.client.find_all(Locator::Css("td[data-label='Last used'] time")).await.unwrap().len(), 2);
+    // Uses are written with a delay.
+    browser
+        .wait_until(async || {
+            browser.client.refresh().await.unwrap();
+            browser.client.find_all(Locator::Css("td[data-label='Last used'] time")).await.unwrap().len() == 2
+        })
+        .await;
 
     let path = format!("//tr[contains(., '{old}')]//a");
     browser.client.find(Locator::XPath(&path)).await.unwrap().click().await.unwrap();

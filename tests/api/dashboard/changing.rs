@@ -169,8 +169,9 @@ async fn a_domain_is_added_gets_a_key_is_tested_and_changed_and_removed() {
 
     let push = Push { domain: "push.new.example.com".to_owned(), key, ..Push::of("room", 60) };
     app.receive(&[push.start()]).await;
-    let page = browser.page(domain).await;
-    assert!(page.contains("in use") && !page.contains(&push.key), "{page}");
+    // Uses are written with a delay.
+    until(async || browser.page(domain).await.contains("in use")).await;
+    assert!(!browser.page(domain).await.contains(&push.key));
     assert!(browser.page(&format!("{domain}/connect")).await.contains("Callbacks arrive."));
 
     let settings = [("signature", "required"), ("apps", "live, vod"), ("concurrent_pushes", "yes")];
