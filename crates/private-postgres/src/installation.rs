@@ -57,9 +57,12 @@ impl PostgresBinaries {
         self.bin.join(name)
     }
 
-    /// Whether the server is built with LZ4, as far as `pg_config` tells.
+    /// Whether the server is built with LZ4, as far as the `pg_config` beside it tells.
     pub(super) fn has_lz4(&self) -> bool {
-        output_of(&self.program("pg_config"), "--libs").is_some_and(|libraries| libraries.contains("-llz4"))
+        // The program that was found may be a link.
+        let server = self.program("postgres").canonicalize();
+        let libraries = server.ok().and_then(|server| output_of(&server.with_file_name("pg_config"), "--libs"));
+        libraries.is_some_and(|libraries| libraries.contains("-llz4"))
     }
 
     /// The installation in this bin folder, if it has both programs and the server reports its version.
@@ -261,11 +264,15 @@ mod tests {
 
     #[test]
     fn pg_config_tells_whether_the_server_has_lz4() {
-        let bin = tempfile::tempdir().unwrap();
-        let installed = PostgresBinaries { bin: bin.path().to_path_buf(), major: 16 };
+        let root = tempfile::tempdir().unwrap();
+        let [bin, linked] = ["bin", "linked"].map(|folder| root.path().join(folder));
+        put_programs(&bin, "16.1");
+        fs::create_dir(&linked).unwrap();
+        std::os::unix::fs::symlink(bin.join("postgres"), linked.join("postgres")).unwrap();
+        let installed = PostgresBinaries { bin: linked, major: 16 };
         assert!(!installed.has_lz4());
         for (libraries, expected) in [("-lpgcommon -lzstd -lz", false), ("-lpgcommon -lzstd -llz4 -lz", true)] {
-            put_program(&bin.path().join("pg_config"), libraries);
+            put_program(&bin.join("pg_config"), libraries);
             assert_eq!(installed.has_lz4(), expected, "{libraries}");
         }
     }
