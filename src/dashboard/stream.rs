@@ -188,6 +188,8 @@ fn periods(view: View, stream: &StreamRow, asked: &StreamPage) -> Markup {
     let names = [text.stream_range_day(), text.stream_range_week(), text.stream_range_month()];
     let to = |period| link(stream.stream_id, period, asked.list, None);
     let today = view.local(view.now).date_naive();
+    // Without a day, the arrow leads from today to yesterday.
+    let day = asked.day().unwrap_or(today);
     html! {
         div.periods {
             nav.tabs aria-label=(text.stream_periods()) {
@@ -198,11 +200,11 @@ fn periods(view: View, stream: &StreamRow, asked: &StreamPage) -> Markup {
             }
             form.actions method="get" action=(format!("{ROOT}/streams/{}", stream.stream_id)) {
                 @if let Some(list) = asked.list.parameter() { input type="hidden" name="list" value=(list); }
-                @if let Some(before) = asked.day().and_then(|day| day.pred_opt()) {
+                @if let Some(before) = day.pred_opt() {
                     a.button rel="prev" href=(to(Period::Date(before))) aria-label=(date(view, before)) title=(date(view, before)) { "‹" }
                 }
-                input type="date" name="day" aria-label=(text.stream_day()) value=(asked.day().unwrap_or(today)) max=(today) required;
-                @if let Some(after) = asked.day().and_then(|day| day.succ_opt()).filter(|after| *after <= today) {
+                input type="date" name="day" aria-label=(text.stream_day()) value=(day) max=(today) required;
+                @if let Some(after) = day.succ_opt().filter(|after| *after <= today) {
                     a.button rel="next" href=(to(Period::Date(after))) aria-label=(date(view, after)) title=(date(view, after)) { "›" }
                 }
                 button { (text.stream_show_day()) }
