@@ -213,7 +213,6 @@ async fn a_key_is_rotated_without_losing_a_callback() {
     let path = format!("//tr[contains(., '{old}')]//a");
     browser.client.find(Locator::XPath(&path)).await.unwrap().click().await.unwrap();
     browser.wait_for_text("the provider may still sign with it").await;
-    browser.wait_for("input[name=confirmed]").await.click().await.unwrap();
     browser.press("Remove key").await;
     browser.wait_for("#keys + .scroll table").await;
     assert_eq!(browser.client.find_all(Locator::Css("#keys + .scroll table tbody tr")).await.unwrap().len(), 1);

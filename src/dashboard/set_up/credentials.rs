@@ -197,7 +197,11 @@ fn removal_warnings(view: View, key: &SigningKeyRow, keys: &[SigningKeyRow]) -> 
             p.wrong { (words::fill(&text.setup_remove_used_key(), &[words::ago(view, last_used_at)])) }
         }
         @if keys.len() == 1 { p.wrong { (text.setup_remove_only_key()) } }
-        (form::confirmation(&text.setup_remove_key_confirm()))
+        @match state {
+            // Its successor works.
+            KeyState::Old => { input type="hidden" name="confirmed" value="yes"; }
+            KeyState::InUse | KeyState::NotUsedYet => { (form::confirmation(&text.setup_remove_key_confirm())) }
+        }
     }
 }
 
