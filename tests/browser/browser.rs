@@ -1,5 +1,6 @@
 //! Chromium, through its driver.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use fantoccini::elements::Element;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
+use tempfile::TempDir;
 use test_support::home::{Bystander, free_port};
 
 /// How long something on a page may take to come about.
@@ -16,6 +18,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Browser {
     pub client: Client,
     session: String,
+    downloads: TempDir,
     _driver: Bystander,
 }
 
@@ -54,7 +57,10 @@ impl Browser {
             "--disable-sync",
             "--window-size=1280,900",
         ];
-        let capabilities = json!({ "browserName": "chrome", "goog:chromeOptions": { "args": arguments } });
+        let downloads = tempfile::tempdir().unwrap();
+        let preferences = json!({ "download.default_directory": downloads.path() });
+        let options = json!({ "args": arguments, "prefs": preferences });
+        let capabilities = json!({ "browserName": "chrome", "goog:chromeOptions": options });
         let capabilities = capabilities.as_object().unwrap().clone();
         let mut connect = ClientBuilder::new(HttpConnector::new());
         connect.capabilities(capabilities);
@@ -70,13 +76,30 @@ impl Browser {
         };
         let client = tokio::time::timeout(Duration::from_secs(30), connected).await.expect("chromedriver answers");
         let id = client.session_id().await.expect("the driver answers").expect("a session");
-        Self { client, session: format!("{url}/session/{id}"), _driver: driver }
+        Self { client, session: format!("{url}/session/{id}"), downloads, _driver: driver }
+    }
+
+    /// The folder of its downloads.
+    pub fn downloads(&self) -> &Path {
+        self.downloads.path()
+    }
+
+    /// Signs in at the service of this URL, which then shows the page of the path.
+    pub async fn sign_in(&self, url: &str, path: &str, token: &str) {
+        self.client.goto(&format!("{url}{path}")).await.unwrap();
+        self.fill("#token", token).await;
+        self.press("Sign in").await;
+        self.wait_for("header.bar nav").await;
     }
 
     /// Waits until there is an element.
     pub async fn wait_for(&self, css: &str) -> Element {
-        let found = self.client.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await;
-        found.unwrap_or_else(|error| panic!("waited in vain for {css}: {error}"))
+        self.wait_for_element(Locator::Css(css)).await
+    }
+
+    pub async fn wait_for_element(&self, wanted: Locator<'_>) -> Element {
+        let found = self.client.wait().at_most(PATIENCE).for_element(wanted).await;
+        found.unwrap_or_else(|error| panic!("waited in vain for {wanted:?}: {error}"))
     }
 
     /// Waits until the page says something.

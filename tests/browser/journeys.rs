@@ -13,7 +13,7 @@ const DOMAIN: &str = "push.example.com";
 
 /// Keys as a driver takes them.
 const RIGHT: &str = "\u{e014}";
-const ENTER: &str = "\u{e007}";
+pub const ENTER: &str = "\u{e007}";
 
 /// A service with a domain, and the administrator's token.
 fn serve(home: &Home) -> (Service, String) {
@@ -47,18 +47,11 @@ fn send_to_quarantine(home: &Home, service: &Service, stream: &str) {
 }
 
 async fn sign_in(browser: &Browser, service: &Service, path: &str, token: &str) {
-    sign_in_at(browser, &service.url(), path, token).await;
-}
-
-async fn sign_in_at(browser: &Browser, url: &str, path: &str, token: &str) {
-    browser.client.goto(&format!("{url}{path}")).await.unwrap();
-    browser.fill("#token", token).await;
-    browser.press("Sign in").await;
-    browser.wait_for("header.bar").await;
+    browser.sign_in(&service.url(), path, token).await;
 }
 
 /// The token that a command has made.
-fn token_of(printed: &str) -> String {
+pub fn token_of(printed: &str) -> String {
     printed.lines().find_map(|line| line.strip_prefix("Token, shown this once: ")).unwrap().to_owned()
 }
 
@@ -93,7 +86,7 @@ async fn somebody_signs_in_and_out_over_plain_http_from_another_machine() {
     let browser = Browser::start().await;
     // To such a host browsers do not send `Sec-Fetch-Site`: forms are known by their `Origin`.
     let url = format!("http://dashboard.test:{}", service.port());
-    sign_in_at(&browser, &url, "/dashboard/find", &token).await;
+    browser.sign_in(&url, "/dashboard/find", &token).await;
     assert_eq!(browser.path().await, "/dashboard/find");
     browser.press("Sign out").await;
     browser.wait_for("#token").await;

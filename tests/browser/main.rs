@@ -4,3 +4,5 @@
 mod browser;
 mod journeys;
 mod screenshots;
+mod tasks;
+mod visit;
