@@ -4,6 +4,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::access::admin::NewTokenError;
 use crate::event_log::group_commit::AppendError;
@@ -140,6 +141,14 @@ impl ProblemCode {
 }
 
 const RETRY_AFTER_SECONDS: &str = "2";
+
+/// The ID in a path. IDs are opaque, so a malformed ID is not found.
+///
+/// # Errors
+/// [`ApiError::NotFound`], which names `what` the ID is of.
+pub fn parse_id(text: &str, what: &'static str) -> Result<Uuid, ApiError> {
+    Uuid::try_parse(text).map_err(|_| ApiError::NotFound(what))
+}
 
 impl ApiError {
     pub fn invalid(name: impl Into<String>, reason: impl Into<String>) -> Self {

@@ -12,7 +12,7 @@ use super::caching::{PollParameters, Tagged};
 use super::extract::{Access, Body, RequireAdmin};
 use crate::api::error_responses::{CommonErrors, ConflictResponse, NotFoundResponse, PayloadErrors, Unchanged};
 use crate::api::page::{PageParameters, PageRequest};
-use crate::api::problem::ApiError;
+use crate::api::problem::{ApiError, parse_id};
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
 use crate::api::schema::{AppName, RegisteredName, TemplateName};
 use crate::app::state::AppState;
@@ -339,7 +339,7 @@ pub async fn delete_key(
     _: Query<NoParameters>,
 ) -> Result<HttpResponse, ApiError> {
     let (domain, key_id) = path.into_inner();
-    let key_id = Uuid::try_parse(&key_id).map_err(|_| ApiError::NotFound("key"))?;
+    let key_id = parse_id(&key_id, "key")?;
     admin::remove_key(&state.work_pool, &principal.actor, named(&domain)?, key_id, clock::now()).await?;
     state.registry.refresh_after_change().await;
     Ok(HttpResponse::NoContent().finish())

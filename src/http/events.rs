@@ -12,7 +12,7 @@ use super::operator_ends::check_reason;
 use crate::access::Principal;
 use crate::api::error_responses::{CommonErrors, ConflictResponse, NotFoundResponse, PayloadErrors};
 use crate::api::page::{PageParameters, PageRequest};
-use crate::api::problem::ApiError;
+use crate::api::problem::{ApiError, parse_id};
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader, read_filter};
 use crate::app::state::AppState;
 use crate::event_log::release;
@@ -226,7 +226,7 @@ pub async fn release_event(
     _: Query<NoParameters>,
     Body(body): Body<ReleaseBody>,
 ) -> Result<Json<EventView>, ApiError> {
-    let event_id = Uuid::try_parse(&event_id).map_err(|_| ApiError::NotFound("quarantined event"))?;
+    let event_id = parse_id(&event_id, "quarantined event")?;
     body.reason.as_deref().map_or(Ok(()), check_reason)?;
     let release = release::release(&state.work_pool, &principal.actor, event_id, body.reason, clock::now()).await?;
     state.appended.notify_one();

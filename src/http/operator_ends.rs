@@ -8,9 +8,8 @@ use utoipa::ToSchema;
 
 use super::events::EventView;
 use super::extract::{Access, Body, RequireAdmin};
-use super::sessions::read_session_id;
 use crate::api::error_responses::{CommonErrors, ConflictResponse, NotFoundResponse, PayloadErrors};
-use crate::api::problem::ApiError;
+use crate::api::problem::{ApiError, parse_id};
 use crate::api::query_reader::NoParameters;
 use crate::app::state::AppState;
 use crate::event_log::operator_end;
@@ -61,7 +60,7 @@ pub async fn end_session(
     _: Query<NoParameters>,
     Body(body): Body<EndBody>,
 ) -> Result<Json<EventView>, ApiError> {
-    let session_id = read_session_id(&session_id)?;
+    let session_id = parse_id(&session_id, "session")?;
     if body.reason.is_empty() {
         return Err(ApiError::invalid("reason", "is empty"));
     }

@@ -11,7 +11,7 @@ use super::events::{EventPageView, EventView};
 use super::extract::{Access, RequireRead};
 use crate::api::error_responses::{CommonErrors, NotFoundResponse};
 use crate::api::page::{PageParameters, PageRequest};
-use crate::api::problem::ApiError;
+use crate::api::problem::{ApiError, parse_id};
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader, read_filter};
 use crate::api::views::SessionView;
 use crate::app::state::AppState;
@@ -113,7 +113,7 @@ pub async fn get_session(
     session_id: Path<String>,
     _: Query<NoParameters>,
 ) -> Result<Json<SessionView>, ApiError> {
-    let session_id = read_session_id(&session_id)?;
+    let session_id = parse_id(&session_id, "session")?;
     let (session, as_of) = query::sessions::get_session(&state.query_pool, &principal, session_id)
         .await?
         .ok_or(ApiError::NotFound("session"))?;
@@ -150,16 +150,11 @@ pub async fn list_session_events(
     session_id: Path<String>,
     Query(parameters): Query<ListSessionEventsQuery>,
 ) -> Result<Json<EventPageView>, ApiError> {
-    let session_id = read_session_id(&session_id)?;
+    let session_id = parse_id(&session_id, "session")?;
     let page = &parameters.page;
     let rows = query::events::list_session_events(&state.query_pool, &principal, session_id, page.after, page.limit)
         .await?
         .ok_or(ApiError::NotFound("session"))?;
     let (data, next_cursor) = page.page(rows, |row| row.position, |row| EventView::new(row, &principal));
     Ok(Json(EventPageView { data, next_cursor }))
-}
-
-/// IDs are opaque, so a malformed ID is not found.
-pub(super) fn read_session_id(text: &str) -> Result<Uuid, ApiError> {
-    Uuid::try_parse(text).map_err(|_| ApiError::NotFound("session"))
 }

@@ -11,7 +11,7 @@ use super::caching::{PollParameters, Tagged};
 use super::extract::{Access, RequireReadImpersonal};
 use crate::api::error_responses::{CommonErrors, NotFoundResponse, Unchanged};
 use crate::api::page::{PageParameters, PageRequest};
-use crate::api::problem::ApiError;
+use crate::api::problem::{ApiError, parse_id};
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader, read_filter};
 use crate::api::views::RenditionView;
 use crate::app::state::AppState;
@@ -141,7 +141,7 @@ pub async fn get_stream(
     stream_id: Path<String>,
     _: Query<NoParameters>,
 ) -> Result<Tagged<StreamView>, ApiError> {
-    let stream_id = Uuid::try_parse(&stream_id).map_err(|_| ApiError::NotFound("stream"))?;
+    let stream_id = parse_id(&stream_id, "stream")?;
     let stream = query::streams::get_stream(&state.query_pool, &principal, stream_id).await?;
     Ok(Tagged(stream.ok_or(ApiError::NotFound("stream"))?.into()))
 }

@@ -12,7 +12,7 @@ use super::extract::{Access, Body, RequireAdmin};
 use crate::access::admin::{self, NewToken};
 use crate::api::error_responses::{CommonErrors, NotFoundResponse, PayloadErrors};
 use crate::api::page::{PageParameters, PageRequest};
-use crate::api::problem::ApiError;
+use crate::api::problem::{ApiError, parse_id};
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
 use crate::api::schema::DomainName;
 use crate::app::state::AppState;
@@ -184,7 +184,7 @@ pub async fn revoke_token(
     token_id: Path<String>,
     _: Query<NoParameters>,
 ) -> Result<HttpResponse, ApiError> {
-    let token_id = Uuid::try_parse(&token_id).map_err(|_| ApiError::NotFound("token"))?;
+    let token_id = parse_id(&token_id, "token")?;
     if !admin::revoke_token(&state.work_pool, &principal.actor, token_id, clock::now()).await? {
         return Err(ApiError::NotFound("token"));
     }

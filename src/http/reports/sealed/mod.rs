@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::Principal;
-use crate::api::problem::ApiError;
+use crate::api::problem::{ApiError, parse_id};
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::reports::parameters::ParametersView;
@@ -75,10 +75,9 @@ impl From<SealedReportRow> for SealedReportView {
 }
 
 async fn find(state: &AppState, principal: &Principal, id: &str) -> Result<SealedReportRow, ApiError> {
-    let missing = || ApiError::NotFound("sealed report");
-    let id = Uuid::try_parse(id).map_err(|_| missing())?;
+    let id = parse_id(id, "sealed report")?;
     let report = store::sealed_report::get_sealed_report(&state.work_pool, principal.visible_domains(), id).await?;
-    report.ok_or_else(missing)
+    report.ok_or(ApiError::NotFound("sealed report"))
 }
 
 /// The request that a sealed report answers, as of today, for the same domains.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{SealedReportView, find, query_of, require_sealed};
 use crate::api::error_responses::{CommonErrors, ConflictResponse, NotFoundResponse};
 use crate::api::page::{PageParameters, PageRequest};
-use crate::api::problem::ApiError;
+use crate::api::problem::{ApiError, parse_id};
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::{Access, Query, RequireAdmin, RequireBilling};
@@ -147,8 +147,7 @@ pub async fn delete_sealed_report(
     sealed_report_id: Path<String>,
     _: Query<NoParameters>,
 ) -> Result<HttpResponse, ApiError> {
-    let missing = || ApiError::NotFound("sealed report");
-    let id = Uuid::try_parse(&sealed_report_id).map_err(|_| missing())?;
+    let id = parse_id(&sealed_report_id, "sealed report")?;
     let deleted = sealed::delete(&state.work_pool, &principal.actor, id, clock::now()).await?;
-    if deleted { Ok(HttpResponse::NoContent().finish()) } else { Err(missing()) }
+    if deleted { Ok(HttpResponse::NoContent().finish()) } else { Err(ApiError::NotFound("sealed report")) }
 }
