@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::app::state::AppState;
 use crate::config::Role;
 use crate::event_log::spool::Fill;
+use crate::model::closed_set;
 use crate::reconciler::database_clock::ClockReading;
 use crate::store;
 
@@ -27,13 +28,23 @@ pub struct Readiness {
     parts: Vec<HealthCheck>,
 }
 
+closed_set! {
+    /// A part of the service.
+    pub enum ServicePart {
+        Database,
+        Clock,
+        Folding,
+        Spool,
+    }
+}
+
 /// Readiness of one part.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Part)]
 pub struct HealthCheck {
     /// The part: `database`, `clock`, `folding` or `spool`.
-    #[schema(example = "spool")]
-    pub(crate) name: &'static str,
+    #[schema(value_type = String, example = "spool")]
+    pub(crate) name: ServicePart,
     /// Whether the part is ready.
     pub(crate) ready: bool,
     /// Its state, as human-readable text.
@@ -91,7 +102,11 @@ pub(crate) async fn inspect(state: &AppState) -> Vec<HealthCheck> {
 }
 
 fn database(ready: bool) -> HealthCheck {
-    HealthCheck { name: "database", ready, state: if ready { "reachable" } else { "unreachable" }.to_owned() }
+    HealthCheck {
+        name: ServicePart::Database,
+        ready,
+        state: if ready { "reachable" } else { "unreachable" }.to_owned(),
+    }
 }
 
 /// Reports ready while the clocks cannot be compared: in that case, `database` is not ready.
@@ -102,12 +117,12 @@ fn clock(clocks: Option<ClockReading>, tolerance: TimeDelta) -> HealthCheck {
         Some(Err(error)) => error.to_string(),
         None => "not compared with the database".to_owned(),
     };
-    HealthCheck { name: "clock", ready: !matches!(checked, Some(Err(_))), state }
+    HealthCheck { name: ServicePart::Clock, ready: !matches!(checked, Some(Err(_))), state }
 }
 
 fn folding(state: &AppState) -> HealthCheck {
     let ready = state.folding.load(Ordering::Relaxed);
-    HealthCheck { name: "folding", ready, state: if ready { "running" } else { "stalled" }.to_owned() }
+    HealthCheck { name: ServicePart::Folding, ready, state: if ready { "running" } else { "stalled" }.to_owned() }
 }
 
 /// A spool that is not writable matters only while the database is unreachable.
@@ -132,7 +147,7 @@ fn spool_part(fill: Fill, database_reachable: bool) -> HealthCheck {
         let Fill { damaged_files, lost_messages, .. } = fill;
         states.push(format!("damaged: {lost_messages} callbacks lost, {damaged_files} files set aside"));
     }
-    HealthCheck { name: "spool", ready: fill.has_room() && !fails, state: states.join("; ") }
+    HealthCheck { name: ServicePart::Spool, ready: fill.has_room() && !fails, state: states.join("; ") }
 }
 
 /// Get metrics

@@ -78,7 +78,7 @@ impl Sampler {
         show_certificate(self.state.certificate.as_ref().and_then(ValidityOfServed::get));
         self.show_clocks().await;
         for part in health::inspect(&self.state).await {
-            PART_READY.gauge_of(&[("part", part.name)]).set(f64::from(u8::from(part.ready)));
+            PART_READY.gauge_of(&[("part", part.name.as_str())]).set(f64::from(u8::from(part.ready)));
         }
         if self.state.roles.contains(&Role::Reconciler) {
             show_lag(within_patience(store::fold::get_lag(&self.state.work_pool)).await);

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::super::texts::Language;
 use super::super::view::View;
 use super::super::words;
-use crate::http::health::HealthCheck;
+use crate::http::health::{HealthCheck, ServicePart};
 use crate::platform::tls::{Expiry, Validity};
 use crate::store::fold::LagRow;
 
@@ -76,10 +76,9 @@ pub fn all_parts(view: View, parts: &[HealthCheck], certificate: Option<Validity
 
 fn name_of(text: Language, part: &HealthCheck) -> String {
     match part.name {
-        "database" => text.problems_part_database(),
-        "clock" => text.problems_part_clock(),
-        "folding" => text.problems_part_folding(),
-        "spool" => text.problems_part_spool(),
-        other => other.to_owned(),
+        ServicePart::Database => text.problems_part_database(),
+        ServicePart::Clock => text.problems_part_clock(),
+        ServicePart::Folding => text.problems_part_folding(),
+        ServicePart::Spool => text.problems_part_spool(),
     }
 }
