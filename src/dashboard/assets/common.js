@@ -11,6 +11,12 @@ export function element(name, properties, ...children) {
   return made;
 }
 
+// Fetches this page again, as a document of its own.
+export async function fetchPage() {
+  const answer = await fetch(location.href).catch(() => undefined);
+  return answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : undefined;
+}
+
 // As the server writes durations: the two largest units.
 export function formatDuration(seconds) {
   const lengths = [86400, 3600, 60, 1];

@@ -1,5 +1,5 @@
 // The page Live and the wall display: both change with the sessions.
-import { ROOT, element, formatDuration, formatTime, texts } from "./common.js";
+import { ROOT, element, fetchPage, formatDuration, formatTime, texts } from "./common.js";
 import { follow } from "./feed.js";
 
 // Maximum rows that updates may add. The next refresh brings the list back to a page.
@@ -14,10 +14,9 @@ const REFRESH_EVERY = 60_000;
 
 // Fetches this page again and takes over the elements with these ids, except where the visitor is.
 async function refresh(ids) {
-  const answer = await fetch(location.href).catch(() => undefined);
-  // A redirect leads to the sign-in page.
-  if (!answer?.ok || answer.redirected) return;
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const page = await fetchPage();
+  // The sign-in page, to which a redirect leads, has none of them.
+  if (!page?.getElementById(ids[0])) return;
   for (const id of ids) {
     const [old, current] = [document, page].map((from) => from.getElementById(id));
     if (!old || !current || old.contains(document.activeElement)) continue;

@@ -1,5 +1,5 @@
 // The pages of a stream and of its sessions: they follow the feed, and each bar of the timeline has a card.
-import { element } from "./common.js";
+import { element, fetchPage } from "./common.js";
 import { follow } from "./feed.js";
 
 // Several changes at once are one refresh.
@@ -27,10 +27,7 @@ export function followStream(place) {
 
 // Replaces the parts of the page that have changed. A part that has not keeps its focus and what is typed in it.
 async function refresh(place) {
-  const answer = await fetch(location.href).catch(() => undefined);
-  if (!answer?.ok) return;
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const fresh = page.getElementById(place.id);
+  const fresh = (await fetchPage())?.getElementById(place.id);
   if (!fresh) return;
   const open = new Set([...place.querySelectorAll("details[open]")].map((details) => details.dataset.key));
   for (const details of fresh.querySelectorAll("details")) details.open = open.has(details.dataset.key);
