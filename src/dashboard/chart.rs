@@ -10,13 +10,13 @@ use super::view::View;
 use super::words;
 
 /// A count at an instant, in seconds since 1970.
-pub struct Value {
+pub struct CountAt {
     pub at: i64,
     pub count: u32,
 }
 
 /// A line over `from..to`. `label` says what it counts.
-pub fn line(view: View, from: DateTime<Utc>, to: DateTime<Utc>, values: &[Value], label: &str) -> Markup {
+pub fn line(view: View, from: DateTime<Utc>, to: DateTime<Utc>, values: &[CountAt], label: &str) -> Markup {
     let top = nice_top(values.iter().map(|value| value.count).max().unwrap_or_default());
     let begin = from.timestamp();
     let whole = (to - from).num_seconds().max(1);

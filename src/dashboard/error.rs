@@ -3,9 +3,8 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, ResponseError};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::ROOT;
+use super::links;
 use crate::api::problem::ApiError;
 use crate::report::ReportError;
 
@@ -47,8 +46,7 @@ impl ResponseError for PageError {
         let mut answer = HttpResponse::build(self.status_code());
         match self {
             Self::NotSignedIn { requested } => {
-                let requested = utf8_percent_encode(requested, NON_ALPHANUMERIC);
-                answer.insert_header((LOCATION, format!("{ROOT}/sign-in?to={requested}")));
+                answer.insert_header((LOCATION, links::with(&links::sign_in(), &[("to", Some(requested))])));
             }
             Self::OtherOrigin => {}
             // Writes the log line of the error.

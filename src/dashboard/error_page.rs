@@ -12,7 +12,7 @@ use super::layout::{self, NavItem};
 use super::texts::Language;
 use super::view::View;
 use super::visitor::{self, Visitor};
-use super::{ROOT, words};
+use super::{ROOT, links, words};
 use crate::api::problem::ApiError;
 use crate::model::access::Scope;
 
@@ -55,7 +55,7 @@ pub async fn show_errors(
 fn other_home(request: &HttpRequest, visitor: Option<&Visitor>, error: &PageError) -> Option<String> {
     let reports_only = matches!(error, PageError::Api(ApiError::Forbidden(Scope::Read)))
         && visitor.is_some_and(|visitor| visitor.principal.may(Scope::Billing));
-    (reports_only && request.path() == ROOT).then(|| format!("{ROOT}/reports"))
+    (reports_only && request.path() == ROOT).then(links::reports)
 }
 
 fn describe(error: &PageError, text: Language) -> (String, String) {

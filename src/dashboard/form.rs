@@ -8,19 +8,22 @@ use actix_web::{FromRequest, HttpRequest};
 use maud::{Markup, html};
 
 use super::error::PageError;
-use super::visitor::{self, Visitor};
+use super::visitor::{self, Scoped, Visitor};
 use crate::api::problem::ApiError;
-use crate::http::extract::RawBody;
-use crate::model::access::Scope;
+use crate::http::extract::{RawBody, RequireAdmin, RequireBilling, RequiredScope};
 
 /// The fields of a form whose sender is not authenticated.
 pub struct Fields(Vec<(String, String)>);
 
-/// A form that a signed-in visitor of any scope submitted, with a valid form token. Handlers check the scope.
+/// A form that a signed-in visitor of any scope submitted, with a valid form token.
 pub struct SubmittedForm {
     pub visitor: Visitor,
     fields: Fields,
 }
+
+/// A form that a visitor with the scope submitted.
+pub type BillingForm = Scoped<SubmittedForm, RequireBilling>;
+pub type AdminForm = Scoped<SubmittedForm, RequireAdmin>;
 
 impl Fields {
     /// The trimmed value of a field; `None` if empty.
@@ -47,13 +50,13 @@ impl FromRequest for Fields {
     }
 }
 
-impl SubmittedForm {
-    /// # Errors
-    /// The visitor lacks the scope.
-    pub fn require_scope(&self, scope: Scope) -> Result<(), ApiError> {
-        self.visitor.require_scope(scope)
+impl AsRef<Visitor> for SubmittedForm {
+    fn as_ref(&self) -> &Visitor {
+        &self.visitor
     }
+}
 
+impl SubmittedForm {
     /// The trimmed value of a field; `None` if empty.
     pub fn text(&self, name: &str) -> Option<String> {
         self.fields.text(name)
@@ -104,6 +107,16 @@ impl FromRequest for SubmittedForm {
             submitted.visitor.check_form_token(&submitted.text(FORM_TOKEN).unwrap_or_default())?;
             Ok(submitted)
         })
+    }
+}
+
+impl<S: RequiredScope> FromRequest for Scoped<SubmittedForm, S> {
+    type Error = PageError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, PageError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let submitted = SubmittedForm::from_request(request, payload);
+        Box::pin(async move { Ok(Self::new(submitted.await?)?) })
     }
 }
 

@@ -10,7 +10,7 @@ use super::preferences::zone_name;
 use super::texts::Language;
 use super::view::View;
 use super::visitor::Visitor;
-use super::{ROOT, words};
+use super::{ROOT, links};
 use crate::model::access::Scope;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub fn framed(visitor: &Visitor, current: NavItem, title: &str, content: &Markup
     let may = |scope| visitor.principal.may(scope);
     let entry = |item: NavItem, path: &str, name: String, badge: Option<u32>| {
         html! {
-            a href=(format!("{ROOT}{path}")) aria-current=[(current == item).then_some("page")] {
+            a href=(path) aria-current=[(current == item).then_some("page")] {
                 (name) @if let Some(badge) = badge { " " span.badge { (badge) } }
             }
         }
@@ -45,14 +45,14 @@ pub fn framed(visitor: &Visitor, current: NavItem, title: &str, content: &Markup
             a.skip href="#content" { (text.skip()) }
             a.brand href=(ROOT) aria-label="streamtally" { (mark()) span { "streamtally" } }
             nav aria-label=(text.pages()) {
-                @if may(Scope::Read) { (entry(NavItem::Live, "", text.live(), None)) }
-                @if may(Scope::Read) { (entry(NavItem::Search, "/find", text.find(), None)) }
-                @if may(Scope::Billing) { (entry(NavItem::Reports, "/reports", text.reports(), None)) }
-                @if may(Scope::Read) { (entry(NavItem::Problems, "/problems", text.problems(), Some(visitor.problems).filter(|count| *count > 0))) }
-                @if may(Scope::Admin) { (entry(NavItem::SetUp, "/set-up", text.setup(), None)) }
+                @if may(Scope::Read) { (entry(NavItem::Live, ROOT, text.live(), None)) }
+                @if may(Scope::Read) { (entry(NavItem::Search, &links::find(), text.find(), None)) }
+                @if may(Scope::Billing) { (entry(NavItem::Reports, &links::reports(), text.reports(), None)) }
+                @if may(Scope::Read) { (entry(NavItem::Problems, &links::problems(), text.problems(), Some(visitor.problems).filter(|count| *count > 0))) }
+                @if may(Scope::Admin) { (entry(NavItem::SetUp, &links::set_up(), text.setup(), None)) }
             }
             @if may(Scope::Read) && current != NavItem::Search {
-                form.jump method="get" action=(format!("{ROOT}/find")) role="search" aria-label=(text.find_a_stream()) {
+                form.jump method="get" action=(links::find()) role="search" aria-label=(text.find_a_stream()) {
                     input type="search" name="text" maxlength="512" aria-label=(text.find_a_stream()) placeholder=(text.find_a_stream())
                         aria-keyshortcuts="/" autocomplete="off" autocapitalize="off" spellcheck="false";
                 }
@@ -61,7 +61,7 @@ pub fn framed(visitor: &Visitor, current: NavItem, title: &str, content: &Markup
                 (bound_chip(visitor))
                 (preferences_link(visitor.view, &visitor.path))
                 a href="/docs/" { (text.api()) }
-                (form(visitor, "out", &format!("{ROOT}/sign-out"), &html! {
+                (form(visitor, "out", &links::page("sign-out"), &html! {
                     span.who { bdi { (visitor.principal.actor.name) } }
                     button.quiet { (text.sign_out()) }
                 }))
@@ -85,7 +85,7 @@ fn bound_chip(visitor: &Visitor) -> Markup {
 }
 
 pub fn preferences_link(view: View, path: &str) -> Markup {
-    let href = words::path(&format!("{ROOT}/preferences"), &[("to", Some(path))]);
+    let href = links::with(&links::page("preferences"), &[("to", Some(path))]);
     html! { a.zone href=(href) title=(view.language.preferences()) { (zone_name(view)) " · " (view.language.name()) } }
 }
 
@@ -136,9 +136,9 @@ fn document_of_class(view: View, title: &str, class: Option<&str>, body: &Markup
                 meta name="description" content=(view.language.description());
                 meta name="color-scheme" content="light dark";
                 title { (title) " · streamtally" }
-                link rel="stylesheet" href=(format!("{ROOT}/style.css"));
-                link rel="icon" type="image/svg+xml" href=(format!("{ROOT}/icon.svg"));
-                script type="module" src=(format!("{ROOT}/script.js")) {}
+                link rel="stylesheet" href=(links::page("style.css"));
+                link rel="icon" type="image/svg+xml" href=(links::page("icon.svg"));
+                script type="module" src=(links::page("script.js")) {}
             }
             body class=[class] { (body) }
         }

@@ -5,10 +5,12 @@
 
 mod assets;
 mod chart;
+mod draft;
 mod error;
 mod error_page;
 mod form;
 mod layout;
+mod links;
 mod live;
 mod operator;
 mod origin;
@@ -23,6 +25,7 @@ mod stream;
 mod stream_lists;
 mod texts;
 mod timeline;
+mod typed_time;
 mod view;
 mod visitor;
 mod words;

@@ -13,7 +13,7 @@ use super::form::Fields;
 use super::sign_in::{ReturnPath, is_dashboard_path};
 use super::texts::Language;
 use super::view::{LANGUAGE_COOKIE, View, ZONE_COOKIE};
-use super::{ROOT, layout};
+use super::{ROOT, layout, links};
 
 /// Browsers keep a cookie for this long at most.
 const KEPT: Duration = Duration::days(400);
@@ -24,7 +24,7 @@ pub async fn show_preferences(request: HttpRequest, Query(query): Query<ReturnPa
     let text = view.language;
     let content = html! {
         h1 { (text.preferences()) }
-        form.card method="post" action=(format!("{ROOT}/preferences")) {
+        form.card method="post" action=(links::page("preferences")) {
             input type="hidden" name="to" value=(query.to);
             label { (text.language())
                 select name="language" {

@@ -14,7 +14,7 @@ use super::error::PageError;
 use super::layout::{self, NavItem};
 use super::view::View;
 use super::visitor::Visitor;
-use super::{ROOT, set_up, words};
+use super::{links, words};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
@@ -63,14 +63,14 @@ impl FromQuery for SearchPage {
 
 /// What a search found.
 #[derive(Default)]
-struct Found {
+struct SearchResult {
     streams: FoundStreams,
     at_address: Vec<SessionRow>,
     quarantined: Vec<EventRow>,
     rejected: Vec<RejectedStreamRow>,
 }
 
-impl Found {
+impl SearchResult {
     fn is_empty(&self) -> bool {
         self.streams.rows.is_empty()
             && self.at_address.is_empty()
@@ -94,19 +94,19 @@ pub async fn search(
     }
     // The address of this page, with a pasted URL in it, stays in the browser's history: not with its credentials.
     if let Some((address, _)) = text.split_once('?').filter(|_| names_of_url(text).is_some()) {
-        return Ok(layout::redirect_to(&words::path(&format!("{ROOT}/find"), &[("text", Some(address))])));
+        return Ok(layout::redirect_to(&links::find_text(address)));
     }
-    let found = if text.is_empty() { Found::default() } else { find(&visitor, &state, text, limit).await? };
+    let found = if text.is_empty() { SearchResult::default() } else { find(&visitor, &state, text, limit).await? };
     let title = visitor.view.language.find();
     Ok(layout::page(&visitor, NavItem::Search, &title, &content(&visitor, &state, text, limit, &found)))
 }
 
-async fn find(visitor: &Visitor, state: &AppState, text: &str, limit: u16) -> Result<Found, PageError> {
+async fn find(visitor: &Visitor, state: &AppState, text: &str, limit: u16) -> Result<SearchResult, PageError> {
     let pool = &state.query_pool;
     let principal = &visitor.principal;
     let wanted = search_of(text);
     let most = MAX_WITHOUT_EFFECT;
-    Ok(Found {
+    Ok(SearchResult {
         streams: query::streams::find_streams(pool, principal, &wanted, limit).await?,
         at_address: list_at_address(visitor, state, text).await?,
         quarantined: query::events::find_quarantined_pushes(pool, principal, &wanted, most).await?.rows,
@@ -119,11 +119,11 @@ async fn page_of_id(visitor: &Visitor, state: &AppState, id: Uuid) -> Result<Opt
     let pool = &state.query_pool;
     let principal = &visitor.principal;
     if query::streams::get_stream(pool, principal, id).await?.is_some() {
-        return Ok(Some(format!("{ROOT}/streams/{id}")));
+        return Ok(Some(links::stream(id)));
     }
     let is_session = query::sessions::get_session(pool, principal, id).await?.is_some()
         || !query::events::list_quarantined_of_push(pool, principal, id, 1).await?.is_empty();
-    Ok(is_session.then(|| format!("{ROOT}/sessions/{id}")))
+    Ok(is_session.then(|| links::session(id)))
 }
 
 /// The newest sessions with an IP address, of the encoder or the node, if the visitor may see addresses.
@@ -139,11 +139,7 @@ async fn list_at_address(visitor: &Visitor, state: &AppState, text: &str) -> Res
             ..SessionFilter::default()
         };
         let newest = SessionPage { order: SessionOrder::NewestFirst, after: None, limit: MAX_AT_ADDRESS };
-        let pool = &state.query_pool;
-        let principal = &visitor.principal;
-        let list =
-            query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, newest, false).await?;
-        found.extend(list.page.rows);
+        found.extend(visitor.list_sessions(state, &filter, newest).await?.rows);
     }
     found.sort_by_key(|row| Reverse(row.session_id));
     found.dedup_by_key(|row| row.session_id);
@@ -195,13 +191,13 @@ fn names_of_url(text: &str) -> Option<UrlNames> {
     Some(UrlNames { domain: domain.to_ascii_lowercase(), app, streams })
 }
 
-fn content(visitor: &Visitor, state: &AppState, text: &str, limit: u16, found: &Found) -> Markup {
+fn content(visitor: &Visitor, state: &AppState, text: &str, limit: u16, found: &SearchResult) -> Markup {
     let view = visitor.view;
     let language = view.language;
     let personal = visitor.principal.may(Scope::Personal);
     html! {
         h1 { (language.find()) }
-        form.filters method="get" action=(format!("{ROOT}/find")) role="search" {
+        form.filters method="get" action=(links::find()) role="search" {
             label.wide { @if personal { (language.search_label_personal()) } @else { (language.search_label()) }
                 input type="search" name="text" value=(text) maxlength="512" autofocus[text.is_empty()] autocomplete="off" autocapitalize="off" spellcheck="false";
             }
@@ -250,7 +246,7 @@ fn stream_table(view: View, state: &AppState, found: &FoundStreams) -> Markup {
             tbody { @for row in &found.rows {
                 @let unconfirmed = row.live_since.is_some_and(|since| is_unconfirmed(since, None, view.now, state.unconfirmed_after));
                 tr class=[unconfirmed.then_some("stale")] {
-                    td.name { a href=(format!("{ROOT}/streams/{}", row.stream_id)) { bdi { (row.stream) } } }
+                    td.name { a href=(links::stream(row.stream_id)) { bdi { (row.stream) } } }
                     td { bdi { (row.domain) } }
                     td { bdi { (row.app) } }
                     td { (words::state(view, row.live_since.is_some(), unconfirmed)) }
@@ -278,7 +274,7 @@ fn show_more(view: View, text: &str, limit: u16, found: &FoundStreams) -> Markup
         @if !complete {
             p.actions {
                 @match more {
-                    Some(more) => a.button href=(words::path(&format!("{ROOT}/find"), &[("text", Some(text)), ("limit", Some(&more))])) { (language.search_show_more()) },
+                    Some(more) => a.button href=(links::with(&links::find(), &[("text", Some(text)), ("limit", Some(&more))])) { (language.search_show_more()) },
                     None => span.hint { (language.search_narrow()) },
                 }
             }
@@ -297,7 +293,7 @@ fn session_table(view: View, sessions: &[SessionRow]) -> Markup {
                 th { (text.search_encoder()) } th { (text.search_node()) }
             } }
             tbody { @for row in sessions { tr {
-                td.name { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { bdi { (row.stream) } } }
+                td.name { a href=(links::session(row.session_id)) { bdi { (row.stream) } } }
                 td { bdi { (row.domain) } }
                 td { bdi { (row.app) } }
                 td data-label=(text.search_started()) { (words::time(view, row.started_at)) }
@@ -309,7 +305,7 @@ fn session_table(view: View, sessions: &[SessionRow]) -> Markup {
 }
 
 /// Streams that callbacks without effect named: what happened, and where it can be mended.
-fn without_effect(visitor: &Visitor, state: &AppState, found: &Found) -> Markup {
+fn without_effect(visitor: &Visitor, state: &AppState, found: &SearchResult) -> Markup {
     let view = visitor.view;
     let text = view.language;
     html! {
@@ -332,7 +328,7 @@ fn without_effect(visitor: &Visitor, state: &AppState, found: &Found) -> Markup 
 
 fn quarantined_row(view: View, row: &EventRow) -> Markup {
     let text = view.language;
-    let page = format!("{ROOT}/sessions/{}", row.session_id);
+    let page = links::session(row.session_id);
     html! {
         tr {
             td.name { a href=(page) { bdi { (row.stream) } } }
@@ -357,9 +353,9 @@ fn rejected_row(visitor: &Visitor, state: &AppState, row: &RejectedStreamRow) ->
             td { span.flag { (text.search_rejected()) } " " (text.rejection_name(row.cause)) }
             td data-label=(text.search_last_seen()) { (words::time(view, row.sampled_at)) }
             td {
-                a href=(format!("{ROOT}/problems")) { (text.search_open_problems()) }
+                a href=(links::problems()) { (text.search_open_problems()) }
                 @if is_registered && visitor.principal.may(Scope::Admin) {
-                    ", " a href=(set_up::page_of(&row.claimed_domain)) { (text.search_open_domain()) }
+                    ", " a href=(links::domain(&row.claimed_domain)) { (text.search_open_domain()) }
                 }
             }
         }

@@ -13,8 +13,8 @@ use super::layout::{self, NavItem};
 use super::timeline::{self, INTERRUPTION};
 use super::view::View;
 use super::visitor::Visitor;
-use super::{ROOT, words};
-use crate::api::problem::ApiError;
+use super::{links, words};
+use crate::api::problem::{ApiError, parse_id};
 use crate::app::state::AppState;
 use crate::model::access::Scope;
 use crate::model::event::{Disposition, OwnEvent, Signature};
@@ -41,21 +41,20 @@ pub async fn show_session(
     state: Data<AppState>,
     session_id: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let missing = || ApiError::NotFound("session");
-    let session_id = Uuid::try_parse(&session_id).map_err(|_| missing())?;
+    let session_id = parse_id(&session_id, "session")?;
     let pool = &state.query_pool;
     let principal = &visitor.principal;
     let Some((session, _)) = query::sessions::get_session(pool, principal, session_id).await? else {
         return show_quarantined_push(&visitor, &state, session_id).await;
     };
     let events = query::events::list_session_events(pool, principal, session_id, None, MAX_EVENTS).await?;
-    let events = events.ok_or_else(missing)?;
+    let events = events.ok_or(ApiError::NotFound("session"))?;
     let neighbors = Neighbors {
         previous: get_neighbor(&visitor, &state, &session, SessionOrder::NewestFirst).await?,
         next: get_neighbor(&visitor, &state, &session, SessionOrder::OldestFirst).await?,
     };
     let text = visitor.view.language;
-    let changes = words::path("/v1/live/changes", &[("domain", Some(&session.domain)), ("app", Some(&session.app))]);
+    let changes = links::with("/v1/live/changes", &[("domain", Some(&session.domain)), ("app", Some(&session.app))]);
     let content = html! {
         div #followed data-follow="stream" data-stream=(session.stream_id) data-changes=(changes) {
             (head(&visitor, &state, &session, &neighbors))
@@ -78,20 +77,17 @@ async fn get_neighbor(
 ) -> Result<Option<SessionRow>, PageError> {
     let filter = SessionFilter { stream_id: Some(session.stream_id), ..SessionFilter::default() };
     let page = SessionPage { order, after: Some(session.session_id), limit: 1 };
-    let pool = &state.query_pool;
-    let principal = &visitor.principal;
-    let list = query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, page, false).await?;
-    Ok(list.page.rows.into_iter().next())
+    Ok(visitor.list_sessions(state, &filter, page).await?.rows.pop())
 }
 
 /// The names, the story, and the operator's action where one is likely to be needed.
 fn head(visitor: &Visitor, state: &AppState, session: &SessionRow, neighbors: &Neighbors) -> Markup {
     let view = visitor.view;
     let text = view.language;
-    let stream = html! { a href=(format!("{ROOT}/streams/{}", session.stream_id)) { bdi { (session.stream) } } };
+    let stream = html! { a href=(links::stream(session.stream_id)) { bdi { (session.stream) } } };
     let unconfirmed = is_unconfirmed(session.started_at, session.ended_at, view.now, state.unconfirmed_after);
     let is_certain = session.ended_at_source.is_some_and(EndSource::is_confirmed);
-    let end_form = format!("{ROOT}/sessions/{}/end", session.session_id);
+    let end_form = links::session_end(session.session_id);
     html! {
         h1.name { (words::fill(&text.session_of(), &[stream])) }
         p.path { bdi { (session.domain) } " / " bdi { (session.app) } }
@@ -169,7 +165,7 @@ fn neighbor_links(view: View, session: &SessionRow, neighbors: &Neighbors) -> Ma
     };
     let link = |row: &SessionRow, rel: &str, name: String, gap: String| {
         html! {
-            a.figure href=(format!("{ROOT}/sessions/{}", row.session_id)) rel=(rel) {
+            a.figure href=(links::session(row.session_id)) rel=(rel) {
                 span { (name) } " "
                 b {
                     @match row.ended_at {
@@ -280,7 +276,7 @@ fn effect(visitor: &Visitor, row: &EventRow) -> Markup {
         @if let Some(altered) = &row.altered { p.advice { (text.session_altered(&words::list(altered))) } }
         @if let (true, Some(reason)) = (is_waiting, row.reason) { p.advice { (text.quarantine_advice(reason)) } }
         @if is_waiting && visitor.principal.may(Scope::Admin) {
-            p { a.button href=(format!("{ROOT}/events/{}/release", row.event_id)) { (text.session_release()) } }
+            p { a.button href=(links::release(row.event_id)) { (text.session_release()) } }
         }
     }
 }
@@ -301,7 +297,7 @@ async fn show_quarantined_push(
     let StreamId(stream_id) = StreamKey { domain: names.0, app: names.1, stream: names.2 }.id();
     let is_known = query::streams::get_stream(pool, principal, stream_id).await?.is_some();
     let name = html! {
-        @if is_known { a href=(format!("{ROOT}/streams/{stream_id}")) { bdi { (newest.stream) } } } @else { bdi { (newest.stream) } }
+        @if is_known { a href=(links::stream(stream_id)) { bdi { (newest.stream) } } } @else { bdi { (newest.stream) } }
     };
     let content = html! {
         h1.name { (words::fill(&text.session_push_of(), &[name])) }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::error::PageError;
 use super::form::{Fields, SubmittedForm};
 use super::view::View;
-use super::{ROOT, layout, words};
+use super::{ROOT, layout, links, words};
 use crate::access;
 use crate::api::KIOSK;
 use crate::app::state::AppState;
@@ -53,7 +53,7 @@ pub async fn sign_out(
     access::sign_in::sign_out(&state.work_pool, submitted.visitor.sign_in, clock::now()).await?;
     state.registry.refresh_after_change().await;
     let cookie = sign_in_cookie::sign_out(&request);
-    Ok(HttpResponse::SeeOther().cookie(cookie).insert_header((LOCATION, format!("{ROOT}/sign-in"))).finish())
+    Ok(HttpResponse::SeeOther().cookie(cookie).insert_header((LOCATION, links::sign_in())).finish())
 }
 
 /// Prevents open redirects: only pages of the dashboard are allowed.
@@ -71,7 +71,7 @@ fn form(view: View, to: &str, failed: bool) -> Markup {
         &text.sign_in(),
         &html! {
             h1 { (text.sign_in()) }
-            form.card method="post" action=(format!("{ROOT}/sign-in")) {
+            form.card method="post" action=(links::sign_in()) {
                 label for="token" { (text.sign_in_token()) }
                 input #token type="password" name="token" required autofocus autocomplete="current-password"
                     aria-describedby=[failed.then_some("failed")];
@@ -83,7 +83,7 @@ fn form(view: View, to: &str, failed: bool) -> Markup {
             }
             p.hint { (words::fill(&text.sign_in_hint(), &[command])) }
             @if to.starts_with(KIOSK) { p.hint { (text.sign_in_kiosk_hint()) } }
-            p.hint { (layout::preferences_link(view, &words::path(&format!("{ROOT}/sign-in"), &[("to", Some(to).filter(|to| !to.is_empty()))]))) }
+            p.hint { (layout::preferences_link(view, &links::with(&links::sign_in(), &[("to", Some(to).filter(|to| !to.is_empty()))]))) }
         },
     )
 }

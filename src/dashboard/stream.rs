@@ -2,24 +2,27 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get};
-use chrono::{Datelike, NaiveDate};
+use chrono::NaiveDate;
 use maud::{Markup, html};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::PageError;
 use super::layout::{self, NavItem};
+use super::links::{self, unless_default};
 use super::stream_lists::{self, AfterRow};
-use super::timeline::{self, Period};
+use super::timeline::{self, Range, TimelinePeriod};
+use super::typed_time::read_date;
 use super::view::View;
 use super::visitor::Visitor;
-use super::{ROOT, words};
+use super::words;
 use crate::api::page::PageRequest;
-use crate::api::problem::ApiError;
+use crate::api::problem::{ApiError, parse_id};
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
+use crate::model::closed_set;
 use crate::model::filter::SessionFilter;
+use crate::model::parameter::Parameters;
 use crate::model::session::SessionOrder;
 use crate::query;
 use crate::session::lifecycle::{duration_seconds, is_unconfirmed};
@@ -27,39 +30,19 @@ use crate::store::session::SessionRow;
 use crate::store::session_list::SessionPage;
 use crate::store::stream::StreamRow;
 
-/// Which list is below the timeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum ListKind {
-    #[default]
-    Broadcasts,
-    Sessions,
-}
-
-impl ListKind {
-    fn read(text: &str) -> Option<Self> {
-        match text {
-            "broadcasts" => Some(Self::Broadcasts),
-            "sessions" => Some(Self::Sessions),
-            _ => None,
-        }
-    }
-
-    /// The parameter; `None` for what is shown without one.
-    fn parameter(self) -> Option<&'static str> {
-        match self {
-            Self::Broadcasts => None,
-            Self::Sessions => Some("sessions"),
-        }
+closed_set! {
+    /// Which list is below the timeline.
+    #[derive(Default)]
+    pub enum ListKind {
+        #[default]
+        Broadcasts,
+        Sessions,
     }
 }
-
-const RANGES: [(&str, Period); 3] = [("24h", Period::LastDay), ("7d", Period::LastWeek), ("30d", Period::LastMonth)];
-
-const DEFAULT_PERIOD: Period = Period::LastWeek;
 
 pub struct StreamPage {
     pub page: PageRequest<AfterRow>,
-    pub period: Period,
+    pub period: TimelinePeriod,
     pub list: ListKind,
 }
 
@@ -67,25 +50,18 @@ impl FromQuery for StreamPage {
     fn from_query(query: &mut QueryReader) -> Self {
         query.forget_empty();
         let page = PageRequest::from_query(query);
-        let range = query.parse("range", "24h, 7d or 30d", |text| {
-            RANGES.into_iter().find(|(name, _)| *name == text).map(|(_, period)| period)
-        });
-        let day = query.parse("day", "a date such as 2026-11-27", read_date).map(Period::Date);
-        let list = query.parse("list", "broadcasts or sessions", ListKind::read).unwrap_or_default();
-        Self { page, period: day.or(range).unwrap_or(DEFAULT_PERIOD), list }
+        let range = query.get("range").unwrap_or_default();
+        let day = query.parse("day", "a date such as 2026-11-27", read_date).map(TimelinePeriod::Date);
+        Self { page, period: day.unwrap_or(TimelinePeriod::Last(range)), list: query.get("list").unwrap_or_default() }
     }
-}
-
-fn read_date(text: &str) -> Option<NaiveDate> {
-    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|date| (2_000..3_000).contains(&date.year()))
 }
 
 impl StreamPage {
     /// The day, if one was chosen.
     pub fn day(&self) -> Option<NaiveDate> {
         match self.period {
-            Period::Date(date) => Some(date),
-            Period::LastDay | Period::LastWeek | Period::LastMonth => None,
+            TimelinePeriod::Date(date) => Some(date),
+            TimelinePeriod::Last(_) => None,
         }
     }
 
@@ -95,11 +71,13 @@ impl StreamPage {
     }
 }
 
-fn link(stream_id: Uuid, period: Period, list: ListKind, cursor: Option<&str>) -> String {
-    let day = if let Period::Date(date) = period { Some(date.to_string()) } else { None };
-    let range = RANGES.iter().find(|(_, range)| *range == period && period != DEFAULT_PERIOD).map(|(name, _)| *name);
-    let parameters = [("range", range), ("day", day.as_deref()), ("list", list.parameter()), ("cursor", cursor)];
-    words::path(&format!("{ROOT}/streams/{stream_id}"), &parameters)
+fn link(stream_id: Uuid, period: TimelinePeriod, list: ListKind, cursor: Option<&str>) -> String {
+    let (range, day) = match period {
+        TimelinePeriod::Last(range) => (unless_default(range), None),
+        TimelinePeriod::Date(date) => (None, Some(date.to_string())),
+    };
+    let parameters = [("range", range), ("day", day.as_deref()), ("list", unless_default(list)), ("cursor", cursor)];
+    links::with(&links::stream(stream_id), &parameters)
 }
 
 #[get("/streams/{stream_id}")]
@@ -111,7 +89,7 @@ pub async fn show_stream(
 ) -> Result<HttpResponse, PageError> {
     let view = visitor.view;
     let Query(asked) = asked?;
-    let stream_id = Uuid::try_parse(&stream_id).map_err(|_| ApiError::NotFound("stream"))?;
+    let stream_id = parse_id(&stream_id, "stream")?;
     let stream = query::streams::get_stream(&state.query_pool, &visitor.principal, stream_id).await?;
     let stream = stream.ok_or(ApiError::NotFound("stream"))?;
     let newest = list_sessions(&visitor, &state, SessionFilter::default(), stream_id, None, 1).await?.rows.pop();
@@ -119,7 +97,7 @@ pub async fn show_stream(
     let filter = SessionFilter { from: Some(from), to: Some(to), ..SessionFilter::default() };
     let shown = list_sessions(&visitor, &state, filter, stream_id, None, timeline::MAX_SESSIONS).await?;
     let list = stream_lists::list(&visitor, &state, &stream, &asked).await?;
-    let changes = words::path("/v1/live/changes", &[("domain", Some(&stream.domain)), ("app", Some(&stream.app))]);
+    let changes = links::with("/v1/live/changes", &[("domain", Some(&stream.domain)), ("app", Some(&stream.app))]);
     let content = html! {
         div #followed data-follow="stream" data-stream=(stream.stream_id) data-changes=(changes) {
             (head(view, &state, &stream, newest.as_ref()))
@@ -142,9 +120,7 @@ pub async fn list_sessions(
 ) -> Result<query::Rows<SessionRow>, PageError> {
     let filter = SessionFilter { stream_id: Some(stream_id), ..filter };
     let page = SessionPage { order: SessionOrder::NewestFirst, after, limit };
-    let pool = &state.query_pool;
-    let principal = &visitor.principal;
-    Ok(query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, page, false).await?.page)
+    Ok(visitor.list_sessions(state, &filter, page).await?)
 }
 
 /// The names and the state.
@@ -174,8 +150,7 @@ fn head(view: View, state: &AppState, stream: &StreamRow, newest: Option<&Sessio
 fn ended(view: View, last: &SessionRow) -> Markup {
     let text = view.language;
     let seconds = duration_seconds(last.started_at, last.ended_at, view.now);
-    let end =
-        html! { a href=(format!("{ROOT}/sessions/{}", last.session_id)) { (words::maybe_time(view, last.ended_at)) } };
+    let end = html! { a href=(links::session(last.session_id)) { (words::maybe_time(view, last.ended_at)) } };
     html! {
         (words::fill(&text.stream_ended(), &[end, words::lasted(view, seconds)]))
         " · " (words::end_source(text, last.ended_at_source))
@@ -185,7 +160,6 @@ fn ended(view: View, last: &SessionRow) -> Markup {
 /// The choice of a range or a day, and the days before and after.
 fn periods(view: View, stream: &StreamRow, asked: &StreamPage) -> Markup {
     let text = view.language;
-    let names = [text.stream_range_day(), text.stream_range_week(), text.stream_range_month()];
     let to = |period| link(stream.stream_id, period, asked.list, None);
     let today = view.local(view.now).date_naive();
     // Without a day, the arrow leads from today to yesterday.
@@ -193,19 +167,20 @@ fn periods(view: View, stream: &StreamRow, asked: &StreamPage) -> Markup {
     html! {
         div.periods {
             nav.tabs aria-label=(text.stream_periods()) {
-                @for ((_, period), name) in RANGES.into_iter().zip(names) {
-                    a href=(to(period)) aria-current=[(asked.period == period).then_some("page")] { (name) }
+                @for &range in Range::ALL {
+                    @let period = TimelinePeriod::Last(range);
+                    a href=(to(period)) aria-current=[(asked.period == period).then_some("page")] { (range.name(text)) }
                 }
                 @if let Some(day) = asked.day() { a href=(to(asked.period)) aria-current="page" { (date(view, day)) } }
             }
-            form.actions method="get" action=(format!("{ROOT}/streams/{}", stream.stream_id)) {
-                @if let Some(list) = asked.list.parameter() { input type="hidden" name="list" value=(list); }
+            form.actions method="get" action=(links::stream(stream.stream_id)) {
+                @if let Some(list) = unless_default(asked.list) { input type="hidden" name="list" value=(list); }
                 @if let Some(before) = day.pred_opt() {
-                    a.button rel="prev" href=(to(Period::Date(before))) aria-label=(date(view, before)) title=(date(view, before)) { "‹" }
+                    a.button rel="prev" href=(to(TimelinePeriod::Date(before))) aria-label=(date(view, before)) title=(date(view, before)) { "‹" }
                 }
                 input type="date" name="day" aria-label=(text.stream_day()) value=(day) max=(today) required;
                 @if let Some(after) = day.succ_opt().filter(|after| *after <= today) {
-                    a.button rel="next" href=(to(Period::Date(after))) aria-label=(date(view, after)) title=(date(view, after)) { "›" }
+                    a.button rel="next" href=(to(TimelinePeriod::Date(after))) aria-label=(date(view, after)) title=(date(view, after)) { "›" }
                 }
                 button { (text.stream_show_day()) }
             }
@@ -215,6 +190,6 @@ fn periods(view: View, stream: &StreamRow, asked: &StreamPage) -> Markup {
 
 /// A day as it is written everywhere.
 pub fn date(view: View, day: NaiveDate) -> String {
-    let (noon, _) = Period::Date(day).bounds(view);
-    words::date(view, noon)
+    let (begin, _) = TimelinePeriod::Date(day).bounds(view);
+    words::date(view, begin)
 }

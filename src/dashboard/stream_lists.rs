@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use super::error::PageError;
 use super::stream::{self, ListKind, StreamPage};
-use super::timeline;
+use super::timeline::{self, Range};
 use super::view::View;
 use super::visitor::Visitor;
-use super::{ROOT, words};
+use super::{links, words};
 use crate::app::state::AppState;
 use crate::model::filter::SessionFilter;
 use crate::model::report::{GroupBy, WindowSize};
@@ -25,9 +25,6 @@ use crate::session::lifecycle::{duration_seconds, is_unconfirmed};
 use crate::store::broadcast::BroadcastRow;
 use crate::store::session::SessionRow;
 use crate::store::stream::StreamRow;
-
-/// The periods of the totals, in days.
-const TOTALS: [i64; 3] = [1, 7, 30];
 
 const MERGE_GAP_SECONDS: u32 = 60;
 
@@ -58,16 +55,17 @@ pub async fn list(
         ListKind::Sessions => sessions(visitor, state, stream, asked).await?,
     };
     let day = asked.day().map(|day| text.stream_on(&stream::date(view, day)));
-    let choice = |list: ListKind, name: String| {
-        let href = asked.link(stream.stream_id, list, None);
-        html! {
-            a href=(href) aria-current=[(asked.list == list).then_some("page")] { (name) @if let Some(day) = &day { " " (day) } }
-        }
+    let name = |list| match list {
+        ListKind::Broadcasts => text.stream_broadcasts(),
+        ListKind::Sessions => text.stream_all_sessions(),
     };
     Ok(html! {
         nav.tabs #lists {
-            (choice(ListKind::Broadcasts, text.stream_broadcasts()))
-            (choice(ListKind::Sessions, text.stream_all_sessions()))
+            @for &list in ListKind::ALL {
+                a href=(asked.link(stream.stream_id, list, None)) aria-current=[(asked.list == list).then_some("page")] {
+                    (name(list)) @if let Some(day) = &day { " " (day) }
+                }
+            }
         }
         (rows)
         p.actions {
@@ -191,7 +189,7 @@ fn session_row(view: View, state: &AppState, row: &SessionRow) -> Markup {
     let unconfirmed = is_unconfirmed(row.started_at, row.ended_at, view.now, state.unconfirmed_after);
     html! {
         tr class=[unconfirmed.then_some("stale")] {
-            td { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { (words::time(view, row.started_at)) } }
+            td { a href=(links::session(row.session_id)) { (words::time(view, row.started_at)) } }
             td data-label=(text.stream_ended_column()) { (words::maybe_time(view, row.ended_at)) }
             td.number data-label=(text.stream_length()) {
                 @match row.ended_at {
@@ -206,13 +204,13 @@ fn session_row(view: View, state: &AppState, row: &SessionRow) -> Markup {
 }
 
 /// The push time of the last days; empty if it cannot be computed now.
-async fn totals(state: &AppState, stream: &StreamRow, as_of: DateTime<Utc>) -> Vec<(i64, WindowTotals)> {
+async fn totals(state: &AppState, stream: &StreamRow, as_of: DateTime<Utc>) -> Vec<(Range, WindowTotals)> {
     let to = as_of.trunc_subsecs(0);
     let layout = Layout { time_zone: chrono_tz::Tz::UTC, window: WindowSize::Whole, group_by: GroupBy::NOTHING };
     let mut totals = Vec::new();
-    for days in TOTALS {
+    for &range in Range::ALL {
         let selection = ReportSelection {
-            from: to - TimeDelta::days(days),
+            from: to - TimeDelta::days(range.days()),
             to,
             visible_domains: None,
             domain: Some(stream.domain.clone()),
@@ -223,22 +221,20 @@ async fn totals(state: &AppState, stream: &StreamRow, as_of: DateTime<Utc>) -> V
         };
         let report =
             PushDuration::begin(state.report_pool.clone(), &selection, layout, &ReportCutoff::passing(as_of), None);
-        totals.extend(report.finish().await.ok().map(|counts| (days, counts)));
+        totals.extend(report.finish().await.ok().map(|counts| (range, counts)));
     }
     totals
 }
 
-fn totals_figures(view: View, totals: &[(i64, WindowTotals)]) -> Markup {
+fn totals_figures(view: View, totals: &[(Range, WindowTotals)]) -> Markup {
     let text = view.language;
-    let names = [text.stream_range_day(), text.stream_range_week(), text.stream_range_month()];
-    let name = |days: i64| TOTALS.iter().position(|known| *known == days).and_then(|place| names.get(place));
     html! {
         div.figures {
-            @for (days, counts) in totals {
+            @for (range, counts) in totals {
                 div.figure {
                     @let seconds = counts.push_seconds();
                     strong title=(words::in_clock(seconds)) { (words::decimal_hours(seconds)) " " (text.unit_hours()) }
-                    span { @if let Some(name) = name(*days) { (text.stream_totals(name, &words::count(counts.sessions))) } }
+                    span { (text.stream_totals(&range.name(text), &words::count(counts.sessions))) }
                 }
             }
         }

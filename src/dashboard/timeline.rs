@@ -7,10 +7,14 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use maud::{Markup, html};
 
 use super::chart::{anchor, percent, ticks};
+use super::stream::ListKind;
+use super::texts::Language;
 use super::view::View;
-use super::{ROOT, words};
+use super::{links, words};
+use crate::model::closed_set;
+use crate::model::report::Certainty;
 use crate::query::Rows;
-use crate::report::window::begin_of_date;
+use crate::report::period::Period;
 use crate::session::lifecycle::duration_seconds;
 use crate::store::session::SessionRow;
 
@@ -32,63 +36,59 @@ const AXIS_HEIGHT: usize = 30;
 /// A gap up to this long is an interruption.
 pub const INTERRUPTION: TimeDelta = TimeDelta::minutes(10);
 
+closed_set! {
+    /// The time up to now.
+    #[derive(Default)]
+    pub enum Range {
+        Day = "24h",
+        #[default]
+        Week = "7d",
+        Month = "30d",
+    }
+}
+
+impl Range {
+    pub fn days(self) -> i64 {
+        match self {
+            Self::Day => 1,
+            Self::Week => 7,
+            Self::Month => 30,
+        }
+    }
+
+    pub fn name(self, text: Language) -> String {
+        match self {
+            Self::Day => text.stream_range_day(),
+            Self::Week => text.stream_range_week(),
+            Self::Month => text.stream_range_month(),
+        }
+    }
+}
+
 /// What the timeline shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Period {
-    LastDay,
-    LastWeek,
-    LastMonth,
+pub enum TimelinePeriod {
+    Last(Range),
     /// A day of the visitor's time zone.
     Date(NaiveDate),
 }
 
-impl Period {
+impl TimelinePeriod {
     pub fn bounds(self, view: View) -> (DateTime<Utc>, DateTime<Utc>) {
-        let last = |days| (view.now - TimeDelta::days(days), view.now);
         match self {
-            Self::LastDay => last(1),
-            Self::LastWeek => last(7),
-            Self::LastMonth => last(30),
-            Self::Date(date) => (begin_of(view, date), date.succ_opt().map_or(view.now, |next| begin_of(view, next))),
+            Self::Last(range) => (view.now - TimeDelta::days(range.days()), view.now),
+            Self::Date(date) => {
+                Period::of_days(date, date, view.zone).map_or((view.now, view.now), |day| (day.from, day.to))
+            }
         }
     }
 }
 
-fn begin_of(view: View, date: NaiveDate) -> DateTime<Utc> {
-    begin_of_date(view.zone, date).and_then(|second| DateTime::from_timestamp(second, 0)).unwrap_or(view.now)
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Live,
-    Confirmed,
-    Estimated,
-}
-
-impl Kind {
-    fn of(row: &SessionRow) -> Self {
-        match row.ended_at_source {
-            None => Self::Live,
-            Some(source) if source.is_confirmed() => Self::Confirmed,
-            Some(_) => Self::Estimated,
-        }
-    }
-
-    fn class(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Confirmed => "confirmed",
-            Self::Estimated => "estimated",
-        }
-    }
-
-    /// The kind of a bar of several sessions: what is least certain.
-    fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Live, _) | (_, Self::Live) => Self::Live,
-            (Self::Estimated, _) | (_, Self::Estimated) => Self::Estimated,
-            (Self::Confirmed, Self::Confirmed) => Self::Confirmed,
-        }
+/// The class of bars. Open sessions are live.
+fn class_of(certainty: Certainty) -> &'static str {
+    match certainty {
+        Certainty::Open => "live",
+        Certainty::Confirmed | Certainty::Estimated => certainty.as_str(),
     }
 }
 
@@ -98,7 +98,8 @@ struct Bar<'a> {
     first: &'a SessionRow,
     sessions: usize,
     lane: usize,
-    kind: Kind,
+    /// Of several sessions, that of the least certain.
+    certainty: Certainty,
     flagged: bool,
     started_at: DateTime<Utc>,
     ended_at: DateTime<Utc>,
@@ -119,7 +120,7 @@ impl Bar<'_> {
 
     fn absorb(&mut self, next: &Bar<'_>) {
         self.sessions += 1;
-        self.kind = self.kind.and(next.kind);
+        self.certainty = self.certainty.max(next.certainty);
         self.flagged |= next.flagged;
         self.ended_at = self.ended_at.max(next.ended_at);
         self.right = self.right.max(next.right);
@@ -127,7 +128,7 @@ impl Bar<'_> {
 }
 
 /// The timeline of a period; `sessions` are the newest first.
-pub fn timeline(view: View, period: Period, sessions: &Rows<SessionRow>) -> Markup {
+pub fn timeline(view: View, period: TimelinePeriod, sessions: &Rows<SessionRow>) -> Markup {
     let text = view.language;
     let (from, to) = period.bounds(view);
     let (bars, lanes) = bars(&sessions.rows, from, to, view.now);
@@ -168,7 +169,7 @@ fn bars(
             first: row,
             sessions: 1,
             lane,
-            kind: Kind::of(row),
+            certainty: Certainty::of(row.ended_at_source),
             flagged: !row.flags.is_empty(),
             started_at: row.started_at,
             ended_at,
@@ -235,10 +236,10 @@ fn drawn(view: View, bar: &Bar<'_>) -> Markup {
     let left = format!("{}%", percent(bar.left));
     let width = format!("{}%", percent((bar.right - bar.left).max(1)));
     html! {
-        rect.bar.(bar.kind.class()) x=(left) width=(width) y=(top) height=(BAR_HEIGHT) rx="1" data-card=(card) data-href=(href(view, bar)) {
+        rect.bar.(class_of(bar.certainty)) x=(left) width=(width) y=(top) height=(BAR_HEIGHT) rx="1" data-card=(card) data-href=(href(view, bar)) {
             title { (card) }
         }
-        @if bar.kind == Kind::Live { circle.on-air cx=(format!("{}%", percent(bar.right))) cy=(top + BAR_HEIGHT / 2) r="6" {} }
+        @if bar.certainty == Certainty::Open { circle.on-air cx=(format!("{}%", percent(bar.right))) cy=(top + BAR_HEIGHT / 2) r="6" {} }
         @if bar.flagged { text.flagged x=(left) dx="3" y=(top + BAR_HEIGHT - 8) { "⚑" } }
     }
 }
@@ -246,17 +247,20 @@ fn drawn(view: View, bar: &Bar<'_>) -> Markup {
 /// The session; for several, the list of all sessions of that day.
 fn href(view: View, bar: &Bar<'_>) -> String {
     if bar.sessions == 1 {
-        return format!("{ROOT}/sessions/{}", bar.first.session_id);
+        return links::session(bar.first.session_id);
     }
     let day = view.local(bar.started_at).date_naive().to_string();
-    words::path(&format!("{ROOT}/streams/{}", bar.first.stream_id), &[("day", Some(&day)), ("list", Some("sessions"))])
+    links::with(
+        &links::stream(bar.first.stream_id),
+        &[("day", Some(&day)), ("list", Some(ListKind::Sessions.as_str()))],
+    )
 }
 
 /// What the card of a bar says, in lines.
 fn card(view: View, bar: &Bar<'_>) -> String {
     let text = view.language;
     let length = words::duration(text, duration_seconds(bar.started_at, Some(bar.ended_at), view.now));
-    let is_live = bar.kind == Kind::Live;
+    let is_live = bar.certainty == Certainty::Open;
     let mut lines = Vec::new();
     if bar.sessions > 1 {
         lines.push(text.stream_bar_sessions(&words::count(bar.sessions)));
@@ -289,17 +293,17 @@ pub fn span(view: View, from: DateTime<Utc>, to: DateTime<Utc>) -> String {
     format!("{} – {end}", words::date_and_time(view, from))
 }
 
-/// The kinds that occur.
+/// The bars that occur.
 fn legend(view: View, bars: &[Bar<'_>]) -> Markup {
     let text = view.language;
     let names = [
-        (Kind::Live, text.stream_legend_live()),
-        (Kind::Confirmed, text.stream_legend_confirmed()),
-        (Kind::Estimated, text.stream_legend_estimated()),
+        (Certainty::Open, text.stream_legend_live()),
+        (Certainty::Confirmed, text.stream_legend_confirmed()),
+        (Certainty::Estimated, text.stream_legend_estimated()),
     ];
     html! {
-        @for (kind, name) in names {
-            @if bars.iter().any(|bar| bar.kind == kind) { span { span.swatch.(kind.class()) {} " " (name) } }
+        @for (certainty, name) in names {
+            @if bars.iter().any(|bar| bar.certainty == certainty) { span { span.swatch.(class_of(certainty)) {} " " (name) } }
         }
         @if bars.iter().any(|bar| bar.flagged) { span { "⚑ " (text.stream_legend_flagged()) } }
     }

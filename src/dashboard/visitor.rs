@@ -1,5 +1,6 @@
 //! The signed-in visitor.
 
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
 
@@ -16,10 +17,14 @@ use crate::access::sign_in::SignIn;
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
 use crate::http::caching::ForCaller;
-use crate::http::extract::take_turn;
+use crate::http::extract::{RequireAdmin, RequireBilling, RequireRead, RequiredScope, take_turn};
 use crate::http::sign_in_cookie::signed_in;
 use crate::model::access::Scope;
+use crate::model::filter::SessionFilter;
 use crate::platform::clock;
+use crate::query::{self, Rows};
+use crate::store::session::SessionRow;
+use crate::store::session_list::SessionPage;
 
 const FORMS: &str = "forms of the dashboard";
 
@@ -37,22 +42,49 @@ pub struct Visitor {
     pub form_token: String,
 }
 
-/// A signed-in visitor whose token has the scope `billing`, and perhaps no other.
-pub struct BillingVisitor(pub Visitor);
+/// A visitor, or a form that one submitted, whose token has the scope `S`, and perhaps no other.
+pub struct Scoped<T, S>(pub T, PhantomData<S>);
 
-impl Deref for BillingVisitor {
-    type Target = Visitor;
+pub type BillingVisitor = Scoped<Visitor, RequireBilling>;
+pub type AdminVisitor = Scoped<Visitor, RequireAdmin>;
 
-    fn deref(&self) -> &Visitor {
+impl<T: AsRef<Visitor>, S: RequiredScope> Scoped<T, S> {
+    /// # Errors
+    /// The visitor lacks the scope.
+    pub fn new(scoped: T) -> Result<Self, ApiError> {
+        let may = scoped.as_ref().principal.may(S::SCOPE);
+        if may { Ok(Self(scoped, PhantomData)) } else { Err(ApiError::Forbidden(S::SCOPE)) }
+    }
+}
+
+impl AsRef<Self> for Visitor {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl<T, S> Deref for Scoped<T, S> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
         &self.0
     }
 }
 
 impl Visitor {
+    /// A page of the sessions that match and that the visitor may see.
+    ///
     /// # Errors
-    /// The visitor lacks the scope.
-    pub fn require_scope(&self, scope: Scope) -> Result<(), ApiError> {
-        if self.principal.may(scope) { Ok(()) } else { Err(ApiError::Forbidden(scope)) }
+    /// The database fails.
+    pub async fn list_sessions(
+        &self,
+        state: &AppState,
+        filter: &SessionFilter,
+        page: SessionPage,
+    ) -> Result<Rows<SessionRow>, sqlx::Error> {
+        let (pool, unconfirmed_after) = (&state.query_pool, state.unconfirmed_after);
+        let list = query::sessions::list_sessions(pool, &self.principal, unconfirmed_after, filter, page, false);
+        Ok(list.await?.page)
     }
 
     /// # Errors
@@ -70,25 +102,20 @@ impl FromRequest for Visitor {
     type Error = PageError;
     type Future = Extraction<Self>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        Box::pin(find_with(request.clone(), Scope::Read))
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let reader = Scoped::<Self, RequireRead>::from_request(request, payload);
+        Box::pin(async move { Ok(reader.await?.0) })
     }
 }
 
-impl FromRequest for BillingVisitor {
+impl<S: RequiredScope> FromRequest for Scoped<Visitor, S> {
     type Error = PageError;
     type Future = Extraction<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move { find_with(request, Scope::Billing).await.map(Self) })
+        let visitor = find_of_any_scope(request.clone());
+        Box::pin(async move { Ok(Self::new(visitor.await?)?) })
     }
-}
-
-async fn find_with(request: HttpRequest, scope: Scope) -> Result<Visitor, PageError> {
-    let visitor = find_of_any_scope(request).await?;
-    visitor.require_scope(scope)?;
-    Ok(visitor)
 }
 
 /// # Errors

@@ -27,6 +27,11 @@ pub fn maybe_time(view: View, at: Option<DateTime<Utc>>) -> Markup {
     at.map_or_else(|| html! { "–" }, |at| time(view, at))
 }
 
+/// How long ago a time was, or a dash.
+pub fn maybe_ago(view: View, at: Option<DateTime<Utc>>) -> Markup {
+    at.map_or_else(|| html! { "–" }, |at| ago(view, at))
+}
+
 fn machine(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
@@ -101,9 +106,18 @@ pub fn hours(seconds: i64) -> Markup {
 
 /// Hours, rounded half up to two decimals.
 pub fn decimal_hours(seconds: i64) -> String {
+    hours_in("−", grouped, seconds)
+}
+
+/// Hours with two decimals, as a number that spreadsheets read.
+pub fn plain_hours(seconds: i64) -> String {
+    hours_in("-", |whole| whole.to_string(), seconds)
+}
+
+fn hours_in(minus: &str, whole: impl FnOnce(u64) -> String, seconds: i64) -> String {
     let hundredths = (seconds.unsigned_abs() + 18) / 36;
-    let sign = if seconds < 0 && hundredths > 0 { "−" } else { "" };
-    format!("{sign}{}.{:02}", grouped(hundredths / 100), hundredths % 100)
+    let sign = if seconds < 0 && hundredths > 0 { minus } else { "" };
+    format!("{sign}{}.{:02}", whole(hundredths / 100), hundredths % 100)
 }
 
 /// A whole number with separators of thousands.
@@ -191,15 +205,6 @@ pub fn flags(view: View, flags: &[Flag]) -> Markup {
     html! { @for flag in flags { " " span.flag title=(flag_meaning(text, *flag)) { (flag_name(text, *flag)) } } }
 }
 
-/// A path with those parameters that have a value.
-pub fn path(path: &str, parameters: &[(&str, Option<&str>)]) -> String {
-    let given = parameters.iter().filter_map(|(name, value)| {
-        Some(format!("{name}={}", percent_encoding::utf8_percent_encode((*value)?, percent_encoding::NON_ALPHANUMERIC)))
-    });
-    let query = given.collect::<Vec<_>>().join("&");
-    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,6 +237,7 @@ mod tests {
             (-5, "0.00"),
         ] {
             assert_eq!(decimal_hours(seconds), shown, "{seconds}");
+            assert_eq!(plain_hours(seconds), shown.replace(',', "").replace('−', "-"), "{seconds}");
         }
         assert_eq!(count(1_234_567), "1,234,567");
     }
@@ -239,11 +245,5 @@ mod tests {
     #[test]
     fn a_text_is_filled_with_markup_and_escaped() {
         assert_eq!(fill("a < {}, {}", &[html! { b { "&" } }, html! { "c" }]).0, "a &lt; <b>&amp;</b>, c");
-    }
-
-    #[test]
-    fn parameters_of_a_path_are_encoded() {
-        assert_eq!(path("/a", &[("b", Some("c&d=é")), ("e", None)]), "/a?b=c%26d%3D%C3%A9");
-        assert_eq!(path("/a", &[("b", None)]), "/a");
     }
 }

@@ -127,14 +127,18 @@ pub async fn read_board<const LISTS: usize>(
 
 /// The names by which a caller may filter.
 #[derive(Debug, Default)]
-pub struct Names {
+pub struct FilterNames {
     pub domains: BTreeSet<String>,
     pub apps: BTreeSet<String>,
 }
 
 /// The domains that are registered or live and that the caller may see, and the apps of one of them, or of all.
-pub async fn list_names(pool: &PgPool, principal: &Principal, domain: Option<&str>) -> Result<Names, sqlx::Error> {
-    let mut names = Names::default();
+pub async fn list_names(
+    pool: &PgPool,
+    principal: &Principal,
+    domain: Option<&str>,
+) -> Result<FilterNames, sqlx::Error> {
+    let mut names = FilterNames::default();
     let mut add = |of: String, apps: Vec<String>| {
         if domain.is_none_or(|domain| domain == of) {
             names.apps.extend(apps);

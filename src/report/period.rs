@@ -131,4 +131,17 @@ mod tests {
         assert_eq!(october.from.to_rfc3339(), "2023-10-01T04:00:00+00:00");
         assert_eq!(october.shape(), PeriodShape::Month(first));
     }
+
+    #[test]
+    fn a_day_ends_where_its_clock_reaches_or_skips_midnight() {
+        for (zone, day, end) in [
+            (Tz::Asia__Shanghai, "2026-12-31", "2026-12-31T16:00:00Z"),
+            (Tz::UTC, "2026-12-31", "2027-01-01T00:00:00Z"),
+            // The clock goes from 24:00 to 01:00.
+            (Tz::Africa__Cairo, "2026-04-23", "2026-04-23T22:00:00Z"),
+        ] {
+            let day = day.parse().unwrap();
+            assert_eq!(Period::of_days(day, day, zone).unwrap().to, end.parse::<DateTime<Utc>>().unwrap(), "{zone}");
+        }
+    }
 }

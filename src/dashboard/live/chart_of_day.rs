@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::access::Principal;
 use crate::app::page_caches::{LastDay, VisibleDomains};
 use crate::app::state::AppState;
-use crate::dashboard::chart::{self, Value};
+use crate::dashboard::chart::{self, CountAt};
 use crate::dashboard::view::View;
 use crate::dashboard::words;
 use crate::model::filter::LiveFilter;
@@ -58,8 +58,8 @@ async fn count(state: &AppState, visible_domains: VisibleDomains, filter: &LiveF
 pub fn chart_of_day(view: View, day: Option<&LastDay>) -> Markup {
     let Some(LastDay { until, points, peak }) = day else { return html! {} };
     let label = view.language.live_last_day(&words::count(*peak));
-    let value = |point: &Point| Value { at: point.at, count: point.live_sessions };
-    let values: Vec<Value> = points.iter().map(value).collect();
+    let value = |point: &Point| CountAt { at: point.at, count: point.live_sessions };
+    let values: Vec<CountAt> = points.iter().map(value).collect();
     html! {
         figure.day {
             figcaption { (label) }

@@ -15,7 +15,7 @@ use crate::app::state::AppState;
 use crate::dashboard::error::PageError;
 use crate::dashboard::view::View;
 use crate::dashboard::visitor::Visitor;
-use crate::dashboard::{ROOT, form, layout, words};
+use crate::dashboard::{form, layout, links, words};
 use crate::http::extract::Query;
 use crate::http::sign_in_cookie;
 use crate::model::filter::LiveFilter;
@@ -99,7 +99,7 @@ impl Wall {
                     (self.tiles(view))
                 }
                 div.corner data-full-screen=(view.language.live_full_screen()) {
-                    (form::form(visitor, "", &format!("{ROOT}/sign-out"), &html! { button { (view.language.sign_out()) } }))
+                    (form::form(visitor, "", &links::page("sign-out"), &html! { button { (view.language.sign_out()) } }))
                 }
             }
         }

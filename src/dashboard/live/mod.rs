@@ -13,6 +13,7 @@ use maud::{Markup, html};
 
 use super::error::PageError;
 use super::layout::{self, NavItem};
+use super::links::unless_default;
 use super::texts::Language;
 use super::view::View;
 use super::visitor::Visitor;
@@ -24,11 +25,11 @@ use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::model::session::LiveOrder;
 use crate::query;
-use crate::query::live::{ListRequest, LiveTotals, Names, SessionKind};
+use crate::query::live::{FilterNames, ListRequest, LiveTotals, SessionKind};
 use crate::store::live::AfterSession;
 use chart_of_day::{chart_of_day, read_last_day};
-use request::{LivePage, Tab};
-use rows::List;
+use request::{LivePage, Tab, filtered_path};
+use rows::SessionTable;
 
 /// Maximum unconfirmed sessions above the list of live ones.
 const MAX_ATTENTION: u16 = 10;
@@ -53,13 +54,13 @@ pub async fn show_live(
     let (rows, next) = asked.page.page(list, |row| AfterSession::from(row), |row| row);
     let names = query::live::list_names(&state.query_pool, principal, asked.filter.domain.as_deref()).await?;
     let day = read_last_day(&state, principal, &asked.filter).await;
-    let list = List { asked: &asked, rows: &rows, as_of: board.as_of, unconfirmed_after };
-    let attention_rows = List { rows: &attention.rows, ..list };
+    let list = SessionTable { asked: &asked, rows: &rows, as_of: board.as_of, unconfirmed_after };
+    let attention_rows = SessionTable { rows: &attention.rows, ..list };
     let title = view.language.live_title(&words::count(board.totals.live_sessions));
     let content = html! {
         div.heading {
             h1 { (view.language.live()) }
-            a.button.small href=(asked.kiosk_link(KIOSK)) { (view.language.live_wall()) }
+            a.button.small href=(filtered_path(KIOSK, &asked.filter)) { (view.language.live_wall()) }
         }
         (figures(view, &asked, board.totals, day.as_deref()))
         (tabs(view.language, &asked))
@@ -99,8 +100,8 @@ fn figures(view: View, asked: &LivePage, totals: LiveTotals, day: Option<&LastDa
 fn tabs(text: Language, asked: &LivePage) -> Markup {
     html! {
         nav.tabs aria-label=(text.live_lists()) {
-            @for tab in Tab::ALL {
-                a href=(asked.link(&[("show", tab.parameter()), ("unconfirmed", None), ("sort", None)])) aria-current=[(tab == asked.tab).then_some("page")] {
+            @for &tab in Tab::ALL {
+                a href=(asked.link(&[("show", unless_default(tab)), ("unconfirmed", None), ("sort", None)])) aria-current=[(tab == asked.tab).then_some("page")] {
                     (match tab {
                         Tab::Live => text.live_tab_live(),
                         Tab::Ended => text.live_tab_ended(),
@@ -112,7 +113,7 @@ fn tabs(text: Language, asked: &LivePage) -> Markup {
     }
 }
 
-fn filters(text: Language, asked: &LivePage, names: &Names) -> Markup {
+fn filters(text: Language, asked: &LivePage, names: &FilterNames) -> Markup {
     let select = |name: &str, label: String, all: String, known: Vec<&String>, chosen: Option<&String>| {
         html! {
             label { (label)
@@ -160,7 +161,7 @@ fn chips(text: Language, asked: &LivePage) -> Markup {
 }
 
 /// The oldest unconfirmed sessions, above the list of live ones. Empty where that list itself has them.
-fn needs_attention(view: View, list: &List, totals: LiveTotals) -> Markup {
+fn needs_attention(view: View, list: &SessionTable, totals: LiveTotals) -> Markup {
     let text = view.language;
     let asked = list.asked;
     let shown = asked.tab == Tab::Live && !asked.unconfirmed && asked.page.after.is_none() && !list.rows.is_empty();
@@ -179,7 +180,7 @@ fn needs_attention(view: View, list: &List, totals: LiveTotals) -> Markup {
 }
 
 /// The list, and what the script needs to keep it current.
-fn list_of(view: View, list: &List, next: Option<&str>) -> Markup {
+fn list_of(view: View, list: &SessionTable, next: Option<&str>) -> Markup {
     let text = view.language;
     let asked = list.asked;
     let first = asked.page.after.is_none();
@@ -195,7 +196,7 @@ fn list_of(view: View, list: &List, next: Option<&str>) -> Markup {
             Tab::Ended => p.hint { (text.live_ended_hint()) },
             Tab::All => p.hint { (text.live_all_hint()) },
         }
-        div #following data-follow=[follow] data-changes=(asked.api_path("/v1/live/changes")) data-counts=(asked.api_path("/v1/live")) data-refresh="figures list pager"
+        div #following data-follow=[follow] data-changes=(filtered_path("/v1/live/changes", &asked.filter)) data-counts=(filtered_path("/v1/live", &asked.filter)) data-refresh="figures list pager"
             data-order=(asked.order.as_str()) data-takes-new[!asked.unconfirmed] {
             div.scroll #list {
                 div.card #empty hidden[!list.rows.is_empty()] { (empty(text, asked)) }

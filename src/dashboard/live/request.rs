@@ -2,9 +2,11 @@
 
 use crate::api::page::PageRequest;
 use crate::api::query_reader::{FromQuery, QueryReader};
-use crate::dashboard::{ROOT, words};
+use crate::dashboard::ROOT;
+use crate::dashboard::links::{self, unless_default};
+use crate::model::closed_set;
 use crate::model::filter::LiveFilter;
-use crate::model::parameter::{Parameters, one_of};
+use crate::model::parameter::Parameters;
 use crate::model::session::LiveOrder;
 use crate::query::live::SessionKind;
 use crate::store::live::AfterSession;
@@ -12,30 +14,14 @@ use crate::store::live::AfterSession;
 /// Rows of a page.
 const PAGE_ROWS: u16 = 200;
 
-/// A list of the page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tab {
-    Live,
-    Ended,
-    All,
-}
-
-impl Tab {
-    pub const ALL: [Self; 3] = [Self::Live, Self::Ended, Self::All];
-
-    /// The value of `show`; the first tab has none.
-    pub fn parameter(self) -> Option<&'static str> {
-        match self {
-            Self::Live => None,
-            Self::Ended => Some("ended"),
-            Self::All => Some("all"),
-        }
-    }
-
-    fn read(query: &mut QueryReader) -> Self {
-        let expected = one_of(&["ended", "all"]);
-        let tab = |text: &str| Self::ALL.into_iter().find(|tab| tab.parameter() == Some(text));
-        query.parse("show", &expected, tab).unwrap_or(Self::Live)
+closed_set! {
+    /// A list of the page.
+    #[derive(Default)]
+    pub enum Tab {
+        #[default]
+        Live,
+        Ended,
+        All,
     }
 }
 
@@ -60,7 +46,7 @@ impl FromQuery for LivePage {
         }
         Self {
             page,
-            tab: Tab::read(query),
+            tab: query.get("show").unwrap_or_default(),
             unconfirmed: query.get("unconfirmed").unwrap_or_default(),
             order: query.get("sort").unwrap_or_default(),
             filter: read_names(query),
@@ -80,7 +66,7 @@ pub fn read_names(query: &mut QueryReader) -> LiveFilter {
 
 /// A path with these filters.
 pub fn filtered_path(path: &str, filter: &LiveFilter) -> String {
-    words::path(path, &names_of(filter))
+    links::with(path, &names_of(filter))
 }
 
 fn names_of(filter: &LiveFilter) -> [Parameter<'_>; 3] {
@@ -103,8 +89,8 @@ impl LivePage {
 
     /// The parameters that choose the list.
     pub fn list_parameters(&self) -> [Parameter<'static>; 3] {
-        let sort = (self.order != LiveOrder::default()).then(|| self.order.as_str());
-        [("show", self.tab.parameter()), ("unconfirmed", self.unconfirmed.then_some("true")), ("sort", sort)]
+        let unconfirmed = self.unconfirmed.then_some("true");
+        [("show", unless_default(self.tab)), ("unconfirmed", unconfirmed), ("sort", unless_default(self.order))]
     }
 
     /// The first page of the list, with some parameters changed.
@@ -112,15 +98,6 @@ impl LivePage {
         let known = self.list_parameters().into_iter().chain(names_of(&self.filter)).chain([("cursor", None)]);
         let change = |name: &str| changed.iter().find(|(changed, _)| *changed == name);
         let parameters: Vec<_> = known.map(|(name, value)| change(name).copied().unwrap_or((name, value))).collect();
-        words::path(ROOT, &parameters)
-    }
-
-    /// A path of the API with the same filters.
-    pub fn api_path(&self, path: &str) -> String {
-        filtered_path(path, &self.filter)
-    }
-
-    pub fn kiosk_link(&self, path: &str) -> String {
-        filtered_path(path, &self.filter)
+        links::with(ROOT, &parameters)
     }
 }

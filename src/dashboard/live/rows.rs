@@ -5,20 +5,20 @@ use maud::{Markup, html};
 
 use super::request::{LivePage, Tab};
 use crate::dashboard::view::View;
-use crate::dashboard::{ROOT, words};
+use crate::dashboard::{links, words};
 use crate::model::session::LiveOrder;
 use crate::store::session::SessionRow;
 
-/// Sessions of a list, as of a time.
+/// A table of sessions, as of a time.
 #[derive(Clone, Copy)]
-pub struct List<'a> {
+pub struct SessionTable<'a> {
     pub asked: &'a LivePage,
     pub rows: &'a [SessionRow],
     pub as_of: DateTime<Utc>,
     pub unconfirmed_after: TimeDelta,
 }
 
-impl List<'_> {
+impl SessionTable<'_> {
     /// The table. With an id, its columns can be sorted.
     pub fn table(&self, view: View, id: Option<&str>) -> Markup {
         let text = view.language;
@@ -63,12 +63,11 @@ impl List<'_> {
         let has_ended = self.asked.tab != Tab::Live;
         let unconfirmed = is_unconfirmed(row, self.as_of, self.unconfirmed_after);
         let shows_state = unconfirmed || self.asked.tab == Tab::All;
-        let started =
-            html! { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { (words::time(view, row.started_at)) } };
+        let started = html! { a href=(links::session(row.session_id)) { (words::time(view, row.started_at)) } };
         html! {
             tr data-session=(row.session_id) class=[unconfirmed.then_some("stale")] {
                 td.name {
-                    a href=(format!("{ROOT}/streams/{}", row.stream_id)) { bdi { (row.stream) } }
+                    a href=(links::stream(row.stream_id)) { bdi { (row.stream) } }
                     @if shows_state { " " (words::state(view, live, unconfirmed)) }
                 }
                 td.muted { (row.domain) }

@@ -21,7 +21,7 @@ use super::error::PageError;
 use super::layout::{self, NavItem};
 use super::texts::Language;
 use super::visitor::Visitor;
-use super::{ROOT, words};
+use super::{links, words};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::NoParameters;
 use crate::app::state::AppState;
@@ -56,7 +56,9 @@ pub async fn show_problems(
     let groups = rejections::MAX_GROUPS;
     let rejected = query::rejections::list_rejection_groups(pool, principal, None, view.now, groups).await?;
     let quarantined = quarantine::list_groups(&state, &visitor).await?;
-    let unconfirmed = list_unconfirmed(&state, &visitor).await?;
+    let filter = SessionFilter { unconfirmed: Some(true), ..SessionFilter::default() };
+    let oldest = SessionPage { order: SessionOrder::OldestFirst, after: None, limit: MAX_SESSIONS };
+    let unconfirmed = visitor.list_sessions(&state, &filter, oldest).await?;
     let silent = query::inactivity::list_silent_domains(pool, principal, view.now).await?;
     let never_heard = query::inactivity::list_never_heard(pool, principal).await?;
     let is_fine = parts.iter().all(|part| part.ready)
@@ -78,19 +80,10 @@ pub async fn show_problems(
         (rejections::of_strangers(&visitor, &rejected))
         (service::all_parts(view, &parts, certificate, lag))
         @if principal.may(Scope::Admin) {
-            div.actions { a.button href=(format!("{ROOT}/set-up/diagnose")) { (text.problems_check_callback()) } }
+            div.actions { a.button href=(links::diagnose()) { (text.problems_check_callback()) } }
         }
     };
     Ok(layout::page(&visitor, NavItem::Problems, &text.problems(), &content))
-}
-
-async fn list_unconfirmed(state: &AppState, visitor: &Visitor) -> Result<Rows<SessionRow>, PageError> {
-    let filter = SessionFilter { unconfirmed: Some(true), ..SessionFilter::default() };
-    let oldest = SessionPage { order: SessionOrder::OldestFirst, after: None, limit: MAX_SESSIONS };
-    let pool = &state.query_pool;
-    let principal = &visitor.principal;
-    let listed = query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, oldest, false);
-    Ok(listed.await?.page)
 }
 
 fn unconfirmed_sessions(visitor: &Visitor, sessions: &Rows<SessionRow>, unconfirmed_after: TimeDelta) -> Markup {
@@ -112,12 +105,12 @@ fn unconfirmed_sessions(visitor: &Visitor, sessions: &Rows<SessionRow>, unconfir
                         th { (text.problems_started()) } th.number { (text.problems_duration()) } @if admin { th { (text.action()) } }
                     } }
                     tbody { @for row in &sessions.rows { tr {
-                        td.name { a href=(format!("{ROOT}/sessions/{}", row.session_id)) { bdi { (row.stream) } } }
+                        td.name { a href=(links::session(row.session_id)) { bdi { (row.stream) } } }
                         td { bdi { (row.domain) } }
                         td { bdi { (row.app) } }
                         td data-label=(text.problems_started()) { (words::time(view, row.started_at)) }
                         td.number data-label=(text.problems_duration()) { (words::clock(view, row.started_at)) }
-                        @if admin { td.number { a.button.small href=(format!("{ROOT}/sessions/{}/end", row.session_id)) { (text.problems_set_end()) } } }
+                        @if admin { td.number { a.button.small href=(links::session_end(row.session_id)) { (text.problems_set_end()) } } }
                     } } }
                 } }
             }

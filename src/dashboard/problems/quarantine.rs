@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::super::error::PageError;
 use super::super::view::View;
 use super::super::visitor::Visitor;
-use super::super::{ROOT, words};
+use super::super::{links, words};
 use super::long_text;
 use super::rejections::number_of_callbacks;
 use crate::app::state::AppState;
@@ -89,12 +89,12 @@ fn table(view: View, examples: &[EventRow], may_release: bool) -> Markup {
                 th { (text.problems_push_started()) } th { (text.problems_received()) } @if may_release { th { (text.action()) } }
             } }
             tbody { @for row in examples { tr {
-                td.name { a href=(words::path(&format!("{ROOT}/find"), &[("text", Some(&row.stream))])) { bdi { (row.stream) } } }
+                td.name { a href=(links::find_text(&row.stream)) { bdi { (row.stream) } } }
                 td { bdi { (row.app) } }
                 td { code { bdi { (row.event) } } }
                 td data-label=(text.problems_push_started()) { (words::maybe_time(view, chrono::DateTime::from_timestamp(row.publish_timestamp, 0))) }
                 td data-label=(text.problems_received()) { (words::ago(view, row.received_at)) }
-                @if may_release { td.number { a.button.small href=(format!("{ROOT}/events/{}/release", row.event_id)) { (text.problems_release()) } } }
+                @if may_release { td.number { a.button.small href=(links::release(row.event_id)) { (text.problems_release()) } } }
             } } }
         } }
     }

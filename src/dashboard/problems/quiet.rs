@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::super::view::View;
 use super::super::visitor::Visitor;
-use super::super::{ROOT, set_up, words};
+use super::super::{links, words};
 use crate::model::access::Scope;
 use crate::query::inactivity::{BASELINE, FEWEST_STARTS, Silence};
 use crate::store::domain::DomainRow;
@@ -22,7 +22,7 @@ pub fn silent(view: View, silent: &[Silence]) -> Markup {
                     th { (text.problems_last_push()) } th.number { (text.problems_longest_gap(days)) }
                 } }
                 tbody { @for row in silent { tr {
-                    td.name { a href=(words::path(ROOT, &[("domain", Some(&row.domain))])) { bdi { (row.domain) } } }
+                    td.name { a href=(links::live_of(&row.domain)) { bdi { (row.domain) } } }
                     td.number data-label=(text.problems_silent_for()) { (words::clock(view, row.last_started_at)) }
                     td data-label=(text.problems_last_push()) { (words::time(view, row.last_started_at)) }
                     td.number data-label=(text.problems_longest_gap(days)) { (words::lasted(view, row.habit_seconds)) }
@@ -43,9 +43,9 @@ pub fn never_heard_from(visitor: &Visitor, domains: &[DomainRow]) -> Markup {
             div.scroll { table {
                 thead { tr { th { (text.problems_domain()) } th { (text.problems_registered()) } @if admin { th { (text.action()) } } } }
                 tbody { @for row in domains { tr {
-                    td.name { @if admin { a href=(set_up::page_of(&row.domain)) { bdi { (row.domain) } } } @else { bdi { (row.domain) } } }
+                    td.name { @if admin { a href=(links::domain(&row.domain)) { bdi { (row.domain) } } } @else { bdi { (row.domain) } } }
                     td data-label=(text.problems_registered()) { (words::ago(view, row.created_at)) }
-                    @if admin { td.number { a.button.small href=(format!("{}/connect", set_up::page_of(&row.domain))) { (text.problems_connect()) } } }
+                    @if admin { td.number { a.button.small href=(links::connect(&row.domain)) { (text.problems_connect()) } } }
                 } } }
             } }
         }

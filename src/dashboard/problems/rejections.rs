@@ -2,12 +2,14 @@
 //!
 //! Anyone can send callbacks that are rejected. Those that claim an unregistered domain are one card, after all others.
 
+use std::cmp::{Ordering, Reverse};
+
 use maud::{Markup, html};
 
 use super::super::texts::Language;
 use super::super::view::View;
 use super::super::visitor::Visitor;
-use super::super::{ROOT, set_up, words};
+use super::super::{links, words};
 use super::long_text;
 use crate::model::access::Scope;
 use crate::model::rejection::RejectionReason;
@@ -109,7 +111,7 @@ pub fn number_of_callbacks(text: Language, count: i64) -> String {
 /// Those of the last hour first, then by their number.
 fn worst_first<'a>(groups: impl Iterator<Item = &'a RejectionGroupRow>) -> Vec<&'a RejectionGroupRow> {
     let mut groups: Vec<_> = groups.collect();
-    groups.sort_by_key(|row| (in_last_hour(row) == 0, std::cmp::Reverse(row.count)));
+    groups.sort_by_key(|row| (in_last_hour(row) == 0, Reverse(row.count)));
     groups
 }
 
@@ -139,10 +141,9 @@ fn trend(view: View, row: &RejectionGroupRow) -> String {
     let hours_before = (view.now - row.first_at).num_hours().clamp(1, 23);
     let before = row.count - last;
     let direction = match (last * hours_before).cmp(&before) {
-        _ if before == 0 => None,
-        std::cmp::Ordering::Greater => Some(text.problems_rising()),
-        std::cmp::Ordering::Less => Some(text.problems_falling()),
-        std::cmp::Ordering::Equal => None,
+        Ordering::Greater if before > 0 => Some(text.problems_rising()),
+        Ordering::Less => Some(text.problems_falling()),
+        Ordering::Greater | Ordering::Equal => None,
     };
     let count = text.problems_in_last_hour(&words::count(last));
     direction.map_or(count.clone(), |direction| format!("{count}, {direction}"))
@@ -185,17 +186,29 @@ fn repair(visitor: &Visitor, row: &RejectionGroupRow) -> Option<(String, String)
     }
     if !row.is_registered {
         return match row.cause {
-            RejectionReason::UnknownDomain if !row.claimed_domain.is_empty() => {
-                let path = words::path(&format!("{ROOT}/set-up"), &[("domain", Some(&row.claimed_domain))]);
-                Some((text.problems_register(&row.claimed_domain), path))
-            }
+            RejectionReason::UnknownDomain => (!row.claimed_domain.is_empty())
+                .then(|| (text.problems_register(&row.claimed_domain), links::new_domain(&row.claimed_domain))),
             RejectionReason::WrongPath | RejectionReason::WrongMethod => {
-                Some((text.problems_compare_url(), format!("{ROOT}/set-up")))
+                Some((text.problems_compare_url(), links::set_up()))
             }
-            _ => None,
+            RejectionReason::SignatureMismatch
+            | RejectionReason::NoKey
+            | RejectionReason::SignatureMissing
+            | RejectionReason::AppNotAllowed
+            | RejectionReason::SecretPathMissing
+            | RejectionReason::SecretPathWrong
+            | RejectionReason::SignatureMalformed
+            | RejectionReason::ExpiryMalformed
+            | RejectionReason::ExpiryTooFar
+            | RejectionReason::NotANotification
+            | RejectionReason::Milliseconds
+            | RejectionReason::OtherCallback
+            | RejectionReason::TooLarge
+            | RejectionReason::TooSlow
+            | RejectionReason::UnsupportedEncoding => None,
         };
     }
-    let domain = set_up::page_of(&row.claimed_domain);
+    let domain = links::domain(&row.claimed_domain);
     Some(match row.cause {
         RejectionReason::SignatureMismatch | RejectionReason::NoKey | RejectionReason::SignatureMissing => {
             (text.problems_add_key(), format!("{domain}#keys"))
@@ -208,7 +221,7 @@ fn repair(visitor: &Visitor, row: &RejectionGroupRow) -> Option<(String, String)
         | RejectionReason::ExpiryMalformed
         | RejectionReason::ExpiryTooFar
         | RejectionReason::NotANotification
-        | RejectionReason::Milliseconds => (text.problems_check_callback(), format!("{ROOT}/set-up/diagnose")),
+        | RejectionReason::Milliseconds => (text.problems_check_callback(), links::diagnose()),
         // It is registered by now.
         RejectionReason::UnknownDomain => return None,
         RejectionReason::OtherCallback

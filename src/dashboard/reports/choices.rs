@@ -5,11 +5,13 @@ use chrono_tz::Tz;
 use maud::{Markup, html};
 use uuid::Uuid;
 
+use super::super::draft::{Draft, FieldError};
+use super::super::links::{self, unless_default};
 use super::super::preferences::zone_select;
 use super::super::texts::Language;
+use super::super::typed_time::{is_supported, read_date};
 use super::super::view::View;
-use super::super::{ROOT, words};
-use super::naming;
+use super::{ReportAt, naming};
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::http::reports::Asked;
 use crate::http::reports::push_duration::PushDurationQuery;
@@ -18,12 +20,18 @@ use crate::model::parameter::Parameters;
 use crate::model::report::{GroupBy, WindowSize};
 use crate::model::session::Renditions;
 use crate::report::parameters::{Layout, ReportSelection};
-use crate::report::period::Period;
+use crate::report::period::{Period, PeriodShape};
 
 /// A page shows only so many rows.
 const MAX_DAYS_OF_HOURS: i64 = 7;
 
-const GROUPS: [&str; 4] = ["domain", "domain,app", "domain,app,stream", "app"];
+/// The groupings to choose from; the API has others.
+const GROUPS: [GroupBy; 4] = [
+    GroupBy { domain: true, app: false, stream: false },
+    GroupBy { domain: true, app: true, stream: false },
+    GroupBy { domain: true, app: true, stream: true },
+    GroupBy { domain: false, app: true, stream: false },
+];
 
 closed_set! {
     /// The order of the rows.
@@ -64,20 +72,6 @@ enum PeriodText {
     },
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Field {
-    Month,
-    From,
-    Through,
-    Window,
-}
-
-/// What is wrong with the choices.
-pub struct FieldError {
-    field: Field,
-    message: String,
-}
-
 impl FromQuery for Choices {
     fn from_query(query: &mut QueryReader) -> Self {
         query.forget_empty();
@@ -105,15 +99,38 @@ impl FromQuery for Choices {
 }
 
 impl Choices {
+    /// The choices that lead to a report, as of now. A period that is not of whole days cannot be chosen.
+    pub fn of(report: &ReportAt) -> Self {
+        let ReportAt { selection, layout, as_of: _ } = report;
+        let period = match report.period().shape() {
+            PeriodShape::Month(first) => PeriodText::Month(Some(first.format("%Y-%m").to_string())),
+            PeriodShape::Days(first, last) => PeriodText::Days { from: first.to_string(), through: last.to_string() },
+            PeriodShape::Times => PeriodText::Month(None),
+        };
+        Self {
+            period,
+            zone: Some(layout.time_zone),
+            group_by: layout.group_by,
+            window: layout.window,
+            renditions: selection.renditions,
+            domain: selection.domain.clone(),
+            app: selection.app.clone(),
+            stream: selection.stream.clone(),
+            sort: SortBy::default(),
+            as_of: None,
+            closed: None,
+        }
+    }
+
     /// The report that is chosen, in the time zone of the view.
     pub fn resolve(&self, view: View) -> Result<PushDurationQuery, FieldError> {
         let text = view.language;
         let (first, last) = self.days(view)?;
         if self.window == WindowSize::Hour && (last - first).num_days() >= MAX_DAYS_OF_HOURS {
-            return Err(Field::Window.error(text.reports_too_many_hours(MAX_DAYS_OF_HOURS)));
+            return Err(FieldError::new("window", text.reports_too_many_hours(MAX_DAYS_OF_HOURS)));
         }
-        let period =
-            Period::of_days(first, last, view.zone).ok_or_else(|| Field::From.error(text.reports_not_a_date()))?;
+        let period = Period::of_days(first, last, view.zone);
+        let period = period.ok_or_else(|| FieldError::new("from", text.reports_not_a_date()))?;
         let selection = ReportSelection {
             from: period.from,
             to: period.to,
@@ -139,14 +156,16 @@ impl Choices {
                     None => Some(month_from_now(view, -1)),
                     Some(month) => read_date(&format!("{month}-01")),
                 };
-                let first = first.ok_or_else(|| Field::Month.error(text.reports_not_a_month()))?;
+                let first = first.ok_or_else(|| FieldError::new("month", text.reports_not_a_month()))?;
                 Ok((first, month_after(first, 1).pred_opt().unwrap_or(first)))
             }
             PeriodText::Days { from, through } => {
-                let first = read_date(from).ok_or_else(|| Field::From.error(text.reports_not_a_date()))?;
-                let last = read_date(through).ok_or_else(|| Field::Through.error(text.reports_not_a_date()))?;
+                let date = |field, typed: &str| {
+                    read_date(typed).ok_or_else(|| FieldError::new(field, text.reports_not_a_date()))
+                };
+                let (first, last) = (date("from", from)?, date("through", through)?);
                 if last < first {
-                    return Err(Field::Through.error(text.reports_ends_before_start()));
+                    return Err(FieldError::new("through", text.reports_ends_before_start()));
                 }
                 Ok((first, last))
             }
@@ -170,10 +189,10 @@ impl Choices {
             ("domain", self.domain.as_deref()),
             ("app", self.app.as_deref()),
             ("stream", self.stream.as_deref()),
-            ("sort", Some(self.sort.as_str())),
+            ("sort", unless_default(self.sort)),
         ];
         let unchanged = own.into_iter().filter(|(name, _)| changed.iter().all(|(other, _)| other != name));
-        words::path(&format!("{ROOT}/reports"), &unchanged.chain(changed.iter().copied()).collect::<Vec<_>>())
+        links::with(&links::reports(), &unchanged.chain(changed.iter().copied()).collect::<Vec<_>>())
     }
 
     fn link_of_month(&self, first: NaiveDate) -> String {
@@ -181,25 +200,25 @@ impl Choices {
         self.link(&[("month", Some(&month)), ("from", None), ("through", None)])
     }
 
-    /// The form, with an error at its field. `domains` are those to choose from.
-    pub fn form(&self, view: View, domains: &[String], error: Option<&FieldError>) -> Markup {
+    /// The form, with the errors of the draft. `domains` are those to choose from.
+    pub fn form(&self, view: View, domains: &[String], draft: &Draft) -> Markup {
         let text = view.language;
         let days = self.days(view).ok();
         html! {
             (self.tabs(text, view, days))
-            form.filters method="get" action=(format!("{ROOT}/reports")) {
-                (self.period_fields(text, days, error))
+            form.filters method="get" action=(links::reports()) {
+                (self.period_fields(text, days, draft))
                 label { (text.time_zone()) (zone_select("time_zone", view)) }
                 label { (text.reports_group_by()) select name="group_by" {
-                    @for word in GROUPS { (option(word, &group_name(text, word), self.group_by.as_str())) }
+                    @for group in GROUPS { (option(group.as_str(), &naming::grouping(text, group), self.group_by.as_str())) }
                 } }
                 label { (text.reports_rows())
-                    select name="window" aria-invalid=[error.filter(|error| error.field == Field::Window).map(|_| "true")] {
+                    select name="window" aria-invalid=[draft.invalid("window")] aria-describedby=[draft.described_by("window")] {
                         @for size in WindowSize::ALL {
                             (option(size.as_str(), &naming::window_size(text, *size), self.window.as_str()))
                         }
                     }
-                    (message(error, Field::Window))
+                    (draft.error("window"))
                 }
                 label { (text.reports_renditions()) select name="renditions" {
                     @for one in Renditions::ALL { (option(one.as_str(), &naming::renditions(text, *one), self.renditions.as_str())) }
@@ -242,21 +261,16 @@ impl Choices {
         }
     }
 
-    fn period_fields(
-        &self,
-        text: Language,
-        days: Option<(NaiveDate, NaiveDate)>,
-        error: Option<&FieldError>,
-    ) -> Markup {
+    fn period_fields(&self, text: Language, days: Option<(NaiveDate, NaiveDate)>, draft: &Draft) -> Markup {
         match &self.period {
             PeriodText::Month(month) => {
                 let chosen = days.map(|(first, _)| first.format("%Y-%m").to_string());
                 let value = month.clone().or(chosen).unwrap_or_default();
-                input(&text.reports_month(), "month", "month", &value, Field::Month, error)
+                input(&text.reports_month(), "month", "month", &value, draft)
             }
             PeriodText::Days { from, through } => html! {
-                (input(&text.reports_from(), "date", "from", from, Field::From, error))
-                (input(&text.reports_through(), "date", "through", through, Field::Through, error))
+                (input(&text.reports_from(), "date", "from", from, draft))
+                (input(&text.reports_through(), "date", "through", through, draft))
             },
         }
     }
@@ -278,47 +292,20 @@ impl Choices {
     }
 }
 
-impl Field {
-    fn error(self, message: String) -> FieldError {
-        FieldError { field: self, message }
-    }
-}
-
 fn option(value: &str, name: &str, chosen: &str) -> Markup {
     html! { option value=(value) selected[value == chosen] { (name) } }
 }
 
-fn group_name(text: Language, word: &str) -> String {
-    let has = |name| word.split(',').any(|part| part == name);
-    naming::grouping(text, GroupBy { domain: has("domain"), app: has("app"), stream: has("stream") })
-}
-
-fn input(label: &str, kind: &str, name: &str, value: &str, field: Field, error: Option<&FieldError>) -> Markup {
-    let wrong = error.is_some_and(|error| error.field == field);
+/// A field of a type that cannot hold a wrong value: with one, it is a text.
+fn input(label: &str, kind: &str, name: &str, value: &str, draft: &Draft) -> Markup {
+    let invalid = draft.invalid(name);
     html! {
         label { (label)
-            input type=(if wrong { "text" } else { kind }) name=(name) value=(value) required
-                aria-invalid=[wrong.then_some("true")] aria-describedby=[wrong.then_some("field-error")];
-            (message(error, field))
+            input type=(if invalid.is_some() { "text" } else { kind }) name=(name) value=(value) required
+                aria-invalid=[invalid] aria-describedby=[draft.described_by(name)];
+            (draft.error(name))
         }
     }
-}
-
-fn message(error: Option<&FieldError>, field: Field) -> Markup {
-    html! {
-        @if let Some(error) = error.filter(|error| error.field == field) {
-            span.field-error #field-error role="alert" { (error.message) }
-        }
-    }
-}
-
-fn read_date(text: &str) -> Option<NaiveDate> {
-    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    (text.len() == "2026-01-31".len() && is_supported(date)).then_some(date)
-}
-
-fn is_supported(date: NaiveDate) -> bool {
-    (1970..2100).contains(&date.year())
 }
 
 /// The month that is so many months from now, by its first date.

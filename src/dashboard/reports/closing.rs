@@ -8,12 +8,13 @@ use maud::{Markup, html};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::super::draft::{Draft, FieldError};
 use super::super::error::PageError;
-use super::super::form::{self, SubmittedForm};
+use super::super::form::{self, BillingForm};
 use super::super::layout::{self, NavItem};
 use super::super::view::View;
 use super::super::visitor::{BillingVisitor, Visitor};
-use super::super::{ROOT, words};
+use super::super::{ROOT, links, words};
 use super::sealed_list::{self, Sealed};
 use super::unsettled::{self, Unsettled};
 use super::{ReportAt, naming, restrict};
@@ -23,7 +24,6 @@ use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::http::reports::push_duration::PushDurationQuery;
 use crate::http::reports::{self, sealed};
-use crate::model::access::Scope;
 use crate::model::report::SealedReportStatus;
 use crate::report::sweep::WindowTotals;
 use crate::store;
@@ -40,21 +40,21 @@ pub async fn show_closing(
     query: Result<Query<PushDurationQuery>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
     let Query(query) = query?;
-    Ok(closing_page(visitor.0, &state, query, false).await?.0)
+    Ok(closing_page(visitor.0, &state, query, &Draft::default()).await?.0)
 }
 
 /// Seals exactly the report that the form named: as of its moment.
 #[post("/reports/close")]
-pub async fn close_period(submitted: SubmittedForm, state: Data<AppState>) -> Result<HttpResponse, PageError> {
-    submitted.require_scope(Scope::Billing)?;
+pub async fn close_period(submitted: BillingForm, state: Data<AppState>) -> Result<HttpResponse, PageError> {
     let members = submitted.members().filter(|(name, _)| *name != CONFIRMED);
     let members: serde_json::Map<_, _> = members.map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
     let mut reader = QueryReader::of_members(ROOT, members.clone());
     let query = PushDurationQuery::from_query(&mut reader);
     reader.reject_unknown()?;
-    let confirmed = submitted.is_checked(CONFIRMED);
-    let (mut page, report) = closing_page(submitted.visitor.clone(), &state, query, !confirmed).await?;
-    if !confirmed || !report.is_over() {
+    let unticked = || FieldError::new(CONFIRMED, submitted.visitor.view.language.reports_tick_needed());
+    let draft = Draft::typed(&submitted, (!submitted.is_checked(CONFIRMED)).then(unticked));
+    let (mut page, report) = closing_page(submitted.visitor.clone(), &state, query, &draft).await?;
+    if draft.is_rejected() || !report.is_over() {
         *page.status_mut() = StatusCode::BAD_REQUEST;
         return Ok(page);
     }
@@ -68,7 +68,7 @@ async fn closing_page(
     mut visitor: Visitor,
     state: &AppState,
     query: PushDurationQuery,
-    is_tick_missing: bool,
+    draft: &Draft,
 ) -> Result<(HttpResponse, ReportAt), PageError> {
     let query = restrict(query, &visitor.principal);
     let cutoff = reports::close(state, query.asked.as_of).await?;
@@ -91,7 +91,7 @@ async fn closing_page(
             h2 { (text.reports_closed_before()) }
             (sealed_list::table(view, &earlier))
         }
-        (closing_form(&visitor, &report, is_tick_missing))
+        (closing_form(&visitor, &report, draft))
         p { a href=(report.page(&[])) { (text.reports_back()) } }
     };
     Ok((layout::page(&visitor, NavItem::Reports, &title, &content), report))
@@ -126,7 +126,7 @@ fn to_settle(visitor: &Visitor, report: &ReportAt, totals: &WindowTotals, unsett
     }
 }
 
-fn closing_form(visitor: &Visitor, report: &ReportAt, is_tick_missing: bool) -> Markup {
+fn closing_form(visitor: &Visitor, report: &ReportAt, draft: &Draft) -> Markup {
     let view = visitor.view;
     let text = view.language;
     let name = naming::period(text, report.period());
@@ -135,13 +135,13 @@ fn closing_form(visitor: &Visitor, report: &ReportAt, is_tick_missing: bool) -> 
         @for (name, value) in report.parameters().members() { input type="hidden" name=(name) value=(value); }
         @if over {
             (form::confirmation(&text.reports_close_confirm(&name)))
-            @if is_tick_missing { p.field-error role="alert" { (text.reports_tick_needed()) } }
+            (draft.error(CONFIRMED))
         } @else {
             p { (words::fill(&text.reports_close_not_over(), &[words::time(view, report.selection.to)])) }
         }
         button.primary disabled[!over] { (text.reports_close_now(&name)) }
     };
-    form::form(visitor, "card", &format!("{ROOT}/reports/close"), &fields)
+    form::form(visitor, "card", &links::page("reports/close"), &fields)
 }
 
 /// The result, for the page that closing leads to.

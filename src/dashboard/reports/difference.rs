@@ -48,7 +48,7 @@ pub async fn show_difference(
     state: Data<AppState>,
     sealed_report_id: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    let BillingVisitor(mut visitor) = visitor;
+    let mut visitor = visitor.0;
     let limit = u16::try_from(MAX_ROWS).unwrap_or(u16::MAX);
     let compared = compare(&state, &visitor.principal, &sealed_report_id, limit).await?;
     let Compared { sealed, today, rows } = &compared;
@@ -178,7 +178,7 @@ pub async fn download_difference(
     let lines = rows.iter().map(|row| {
         let [then, now] = [push_seconds(row.sealed), push_seconds(row.today)];
         let times = spreadsheet::time_cells(view, (row.window_start, row.window_end));
-        let hours = [then, now, now - then].map(spreadsheet::hours);
+        let hours = [then, now, now - then].map(words::plain_hours);
         [spreadsheet::name_cells(&row.name), times.to_vec(), hours.to_vec()].concat()
     });
     let name = format!("{}-changes", file_name(&today.selection, today.layout));

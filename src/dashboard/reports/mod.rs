@@ -23,8 +23,8 @@ mod unsettled;
 use actix_web::web::ServiceConfig;
 use chrono::{DateTime, Utc};
 
+use super::links;
 use super::view::View;
-use super::{ROOT, words};
 use crate::access::Principal;
 use crate::app::state::AppState;
 use crate::http::reports::ParametersView;
@@ -33,9 +33,10 @@ use crate::model::report::{Certainty, GroupBy, WindowSize};
 use crate::report::ReportError;
 use crate::report::cutoff::ReportCutoff;
 use crate::report::parameters::{GroupName, Layout, ReportSelection};
-use crate::report::period::{Period, PeriodShape};
+use crate::report::period::Period;
 use crate::report::push_duration::PushDuration;
 use crate::report::sweep::WindowTotals;
+use choices::Choices;
 
 pub fn routes(config: &mut ServiceConfig) {
     config
@@ -87,7 +88,7 @@ impl ReportAt {
 
     /// The sessions of this report; optionally only those of a certainty.
     fn sessions(&self, certainty: Option<Certainty>) -> String {
-        let path = self.path(&format!("{ROOT}/reports/sessions"));
+        let path = self.path(&links::page("reports/sessions"));
         certainty.map_or(path.clone(), |certainty| format!("{path}&counted_as={}", certainty.as_str()))
     }
 
@@ -106,24 +107,7 @@ impl ReportAt {
 
     /// The report's page, as of now; `more` are further parameters.
     fn page(&self, more: &[(&str, Option<&str>)]) -> String {
-        let (month, from, through) = match self.period().shape() {
-            PeriodShape::Month(first) => (Some(first.format("%Y-%m").to_string()), None, None),
-            PeriodShape::Days(first, last) => (None, Some(first.to_string()), Some(last.to_string())),
-            PeriodShape::Times => (None, None, None),
-        };
-        let own = [
-            ("month", month.as_deref()),
-            ("from", from.as_deref()),
-            ("through", through.as_deref()),
-            ("time_zone", Some(self.layout.time_zone.name())),
-            ("group_by", Some(self.layout.group_by.as_str())),
-            ("window", Some(self.layout.window.as_str())),
-            ("renditions", Some(self.selection.renditions.as_str())),
-            ("domain", self.selection.domain.as_deref()),
-            ("app", self.selection.app.as_deref()),
-            ("stream", self.selection.stream.as_deref()),
-        ];
-        words::path(&format!("{ROOT}/reports"), &[&own[..], more].concat())
+        Choices::of(self).link(more)
     }
 
     /// The totals, without the rows.

@@ -62,13 +62,14 @@ pub fn group(text: Language, name: &GroupName) -> Markup {
 
 /// By what a report is grouped.
 pub fn grouping(text: Language, group_by: GroupBy) -> String {
-    match group_by.as_str() {
-        "domain" => text.reports_group_domain(),
-        "domain,app" => text.reports_group_domain_app(),
-        "domain,app,stream" => text.reports_group_stream(),
-        "app" => text.reports_group_app(),
+    let GroupBy { domain, app, stream } = group_by;
+    match (domain, app, stream) {
+        (true, false, false) => text.reports_group_domain(),
+        (true, true, false) => text.reports_group_domain_app(),
+        (true, true, true) => text.reports_group_stream(),
+        (false, true, false) => text.reports_group_app(),
         // The pages offer no other grouping, but the API does.
-        other => other.replace(',', ", "),
+        (true, false, true) | (false, _, true) | (false, false, false) => group_by.as_str().replace(',', ", "),
     }
 }
 

@@ -2,18 +2,18 @@
 
 use std::cmp::Reverse;
 
-use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
 use chrono::DateTime;
 use maud::{Markup, html};
 
-use super::super::chart::{self, Value};
+use super::super::chart::{self, CountAt};
+use super::super::draft::Draft;
 use super::super::error::PageError;
 use super::super::layout::{self, NavItem};
 use super::super::view::View;
 use super::super::visitor::{BillingVisitor, Visitor};
-use super::super::{ROOT, words};
+use super::super::{links, words};
 use super::choices::{Choices, SortBy};
 use super::unsettled::Unsettled;
 use super::{ReportAt, closing, naming, restrict, sealed_list, table, unsettled};
@@ -38,7 +38,7 @@ pub const MAX_ROWS: usize = 500;
 const POINTS: i64 = 240;
 
 /// A report with all that its page shows.
-struct Shown {
+struct ShownReport {
     report: ReportAt,
     rows: Vec<NamedRow>,
     more: bool,
@@ -53,30 +53,26 @@ pub async fn show_reports(
     state: Data<AppState>,
     choices: Result<Query<Choices>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
-    let BillingVisitor(mut visitor) = visitor;
+    let mut visitor = visitor.0;
     let Query(choices) = choices?;
     // All of the page is in the time zone of the report.
     visitor.view.zone = choices.zone.unwrap_or(visitor.view.zone);
     let view = visitor.view;
     let domains = list_domains(&state, &visitor.principal).await?;
     let sealed = sealed_list::list(&state, &visitor.principal).await?;
-    let (shown, error) = match choices.resolve(view) {
-        Ok(query) => (Some(compute(&state, &visitor.principal, query, choices.sort).await?), None),
-        Err(error) => (None, Some(error)),
+    let (shown, draft) = match choices.resolve(view) {
+        Ok(query) => (Some(compute(&state, &visitor.principal, query, choices.sort).await?), Draft::default()),
+        Err(error) => (None, Draft::of_error(error)),
     };
     let closed = closing::outcome(&state, &visitor, choices.closed).await?;
     let content = html! {
         h1 { (view.language.reports()) }
         (closed)
-        (choices.form(view, &domains, error.as_ref()))
+        (choices.form(view, &domains, &draft))
         @if let Some(shown) = &shown { (report(&visitor, &choices, shown)) }
         (sealed_list::section(view, &sealed))
     };
-    let mut answer = layout::page(&visitor, NavItem::Reports, &view.language.reports(), &content);
-    if error.is_some() {
-        *answer.status_mut() = StatusCode::BAD_REQUEST;
-    }
-    Ok(answer)
+    Ok(draft.answer(layout::page(&visitor, NavItem::Reports, &view.language.reports(), &content)))
 }
 
 /// The registered domains that the visitor may see.
@@ -90,7 +86,7 @@ async fn compute(
     principal: &Principal,
     query: PushDurationQuery,
     sort: SortBy,
-) -> Result<Shown, PageError> {
+) -> Result<ShownReport, PageError> {
     let _timing = Timing::begin(Kind::Dashboard);
     let query = restrict(query, principal);
     let cutoff = reports::close(state, query.asked.as_of).await?;
@@ -102,7 +98,7 @@ async fn compute(
     let step = ((selection.to - selection.from).num_seconds() / POINTS).max(60);
     let concurrency = concurrency_report::count(state.report_pool.clone(), selection, step, &cutoff).await?;
     let unsettled = unsettled::find(state, principal, &report, &totals).await?;
-    Ok(Shown { report, rows, more, totals, concurrency, unsettled })
+    Ok(ShownReport { report, rows, more, totals, concurrency, unsettled })
 }
 
 /// The rows of the table, and whether there are more.
@@ -133,7 +129,7 @@ async fn read_rows(report: &mut PushDuration, sort: SortBy) -> Result<(Vec<Named
     Ok((rows, more))
 }
 
-fn report(visitor: &Visitor, choices: &Choices, shown: &Shown) -> Markup {
+fn report(visitor: &Visitor, choices: &Choices, shown: &ShownReport) -> Markup {
     let (view, report) = (visitor.view, &shown.report);
     let text = view.language;
     let name = naming::period(text, report.period());
@@ -146,9 +142,9 @@ fn report(visitor: &Visitor, choices: &Choices, shown: &Shown) -> Markup {
         (figures(view, report, &shown.totals))
         (unsettled::card(visitor, report, &shown.unsettled))
         div.actions {
-            a.button.primary href=(report.path(&format!("{ROOT}/reports/file"))) { (text.reports_excel()) }
+            a.button.primary href=(report.path(&links::page("reports/file"))) { (text.reports_excel()) }
             a.button href=(format!("{}&format=csv", report.path("/v1/reports/push-duration"))) { (text.reports_csv()) }
-            a.button href=(report.path(&format!("{ROOT}/reports/close"))) { (text.reports_close(&name)) }
+            a.button href=(report.path(&links::page("reports/close"))) { (text.reports_close(&name)) }
         }
         @if shown.rows.is_empty() {
             div.card role="status" { p { strong { (text.reports_empty()) } } p.hint { (text.reports_empty_hint()) } }
@@ -192,7 +188,7 @@ fn figures(view: View, report: &ReportAt, totals: &WindowTotals) -> Markup {
 fn concurrency(view: View, report: &ReportAt, (points, peak): &(Vec<Point>, Option<Point>)) -> Markup {
     let text = view.language;
     let Some(peak) = peak else { return html! {} };
-    let values: Vec<_> = points.iter().map(|point| Value { at: point.at, count: point.live_streams }).collect();
+    let values: Vec<_> = points.iter().map(|point| CountAt { at: point.at, count: point.live_streams }).collect();
     let at = DateTime::from_timestamp(peak.at, 0).unwrap_or_default();
     let caption = text.reports_peak_at(&words::count(peak.live_sessions), &words::count(peak.live_streams));
     html! {

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::super::view::View;
-use super::super::{ROOT, words};
+use super::super::{links, words};
 use super::{ReportAt, naming};
 use crate::access::Principal;
 use crate::api::problem::ApiError;
@@ -40,7 +40,7 @@ impl Sealed {
 
     /// The page of what changed since.
     pub fn difference(&self) -> String {
-        format!("{ROOT}/reports/sealed/{}", self.row.sealed_report_id)
+        links::page(format_args!("reports/sealed/{}", self.row.sealed_report_id))
     }
 }
 

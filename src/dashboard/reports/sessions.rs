@@ -10,7 +10,7 @@ use super::super::error::PageError;
 use super::super::layout::{self, NavItem};
 use super::super::texts::Language;
 use super::super::visitor::{BillingVisitor, Visitor};
-use super::super::{ROOT, words};
+use super::super::{links, words};
 use super::table::{certainty_name, seconds_of};
 use super::{ReportAt, naming, restrict};
 use crate::api::page::PageRequest;
@@ -48,7 +48,7 @@ pub async fn show_report_sessions(
     state: Data<AppState>,
     asked: Result<Query<SessionsQuery>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
-    let BillingVisitor(mut visitor) = visitor;
+    let mut visitor = visitor.0;
     let Query(SessionsQuery { page, counted_as, report: query }) = asked?;
     let _timing = Timing::begin(Kind::CountedSessions);
     let query = restrict(query, &visitor.principal);
@@ -155,7 +155,7 @@ fn session(visitor: &Visitor, Counted { push, seconds }: &Counted) -> Markup {
     let view = visitor.view;
     let text = view.language;
     let certainty = Certainty::of(push.ended_at_source);
-    let page = format!("{ROOT}/sessions/{}", push.session_id);
+    let page = links::session(push.session_id);
     let can_set_end = certainty != Certainty::Confirmed && visitor.principal.may(Scope::Admin);
     let name = html! { bdi { (push.stream) } };
     html! {

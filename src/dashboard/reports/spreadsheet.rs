@@ -11,6 +11,7 @@ use super::super::error::PageError;
 use super::super::texts::Language;
 use super::super::view::View;
 use super::super::visitor::BillingVisitor;
+use super::super::words::plain_hours;
 use super::{ReportAt, restrict};
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
@@ -148,20 +149,13 @@ pub fn time_cells(view: View, (from, to): (DateTime<Utc>, DateTime<Utc>)) -> [St
 fn count_cells(counts: &WindowTotals) -> [String; 7] {
     [
         counts.sessions.to_string(),
-        hours(counts.push_seconds()),
-        hours(counts.confirmed_seconds),
-        hours(counts.estimated_seconds),
-        hours(counts.open_seconds),
-        hours(counts.on_air_seconds),
+        plain_hours(counts.push_seconds()),
+        plain_hours(counts.confirmed_seconds),
+        plain_hours(counts.estimated_seconds),
+        plain_hours(counts.open_seconds),
+        plain_hours(counts.on_air_seconds),
         counts.peak_live_sessions.to_string(),
     ]
-}
-
-/// Hours with two decimals, as a number that spreadsheets read.
-pub fn hours(seconds: i64) -> String {
-    let hundredths = (seconds.unsigned_abs() + 18) / 36;
-    let sign = if seconds < 0 && hundredths > 0 { "-" } else { "" };
-    format!("{sign}{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
 /// A whole file.

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::super::error::PageError;
 use super::super::visitor::Visitor;
-use super::super::{ROOT, words};
+use super::super::{links, words};
 use super::{ReportAt, naming};
 use crate::access::Principal;
 use crate::app::state::AppState;
@@ -89,7 +89,7 @@ pub fn list(visitor: &Visitor, report: &ReportAt, unsettled: &Unsettled) -> Mark
             @if unsettled.quarantined > 0 { li {
                 (text.reports_unsettled_quarantined(&count)) " "
                 @if visitor.principal.may(Scope::Read) {
-                    a href=(format!("{ROOT}/problems")) { (text.reports_see_quarantined()) }
+                    a href=(links::problems()) { (text.reports_see_quarantined()) }
                 }
             } }
         }

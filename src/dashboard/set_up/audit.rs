@@ -10,15 +10,15 @@ use super::super::error::PageError;
 use super::super::layout::{self, NavItem};
 use super::super::texts::Language;
 use super::super::view::View;
-use super::super::visitor::Visitor;
-use super::super::{ROOT, words};
+use super::super::visitor::AdminVisitor;
+use super::super::{links, words};
 use super::credentials::short_id;
 use crate::api::page::PageRequest;
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
-use crate::model::access::{Act, Scope};
+use crate::model::access::Act;
 use crate::query::Rows;
 use crate::store;
 use crate::store::audit::AuditRow;
@@ -35,25 +35,24 @@ impl FromQuery for AuditQuery {
 
 #[get("/set-up/audit")]
 pub async fn show_audit_log(
-    visitor: Visitor,
+    visitor: AdminVisitor,
     state: Data<AppState>,
     asked: Result<Query<AuditQuery>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
     let view = visitor.view;
     let text = view.language;
-    visitor.require_scope(Scope::Admin)?;
     let Query(AuditQuery { page }) = asked?;
     let rows = store::audit::list_audit_entries(&state.work_pool, page.after, i64::from(page.limit) + 1).await?;
     let (rows, next) = page.page(Rows::of(rows, page.limit), |row| (row.done_at, row.audit_id), |row| row);
-    let address = format!("{ROOT}/set-up/audit");
+    let address = links::page("set-up/audit");
     let content = html! {
         h1 { (text.setup_audit()) }
         p.hint { (text.setup_audit_hint()) }
         @if rows.is_empty() { div.card { p { (text.setup_audit_empty()) } } } @else { (table(view, &rows)) }
         div.actions {
             @if page.after.is_some() { a.button href=(address) { (text.setup_audit_newest()) } }
-            @if let Some(next) = &next { a.button href=(words::path(&address, &[("cursor", Some(next))])) { (text.setup_audit_older()) } }
-            a.button href=(format!("{ROOT}/set-up")) { (text.setup()) }
+            @if let Some(next) = &next { a.button href=(links::with(&address, &[("cursor", Some(next))])) { (text.setup_audit_older()) } }
+            a.button href=(links::set_up()) { (text.setup()) }
         }
     };
     Ok(layout::page(&visitor, NavItem::SetUp, &text.setup_audit(), &content))

@@ -10,16 +10,16 @@ use secrecy::ExposeSecret;
 use super::super::error::PageError;
 use super::super::layout::{self, NavItem};
 use super::super::problems::rejections;
-use super::super::visitor::Visitor;
-use super::super::{ROOT, words};
+use super::super::visitor::{AdminVisitor, Visitor};
+use super::super::{links, words};
 use super::secret::{self, SecretKind};
 use super::test_callback::{self, TestedFrom};
-use super::{DomainQuery, callback_url, credentials, find_domain, page_of};
+use super::{DomainQuery, callback_url, credentials, find_domain};
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
 use crate::http::external_url::url_of;
 use crate::http::extract::Query;
-use crate::model::access::{Scope, SignatureRule};
+use crate::model::access::SignatureRule;
 use crate::model::filter::SessionFilter;
 use crate::model::session::SessionOrder;
 use crate::query;
@@ -33,7 +33,7 @@ const SEARCHED_SESSIONS: u16 = 50;
 
 #[get("/set-up/domains/{domain}/connect")]
 pub async fn show_connection(
-    visitor: Visitor,
+    visitor: AdminVisitor,
     state: Data<AppState>,
     request: HttpRequest,
     domain: Path<String>,
@@ -41,7 +41,6 @@ pub async fn show_connection(
 ) -> Result<HttpResponse, PageError> {
     let view = visitor.view;
     let text = view.language;
-    visitor.require_scope(Scope::Admin)?;
     let Query(asked) = asked?;
     let row = find_domain(&state, &domain).await?;
     let has_key = !credentials::list_keys(&state, &row.domain).await?.is_empty();
@@ -63,7 +62,7 @@ pub async fn show_connection(
                 (arrival(&visitor, &state, &row).await?)
             }
         }
-        div.actions { a.button href=(page_of(&row.domain)) { (text.setup_done()) } }
+        div.actions { a.button href=(links::domain(&row.domain)) { (text.setup_done()) } }
     };
     Ok(layout::page(&visitor, NavItem::SetUp, &row.domain, &content))
 }
@@ -85,8 +84,8 @@ fn to_copy(visitor: &Visitor, state: &AppState, request: &HttpRequest, row: &Dom
                 } @else if signed {
                     code data-copy="" { (url_of(request, "/callbacks/huawei")) }
                 } @else if row.callback_token_hash.is_some() {
-                    (text.setup_url_hidden()) " " a href=(format!("{}#secret-path", page_of(&row.domain))) { (text.setup_path_replace()) }
-                } @else { a href=(format!("{}#secret-path", page_of(&row.domain))) { (text.setup_path_create()) } }
+                    (text.setup_url_hidden()) " " a href=(format!("{}#secret-path", links::domain(&row.domain))) { (text.setup_path_replace()) }
+                } @else { a href=(format!("{}#secret-path", links::domain(&row.domain))) { (text.setup_path_create()) } }
                 (callback_url::warnings(visitor.view, request))
             }
             @if signed {
@@ -95,8 +94,8 @@ fn to_copy(visitor: &Visitor, state: &AppState, request: &HttpRequest, row: &Dom
                     @if let Some((_, key)) = new_key {
                         code.secret data-copy="" { (key.expose_secret()) }
                         p.hint { (text.setup_secret_once()) }
-                    } @else if has_key { (text.setup_key_hidden()) " " a href=(format!("{}#keys", page_of(&row.domain))) { (text.setup_keys()) } }
-                    @else { (text.setup_key_none()) " " a href=(format!("{}#keys", page_of(&row.domain))) { (text.problems_add_key()) } }
+                    } @else if has_key { (text.setup_key_hidden()) " " a href=(format!("{}#keys", links::domain(&row.domain))) { (text.setup_keys()) } }
+                    @else { (text.setup_key_none()) " " a href=(format!("{}#keys", links::domain(&row.domain))) { (text.problems_add_key()) } }
                 }
             }
         }
@@ -121,13 +120,13 @@ async fn arrival(visitor: &Visitor, state: &AppState, row: &DomainRow) -> Result
         div #arrival data-waiting=[waiting.then_some("")] aria-live="polite" {
             @if let Some(session) = &newest {
                 p { span.state.live { (text.setup_arrived()) } " " (words::fill(&text.setup_arrived_of(), &[
-                    html! { a href=(format!("{ROOT}/sessions/{}", session.session_id)) { bdi { (session.stream) } } },
+                    html! { a href=(links::session(session.session_id)) { bdi { (session.stream) } } },
                     words::ago(view, session.started_at),
                 ])) }
             } @else if has_quarantined {
-                p { span.state.unconfirmed { (text.setup_arrived_quarantined()) } " " a href=(format!("{ROOT}/problems#quarantined")) { (text.problems_quarantined()) } }
+                p { span.state.unconfirmed { (text.setup_arrived_quarantined()) } " " a href=(links::page("problems#quarantined")) { (text.problems_quarantined()) } }
             } @else {
-                p { strong { (text.setup_waiting()) } " " a href=(format!("{}/connect", page_of(&row.domain))) { (text.setup_reload()) } }
+                p { strong { (text.setup_waiting()) } " " a href=(links::connect(&row.domain)) { (text.setup_reload()) } }
                 p.hint { (text.setup_waiting_hint()) }
             }
             @if !rejected.is_empty() && newest.is_none() {
@@ -150,8 +149,10 @@ async fn newest_session(
         ..SessionFilter::default()
     };
     let page = SessionPage { order: SessionOrder::NewestFirst, after: None, limit: SEARCHED_SESSIONS };
-    let pool = &state.query_pool;
-    let principal = &visitor.principal;
-    let listed = query::sessions::list_sessions(pool, principal, state.unconfirmed_after, &filter, page, false).await?;
-    Ok(listed.page.rows.into_iter().find(|session| session.stream != test_callback::STREAM))
+    Ok(visitor
+        .list_sessions(state, &filter, page)
+        .await?
+        .rows
+        .into_iter()
+        .find(|session| session.stream != test_callback::STREAM))
 }

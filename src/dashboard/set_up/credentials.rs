@@ -6,21 +6,19 @@ use maud::{Markup, html};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
+use super::super::draft::{Draft, FieldError};
 use super::super::error::PageError;
-use super::super::form::{self, SubmittedForm};
-use super::super::layout;
+use super::super::form::{self, AdminForm};
 use super::super::texts::Language;
 use super::super::view::View;
-use super::super::visitor::Visitor;
-use super::super::words;
+use super::super::visitor::{AdminVisitor, Visitor};
+use super::super::{layout, links, words};
 use super::domain::{Drafts, domain_page};
-use super::draft::{Draft, FieldError};
 use super::secret::{SecretKind, redirect_with};
-use super::{Confirmation, find_domain, page_of};
-use crate::api::problem::ApiError;
+use super::{Confirmation, find_domain};
+use crate::api::problem::{ApiError, parse_id};
 use crate::app::state::AppState;
 use crate::http::external_url::url_of;
-use crate::model::access::Scope;
 use crate::platform::clock;
 use crate::registry::admin::{self, AdminError};
 use crate::store;
@@ -62,7 +60,7 @@ pub async fn list_keys(state: &AppState, domain: &str) -> Result<Vec<SigningKeyR
 pub fn key_section(visitor: &Visitor, domain: &DomainRow, keys: &[SigningKeyRow], draft: &Draft) -> Markup {
     let view = visitor.view;
     let text = view.language;
-    let path = format!("{}/keys", page_of(&domain.domain));
+    let path = format!("{}/keys", links::domain(&domain.domain));
     html! {
         h2 #keys { (text.setup_keys()) }
         @if keys.is_empty() {
@@ -74,7 +72,7 @@ pub fn key_section(visitor: &Visitor, domain: &DomainRow, keys: &[SigningKeyRow]
                     td.name { (words::time(view, key.created_at)) }
                     td data-label=(text.setup_key_id()) { code title=(key.key_id) { (short_id(key.key_id)) } }
                     td { (mark(text, state_of(key, keys))) }
-                    td data-label=(text.setup_last_used()) { @match key.last_used_at { Some(at) => (words::ago(view, at)), None => (text.none()) } }
+                    td data-label=(text.setup_last_used()) { (words::maybe_ago(view, key.last_used_at)) }
                     td.number { a.button.small href=(format!("{path}/{}/remove", key.key_id)) { (text.setup_remove()) } }
                 } } }
             } }
@@ -85,7 +83,7 @@ pub fn key_section(visitor: &Visitor, domain: &DomainRow, keys: &[SigningKeyRow]
             summary { (text.setup_enter_key()) }
             (form::form(visitor, "card", &path, &html! {
                 label { (text.setup_enter_key_label())
-                    input type="password" name="key" required autocomplete="off" aria-invalid=[draft.invalid("key")];
+                    input type="password" name="key" required autocomplete="off" aria-invalid=[draft.invalid("key")] aria-describedby=[draft.described_by("key")];
                 }
                 (draft.error("key"))
                 p.hint { (text.setup_enter_key_hint()) }
@@ -111,7 +109,7 @@ pub fn path_section(visitor: &Visitor, domain: &DomainRow) -> Markup {
         p.hint { (text.setup_path_hint()) }
         p {
             @if has_one { (text.setup_path_exists()) } @else { (text.setup_path_missing()) } " "
-            a.button href=(format!("{}/secret-path", page_of(&domain.domain))) {
+            a.button href=(format!("{}/secret-path", links::domain(&domain.domain))) {
                 @if has_one { (text.setup_path_replace()) } @else { (text.setup_path_create()) }
             }
         }
@@ -120,12 +118,11 @@ pub fn path_section(visitor: &Visitor, domain: &DomainRow) -> Markup {
 
 #[post("/set-up/domains/{domain}/keys")]
 pub async fn add_key(
-    submitted: SubmittedForm,
+    submitted: AdminForm,
     state: Data<AppState>,
     request: HttpRequest,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    submitted.require_scope(Scope::Admin)?;
     let visitor = &submitted.visitor;
     let row = find_domain(&state, &domain).await?;
     let Some(given) = submitted.text("key").map(SecretString::from) else {
@@ -134,11 +131,11 @@ pub async fn add_key(
     let (actor, keys) = (&visitor.principal.actor, state.registry.master_keys());
     let added = admin::add_key(&state.work_pool, actor, keys, &row.domain, Some(given), clock::now()).await;
     if let Err(error) = added {
-        let drafts = Drafts::with_key(&row, Draft::rejected(&submitted, key_error(error, visitor.view.language)?));
+        let drafts = Drafts::with_key(&row, Draft::typed(&submitted, [key_error(error, visitor.view.language)?]));
         return domain_page(visitor, &state, &request, &row, &drafts).await;
     }
     state.registry.refresh_after_change().await;
-    Ok(layout::redirect_to(&format!("{}#keys", page_of(&row.domain))))
+    Ok(layout::redirect_to(&format!("{}#keys", links::domain(&row.domain))))
 }
 
 fn key_error(error: AdminError, text: Language) -> Result<FieldError, PageError> {
@@ -160,28 +157,28 @@ pub async fn generate_key(
     let added = admin::add_key(&state.work_pool, actor, keys, domain, None, clock::now()).await;
     state.registry.refresh_after_change().await;
     let (_, key) = added.map_err(ApiError::from)?;
-    let page = format!("{}/connect", page_of(domain));
+    let page = links::connect(domain);
     redirect_with(state, request, visitor, &page, (SecretKind::Key, &key))
 }
 
 #[get("/set-up/domains/{domain}/keys/{key_id}/remove")]
 pub async fn show_key_removal(
-    visitor: Visitor,
+    visitor: AdminVisitor,
     state: Data<AppState>,
     path: Path<(String, String)>,
 ) -> Result<HttpResponse, PageError> {
     let text = visitor.view.language;
-    visitor.require_scope(Scope::Admin)?;
     let (domain, key_id) = path.into_inner();
+    let key_id = parse_id(&key_id, "key")?;
     let row = find_domain(&state, &domain).await?;
     let keys = list_keys(&state, &row.domain).await?;
-    let key = keys.iter().find(|key| key.key_id.to_string() == key_id).ok_or(ApiError::NotFound("key"))?;
-    let back = format!("{}#keys", page_of(&row.domain));
+    let key = keys.iter().find(|key| key.key_id == key_id).ok_or(ApiError::NotFound("key"))?;
+    let back = format!("{}#keys", links::domain(&row.domain));
     let confirmation = Confirmation {
         title: &text.setup_remove_key_title(),
         what: &removal_warnings(visitor.view, key, &keys),
         back: &back,
-        path: &format!("{}/keys/{}/remove", page_of(&row.domain), key.key_id),
+        path: &format!("{}/keys/{}/remove", links::domain(&row.domain), key.key_id),
         button: &text.setup_remove_key(),
         destroys: true,
     };
@@ -207,30 +204,28 @@ fn removal_warnings(view: View, key: &SigningKeyRow, keys: &[SigningKeyRow]) -> 
 
 #[post("/set-up/domains/{domain}/keys/{key_id}/remove")]
 pub async fn remove_key(
-    submitted: SubmittedForm,
+    submitted: AdminForm,
     state: Data<AppState>,
     path: Path<(String, String)>,
 ) -> Result<HttpResponse, PageError> {
-    submitted.require_scope(Scope::Admin)?;
     submitted.require_confirmation()?;
     let (domain, key_id) = path.into_inner();
     let row = find_domain(&state, &domain).await?;
-    let key_id = Uuid::try_parse(&key_id).map_err(|_| ApiError::NotFound("key"))?;
+    let key_id = parse_id(&key_id, "key")?;
     let actor = &submitted.visitor.principal.actor;
     let removed = admin::remove_key(&state.work_pool, actor, &row.domain, key_id, clock::now()).await;
     removed.map_err(ApiError::from)?;
     state.registry.refresh_after_change().await;
-    Ok(layout::redirect_to(&format!("{}#keys", page_of(&row.domain))))
+    Ok(layout::redirect_to(&format!("{}#keys", links::domain(&row.domain))))
 }
 
 #[get("/set-up/domains/{domain}/secret-path")]
 pub async fn show_path_replacement(
-    visitor: Visitor,
+    visitor: AdminVisitor,
     state: Data<AppState>,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
     let text = visitor.view.language;
-    visitor.require_scope(Scope::Admin)?;
     let row = find_domain(&state, &domain).await?;
     let replaces = row.callback_token_hash.is_some();
     let what = html! {
@@ -242,8 +237,8 @@ pub async fn show_path_replacement(
     let confirmation = Confirmation {
         title: &title,
         what: &what,
-        back: &format!("{}#secret-path", page_of(&row.domain)),
-        path: &format!("{}/secret-path", page_of(&row.domain)),
+        back: &format!("{}#secret-path", links::domain(&row.domain)),
+        path: &format!("{}/secret-path", links::domain(&row.domain)),
         button: &title,
         destroys: replaces,
     };
@@ -252,12 +247,11 @@ pub async fn show_path_replacement(
 
 #[post("/set-up/domains/{domain}/secret-path")]
 pub async fn replace_path(
-    submitted: SubmittedForm,
+    submitted: AdminForm,
     state: Data<AppState>,
     request: HttpRequest,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    submitted.require_scope(Scope::Admin)?;
     submitted.require_confirmation()?;
     let visitor = &submitted.visitor;
     let row = find_domain(&state, &domain).await?;
@@ -266,7 +260,7 @@ pub async fn replace_path(
     let token = replaced.map_err(ApiError::from)?;
     state.registry.refresh_after_change().await;
     let url = SecretString::from(url_of(&request, &format!("/callbacks/huawei/{}", token.expose_secret())));
-    let page = format!("{}/connect", page_of(&row.domain));
+    let page = links::connect(&row.domain);
     redirect_with(&state, &request, visitor, &page, (SecretKind::CallbackUrl, &url))
 }
 

@@ -4,21 +4,21 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
-use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
+use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use secrecy::ExposeSecret;
 
+use super::super::draft::{Draft, FieldError};
 use super::super::error::PageError;
-use super::super::form::{self, SubmittedForm};
+use super::super::form::{self, AdminForm};
 use super::super::layout::{self, NavItem};
 use super::super::problems::long_text;
 use super::super::texts::Language;
-use super::super::view::View;
-use super::super::visitor::Visitor;
-use super::super::{ROOT, words};
+use super::super::typed_time::{is_supported, read_time};
+use super::super::visitor::{AdminVisitor, Visitor};
+use super::super::{links, words};
 use super::credentials::short_id;
-use super::draft::{Draft, FieldError};
-use super::{KNOWN_YEARS, find_domain, page_of};
+use super::find_domain;
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
 use crate::event_log::incoming;
@@ -27,7 +27,7 @@ use crate::huawei::admission::{self, CallbackRoute, Verdict};
 use crate::huawei::diagnosis::capture::{self, Notice, SignatureForm};
 use crate::huawei::diagnosis::signing::{self, FieldVariant, Fit, KeyVariant, Remedy};
 use crate::huawei::notification::{self, Notification};
-use crate::model::access::{FieldSeparator, Scope};
+use crate::model::access::FieldSeparator;
 use crate::model::event::QuarantineReason;
 use crate::model::rejection::RejectionReason;
 use crate::platform::clock;
@@ -41,65 +41,56 @@ use crate::store::signing_key::SigningKeyRow;
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
 #[get("/set-up/diagnose")]
-pub async fn show_diagnosis(visitor: Visitor) -> Result<HttpResponse, PageError> {
-    visitor.require_scope(Scope::Admin)?;
+pub async fn show_diagnosis(visitor: AdminVisitor) -> Result<HttpResponse, PageError> {
     Ok(page(&visitor, &Draft::default(), &html! {}))
 }
 
 #[post("/set-up/diagnose")]
-pub async fn diagnose(submitted: SubmittedForm, state: Data<AppState>) -> Result<HttpResponse, PageError> {
-    submitted.require_scope(Scope::Admin)?;
+pub async fn diagnose(submitted: AdminForm, state: Data<AppState>) -> Result<HttpResponse, PageError> {
     let visitor = &submitted.visitor;
     let text = visitor.view.language;
     let body = submitted.text("body").unwrap_or_default();
-    let received_at = read_time(submitted.text("received_at").as_deref(), visitor.view);
-    let error = match &received_at {
-        _ if body.is_empty() => Some(FieldError::new("body", text.setup_diagnose_empty())),
-        _ if body.len() > MAX_BODY_BYTES => Some(FieldError::new("body", text.setup_diagnose_too_long())),
-        Err(()) => Some(FieldError::new("received_at", text.setup_diagnose_time_invalid())),
-        Ok(_) => None,
+    let typed_time = submitted.text("received_at");
+    let view = visitor.view;
+    let received_at = typed_time.as_deref().map(|typed| read_time(view.zone, typed)?.earliest());
+    let received_at = received_at.map(|at| at.filter(|at| is_supported(view.local(*at).date_naive())));
+    let wrong_body = if body.is_empty() {
+        Some(text.setup_diagnose_empty())
+    } else {
+        (body.len() > MAX_BODY_BYTES).then(|| text.setup_diagnose_too_long())
     };
-    if let Some(error) = error {
-        return Ok(page(visitor, &Draft::rejected(&submitted, error), &html! {}));
+    let wrong_time = (received_at == Some(None)).then(|| text.setup_diagnose_time_invalid());
+    let errors = [("body", wrong_body), ("received_at", wrong_time)];
+    let errors = errors.into_iter().filter_map(|(field, wrong)| Some(FieldError::new(field, wrong?)));
+    let draft = Draft::typed(&submitted, errors);
+    if draft.is_rejected() {
+        return Ok(page(visitor, &draft, &html! {}));
     }
-    let draft = Draft::of_values(
-        ["body", "received_at"].map(|field| (field, submitted.text(field).unwrap_or_default())).into(),
-    );
     let result = match notification::parse(body.as_bytes()) {
         Err(error) => {
             let cause = RejectionReason::from(&error.problem);
             unreadable(text, body.as_bytes(), cause, &error.problem.to_string())
         }
         Ok(message) => {
-            let now = received_at.unwrap_or_default().unwrap_or(visitor.view.now);
+            let now = received_at.flatten().unwrap_or(view.now);
             let path = submitted.text("callback_path");
             let diagnosis = Diagnosis::of(&state, message, path.as_deref(), now).await?;
-            diagnosis.show(visitor, draft.value("received_at").is_empty())
+            diagnosis.show(visitor, typed_time.is_none())
         }
     };
     Ok(page(visitor, &draft, &result))
-}
-
-/// A time in the visitor's zone; `None` if empty.
-fn read_time(text: Option<&str>, view: View) -> Result<Option<DateTime<Utc>>, ()> {
-    let Some(text) = text else { return Ok(None) };
-    let formats = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"];
-    let local = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
-    let local = local.filter(|local| KNOWN_YEARS.contains(&local.year()));
-    let at = local.and_then(|local| local.and_local_timezone(view.zone).earliest());
-    at.map(|at| Some(at.to_utc())).ok_or(())
 }
 
 fn page(visitor: &Visitor, draft: &Draft, result: &Markup) -> HttpResponse {
     let text = visitor.view.language;
     let fields = html! {
         label { (text.setup_diagnose_body())
-            textarea name="body" rows="10" required maxlength=(MAX_BODY_BYTES) spellcheck="false" aria-invalid=[draft.invalid("body")]
+            textarea name="body" rows="10" required maxlength=(MAX_BODY_BYTES) spellcheck="false" aria-invalid=[draft.invalid("body")] aria-describedby=[draft.described_by("body")]
                 placeholder="{\"domain\":\"push.example.com\",\"app\":\"live\",\"stream\":\"…\",…}" { (draft.value("body")) }
         }
         (draft.error("body"))
         label { (text.setup_diagnose_received(visitor.view.zone.name()))
-            input type="datetime-local" step="1" name="received_at" value=(draft.value("received_at")) aria-invalid=[draft.invalid("received_at")];
+            input type="datetime-local" step="1" name="received_at" value=(draft.value("received_at")) aria-invalid=[draft.invalid("received_at")] aria-describedby=[draft.described_by("received_at")];
         }
         (draft.error("received_at"))
         label { (text.setup_diagnose_path())
@@ -111,7 +102,7 @@ fn page(visitor: &Visitor, draft: &Draft, result: &Markup) -> HttpResponse {
         h1 { (text.problems_check_callback()) }
         p.hint { (text.setup_diagnose_hint()) }
         (result)
-        (form::form(visitor, "card", &format!("{ROOT}/set-up/diagnose"), &fields))
+        (form::form(visitor, "card", &links::diagnose(), &fields))
     };
     draft.answer(layout::page(visitor, NavItem::SetUp, &text.problems_check_callback(), &content))
 }
@@ -261,7 +252,7 @@ impl Diagnosis {
         html! {
             bdi { (self.message.domain) }
             @if self.domain.is_none() { " " span.flag { (text.setup_not_registered()) } }
-            @for name in &self.similar { p.wrong { (words::fill(&text.setup_diagnose_similar(), &[html! { a href=(page_of(name)) { bdi { (name) } } }])) } }
+            @for name in &self.similar { p.wrong { (words::fill(&text.setup_diagnose_similar(), &[html! { a href=(links::domain(name)) { bdi { (name) } } }])) } }
         }
     }
 
@@ -282,11 +273,11 @@ impl Diagnosis {
     fn show_repairs(&self, visitor: &Visitor) -> Markup {
         let text = visitor.view.language;
         let Some(domain) = &self.domain else {
-            let path = words::path(&format!("{ROOT}/set-up"), &[("domain", Some(&self.message.domain))]);
+            let path = links::new_domain(&self.message.domain);
             return html! { div.actions { a.button.primary href=(path) { (text.problems_register(&self.message.domain)) } } };
         };
         let fits_nothing = self.own_fits().count() == 0 && self.message.auth_sign.is_some();
-        let page = page_of(&domain.domain);
+        let page = links::domain(&domain.domain);
         html! {
             div.actions {
                 @for remedy in self.remedies() { (show_remedy(visitor, &page, remedy)) }
@@ -343,11 +334,10 @@ fn key_variant(text: Language, key: KeyVariant) -> String {
 /// Sets a domain's separator; its other settings stay.
 #[post("/set-up/domains/{domain}/separator")]
 pub async fn set_separator(
-    submitted: SubmittedForm,
+    submitted: AdminForm,
     state: Data<AppState>,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    submitted.require_scope(Scope::Admin)?;
     let row = find_domain(&state, &domain).await?;
     let joiner: FieldSeparator = read_field_separator(&submitted.text("joiner").unwrap_or_default())?;
     let settings = DomainSettings {
@@ -361,7 +351,7 @@ pub async fn set_separator(
     let put = admin::put_domain(&state.work_pool, actor, &row.domain, settings, clock::now()).await;
     put.map_err(ApiError::from)?;
     state.registry.refresh_after_change().await;
-    Ok(layout::redirect_to(&format!("{}#settings", page_of(&row.domain))))
+    Ok(layout::redirect_to(&format!("{}#settings", links::domain(&row.domain))))
 }
 
 #[cfg(test)]

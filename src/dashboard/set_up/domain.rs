@@ -2,41 +2,36 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use chrono::{DateTime, Utc};
 use maud::html;
 
+use super::super::draft::{Draft, FieldError};
 use super::super::error::PageError;
-use super::super::form::{self, SubmittedForm};
+use super::super::form::{self, AdminForm};
 use super::super::layout::{self, NavItem};
 use super::super::problems::rejections;
-use super::super::visitor::Visitor;
-use super::super::{ROOT, words};
-use super::draft::{Draft, FieldError};
+use super::super::visitor::{AdminVisitor, Visitor};
+use super::super::{links, words};
 use super::test_callback::{self, TestResult, TestedFrom};
-use super::{Confirmation, DomainQuery, callback_url, credentials, find_domain, page_of, settings};
+use super::{Confirmation, DomainQuery, callback_url, credentials, find_domain, settings};
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
 use crate::http::external_url::url_of;
 use crate::http::extract::Query;
-use crate::model::access::{Scope, SignatureRule};
-use crate::model::filter::SessionFilter;
-use crate::model::session::SessionOrder;
+use crate::model::access::SignatureRule;
 use crate::platform::clock;
 use crate::query;
 use crate::registry::admin;
 use crate::store;
 use crate::store::domain::DomainRow;
-use crate::store::session_list::{SessionPage, SessionScope};
 
 #[get("/set-up/domains/{domain}")]
 pub async fn show_domain(
-    visitor: Visitor,
+    visitor: AdminVisitor,
     state: Data<AppState>,
     request: HttpRequest,
     domain: Path<String>,
     asked: Result<Query<DomainQuery>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
-    visitor.require_scope(Scope::Admin)?;
     let Query(asked) = asked?;
     let row = find_domain(&state, &domain).await?;
     let drafts =
@@ -72,7 +67,7 @@ pub async fn domain_page(
     let view = visitor.view;
     let text = view.language;
     let keys = credentials::list_keys(state, &row.domain).await?;
-    let last_push = last_push(state, &row.domain).await?;
+    let last_push = store::silence::get_last_start(&state.query_pool, &row.domain).await?;
     let pool = &state.query_pool;
     let principal = &visitor.principal;
     let groups = rejections::MAX_GROUPS;
@@ -92,9 +87,9 @@ pub async fn domain_page(
             dd { @match last_push { Some(at) => (words::ago(view, at)), None => (text.setup_no_push_yet()) } }
         }
         div.actions {
-            a.button href=(format!("{}/connect", page_of(&row.domain))) { (text.setup_connect_steps()) }
-            a.button href=(words::path(ROOT, &[("domain", Some(&row.domain))])) { (text.setup_live_streams()) }
-            a.button href=(format!("{ROOT}/set-up/diagnose")) { (text.problems_check_callback()) }
+            a.button href=(links::connect(&row.domain)) { (text.setup_connect_steps()) }
+            a.button href=(links::live_of(&row.domain)) { (text.setup_live_streams()) }
+            a.button href=(links::diagnose()) { (text.problems_check_callback()) }
         }
         (rejections::of_registered(visitor, &rejected))
         div.columns {
@@ -105,7 +100,7 @@ pub async fn domain_page(
                 (credentials::path_section(visitor, row))
                 h2 { (text.setup_remove_domain()) }
                 p.hint { (text.setup_remove_domain_hint()) }
-                p { a.button href=(format!("{}/remove", page_of(&row.domain))) { (text.setup_remove_domain_ask()) } }
+                p { a.button href=(format!("{}/remove", links::domain(&row.domain))) { (text.setup_remove_domain_ask()) } }
             }
             div {
                 h2 #settings { (text.setup_settings()) }
@@ -117,23 +112,13 @@ pub async fn domain_page(
     Ok(drafts.key.answer(drafts.settings.answer(page)))
 }
 
-async fn last_push(state: &AppState, domain: &str) -> Result<Option<DateTime<Utc>>, PageError> {
-    let filter = SessionFilter { domain: Some(domain.to_owned()), ..SessionFilter::default() };
-    let unconfirmed_after = state.unconfirmed_after;
-    let scope = SessionScope { visible_domains: None, as_of: clock::now(), unconfirmed_after };
-    let page = SessionPage { order: SessionOrder::NewestFirst, after: None, limit: 1 };
-    let newest = store::session_list::list_sessions(&state.query_pool, scope, &filter, page).await?;
-    Ok(newest.first().map(|session| session.started_at))
-}
-
 #[post("/set-up/domains/{domain}")]
 pub async fn change_domain(
-    submitted: SubmittedForm,
+    submitted: AdminForm,
     state: Data<AppState>,
     request: HttpRequest,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    submitted.require_scope(Scope::Admin)?;
     let visitor = &submitted.visitor;
     let row = find_domain(&state, &domain).await?;
     let settings = settings::read(&submitted)?;
@@ -141,21 +126,20 @@ pub async fn change_domain(
     let put = admin::put_domain(&state.work_pool, actor, &row.domain, settings, clock::now()).await;
     if let Err(error) = put {
         let error = FieldError::of(error.into(), visitor.view.language)?;
-        let drafts = Drafts { settings: Draft::rejected(&submitted, error), ..Drafts::of(&row) };
+        let drafts = Drafts { settings: Draft::typed(&submitted, [error]), ..Drafts::of(&row) };
         return domain_page(visitor, &state, &request, &row, &drafts).await;
     }
     state.registry.refresh_after_change().await;
-    Ok(layout::redirect_to(&page_of(&row.domain)))
+    Ok(layout::redirect_to(&links::domain(&row.domain)))
 }
 
 #[get("/set-up/domains/{domain}/remove")]
 pub async fn show_removal(
-    visitor: Visitor,
+    visitor: AdminVisitor,
     state: Data<AppState>,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
     let text = visitor.view.language;
-    visitor.require_scope(Scope::Admin)?;
     let row = find_domain(&state, &domain).await?;
     let what = html! {
         p { (text.setup_remove_domain_hint()) }
@@ -164,8 +148,8 @@ pub async fn show_removal(
     let confirmation = Confirmation {
         title: &text.setup_remove_domain_title(&row.domain),
         what: &what,
-        back: &page_of(&row.domain),
-        path: &format!("{}/remove", page_of(&row.domain)),
+        back: &links::domain(&row.domain),
+        path: &format!("{}/remove", links::domain(&row.domain)),
         button: &text.setup_remove_domain(),
         destroys: true,
     };
@@ -174,16 +158,15 @@ pub async fn show_removal(
 
 #[post("/set-up/domains/{domain}/remove")]
 pub async fn remove_domain(
-    submitted: SubmittedForm,
+    submitted: AdminForm,
     state: Data<AppState>,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    submitted.require_scope(Scope::Admin)?;
     submitted.require_confirmation()?;
     let row = find_domain(&state, &domain).await?;
     let actor = &submitted.visitor.principal.actor;
     let removed = admin::remove_domain(&state.work_pool, actor, &row.domain, clock::now()).await;
     removed.map_err(ApiError::from)?;
     state.registry.refresh_after_change().await;
-    Ok(layout::redirect_to(&format!("{ROOT}/set-up")))
+    Ok(layout::redirect_to(&links::set_up()))
 }

@@ -8,7 +8,6 @@
 //! - [`diagnose`]: explains a pasted callback.
 //! - [`tokens`]: creates and revokes tokens.
 //! - [`audit`]: the audit log.
-//! - [`draft`]: forms that are shown again with an error.
 
 mod audit;
 mod callback_url;
@@ -16,36 +15,32 @@ mod connect;
 mod credentials;
 mod diagnose;
 mod domain;
-mod draft;
 mod secret;
 mod settings;
 mod test_callback;
 mod tokens;
 
-use std::ops::Range;
-
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use maud::{Markup, html};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::draft::{Draft, FieldError};
 use super::error::PageError;
-use super::form::{self, SubmittedForm};
+use super::form::{self, AdminForm};
 use super::layout::{self, NavItem};
 use super::view::View;
-use super::visitor::Visitor;
-use super::{ROOT, words};
+use super::visitor::{AdminVisitor, Visitor};
+use super::{links, words};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
-use crate::model::access::{FieldSeparator, Scope, SignatureRule};
+use crate::model::access::{FieldSeparator, SignatureRule};
 use crate::platform::clock;
 use crate::registry::admin::{self, DomainSettings};
 use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::signing_key::SigningKeyRow;
-use draft::{Draft, FieldError};
 
 pub fn routes(config: &mut ServiceConfig) {
     config
@@ -98,11 +93,10 @@ impl FromQuery for DomainQuery {
 
 #[get("/set-up")]
 pub async fn show_set_up(
-    visitor: Visitor,
+    visitor: AdminVisitor,
     state: Data<AppState>,
     asked: Result<Query<SetUpQuery>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
-    visitor.require_scope(Scope::Admin)?;
     let Query(asked) = asked?;
     let domain = Draft::of_values(asked.domain.map(|domain| ("domain", domain)).into_iter().collect());
     set_up_page(&visitor, &state, &domain, &tokens::empty_draft()).await
@@ -125,8 +119,8 @@ async fn set_up_page(
     let content = html! {
         h1 { (text.setup()) }
         div.actions {
-            a.button href=(format!("{ROOT}/set-up/diagnose")) { (text.problems_check_callback()) }
-            a.button href=(format!("{ROOT}/set-up/audit")) { (text.setup_audit()) }
+            a.button href=(links::diagnose()) { (text.problems_check_callback()) }
+            a.button href=(links::page("set-up/audit")) { (text.setup_audit()) }
         }
         h2 #domains { (text.setup_domains()) }
         div.columns {
@@ -134,9 +128,9 @@ async fn set_up_page(
                 @if domains.is_empty() { div.card { p { (text.setup_no_domain()) } p.hint { (text.setup_no_domain_hint()) } } }
                 @else { (domain_table(view, &domains, &keys)) }
             }
-            (form::form(visitor, "card", &format!("{ROOT}/set-up/domains"), &html! {
+            (form::form(visitor, "card", &links::page("set-up/domains"), &html! {
                 label { (text.setup_new_domain())
-                    input type="text" name="domain" value=(domain.value("domain")) required maxlength="255" aria-invalid=[domain.invalid("domain")]
+                    input type="text" name="domain" value=(domain.value("domain")) required maxlength="255" aria-invalid=[domain.invalid("domain")] aria-describedby=[domain.described_by("domain")]
                         autocapitalize="off" autocomplete="off" spellcheck="false" placeholder="push.example.com";
                 }
                 (domain.error("domain"))
@@ -156,7 +150,7 @@ fn domain_table(view: View, domains: &[DomainRow], keys: &[SigningKeyRow]) -> Ma
         div.scroll { table {
             thead { tr { th { (text.problems_domain()) } th { (text.setup_authentication()) } th { (text.setup_apps()) } th { (text.setup_changed()) } } }
             tbody { @for row in domains { tr {
-                td.name { a href=(page_of(&row.domain)) { bdi { (row.domain) } } }
+                td.name { a href=(links::domain(&row.domain)) { bdi { (row.domain) } } }
                 td {
                     @let active = keys.iter().filter(|key| key.domain == row.domain).count();
                     @match (row.signature, active) {
@@ -177,15 +171,14 @@ fn domain_table(view: View, domains: &[DomainRow], keys: &[SigningKeyRow]) -> Ma
 /// Registers a domain with a key, and leads to the page that connects it.
 #[post("/set-up/domains")]
 pub async fn add_domain(
-    submitted: SubmittedForm,
+    submitted: AdminForm,
     state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
-    submitted.require_scope(Scope::Admin)?;
     let visitor = &submitted.visitor;
     let domain = submitted.text("domain").unwrap_or_default();
     if !domain.contains('\0') && store::domain::get_domain(&state.work_pool, &domain).await?.is_some() {
-        return Ok(layout::redirect_to(&page_of(&domain)));
+        return Ok(layout::redirect_to(&links::domain(&domain)));
     }
     let settings = DomainSettings {
         signature: SignatureRule::Required,
@@ -198,20 +191,9 @@ pub async fn add_domain(
     let put = admin::put_domain(&state.work_pool, actor, &domain, settings, clock::now()).await;
     if let Err(error) = put {
         let error = FieldError::of(error.into(), visitor.view.language)?;
-        return set_up_page(visitor, &state, &Draft::rejected(&submitted, error), &tokens::empty_draft()).await;
+        return set_up_page(visitor, &state, &Draft::typed(&submitted, [error]), &tokens::empty_draft()).await;
     }
     credentials::generate_key(&state, &request, visitor, &domain).await
-}
-
-/// What a path must encode. Proxies may decode the rest, and the path is compared.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// The years that dates of forms may have.
-const KNOWN_YEARS: Range<i32> = 1970..2100;
-
-pub(super) fn page_of(domain: &str) -> String {
-    let name = utf8_percent_encode(domain, ENCODED);
-    format!("{ROOT}/set-up/domains/{name}")
 }
 
 async fn find_domain(state: &AppState, domain: &str) -> Result<DomainRow, PageError> {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::super::error::PageError;
 use super::super::visitor::Visitor;
-use super::super::{ROOT, layout};
+use super::super::{layout, links};
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
 use crate::http::external_url;
@@ -62,7 +62,7 @@ pub fn redirect_with(
     let sealed = state.cipher.seal(BOUND_TO, &new);
     let sealed = sealed.ok_or_else(|| ApiError::Internal("a new secret cannot be encrypted".into()))?;
     let cookie = Cookie::build(COOKIE, sealed)
-        .path(format!("{ROOT}/set-up"))
+        .path(links::set_up())
         .http_only(true)
         .same_site(SameSite::Strict)
         .secure(external_url::is_https(request))

@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
+use super::super::draft::Draft;
 use super::super::form::{self, SubmittedForm};
+use super::super::links;
 use super::super::visitor::Visitor;
-use super::draft::Draft;
-use super::page_of;
 use crate::api::problem::ApiError;
 use crate::http::domains::{read_field_separator, read_signature_rule};
 use crate::registry::admin::DomainSettings;
@@ -44,7 +44,7 @@ pub fn form(visitor: &Visitor, domain: &str, draft: &Draft) -> Markup {
     let list = |field: &str, label: String, hint: String| {
         html! {
             label { (label)
-                input type="text" name=(field) value=(draft.value(field)) aria-invalid=[draft.invalid(field)] autocapitalize="off" spellcheck="false";
+                input type="text" name=(field) value=(draft.value(field)) aria-invalid=[draft.invalid(field)] aria-describedby=[draft.described_by(field)] autocapitalize="off" spellcheck="false";
             }
             (draft.error(field))
             p.hint { (hint) }
@@ -70,5 +70,5 @@ pub fn form(visitor: &Visitor, domain: &str, draft: &Draft) -> Markup {
         p.hint { (text.setup_concurrent_hint()) }
         button.primary { (text.save()) }
     };
-    form::form(visitor, "card", &page_of(domain), &fields)
+    form::form(visitor, "card", &links::domain(domain), &fields)
 }

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::super::error::PageError;
-use super::super::form::{self, SubmittedForm};
+use super::super::form::{self, AdminForm};
 use super::super::view::View;
 use super::super::visitor::Visitor;
-use super::super::{ROOT, layout, words};
-use super::{find_domain, page_of};
+use super::super::{layout, links, words};
+use super::find_domain;
 use crate::api::problem::ApiError;
 use crate::app::client_address::source_address;
 use crate::app::state::AppState;
@@ -25,7 +25,7 @@ use crate::huawei::admission::Verdict;
 use crate::huawei::composing::{Message, Signing, compose};
 use crate::huawei::notification::Event;
 use crate::huawei::signature::SigningKey;
-use crate::model::access::{Scope, SignatureRule};
+use crate::model::access::SignatureRule;
 use crate::model::event::QuarantineReason;
 use crate::model::rejection::RejectionReason;
 use crate::platform::clock;
@@ -43,17 +43,17 @@ const VALIDITY_SECONDS: i64 = 60;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct TestResult {
     session_id: Uuid,
-    outcomes: Vec<Outcome>,
+    verdicts: Vec<TestVerdict>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-enum Outcome {
+enum TestVerdict {
     Accepted,
     Quarantined(QuarantineReason),
     Rejected(RejectionReason),
 }
 
-impl From<&Verdict> for Outcome {
+impl From<&Verdict> for TestVerdict {
     fn from(verdict: &Verdict) -> Self {
         match verdict {
             Verdict::Accept(_) => Self::Accepted,
@@ -73,8 +73,8 @@ pub enum TestedFrom {
 impl TestedFrom {
     fn page(self, domain: &str) -> String {
         match self {
-            Self::Domain => page_of(domain),
-            Self::Connect => format!("{}/connect", page_of(domain)),
+            Self::Domain => links::domain(domain),
+            Self::Connect => links::connect(domain),
         }
     }
 }
@@ -101,7 +101,7 @@ pub fn section(
         } @else if !state.roles.contains(&Role::Receiver) {
             p.hint { (text.setup_test_needs_receiver()) }
         } @else {
-            (form::form(visitor, "actions", &format!("{}/test", page_of(&domain.domain)), &html! {
+            (form::form(visitor, "actions", &format!("{}/test", links::domain(&domain.domain)), &html! {
                 @if from == TestedFrom::Connect { input type="hidden" name="from" value="connect"; }
                 button.primary[from == TestedFrom::Connect && tested.is_none()] { (text.setup_test_send()) }
             }))
@@ -113,39 +113,38 @@ pub fn section(
 
 fn verdicts(view: View, tested: &TestResult) -> Markup {
     let text = view.language;
-    let is_accepted = tested.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Accepted));
+    let is_accepted = tested.verdicts.iter().all(|verdict| matches!(verdict, TestVerdict::Accepted));
     html! {
         div #tested.card.success[is_accepted].error[!is_accepted] role="status" {
             @if is_accepted {
                 p { strong { (text.setup_test_accepted()) } " " (text.setup_test_accepted_hint()) }
             } @else {
-                @for outcome in &tested.outcomes {
-                    p { @match outcome {
-                        Outcome::Accepted => (text.setup_test_accepted()),
-                        Outcome::Quarantined(reason) => {
+                @for verdict in &tested.verdicts {
+                    p { @match verdict {
+                        TestVerdict::Accepted => (text.setup_test_accepted()),
+                        TestVerdict::Quarantined(reason) => {
                             strong { (text.setup_test_quarantined()) " " (text.quarantine_name(*reason)) }
                             " " (text.quarantine_advice(*reason))
                         }
-                        Outcome::Rejected(cause) => {
+                        TestVerdict::Rejected(cause) => {
                             strong { (text.setup_test_rejected()) " " (text.rejection_name(*cause)) }
                             " " (text.rejection_advice(*cause))
                         }
                     } }
                 }
             }
-            p { a href=(format!("{ROOT}/sessions/{}", tested.session_id)) { (text.setup_test_session()) } }
+            p { a href=(links::session(tested.session_id)) { (text.setup_test_session()) } }
         }
     }
 }
 
 #[post("/set-up/domains/{domain}/test")]
 pub async fn send_test_callback(
-    submitted: SubmittedForm,
+    submitted: AdminForm,
     state: Data<AppState>,
     request: HttpRequest,
     domain: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    submitted.require_scope(Scope::Admin)?;
     let row = find_domain(&state, &domain).await?;
     let keys = store::signing_key::list_signing_keys(&state.work_pool).await?;
     let key = keys.iter().find(|key| key.domain == row.domain).ok_or(ApiError::NotFound("key"))?;
@@ -155,7 +154,7 @@ pub async fn send_test_callback(
     let app = row.apps.as_ref().and_then(|apps| apps.first()).map_or("live", String::as_str);
     let now = clock::now().timestamp();
     let source_ip = source_address(&request);
-    let mut outcomes = Vec::new();
+    let mut verdicts = Vec::new();
     for event in [Event::Publish, Event::PublishDone] {
         let message = Message {
             domain: &row.domain,
@@ -169,13 +168,13 @@ pub async fn send_test_callback(
         };
         let signing = Signing { key: &key, joiner: row.joiner, auth_timestamp: now + VALIDITY_SECONDS };
         let body = compose(&message, Some(signing));
-        outcomes.push(Outcome::from(&callbacks::take(&state, source_ip, None, body.as_bytes()).await?));
+        verdicts.push(TestVerdict::from(&callbacks::take(&state, source_ip, None, body.as_bytes()).await?));
     }
     let stream = StreamKey { domain: row.domain.clone(), app: app.to_owned(), stream: STREAM.to_owned() };
     let session_id = SessionKey { stream, publish_timestamp: now }.id().0;
     let from = if submitted.text("from").is_some() { TestedFrom::Connect } else { TestedFrom::Domain };
-    let sealed = state.cipher.seal(&bound_to(&row.domain), &TestResult { session_id, outcomes });
-    let page = words::path(&from.page(&row.domain), &[("tested", sealed.as_deref())]);
+    let sealed = state.cipher.seal(&bound_to(&row.domain), &TestResult { session_id, verdicts });
+    let page = links::with(&from.page(&row.domain), &[("tested", sealed.as_deref())]);
     Ok(layout::redirect_to(&format!("{page}#tested")))
 }
 

@@ -2,27 +2,28 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 use secrecy::{ExposeSecret, SecretString};
-use uuid::Uuid;
 
+use super::super::draft::{Draft, FieldError};
 use super::super::error::PageError;
-use super::super::form::{self, SubmittedForm};
+use super::super::form::{self, AdminForm, SubmittedForm};
 use super::super::layout::{self, NavItem};
 use super::super::texts::Language;
+use super::super::typed_time::read_date;
 use super::super::view::View;
-use super::super::visitor::Visitor;
-use super::super::{ROOT, words};
-use super::draft::{Draft, FieldError};
+use super::super::visitor::{AdminVisitor, Visitor};
+use super::super::{links, words};
 use super::secret::{self, SecretKind, redirect_with};
-use super::{Confirmation, KNOWN_YEARS, set_up_page};
+use super::{Confirmation, set_up_page};
 use crate::access::admin::{self, NewToken};
-use crate::api::problem::ApiError;
+use crate::api::problem::{ApiError, parse_id};
 use crate::app::state::AppState;
 use crate::http::external_url::url_of;
 use crate::model::access::Scope;
 use crate::platform::clock;
+use crate::report::period::Period;
 use crate::store;
 use crate::store::access_token::AccessTokenRow;
 use crate::store::domain::DomainRow;
@@ -52,7 +53,7 @@ pub fn section(visitor: &Visitor, tokens: &[AccessTokenRow], domains: &[DomainRo
         @if tokens.is_empty() { p.hint { (text.setup_no_token()) } } @else { (table(view, tokens, domains)) }
         details #new-token open[draft.is_rejected()] {
             summary { (text.setup_create_token()) }
-            (form::form(visitor, "card", &format!("{ROOT}/set-up/tokens"), &fields(view, domains, draft)))
+            (form::form(visitor, "card", &links::page("set-up/tokens"), &fields(view, domains, draft)))
         }
     }
 }
@@ -66,12 +67,12 @@ fn table(view: View, tokens: &[AccessTokenRow], domains: &[DomainRow]) -> Markup
                 th { (text.setup_last_used()) } th { (text.setup_expires()) } th { (text.action()) }
             } }
             tbody { @for row in tokens { tr {
-                td.name { a href=(page_of(row.token_id)) { bdi { (row.name) } } }
+                td.name { a href=(links::token(row.token_id)) { bdi { (row.name) } } }
                 td { (words::list(&row.scopes)) }
                 td data-label=(text.setup_domains()) { (domains_of(text, row, domains)) }
-                td data-label=(text.setup_last_used()) { @match row.last_used_at { Some(at) => (words::ago(view, at)), None => (text.none()) } }
+                td data-label=(text.setup_last_used()) { (words::maybe_ago(view, row.last_used_at)) }
                 td data-label=(text.setup_expires()) { (expiry(view, row.expires_at)) }
-                td.number { a.button.small href=(format!("{}/revoke", page_of(row.token_id))) { (text.setup_revoke()) } }
+                td.number { a.button.small href=(format!("{}/revoke", links::token(row.token_id))) { (text.setup_revoke()) } }
             } } }
         } }
     }
@@ -110,7 +111,7 @@ fn fields(view: View, domains: &[DomainRow], draft: &Draft) -> Markup {
     let text = view.language;
     html! {
         label { (text.setup_token_name())
-            input type="text" name="name" required maxlength="200" value=(draft.value("name")) aria-invalid=[draft.invalid("name")]
+            input type="text" name="name" required maxlength="200" value=(draft.value("name")) aria-invalid=[draft.invalid("name")] aria-describedby=[draft.described_by("name")]
                 placeholder=(text.setup_token_name_example());
         }
         (draft.error("name"))
@@ -136,7 +137,7 @@ fn fields(view: View, domains: &[DomainRow], draft: &Draft) -> Markup {
         }
         (draft.error("domains"))
         label { (text.setup_other_domains())
-            input type="text" name="other_domains" value=(draft.value("other_domains")) aria-invalid=[draft.invalid("other_domains")]
+            input type="text" name="other_domains" value=(draft.value("other_domains")) aria-invalid=[draft.invalid("other_domains")] aria-describedby=[draft.described_by("other_domains")]
                 autocapitalize="off" spellcheck="false";
         }
         (draft.error("other_domains"))
@@ -151,7 +152,7 @@ fn fields(view: View, domains: &[DomainRow], draft: &Draft) -> Markup {
             }
         }
         label { (text.setup_expires_on(view.zone.name()))
-            input type="date" name="expires_on" value=(draft.value("expires_on")) aria-invalid=[draft.invalid("expires_at")];
+            input type="date" name="expires_on" value=(draft.value("expires_on")) aria-invalid=[draft.invalid("expires_at")] aria-describedby=[draft.described_by("expires_at")];
         }
         (draft.error("expires_at"))
         button.primary { (text.setup_create_token()) }
@@ -166,25 +167,20 @@ fn lifetime(text: Language, days: i64) -> String {
     if days == 365 { text.setup_one_year() } else { text.setup_days(days) }
 }
 
-fn page_of(token_id: Uuid) -> String {
-    format!("{ROOT}/set-up/tokens/{token_id}")
-}
-
 #[post("/set-up/tokens")]
 pub async fn create_token(
-    submitted: SubmittedForm,
+    submitted: AdminForm,
     state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
-    submitted.require_scope(Scope::Admin)?;
     let visitor = &submitted.visitor;
     match try_create(&submitted, &state).await? {
         Ok((row, token)) => {
             state.registry.refresh_after_change().await;
-            let page = page_of(row.token_id);
+            let page = links::token(row.token_id);
             redirect_with(&state, &request, visitor, &page, (SecretKind::Token, &token))
         }
-        Err(error) => set_up_page(visitor, &state, &Draft::default(), &Draft::rejected(&submitted, error)).await,
+        Err(error) => set_up_page(visitor, &state, &Draft::default(), &Draft::typed(&submitted, [error])).await,
     }
 }
 
@@ -225,9 +221,8 @@ fn read_expiry(submitted: &SubmittedForm, view: View) -> Result<Option<DateTime<
     match submitted.text("expires").as_deref() {
         None | Some("never") => Ok(None),
         Some("on") => {
-            let day = submitted.text("expires_on").and_then(|day| NaiveDate::parse_from_str(&day, "%Y-%m-%d").ok());
-            let day = day.filter(|day| KNOWN_YEARS.contains(&day.year()));
-            day.and_then(|day| end_of(day, view)).map(Some).ok_or(())
+            let day = submitted.text("expires_on").and_then(|typed| read_date(&typed)).ok_or(())?;
+            Period::of_days(day, day, view.zone).map(|day| Some(day.to)).ok_or(())
         }
         Some(days) => {
             let days = days.parse().ok().filter(|days| LIFETIMES.contains(days)).ok_or(())?;
@@ -236,29 +231,16 @@ fn read_expiry(submitted: &SubmittedForm, view: View) -> Result<Option<DateTime<
     }
 }
 
-/// The end of a day in the visitor's time zone.
-fn end_of(day: NaiveDate, view: View) -> Option<DateTime<Utc>> {
-    let next = day.checked_add_days(Days::new(1))?.and_time(NaiveTime::MIN);
-    match next.and_local_timezone(view.zone) {
-        MappedLocalTime::Single(at) | MappedLocalTime::Ambiguous(at, _) => Some(at.to_utc()),
-        // The day begins an hour later, as the clock is set forward at midnight.
-        MappedLocalTime::None => {
-            (next + TimeDelta::hours(1)).and_local_timezone(view.zone).earliest().map(|at| at.to_utc())
-        }
-    }
-}
-
 /// A token; shows its secret if it was created a short time ago.
 #[get("/set-up/tokens/{token_id}")]
 pub async fn show_token(
-    visitor: Visitor,
+    visitor: AdminVisitor,
     state: Data<AppState>,
     request: HttpRequest,
     token_id: Path<String>,
 ) -> Result<HttpResponse, PageError> {
     let view = visitor.view;
     let text = view.language;
-    visitor.require_scope(Scope::Admin)?;
     let row = find_token(&state, &token_id).await?;
     let domains = store::domain::list_domains(&state.work_pool).await?;
     let token = secret::find(&state, &request, &visitor).filter(|(kind, _)| *kind == SecretKind::Token);
@@ -270,11 +252,11 @@ pub async fn show_token(
             dt { (text.setup_domains()) } dd { (domains_of(text, &row, &domains)) }
             dt { (text.setup_expires()) } dd { (expiry(view, row.expires_at)) }
             dt { (text.setup_created()) } dd { (words::time(view, row.created_at)) }
-            dt { (text.setup_last_used()) } dd { @match row.last_used_at { Some(at) => (words::ago(view, at)), None => (text.none()) } }
+            dt { (text.setup_last_used()) } dd { (words::maybe_ago(view, row.last_used_at)) }
         }
         div.actions {
-            a.button href=(format!("{ROOT}/set-up#tokens")) { (text.setup_done()) }
-            a.button href=(format!("{}/revoke", page_of(row.token_id))) { (text.setup_revoke()) }
+            a.button href=(links::tokens()) { (text.setup_done()) }
+            a.button href=(format!("{}/revoke", links::token(row.token_id))) { (text.setup_revoke()) }
         }
     };
     Ok(layout::page(&visitor, NavItem::SetUp, &text.setup_token(), &content))
@@ -282,8 +264,8 @@ pub async fn show_token(
 
 fn new_token(text: Language, request: &HttpRequest, row: &AccessTokenRow, token: &SecretString) -> Markup {
     let token = token.expose_secret();
-    let sign_in = format!("{}#token={token}", url_of(request, &format!("{ROOT}/sign-in")));
-    let kiosk = words::path(&url_of(request, &format!("{ROOT}/sign-in")), &[("to", Some(&format!("{ROOT}/kiosk")))]);
+    let sign_in = format!("{}#token={token}", url_of(request, &links::sign_in()));
+    let kiosk = links::with(&url_of(request, &links::sign_in()), &[("to", Some(&links::page("kiosk")))]);
     html! {
         div.card.success {
             p { (text.setup_token_once()) }
@@ -300,20 +282,20 @@ fn new_token(text: Language, request: &HttpRequest, row: &AccessTokenRow, token:
 }
 
 async fn find_token(state: &AppState, token_id: &str) -> Result<AccessTokenRow, PageError> {
+    let token_id = parse_id(token_id, "token")?;
     let tokens = store::access_token::list_access_tokens(&state.work_pool).await?;
-    let token = tokens.into_iter().find(|token| token.token_id.to_string() == token_id);
+    let token = tokens.into_iter().find(|token| token.token_id == token_id);
     Ok(token.ok_or(ApiError::NotFound("token"))?)
 }
 
 #[get("/set-up/tokens/{token_id}/revoke")]
 pub async fn show_revocation(
-    visitor: Visitor,
+    visitor: AdminVisitor,
     state: Data<AppState>,
     token_id: Path<String>,
 ) -> Result<HttpResponse, PageError> {
     let view = visitor.view;
     let text = view.language;
-    visitor.require_scope(Scope::Admin)?;
     let token = find_token(&state, &token_id).await?;
     let what = html! {
         p { bdi { strong { (token.name) } } ", " (words::list(&token.scopes)) }
@@ -323,8 +305,8 @@ pub async fn show_revocation(
     let confirmation = Confirmation {
         title: &text.setup_revoke_title(),
         what: &what,
-        back: &format!("{ROOT}/set-up#tokens"),
-        path: &format!("{}/revoke", page_of(token.token_id)),
+        back: &links::tokens(),
+        path: &format!("{}/revoke", links::token(token.token_id)),
         button: &text.setup_revoke_token(),
         destroys: true,
     };
@@ -333,35 +315,15 @@ pub async fn show_revocation(
 
 #[post("/set-up/tokens/{token_id}/revoke")]
 pub async fn revoke_token(
-    submitted: SubmittedForm,
+    submitted: AdminForm,
     state: Data<AppState>,
     token_id: Path<String>,
 ) -> Result<HttpResponse, PageError> {
-    submitted.require_scope(Scope::Admin)?;
     submitted.require_confirmation()?;
-    let missing = || ApiError::NotFound("token");
-    let token_id = Uuid::try_parse(&token_id).map_err(|_| missing())?;
+    let token_id = parse_id(&token_id, "token")?;
     if !admin::revoke_token(&state.work_pool, &submitted.visitor.principal.actor, token_id, clock::now()).await? {
-        return Err(missing().into());
+        return Err(ApiError::NotFound("token").into());
     }
     state.registry.refresh_after_change().await;
-    Ok(layout::redirect_to(&format!("{ROOT}/set-up#tokens")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_good_to_the_end_of_its_last_day_in_the_time_zone() {
-        for (zone, day, end) in [
-            (chrono_tz::Asia::Shanghai, "2026-12-31", "2026-12-31T16:00:00Z"),
-            (chrono_tz::UTC, "2026-12-31", "2027-01-01T00:00:00Z"),
-            // The clock goes from 24:00 to 01:00.
-            (chrono_tz::Africa::Cairo, "2026-04-23", "2026-04-23T22:00:00Z"),
-        ] {
-            let view = View { language: Language::English, zone, now: DateTime::UNIX_EPOCH };
-            assert_eq!(end_of(day.parse().expect("a day"), view), Some(end.parse().expect("a time")), "{zone}");
-        }
-    }
+    Ok(layout::redirect_to(&links::tokens()))
 }

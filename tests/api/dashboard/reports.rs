@@ -246,7 +246,7 @@ async fn wrong_choices_stay_in_the_form_with_a_word_at_their_field() {
         let answer = browser.get(&format!("/dashboard/reports?{query}")).await;
         assert_eq!(answer.status(), 400, "{query}");
         let page = answer.text().await.unwrap();
-        assert!(page.contains("aria-invalid=\"true\"") && page.contains("id=\"field-error\""), "{query}: {page}");
+        assert!(page.contains("aria-invalid=\"true\"") && page.contains("class=\"field-error\""), "{query}: {page}");
         assert!(page.contains(typed), "{query}: {page}");
     }
     let unknown = browser.get("/dashboard/reports?month=2026-01&colour=red").await;
