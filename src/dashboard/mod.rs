@@ -20,6 +20,7 @@ mod reports;
 mod search;
 mod session;
 mod set_up;
+mod shown_state;
 mod sign_in;
 mod stream;
 mod stream_lists;

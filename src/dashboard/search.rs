@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::error::PageError;
 use super::layout::{self, NavItem};
+use super::shown_state::ShownState;
 use super::view::View;
 use super::visitor::Visitor;
 use super::{links, words};
@@ -25,7 +26,6 @@ use crate::model::session::SessionOrder;
 use crate::query;
 use crate::query::Rows;
 use crate::query::streams::FoundStreams;
-use crate::session::lifecycle::is_unconfirmed;
 use crate::store::event::EventRow;
 use crate::store::rejection::RejectedStreamRow;
 use crate::store::session::SessionRow;
@@ -244,12 +244,12 @@ fn stream_table(view: View, state: &AppState, found: &FoundStreams) -> Markup {
                 th { (text.search_last_start()) } th { (text.search_last_end()) } th.number { (text.search_last_length()) }
             } }
             tbody { @for row in &found.rows {
-                @let unconfirmed = row.live_since.is_some_and(|since| is_unconfirmed(since, None, view.now, state.unconfirmed_after));
-                tr class=[unconfirmed.then_some("stale")] {
+                @let state = ShownState::of(row.live_since, view.now, state.unconfirmed_after);
+                tr class=[state.row_class()] {
                     td.name { a href=(links::stream(row.stream_id)) { bdi { (row.stream) } } }
                     td { bdi { (row.domain) } }
                     td { bdi { (row.app) } }
-                    td { (words::state(view, row.live_since.is_some(), unconfirmed)) }
+                    td { (state.show(text)) }
                     td data-label=(text.search_last_start()) { (words::time(view, row.last_started_at)) }
                     td data-label=(text.search_last_end()) { (words::maybe_time(view, row.last_ended_at)) }
                     td.number data-label=(text.search_length()) { (length(view, row.last_started_at, row.last_ended_at)) }

@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 use super::error::PageError;
 use super::layout::{self, NavItem};
+use super::shown_state::ShownState;
+use super::texts::Language;
 use super::timeline::{self, INTERRUPTION};
 use super::view::View;
 use super::visitor::Visitor;
@@ -22,7 +24,7 @@ use crate::model::filter::SessionFilter;
 use crate::model::session::{EndSource, SessionOrder};
 use crate::query;
 use crate::session::key::{StreamId, StreamKey, started_at};
-use crate::session::lifecycle::{duration_seconds, is_unconfirmed};
+use crate::session::lifecycle::duration_seconds;
 use crate::store::event::EventRow;
 use crate::store::session::SessionRow;
 use crate::store::session_list::SessionPage;
@@ -85,13 +87,13 @@ fn head(visitor: &Visitor, state: &AppState, session: &SessionRow, neighbors: &N
     let view = visitor.view;
     let text = view.language;
     let stream = html! { a href=(links::stream(session.stream_id)) { bdi { (session.stream) } } };
-    let unconfirmed = is_unconfirmed(session.started_at, session.ended_at, view.now, state.unconfirmed_after);
+    let state = ShownState::of_session(session, view.now, state.unconfirmed_after);
     let is_certain = session.ended_at_source.is_some_and(EndSource::is_confirmed);
     let end_form = links::session_end(session.session_id);
     html! {
         h1.name { (words::fill(&text.session_of(), &[stream])) }
         p.path { bdi { (session.domain) } " / " bdi { (session.app) } }
-        p.now { (mark(view, session, unconfirmed)) (story(visitor, session, neighbors.next.as_ref(), unconfirmed)) }
+        p.now { (mark(text, state)) (story(visitor, session, neighbors.next.as_ref(), state)) }
         @if visitor.principal.may(Scope::Admin) {
             p.actions { a.button.quiet[is_certain] href=(end_form) { (text.session_set_end()) } }
         }
@@ -99,23 +101,23 @@ fn head(visitor: &Visitor, state: &AppState, session: &SessionRow, neighbors: &N
 }
 
 /// The mark of the state; the story has its word, unless the session is unconfirmed.
-fn mark(view: View, session: &SessionRow, unconfirmed: bool) -> Markup {
-    match (session.ended_at.is_some(), unconfirmed) {
-        (false, true) => html! { (words::state(view, true, true)) " " },
-        (false, false) => html! { span.state.live {} },
-        (true, _) => html! { span.state.ended {} },
+fn mark(text: Language, state: ShownState) -> Markup {
+    match state {
+        ShownState::Unconfirmed => html! { (state.show(text)) " " },
+        ShownState::Live => html! { span.state.live {} },
+        ShownState::Ended => html! { span.state.ended {} },
     }
 }
 
 /// What became of the session, in sentences.
-fn story(visitor: &Visitor, session: &SessionRow, next: Option<&SessionRow>, unconfirmed: bool) -> Markup {
+fn story(visitor: &Visitor, session: &SessionRow, next: Option<&SessionRow>, state: ShownState) -> Markup {
     let view = visitor.view;
     let text = view.language;
     let Some((ended_at, source)) = session.ended_at.zip(session.ended_at_source) else {
         let parts = [words::time(view, session.started_at), words::clock(view, session.started_at)];
         return html! {
             (words::fill(&text.session_live(), &parts))
-            @if unconfirmed { " " (text.session_unconfirmed()) }
+            @if state.is_unconfirmed() { " " (text.session_unconfirmed()) }
         };
     };
     let length = words::lasted(view, duration_seconds(session.started_at, Some(ended_at), view.now));

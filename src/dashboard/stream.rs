@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::error::PageError;
 use super::layout::{self, NavItem};
 use super::links::{self, unless_default};
+use super::shown_state::ShownState;
 use super::stream_lists::{self, AfterRow};
 use super::timeline::{self, Range, TimelinePeriod};
 use super::typed_time::read_date;
@@ -25,7 +26,7 @@ use crate::model::filter::SessionFilter;
 use crate::model::parameter::Parameters;
 use crate::model::session::SessionOrder;
 use crate::query;
-use crate::session::lifecycle::{duration_seconds, is_unconfirmed};
+use crate::session::lifecycle::duration_seconds;
 use crate::store::session::SessionRow;
 use crate::store::session_list::SessionPage;
 use crate::store::stream::StreamRow;
@@ -126,6 +127,7 @@ pub async fn list_sessions(
 /// The names and the state.
 fn head(view: View, state: &AppState, stream: &StreamRow, newest: Option<&SessionRow>) -> Markup {
     let text = view.language;
+    let shown = ShownState::of(stream.live_since, view.now, state.unconfirmed_after);
     html! {
         h1.name { bdi { (stream.stream) } }
         p.path {
@@ -135,12 +137,11 @@ fn head(view: View, state: &AppState, stream: &StreamRow, newest: Option<&Sessio
         p.now {
             @match stream.live_since {
                 Some(since) => {
-                    @let unconfirmed = is_unconfirmed(since, None, view.now, state.unconfirmed_after);
-                    (words::state(view, true, unconfirmed)) " "
+                    (shown.show(text)) " "
                     (words::fill(&text.stream_live_since(), &[words::time(view, since), words::clock(view, since)]))
                     @if stream.live_sessions > 1 { " · " (text.stream_live_sessions(stream.live_sessions)) }
                 }
-                None => { (words::state(view, false, false)) @if let Some(newest) = newest { " " (ended(view, newest)) } }
+                None => { (shown.show(text)) @if let Some(newest) = newest { " " (ended(view, newest)) } }
             }
         }
     }

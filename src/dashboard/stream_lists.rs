@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::PageError;
+use super::shown_state::ShownState;
 use super::stream::{self, ListKind, StreamPage};
 use super::timeline::{self, Range};
 use super::view::View;
@@ -21,7 +22,7 @@ use crate::report::cutoff::ReportCutoff;
 use crate::report::parameters::{Layout, ReportSelection};
 use crate::report::push_duration::PushDuration;
 use crate::report::sweep::WindowTotals;
-use crate::session::lifecycle::{duration_seconds, is_unconfirmed};
+use crate::session::lifecycle::duration_seconds;
 use crate::store::broadcast::BroadcastRow;
 use crate::store::session::SessionRow;
 use crate::store::stream::StreamRow;
@@ -119,7 +120,7 @@ fn broadcast(view: View, state: &AppState, row: &BroadcastWithSessions, all_sess
     let text = view.language;
     let BroadcastWithSessions { broadcast, sessions } = row;
     let live = sessions.iter().find(|session| session.ended_at.is_none());
-    let unconfirmed = live.is_some_and(|live| is_unconfirmed(live.started_at, None, view.now, state.unconfirmed_after));
+    let of_live = |live| ShownState::of_session(live, view.now, state.unconfirmed_after);
     let left_out = broadcast.session_ids.len().saturating_sub(sessions.len());
     html! {
         details data-key=(broadcast.started_at.timestamp()) {
@@ -127,7 +128,7 @@ fn broadcast(view: View, state: &AppState, row: &BroadcastWithSessions, all_sess
                 strong.when {
                     @match broadcast.ended_at {
                         Some(ended_at) => (timeline::span(view, broadcast.started_at, ended_at)),
-                        None => { (text.stream_since(&words::date_and_time(view, broadcast.started_at))) " " (words::state(view, true, unconfirmed)) },
+                        None => { (text.stream_since(&words::date_and_time(view, broadcast.started_at))) " " (live.map_or(ShownState::Live, of_live).show(text)) },
                     }
                 }
                 span { (words::fill(&text.stream_on_air(), &[words::lasted(view, broadcast.on_air_seconds)])) }
@@ -186,9 +187,9 @@ fn session_table(view: View, state: &AppState, rows: &[SessionRow]) -> Markup {
 
 fn session_row(view: View, state: &AppState, row: &SessionRow) -> Markup {
     let text = view.language;
-    let unconfirmed = is_unconfirmed(row.started_at, row.ended_at, view.now, state.unconfirmed_after);
+    let state = ShownState::of_session(row, view.now, state.unconfirmed_after);
     html! {
-        tr class=[unconfirmed.then_some("stale")] {
+        tr class=[state.row_class()] {
             td { a href=(links::session(row.session_id)) { (words::time(view, row.started_at)) } }
             td data-label=(text.stream_ended_column()) { (words::maybe_time(view, row.ended_at)) }
             td.number data-label=(text.stream_length()) {
@@ -197,7 +198,7 @@ fn session_row(view: View, state: &AppState, row: &SessionRow) -> Markup {
                     None => (words::clock(view, row.started_at)),
                 }
             }
-            td { (words::state(view, row.ended_at.is_none(), unconfirmed)) (words::flags(view, &row.flags)) }
+            td { (state.show(text)) (words::flags(view, &row.flags)) }
             td { @if row.ended_at.is_some() { (words::end_source(text, row.ended_at_source)) } }
         }
     }

@@ -150,17 +150,6 @@ pub fn fill(text: &str, parts: &[Markup]) -> Markup {
     PreEscaped(filled)
 }
 
-pub fn state(view: View, live: bool, unconfirmed: bool) -> Markup {
-    let text = view.language;
-    match (live, unconfirmed) {
-        (true, true) => {
-            html! { span.state.unconfirmed title=(text.unconfirmed_means()) { (text.state_unconfirmed()) } }
-        }
-        (true, false) => html! { span.state.live { (text.state_live()) } },
-        (false, _) => html! { span.state.ended { (text.state_ended()) } },
-    }
-}
-
 pub fn end_source(text: Language, source: Option<EndSource>) -> String {
     match source {
         Some(EndSource::Notification) => text.end_by_callback(),

@@ -8,11 +8,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 
 use super::request::{filtered_path, read_names};
-use super::rows::is_unconfirmed;
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::dashboard::error::PageError;
+use crate::dashboard::shown_state::ShownState;
 use crate::dashboard::view::View;
 use crate::dashboard::visitor::Visitor;
 use crate::dashboard::{form, layout, links, words};
@@ -82,7 +82,10 @@ impl Wall {
         let lists = lists.map(|(kind, limit)| ListRequest { kind, after: None, limit });
         let board = query::live::read_board(pool, principal, unconfirmed_after, filter, lists).await?;
         let [unconfirmed, newest] = board.lists;
-        let others = newest.rows.into_iter().filter(|row| !is_unconfirmed(row, board.as_of, unconfirmed_after));
+        let others = newest
+            .rows
+            .into_iter()
+            .filter(|row| !ShownState::of_session(row, board.as_of, unconfirmed_after).is_unconfirmed());
         let sessions = unconfirmed.rows.into_iter().chain(others).take(usize::from(MAX_TILES)).collect();
         // Rejected callbacks only claim a domain; app and stream are unknown.
         let since = board.as_of - REJECTION_PERIOD;
@@ -140,14 +143,14 @@ impl Wall {
     }
 
     fn tile(&self, view: View, row: &SessionRow) -> Markup {
-        let unconfirmed = is_unconfirmed(row, self.as_of, self.unconfirmed_after);
+        let state = ShownState::of_session(row, self.as_of, self.unconfirmed_after);
         html! {
-            li.stale[unconfirmed] {
+            li class=[state.row_class()] {
                 strong { bdi { (row.stream) } }
                 span.where { bdi { (row.domain) " / " (row.app) } }
                 span.since {
                     (words::clock(view, row.started_at))
-                    @if unconfirmed { " " (words::state(view, true, true)) }
+                    @if state.is_unconfirmed() { " " (state.show(view.language)) }
                 }
             }
         }

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 
 use super::request::{LivePage, Tab};
+use crate::dashboard::shown_state::ShownState;
 use crate::dashboard::view::View;
 use crate::dashboard::{links, words};
 use crate::model::session::LiveOrder;
@@ -59,16 +60,15 @@ impl SessionTable<'_> {
     /// The script makes the same rows of live sessions.
     fn row(&self, view: View, row: &SessionRow) -> Markup {
         let text = view.language;
-        let live = row.ended_at.is_none();
         let has_ended = self.asked.tab != Tab::Live;
-        let unconfirmed = is_unconfirmed(row, self.as_of, self.unconfirmed_after);
-        let shows_state = unconfirmed || self.asked.tab == Tab::All;
+        let state = ShownState::of_session(row, self.as_of, self.unconfirmed_after);
+        let shows_state = state.is_unconfirmed() || self.asked.tab == Tab::All;
         let started = html! { a href=(links::session(row.session_id)) { (words::time(view, row.started_at)) } };
         html! {
-            tr data-session=(row.session_id) class=[unconfirmed.then_some("stale")] {
+            tr data-session=(row.session_id) class=[state.row_class()] {
                 td.name {
                     a href=(links::stream(row.stream_id)) { bdi { (row.stream) } }
-                    @if shows_state { " " (words::state(view, live, unconfirmed)) }
+                    @if shows_state { " " (state.show(text)) }
                 }
                 td.muted { (row.domain) }
                 td.muted { (row.app) }
@@ -80,12 +80,8 @@ impl SessionTable<'_> {
                         None => (words::clock(view, row.started_at)),
                     }
                 }
-                @if has_ended { td.muted { @if !live { (words::end_source(text, row.ended_at_source)) } } }
+                @if has_ended { td.muted { @if row.ended_at.is_some() { (words::end_source(text, row.ended_at_source)) } } }
             }
         }
     }
-}
-
-pub fn is_unconfirmed(row: &SessionRow, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> bool {
-    row.ended_at.is_none() && as_of - row.started_at > unconfirmed_after
 }

@@ -1,0 +1,52 @@
+//! The state in which a session or a stream is shown.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use maud::{Markup, html};
+
+use super::texts::Language;
+use crate::session::lifecycle::is_unconfirmed;
+use crate::store::session::SessionRow;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShownState {
+    Live,
+    /// Live for longer than expected.
+    Unconfirmed,
+    Ended,
+}
+
+impl ShownState {
+    /// The state of a session at a time.
+    pub fn of_session(row: &SessionRow, at: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Self {
+        Self::of(row.ended_at.is_none().then_some(row.started_at), at, unconfirmed_after)
+    }
+
+    /// The state at a time of what has been live since `live_since`; `None` if it has ended.
+    pub fn of(live_since: Option<DateTime<Utc>>, at: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Self {
+        match live_since {
+            Some(since) if is_unconfirmed(since, None, at, unconfirmed_after) => Self::Unconfirmed,
+            Some(_) => Self::Live,
+            None => Self::Ended,
+        }
+    }
+
+    pub fn is_unconfirmed(self) -> bool {
+        self == Self::Unconfirmed
+    }
+
+    /// The class of a row.
+    pub fn row_class(self) -> Option<&'static str> {
+        self.is_unconfirmed().then_some("stale")
+    }
+
+    /// The state in a word, with its mark.
+    pub fn show(self, text: Language) -> Markup {
+        match self {
+            Self::Live => html! { span.state.live { (text.state_live()) } },
+            Self::Unconfirmed => {
+                html! { span.state.unconfirmed title=(text.unconfirmed_means()) { (text.state_unconfirmed()) } }
+            }
+            Self::Ended => html! { span.state.ended { (text.state_ended()) } },
+        }
+    }
+}
