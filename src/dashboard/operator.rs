@@ -69,7 +69,7 @@ fn end_page(visitor: &Visitor, session: &SessionRow, end: &Draft, clear: &Draft)
         @if session.ended_at_source == Some(EndSource::Operator) { (clear_form(visitor, session, clear)) }
         p { a href=(links::session(session.session_id)) { (text.operator_back_to_session()) } }
     };
-    clear.answer(end.answer(layout::page(visitor, NavItem::Unlisted, &text.operator_set_end(), &content)))
+    clear.answer(end.answer(layout::page(visitor, NavItem::Unlisted, &text.set_end(), &content)))
 }
 
 fn end_form(visitor: &Visitor, session: &SessionRow, draft: &Draft) -> Markup {
@@ -192,7 +192,7 @@ fn end_preview(submitted: &SubmittedForm, session: &SessionRow, ended_at: DateTi
             input type="hidden" name=(name) value=(value);
         }
         div.actions {
-            button.primary { (text.operator_set_end()) }
+            button.primary { (text.set_end()) }
             button name="change" value="yes" { (text.operator_change()) }
         }
     };
@@ -254,18 +254,18 @@ fn release_page(visitor: &Visitor, event: &EventRow, draft: &Draft) -> HttpRespo
     let text = view.language;
     let fields = html! {
         (reason_field(&text.operator_reason_optional(), false, draft))
-        p.hint { (text.operator_release_hint()) }
+        p.hint { (text.released_counts()) }
         (form::confirmation(&text.operator_release_confirmed()))
         (draft.error("confirmed"))
-        button.primary { (text.operator_release()) }
+        button.primary { (text.release()) }
     };
     let content = html! {
         h1 { (text.operator_release_title()) }
         dl.facts {
             dt { (text.operator_callback()) }
             dd { code { (event.event) } " · " a href=(links::session(event.session_id)) { bdi { (event.stream) } } " · " bdi { (event.domain) } " / " bdi { (event.app) } }
-            dt { (text.operator_received()) } dd { (words::time(view, event.received_at)) }
-            dt { (text.operator_push_started()) }
+            dt { (text.received()) } dd { (words::time(view, event.received_at)) }
+            dt { (text.push_started()) }
             dd { (words::time(view, started_at(event.publish_timestamp))) " " code.muted { "publish_timestamp " (event.publish_timestamp) } }
             @if let Some(reason) = event.reason {
                 dt { (text.operator_quarantined()) }

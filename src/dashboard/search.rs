@@ -240,7 +240,7 @@ fn stream_table(view: View, state: &AppState, found: &FoundStreams) -> Markup {
         }
         table {
             thead { tr {
-                th { (text.search_stream()) } th { (text.search_domain()) } th { (text.search_app()) } th { (text.search_state()) }
+                th { (text.stream()) } th { (text.domain()) } th { (text.app()) } th { (text.state()) }
                 th { (text.search_last_start()) } th { (text.search_last_end()) } th.number { (text.search_last_length()) }
             } }
             tbody { @for row in &found.rows {
@@ -289,16 +289,16 @@ fn session_table(view: View, sessions: &[SessionRow]) -> Markup {
         @if sessions.len() == usize::from(MAX_AT_ADDRESS) { p.hint { (text.search_newest(MAX_AT_ADDRESS)) } }
         table {
             thead { tr {
-                th { (text.search_stream()) } th { (text.search_domain()) } th { (text.search_app()) } th { (text.search_started()) }
-                th { (text.search_encoder()) } th { (text.search_node()) }
+                th { (text.stream()) } th { (text.domain()) } th { (text.app()) } th { (text.started()) }
+                th { (text.encoder()) } th { (text.node()) }
             } }
             tbody { @for row in sessions { tr {
                 td.name { a href=(links::session(row.session_id)) { bdi { (row.stream) } } }
                 td { bdi { (row.domain) } }
                 td { bdi { (row.app) } }
-                td data-label=(text.search_started()) { (words::time(view, row.started_at)) }
-                td data-label=(text.search_encoder()) { (row.shown_client_ip().unwrap_or("–")) }
-                td data-label=(text.search_node()) { (row.shown_node_ip().unwrap_or("–")) }
+                td data-label=(text.started()) { (words::time(view, row.started_at)) }
+                td data-label=(text.encoder()) { (row.shown_client_ip().unwrap_or("–")) }
+                td data-label=(text.node()) { (row.shown_node_ip().unwrap_or("–")) }
             } } }
         }
     }
@@ -314,7 +314,7 @@ fn without_effect(visitor: &Visitor, state: &AppState, found: &SearchResult) -> 
             p.hint { (text.search_without_effect_hint()) }
             table {
                 thead { tr {
-                    th { (text.search_stream()) } th { (text.search_domain()) } th { (text.search_app()) } th { (text.search_happened()) }
+                    th { (text.stream()) } th { (text.domain()) } th { (text.app()) } th { (text.search_happened()) }
                     th { (text.search_last_seen()) } th { (text.search_mend()) }
                 } }
                 tbody {
@@ -334,7 +334,7 @@ fn quarantined_row(view: View, row: &EventRow) -> Markup {
             td.name { a href=(page) { bdi { (row.stream) } } }
             td { bdi { (row.domain) } }
             td { bdi { (row.app) } }
-            td { span.flag { (text.search_quarantined()) } @if let Some(reason) = row.reason { " " (text.quarantine_name(reason)) } }
+            td { span.flag { (text.quarantined()) } @if let Some(reason) = row.reason { " " (text.quarantine_name(reason)) } }
             td data-label=(text.search_last_seen()) { (words::time(view, row.received_at)) }
             td { a href=(page) { (text.search_open_callback()) } }
         }

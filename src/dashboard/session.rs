@@ -95,7 +95,7 @@ fn head(visitor: &Visitor, state: &AppState, session: &SessionRow, neighbors: &N
         p.path { bdi { (session.domain) } " / " bdi { (session.app) } }
         p.now { (mark(text, state)) (story(visitor, session, neighbors.next.as_ref(), state)) }
         @if visitor.principal.may(Scope::Admin) {
-            p.actions { a.button.quiet[is_certain] href=(end_form) { (text.session_set_end()) } }
+            p.actions { a.button.quiet[is_certain] href=(end_form) { (text.set_end()) } }
         }
     }
 }
@@ -117,7 +117,7 @@ fn story(visitor: &Visitor, session: &SessionRow, next: Option<&SessionRow>, sta
         let parts = [words::time(view, session.started_at), words::clock(view, session.started_at)];
         return html! {
             (words::fill(&text.session_live(), &parts))
-            @if state.is_unconfirmed() { " " (text.session_unconfirmed()) }
+            @if state.is_unconfirmed() { " " (text.unconfirmed_means()) }
         };
     };
     let length = words::lasted(view, duration_seconds(session.started_at, Some(ended_at), view.now));
@@ -196,11 +196,11 @@ fn facts(visitor: &Visitor, session: &SessionRow) -> Markup {
     };
     html! {
         dl.facts {
-            dt { (text.session_started()) }
+            dt { (text.started()) }
             dd { (words::time(view, session.started_at)) " " span.muted { "· " (words::fill(&text.session_started_source(), &[provided])) } }
-            dt { (text.session_ended_at()) }
+            dt { (text.ended()) }
             dd { (words::maybe_time(view, session.ended_at)) " " span.muted { "· " (words::end_source(text, session.ended_at_source)) } }
-            dt { (text.session_length()) }
+            dt { (text.length()) }
             dd {
                 @match session.ended_at {
                     Some(_) => (words::lasted(view, duration_seconds(session.started_at, session.ended_at, view.now))),
@@ -213,8 +213,8 @@ fn facts(visitor: &Visitor, session: &SessionRow) -> Markup {
                 dt { span.flag { (words::flag_name(text, *flag)) } } dd { (words::flag_meaning(text, *flag)) }
             }
             @if visitor.principal.may(Scope::Personal) {
-                dt { (text.session_encoder()) } dd { (session.shown_client_ip().unwrap_or("–")) }
-                dt { (text.session_node()) } dd { (session.shown_node_ip().unwrap_or("–")) }
+                dt { (text.encoder()) } dd { (session.shown_client_ip().unwrap_or("–")) }
+                dt { (text.node()) } dd { (session.shown_node_ip().unwrap_or("–")) }
                 dt { code { "user_args" } } dd { bdi { (session.user_args.as_deref().unwrap_or("–")) } }
             }
         }
@@ -228,15 +228,15 @@ fn event_table<'a>(visitor: &Visitor, rows: impl Iterator<Item = &'a EventRow>) 
     html! {
         table {
             thead { tr {
-                th { (text.session_received()) } th { (text.session_event()) } th { (text.session_effect()) }
-                @if personal { th { (text.session_from()) } } th { (text.session_by()) }
+                th { (text.received()) } th { (text.event()) } th { (text.session_effect()) }
+                @if personal { th { (text.session_from()) } } th { (text.by()) }
             } }
             tbody { @for row in rows { tr {
                 td { (words::time(view, row.received_at)) }
                 td { (event_name(view, row)) " " code.muted { (row.event) } }
                 td { (effect(visitor, row)) }
                 @if personal { td data-label=(text.session_from()) { (row.source_ip.as_deref().unwrap_or("–")) } }
-                td data-label=(text.session_by()) { bdi { (row.actor.as_deref().unwrap_or("–")) } @if let Some(note) = &row.note { ": " bdi { (note) } } }
+                td data-label=(text.by()) { bdi { (row.actor.as_deref().unwrap_or("–")) } @if let Some(note) = &row.note { ": " bdi { (note) } } }
             } } }
         }
     }
@@ -267,7 +267,7 @@ fn effect(visitor: &Visitor, row: &EventRow) -> Markup {
         (Disposition::Accepted, Some(Signature::Verified)) => text.session_accepted_signed(),
         (Disposition::Accepted, Some(Signature::Unsigned)) => text.session_accepted_unsigned(),
         (Disposition::Accepted, None) => text.session_accepted(),
-        (Disposition::Quarantined, _) => text.session_quarantined(),
+        (Disposition::Quarantined, _) => text.quarantined(),
         (Disposition::Released, _) => text.session_released(),
     };
     html! {
@@ -278,7 +278,7 @@ fn effect(visitor: &Visitor, row: &EventRow) -> Markup {
         @if let Some(altered) = &row.altered { p.advice { (text.session_altered(&words::list(altered))) } }
         @if let (true, Some(reason)) = (is_waiting, row.reason) { p.advice { (text.quarantine_advice(reason)) } }
         @if is_waiting && visitor.principal.may(Scope::Admin) {
-            p { a.button href=(links::release(row.event_id)) { (text.session_release()) } }
+            p { a.button href=(links::release(row.event_id)) { (text.release()) } }
         }
     }
 }
@@ -306,13 +306,13 @@ async fn show_quarantined_push(
         p.path { bdi { (newest.domain) } " / " bdi { (newest.app) } }
         div.card.warning role="status" {
             p { (text.session_no_effect()) }
-            p.hint { (text.session_no_effect_hint()) }
+            p.hint { (text.released_counts()) }
         }
         dl.facts {
-            dt { (text.session_push_started()) }
+            dt { (text.push_started()) }
             dd { (words::time(view, started_at(newest.publish_timestamp))) " " code.muted { "publish_timestamp " (newest.publish_timestamp) } }
         }
-        h2 { (text.session_callbacks()) }
+        h2 { (text.callbacks()) }
         (event_table(visitor, events.iter().rev()))
     };
     Ok(layout::page(visitor, NavItem::Unlisted, &newest.stream, &content))

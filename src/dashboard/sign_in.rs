@@ -72,7 +72,7 @@ fn form(view: View, to: &str, failed: bool) -> Markup {
         &html! {
             h1 { (text.sign_in()) }
             form.card method="post" action=(links::sign_in()) {
-                label for="token" { (text.sign_in_token()) }
+                label for="token" { (text.token()) }
                 input #token type="password" name="token" required autofocus autocomplete="current-password"
                     aria-describedby=[failed.then_some("failed")];
                 @if failed {

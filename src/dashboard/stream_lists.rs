@@ -71,7 +71,7 @@ pub async fn list(
         (rows)
         p.actions {
             @if asked.page.after.is_some() {
-                a.button href=(asked.link(stream.stream_id, asked.list, None)) { (text.stream_newest()) }
+                a.button href=(asked.link(stream.stream_id, asked.list, None)) { (text.newest()) }
             }
             @if let Some(next) = next {
                 a.button rel="next" href=(asked.link(stream.stream_id, asked.list, Some(&next))) { (text.stream_earlier()) }
@@ -177,8 +177,8 @@ fn session_table(view: View, state: &AppState, rows: &[SessionRow]) -> Markup {
     html! {
         table.sessions {
             thead { tr {
-                th { (text.stream_started()) } th { (text.stream_ended_column()) } th.number { (text.stream_length()) }
-                th { (text.stream_state()) } th { (text.stream_how()) }
+                th { (text.started()) } th { (text.ended()) } th.number { (text.length()) }
+                th { (text.state()) } th { (text.how_it_ended()) }
             } }
             tbody { @for row in rows { (session_row(view, state, row)) } }
         }
@@ -191,8 +191,8 @@ fn session_row(view: View, state: &AppState, row: &SessionRow) -> Markup {
     html! {
         tr class=[state.row_class()] {
             td { a href=(links::session(row.session_id)) { (words::time(view, row.started_at)) } }
-            td data-label=(text.stream_ended_column()) { (words::maybe_time(view, row.ended_at)) }
-            td.number data-label=(text.stream_length()) {
+            td data-label=(text.ended()) { (words::maybe_time(view, row.ended_at)) }
+            td.number data-label=(text.length()) {
                 @match row.ended_at {
                     Some(_) => (words::lasted(view, duration_seconds(row.started_at, row.ended_at, view.now))),
                     None => (words::clock(view, row.started_at)),

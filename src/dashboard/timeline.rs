@@ -297,8 +297,8 @@ pub fn span(view: View, from: DateTime<Utc>, to: DateTime<Utc>) -> String {
 fn legend(view: View, bars: &[Bar<'_>]) -> Markup {
     let text = view.language;
     let names = [
-        (Certainty::Open, text.stream_legend_live()),
-        (Certainty::Confirmed, text.stream_legend_confirmed()),
+        (Certainty::Open, text.state_live()),
+        (Certainty::Confirmed, text.state_ended()),
         (Certainty::Estimated, text.stream_legend_estimated()),
     ];
     html! {

@@ -105,7 +105,7 @@ fn tabs(text: Language, asked: &LivePage) -> Markup {
                     (match tab {
                         Tab::Live => text.live_tab_live(),
                         Tab::Ended => text.live_tab_ended(),
-                        Tab::All => text.live_tab_all(),
+                        Tab::All => text.all(),
                     })
                 }
             }
@@ -130,8 +130,8 @@ fn filters(text: Language, asked: &LivePage, names: &FilterNames) -> Markup {
     let apps = names.apps.iter().collect();
     html! {
         form.filters method="get" action=(ROOT) role="search" aria-label=(text.live_filter()) data-submits {
-            (select("domain", text.live_domain(), text.live_all_domains(), domains, asked.filter.domain.as_ref()))
-            (select("app", text.live_app(), text.live_all_apps(), apps, asked.filter.app.as_ref()))
+            (select("domain", text.domain(), text.all_domains(), domains, asked.filter.domain.as_ref()))
+            (select("app", text.app(), text.live_all_apps(), apps, asked.filter.app.as_ref()))
             label { (text.live_name_contains()) input type="search" name="search" maxlength="512" value=[asked.filter.search.as_deref()] autocomplete="off" spellcheck="false"; }
             @for (name, value) in asked.list_parameters() { @if let Some(value) = value { input type="hidden" name=(name) value=(value); } }
             button { (text.live_filter()) }
@@ -190,7 +190,7 @@ fn list_of(view: View, list: &SessionTable, next: Option<&str>) -> Markup {
         Tab::Ended | Tab::All => first.then_some("page"),
     };
     html! {
-        @if asked.tab == Tab::Live { h2 { (if asked.unconfirmed { text.live_list_unconfirmed() } else { text.live_list() }) } }
+        @if asked.tab == Tab::Live { h2 { (if asked.unconfirmed { text.unconfirmed_sessions() } else { text.live_list() }) } }
         @match asked.tab {
             Tab::Live => {}
             Tab::Ended => p.hint { (text.live_ended_hint()) },
@@ -203,8 +203,8 @@ fn list_of(view: View, list: &SessionTable, next: Option<&str>) -> Markup {
                 (list.table(view, Some("streams")))
             }
             nav.actions #pager data-first[first] data-last[next.is_none()] aria-label=(text.live_list_pages()) {
-                @if !first { a.button href=(asked.link(&[])) { (text.live_first_page()) } }
-                @if let Some(next) = next { a.button href=(asked.link(&[("cursor", Some(next))])) { (text.live_next_page()) } }
+                @if !first { a.button href=(asked.link(&[])) { (text.first_page()) } }
+                @if let Some(next) = next { a.button href=(asked.link(&[("cursor", Some(next))])) { (text.next_page()) } }
             }
         }
     }

@@ -27,13 +27,13 @@ impl SessionTable<'_> {
         html! {
             table.of-live[!has_ended] id=[id] hidden[self.rows.is_empty()] data-unconfirmed-after=(self.unconfirmed_after.num_seconds()) {
                 thead { tr {
-                    (self.heading(&text.live_stream(), id.map(|_| LiveOrder::Name)))
-                    th { (text.live_domain()) }
-                    th { (text.live_app()) }
-                    (self.heading(&text.live_started(), id.map(|_| self.other_start_order())))
-                    @if has_ended { th { (text.live_ended()) } }
-                    th.number { (text.live_duration()) }
-                    @if has_ended { th { (text.live_end_reason()) } }
+                    (self.heading(&text.stream(), id.map(|_| LiveOrder::Name)))
+                    th { (text.domain()) }
+                    th { (text.app()) }
+                    (self.heading(&text.started(), id.map(|_| self.other_start_order())))
+                    @if has_ended { th { (text.ended()) } }
+                    th.number { (text.duration()) }
+                    @if has_ended { th { (text.how_it_ended()) } }
                 } }
                 tbody { @for row in self.rows { (self.row(view, row)) } }
             }
@@ -72,9 +72,9 @@ impl SessionTable<'_> {
                 }
                 td.muted { (row.domain) }
                 td.muted { (row.app) }
-                td data-label=[has_ended.then(|| text.live_started())] { (started) }
-                @if has_ended { td data-label=(text.live_ended()) { (words::maybe_time(view, row.ended_at)) } }
-                td.number data-label=[has_ended.then(|| text.live_duration())] {
+                td data-label=[has_ended.then(|| text.started())] { (started) }
+                @if has_ended { td data-label=(text.ended()) { (words::maybe_time(view, row.ended_at)) } }
+                td.number data-label=[has_ended.then(|| text.duration())] {
                     @match row.ended_at {
                         Some(ended_at) => (words::lasted(view, (ended_at - row.started_at).num_seconds())),
                         None => (words::clock(view, row.started_at)),

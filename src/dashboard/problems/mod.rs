@@ -93,7 +93,7 @@ fn unconfirmed_sessions(visitor: &Visitor, sessions: &Rows<SessionRow>, unconfir
     let limit = words::duration(text, unconfirmed_after.num_seconds());
     html! {
         @if !sessions.rows.is_empty() {
-            h2 #unconfirmed { (text.problems_unconfirmed()) }
+            h2 #unconfirmed { (text.unconfirmed_sessions()) }
             section.card.warning {
                 p.hint {
                     (text.problems_unconfirmed_hint(&limit))
@@ -101,16 +101,16 @@ fn unconfirmed_sessions(visitor: &Visitor, sessions: &Rows<SessionRow>, unconfir
                 }
                 div.scroll { table {
                     thead { tr {
-                        th { (text.problems_stream()) } th { (text.problems_domain()) } th { (text.problems_app()) }
-                        th { (text.problems_started()) } th.number { (text.problems_duration()) } @if admin { th { (text.action()) } }
+                        th { (text.stream()) } th { (text.domain()) } th { (text.app()) }
+                        th { (text.started()) } th.number { (text.duration()) } @if admin { th { (text.action()) } }
                     } }
                     tbody { @for row in &sessions.rows { tr {
                         td.name { a href=(links::session(row.session_id)) { bdi { (row.stream) } } }
                         td { bdi { (row.domain) } }
                         td { bdi { (row.app) } }
-                        td data-label=(text.problems_started()) { (words::time(view, row.started_at)) }
-                        td.number data-label=(text.problems_duration()) { (words::clock(view, row.started_at)) }
-                        @if admin { td.number { a.button.small href=(links::session_end(row.session_id)) { (text.problems_set_end()) } } }
+                        td data-label=(text.started()) { (words::time(view, row.started_at)) }
+                        td.number data-label=(text.duration()) { (words::clock(view, row.started_at)) }
+                        @if admin { td.number { a.button.small href=(links::session_end(row.session_id)) { (text.set_end()) } } }
                     } } }
                 } }
             }

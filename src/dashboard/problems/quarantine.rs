@@ -85,16 +85,16 @@ fn table(view: View, examples: &[EventRow], may_release: bool) -> Markup {
     html! {
         div.scroll { table {
             thead { tr {
-                th { (text.problems_stream()) } th { (text.problems_app()) } th { (text.problems_event()) }
-                th { (text.problems_push_started()) } th { (text.problems_received()) } @if may_release { th { (text.action()) } }
+                th { (text.stream()) } th { (text.app()) } th { (text.event()) }
+                th { (text.push_started()) } th { (text.received()) } @if may_release { th { (text.action()) } }
             } }
             tbody { @for row in examples { tr {
                 td.name { a href=(links::find_text(&row.stream)) { bdi { (row.stream) } } }
                 td { bdi { (row.app) } }
                 td { code { bdi { (row.event) } } }
-                td data-label=(text.problems_push_started()) { (words::maybe_time(view, chrono::DateTime::from_timestamp(row.publish_timestamp, 0))) }
-                td data-label=(text.problems_received()) { (words::ago(view, row.received_at)) }
-                @if may_release { td.number { a.button.small href=(links::release(row.event_id)) { (text.problems_release()) } } }
+                td data-label=(text.push_started()) { (words::maybe_time(view, chrono::DateTime::from_timestamp(row.publish_timestamp, 0))) }
+                td data-label=(text.received()) { (words::ago(view, row.received_at)) }
+                @if may_release { td.number { a.button.small href=(links::release(row.event_id)) { (text.release()) } } }
             } } }
         } }
     }

@@ -69,12 +69,12 @@ fn strangers_of_cause(visitor: &Visitor, groups: &[&RejectionGroupRow]) -> Marku
             div.advice { (long_text(text, text.rejection_advice(cause))) }
             div.scroll { table {
                 thead { tr {
-                    th { (text.problems_claimed_domain()) } th.number { (text.problems_callbacks()) } th { (text.problems_last()) }
+                    th { (text.problems_claimed_domain()) } th.number { (text.callbacks()) } th { (text.problems_last()) }
                     th { (text.problems_example_title()) } th { (text.action()) }
                 } }
                 tbody { @for row in groups.iter().take(STRANGERS_OF_CAUSE) { tr {
                     td.name { @if row.claimed_domain.is_empty() { (text.none()) } @else { bdi { (row.claimed_domain) } } }
-                    td.number data-label=(text.problems_callbacks()) { (words::count(row.count)) }
+                    td.number data-label=(text.callbacks()) { (words::count(row.count)) }
                     td.when { (words::ago(view, row.last_at)) }
                     td.muted { (example(view, row)) }
                     td.number { @if let Some((name, path)) = repair(visitor, row) { a.button.small href=(path) { (name) } } }

@@ -282,12 +282,12 @@ impl Choices {
             html! { label { (label) input type="text" name=(name) value=[value.as_ref()] maxlength="512" placeholder=(text.reports_exact_name()) spellcheck="false" autocapitalize="off"; } }
         };
         html! {
-            label { (text.reports_domain()) select name="domain" {
-                (option("", &text.reports_all_domains(), chosen))
+            label { (text.domain()) select name="domain" {
+                (option("", &text.all_domains(), chosen))
                 @for domain in unlisted.into_iter().chain(domains.iter().map(String::as_str)) { (option(domain, domain, chosen)) }
             } }
-            (name(&text.reports_app(), "app", &self.app))
-            (name(&text.reports_stream(), "stream", &self.stream))
+            (name(&text.app(), "app", &self.app))
+            (name(&text.stream(), "stream", &self.stream))
         }
     }
 }

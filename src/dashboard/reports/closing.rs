@@ -139,7 +139,7 @@ fn closing_form(visitor: &Visitor, report: &ReportAt, draft: &Draft) -> Markup {
         } @else {
             p { (words::fill(&text.reports_close_not_over(), &[words::time(view, report.selection.to)])) }
         }
-        button.primary disabled[!over] { (text.reports_close_now(&name)) }
+        button.primary disabled[!over] { (text.reports_close_title(&name)) }
     };
     form::form(visitor, "card", &links::page("reports/close"), &fields)
 }

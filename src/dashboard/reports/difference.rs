@@ -98,7 +98,7 @@ fn table(view: View, today: &ReportAt, rows: &[Difference]) -> Markup {
     html! {
         div.scroll { table {
             thead { tr {
-                @if has_windows { th { (text.reports_time()) } }
+                @if has_windows { th { (text.time()) } }
                 th { (text.reports_name()) }
                 th.number { (text.reports_then()) } th.number { (text.reports_today()) }
                 th.number { (text.reports_difference()) } th.number { (text.reports_percent()) }

@@ -55,7 +55,7 @@ pub fn group(text: Language, name: &GroupName) -> Markup {
     let parts = [&name.domain, &name.app, &name.stream];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     html! {
-        @if parts.is_empty() { (text.reports_all()) }
+        @if parts.is_empty() { (text.all()) }
         @for (number, part) in parts.iter().enumerate() { @if number > 0 { " / " } bdi { (part) } }
     }
 }
@@ -64,10 +64,10 @@ pub fn group(text: Language, name: &GroupName) -> Markup {
 pub fn grouping(text: Language, group_by: GroupBy) -> String {
     let GroupBy { domain, app, stream } = group_by;
     match (domain, app, stream) {
-        (true, false, false) => text.reports_group_domain(),
+        (true, false, false) => text.domain(),
         (true, true, false) => text.reports_group_domain_app(),
-        (true, true, true) => text.reports_group_stream(),
-        (false, true, false) => text.reports_group_app(),
+        (true, true, true) => text.stream(),
+        (false, true, false) => text.app(),
         // The pages offer no other grouping, but the API does.
         (true, false, true) | (false, _, true) | (false, false, false) => group_by.as_str().replace(',', ", "),
     }

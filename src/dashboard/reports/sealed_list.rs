@@ -74,7 +74,7 @@ pub fn table(view: View, sealed: &[Sealed]) -> Markup {
         div.scroll { table {
             thead { tr {
                 th { (text.reports_period()) } th { (text.time_zone()) } th { (text.reports_grouping()) }
-                th.number { (text.reports_push_hours()) } th { (text.reports_sealed_at()) } th { (text.reports_sealed_by()) }
+                th.number { (text.reports_push_hours()) } th { (text.reports_sealed_at()) } th { (text.by()) }
                 th { (text.reports_sha256()) } th { (text.reports_files()) }
             } }
             tbody { @for sealed in sealed { tr {
@@ -84,7 +84,7 @@ pub fn table(view: View, sealed: &[Sealed]) -> Markup {
                 td { (naming::layout(text, &report.selection, report.layout)) }
                 td.number data-label=(text.reports_push_hours()) { @if let Some(seconds) = sealed.total("push_seconds") { (words::hours(seconds)) } }
                 td { (words::time(view, row.sealed_at)) }
-                td data-label=(text.reports_sealed_by()) { bdi { (row.actor) } }
+                td data-label=(text.by()) { bdi { (row.actor) } }
                 td { (status(view, row)) }
                 td.links { @if row.status == SealedReportStatus::Sealed {
                     a href=(sealed.csv()) { "CSV" } " · "

@@ -82,7 +82,7 @@ fn content(
         (subject(text, report))
         p.hint { (text.reports_sessions_hint()) " " (words::fill(&text.reports_as_of(), &[words::time(view, report.as_of)])) }
         nav.tabs aria-label=(text.reports_certainty()) {
-            (tab(report, counted_as, None, &text.reports_all(), totals.map(WindowTotals::push_seconds)))
+            (tab(report, counted_as, None, &text.all(), totals.map(WindowTotals::push_seconds)))
             @for certainty in Certainty::ALL {
                 @let seconds = totals.map(|totals| seconds_of(totals, *certainty));
                 (tab(report, counted_as, Some(*certainty), &certainty_name(text, *certainty), seconds))
@@ -94,8 +94,8 @@ fn content(
             (table(visitor, rows))
         }
         div.actions {
-            @if let Some(next) = &next { a.button href=(next) rel="next" { (text.reports_next_page()) } }
-            @if totals.is_none() { a.button href=(report.sessions(counted_as)) { (text.reports_first_page()) } }
+            @if let Some(next) = &next { a.button href=(next) rel="next" { (text.next_page()) } }
+            @if totals.is_none() { a.button href=(report.sessions(counted_as)) { (text.first_page()) } }
             a href=(report.page(&[])) { (text.reports_back()) }
         }
     }
@@ -142,7 +142,7 @@ fn table(visitor: &Visitor, rows: &[Counted]) -> Markup {
     html! {
         div.scroll { table {
             thead { tr {
-                th { (text.reports_stream()) } th { (text.reports_started()) } th { (text.reports_ended()) }
+                th { (text.stream()) } th { (text.started()) } th { (text.ended()) }
                 th.number { (text.reports_counted()) } th.number { (text.reports_hours()) }
                 th { (text.reports_certainty()) } th { (text.reports_end()) }
             } }
@@ -164,14 +164,14 @@ fn session(visitor: &Visitor, Counted { push, seconds }: &Counted) -> Markup {
                 @if visitor.principal.may(Scope::Read) { a href=(page) { (name) } } @else { (name) }
                 " " span.muted { bdi { (push.domain) } " / " bdi { (push.app) } }
             }
-            td data-label=(text.reports_started()) { (words::time(view, push.started_at)) }
-            td data-label=(text.reports_ended()) { (words::maybe_time(view, push.ended_at)) }
+            td data-label=(text.started()) { (words::time(view, push.started_at)) }
+            td data-label=(text.ended()) { (words::maybe_time(view, push.ended_at)) }
             td.number data-label=(text.reports_counted()) { (words::lasted(view, *seconds)) }
             td.number data-label=(text.reports_hours()) { (words::decimal_hours(*seconds)) }
             td { span.swatch.(certainty.as_str()) {} " " (certainty_name(text, certainty)) }
             td {
                 (words::end_source(text, push.ended_at_source))
-                @if can_set_end { " " a.button.small href=(format!("{page}/end")) { (text.reports_set_end()) } }
+                @if can_set_end { " " a.button.small href=(format!("{page}/end")) { (text.set_end()) } }
             }
         }
     }

@@ -121,8 +121,7 @@ fn first_of(cells: usize, first: String) -> Vec<String> {
 }
 
 pub fn name_columns(text: Language, by: GroupBy) -> Vec<String> {
-    let columns =
-        [(by.domain, text.reports_domain()), (by.app, text.reports_app()), (by.stream, text.reports_stream())];
+    let columns = [(by.domain, text.domain()), (by.app, text.app()), (by.stream, text.stream())];
     columns.into_iter().filter(|(shown, _)| *shown).map(|(_, name)| name).collect()
 }
 
@@ -132,7 +131,7 @@ pub fn name_cells(name: &GroupName) -> Vec<String> {
 }
 
 pub fn time_columns(text: Language) -> [String; 3] {
-    [text.reports_file_from(), text.reports_file_through(), text.reports_file_zone()]
+    [text.reports_file_from(), text.reports_file_through(), text.time_zone()]
 }
 
 /// The first and the last date or minute of a window, and the time zone.

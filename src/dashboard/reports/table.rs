@@ -26,7 +26,7 @@ pub fn table(view: View, choices: &Choices, report: &ReportAt, rows: &[NamedRow]
         (patterns())
         div.scroll { table.report {
             thead { tr {
-                @if has_windows { th { (text.reports_time()) } }
+                @if has_windows { th { (text.time()) } }
                 (sortable(choices, SortBy::Name, &text.reports_name(), ""))
                 th.number { (text.reports_sessions()) }
                 (sortable(choices, SortBy::PushTime, &text.reports_push_hours(), "number"))

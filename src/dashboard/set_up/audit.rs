@@ -50,7 +50,7 @@ pub async fn show_audit_log(
         p.hint { (text.setup_audit_hint()) }
         @if rows.is_empty() { div.card { p { (text.setup_audit_empty()) } } } @else { (table(view, &rows)) }
         div.actions {
-            @if page.after.is_some() { a.button href=(address) { (text.setup_audit_newest()) } }
+            @if page.after.is_some() { a.button href=(address) { (text.newest()) } }
             @if let Some(next) = &next { a.button href=(links::with(&address, &[("cursor", Some(next))])) { (text.setup_audit_older()) } }
             a.button href=(links::set_up()) { (text.setup()) }
         }
@@ -63,8 +63,8 @@ fn table(view: View, rows: &[AuditRow]) -> Markup {
     html! {
         div.scroll { table #audit {
             thead { tr {
-                th { (text.setup_audit_time()) } th { (text.setup_audit_actor()) } th { (text.setup_audit_act()) }
-                th { (text.problems_domain()) } th { (text.setup_audit_subject()) } th { (text.setup_audit_details()) }
+                th { (text.time()) } th { (text.setup_audit_actor()) } th { (text.action()) }
+                th { (text.domain()) } th { (text.id()) } th { (text.setup_audit_details()) }
             } }
             tbody { @for row in rows { tr {
                 td { (words::time(view, row.done_at)) }

@@ -67,10 +67,10 @@ pub fn key_section(visitor: &Visitor, domain: &DomainRow, keys: &[SigningKeyRow]
             div.card.error { p { (text.setup_key_none()) } p.hint { (text.setup_key_none_hint()) } }
         } @else {
             div.scroll { table {
-                thead { tr { th { (text.setup_key_added()) } th { (text.setup_key_id()) } th { (text.setup_key_state()) } th { (text.setup_last_used()) } th { (text.action()) } } }
+                thead { tr { th { (text.setup_key_added()) } th { (text.id()) } th { (text.state()) } th { (text.setup_last_used()) } th { (text.action()) } } }
                 tbody { @for key in keys { tr {
                     td.name { (words::time(view, key.created_at)) }
-                    td data-label=(text.setup_key_id()) { code title=(key.key_id) { (short_id(key.key_id)) } }
+                    td data-label=(text.id()) { code title=(key.key_id) { (short_id(key.key_id)) } }
                     td { (mark(text, state_of(key, keys))) }
                     td data-label=(text.setup_last_used()) { (words::maybe_ago(view, key.last_used_at)) }
                     td.number { a.button.small href=(format!("{path}/{}/remove", key.key_id)) { (text.setup_remove()) } }

@@ -206,11 +206,11 @@ impl Diagnosis {
             (self.show_verdict(text, is_received_now))
             div.card {
                 dl.facts {
-                    dt { (text.problems_event()) } dd { code { bdi { (self.message.event.word()) } } }
-                    dt { (text.problems_domain()) } dd { (self.show_domain(text)) }
-                    dt { (text.problems_app()) } dd { bdi { (self.message.app) } }
-                    dt { (text.problems_stream()) } dd { bdi { (self.message.stream) } }
-                    dt { (text.problems_push_started()) } dd { (words::maybe_time(view, DateTime::from_timestamp(self.message.publish_timestamp, 0))) }
+                    dt { (text.event()) } dd { code { bdi { (self.message.event.word()) } } }
+                    dt { (text.domain()) } dd { (self.show_domain(text)) }
+                    dt { (text.app()) } dd { bdi { (self.message.app) } }
+                    dt { (text.stream()) } dd { bdi { (self.message.stream) } }
+                    dt { (text.push_started()) } dd { (words::maybe_time(view, DateTime::from_timestamp(self.message.publish_timestamp, 0))) }
                     @if let Some(seconds) = self.message.auth_timestamp {
                         dt { (text.setup_diagnose_expiry()) }
                         dd { @match DateTime::from_timestamp(seconds, 0).filter(|_| seconds.to_string().len() == 10) {

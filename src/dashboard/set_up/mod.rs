@@ -148,7 +148,7 @@ fn domain_table(view: View, domains: &[DomainRow], keys: &[SigningKeyRow]) -> Ma
     let text = view.language;
     html! {
         div.scroll { table {
-            thead { tr { th { (text.problems_domain()) } th { (text.setup_authentication()) } th { (text.setup_apps()) } th { (text.setup_changed()) } } }
+            thead { tr { th { (text.domain()) } th { (text.setup_authentication()) } th { (text.setup_apps()) } th { (text.setup_changed()) } } }
             tbody { @for row in domains { tr {
                 td.name { a href=(links::domain(&row.domain)) { bdi { (row.domain) } } }
                 td {

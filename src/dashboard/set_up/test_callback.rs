@@ -103,7 +103,7 @@ pub fn section(
         } @else {
             (form::form(visitor, "actions", &format!("{}/test", links::domain(&domain.domain)), &html! {
                 @if from == TestedFrom::Connect { input type="hidden" name="from" value="connect"; }
-                button.primary[from == TestedFrom::Connect && tested.is_none()] { (text.setup_test_send()) }
+                button.primary[from == TestedFrom::Connect && tested.is_none()] { (text.setup_step_test()) }
             }))
             @if let Some(tested) = tested { (verdicts(visitor.view, tested)) }
             p.hint { (words::fill(&text.setup_test_hint(), &[html! { code { (STREAM) } }])) }

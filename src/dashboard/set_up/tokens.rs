@@ -245,7 +245,7 @@ pub async fn show_token(
     let domains = store::domain::list_domains(&state.work_pool).await?;
     let token = secret::find(&state, &request, &visitor).filter(|(kind, _)| *kind == SecretKind::Token);
     let content = html! {
-        h1 { (text.setup_token()) " " bdi { (row.name) } }
+        h1 { (text.token()) " " bdi { (row.name) } }
         @if let Some((_, token)) = &token { (new_token(text, &request, &row, token)) }
         dl.facts {
             dt { (text.setup_scopes()) } dd { (words::list(&row.scopes)) }
@@ -259,7 +259,7 @@ pub async fn show_token(
             a.button href=(format!("{}/revoke", links::token(row.token_id))) { (text.setup_revoke()) }
         }
     };
-    Ok(layout::page(&visitor, NavItem::SetUp, &text.setup_token(), &content))
+    Ok(layout::page(&visitor, NavItem::SetUp, &text.token(), &content))
 }
 
 fn new_token(text: Language, request: &HttpRequest, row: &AccessTokenRow, token: &SecretString) -> Markup {
@@ -270,7 +270,7 @@ fn new_token(text: Language, request: &HttpRequest, row: &AccessTokenRow, token:
         div.card.success {
             p { (text.setup_token_once()) }
             dl.facts {
-                dt { (text.setup_token()) } dd { code.secret data-copy="" { (token) } }
+                dt { (text.token()) } dd { code.secret data-copy="" { (token) } }
                 dt { (text.setup_sign_in_link()) } dd { code.secret data-copy="" { (sign_in) } }
                 @if row.scopes == [Scope::Read] {
                     dt { (text.setup_wall_link()) } dd { code.secret data-copy="" { (kiosk) "#token=" (token) } }

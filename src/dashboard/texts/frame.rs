@@ -1,4 +1,4 @@
-//! Texts of the frame of all pages, of times and states, and of errors.
+//! Texts of the frame of all pages, of times and states, of errors, and those that several pages share.
 
 super::texts! {
     description: "Live streams, their history, and their push hours.", "直播流的状态、历史与推流时长。";
@@ -20,6 +20,36 @@ super::texts! {
     cancel: "Cancel", "取消";
     action: "Action", "操作";
     save: "Save", "保存";
+
+    domain: "Domain", "域名";
+    app: "App", "应用";
+    stream: "Stream", "流";
+    all_domains: "All domains", "全部域名";
+    started: "Started", "开始时间";
+    ended: "Ended", "结束时间";
+    duration: "Duration", "时长";
+    length: "Length", "时长";
+    state: "State", "状态";
+    how_it_ended: "How it ended", "结束方式";
+    unconfirmed_sessions: "Unconfirmed sessions", "待确认的会话";
+    encoder: "Encoder", "推流端";
+    node: "Node", "节点";
+    event: "Event", "事件";
+    callbacks: "Callbacks", "回调";
+    received: "Received", "收到时间";
+    push_started: "Push started", "推流开始";
+    quarantined: "quarantined", "已隔离";
+    released_counts: "Released callbacks count as if they had been accepted on arrival.", "放行后，回调视同到达时即被接受。";
+    set_end: "Set end time", "设定结束时间";
+    release: "Release", "放行";
+    all: "All", "全部";
+    by: "By", "操作者";
+    time: "Time", "时间";
+    id: "ID", "ID";
+    token: "Token", "令牌";
+    newest: "Newest", "最新";
+    first_page: "First page", "第一页";
+    next_page: "Next page", "下一页";
 
     preferences: "Language and time zone", "语言和时区";
     preferences_hint: "All times on these pages, in forms and in files are in this time zone. Stored in this browser.",
@@ -78,7 +108,6 @@ super::texts! {
         "未作任何更改。只接受来自本服务页面的表单。如果此表单确实来自本服务，则说明代理修改了 Host 头：请将代理配置为原样转发该头。";
     error_scope(scope: &str): "Your token lacks the scope {scope}.", "您的令牌缺少权限 {scope}。";
 
-    sign_in_token: "Token", "令牌";
     sign_in_invalid: "This token is not valid: it may have expired or been revoked.", "此令牌无效：可能已过期或被撤销。";
     sign_in_hint:
         "An administrator creates tokens under Setup, or with {{}}. The dashboard shows what the token may see. The sign-in lasts twelve hours.",

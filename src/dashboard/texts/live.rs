@@ -10,12 +10,8 @@ super::texts! {
     live_lists: "Lists", "列表";
     live_tab_live: "Live", "直播中";
     live_tab_ended: "Ended", "已结束";
-    live_tab_all: "All", "全部";
     live_list: "Live sessions", "直播中的会话";
-    live_list_unconfirmed: "Unconfirmed sessions", "待确认的会话";
     live_list_pages: "Pages of the list", "列表分页";
-    live_first_page: "First page", "第一页";
-    live_next_page: "Next page", "下一页";
     live_ended_hint:
         "Sessions that ended in the last 24 hours, latest first. Find shows older sessions of a stream.",
         "最近 24 小时内结束的会话，最近结束的在前。更早的会话可通过“查找”查看。";
@@ -23,15 +19,6 @@ super::texts! {
         "Sessions that started in the last 7 days, newest first. Find shows older sessions of a stream.",
         "最近 7 天内开始的会话，最新的在前。更早的会话可通过“查找”查看。";
 
-    live_domain: "Domain", "推流域名";
-    live_app: "App", "应用";
-    live_stream: "Stream", "流";
-    live_started: "Started", "开始时间";
-    live_ended: "Ended", "结束时间";
-    live_duration: "Duration", "时长";
-    live_end_reason: "How it ended", "结束方式";
-
-    live_all_domains: "All domains", "全部域名";
     live_all_apps: "All apps", "全部应用";
     live_name_contains: "Name contains", "名称包含";
     live_filter: "Filter", "筛选";

@@ -1,7 +1,6 @@
 //! Texts of operators' forms: the end time of a session, and the release of a callback.
 
 super::texts! {
-    operator_set_end: "Set end time", "设定结束时间";
     operator_end_of: "End time of the session of {{}}", "{{}} 的会话的结束时间";
     operator_started: "Started {{}}", "{{}} 开始";
     operator_current_end: "Current end: {{}} ({{}})", "当前结束时间：{{}}（{{}}）";
@@ -24,13 +23,9 @@ super::texts! {
     operator_clear_confirmed: "The end time set by an operator no longer counts.", "操作员设定的结束时间不再生效。";
     operator_back_to_session: "Back to the session", "返回会话";
 
-    operator_release: "Release", "放行";
     operator_release_title: "Release a quarantined callback", "放行隔离的回调";
-    operator_release_hint: "The callback then counts as if it had been accepted on arrival.", "放行后，回调视同到达时即被接受。";
     operator_release_confirmed: "The callback is genuine and may be billed.", "此回调是真实的，可用于计费。";
     operator_callback: "Callback", "回调";
-    operator_received: "Received", "收到时间";
-    operator_push_started: "Push started", "推流开始";
     operator_quarantined: "Quarantined", "已隔离";
     operator_released_before: "Already released {{}}.", "已于 {{}} 放行。";
     operator_back_to_problems: "Back to problems", "返回问题";

@@ -54,29 +54,17 @@ super::texts! {
     problems_claimed_domain: "Claimed domain", "声称的域名";
     problems_example_title: "Example, not authenticated", "示例（未通过验证）";
     problems_strangers_more(count: usize): "And {count} more; the API lists all.", "另有 {count} 个；完整列表见 API。";
-    problems_callbacks: "Callbacks", "回调";
     problems_last: "Last", "最近";
 
     problems_quarantined: "Quarantined callbacks", "已隔离的回调";
     problems_quarantined_hint: "Authenticated but suspicious: they have no effect until an administrator releases them.",
         "已通过验证但可疑：在管理员放行之前不起作用。";
     problems_quarantined_most(most: i64): "Only the newest {most} are grouped.", "仅统计最新的 {most} 个。";
-    problems_event: "Event", "事件";
-    problems_stream: "Stream", "流";
-    problems_app: "App", "应用";
-    problems_domain: "Domain", "域名";
-    problems_received: "Received", "接收时间";
-    problems_push_started: "Push started", "推流开始";
-    problems_release: "Release", "放行";
     problems_examples_of(count: &str): "The newest {count}", "最新的 {count} 个";
 
-    problems_unconfirmed: "Unconfirmed sessions", "待确认的会话";
     problems_unconfirmed_hint(limit: &str): "Live for longer than {limit}: the end callback may be lost. Oldest first.",
         "直播超过 {limit}：结束回调可能已丢失。最早的在前。";
     problems_unconfirmed_more(shown: u16): "The oldest {shown}; the API lists all.", "仅显示最早的 {shown} 个；完整列表见 API。";
-    problems_started: "Started", "开始时间";
-    problems_duration: "Duration", "时长";
-    problems_set_end: "Set end time", "设置结束时间";
 
     problems_silent: "Silent domains", "长时间无推流的域名";
     problems_silent_hint(days: i64, fewest: i64): "No new push for longer than at any time in the previous {days} days. Domains with fewer than {fewest} pushes in that time are not listed. If encoders are pushing, check the callback URL at the provider.",

@@ -9,10 +9,7 @@ super::texts! {
     reports_last_month: "Last month", "上月";
     reports_this_month: "This month", "本月";
     reports_group_by: "Group by", "分组";
-    reports_group_domain: "Domain", "域名";
     reports_group_domain_app: "Domain and app", "域名和应用";
-    reports_group_stream: "Stream", "流";
-    reports_group_app: "App", "应用";
     reports_rows: "Split by", "拆分";
     reports_rows_whole: "Not split", "不拆分";
     reports_rows_hour: "Hour", "小时";
@@ -22,10 +19,6 @@ super::texts! {
     reports_renditions_exclude: "Left out", "不计入";
     reports_renditions_include: "Included", "计入";
     reports_renditions_only: "Only renditions", "仅转码流";
-    reports_domain: "Domain", "推流域名";
-    reports_all_domains: "All domains", "全部域名";
-    reports_app: "App", "应用";
-    reports_stream: "Stream", "流";
     reports_exact_name: "Exact name", "完整名称";
     reports_show: "Show", "查看";
 
@@ -45,7 +38,6 @@ super::texts! {
         "仅显示推流时长最多的 {rows} 行，文件中包含全部数据。";
 
     reports_name: "Name", "名称";
-    reports_time: "Time", "时间";
     reports_sessions: "Sessions", "会话数";
     reports_push_hours: "Push hours", "推流小时数";
     reports_shares: "Confirmed, estimated, open", "已确认、估算、未结束";
@@ -90,17 +82,11 @@ super::texts! {
     reports_see_quarantined: "Quarantined callbacks", "查看已隔离的回调";
 
     reports_sessions_title: "Sessions of the report", "报表中的会话";
-    reports_all: "All", "全部";
-    reports_started: "Started", "开始";
-    reports_ended: "Ended", "结束";
     reports_counted: "Counted", "计入时长";
     reports_hours: "Hours", "小时";
     reports_certainty: "Counted as", "计入方式";
     reports_end: "End", "结束原因";
     reports_no_sessions: "No such sessions.", "没有符合条件的会话。";
-    reports_next_page: "Next page", "下一页";
-    reports_first_page: "First page", "第一页";
-    reports_set_end: "Set end time", "设定结束时间";
     reports_back: "Back to the report", "返回报表";
     reports_sessions_hint: "Only the time within the period counts. The seconds of these sessions add up to the number in the report.",
         "只计入时段内的时长。这些会话的秒数之和等于报表中的数字。";
@@ -120,7 +106,6 @@ super::texts! {
     reports_closed_before: "This period was closed before", "该时段此前已关账";
     reports_close_confirm(period: &str): "I checked the hours of {period}. Seal the report permanently.", "我已核对{period}的时长，确认永久封存。";
     reports_tick_needed: "Check the box to close the period. Nothing was sealed.", "请勾选后再关账。尚未封存任何内容。";
-    reports_close_now(period: &str): "Close {period}", "关账：{period}";
     reports_close_not_over: "It can be closed after its end, {{}}.", "结束后方可关账：{{}}。";
     reports_closed(period: &str, zone: &str, hours: &str): "{period} ({zone}) is closed: {hours} h", "{period}（{zone}）已关账：{hours} 小时";
     reports_closing(period: &str, zone: &str): "{period} ({zone}) is being closed. Reload this page in a minute.",
@@ -132,7 +117,6 @@ super::texts! {
     reports_none_sealed: "None yet. Close a month to store its report byte for byte.", "暂无。关账后会逐字节保存该月的报表。";
     reports_newest_sealed(count: &str): "The newest {count}. The API lists all.", "仅显示最新的 {count} 份，全部请通过 API 查看。";
     reports_sealed_at: "Closed", "关账时间";
-    reports_sealed_by: "By", "操作者";
     reports_sha256: "SHA-256", "SHA-256";
     reports_files: "Files", "文件";
     reports_what_changed: "What changed", "变化";
@@ -154,7 +138,6 @@ super::texts! {
 
     reports_file_from: "From", "开始";
     reports_file_through: "Through", "截至";
-    reports_file_zone: "Time zone", "时区";
     reports_file_confirmed: "Confirmed hours", "已确认小时数";
     reports_file_estimated: "Estimated hours", "估算小时数";
     reports_file_open: "Open hours", "未结束小时数";

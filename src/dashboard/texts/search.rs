@@ -15,26 +15,18 @@ super::texts! {
     search_nothing(text: &str): "No stream matches “{text}”.", "没有流匹配“{text}”。";
     search_no_addresses: "Your token does not see IP addresses: it lacks the scope personal.",
         "您的令牌看不到 IP 地址：缺少权限 personal。";
-    search_stream: "Stream", "流";
-    search_domain: "Domain", "域名";
-    search_app: "App", "应用";
-    search_state: "State", "状态";
     search_last_start: "Last start", "最近开始";
     search_last_end: "Last end", "最近结束";
     search_last_length: "Length of the last session", "最近会话时长";
     search_length: "length", "时长";
     search_at_address: "Sessions with this address", "使用此地址的会话";
     search_newest(count: u16): "The newest {count}.", "最近 {count} 个。";
-    search_started: "Started", "开始";
-    search_encoder: "Encoder", "推流端";
-    search_node: "Node", "节点";
     search_without_effect: "Rejected or quarantined", "已拒绝或已隔离";
     search_without_effect_hint: "These callbacks named a matching stream, but have no effect.",
         "这些回调提到了匹配的流，但未生效。";
     search_happened: "What happened", "情况";
     search_last_seen: "Last received", "最近收到";
     search_mend: "What to do", "处理";
-    search_quarantined: "quarantined", "已隔离";
     search_rejected: "rejected", "已拒绝";
     search_open_callback: "Open the callback", "查看回调";
     search_open_problems: "Cause and fix", "原因与处理方法";

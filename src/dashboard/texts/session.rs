@@ -4,8 +4,6 @@ super::texts! {
     session_of: "Session of {{}}", "{{}} 的会话";
     session_title(stream: &str): "Session of {stream}", "{stream} 的会话";
     session_live: "Live since {{}}, for {{}}.", "自 {{}} 起直播，已持续 {{}}。";
-    session_unconfirmed: "It has been live for longer than expected: the end callback may be lost.",
-        "直播时间超出预期：结束回调可能已丢失。";
     session_ended: "Ended {{}} after {{}}.", "{{}} 结束，时长 {{}}。";
     session_why_callback: "The provider reported the end.", "平台通知了结束。";
     session_why_operator: "An operator set this end time.", "结束时间由操作员设定。";
@@ -31,25 +29,16 @@ super::texts! {
     session_neighbors: "Neighboring sessions", "相邻会话";
 
     session_facts: "Facts", "详情";
-    session_started: "Started", "开始";
     session_started_source: "by the provider: {{}}", "由平台提供：{{}}";
-    session_ended_at: "Ended", "结束";
-    session_length: "Length", "时长";
     session_start_received: "Start callback received", "收到开始回调";
     session_end_received: "End callback received", "收到结束回调";
     session_times(count: i32): "{count} times", "{count} 次";
-    session_encoder: "Encoder", "推流端";
-    session_node: "Node", "节点";
 
-    session_set_end: "Set end time", "设定结束时间";
     session_log: "Log", "日志";
     session_log_newest(count: u16): "The newest {count} events, oldest first; the API lists all.",
         "最近 {count} 个事件，从旧到新排列；全部事件见 API。";
-    session_received: "Received", "收到时间";
-    session_event: "Event", "事件";
     session_effect: "Effect", "效果";
     session_from: "From", "来源";
-    session_by: "By", "操作者";
     session_event_start: "Start callback", "开始回调";
     session_event_end: "End callback", "结束回调";
     session_event_superseded: "Next push took over; end estimated at {{}}", "被下一次推流取代，估算结束时间 {{}}";
@@ -61,18 +50,12 @@ super::texts! {
     session_accepted: "accepted", "已接受";
     session_accepted_signed: "accepted, signature verified", "已接受，签名已验证";
     session_accepted_unsigned: "accepted, unsigned", "已接受，无签名";
-    session_quarantined: "quarantined", "已隔离";
     session_released: "released", "已放行";
     session_released_at: "Released {{}}.", "已于 {{}} 放行。";
     session_shared_signature: "Another push used the same signature before.", "另一次推流之前使用过相同的签名。";
     session_altered(members: &str): "Not stored exactly as sent: {members}.", "未按原样保存：{members}。";
-    session_release: "Release", "放行";
 
     session_push_of: "Quarantined push of {{}}", "{{}} 的推流（已隔离）";
     session_no_effect: "No session: every callback of this push was quarantined, and none has an effect.",
         "没有会话：此次推流的所有回调均被隔离，未生效。";
-    session_no_effect_hint: "Released callbacks count as if they had been accepted on arrival.",
-        "放行后，回调视同到达时即被接受。";
-    session_push_started: "Push started", "推流开始";
-    session_callbacks: "Callbacks", "回调";
 }

@@ -52,7 +52,6 @@ super::texts! {
     setup_reload: "Reload", "刷新";
 
     setup_test: "Test", "测试";
-    setup_test_send: "Send a test callback", "发送测试回调";
     setup_test_hint: "Sends the start and the end of a push of zero seconds, of the stream {{}}, signed with the newest key. This tests the key, not whether the provider reaches the callback URL. The session stays in the history.",
         "发送流 {{}} 的一次零秒推流的开始和结束，使用最新的密钥签名。此测试只检验密钥，不检验平台能否访问回调地址。该会话会保留在历史中。";
     setup_test_by_command: "The secret path is not stored. To send a test callback with it, set {{}} to it, then run {{}}.",
@@ -98,8 +97,6 @@ super::texts! {
     setup_keys: "Keys", "密钥";
     setup_key_added: "Added", "添加时间";
     setup_added_at: "added {{}}", "添加于 {{}}";
-    setup_key_id: "ID", "ID";
-    setup_key_state: "State", "状态";
     setup_last_used: "Last used", "最近使用";
     setup_key_in_use: "in use", "使用中";
     setup_key_not_used_yet: "not used yet", "尚未使用";
@@ -171,7 +168,6 @@ super::texts! {
     setup_notice_milliseconds: "auth_timestamp is in milliseconds.", "auth_timestamp 有 13 位，似乎以毫秒为单位；应为秒。";
 
     setup_tokens: "Tokens", "令牌";
-    setup_token: "Token", "令牌";
     setup_no_token: "None except the administrator's token, from the environment or the data folder.",
         "除管理员令牌（来自环境变量或数据目录）外没有令牌。";
     setup_create_token: "Create token", "创建令牌";
@@ -218,12 +214,8 @@ super::texts! {
     setup_audit: "Audit log", "审计日志";
     setup_audit_hint: "Every administrative action, newest first.", "所有管理操作，最新的在前。";
     setup_audit_empty: "No action yet.", "尚无操作。";
-    setup_audit_newest: "Newest", "最新";
     setup_audit_older: "Older", "更早";
-    setup_audit_time: "Time", "时间";
     setup_audit_actor: "Who", "操作者";
-    setup_audit_act: "Action", "操作";
-    setup_audit_subject: "ID", "ID";
     setup_audit_details: "Details", "详情";
     setup_act_domain_registered: "domain registered", "注册域名";
     setup_act_domain_changed: "domain settings changed", "修改域名设置";

@@ -15,8 +15,6 @@ super::texts! {
     stream_timeline(count: &str): "Timeline: {count} sessions. They are listed below.", "时间线：{count} 个会话，列表见下方。";
     stream_no_sessions: "No sessions in this period.", "此时间段没有会话。";
     stream_newest_sessions(count: &str): "The timeline shows the newest {count} sessions.", "时间线显示最近 {count} 个会话。";
-    stream_legend_live: "live", "直播中";
-    stream_legend_confirmed: "ended", "已结束";
     stream_legend_estimated: "end estimated", "结束时间为估算";
     stream_legend_flagged: "flagged", "有标记";
     stream_bar_live(start: &str, length: &str): "Live since {start}, {length}", "自 {start} 起直播，已持续 {length}";
@@ -37,11 +35,5 @@ super::texts! {
     stream_interruptions(count: &str, gap: &str): "{count} interruptions, the longest {gap}", "中断 {count} 次，最长 {gap}";
     stream_more_sessions(count: &str): "{count} more sessions: see all sessions.", "还有 {count} 个会话，见全部会话。";
     stream_earlier: "Earlier", "更早";
-    stream_newest: "Newest", "最新";
-    stream_started: "Started", "开始";
-    stream_ended_column: "Ended", "结束";
-    stream_state: "State", "状态";
-    stream_length: "Length", "时长";
-    stream_how: "How it ended", "结束方式";
     stream_totals(period: &str, sessions: &str): "{period}, {sessions} sessions", "{period}，{sessions} 个会话";
 }
