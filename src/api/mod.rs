@@ -12,5 +12,5 @@ pub(crate) mod views;
 /// Where the dashboard's pages are.
 pub const DASHBOARD: &str = "/dashboard";
 
-/// The page for a screen on a wall.
+/// The wall display.
 pub const KIOSK: &str = "/dashboard/kiosk";

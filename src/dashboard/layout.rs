@@ -117,7 +117,7 @@ pub fn page_without_nav(view: View, title: &str, content: &Markup) -> Markup {
     document(view, title, &html! { (header) main #content.narrow { (content) } })
 }
 
-/// A page for a screen on a wall: nothing but its content.
+/// The wall display: nothing but its content.
 pub fn kiosk(view: View, title: &str, content: &Markup) -> Markup {
     document_of_class(view, title, Some("kiosk"), content)
 }

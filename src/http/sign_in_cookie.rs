@@ -3,7 +3,7 @@
 //! Only this service receives the cookie (`HttpOnly`, `SameSite=Strict`, over HTTPS also `Secure` and `__Host-`). It expires.
 //! Every request checks the token and the sign-in, so that revocation and sign-out take effect immediately.
 //!
-//! A screen on a wall has nobody to sign in again. Its sign-in is renewed whenever it loads its page; therefore it is for
+//! A wall display has nobody to sign in again. Its sign-in is renewed whenever it loads its page; therefore it is for
 //! this page only, and for tokens that can only read.
 
 use actix_web::HttpRequest;
@@ -27,10 +27,10 @@ const HTTPS_COOKIE: &str = "__Host-streamtally";
 
 const BOUND_TO: &str = "dashboard";
 
-/// What a kiosk sign-in may request: its page, what the script of the page requests, and sign-out.
+/// What the sign-in of a wall display may request: its page, what the script of the page requests, and sign-out.
 const KIOSK_PATHS: [&str; 4] = [KIOSK, "/v1/live", "/v1/live/changes", "/dashboard/sign-out"];
 
-/// A kiosk sign-in is renewed once its lifetime has shortened by this much.
+/// The sign-in of a wall display is renewed once its lifetime has shortened by this much.
 const RENEWAL_INTERVAL: TimeDelta = TimeDelta::days(1);
 
 /// What a sign-in is for.
@@ -80,7 +80,7 @@ pub fn sign_in(
     seal(request, state, &SignedIn { token: token.to_owned(), sign_in, kind })
 }
 
-/// Extends a kiosk sign-in; `None` for others, and for those that were extended recently.
+/// Extends the sign-in of a wall display; `None` for others, and for those that were extended recently.
 pub fn renew(request: &HttpRequest, state: &AppState, now: DateTime<Utc>) -> Option<Cookie<'static>> {
     let mut signed_in = open(request, state).filter(|signed_in| signed_in.kind == SignInKind::Kiosk)?;
     let until = now + signed_in.kind.lifetime();

@@ -72,7 +72,7 @@ function hideNotice() {
   document.querySelector(".notice")?.remove();
 }
 
-// The sign-in has ended: nothing on the page is current any longer. On a wall, where nobody signs in, the page says so.
+// The sign-in has ended: nothing on the page is current any longer. On a wall display, where nobody signs in, the page says so.
 function leave(lastHeard) {
   showNotice(texts.signedOut, lastHeard);
   if (document.body.classList.contains("kiosk")) return;

@@ -199,9 +199,9 @@ export function submitWhenChosen(form) {
   });
 }
 
-// The wall's clock, in the time zone of the page.
+// The clock of the wall display, in the time zone of the page.
 export function showTime() {
-  const clock = document.querySelector(".wall-clock");
+  const clock = document.querySelector(".kiosk-clock");
   if (clock) clock.textContent = timeOfDay.format(Date.now());
 }
 

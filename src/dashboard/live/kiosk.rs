@@ -1,4 +1,4 @@
-//! The page for a screen on a wall: readable from afar, without navigation, and always current.
+//! The wall display: readable from afar, without navigation, and always current.
 //!
 //! It never scrolls: it has as many tiles as fit on any screen, and counts the others.
 
@@ -44,7 +44,7 @@ impl FromQuery for KioskPage {
 }
 
 /// What the page shows.
-struct Wall {
+struct Kiosk {
     sessions: Vec<SessionRow>,
     totals: LiveTotals,
     rejected: i64,
@@ -60,17 +60,17 @@ pub async fn show_kiosk(
     asked: Result<Query<KioskPage>, ApiError>,
 ) -> Result<HttpResponse, PageError> {
     let Query(KioskPage(filter)) = asked?;
-    let wall = Wall::read(&state, &visitor, &filter).await?;
+    let kiosk = Kiosk::read(&state, &visitor, &filter).await?;
     let view = visitor.view;
-    let title = view.language.live_title(&words::count(wall.totals.live_sessions));
-    let mut answer = layout::answer(&layout::kiosk(view, &title, &wall.show(&visitor, &filter)));
+    let title = view.language.live_title(&words::count(kiosk.totals.live_sessions));
+    let mut answer = layout::answer(&layout::kiosk(view, &title, &kiosk.show(&visitor, &filter)));
     if let Some(cookie) = sign_in_cookie::renew(&request, &state, view.now) {
         answer.add_cookie(&cookie).map_err(|error| ApiError::Internal(error.into()))?;
     }
     Ok(answer)
 }
 
-impl Wall {
+impl Kiosk {
     async fn read(state: &AppState, visitor: &Visitor, filter: &LiveFilter) -> Result<Self, sqlx::Error> {
         let pool = &state.query_pool;
         let principal = &visitor.principal;
@@ -96,8 +96,8 @@ impl Wall {
     fn show(&self, visitor: &Visitor, filter: &LiveFilter) -> Markup {
         let view = visitor.view;
         html! {
-            main #content data-follow="page" data-refresh="wall" data-changes=(filtered_path("/v1/live/changes", filter)) {
-                div.wall #wall {
+            main #content data-follow="page" data-refresh="board" data-changes=(filtered_path("/v1/live/changes", filter)) {
+                div #board {
                     (self.head(view, filter))
                     (self.tiles(view))
                 }
@@ -121,7 +121,7 @@ impl Wall {
                 (figure(self.totals.unconfirmed_sessions, text.state_unconfirmed(), Some("warning")))
                 (figure(self.rejected, text.live_rejected(), Some("bad")))
                 div.clocks {
-                    time.wall-clock datetime=(view.now.to_rfc3339()) { (view.local(view.now).format("%H:%M:%S")) }
+                    time.kiosk-clock datetime=(view.now.to_rfc3339()) { (view.local(view.now).format("%H:%M:%S")) }
                     span { (view.zone) @for name in names.into_iter().flatten() { " · " bdi { (name) } } }
                 }
             }

@@ -1,6 +1,6 @@
 //! The page Live: figures, the last 24 hours, and lists of sessions that are live or were recently.
 //!
-//! Figures, chart and lists always have the same filters. `kiosk` is the page for a screen on a wall.
+//! Figures, chart and lists always have the same filters. `kiosk` is the wall display.
 
 mod chart_of_day;
 pub mod kiosk;
@@ -60,7 +60,7 @@ pub async fn show_live(
     let content = html! {
         div.heading {
             h1 { (view.language.live()) }
-            a.button.small href=(filtered_path(KIOSK, &asked.filter)) { (view.language.live_wall()) }
+            a.button.small href=(filtered_path(KIOSK, &asked.filter)) { (view.language.live_kiosk()) }
         }
         (figures(view, &asked, board.totals, day.as_deref()))
         (tabs(view.language, &asked))

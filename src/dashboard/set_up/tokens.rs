@@ -18,6 +18,7 @@ use super::super::{links, words};
 use super::secret::{self, SecretKind, redirect_with};
 use super::{Confirmation, set_up_page};
 use crate::access::admin::{self, NewToken};
+use crate::api::KIOSK;
 use crate::api::problem::{ApiError, parse_id};
 use crate::app::state::AppState;
 use crate::http::external_url::url_of;
@@ -265,7 +266,7 @@ pub async fn show_token(
 fn new_token(text: Language, request: &HttpRequest, row: &AccessTokenRow, token: &SecretString) -> Markup {
     let token = token.expose_secret();
     let sign_in = format!("{}#token={token}", url_of(request, &links::sign_in()));
-    let kiosk = links::with(&url_of(request, &links::sign_in()), &[("to", Some(&links::page("kiosk")))]);
+    let kiosk = links::with(&url_of(request, &links::sign_in()), &[("to", Some(KIOSK))]);
     html! {
         div.card.success {
             p { (text.setup_token_once()) }
@@ -273,7 +274,7 @@ fn new_token(text: Language, request: &HttpRequest, row: &AccessTokenRow, token:
                 dt { (text.token()) } dd { code.secret data-copy="" { (token) } }
                 dt { (text.setup_sign_in_link()) } dd { code.secret data-copy="" { (sign_in) } }
                 @if row.scopes == [Scope::Read] {
-                    dt { (text.setup_wall_link()) } dd { code.secret data-copy="" { (kiosk) "#token=" (token) } }
+                    dt { (text.setup_kiosk_link()) } dd { code.secret data-copy="" { (kiosk) "#token=" (token) } }
                 }
             }
             p.hint { (words::fill(&text.setup_token_hint(), &[html! { code { "Authorization: Bearer TOKEN" } }])) }

@@ -2,7 +2,7 @@
 
 super::texts! {
     live_title(count: &str): "{count} live", "直播中 {count} 个会话";
-    live_wall: "Wall display", "大屏模式";
+    live_kiosk: "Wall display", "大屏模式";
     live_sessions: "live sessions", "直播中的会话";
     live_of_streams: "of {{}} streams", "（{{}} 个流）";
     live_last_day(peak: &str): "Live sessions in the last 24 hours, peak {peak}", "最近 24 小时的并发会话数，峰值 {peak}";

@@ -208,7 +208,7 @@ super::texts! {
     setup_token_once: "Copy what you need now: this page shows the token for ten minutes, and no page shows it later.",
         "请立即复制所需内容：此页面仅显示令牌十分钟，之后任何页面都不再显示。";
     setup_sign_in_link: "Sign-in link", "登录链接";
-    setup_wall_link: "Link for a wall display", "大屏链接";
+    setup_kiosk_link: "Link for a wall display", "大屏链接";
     setup_token_hint: "Anyone with a link or the token can sign in. Send it to the API as {{}}.", "拥有链接或令牌的人都可以登录。API 用法：{{}}。";
 
     setup_audit: "Audit log", "审计日志";
