@@ -1,7 +1,10 @@
 //! The dashboard: HTML pages for operators and support.
 //!
 //! The server renders the pages, with the same queries and access rules as the API. maud escapes every text. No asset comes
-//! from another host. Every page can be read and used without scripts; only the wall display needs them to stay current.
+//! from another host. Every page can be read and used without scripts.
+//!
+//! Scripts keep pages current, show the values of charts, and save clicks: they copy, fill in the token of a sign-in link, offer
+//! the browser's time zone. Without them, a visitor reloads; the wall display, which nobody reloads, needs them.
 
 mod assets;
 mod chart;
