@@ -113,7 +113,8 @@ pub const HTML: &str = "text/html; charset=utf-8";
 
 /// A page for visitors who are not signed in.
 pub fn page_without_nav(view: View, title: &str, content: &Markup) -> Markup {
-    let header = html! { header.bar { a.brand href=(ROOT) aria-label="streamtally" { (mark()) span { "streamtally" } } } };
+    let header =
+        html! { header.bar { a.brand href=(ROOT) aria-label="streamtally" { (mark()) span { "streamtally" } } } };
     document(view, title, &html! { (header) main #content.narrow { (content) } })
 }
 
