@@ -21,6 +21,7 @@ use crate::api::problem::{ApiError, parse_id};
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
+use crate::model::access::Scope;
 use crate::model::closed_set;
 use crate::model::filter::SessionFilter;
 use crate::model::parameter::Parameters;
@@ -101,9 +102,9 @@ pub async fn show_stream(
     let changes = links::with("/v1/live/changes", &[("domain", Some(&stream.domain)), ("app", Some(&stream.app))]);
     let content = html! {
         div #followed data-follow="stream" data-stream=(stream.stream_id) data-changes=(changes) {
-            (head(view, &state, &stream, newest.as_ref()))
+            (head(&visitor, &state, &stream, newest.as_ref()))
             (periods(view, &stream, &asked))
-            (timeline::timeline(view, asked.period, &shown))
+            (timeline::timeline(view, asked.period, &shown, state.unconfirmed_after))
             (list)
         }
     };
@@ -125,7 +126,8 @@ pub async fn list_sessions(
 }
 
 /// The names and the state.
-fn head(view: View, state: &AppState, stream: &StreamRow, newest: Option<&SessionRow>) -> Markup {
+fn head(visitor: &Visitor, state: &AppState, stream: &StreamRow, newest: Option<&SessionRow>) -> Markup {
+    let view = visitor.view;
     let text = view.language;
     let shown = ShownState::of(stream.live_since, view.now, state.unconfirmed_after);
     html! {
@@ -140,9 +142,14 @@ fn head(view: View, state: &AppState, stream: &StreamRow, newest: Option<&Sessio
                     (shown.show(text)) " "
                     (words::fill(&text.stream_live_since(), &[words::time(view, since), words::clock(view, since)]))
                     @if stream.live_sessions > 1 { " · " (text.stream_live_sessions(stream.live_sessions)) }
+                    @if let Some(newest) = newest { (words::flags(view, &newest.flags)) }
+                    @if shown.is_unconfirmed() { ". " (text.unconfirmed_means()) }
                 }
                 None => { (shown.show(text)) @if let Some(newest) = newest { " " (ended(view, newest)) } }
             }
+        }
+        @if let Some(newest) = newest.filter(|_| shown.is_unconfirmed() && visitor.principal.may(Scope::Admin)) {
+            p.actions { a.button href=(links::session_end(newest.session_id)) { (text.set_end()) } }
         }
     }
 }

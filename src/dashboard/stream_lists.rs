@@ -14,7 +14,7 @@ use super::visitor::Visitor;
 use super::{links, words};
 use crate::app::state::AppState;
 use crate::model::filter::SessionFilter;
-use crate::model::report::{GroupBy, WindowSize};
+use crate::model::report::{Certainty, GroupBy, WindowSize};
 use crate::model::session::Renditions;
 use crate::query;
 use crate::query::broadcasts::{BroadcastPeriod, BroadcastWithSessions};
@@ -121,6 +121,7 @@ fn broadcast(view: View, state: &AppState, row: &BroadcastWithSessions, all_sess
     let BroadcastWithSessions { broadcast, sessions } = row;
     let live = sessions.iter().find(|session| session.ended_at.is_none());
     let of_live = |live| ShownState::of_session(live, view.now, state.unconfirmed_after);
+    let has_estimate = sessions.iter().any(|session| Certainty::of(session.ended_at_source) == Certainty::Estimated);
     let left_out = broadcast.session_ids.len().saturating_sub(sessions.len());
     html! {
         details data-key=(broadcast.started_at.timestamp()) {
@@ -131,7 +132,10 @@ fn broadcast(view: View, state: &AppState, row: &BroadcastWithSessions, all_sess
                         None => { (text.stream_since(&words::date_and_time(view, broadcast.started_at))) " " (live.map_or(ShownState::Live, of_live).show(text)) },
                     }
                 }
-                span { (words::fill(&text.stream_on_air(), &[words::lasted(view, broadcast.on_air_seconds)])) }
+                span {
+                    (words::fill(&text.stream_on_air(), &[words::lasted(view, broadcast.on_air_seconds)]))
+                    @if has_estimate { " " span.flag { (text.stream_legend_estimated()) } }
+                }
                 span.muted { (interruptions(view, broadcast)) }
             }
             (session_table(view, state, sessions))

@@ -7,12 +7,13 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use maud::{Markup, html};
 
 use super::chart::{anchor, percent, ticks};
+use super::shown_state::ShownState;
 use super::stream::ListKind;
 use super::texts::Language;
 use super::view::View;
 use super::{links, words};
 use crate::model::closed_set;
-use crate::model::report::Certainty;
+use crate::model::session::EndSource;
 use crate::query::Rows;
 use crate::report::period::Period;
 use crate::session::lifecycle::duration_seconds;
@@ -84,11 +85,48 @@ impl TimelinePeriod {
     }
 }
 
-/// The class of bars. Open sessions are live.
-fn class_of(certainty: Certainty) -> &'static str {
-    match certainty {
-        Certainty::Open => "live",
-        Certainty::Confirmed | Certainty::Estimated => certainty.as_str(),
+/// What a bar shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum BarKind {
+    Confirmed,
+    Estimated,
+    Live,
+    Unconfirmed,
+}
+
+impl BarKind {
+    const ALL: [Self; 4] = [Self::Live, Self::Unconfirmed, Self::Confirmed, Self::Estimated];
+
+    fn of(row: &SessionRow, now: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Self {
+        match ShownState::of_session(row, now, unconfirmed_after) {
+            ShownState::Live => Self::Live,
+            ShownState::Unconfirmed => Self::Unconfirmed,
+            ShownState::Ended if row.ended_at_source.is_some_and(EndSource::is_confirmed) => Self::Confirmed,
+            ShownState::Ended => Self::Estimated,
+        }
+    }
+
+    fn is_live(self) -> bool {
+        matches!(self, Self::Live | Self::Unconfirmed)
+    }
+
+    /// The class of bars.
+    fn class(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Estimated => "estimated",
+            Self::Live => "live",
+            Self::Unconfirmed => "unconfirmed",
+        }
+    }
+
+    fn name(self, text: Language) -> String {
+        match self {
+            Self::Confirmed => text.state_ended(),
+            Self::Estimated => text.stream_legend_estimated(),
+            Self::Live => text.state_live(),
+            Self::Unconfirmed => text.state_unconfirmed(),
+        }
     }
 }
 
@@ -99,7 +137,7 @@ struct Bar<'a> {
     sessions: usize,
     lane: usize,
     /// Of several sessions, that of the least certain.
-    certainty: Certainty,
+    kind: BarKind,
     flagged: bool,
     started_at: DateTime<Utc>,
     ended_at: DateTime<Utc>,
@@ -114,13 +152,16 @@ impl Bar<'_> {
         self.right - self.left < GRAIN
     }
 
+    /// What is live keeps a bar of its own: a bar of both would say that all of it is live.
     fn absorbs(&self, next: &Bar<'_>) -> bool {
-        next.left - self.right < GRAIN && (self.is_narrow() || next.is_narrow())
+        next.left - self.right < GRAIN
+            && (self.is_narrow() || next.is_narrow())
+            && self.kind.is_live() == next.kind.is_live()
     }
 
     fn absorb(&mut self, next: &Bar<'_>) {
         self.sessions += 1;
-        self.certainty = self.certainty.max(next.certainty);
+        self.kind = self.kind.max(next.kind);
         self.flagged |= next.flagged;
         self.ended_at = self.ended_at.max(next.ended_at);
         self.right = self.right.max(next.right);
@@ -128,10 +169,15 @@ impl Bar<'_> {
 }
 
 /// The timeline of a period; `sessions` are the newest first.
-pub fn timeline(view: View, period: TimelinePeriod, sessions: &Rows<SessionRow>) -> Markup {
+pub fn timeline(
+    view: View,
+    period: TimelinePeriod,
+    sessions: &Rows<SessionRow>,
+    unconfirmed_after: TimeDelta,
+) -> Markup {
     let text = view.language;
     let (from, to) = period.bounds(view);
-    let (bars, lanes) = bars(&sessions.rows, from, to, view.now);
+    let (bars, lanes) = bars(&sessions.rows, (from, to), view.now, unconfirmed_after);
     if bars.is_empty() {
         return html! { div.card { p.muted { (text.stream_no_sessions()) } } };
     }
@@ -149,9 +195,9 @@ pub fn timeline(view: View, period: TimelinePeriod, sessions: &Rows<SessionRow>)
 /// The bars in the order of their starts, and the number of lanes.
 fn bars(
     newest_first: &[SessionRow],
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
     now: DateTime<Utc>,
+    unconfirmed_after: TimeDelta,
 ) -> (Vec<Bar<'_>>, usize) {
     let whole = (to - from).num_seconds().max(1);
     let place = |time: DateTime<Utc>| ((time - from).num_seconds() * WIDTH / whole).clamp(0, WIDTH);
@@ -169,7 +215,7 @@ fn bars(
             first: row,
             sessions: 1,
             lane,
-            certainty: Certainty::of(row.ended_at_source),
+            kind: BarKind::of(row, now, unconfirmed_after),
             flagged: !row.flags.is_empty(),
             started_at: row.started_at,
             ended_at,
@@ -236,10 +282,10 @@ fn drawn(view: View, bar: &Bar<'_>) -> Markup {
     let left = format!("{}%", percent(bar.left));
     let width = format!("{}%", percent((bar.right - bar.left).max(1)));
     html! {
-        rect.bar.(class_of(bar.certainty)) x=(left) width=(width) y=(top) height=(BAR_HEIGHT) rx="1" data-card=(card) data-href=(href(view, bar)) {
+        rect.bar.(bar.kind.class()) x=(left) width=(width) y=(top) height=(BAR_HEIGHT) rx="1" data-card=(card) data-href=(href(view, bar)) {
             title { (card) }
         }
-        @if bar.certainty == Certainty::Open { circle.on-air cx=(format!("{}%", percent(bar.right))) cy=(top + BAR_HEIGHT / 2) r="6" {} }
+        @if bar.kind.is_live() { circle.on-air cx=(format!("{}%", percent(bar.right))) cy=(top + BAR_HEIGHT / 2) r="6" {} }
         @if bar.flagged { text.flagged x=(left) dx="3" y=(top + BAR_HEIGHT - 8) { "⚑" } }
     }
 }
@@ -260,7 +306,7 @@ fn href(view: View, bar: &Bar<'_>) -> String {
 fn card(view: View, bar: &Bar<'_>) -> String {
     let text = view.language;
     let length = words::duration(text, duration_seconds(bar.started_at, Some(bar.ended_at), view.now));
-    let is_live = bar.certainty == Certainty::Open;
+    let is_live = bar.kind.is_live();
     let mut lines = Vec::new();
     if bar.sessions > 1 {
         lines.push(text.stream_bar_sessions(&words::count(bar.sessions)));
@@ -296,14 +342,9 @@ pub fn span(view: View, from: DateTime<Utc>, to: DateTime<Utc>) -> String {
 /// The bars that occur.
 fn legend(view: View, bars: &[Bar<'_>]) -> Markup {
     let text = view.language;
-    let names = [
-        (Certainty::Open, text.state_live()),
-        (Certainty::Confirmed, text.state_ended()),
-        (Certainty::Estimated, text.stream_legend_estimated()),
-    ];
     html! {
-        @for (certainty, name) in names {
-            @if bars.iter().any(|bar| bar.certainty == certainty) { span { span.swatch.(class_of(certainty)) {} " " (name) } }
+        @for kind in BarKind::ALL {
+            @if bars.iter().any(|bar| bar.kind == kind) { span { span.swatch.(kind.class()) {} " " (kind.name(text)) } }
         }
         @if bars.iter().any(|bar| bar.flagged) { span { "⚑ " (text.stream_legend_flagged()) } }
     }

@@ -69,6 +69,7 @@ impl SessionTable<'_> {
                 td.name {
                     a href=(links::stream(row.stream_id)) { bdi { (row.stream) } }
                     @if shows_state { " " (state.show(text)) }
+                    (words::flags(view, &row.flags))
                 }
                 td.muted { (row.domain) }
                 td.muted { (row.app) }

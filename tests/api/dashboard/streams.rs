@@ -197,6 +197,8 @@ async fn stream_page_shows_a_timeline_and_broadcasts_with_their_sessions() {
     let broadcasts = between(&page, "<div class=\"broadcasts\">", "</div>");
     assert_eq!(broadcasts.matches("<details").count(), 2, "{broadcasts}");
     assert_eq!(broadcasts.matches("href=\"/dashboard/sessions/").count(), 4, "{broadcasts}");
+    // The end of one is a guess.
+    assert_eq!(broadcasts.matches("end estimated").count(), 1, "{broadcasts}");
     assert!(broadcasts.contains("title=\"02:00:00\"") && broadcasts.contains("1 interruption of 30 s"), "{broadcasts}");
 
     let sessions = browser.page(&format!("{stream}?list=sessions")).await;
@@ -281,13 +283,30 @@ async fn timeline_of_a_stream_that_flaps_has_few_bars() {
         let key = push(DOMAIN, "live", "room", started_at);
         said.extend([(key.clone(), Say::Start, None), (key, Say::End(started_at + 5), None)]);
     }
+    let live = push(DOMAIN, "live", "room", now - 5);
+    said.push((live, Say::Start, None));
     Ledger::new(&app).say(&said).await;
     let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
     let stream = stream_of(&app, "limit=500").await;
     let page = browser.page(&stream).await;
     let bars = page.matches("<rect class=\"bar ").count();
-    assert!(bars <= 3 && page.contains("Timeline: 300 sessions."), "{bars}: {page}");
+    // Not all of it is live.
+    let [ended, live] = ["confirmed", "live"].map(|kind| page.matches(&format!("<rect class=\"bar {kind}\"")).count());
+    assert_eq!((ended, live), (bars - 1, 1), "{page}");
+    assert!(bars <= 4 && page.contains("Timeline: 301 sessions."), "{bars}: {page}");
     assert!(!between(&page, "<svg class=\"lanes\"", "</svg>").contains("<a "), "no stop of the keyboard for each bar");
+}
+
+#[tokio::test]
+async fn stream_page_says_why_a_session_is_unconfirmed_and_leads_to_its_repair() {
+    let app = TestApp::start().await;
+    app.receive(&[Push::of("room", 13 * 3_600).start()]).await;
+    let stream = stream_of(&app, "").await;
+    let page = Browser::signed_in(&app, ADMIN_TOKEN).await.page(&stream).await;
+    assert!(page.contains("the end callback may be lost") && page.contains("/end\">Set end time"), "{page}");
+    assert!(page.contains("<rect class=\"bar unconfirmed\""), "{page}");
+    let reader = app.make_token(&["read"], None).await;
+    assert!(!Browser::signed_in(&app, &reader).await.page(&stream).await.contains("Set end time"));
 }
 
 #[tokio::test]
