@@ -36,7 +36,7 @@ pub fn framed(visitor: &Visitor, current: NavItem, title: &str, content: &Markup
     let entry = |item: NavItem, path: &str, name: String, badge: Option<u32>| {
         html! {
             a href=(path) aria-current=[(current == item).then_some("page")] {
-                (name) @if let Some(badge) = badge { " " span.badge { (badge) } }
+                (name) @if let Some(badge) = badge { " " span.badge title=(text.problems_badge()) { (badge) } }
             }
         }
     };

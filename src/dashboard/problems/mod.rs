@@ -102,7 +102,7 @@ fn unconfirmed_sessions(visitor: &Visitor, sessions: &Rows<SessionRow>, unconfir
                 div.scroll { table {
                     thead { tr {
                         th { (text.stream()) } th { (text.domain()) } th { (text.app()) }
-                        th { (text.started()) } th.number { (text.duration()) } @if admin { th { (text.action()) } }
+                        th { (text.started()) } th.number { (text.duration()) } @if admin { th.number { (text.action()) } }
                     } }
                     tbody { @for row in &sessions.rows { tr {
                         td.name { a href=(links::session(row.session_id)) { bdi { (row.stream) } } }

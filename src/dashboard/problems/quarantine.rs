@@ -7,7 +7,7 @@ use super::super::view::View;
 use super::super::visitor::Visitor;
 use super::super::{links, words};
 use super::long_text;
-use super::rejections::number_of_callbacks;
+use super::rejections::{number_of_callbacks, when};
 use crate::app::state::AppState;
 use crate::model::access::Scope;
 use crate::model::filter::EventFilter;
@@ -63,13 +63,12 @@ pub fn cards(visitor: &Visitor, groups: &[QuarantineGroup]) -> Markup {
 fn card(visitor: &Visitor, QuarantineGroup { row, examples }: &QuarantineGroup) -> Markup {
     let view = visitor.view;
     let text = view.language;
-    let times = [words::ago(view, row.first_received_at), words::ago(view, row.last_received_at)];
     html! {
         section.card.warning {
             h3 { (text.quarantine_name(row.reason)) " · " bdi { (row.domain) } }
             p {
                 strong { (number_of_callbacks(text, row.count)) } " "
-                span.muted { (words::fill(&text.problems_first_and_last(), &times)) }
+                span.muted { (when(view, row.count, row.first_received_at, row.last_received_at)) }
             }
             div.advice { (long_text(text, text.quarantine_advice(row.reason))) }
             @if !examples.is_empty() {
@@ -86,10 +85,10 @@ fn table(view: View, examples: &[EventRow], may_release: bool) -> Markup {
         div.scroll { table {
             thead { tr {
                 th { (text.stream()) } th { (text.app()) } th { (text.event()) }
-                th { (text.push_started()) } th { (text.received()) } @if may_release { th { (text.action()) } }
+                th { (text.push_started()) } th { (text.received()) } @if may_release { th.number { (text.action()) } }
             } }
             tbody { @for row in examples { tr {
-                td.name { a href=(links::find_text(&row.stream)) { bdi { (row.stream) } } }
+                td.name { a href=(links::session(row.session_id)) { bdi { (row.stream) } } }
                 td { bdi { (row.app) } }
                 td { code { bdi { (row.event) } } }
                 td data-label=(text.push_started()) { (words::maybe_time(view, chrono::DateTime::from_timestamp(row.publish_timestamp, 0))) }

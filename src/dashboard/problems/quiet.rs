@@ -41,7 +41,7 @@ pub fn never_heard_from(visitor: &Visitor, domains: &[DomainRow]) -> Markup {
             h2 #never-heard { (text.problems_never_heard()) }
             p.hint { (text.problems_never_heard_hint()) }
             div.scroll { table {
-                thead { tr { th { (text.domain()) } th { (text.problems_registered()) } @if admin { th { (text.action()) } } } }
+                thead { tr { th { (text.domain()) } th { (text.problems_registered()) } @if admin { th.number { (text.action()) } } } }
                 tbody { @for row in domains { tr {
                     td.name { @if admin { a href=(links::domain(&row.domain)) { bdi { (row.domain) } } } @else { bdi { (row.domain) } } }
                     td data-label=(text.problems_registered()) { (words::ago(view, row.created_at)) }

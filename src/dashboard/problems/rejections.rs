@@ -4,6 +4,7 @@
 
 use std::cmp::{Ordering, Reverse};
 
+use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
 use super::super::texts::Language;
@@ -34,7 +35,7 @@ pub fn of_registered(visitor: &Visitor, rejected: &Rows<RejectionGroupRow>) -> M
             h2 #rejected { (text.problems_rejected()) }
             p.hint {
                 (text.problems_rejected_hint())
-                @if rejected.more { " " (text.problems_rejected_more(MAX_GROUPS)) }
+                @if rejected.more && rejected.rows.iter().all(|row| row.is_registered) { " " (text.problems_rejected_more(MAX_GROUPS)) }
                 @if !visitor.principal.may(Scope::Admin) { " " (text.problems_set_up_by_admin()) }
             }
             div.cards { @for row in groups { (card(visitor, row)) } }
@@ -51,7 +52,7 @@ pub fn of_strangers(visitor: &Visitor, rejected: &Rows<RejectionGroupRow>) -> Ma
     html! {
         @if !groups.is_empty() {
             h2 #strangers { (text.problems_strangers()) }
-            p.hint { (text.problems_strangers_hint()) }
+            p.hint { (text.problems_strangers_hint()) @if rejected.more { " " (text.problems_rejected_more(MAX_GROUPS)) } }
             div.card.warning {
                 @for of_cause in groups.chunk_by(|one, next| one.cause == next.cause) { (strangers_of_cause(visitor, of_cause)) }
             }
@@ -70,7 +71,7 @@ fn strangers_of_cause(visitor: &Visitor, groups: &[&RejectionGroupRow]) -> Marku
             div.scroll { table {
                 thead { tr {
                     th { (text.problems_claimed_domain()) } th.number { (text.callbacks()) } th { (text.problems_last()) }
-                    th { (text.problems_example_title()) } th { (text.action()) }
+                    th { (text.problems_example_title()) } th.number { (text.action()) }
                 } }
                 tbody { @for row in groups.iter().take(STRANGERS_OF_CAUSE) { tr {
                     td.name { @if row.claimed_domain.is_empty() { (text.none()) } @else { bdi { (row.claimed_domain) } } }
@@ -96,12 +97,20 @@ pub fn card(visitor: &Visitor, row: &RejectionGroupRow) -> Markup {
                 (bars(view, row))
                 span.muted { (trend(view, row)) }
             }
-            p.muted { (words::fill(&text.problems_first_and_last(), &[words::ago(view, row.first_at), words::ago(view, row.last_at)])) }
+            p.muted { (when(view, row.count, row.first_at, row.last_at)) }
             div.advice { (long_text(text, text.rejection_advice(row.cause))) }
             p.hint.example { (words::fill(&text.problems_example(), &[example(view, row)])) }
             @if let Some((name, path)) = repair(visitor, row) { div.actions { a.button href=(path) { (name) } } }
         }
     }
+}
+
+/// When the first and the last of some callbacks arrived.
+pub fn when(view: View, count: i64, first: DateTime<Utc>, last: DateTime<Utc>) -> Markup {
+    if count == 1 {
+        return words::ago(view, last);
+    }
+    words::fill(&view.language.problems_first_and_last(), &[words::ago(view, first), words::ago(view, last)])
 }
 
 pub fn number_of_callbacks(text: Language, count: i64) -> String {

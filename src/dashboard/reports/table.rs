@@ -44,6 +44,7 @@ pub fn table(view: View, choices: &Choices, report: &ReportAt, rows: &[NamedRow]
             } }
             tfoot { tr { @if has_windows { td {} } td.name { (text.reports_total()) } (counts(text, report, totals, None)) } }
         } }
+        @if rows.len() > 1 { p.hint { (text.reports_rounded()) } }
     }
 }
 

@@ -63,7 +63,7 @@ fn table(view: View, rows: &[AuditRow]) -> Markup {
     html! {
         div.scroll { table #audit {
             thead { tr {
-                th { (text.time()) } th { (text.setup_audit_actor()) } th { (text.action()) }
+                th { (text.time()) } th { (text.setup_audit_actor()) } th.number { (text.action()) }
                 th { (text.domain()) } th { (text.id()) } th { (text.setup_audit_details()) }
             } }
             tbody { @for row in rows { tr {

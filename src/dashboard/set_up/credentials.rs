@@ -67,7 +67,7 @@ pub fn key_section(visitor: &Visitor, domain: &DomainRow, keys: &[SigningKeyRow]
             div.card.error { p { (text.setup_key_none()) } p.hint { (text.setup_key_none_hint()) } }
         } @else {
             div.scroll { table {
-                thead { tr { th { (text.setup_key_added()) } th { (text.id()) } th { (text.state()) } th { (text.setup_last_used()) } th { (text.action()) } } }
+                thead { tr { th { (text.setup_key_added()) } th { (text.id()) } th { (text.state()) } th { (text.setup_last_used()) } th.number { (text.action()) } } }
                 tbody { @for key in keys { tr {
                     td.name { (words::time(view, key.created_at)) }
                     td data-label=(text.id()) { code title=(key.key_id) { (short_id(key.key_id)) } }
@@ -79,7 +79,7 @@ pub fn key_section(visitor: &Visitor, domain: &DomainRow, keys: &[SigningKeyRow]
             details { summary { (text.setup_rotate()) } (text.setup_rotate_hint()) }
         }
         (form::form(visitor, "actions", &path, &html! { button.primary[keys.is_empty()] { (text.setup_generate_key()) } }))
-        details open[draft.is_rejected() || keys.is_empty()] {
+        details open[draft.is_rejected() || keys.iter().all(|key| key.last_used_at.is_none())] {
             summary { (text.setup_enter_key()) }
             (form::form(visitor, "card", &path, &html! {
                 label { (text.setup_enter_key_label())

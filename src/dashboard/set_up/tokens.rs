@@ -65,7 +65,7 @@ fn table(view: View, tokens: &[AccessTokenRow], domains: &[DomainRow]) -> Markup
         div.scroll { table {
             thead { tr {
                 th { (text.setup_token_name()) } th { (text.setup_scopes()) } th { (text.setup_domains()) }
-                th { (text.setup_last_used()) } th { (text.setup_expires()) } th { (text.action()) }
+                th { (text.setup_last_used()) } th { (text.setup_expires()) } th.number { (text.action()) }
             } }
             tbody { @for row in tokens { tr {
                 td.name { a href=(links::token(row.token_id)) { bdi { (row.name) } } }

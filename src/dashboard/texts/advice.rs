@@ -60,7 +60,7 @@ fn rejection_in_chinese(cause: RejectionReason) -> (&'static str, &'static str) 
         ),
         RejectionReason::WrongPath => (
             "路径错误",
-            "没有任何回调地址使用此路径，已返回 404。请将平台上的回调地址与域名页面上的地址对照：路径只能是 /callbacks/huawei；无签名的域名则使用其秘密路径。",
+            "没有任何回调地址使用此路径，已返回 404。请将平台上的回调地址与域名页面上的地址对照：路径只能是 /callbacks/huawei；无签名的域名则使用其私密路径。",
         ),
         RejectionReason::WrongMethod => (
             "请求方法错误",
@@ -86,11 +86,11 @@ fn rejection_in_chinese(cause: RejectionReason) -> (&'static str, &'static str) 
             ("应用不在列表中", "该域名只接受列表中应用的回调，而此应用不在列表中。如果是您的应用，请将其加入列表。")
         }
         RejectionReason::SecretPathMissing => (
-            "缺少秘密路径",
-            "该域名的回调没有签名，只能靠秘密路径验证。请在平台上设置带秘密路径的地址，或者添加密钥并要求签名。",
+            "缺少私密路径",
+            "该域名的回调没有签名，只能靠私密路径验证。请在平台上设置带私密路径的地址，或者添加密钥并要求签名。",
         ),
         RejectionReason::SecretPathWrong => {
-            ("秘密路径错误", "该秘密路径不属于此域名，或已失效。请创建新的秘密路径，并在平台上设置完整地址。")
+            ("私密路径错误", "该私密路径不属于此域名，或已失效。请创建新的私密路径，并在平台上设置完整地址。")
         }
         RejectionReason::NoKey => ("没有密钥", "该域名要求签名，但没有可用的密钥。请添加平台上设置的密钥。"),
         RejectionReason::SignatureMissing => (
@@ -125,23 +125,23 @@ fn quarantine_in_chinese(reason: QuarantineReason) -> (&'static str, &'static st
         ),
         QuarantineReason::StartOutsideWindow => (
             "开始时间超出范围",
-            "回调已通过验证，但推流开始时间与签名过期时间相距过远。签名不包含开始时间：有人可能修改截获的回调，造出从未存在的会话。如果确实是平台发送的，请调大 --start-window-before 或 --start-window-after。对于无签名的域名，此原因表示推流开始时间早于 2015 年，或晚于回调到达时间超过 --start-window-after：请查明还有谁知道秘密路径。",
+            "回调已通过验证，但推流开始时间与签名过期时间相距过远。签名不包含开始时间：有人可能修改截获的回调，造出从未存在的会话。如果确实是平台发送的，请调大 --start-window-before 或 --start-window-after。对于无签名的域名，此原因表示推流开始时间早于 2015 年，或晚于回调到达时间超过 --start-window-after：请查明还有谁知道私密路径。",
         ),
         QuarantineReason::EndPredatesSession => (
-            "结束早于会话",
-            "回调已通过验证，但它所结束的推流在签名过期之后才开始。签名不包含开始时间：这很可能是较早一次推流的结束，被用于较晚的一次。对于无签名的域名，此原因表示推流开始时间晚于回调到达时间超过 --start-window-after。",
+            "结束回调早于推流开始",
+            "回调已通过验证，但签名在它所结束的推流开始之前就已过期。签名不包含开始时间：这很可能是较早一次推流的结束回调，被用于较晚的一次。对于无签名的域名，此原因表示推流开始时间晚于回调到达时间超过 --start-window-after。",
         ),
         QuarantineReason::SignatureOfAnotherStream => (
             "签名属于另一条流",
-            "回调的签名有效，但此前该签名曾用于另一个应用和流：签名时各名称之间没有分隔符，可能有人以不同方式拆分。要排除这种情况，请设置该域名接受的应用列表；如果此回调是真实的，请放行。",
+            "回调的签名有效，但此前该签名曾用于另一个应用和流：签名时各名称之间没有分隔符，同样的字符可能被拆成不同的应用名和流名。要排除这种情况，请设置该域名接受的应用列表；如果此回调是真实的，请放行。",
         ),
         QuarantineReason::SignatureOfAnotherPush => (
             "签名属于另一次推流",
             "回调的签名有效，但此前该签名曾用于该流的另一次推流。publish_timestamp 不在签名范围内，截获的回调可能被用于另一次推流。同一秒内开始或结束的两次推流签名相同，会被接受。此回调距另一次推流的回调过久，或属于第三次推流，或不合理。不合理的情况包括：开始时间与另一次推流相差超过 2 秒；所结束的推流未收到开始、其开始本身与他人共用签名，或已经结束；以及未在文档中说明的事件。如果此回调是真实的，请放行。",
         ),
         QuarantineReason::EndOfUnknownPush => (
-            "结束了未知的推流",
-            "回调的签名有效，但从未收到其推流的开始，且开始时间早于 --missing-start-limit 允许的范围。请核对 publish_timestamp：如果错误，将会多计数年时长。如果推流确实在那时开始，请放行。",
+            "结束回调没有对应的开始",
+            "回调的签名有效，但从未收到其推流的开始，且开始时间早于 --missing-start-limit 允许的范围。请核对 publish_timestamp：如果有误，会多计好几年的时长。如果推流确实在那时开始，请放行。",
         ),
     }
 }

@@ -86,8 +86,8 @@ super::texts! {
         "该流有两次推流在同一秒开始，无法区分。";
     flag_quarantined_messages: "quarantined callbacks", "有隔离的回调";
     flag_quarantined_messages_means:
-        "Authenticated callbacks of this session were quarantined: its events give the reason.",
-        "该会话有通过验证的回调被隔离：原因见其事件。";
+        "Authenticated callbacks of this session were quarantined: its log says why.",
+        "该会话有通过验证的回调被隔离：原因见其日志。";
     flag_shared_signature: "shared signature", "签名重复使用";
     flag_shared_signature_means:
         "A callback counted although another push of the stream had used its signature shortly before.",

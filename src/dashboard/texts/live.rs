@@ -36,7 +36,7 @@ super::texts! {
     live_none_ended: "No matching session ended in the last 24 hours.", "最近 24 小时内没有符合条件的会话结束。";
     live_none_started: "No matching session started in the last 7 days.", "最近 7 天内没有符合条件的会话开始。";
 
-    live_rejected: "rejected callbacks in 5 min", "5 分钟内被拒绝的回调";
+    live_rejected: "rejected in 5 min", "5 分钟内被拒绝";
     live_more(count: &str): "+ {count} more", "另有 {count} 个";
     live_full_screen: "Full screen", "全屏";
 }

@@ -2,6 +2,7 @@
 
 super::texts! {
     problems_none: "No problems. Callbacks arrive and are processed.", "没有问题。回调正常到达并处理。";
+    problems_badge: "Problems: each domain and cause counts as one", "问题数：每个域名的每种原因计为一个";
     problems_check_callback: "Check a callback", "检查回调";
     problems_more: "More", "更多";
     problems_set_up_by_admin: "An administrator can repair this under Setup.", "管理员可在“设置”中修复。";
@@ -45,7 +46,7 @@ super::texts! {
     problems_example_stream: "stream", "流";
     problems_add_key: "Add a key", "添加密钥";
     problems_change_apps: "Change the accepted apps", "修改接受的应用";
-    problems_secret_path: "Set the secret path", "设置秘密路径";
+    problems_secret_path: "Set the secret path", "设置私密路径";
     problems_compare_url: "Compare the callback URL", "核对回调地址";
     problems_register(domain: &str): "Register {domain}", "注册 {domain}";
     problems_strangers: "Not of a registered domain", "不属于已注册的域名";
@@ -72,7 +73,7 @@ super::texts! {
     problems_silent_for: "Silent for", "无推流时长";
     problems_last_push: "Last push started", "最近一次推流";
     problems_longest_gap(days: i64): "Longest gap in {days} days", "{days} 天内的最长间隔";
-    problems_never_heard: "No accepted callback yet", "尚无已接受的回调";
+    problems_never_heard: "No accepted callback yet", "尚未收到有效回调";
     problems_never_heard_hint: "No callback of these domains was ever accepted or quarantined. Set the callback URL and the key at the provider.",
         "这些域名从未有回调被接受或隔离。请在平台上设置回调地址和密钥。";
     problems_registered: "Registered", "注册时间";

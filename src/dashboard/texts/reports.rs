@@ -85,7 +85,7 @@ super::texts! {
     reports_counted: "Counted", "计入时长";
     reports_hours: "Hours", "小时";
     reports_certainty: "Counted as", "计入方式";
-    reports_end: "End", "结束原因";
+    reports_end: "End", "结束方式";
     reports_no_sessions: "No such sessions.", "没有符合条件的会话。";
     reports_back: "Back to the report", "返回报表";
     reports_sessions_hint: "Only the time within the period counts. The seconds of these sessions add up to the number in the report.",
@@ -94,7 +94,7 @@ super::texts! {
     reports_close_title(period: &str): "Close {period}", "关账：{period}";
     reports_close_explained:
         "Closing stores the report byte for byte, with its SHA-256, as a sealed report. A sealed report never changes: later events show up only under “What changed”.",
-        "关账会将报表逐字节存为封存报表，并附 SHA-256。封存报表永不改变：之后的事件只会出现在“变化”中。";
+        "关账会将报表原样存为封存报表，并附 SHA-256。封存报表永不改变：之后的事件只会出现在“变化”中。";
     reports_period: "Period", "时段";
     reports_grouping: "Grouped by", "分组";
     reports_settle_first: "Settle before closing", "关账前请处理";
@@ -114,7 +114,8 @@ super::texts! {
         "{period}（{zone}）关账失败，请重新关账。";
 
     reports_sealed: "Sealed reports", "封存报表";
-    reports_none_sealed: "None yet. Close a month to store its report byte for byte.", "暂无。关账后会逐字节保存该月的报表。";
+    reports_rounded: "Hours are rounded to hundredths: their sum can differ from the total.", "小时数四舍五入到百分之一：各行之和可能与合计略有差异。";
+    reports_none_sealed: "None yet. Close a month to store its report byte for byte.", "暂无。关账后，该月的报表会原样保存。";
     reports_newest_sealed(count: &str): "The newest {count}. The API lists all.", "仅显示最新的 {count} 份，全部请通过 API 查看。";
     reports_sealed_at: "Closed", "关账时间";
     reports_sha256: "SHA-256", "SHA-256";

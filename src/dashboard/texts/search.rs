@@ -21,13 +21,13 @@ super::texts! {
     search_length: "length", "时长";
     search_at_address: "Sessions with this address", "使用此地址的会话";
     search_newest(count: u16): "The newest {count}.", "最近 {count} 个。";
-    search_without_effect: "Rejected or quarantined", "已拒绝或已隔离";
+    search_without_effect: "Rejected or quarantined", "被拒绝或已隔离";
     search_without_effect_hint: "These callbacks named a matching stream, but have no effect.",
         "这些回调提到了匹配的流，但未生效。";
     search_happened: "What happened", "情况";
     search_last_seen: "Last received", "最近收到";
     search_mend: "What to do", "处理";
-    search_rejected: "rejected", "已拒绝";
+    search_rejected: "rejected", "被拒绝";
     search_open_callback: "Open the callback", "查看回调";
     search_open_problems: "Cause and fix", "原因与处理方法";
     search_open_domain: "Keys of the domain", "域名的密钥";

@@ -15,8 +15,8 @@ super::texts! {
     setup_apps: "Apps", "应用";
     setup_changed: "Changed", "修改时间";
     setup_all: "all", "全部";
-    setup_unsigned: "secret path, unsigned", "秘密路径，无签名";
-    setup_no_path_yet: "no secret path yet", "尚无秘密路径";
+    setup_unsigned: "secret path, unsigned", "私密路径，无签名";
+    setup_no_path_yet: "no secret path yet", "尚无私密路径";
     setup_no_key_yet: "no key yet", "尚无密钥";
     setup_one_key: "1 key", "1 个密钥";
     setup_count_of_keys(count: usize): "{count} keys", "{count} 个密钥";
@@ -36,7 +36,7 @@ super::texts! {
         "未加密的 HTTP：途中任何人都可以读取和复制回调。请使用 HTTPS。";
     setup_secret_once: "Copy it now: this page shows it for ten minutes, and no page shows it later.",
         "请立即复制：此页面仅显示十分钟，之后任何页面都不再显示。";
-    setup_url_hidden: "The URL with the secret path was shown when it was created.", "带秘密路径的地址仅在创建时显示。";
+    setup_url_hidden: "The URL with the secret path was shown when it was created.", "带私密路径的地址仅在创建时显示。";
     setup_key_hidden: "The key is no longer shown. If you did not copy it, generate another one:",
         "密钥不再显示。如果没有复制，请重新生成：";
     setup_key_none: "No key yet: every callback is rejected.", "尚无密钥：所有回调都会被拒绝。";
@@ -55,14 +55,14 @@ super::texts! {
     setup_test_hint: "Sends the start and the end of a push of zero seconds, of the stream {{}}, signed with the newest key. This tests the key, not whether the provider reaches the callback URL. The session stays in the history.",
         "发送流 {{}} 的一次零秒推流的开始和结束，使用最新的密钥签名。此测试只检验密钥，不检验平台能否访问回调地址。该会话会保留在历史中。";
     setup_test_by_command: "The secret path is not stored. To send a test callback with it, set {{}} to it, then run {{}}.",
-        "服务不保存秘密路径。要用该路径发送测试回调，请将 {{}} 设为该路径，然后运行 {{}}。";
+        "服务不保存私密路径。要用该路径发送测试回调，请将 {{}} 设为该路径，然后运行 {{}}。";
     setup_test_needs_key: "Add a key first.", "请先添加密钥。";
     setup_test_needs_receiver: "This process does not receive callbacks. Open this page on a process with the role receiver.",
         "此进程不接收回调。请在具有 receiver 角色的进程上打开此页面。";
     setup_test_accepted: "Accepted.", "已接受。";
     setup_test_accepted_hint: "The start and the end are authenticated and stored.", "开始和结束均已通过验证并保存。";
     setup_test_quarantined: "Quarantined:", "已隔离：";
-    setup_test_rejected: "Rejected:", "已拒绝：";
+    setup_test_rejected: "Rejected:", "被拒绝：";
     setup_test_session: "The resulting session", "生成的会话";
 
     setup_no_push_yet: "no push yet", "尚无推流";
@@ -70,7 +70,7 @@ super::texts! {
     setup_settings: "Settings", "设置";
     setup_signature: "Callbacks are", "回调";
     setup_signed: "signed with a key", "使用密钥签名";
-    setup_unsigned_choice: "unsigned, only through the secret path", "无签名，仅通过秘密路径";
+    setup_unsigned_choice: "unsigned, only through the secret path", "无签名，仅通过私密路径";
     setup_accepted_apps: "Accepted apps", "接受的应用";
     setup_accepted_apps_hint: "Separated by commas; empty accepts all. A list stops callbacks whose app and stream were split differently.",
         "以逗号分隔；留空表示全部接受。设置列表可以阻止应用和流被重新拆分的回调。";
@@ -106,7 +106,7 @@ super::texts! {
     setup_rotate_hint: "Generate a new key, set it at the provider, wait until it is in use here, then remove the old key. Until then both keys are valid.",
         "生成新密钥，在平台上设置，等到此处显示“使用中”，再删除旧密钥。在此之前两个密钥都有效。";
     setup_generate_key: "Generate key", "生成密钥";
-    setup_enter_key: "Enter the key that is set at the provider", "输入平台上已设置的密钥";
+    setup_enter_key: "Add the key that is set at the provider", "添加平台上已设置的密钥";
     setup_enter_key_label: "Key, 32 to 128 characters", "密钥，32 至 128 个字符";
     setup_enter_key_hint: "What you type is not shown again.", "输入的内容不会再次显示。";
     setup_key_invalid: "The key must have 32 to 128 characters, no control characters.", "密钥必须为 32 至 128 个字符，不含控制字符。";
@@ -119,28 +119,28 @@ super::texts! {
     setup_remove_only_key: "It is the only key: without it, every callback is rejected.", "这是唯一的密钥：删除后所有回调都会被拒绝。";
     setup_remove_key_confirm: "Reject callbacks signed with this key.", "拒绝用此密钥签名的回调。";
 
-    setup_path: "Secret path", "秘密路径";
+    setup_path: "Secret path", "私密路径";
     setup_path_hint: "A callback URL that only the provider knows: required for unsigned callbacks, possible for signed ones.",
         "只有平台知道的回调地址：无签名的回调必须使用，有签名的回调也可以使用。";
-    setup_path_exists: "This domain has a secret path.", "该域名已有秘密路径。";
-    setup_path_missing: "This domain has no secret path.", "该域名没有秘密路径。";
-    setup_path_create: "Create a secret path", "创建秘密路径";
-    setup_path_replace: "Replace the secret path", "更换秘密路径";
+    setup_path_exists: "This domain has a secret path.", "该域名已有私密路径。";
+    setup_path_missing: "This domain has no secret path.", "该域名没有私密路径。";
+    setup_path_create: "Create a secret path", "创建私密路径";
+    setup_path_replace: "Replace the secret path", "更换私密路径";
     setup_path_new_hint: "The new callback URL is shown only once. Set it at the provider.", "新的回调地址只显示一次。请在平台上设置。";
     setup_path_replace_confirm: "The old callback URL stops working immediately.", "旧的回调地址立即失效。";
 
     setup_diagnose_hint: "Paste the body of a callback as it was received. Nothing is stored. You see whether it would be accepted, which key fits, and how to repair it.",
         "粘贴收到的回调请求体。不会保存任何内容。您将看到它是否会被接受、哪个密钥匹配以及如何修复。";
     setup_diagnose_body: "Body of the callback (JSON)", "回调请求体（JSON）";
-    setup_diagnose_received(zone: &str): "Received at ({zone}); empty: now", "接收时间（{zone}）；留空表示现在";
-    setup_diagnose_path: "Secret path that it was sent to, if any", "发送到的秘密路径（如有）";
+    setup_diagnose_received(zone: &str): "Received at ({zone}); empty: now", "收到时间（{zone}）；留空表示现在";
+    setup_diagnose_path: "Secret path that it was sent to, if any", "发送到的私密路径（如有）";
     setup_diagnose_empty: "Paste the body of a callback.", "请粘贴回调请求体。";
     setup_diagnose_too_long: "The text is longer than 16 KiB, which no callback is. Paste one body and nothing else.",
         "内容超过 16 KiB，回调不会这么长。请只粘贴一个请求体。";
     setup_diagnose_time_invalid: "Enter a time such as 2026-10-31 23:59:59.", "请输入时间，例如 2026-10-31 23:59:59。";
     setup_diagnose_accepted: "This callback is authenticated and would count.", "该回调通过验证，会生效。";
     setup_diagnose_say_when: "If it arrived earlier, enter the time of receipt below and check again.",
-        "如果它是之前收到的，请在下方填写接收时间后再次检查。";
+        "如果它是之前收到的，请在下方填写收到时间后再次检查。";
     setup_diagnose_expiry: "Signature expires", "签名过期时间";
     setup_diagnose_signature: "Signature", "签名";
     setup_diagnose_unsigned: "none", "无";
@@ -222,11 +222,11 @@ super::texts! {
     setup_act_domain_removed: "domain removed", "删除域名";
     setup_act_key_added: "key added", "添加密钥";
     setup_act_key_removed: "key removed", "删除密钥";
-    setup_act_callback_path_replaced: "secret path created", "创建秘密路径";
+    setup_act_callback_path_replaced: "secret path created", "创建私密路径";
     setup_act_token_created: "token created", "创建令牌";
     setup_act_token_revoked: "token revoked", "撤销令牌";
     setup_act_event_released: "callback released", "放行回调";
-    setup_act_session_ended: "end time set", "设置结束时间";
+    setup_act_session_ended: "end time set", "设定结束时间";
     setup_act_session_end_withdrawn: "end time cleared", "清除结束时间";
     setup_act_sealed_report_deleted: "sealed report deleted", "删除封存报表";
     setup_act_clock_repaired: "clock repaired", "修复时钟";

@@ -7,7 +7,7 @@ use streamtally::query::inactivity::count_never_heard;
 use test_support::certificates::{Authority, Files};
 use test_support::messages::{DOMAIN, Push};
 
-use super::browser::Browser;
+use super::browser::{Browser, between};
 use crate::helpers::{ADMIN_TOKEN, TestApp};
 use crate::http::tls;
 use crate::reports::ledger::{Ledger, Say, push};
@@ -147,11 +147,14 @@ async fn callbacks_of_strangers_come_last_and_count_as_one_problem() {
     let page = Browser::signed_in(&app, ADMIN_TOKEN).await.page("/dashboard/problems").await;
     let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is missing: {page}"));
     assert!(place("signature mismatch") < place("id=\"quarantined\"") && place("id=\"quarantined\"") < place("evil0"));
-    assert!(page.contains("<span class=\"badge\">3</span>"), "{page}");
+    assert_eq!(between(&page, "class=\"badge\"", "</span>").split('>').next_back(), Some("3"));
     assert!(
         page.contains("href=\"/dashboard/set-up?domain=evil1%2Eexample%2Ecom\">Register evil1.example.com"),
         "{page}"
     );
+
+    let quarantined = between(&page, "id=\"quarantined\"", "</table>");
+    assert!(quarantined.contains("href=\"/dashboard/sessions/"), "{quarantined}");
 
     let reader = app.make_token(&["read"], None).await;
     let page = Browser::signed_in(&app, &reader).await.page("/dashboard/problems").await;
