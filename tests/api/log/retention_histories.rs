@@ -34,7 +34,7 @@ const INVARIANT: &str = "
         and not exists (
             select 1 from stream_session session join log_horizon using (shard)
             where session.last_position <= personal_position and num_nonnulls(client_ip, node_ip, user_args) > 0)
-        and not exists (select from stream_session group by session_id having count(*) > 1)";
+        and not exists (select 1 from stream_session group by session_id having count(*) > 1)";
 
 struct History {
     app: TestApp,

@@ -226,7 +226,7 @@ async fn f6_a_start_makes_no_phantom_sessions() {
     let other = Push::of("other", 3_600);
     let captured_later = other.start();
     app.receive(std::slice::from_ref(&captured_later)).await;
-    let age = "update log_entry set received_at = received_at - interval '11 seconds'";
+    let age = "update log_entry set received_at = to_timestamp(extract(epoch from received_at) - 11)";
     sqlx::query(age).execute(&app.pool).await.unwrap();
     let start = (other.publish_timestamp + 1).to_string();
     app.callback(&forged(&captured_later, &[("publish_timestamp", start.into())]), 200).await;
@@ -244,7 +244,7 @@ async fn f7_an_end_does_not_end_another_session_of_its_stream() {
     let later = Push::of("room", 2);
     app.receive(&[first.start(), overlapping.start(), later.start(), captured.clone()]).await;
     // At once, one push that is live could end with it: both encoders may have stopped together.
-    let age = "update log_entry set received_at = received_at - interval '11 seconds'";
+    let age = "update log_entry set received_at = to_timestamp(extract(epoch from received_at) - 11)";
     sqlx::query(age).execute(&app.pool).await.unwrap();
     let beside = Push { publish_timestamp: first.publish_timestamp + 1, ..first.clone() };
     for (push, reason) in [

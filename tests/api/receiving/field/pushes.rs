@@ -10,7 +10,7 @@ use crate::helpers::TestApp;
 
 /// Lets what was received so far have been received longer ago.
 async fn age(app: &TestApp, seconds: i32) {
-    let age = "update log_entry set received_at = received_at - make_interval(secs => $1)";
+    let age = "update log_entry set received_at = to_timestamp(extract(epoch from received_at) - $1)";
     sqlx::query(age).bind(f64::from(seconds)).execute(&app.pool).await.unwrap();
     differences(app, Purpose::Replace).await;
 }
