@@ -38,7 +38,6 @@ use crate::registry::admin::{self, DomainSettings};
 use crate::registry::open_key;
 use crate::simulation::push_lifecycle::Life;
 use crate::store;
-use crate::store::event_list::EventScope;
 use demo_streams::{DOMAINS, DemoDomain};
 use provider::{DemoCallback, Provider};
 
@@ -64,9 +63,7 @@ impl Demo {
     pub async fn prepare(state: &AppState, progress: impl Fn(u64, u64)) -> anyhow::Result<Self> {
         let set_up_at = register(state).await.context("could not register the demo's domains")?;
         let provider = Provider::new(open_keys(state).await?);
-        let newest =
-            store::event_list::list_events(&state.work_pool, EventScope::default(), &EventFilter::default(), None, 1)
-                .await?;
+        let newest = store::event_list::list_events(&state.work_pool, None, &EventFilter::default(), None, 1).await?;
         let seen = newest.first().map_or(i64::MIN, |entry| entry.received_at.timestamp_millis());
         let groups = demo_streams::groups(begin_of_history(set_up_at).timestamp_millis(), set_up_at.timestamp_millis());
         let mut life = Life::new(SEED, &groups).peekable();
@@ -168,9 +165,8 @@ async fn act_as_operator(state: &AppState, set_up_at: DateTime<Utc>) -> anyhow::
         }
     }
     let (released, note) = script::RELEASE;
-    let filter = EventFilter { stream: Some(released.stream.to_owned()), ..EventFilter::default() };
-    let scope = EventScope { waiting: true, ..EventScope::default() };
-    for event in store::event_list::list_events(pool, scope, &filter, None, 1).await? {
+    let quarantined = store::quarantine::list_quarantined(pool, None, i64::MAX).await?;
+    if let Some(event) = quarantined.iter().find(|event| event.stream == released.stream) {
         match release(pool, &operator, event.event_id, Some(note.to_owned()), clock::now()).await {
             Ok(_) | Err(ReleaseError::ReleasedBefore) => {}
             Err(error) => return Err(error.into()),

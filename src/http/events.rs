@@ -186,8 +186,7 @@ pub async fn list_events(
     Query(parameters): Query<ListEventsQuery>,
 ) -> Result<Json<EventPageView>, ApiError> {
     let ListEventsQuery { filter, page } = parameters;
-    let rows =
-        query::events::list_events(&state.query_pool, &principal, false, &filter, page.after, page.limit).await?;
+    let rows = query::events::list_events(&state.query_pool, &principal, &filter, page.after, page.limit).await?;
     let (data, next_cursor) =
         page.page(rows, |row| (row.recorded_at, row.shard, row.position), |row| EventView::new(row, &principal));
     Ok(Json(EventPageView { data, next_cursor }))

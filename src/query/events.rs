@@ -1,16 +1,19 @@
 //! The log as support reads it.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::Rows;
 use crate::access::Principal;
-use crate::model::event::Disposition;
+use crate::model::event::{Disposition, QuarantineReason};
 use crate::model::filter::EventFilter;
 use crate::store;
 use crate::store::event::EventRow;
-use crate::store::event_list::{EventPlace, EventScope};
-use crate::store::quarantine::QuarantineGroupRow;
+use crate::store::event_list::EventPlace;
+use crate::store::quarantine::QuarantinedRow;
 use crate::store::stream::NameSearch;
 
 /// A page of one session's log, newest first; `None` when the caller may not see the session.
@@ -32,29 +35,39 @@ pub async fn list_session_events(
     Ok(Some(Rows::of(rows, limit)))
 }
 
-/// A page of the log, newest first. With `waiting`, only quarantined events that are not released.
+/// A page of the log, newest first.
 pub async fn list_events(
     pool: &PgPool,
     principal: &Principal,
-    waiting: bool,
     filter: &EventFilter,
     after: Option<EventPlace>,
     limit: u16,
 ) -> Result<Rows<EventRow>, sqlx::Error> {
-    let scope = EventScope { visible_domains: principal.visible_domains(), waiting };
-    let rows = store::event_list::list_events(pool, scope, filter, after, i64::from(limit) + 1).await?;
+    let visible_domains = principal.visible_domains();
+    let rows = store::event_list::list_events(pool, visible_domains, filter, after, i64::from(limit) + 1).await?;
     Ok(Rows::of(rows, limit))
 }
 
-/// How many quarantined callbacks are grouped at most.
-pub const MOST_GROUPED: i64 = 1_000;
+/// How many quarantined callbacks are read at most.
+pub const MAX_QUARANTINED: u16 = 1_000;
 
-/// The newest quarantined callbacks that are not released, by domain and reason.
-pub async fn list_quarantine_groups(
-    pool: &PgPool,
-    principal: &Principal,
-) -> Result<Vec<QuarantineGroupRow>, sqlx::Error> {
-    store::quarantine::list_quarantine_groups(pool, principal.visible_domains(), MOST_GROUPED).await
+/// The newest quarantined callbacks that are not released, newest first.
+pub async fn list_quarantined(pool: &PgPool, principal: &Principal) -> Result<Vec<QuarantinedRow>, sqlx::Error> {
+    store::quarantine::list_quarantined(pool, principal.visible_domains(), MAX_QUARANTINED.into()).await
+}
+
+/// Quarantined callbacks of one domain and reason, newest first.
+pub type QuarantineGroup = Vec<QuarantinedRow>;
+
+/// Those by domain and reason; the largest group first.
+pub async fn list_quarantine_groups(pool: &PgPool, principal: &Principal) -> Result<Vec<QuarantineGroup>, sqlx::Error> {
+    let mut groups = BTreeMap::<(String, QuarantineReason), QuarantineGroup>::new();
+    for row in list_quarantined(pool, principal).await? {
+        groups.entry((row.domain.clone(), row.reason)).or_default().push(row);
+    }
+    let mut groups: Vec<_> = groups.into_values().collect();
+    groups.sort_by_key(|group| Reverse(group.len()));
+    Ok(groups)
 }
 
 /// The quarantined events of a push of which nothing was accepted, newest first; empty when the caller may not see them.

@@ -7,21 +7,13 @@ use super::event::EventRow;
 use crate::model::event::Disposition;
 use crate::model::filter::EventFilter;
 
-/// Restricts a list of events to those that a caller may see.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct EventScope<'a> {
-    /// The domains that the caller may access; `None`: all.
-    pub visible_domains: Option<&'a [String]>,
-    pub waiting: bool,
-}
-
 /// The cursor of an event in the list: its recorded time, shard and position.
 pub type EventPlace = (DateTime<Utc>, i16, i64);
 
 /// The events that match the filter, newest first, after a cursor, at most `limit`.
 pub async fn list_events(
     executor: impl PgExecutor<'_>,
-    scope: EventScope<'_>,
+    visible_domains: Option<&[String]>,
     filter: &EventFilter,
     after: Option<EventPlace>,
     limit: i64,
@@ -36,7 +28,7 @@ pub async fn list_events(
              from log_entry entry where true",
         );
         part.push_condition(&mut query, filter);
-        push_conditions(&mut query, scope, filter);
+        push_conditions(&mut query, visible_domains, filter);
         if let Some((recorded_at, shard, position)) = after {
             query.push(" and (recorded_at, shard, position) < (").push_bind(recorded_at);
             query.push(", ").push_bind(shard).push(", ").push_bind(position).push(")");
@@ -121,8 +113,8 @@ fn push_sessions_of_stream(query: &mut QueryBuilder<Postgres>, filter: &EventFil
     query.push(")");
 }
 
-fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: EventScope<'_>, filter: &EventFilter) {
-    if let Some(domains) = scope.visible_domains {
+fn push_conditions(query: &mut QueryBuilder<Postgres>, visible_domains: Option<&[String]>, filter: &EventFilter) {
+    if let Some(domains) = visible_domains {
         query.push(" and domain = any (").push_bind(domains.to_vec()).push(")");
     }
     for (column, value) in [
@@ -157,13 +149,6 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: EventScope<'_>, fi
         if disposition == Disposition::Released {
             query.push(" and original_event_id is not null");
         }
-    }
-    if scope.waiting {
-        query.push(
-            " and disposition = 'quarantined' and not exists (
-                 select from log_entry release
-                 where release.shard = entry.shard and release.original_event_id = entry.event_id)",
-        );
     }
     if let Some(from) = filter.from {
         // No event is recorded before it is received. With a day of clock skew allowed, this excludes older months.

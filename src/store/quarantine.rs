@@ -1,42 +1,41 @@
-//! Quarantined callbacks that wait for an operator, in groups.
+//! Quarantined callbacks that wait for an operator.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
+use uuid::Uuid;
 
 use crate::model::event::QuarantineReason;
 
-/// The waiting callbacks of one domain and reason.
+/// A quarantined callback that is not released.
 #[derive(Debug, Clone)]
-pub struct QuarantineGroupRow {
+pub struct QuarantinedRow {
+    pub event_id: Uuid,
+    pub session_id: Uuid,
     pub domain: String,
+    pub app: String,
+    pub stream: String,
+    /// Unix seconds.
+    pub publish_timestamp: i64,
+    pub event: String,
     pub reason: QuarantineReason,
-    pub count: i64,
-    pub first_received_at: DateTime<Utc>,
-    pub last_received_at: DateTime<Utc>,
+    pub received_at: DateTime<Utc>,
 }
 
-/// Groups of the newest quarantined callbacks that are not released, at most `most` of them; the largest group first.
-pub async fn list_quarantine_groups(
+/// The newest of them, newest first, at most `most`.
+pub async fn list_quarantined(
     executor: impl PgExecutor<'_>,
     visible_domains: Option<&[String]>,
     most: i64,
-) -> Result<Vec<QuarantineGroupRow>, sqlx::Error> {
+) -> Result<Vec<QuarantinedRow>, sqlx::Error> {
     sqlx::query_as!(
-        QuarantineGroupRow,
-        r#"select domain, reason as "reason!", count(*) as "count!", min(received_at) as "first_received_at!",
-                max(received_at) as "last_received_at!"
-         from (
-             select domain, reason, received_at
-             from log_entry entry
-             where disposition = 'quarantined' and ($1::text[] is null or domain = any ($1)) and not exists (
-                 select from log_entry release
-                 where release.shard = entry.shard and release.original_event_id = entry.event_id)
-             order by recorded_at desc
-             limit $2
-         ) newest
-         where reason is not null
-         group by domain, reason
-         order by count(*) desc, domain, reason"#,
+        QuarantinedRow,
+        r#"select event_id, session_id, domain, app, stream, publish_timestamp, event, reason as "reason!", received_at
+         from log_entry entry
+         where disposition = 'quarantined' and ($1::text[] is null or domain = any ($1)) and not exists (
+             select from log_entry release
+             where release.shard = entry.shard and release.original_event_id = entry.event_id)
+         order by recorded_at desc
+         limit $2"#,
         visible_domains,
         most
     )

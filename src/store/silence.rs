@@ -18,7 +18,7 @@ pub async fn get_last_start(executor: impl PgExecutor<'_>, domain: &str) -> Resu
 /// Whether a domain has sessions that no list shows, because all their callbacks are quarantined or unknown events.
 pub async fn has_unseen_session(executor: impl PgExecutor<'_>, domain: &str) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"select exists (select from stream_session where domain = $1 and status = 'unseen') as "exists!""#,
+        r#"select exists (select 1 from stream_session where domain = $1 and status = 'unseen') as "exists!""#,
         domain
     )
     .fetch_one(executor)

@@ -55,7 +55,7 @@ pub async fn show_problems(
     let lag = store::fold::get_lag(&state.work_pool).await?;
     let groups = rejections::MAX_GROUPS;
     let rejected = query::rejections::list_rejection_groups(pool, principal, None, view.now, groups).await?;
-    let quarantined = quarantine::list_groups(&state, &visitor).await?;
+    let quarantined = query::events::list_quarantine_groups(pool, principal).await?;
     let filter = SessionFilter { unconfirmed: Some(true), ..SessionFilter::default() };
     let oldest = SessionPage { order: SessionOrder::OldestFirst, after: None, limit: MAX_SESSIONS };
     let unconfirmed = visitor.list_sessions(&state, &filter, oldest).await?;

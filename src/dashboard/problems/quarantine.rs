@@ -2,84 +2,53 @@
 
 use maud::{Markup, html};
 
-use super::super::error::PageError;
 use super::super::view::View;
 use super::super::visitor::Visitor;
 use super::super::{links, words};
 use super::long_text;
 use super::rejections::{number_of_callbacks, when};
-use crate::app::state::AppState;
 use crate::model::access::Scope;
-use crate::model::filter::EventFilter;
-use crate::query;
-use crate::query::events::MOST_GROUPED;
-use crate::store::event::EventRow;
-use crate::store::quarantine::QuarantineGroupRow;
+use crate::query::events::{MAX_QUARANTINED, QuarantineGroup};
+use crate::store::quarantine::QuarantinedRow;
 
-/// Examples of a group.
-const EXAMPLES: u16 = 5;
-
-/// Groups with examples; the others only have their number.
-const GROUPS_WITH_EXAMPLES: usize = 20;
-
-pub struct QuarantineGroup {
-    row: QuarantineGroupRow,
-    /// Newest first.
-    examples: Vec<EventRow>,
-}
-
-pub async fn list_groups(state: &AppState, visitor: &Visitor) -> Result<Vec<QuarantineGroup>, PageError> {
-    let pool = &state.query_pool;
-    let principal = &visitor.principal;
-    let mut groups = Vec::new();
-    for row in query::events::list_quarantine_groups(pool, principal).await? {
-        let filter =
-            EventFilter { domain: Some(row.domain.clone()), reason: Some(row.reason), ..EventFilter::default() };
-        let examples = if groups.len() < GROUPS_WITH_EXAMPLES {
-            query::events::list_events(pool, principal, true, &filter, None, EXAMPLES).await?.rows
-        } else {
-            Vec::new()
-        };
-        groups.push(QuarantineGroup { row, examples });
-    }
-    Ok(groups)
-}
+/// How many callbacks of a group are listed.
+const EXAMPLES: usize = 5;
 
 pub fn cards(visitor: &Visitor, groups: &[QuarantineGroup]) -> Markup {
     let text = visitor.view.language;
-    let counted: i64 = groups.iter().map(|group| group.row.count).sum();
+    let counted: usize = groups.iter().map(Vec::len).sum();
     html! {
         @if !groups.is_empty() {
             h2 #quarantined { (text.problems_quarantined()) }
             p.hint {
                 (text.problems_quarantined_hint())
-                @if counted >= MOST_GROUPED { " " (text.problems_quarantined_most(MOST_GROUPED)) }
+                @if counted >= usize::from(MAX_QUARANTINED) { " " (text.problems_quarantined_most(MAX_QUARANTINED)) }
             }
             @for group in groups { (card(visitor, group)) }
         }
     }
 }
 
-fn card(visitor: &Visitor, QuarantineGroup { row, examples }: &QuarantineGroup) -> Markup {
+fn card(visitor: &Visitor, group: &QuarantineGroup) -> Markup {
     let view = visitor.view;
     let text = view.language;
+    let count = i64::try_from(group.len()).unwrap_or(i64::MAX);
+    let Some((newest, oldest)) = group.first().zip(group.last()) else { return html! {} };
     html! {
         section.card.warning {
-            h3 { (text.quarantine_name(row.reason)) " · " bdi { (row.domain) } }
+            h3 { (text.quarantine_name(newest.reason)) " · " bdi { (newest.domain) } }
             p {
-                strong { (number_of_callbacks(text, row.count)) } " "
-                span.muted { (when(view, row.count, row.first_received_at, row.last_received_at)) }
+                strong { (number_of_callbacks(text, count)) } " "
+                span.muted { (when(view, group.len() == 1, oldest.received_at, newest.received_at)) }
             }
-            div.advice { (long_text(text, text.quarantine_advice(row.reason))) }
-            @if !examples.is_empty() {
-                @if row.count > i64::from(EXAMPLES) { p.hint { (text.problems_examples_of(&words::count(EXAMPLES))) } }
-                (table(view, examples, visitor.principal.may(Scope::Admin)))
-            }
+            div.advice { (long_text(text, text.quarantine_advice(newest.reason))) }
+            @if group.len() > EXAMPLES { p.hint { (text.problems_examples_of(&words::count(EXAMPLES))) } }
+            (table(view, group.iter().take(EXAMPLES), visitor.principal.may(Scope::Admin)))
         }
     }
 }
 
-fn table(view: View, examples: &[EventRow], may_release: bool) -> Markup {
+fn table<'a>(view: View, examples: impl Iterator<Item = &'a QuarantinedRow>, may_release: bool) -> Markup {
     let text = view.language;
     html! {
         div.scroll { table {

@@ -97,7 +97,7 @@ pub fn card(visitor: &Visitor, row: &RejectionGroupRow) -> Markup {
                 (bars(view, row))
                 span.muted { (trend(view, row)) }
             }
-            p.muted { (when(view, row.count, row.first_at, row.last_at)) }
+            p.muted { (when(view, row.count == 1, row.first_at, row.last_at)) }
             div.advice { (long_text(text, text.rejection_advice(row.cause))) }
             p.hint.example { (words::fill(&text.problems_example(), &[example(view, row)])) }
             @if let Some((name, path)) = repair(visitor, row) { div.actions { a.button href=(path) { (name) } } }
@@ -106,8 +106,8 @@ pub fn card(visitor: &Visitor, row: &RejectionGroupRow) -> Markup {
 }
 
 /// When the first and the last of some callbacks arrived.
-pub fn when(view: View, count: i64, first: DateTime<Utc>, last: DateTime<Utc>) -> Markup {
-    if count == 1 {
+pub fn when(view: View, is_one: bool, first: DateTime<Utc>, last: DateTime<Utc>) -> Markup {
+    if is_one {
         return words::ago(view, last);
     }
     words::fill(&view.language.problems_first_and_last(), &[words::ago(view, first), words::ago(view, last)])

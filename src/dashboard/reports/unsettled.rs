@@ -9,18 +9,17 @@ use super::{ReportAt, naming};
 use crate::access::Principal;
 use crate::app::state::AppState;
 use crate::model::access::Scope;
-use crate::model::filter::EventFilter;
 use crate::model::report::Certainty;
 use crate::query;
+use crate::query::events::MAX_QUARANTINED;
 use crate::report::sweep::WindowTotals;
-
-/// Maximum number of quarantined callbacks that are counted.
-const MAX_QUARANTINED: u16 = 100;
+use crate::store::quarantine::QuarantinedRow;
 
 pub struct Unsettled {
     estimated_seconds: i64,
     open_seconds: i64,
     quarantined: usize,
+    /// There can be more: older ones were not read.
     more_quarantined: bool,
 }
 
@@ -37,21 +36,22 @@ pub async fn find(
     totals: &WindowTotals,
 ) -> Result<Unsettled, PageError> {
     let selection = &report.selection;
-    let filter = EventFilter {
-        domain: selection.domain.clone(),
-        app: selection.app.clone(),
-        stream: selection.stream.clone(),
-        from: Some(selection.from),
-        to: Some(selection.to),
-        ..EventFilter::default()
+    let quarantined = query::events::list_quarantined(&state.query_pool, principal).await?;
+    let more_quarantined = quarantined.len() >= usize::from(MAX_QUARANTINED);
+    let is_of = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+    // Released, it could start or end a push that was live in the period.
+    let may_count = |row: &QuarantinedRow| {
+        is_of(&selection.domain, &row.domain)
+            && is_of(&selection.app, &row.app)
+            && is_of(&selection.stream, &row.stream)
+            && row.publish_timestamp < selection.to.timestamp()
+            && row.received_at >= selection.from
     };
-    let quarantined =
-        query::events::list_events(&state.query_pool, principal, true, &filter, None, MAX_QUARANTINED).await?;
     Ok(Unsettled {
         estimated_seconds: totals.estimated_seconds,
         open_seconds: totals.open_seconds,
-        quarantined: quarantined.rows.len(),
-        more_quarantined: quarantined.more,
+        quarantined: quarantined.iter().filter(|row| may_count(row)).count(),
+        more_quarantined,
     })
 }
 

@@ -87,6 +87,26 @@ async fn a_report_has_hours_in_the_order_that_is_chosen() {
 }
 
 #[tokio::test]
+async fn a_report_tells_of_quarantined_callbacks_that_could_change_it() {
+    let app = TestApp::start().await;
+    let (counted, held) = (push(DOMAIN, "live", "room", NOON), push(DOMAIN, "live", "held", NOON));
+    Ledger::new(&app)
+        .say_each(&[(counted.clone(), Say::Start), (counted, Say::End(NOON + 60)), (held, Say::Quarantined)])
+        .await;
+    let browser = signed_in(&app, &["billing"]).await;
+    let tells = async |query: &str| {
+        let page = browser.page(&format!("/dashboard/reports?month={query}")).await;
+        page.contains("quarantined callbacks count only if they are released")
+    };
+    for query in ["2026-01", &format!("2026-01&domain={DOMAIN}"), "2026-01&app=live&stream=held"] {
+        assert!(tells(query).await, "{query}");
+    }
+    for query in ["2025-12", "2026-02", "2026-01&domain=other.example", "2026-01&stream=room"] {
+        assert!(!tells(query).await, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn a_number_opens_its_sessions_as_of_the_report() {
     let app = TestApp::start().await;
     let mut ledger = two_pushes(&app).await;
