@@ -70,8 +70,12 @@ pub fn is_data_error(error: &sqlx::Error) -> bool {
 
 /// Whether the event log has no partition for the month of an event.
 pub fn lacks_partition(error: &sqlx::Error) -> bool {
-    // The SQLSTATE of a violated CHECK constraint; but a CHECK violation would also name its constraint.
+    // The SQLSTATE of a violated CHECK constraint; but a CHECK violation also names its constraint: on a cluster, where a
+    // node's error is passed on without its fields, only in the message.
+    let names_a_constraint = |error: &dyn sqlx::error::DatabaseError| {
+        error.constraint().is_some() || error.message().contains("violates check constraint")
+    };
     error
         .as_database_error()
-        .is_some_and(|error| error.code().is_some_and(|code| code == "23514") && error.constraint().is_none())
+        .is_some_and(|error| error.code().is_some_and(|code| code == "23514") && !names_a_constraint(error))
 }
