@@ -17,7 +17,7 @@ const SIZES: &str = "
              as relation)::bigint,
         (select count(*) from stream_session), (select count(*) from live_session)";
 
-/// Streams of the load: a third of them is live at a time.
+/// Streams of the load. With ever new streams, 130,000 to 290,000 sessions were live at a time.
 const STREAMS: &str = "300000";
 
 /// How often the number of folded events is read.

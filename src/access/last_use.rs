@@ -36,7 +36,8 @@ impl LastUses {
     /// # Errors
     /// Errors of the database. The uses are then dropped: later uses replace them.
     pub async fn write(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
-        let (tokens, keys) = (self.tokens.take(), self.keys.take());
+        let tokens = self.tokens.take();
+        let keys = self.keys.take();
         if let Some((token_ids, times)) = tokens {
             store::access_token::update_last_uses(pool, &token_ids, &times).await?;
         }

@@ -23,11 +23,8 @@ impl ShownState {
 
     /// The state at a time of what has been live since `live_since`; `None` if it has ended.
     pub fn of(live_since: Option<DateTime<Utc>>, at: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Self {
-        match live_since {
-            Some(since) if is_unconfirmed(since, None, at, unconfirmed_after) => Self::Unconfirmed,
-            Some(_) => Self::Live,
-            None => Self::Ended,
-        }
+        let Some(since) = live_since else { return Self::Ended };
+        if is_unconfirmed(since, None, at, unconfirmed_after) { Self::Unconfirmed } else { Self::Live }
     }
 
     pub fn is_unconfirmed(self) -> bool {

@@ -85,18 +85,17 @@ impl TimelinePeriod {
     }
 }
 
-/// What a bar shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum BarKind {
-    Confirmed,
-    Estimated,
-    Live,
-    Unconfirmed,
+closed_set! {
+    /// What a bar shows, and its class.
+    pub enum BarKind {
+        Confirmed,
+        Estimated,
+        Live,
+        Unconfirmed,
+    }
 }
 
 impl BarKind {
-    const ALL: [Self; 4] = [Self::Live, Self::Unconfirmed, Self::Confirmed, Self::Estimated];
-
     fn of(row: &SessionRow, now: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Self {
         match ShownState::of_session(row, now, unconfirmed_after) {
             ShownState::Live => Self::Live,
@@ -108,16 +107,6 @@ impl BarKind {
 
     fn is_live(self) -> bool {
         matches!(self, Self::Live | Self::Unconfirmed)
-    }
-
-    /// The class of bars.
-    fn class(self) -> &'static str {
-        match self {
-            Self::Confirmed => "confirmed",
-            Self::Estimated => "estimated",
-            Self::Live => "live",
-            Self::Unconfirmed => "unconfirmed",
-        }
     }
 
     fn name(self, text: Language) -> String {
@@ -282,7 +271,7 @@ fn drawn(view: View, bar: &Bar<'_>) -> Markup {
     let left = format!("{}%", percent(bar.left));
     let width = format!("{}%", percent((bar.right - bar.left).max(1)));
     html! {
-        rect.bar.(bar.kind.class()) x=(left) width=(width) y=(top) height=(BAR_HEIGHT) rx="1" data-card=(card) data-href=(href(view, bar)) {
+        rect.bar.(bar.kind.as_str()) x=(left) width=(width) y=(top) height=(BAR_HEIGHT) rx="1" data-card=(card) data-href=(href(view, bar)) {
             title { (card) }
         }
         @if bar.kind.is_live() { circle.on-air cx=(format!("{}%", percent(bar.right))) cy=(top + BAR_HEIGHT / 2) r="6" {} }
@@ -343,8 +332,8 @@ pub fn span(view: View, from: DateTime<Utc>, to: DateTime<Utc>) -> String {
 fn legend(view: View, bars: &[Bar<'_>]) -> Markup {
     let text = view.language;
     html! {
-        @for kind in BarKind::ALL {
-            @if bars.iter().any(|bar| bar.kind == kind) { span { span.swatch.(kind.class()) {} " " (kind.name(text)) } }
+        @for &kind in BarKind::ALL {
+            @if bars.iter().any(|bar| bar.kind == kind) { span { span.swatch.(kind.as_str()) {} " " (kind.name(text)) } }
         }
         @if bars.iter().any(|bar| bar.flagged) { span { "⚑ " (text.stream_legend_flagged()) } }
     }

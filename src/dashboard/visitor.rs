@@ -82,7 +82,8 @@ impl Visitor {
         filter: &SessionFilter,
         page: SessionPage,
     ) -> Result<Rows<SessionRow>, sqlx::Error> {
-        let (pool, unconfirmed_after) = (&state.query_pool, state.unconfirmed_after);
+        let pool = &state.query_pool;
+        let unconfirmed_after = state.unconfirmed_after;
         let list = query::sessions::list_sessions(pool, &self.principal, unconfirmed_after, filter, page, false);
         Ok(list.await?.page)
     }

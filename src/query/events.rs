@@ -59,7 +59,7 @@ pub async fn list_quarantined(pool: &PgPool, principal: &Principal) -> Result<Ve
 /// Quarantined callbacks of one domain and reason, newest first.
 pub type QuarantineGroup = Vec<QuarantinedRow>;
 
-/// Those by domain and reason; the largest group first.
+/// The newest quarantined callbacks that are not released, grouped by domain and reason; the largest group first.
 pub async fn list_quarantine_groups(pool: &PgPool, principal: &Principal) -> Result<Vec<QuarantineGroup>, sqlx::Error> {
     let mut groups = BTreeMap::<(String, QuarantineReason), QuarantineGroup>::new();
     for row in list_quarantined(pool, principal).await? {

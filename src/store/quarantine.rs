@@ -21,7 +21,7 @@ pub struct QuarantinedRow {
     pub received_at: DateTime<Utc>,
 }
 
-/// The newest of them, newest first, at most `most`.
+/// The newest quarantined callbacks that are not released, newest first, at most `most`.
 pub async fn list_quarantined(
     executor: impl PgExecutor<'_>,
     visible_domains: Option<&[String]>,

@@ -182,7 +182,8 @@ async fn a_stream_is_found_in_any_case_and_its_timeline_shows_an_evening() {
     assert!(visit.texts(".axis").await.len() >= 6);
     // Yesterday at nine in the evening.
     let (_, _, width, height) = lanes.rectangle().await.unwrap();
-    let (x, y) = (width * (21.0 / 24.0 - 0.5), 20.0 - height / 2.0);
+    let x = width * (21.0 / 24.0 - 0.5);
+    let y = 20.0 - height / 2.0;
     let point = PointerAction::MoveToElement { element: lanes, duration: None, x, y };
     let pointing = MouseActions::new("mouse".to_owned()).then(point);
     visit.browser.client.perform_actions(pointing).await.unwrap();

@@ -27,7 +27,7 @@ pub struct Demo {
     home: Home,
 }
 
-/// Whoever does a task.
+/// The user who does a task.
 #[derive(Clone, Copy)]
 pub enum Who {
     Administrator,

@@ -57,7 +57,7 @@ impl PostgresBinaries {
         self.bin.join(name)
     }
 
-    /// Whether the server is built with LZ4, as far as the `pg_config` beside it tells.
+    /// Whether `pg_config` reports that the server is built with LZ4; false if there is none in the server's folder.
     pub(super) fn has_lz4(&self) -> bool {
         // The program that was found may be a link.
         let server = self.program("postgres").canonicalize();

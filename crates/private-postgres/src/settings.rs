@@ -49,7 +49,8 @@ pub(super) fn arguments(
     machine: &Machine,
     extra: &[(String, String)],
 ) -> Vec<OsString> {
-    let (port, shared_buffers) = (PORT.to_string(), shared_buffers(machine.memory_bytes));
+    let port = PORT.to_string();
+    let shared_buffers = shared_buffers(machine.memory_bytes);
     let fixed = [
         ("fsync", "on"),
         ("synchronous_commit", "on"),
@@ -63,7 +64,7 @@ pub(super) fn arguments(
         // The first change of a page after a checkpoint writes the whole page: with the default, a busy service had a
         // checkpoint every half minute.
         ("max_wal_size", "4GB"),
-        // Most of these pages are of indexes by name, which shrink to a third. Not every server is built with it.
+        // Most of these pages are of indexes by name, and compress well. Not every server is built with LZ4.
         ("wal_compression", if machine.has_lz4 { "lz4" } else { "off" }),
         ("dynamic_shared_memory_type", dynamic_shared_memory_type(machine.shared_memory_bytes)),
         ("jit", "off"),

@@ -163,7 +163,8 @@ impl Choices {
                 let date = |field, typed: &str| {
                     read_date(typed).ok_or_else(|| FieldError::new(field, text.reports_not_a_date()))
                 };
-                let (first, last) = (date("from", from)?, date("through", through)?);
+                let first = date("from", from)?;
+                let last = date("through", through)?;
                 if last < first {
                     return Err(FieldError::new("through", text.reports_ends_before_start()));
                 }

@@ -89,7 +89,8 @@ async fn a_report_has_hours_in_the_order_that_is_chosen() {
 #[tokio::test]
 async fn a_report_tells_of_quarantined_callbacks_that_could_change_it() {
     let app = TestApp::start().await;
-    let (counted, held) = (push(DOMAIN, "live", "room", NOON), push(DOMAIN, "live", "held", NOON));
+    let counted = push(DOMAIN, "live", "room", NOON);
+    let held = push(DOMAIN, "live", "held", NOON);
     Ledger::new(&app)
         .say_each(&[(counted.clone(), Say::Start), (counted, Say::End(NOON + 60)), (held, Say::Quarantined)])
         .await;
