@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::session::SessionRow;
 use crate::model::filter::SessionFilter;
-use crate::model::session::{EndSource, Renditions, SessionOrder, TimeField};
+use crate::model::session::{EndSource, Renditions, SessionOrder, SessionStatus, TimeField};
 use crate::session::address;
 use crate::session::key::{self, lowest_id_since};
 
@@ -29,23 +29,35 @@ pub struct SessionPage {
 }
 
 /// A page of the sessions that match, ordered by id, and so by start.
+///
+/// Live and ended sessions are read from their own tables, each up to a page: the newest sessions are nearly all live, which
+/// the planner cannot know, so that it would read one table in the order of the other.
 pub async fn list_sessions(
     executor: impl PgExecutor<'_>,
     scope: SessionScope<'_>,
     filter: &SessionFilter,
     page: SessionPage,
 ) -> Result<Vec<SessionRow>, sqlx::Error> {
-    let mut query = QueryBuilder::new("select * from stream_session where status <> 'unseen'");
-    push_conditions(&mut query, scope, filter);
-    let (before_or_after, direction) = match page.order {
-        SessionOrder::NewestFirst => (" and session_id < ", " desc"),
-        SessionOrder::OldestFirst => (" and session_id > ", ""),
-    };
-    if let Some(session_id) = page.after {
-        query.push(before_or_after).push_bind(session_id);
+    let parts = parts_of(filter, &[Part::Ended]);
+    if parts.is_empty() {
+        return Ok(Vec::new());
     }
-    query.push(" order by session_id").push(direction);
-    query.push(" limit ").push_bind(i64::from(page.limit));
+    let limit = i64::from(page.limit);
+    let (before_or_after, order) = match page.order {
+        SessionOrder::NewestFirst => (" and session_id < ", " order by session_id desc limit "),
+        SessionOrder::OldestFirst => (" and session_id > ", " order by session_id limit "),
+    };
+    let mut query = QueryBuilder::new("select * from (");
+    for (number, part) in parts.into_iter().enumerate() {
+        query.push(if number == 0 { "(select * from " } else { " union all (select * from " });
+        query.push(part.table()).push(" where true");
+        push_conditions(&mut query, scope, filter, part);
+        if let Some(session_id) = page.after {
+            query.push(before_or_after).push_bind(session_id);
+        }
+        query.push(order).push_bind(limit).push(")");
+    }
+    query.push(") session").push(order).push_bind(limit);
     query.build_query_as().fetch_all(executor).await
 }
 
@@ -57,44 +69,57 @@ pub async fn count_sessions(
     scope: SessionScope<'_>,
     filter: &SessionFilter,
 ) -> Result<i64, sqlx::Error> {
-    let mut query = QueryBuilder::new("select 0");
-    let parts: &[ScanRange] = match (filter.from, filter.at, filter.time_field.unwrap_or_default()) {
-        (Some(_), None, TimeField::Overlap) => {
-            &[ScanRange::Within, ScanRange::DayBefore, ScanRange::Live, ScanRange::Long]
+    let ended: &[Part] = match (filter.from, filter.at, filter.time_field.unwrap_or_default()) {
+        (Some(_), None, TimeField::Overlap | TimeField::EndedAt) | (None, Some(_), _) => {
+            &[Part::EndedSince, Part::EndedDayBefore, Part::EndedLong]
         }
-        (Some(_), None, TimeField::EndedAt) => &[ScanRange::Within, ScanRange::DayBefore, ScanRange::Long],
-        (None, Some(_), _) => &[ScanRange::DayBefore, ScanRange::Live, ScanRange::Long],
-        (Some(_), None, TimeField::StartedAt) | (Some(_), Some(_), _) | (None, None, _) => &[ScanRange::Whenever],
+        (Some(_), None, TimeField::StartedAt) | (Some(_), Some(_), _) | (None, None, _) => &[Part::Ended],
     };
-    for part in parts {
-        query.push(" + (select count(*) from stream_session where status <> 'unseen'");
-        push_names(&mut query, scope, filter);
-        push_state(&mut query, scope, filter);
-        push_durations(&mut query, scope, filter);
-        push_times(&mut query, filter, *part);
+    let mut query = QueryBuilder::new("select 0");
+    for part in parts_of(filter, ended) {
+        query.push(" + (select count(*) from ").push(part.table()).push(" where true");
+        push_conditions(&mut query, scope, filter, part);
         query.push(")");
     }
     query.build_query_scalar().fetch_one(executor).await
 }
 
-/// A part of the sessions, by their start. Parts are disjoint.
+/// A part of the sessions. Those that have ended are divided by their start, relative to the period of the filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ScanRange {
-    /// The undivided list.
-    Whenever,
-    /// At the start of the period or later.
-    Within,
-    /// In the day before the period.
-    DayBefore,
-    /// Earlier, and live.
+enum Part {
     Live,
-    /// Earlier, and ended more than a day after the start.
-    Long,
+    /// All that have ended.
+    Ended,
+    /// Those that started in the period or later.
+    EndedSince,
+    /// Those that started in the day before the period.
+    EndedDayBefore,
+    /// Those that started earlier, and lasted for more than a day.
+    EndedLong,
 }
 
-fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filter: &SessionFilter) {
+impl Part {
+    fn table(self) -> &'static str {
+        match self {
+            Self::Live => "live_session",
+            Self::Ended | Self::EndedSince | Self::EndedDayBefore | Self::EndedLong => "ended_session",
+        }
+    }
+}
+
+/// The parts that can have sessions that match.
+fn parts_of(filter: &SessionFilter, ended: &[Part]) -> Vec<Part> {
+    let by_end = filter.time_field == Some(TimeField::EndedAt) && (filter.from.is_some() || filter.to.is_some());
+    let may_be_live = filter.status != Some(SessionStatus::Ended) && filter.ended_at_source.is_none() && !by_end;
+    let may_have_ended = filter.status != Some(SessionStatus::Live) && filter.unconfirmed != Some(true);
+    let live = may_be_live.then_some(Part::Live);
+    let ended = if may_have_ended { ended } else { &[] };
+    live.into_iter().chain(ended.iter().copied()).collect()
+}
+
+fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filter: &SessionFilter, part: Part) {
     // Names every field, so that a new one does not compile until it is added here. It needs a condition in one of the
-    // functions below, which `count_sessions` calls, too.
+    // functions below.
     let SessionFilter {
         domain: _,
         app: _,
@@ -117,9 +142,9 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, 
         at: _,
     } = filter;
     push_names(query, scope, filter);
-    push_state(query, scope, filter);
-    push_durations(query, scope, filter);
-    push_times(query, filter, ScanRange::Whenever);
+    push_state(query, scope, filter, part);
+    push_durations(query, scope, filter, part);
+    push_times(query, filter, part);
 }
 
 /// Conditions on fields that never change.
@@ -163,7 +188,7 @@ fn push_stream_name(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter) 
 }
 
 /// Conditions on fields that may change.
-fn push_state(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filter: &SessionFilter) {
+fn push_state(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filter: &SessionFilter, part: Part) {
     for (column, value) in [
         (" and coalesce(client_address, client_ip) = ", &filter.client_ip),
         (" and coalesce(node_address, node_ip) = ", &filter.node_ip),
@@ -172,20 +197,13 @@ fn push_state(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filte
             query.push(column).push_bind(address::canonical(value).into_owned());
         }
     }
-    if let Some(status) = filter.status {
-        // Not a parameter, so that the planner can use the index of live sessions.
-        query.push(" and status = '").push(status).push("'");
+    if let (Some(unconfirmed), Part::Live) = (filter.unconfirmed, part) {
+        query.push(if unconfirmed { " and session_id < " } else { " and session_id >= " });
+        query.push_bind(lowest_id_since(scope.as_of - scope.unconfirmed_after));
     }
-    if let Some(unconfirmed) = filter.unconfirmed {
-        query.push(if unconfirmed { " and (" } else { " and not (" });
-        query
-            .push("status = 'live' and session_id < ")
-            .push_bind(lowest_id_since(scope.as_of - scope.unconfirmed_after));
-        query.push(")");
-    }
-    // Here too, conditions that follow from the filter are explicit.
+    // Here and below, conditions that follow from the filter are explicit, so that the planner can use a partial index.
     if let Some(flag) = filter.flag {
-        query.push(" and flags <> '{}' and ").push_bind(flag).push(" = any (flags)");
+        query.push(" and cardinality(flags) > 0 and ").push_bind(flag).push(" = any (flags)");
     }
     if let Some(source) = filter.ended_at_source {
         query.push(" and ended_at_source = ").push_bind(source);
@@ -205,7 +223,7 @@ fn push_state(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filte
 }
 
 /// Durations count whole seconds, so "at most n" is "less than n + 1".
-fn push_durations(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filter: &SessionFilter) {
+fn push_durations(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filter: &SessionFilter, part: Part) {
     let bounds = [
         (" >= ", filter.min_duration_seconds),
         (" < ", filter.max_duration_seconds.map(|seconds| seconds.saturating_add(1))),
@@ -216,49 +234,48 @@ fn push_durations(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, f
             query.push("), started_at) - started_at)").push(comparison).push_bind(seconds);
         }
     }
-    // Follows from the condition above, and lets the planner use an index, as below.
-    if filter.min_duration_seconds.is_some_and(|seconds| seconds > 24 * 60 * 60) {
-        query.push(" and (status = 'live' or ended_at - started_at > interval '24 hours')");
+    if filter.min_duration_seconds.is_some_and(|seconds| seconds > 24 * 60 * 60) && part != Part::Live {
+        query.push(" and ended_at - started_at > interval '24 hours'");
     }
 }
 
 /// Conditions on times, and conditions that follow from them: these give the planner a bounded range of an index.
-fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter, begun: ScanRange) {
+fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter, part: Part) {
+    let time_field = filter.time_field.unwrap_or_default();
     if let Some(to) = filter.to {
-        if filter.time_field == Some(TimeField::EndedAt) {
+        if time_field == TimeField::EndedAt {
             query.push(" and ended_at < ").push_bind(to);
         }
         push_started_before(query, to);
     }
-    if let Some(from) = filter.from {
-        match filter.time_field.unwrap_or_default() {
-            TimeField::Overlap => {
-                match begun {
-                    // A session of zero seconds counts as live at its start.
-                    ScanRange::Whenever => {
-                        query.push(" and (ended_at is null or ended_at > ").push_bind(from);
-                        query.push(" or session_id >= ").push_bind(lowest_id_since(from)).push(")");
-                    }
-                    ScanRange::Within => {}
-                    ScanRange::DayBefore | ScanRange::Live | ScanRange::Long => push_on_air(query, from, begun),
-                }
-                push_begun(query, from, begun);
-            }
-            TimeField::StartedAt => push_started_since(query, from),
-            TimeField::EndedAt => {
-                query.push(" and ended_at >= ").push_bind(from);
-                push_begun(query, from, begun);
-            }
+    match (filter.from, time_field) {
+        (None, TimeField::Overlap | TimeField::StartedAt | TimeField::EndedAt) => {}
+        (Some(from), TimeField::StartedAt) => push_started_since(query, from),
+        (Some(from), TimeField::EndedAt) => {
+            query.push(" and ended_at >= ").push_bind(from);
+            push_started_in_part(query, from, part);
         }
-        if begun == ScanRange::DayBefore {
-            push_started_before(query, from);
+        (Some(from), TimeField::Overlap) => {
+            match part {
+                Part::Live => {}
+                // A session of zero seconds counts as live at its start.
+                Part::Ended | Part::EndedSince => {
+                    query.push(" and (ended_at > ").push_bind(from);
+                    query.push(" or session_id >= ").push_bind(lowest_id_since(from)).push(")");
+                }
+                Part::EndedDayBefore | Part::EndedLong => {
+                    query.push(" and ended_at > ").push_bind(from);
+                }
+            }
+            push_started_in_part(query, from, part);
         }
     }
     if let Some(at) = filter.at {
-        let begun = if filter.from.is_some() { ScanRange::Whenever } else { begun };
         push_started_before(query, at + TimeDelta::nanoseconds(1));
-        push_on_air(query, at, begun);
-        push_begun(query, at, begun);
+        if part != Part::Live {
+            query.push(" and ended_at > ").push_bind(at);
+        }
+        push_started_in_part(query, at, part);
     }
 }
 
@@ -271,30 +288,23 @@ fn push_started_before(query: &mut QueryBuilder<Postgres>, time: DateTime<Utc>) 
     query.push(" and session_id < ").push_bind(lowest_id_since(time));
 }
 
-/// Sessions that had not ended at a time.
-fn push_on_air(query: &mut QueryBuilder<Postgres>, moment: DateTime<Utc>, begun: ScanRange) {
-    query.push(if begun == ScanRange::Long { " and (" } else { " and (ended_at is null or " });
-    query.push("ended_at > ").push_bind(moment).push(")");
-}
-
-/// A session that had not ended before a time started at most a day before it, or is live, or lasted for more than a
-/// day.
-fn push_begun(query: &mut QueryBuilder<Postgres>, moment: DateTime<Utc>, begun: ScanRange) {
-    let day_before = moment - TimeDelta::hours(24);
-    match begun {
-        ScanRange::Whenever => {
+/// The part's condition on the start. A session that had not ended before a time started at most a day before it, or is
+/// live, or lasted for more than a day.
+fn push_started_in_part(query: &mut QueryBuilder<Postgres>, time: DateTime<Utc>, part: Part) {
+    let day_before = time - TimeDelta::hours(24);
+    match part {
+        Part::Live => {}
+        Part::Ended => {
             query.push(" and (session_id >= ").push_bind(lowest_id_since(day_before));
-            query.push(" or status = 'live' or ended_at - started_at > interval '24 hours' and ended_at >= ");
-            query.push_bind(moment).push(")");
+            query.push(" or ended_at - started_at > interval '24 hours' and ended_at >= ").push_bind(time).push(")");
         }
-        ScanRange::Within => push_started_since(query, moment),
-        ScanRange::DayBefore => push_started_since(query, day_before),
-        ScanRange::Live => {
-            query.push(" and status = 'live'");
-            push_started_before(query, day_before);
+        Part::EndedSince => push_started_since(query, time),
+        Part::EndedDayBefore => {
+            push_started_since(query, day_before);
+            push_started_before(query, time);
         }
-        ScanRange::Long => {
-            query.push(" and status = 'ended' and ended_at - started_at > interval '24 hours'");
+        Part::EndedLong => {
+            query.push(" and ended_at - started_at > interval '24 hours'");
             push_started_before(query, day_before);
         }
     }
