@@ -1,7 +1,7 @@
 //! Appends a batch of received callbacks, and reports what happened to each.
 
 use std::borrow::Borrow;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -34,13 +34,15 @@ const AT_ONCE: usize = 8;
 
 /// The log. One writer appends to it, or, where its shards are distributed, several, each to different shards.
 pub struct Log {
+    /// Whether each shard is committed on its own.
     distributed: bool,
     writers: Vec<LogWriter>,
 }
 
 /// Uses a dedicated connection: a pool pings a connection each time it is returned.
 struct LogWriter {
-    database: PgConnectOptions,
+    /// For a new connection when the present one is unusable; `None`: it is not replaced.
+    database: Option<PgConnectOptions>,
     connection: Option<PgConnection>,
     limits: Limits,
 }
@@ -55,6 +57,13 @@ pub struct Settled {
     /// absorbs.
     pub unconfirmed: Vec<(usize, PendingEntry)>,
     pub rejected: Vec<(usize, PendingEntry)>,
+}
+
+/// The result of committing a batch.
+enum Committed {
+    All,
+    /// None, because this event must be checked against the log after the earlier ones of its session.
+    NoneBecauseOf(usize),
 }
 
 impl Settled {
@@ -83,9 +92,16 @@ impl Log {
     /// lazily.
     pub fn new(database: &PgConnectOptions, purpose: PoolRole, limits: Limits, distributed: bool) -> Self {
         let database = pool::options(database, purpose, distributed);
-        let writer = || LogWriter { database: database.clone(), connection: None, limits };
+        let writer = || LogWriter { database: Some(database.clone()), connection: None, limits };
         let writers = std::iter::repeat_with(writer).take(if distributed { AT_ONCE } else { 1 }).collect();
         Self { distributed, writers }
+    }
+
+    /// Opens the log on one connection only, for a caller that holds a lock with it. Each event keeps its id, and is
+    /// unconfirmed when the connection breaks. Each shard is committed on its own, as in a cluster, so that receiving
+    /// waits for few events.
+    pub fn on(connection: PgConnection, limits: Limits) -> Self {
+        Self { distributed: true, writers: vec![LogWriter { database: None, connection: Some(connection), limits }] }
     }
 
     /// Appends a batch within `patience`.
@@ -118,10 +134,17 @@ impl LogWriter {
         let mut settled = Settled::default();
         while let Some(turn) = turns.pop_front() {
             let (mut turn, later) = one_session_a_signature(turn);
-            turns.extend(Some(later).filter(|later| !later.is_empty()));
+            if !later.is_empty() {
+                turns.push_front(later);
+            }
             match self.commit(&mut turn, deadline).await {
-                Ok(()) => {
+                Ok(Committed::All) => {
                     settled.logged.extend(turn.into_iter().map(|placed| (placed.place, placed.quarantined)));
+                }
+                Ok(Committed::NoneBecauseOf(later)) => {
+                    let later = turn.split_off(later);
+                    turns.push_front(later);
+                    turns.push_front(turn);
                 }
                 Err(error) if !store::is_data_error(&error) => {
                     report(&error);
@@ -147,10 +170,10 @@ impl LogWriter {
 
     /// Commits a batch. A broken connection is replaced once.
     #[expect(clippy::cast_precision_loss, reason = "batches are small")]
-    async fn commit(&mut self, turn: &mut [BatchItem], deadline: Instant) -> Result<(), sqlx::Error> {
+    async fn commit(&mut self, turn: &mut [BatchItem], deadline: Instant) -> Result<Committed, sqlx::Error> {
         let started = Instant::now();
         let mut outcome = self.try_commit(turn, deadline).await;
-        if outcome.as_ref().is_err_and(is_broken_connection) {
+        if self.database.is_some() && outcome.as_ref().is_err_and(is_broken_connection) {
             // This commit may have happened. New ids distinguish its events from those that are tried next.
             for placed in turn.iter_mut() {
                 placed.entry.renew_id();
@@ -164,11 +187,12 @@ impl LogWriter {
         outcome
     }
 
-    async fn try_commit(&mut self, turn: &mut [BatchItem], deadline: Instant) -> Result<(), sqlx::Error> {
+    async fn try_commit(&mut self, turn: &mut [BatchItem], deadline: Instant) -> Result<Committed, sqlx::Error> {
         let committed = timeout_at(deadline, async {
-            let mut connection = match self.connection.take() {
-                Some(connection) => connection,
-                None => PgConnection::connect_with(&self.database).await?,
+            let mut connection = match (self.connection.take(), &self.database) {
+                (Some(connection), _) => connection,
+                (None, Some(database)) => PgConnection::connect_with(database).await?,
+                (None, None) => return Err(sqlx::Error::Io(std::io::ErrorKind::NotConnected.into())),
             };
             let mut outcome = self.append_reviewed(&mut connection, turn).await;
             if outcome.as_ref().is_err_and(store::lacks_partition) {
@@ -186,18 +210,32 @@ impl LogWriter {
 
     /// Appends events, each checked against the log. The loop ends: a check makes an event share its signature with the
     /// one other push that uses it, or quarantines the event, and at most one more push can start to use it meanwhile.
-    async fn append_reviewed(&self, connection: &mut PgConnection, turn: &mut [BatchItem]) -> Result<(), sqlx::Error> {
-        for placed in turn.iter_mut().filter(|placed| placed.entry.needs_start(&self.limits)) {
+    async fn append_reviewed(
+        &self,
+        connection: &mut PgConnection,
+        turn: &mut [BatchItem],
+    ) -> Result<Committed, sqlx::Error> {
+        let needs_start = |placed: &BatchItem| placed.entry.needs_start(&self.limits);
+        if let Some(later) = first_after_its_session(turn, needs_start) {
+            return Ok(Committed::NoneBecauseOf(later));
+        }
+        for placed in turn.iter_mut().filter(|placed| needs_start(placed)) {
             self.review(connection, placed, &[]).await?;
         }
         loop {
             let uses = store::log::insert_entries(&mut *connection, turn, self.used_from(turn)).await?;
             if uses.is_empty() {
-                return Ok(());
+                return Ok(Committed::All);
+            }
+            let of_tag = |placed: &BatchItem| -> Vec<SignatureUseRow> {
+                let tag = placed.entry.row.signature_tag;
+                uses.iter().filter(|used| Some(used.signature_tag) == tag).copied().collect()
+            };
+            if let Some(later) = first_after_its_session(turn, |placed| !of_tag(placed).is_empty()) {
+                return Ok(Committed::NoneBecauseOf(later));
             }
             for placed in turn.iter_mut() {
-                let tag = placed.entry.row.signature_tag;
-                let of_tag: Vec<_> = uses.iter().filter(|used| Some(used.signature_tag) == tag).copied().collect();
+                let of_tag = of_tag(placed);
                 if !of_tag.is_empty() {
                     self.review(connection, placed, &of_tag).await?;
                 }
@@ -227,6 +265,15 @@ impl LogWriter {
     }
 }
 
+/// The first event to check whose session has an earlier event in the batch.
+fn first_after_its_session(turn: &[BatchItem], is_checked: impl Fn(&BatchItem) -> bool) -> Option<usize> {
+    if !turn.iter().any(&is_checked) {
+        return None;
+    }
+    let mut sessions = HashSet::new();
+    turn.iter().position(|placed| !sessions.insert(placed.entry.row.session_id) && is_checked(placed))
+}
+
 /// Registers the histograms, so that they are exported before the first append.
 pub fn initialize_metrics() {
     let _ = (APPEND_SECONDS.histogram_of(&[]), APPEND_ENTRIES.histogram_of(&[]));
@@ -240,14 +287,17 @@ fn part_by_shard(batch: Vec<BatchItem>) -> Vec<Vec<BatchItem>> {
     parts.into_values().collect()
 }
 
-/// Splits a batch: an event whose signature an earlier session in the batch uses is appended later, when it can be
-/// checked against the log.
-fn one_session_a_signature(batch: Vec<BatchItem>) -> (Vec<BatchItem>, Vec<BatchItem>) {
+/// Splits a batch before the first event whose signature an earlier session in the batch uses: it is appended later, when
+/// it can be checked against the log. Each event is so checked in its order.
+fn one_session_a_signature(mut batch: Vec<BatchItem>) -> (Vec<BatchItem>, Vec<BatchItem>) {
     let mut sessions = HashMap::new();
-    batch.into_iter().partition(|placed| {
+    let conflicts = |placed: &BatchItem| {
         let row = &placed.entry.row;
-        row.signature_tag.is_none_or(|tag| *sessions.entry(tag).or_insert(row.session_id) == row.session_id)
-    })
+        row.signature_tag.is_some_and(|tag| *sessions.entry(tag).or_insert(row.session_id) != row.session_id)
+    };
+    let first = batch.iter().position(conflicts).unwrap_or(batch.len());
+    let later = batch.split_off(first);
+    (batch, later)
 }
 
 /// Whether the connection is unusable: cut, timed out, or closed by the database (SQLSTATE 08 and 57P).
