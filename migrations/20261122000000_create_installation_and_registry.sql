@@ -13,12 +13,15 @@ create table installation (
     distributed      boolean     not null,
     -- Derived from the master key, so that a process detects at its start that it has a different one.
     master_key_check bytea       not null,
+    -- The key that encrypts kept rejections, itself encrypted with the master key like a callback key.
+    sealed_rejection_key bytea   not null,
     registry_version bigint      not null default 1,
     created_at       timestamptz not null,
     constraint installation_pkey primary key (only_row),
     constraint installation_has_one_row check (only_row),
     constraint installation_shards_in_range check (shards between 1 and 1024),
-    constraint installation_master_key_check_is_sha256 check (octet_length(master_key_check) = 32)
+    constraint installation_master_key_check_is_sha256 check (octet_length(master_key_check) = 32),
+    constraint installation_sealed_rejection_key_length check (octet_length(sealed_rejection_key) = 24 + 16 + 32)
 );
 
 create table ingest_domain (

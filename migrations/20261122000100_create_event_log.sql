@@ -66,6 +66,8 @@ create table log_entry (
     extra              jsonb,
     -- Unsigned members that are not stored exactly as sent; null if none.
     altered            text[],
+    -- The callback was rejected when it arrived, kept, and admitted later.
+    retried            boolean     not null default false,
     -- Personal fields were redacted.
     blanked            boolean     not null default false,
     -- For inferred ends and operators' ends: the end.
@@ -175,6 +177,7 @@ create type new_entry as (
     rendition_template text,
     extra              jsonb,
     altered            text[],
+    retried            boolean,
     ended_at           timestamptz,
     actor              text,
     note               text
@@ -239,12 +242,12 @@ begin
     insert into log_entry (
         shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream, publish_timestamp, origin,
         event, disposition, reason, signature, key_id, auth_timestamp, auth_sign, signature_tag, signature_shared_with,
-        client_ip, node_ip, source_ip, user_args, rendition_template, extra, altered, ended_at, actor, note
+        client_ip, node_ip, source_ip, user_args, rendition_template, extra, altered, retried, ended_at, actor, note
     )
     select shard, positions[slots[ordinality]] + ranks[ordinality], greatest(recorded_ats[slots[ordinality]], appended_at),
         received_at, event_id, session_id, domain, app, stream, publish_timestamp, origin, event, disposition, reason,
         signature, key_id, auth_timestamp, auth_sign, signature_tags[ordinality], signature_shared_with, client_ip,
-        node_ip, source_ip, user_args, rendition_template, extra, altered, ended_at, actor, note
+        node_ip, source_ip, user_args, rendition_template, extra, altered, retried, ended_at, actor, note
     from unnest(entries) with ordinality;
     update shard_head head
     set position = head.position + advance.entries, recorded_at = greatest(head.recorded_at, appended_at)

@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use chrono_tz::Tz;
-use clap::{Args, ValueEnum};
+use clap::{Args, Command, FromArgMatches, ValueEnum};
 use ipnet::IpNet;
 
 pub use limits::LimitOptions;
@@ -30,6 +30,7 @@ use crate::reconciler::infer::InferencePolicy;
 use crate::reconciler::retention;
 use crate::registry::master_key::MasterKey;
 use crate::registry::master_keys::MasterKeys;
+use crate::rejection::kept::KeepingPolicy;
 use crate::telemetry::LogFormat;
 
 pub use file::with_file;
@@ -114,6 +115,14 @@ pub struct AdmissionOptions {
     pub missing_start_limit: TimeDelta,
 }
 
+#[derive(Debug, Clone, Default, Args)]
+pub struct MaskingOptions {
+    /// Query parameters of push URLs, separated by commas, whose values are masked in addition to those that look like
+    /// credentials
+    #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_MASK_PARAMETERS", value_delimiter = ',', value_name = "NAMES")]
+    pub mask_parameters: Vec<String>,
+}
+
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ClockOptions {
     /// Maximum difference between the clocks of this machine and the database. Beyond it, new reports are answered 503, no end is
@@ -190,10 +199,17 @@ pub struct ServeOptions {
     #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_KEEP_PERSONAL", value_parser = duration_of_personal, value_name = "DURATION")]
     pub keep_personal: Option<TimeDelta>,
 
-    /// Query parameters of push URLs, separated by commas, whose values are masked in addition to those that look like
-    /// credentials
-    #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_MASK_PARAMETERS", value_delimiter = ',', value_name = "NAMES")]
-    pub mask_parameters: Vec<String>,
+    /// How long rejected callbacks are kept so that they can be retried; not longer than --keep-personal
+    #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_KEEP_REJECTIONS", default_value = "7d", value_parser = duration, value_name = "DURATION")]
+    pub keep_rejections: TimeDelta,
+
+    /// Maximum size of kept rejections, in MiB; 0 keeps none. While the part of a domain is used up, further callbacks that
+    /// claim it are only counted
+    #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_REJECTION_CAPACITY", default_value = "64", value_parser = clap::value_parser!(u32).range(0..=65_536), value_name = "MEBIBYTES")]
+    pub rejection_capacity: u32,
+
+    #[command(flatten)]
+    pub masking: MaskingOptions,
 
     /// Maximum number of callbacks that wait in memory for the database. While it is reached, callbacks are answered 503
     #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_QUEUE_CAPACITY", default_value = "65536", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "CALLBACKS")]
@@ -239,6 +255,13 @@ impl ServeOptions {
         Ok(retention::RetentionPolicy { keep_events, keep_personal })
     }
 
+    /// Kept rejections contain personal data, so they are kept no longer than these.
+    #[must_use]
+    pub fn keeping_policy(&self) -> KeepingPolicy {
+        let keep = self.keep_personal.map_or(self.keep_rejections, |kept| kept.min(self.keep_rejections));
+        KeepingPolicy { capacity_bytes: u64::from(self.rejection_capacity) << 20, keep }
+    }
+
     /// # Errors
     /// The certificate is invalid, or only one of its two files is set. clap cannot check this: it ignores the settings file.
     pub fn certificate(&self) -> anyhow::Result<Option<Certificate>> {
@@ -253,6 +276,15 @@ impl ServeOptions {
 }
 
 impl AdmissionOptions {
+    /// Those of the environment, otherwise the defaults.
+    ///
+    /// # Errors
+    /// A variable is not valid.
+    pub fn default_ones() -> Result<Self, clap::Error> {
+        let matches = Self::augment_args(Command::new("")).try_get_matches_from([""])?;
+        Self::from_arg_matches(&matches)
+    }
+
     #[must_use]
     pub fn limits(self) -> Limits {
         Limits {

@@ -15,6 +15,7 @@ use crate::model::access::Scope;
 use crate::platform::clock;
 use crate::reconciler::database_clock::ClockError;
 use crate::registry::admin::AdminError;
+use crate::rejection::retry::RetryError;
 use crate::store;
 use crate::telemetry::OnceASecond;
 use crate::telemetry::request_id;
@@ -295,6 +296,16 @@ impl From<ReleaseError> for ApiError {
             ReleaseError::NotQuarantined => Self::NotFound("quarantined event"),
             ReleaseError::ReleasedBefore => Self::Conflict(error.to_string()),
             ReleaseError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<RetryError> for ApiError {
+    fn from(error: RetryError) -> Self {
+        match error {
+            RetryError::Key => Self::Internal(error.into()),
+            RetryError::NotConfirmed => Self::Unavailable(error.into()),
+            RetryError::Database(error) => error.into(),
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::event_log::spool::Spool;
 use crate::platform::tls::ValidityOfServed;
 use crate::registry::watch::LiveRegistry;
 use crate::rejection::Rejections;
+use crate::rejection::kept::KeptRejections;
 
 /// Shared by all handlers, and immutable.
 pub struct AppState {
@@ -35,6 +36,7 @@ pub struct AppState {
     pub trusted_proxies: TrustedProxies,
     pub appended: Arc<Notify>,
     pub rejections: Arc<Rejections>,
+    pub kept_rejections: Arc<KeptRejections>,
     /// Logs the reuse of signatures.
     pub alarms: Arc<Alarms>,
     pub last_uses: Arc<LastUses>,

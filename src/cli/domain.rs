@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::database::{Access, CREATE, CommandContext, with_installation};
 use super::output::{Column, OneOutputOptions, Output, OutputOptions, Printer, say};
+use super::rejections::say_what_a_retry_admits;
 use super::{one_of, secret_from_stdin};
 use crate::config::InstallationOptions;
 use crate::http::domains::DomainView;
@@ -220,7 +221,8 @@ impl DomainCommand {
                     get(on, &one.domain).await?;
                     let (row, _) =
                         admin::put_domain(&on.pool, &on.actor, &one.domain, settings.into(), clock::now()).await?;
-                    print_domain(&row, &[])
+                    print_domain(&row, &[])?;
+                    say_what_a_retry_admits(on, &one.domain).await
                 })
                 .await
             }
@@ -333,7 +335,7 @@ async fn print_new_key(on: &CommandContext, domain: &str, key: Option<SecretStri
     if generated {
         say!("Key to set at the provider, shown this once: {}", key.expose_secret())?;
     }
-    Ok(())
+    say_what_a_retry_admits(on, domain).await
 }
 
 async fn print_new_path(on: &CommandContext, domain: &str) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@ mod openapi;
 mod output;
 mod progress;
 mod rebuild;
+mod rejections;
 mod repair_clock;
 mod report;
 mod send;
@@ -28,6 +29,7 @@ use std::ffi::OsString;
 use std::io::Read;
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use reqwest::Url;
@@ -86,6 +88,12 @@ enum Command {
     /// tokens can be limited to scopes and domains, and can expire.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// List, show and retry rejected callbacks
+    ///
+    /// Rejected callbacks are kept for some days, so that those of the provider can be admitted when the cause is fixed: a
+    /// missing key, an unregistered domain, an app that was not allowed.
+    #[command(subcommand)]
+    Rejections(rejections::RejectionsCommand),
     /// Rotate the master key, which encrypts the callback keys in the database
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
@@ -136,6 +144,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate(command) => command.run().await,
         Command::Domain(command) => command.run().await,
         Command::Token(command) => command.run().await,
+        Command::Rejections(command) => command.run().await,
         Command::MasterKey(command) => command.run().await,
         Command::Send(command) => command.run().await,
         Command::Simulate(command) => command.run().await,
@@ -155,6 +164,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
 /// Shows only the origin of the URL, which may contain a password.
 fn unreachable_at(url: &Url) -> String {
     format!("{} is unreachable; check that the service runs there, or set --url", url.origin().ascii_serialization())
+}
+
+/// An RFC 3339 time, whose year has four digits.
+fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    let moment = DateTime::parse_from_rfc3339(text)
+        .map_err(|error| format!("{error}; write a time with its offset, such as 2026-11-22T12:21:53Z"))?;
+    Ok(moment.to_utc())
 }
 
 /// Accepts the words of a closed set.

@@ -36,6 +36,7 @@ use crate::platform::clock;
 use crate::reconciler::infer::{InferencePolicy, infer};
 use crate::registry::admin::{self, DomainSettings};
 use crate::registry::open_key;
+use crate::rejection::kept::{self, RejectedBody};
 use crate::simulation::push_lifecycle::Life;
 use crate::store;
 use demo_streams::{DOMAINS, DemoDomain};
@@ -109,14 +110,18 @@ impl Demo {
     async fn receive(&self, state: &AppState, callback: DemoCallback) -> anyhow::Result<()> {
         let registry = state.registry.current();
         let domain = registry.domain(callback.domain);
-        let policy = domain.map(|domain| &domain.policy);
-        let templates = domain.map(|domain| domain.rendition_templates.as_slice()).unwrap_or_default();
-        let message = notification::parse(self.provider.body(&callback).as_bytes()).map_err(|error| error.problem)?;
+        let body = self.provider.body(&callback);
+        let message = notification::parse(body.as_bytes()).map_err(|error| error.problem)?;
         let received_at = DateTime::from_timestamp_millis(callback.sent_at).unwrap_or_default();
         let source_ip = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let arrival = ReceivedCallback { message, path: CallbackRoute::Open, received_at, source_ip };
-        if let Verdict::Reject(cause) = state.receiver.receive(&arrival, policy, templates).await? {
-            state.rejections.count_rejected(&arrival, domain.is_some(), cause, &state.receiver.masker);
+        if let Verdict::Reject(cause) = state.receiver.receive(&arrival, domain).await? {
+            let claim = kept::claim_of(&registry, arrival.message.domain.clone());
+            let body = body.as_bytes();
+            let rejected = RejectedBody { claim, cause, received_at, callback_token: None, source_ip, body };
+            let is_kept = state.kept_rejections.offer(rejected);
+            let masker = &state.receiver.admitter.masker;
+            state.rejections.count_rejected(&arrival, domain.is_some(), cause, is_kept, masker);
         }
         Ok(())
     }

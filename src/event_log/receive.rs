@@ -7,11 +7,13 @@ use uuid::Uuid;
 
 use super::group_commit::{AppendError, Appender, Stored};
 use super::incoming::{PendingEntry, stream_of, tag_of};
-use crate::huawei::admission::{self, Authentication, CallbackRoute, DomainPolicy, Limits, Verdict};
+use crate::huawei::admission::{self, Authentication, CallbackRoute, Limits, Verdict};
 use crate::huawei::masking::Masker;
 use crate::huawei::notification::Notification;
 use crate::huawei::rendition;
 use crate::model::event::{AlteredMember, Disposition, Origin, QuarantineReason, Signature};
+use crate::registry::Domain;
+use crate::registry::master_key::MasterKey;
 use crate::session::{SessionKey, StreamKey};
 use crate::store::log::NewEntryRow;
 
@@ -23,40 +25,56 @@ pub struct ReceivedCallback {
     pub source_ip: Option<IpAddr>,
 }
 
-/// Admits callbacks, and appends those that are accepted or quarantined.
-pub struct Receiver {
-    pub log: Appender,
+/// Decides about callbacks, and builds the entries of those that belong into the log.
+pub struct Admitter {
     pub limits: Limits,
     pub masker: Masker,
     /// The number of shards that the installation was created with.
     pub shards: i16,
 }
 
+/// Admits callbacks, and appends those that are accepted or quarantined.
+pub struct Receiver {
+    pub log: Appender,
+    pub admitter: Admitter,
+}
+
 impl Receiver {
     /// Returns the verdict on a callback; an accepted or quarantined one is durable.
     ///
-    /// `policy` and `templates` are the current ones of its domain.
-    ///
     /// # Errors
     /// [`AppendError`] when the callback should be stored, but is not known to be.
-    pub async fn receive(
-        &self,
-        arrival: &ReceivedCallback,
-        policy: Option<&DomainPolicy>,
-        templates: &[String],
-    ) -> Result<Verdict, AppendError> {
-        let ReceivedCallback { message, path, received_at, .. } = arrival;
-        let verdict = admission::admit(message, *path, policy, &self.limits, *received_at);
-        let row = match &verdict {
-            Verdict::Reject(_) => return Ok(verdict),
-            Verdict::Accept(proof) => self.row_of(arrival, proof, None, templates),
-            Verdict::Quarantine(proof, reason) => self.row_of(arrival, proof, Some(*reason), templates),
-        };
+    pub async fn receive(&self, arrival: &ReceivedCallback, domain: Option<&Domain>) -> Result<Verdict, AppendError> {
+        let (verdict, row) = self.admitter.admit(arrival, domain);
+        let Some(row) = row else { return Ok(verdict) };
         let stored = self.log.append(PendingEntry { row }).await?;
         Ok(match (stored, verdict) {
             (Stored::Logged(Some(reason)), Verdict::Accept(proof)) => Verdict::Quarantine(proof, reason),
             (_, verdict) => verdict,
         })
+    }
+}
+
+impl Admitter {
+    /// Masks the values of `further_names` in addition to those that look like credentials.
+    pub fn new(limits: Limits, master_key: &MasterKey, further_names: &[String], shards: i16) -> Self {
+        let fingerprints = master_key.derive("streamtally: fingerprints of credentials");
+        Self { limits, masker: Masker::new(&fingerprints, further_names), shards }
+    }
+
+    /// Decides about a callback without the log; one that is not rejected comes with its entry. `domain` is the current
+    /// state of its domain.
+    pub fn admit(&self, arrival: &ReceivedCallback, domain: Option<&Domain>) -> (Verdict, Option<NewEntryRow>) {
+        let ReceivedCallback { message, path, received_at, .. } = arrival;
+        let policy = domain.map(|domain| &domain.policy);
+        let templates = domain.map(|domain| domain.rendition_templates.as_slice()).unwrap_or_default();
+        let verdict = admission::admit(message, *path, policy, &self.limits, *received_at);
+        let row = match &verdict {
+            Verdict::Reject(_) => None,
+            Verdict::Accept(proof) => Some(self.row_of(arrival, proof, None, templates)),
+            Verdict::Quarantine(proof, reason) => Some(self.row_of(arrival, proof, Some(*reason), templates)),
+        };
+        (verdict, row)
     }
 
     /// Builds the row of a callback, with masked credentials.
@@ -111,6 +129,7 @@ impl Receiver {
             stream,
             extra: (!message.extra.is_empty()).then(|| serde_json::Value::Object(message.extra.clone())),
             altered: (!altered.is_empty()).then_some(altered),
+            retried: false,
             ended_at: None,
             actor: None,
             note: None,

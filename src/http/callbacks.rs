@@ -24,6 +24,8 @@ use crate::huawei::admission::{self, Authentication, Verdict};
 use crate::huawei::notification;
 use crate::model::rejection::RejectionReason;
 use crate::platform::clock;
+use crate::registry::hash_callback_token;
+use crate::rejection::kept::{self, RejectedBody};
 
 /// The response that the provider expects.
 #[derive(Debug, Serialize, ToSchema)]
@@ -168,24 +170,28 @@ pub(crate) async fn take(
     let received_at = clock::now();
     let began = Instant::now();
     let registry = state.registry.current();
+    let keep = |claimed_domain: Option<&str>, cause| {
+        let claim = kept::claim_of(&registry, claimed_domain.unwrap_or_default().to_owned());
+        state.kept_rejections.offer(RejectedBody { claim, cause, received_at, callback_token, source_ip, body })
+    };
     let message = match notification::parse(body) {
         Ok(message) => message,
         Err(error) => {
             let cause = RejectionReason::from(&error.problem);
             count(CallbackResult::Rejected(cause), began);
+            let is_kept = keep(error.claimed_domain.as_deref(), cause);
             let registered = error.claimed_domain.as_deref().is_some_and(|name| registry.domain(name).is_some());
-            state.rejections.count_malformed(cause, &error, registered, received_at, source_ip);
+            state.rejections.count_malformed(cause, &error, registered, received_at, source_ip, is_kept);
             return Err(error.problem.into());
         }
     };
     let domain = registry.domain(&message.domain);
     let path = domain.map_or(admission::CallbackRoute::Open, |domain| {
-        domain.path_of(callback_token.map(ExposeSecret::expose_secret))
+        let token = callback_token.map(|token| hash_callback_token(token.expose_secret()));
+        domain.path_of(token.as_ref())
     });
     let arrival = ReceivedCallback { message, path, received_at, source_ip };
-    let policy = domain.map(|domain| &domain.policy);
-    let templates = domain.map(|domain| domain.rendition_templates.as_slice()).unwrap_or_default();
-    let received = state.receiver.receive(&arrival, policy, templates).await;
+    let received = state.receiver.receive(&arrival, domain).await;
     let verdict = received.inspect_err(|error| count(CallbackResult::NotStored(*error), began))?;
     count(CallbackResult::from(&verdict), began);
     note_remaining(&arrival.message, &verdict, received_at);
@@ -200,7 +206,9 @@ pub(crate) async fn take(
             state.alarms.quarantined(&arrival.message.domain, *reason, received_at);
         }
         Verdict::Reject(cause) => {
-            state.rejections.count_rejected(&arrival, domain.is_some(), *cause, &state.receiver.masker);
+            let is_kept = keep(Some(&arrival.message.domain), *cause);
+            let masker = &state.receiver.admitter.masker;
+            state.rejections.count_rejected(&arrival, domain.is_some(), *cause, is_kept, masker);
         }
     }
     Ok(verdict)

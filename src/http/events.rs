@@ -85,6 +85,8 @@ pub struct EventView {
     /// replaced, long values are truncated with `…`, and unreadable values are dropped. `undocumented` means the undocumented
     /// members.
     pub altered_members: Vec<AlteredMember>,
+    /// Whether the callback was rejected when it arrived, kept, and admitted by a later retry.
+    pub retried: bool,
     /// The operator; null if the event is not an operator's action.
     #[schema(required)]
     pub actor: Option<String>,
@@ -146,6 +148,7 @@ impl EventView {
             auth_timestamp: row.auth_timestamp,
             signature_shared_with: row.signature_shared_with,
             altered_members: row.altered.unwrap_or_default(),
+            retried: row.retried,
             actor: row.actor,
             note: row.note,
             client_ip: personal.then_some(row.client_ip),

@@ -19,6 +19,7 @@ mod events;
 pub(crate) mod external_url;
 pub(crate) mod extract;
 pub(crate) mod health;
+pub(crate) mod kept_rejections;
 mod live;
 mod live_changes;
 pub(crate) mod operator_ends;
@@ -87,6 +88,9 @@ fn other_routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
             .service(events::list_events)
             .service(events::release_event)
             .service(rejections::list_rejections)
+            .service(kept_rejections::list_kept_rejections)
+            .service(kept_rejections::get_kept_rejection)
+            .service(kept_rejections::retry_rejections)
             .service(reports::push_duration::report_push_duration)
             .service(reports::counted::list_counted_sessions)
             .service(reports::concurrency::report_concurrency)

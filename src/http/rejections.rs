@@ -40,6 +40,9 @@ pub struct RejectionView {
     /// Number of rejected callbacks.
     #[schema(minimum = 1)]
     count: i64,
+    /// How many of them were kept so that they can be retried.
+    #[schema(minimum = 0)]
+    kept: i64,
     /// Arrival of the first.
     #[schema(value_type = String, format = DateTime)]
     first_at: DateTime<Utc>,
@@ -101,8 +104,8 @@ pub struct SampleView {
 }
 
 impl SampleView {
-    fn new(sample: Sample, principal: &Principal) -> Self {
-        let personal = principal.may(Scope::Personal);
+    /// With `personal`, it includes addresses and `user_args`.
+    pub fn new(sample: Sample, personal: bool) -> Self {
         Self {
             received_at: sample.received_at,
             problem: sample.problem,
@@ -130,9 +133,10 @@ impl RejectionView {
             cause: row.cause,
             minute_at: row.minute_at,
             count: row.count,
+            kept: row.kept,
             first_at: row.first_at,
             last_at: row.last_at,
-            sample: sample.map(|sample| SampleView::new(sample, principal)),
+            sample: sample.map(|sample| SampleView::new(sample, principal.may(Scope::Personal))),
         }
     }
 }

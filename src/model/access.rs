@@ -32,6 +32,8 @@ closed_set! {
         TokenCreated,
         TokenRevoked,
         EventReleased,
+        /// Kept rejections were admitted.
+        RejectionsRetried,
         SessionEnded,
         SessionEndWithdrawn,
         SealedReportDeleted,

@@ -8,6 +8,7 @@ use crate::access::Principal;
 use crate::model::filter::RejectionFilter;
 use crate::model::rejection::RejectionReason;
 use crate::store;
+use crate::store::kept_rejection::{KeptSummaryRow, Place};
 use crate::store::rejection::{RejectedStreamRow, RejectionGroupCounts, RejectionGroupRow, RejectionRow};
 use crate::store::stream::NameSearch;
 
@@ -21,6 +22,17 @@ pub async fn list_rejections(
 ) -> Result<Rows<RejectionRow>, sqlx::Error> {
     let visible_domains = principal.visible_domains();
     let rows = store::rejection::list_rejections(pool, visible_domains, filter, after, i64::from(limit) + 1).await?;
+    Ok(Rows::of(rows, limit))
+}
+
+/// A page of the kept rejections, newest first. Only administrators may see them.
+pub async fn list_kept(
+    pool: &PgPool,
+    filter: &RejectionFilter,
+    before: Option<Place>,
+    limit: u16,
+) -> Result<Rows<KeptSummaryRow>, sqlx::Error> {
+    let rows = store::kept_rejection::list_newest_kept_rejections(pool, filter, before, i64::from(limit) + 1).await?;
     Ok(Rows::of(rows, limit))
 }
 

@@ -8,7 +8,7 @@ use sqlx::migrate::{Migrate, MigrateError};
 use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::master_key::{MasterKey, MasterKeyError};
+use super::master_key::{MasterKey, MasterKeyError, SealingKey};
 use super::master_keys::MasterKeys;
 use crate::store;
 use crate::store::installation::InstallationRow;
@@ -79,7 +79,10 @@ pub async fn prepare(
     bring_up_to_date(pool).await?;
     let mut transaction = pool.begin().await?;
     let check = master_key.check();
-    store::installation::insert_installation(&mut *transaction, Uuid::new_v4(), shards, &check, now).await?;
+    let installation_id = Uuid::new_v4();
+    let rejection_key = master_key.seal_rejection_key(installation_id, &SealingKey::generate());
+    store::installation::insert_installation(&mut *transaction, installation_id, shards, &check, &rejection_key, now)
+        .await?;
     let installation =
         store::installation::get_installation(&mut *transaction).await?.ok_or(sqlx::Error::RowNotFound)?;
     // Another process may have created the installation in the meantime.

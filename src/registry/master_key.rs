@@ -1,6 +1,9 @@
 //! Encryption of callback keys at rest, with one master key and XChaCha20-Poly1305.
 //!
 //! The master key never leaves this module, except for being stored; other modules get keys derived from it.
+//!
+//! Kept rejections have a key of their own, encrypted like a callback key: so a rotation of the master key need not
+//! encrypt all of them again.
 
 use std::path::PathBuf;
 
@@ -17,7 +20,13 @@ use crate::platform::data_dir::DataDirError;
 
 const NONCE_BYTES: usize = 24;
 
-pub struct MasterKey(SecretBox<[u8; 32]>);
+/// Distinguishes the key of kept rejections from callback keys. No domain has this name: it contains a control character.
+const REJECTION_KEY: &str = "\u{1}kept rejections";
+
+pub struct MasterKey(SealingKey);
+
+/// A key that encrypts what the database stores.
+pub struct SealingKey(SecretBox<[u8; 32]>);
 
 #[derive(Debug, thiserror::Error)]
 pub enum MasterKeyError {
@@ -49,7 +58,7 @@ pub enum MasterKeyError {
 
 impl MasterKey {
     pub fn generate() -> Self {
-        Self(SecretBox::new(Box::new(rand::random())))
+        Self(SealingKey::generate())
     }
 
     ///
@@ -58,11 +67,11 @@ impl MasterKey {
     pub fn from_base64(text: &SecretString) -> Result<Self, MasterKeyError> {
         let bytes = STANDARD.decode(text.expose_secret().trim()).map_err(|_| MasterKeyError::Malformed)?;
         let key: [u8; 32] = bytes.try_into().map_err(|_| MasterKeyError::Malformed)?;
-        Ok(Self(SecretBox::new(Box::new(key))))
+        Ok(Self(SealingKey::from(key)))
     }
 
     pub fn to_base64(&self) -> SecretString {
-        STANDARD.encode(self.0.expose_secret()).into()
+        STANDARD.encode(self.0.bytes()).into()
     }
 
     /// A code that identifies the master key without revealing it.
@@ -72,7 +81,7 @@ impl MasterKey {
 
     /// Derives a key for another purpose. The derived key does not reveal the master key.
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose_secret())
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.bytes())
             .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
         mac.update(purpose.as_bytes());
         mac.finalize().into_bytes().into()
@@ -80,14 +89,7 @@ impl MasterKey {
 
     /// Encrypts a callback key and binds it to its ID and domain.
     pub fn seal(&self, key_id: Uuid, domain: &str, callback_key: &SecretString) -> Vec<u8> {
-        let nonce: [u8; NONCE_BYTES] = rand::random();
-        let place = place(key_id, domain);
-        let payload = Payload { msg: callback_key.expose_secret().as_bytes(), aad: &place };
-        let ciphertext = self
-            .cipher()
-            .encrypt(&XNonce::from(nonce), payload)
-            .unwrap_or_else(|_| unreachable!("a key of 128 characters is not too long to seal"));
-        [nonce.as_slice(), &ciphertext].concat()
+        self.0.seal(&place(key_id, domain), callback_key.expose_secret().as_bytes())
     }
 
     /// Decrypts a callback key.
@@ -96,15 +98,63 @@ impl MasterKey {
     /// [`MasterKeyError::Wrong`] if it was encrypted with another master key or for another ID or domain, or if it was
     /// altered.
     pub fn open(&self, key_id: Uuid, domain: &str, sealed: &[u8]) -> Result<SecretString, MasterKeyError> {
-        let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(MasterKeyError::Wrong)?;
-        let place = place(key_id, domain);
-        let payload = Payload { msg: ciphertext, aad: &place };
-        let opened = self.cipher().decrypt(&XNonce::from(*nonce), payload).map_err(|_| MasterKeyError::Wrong)?;
+        let opened = self.0.open(&place(key_id, domain), sealed)?;
         String::from_utf8(opened).map(SecretString::from).map_err(|_| MasterKeyError::Wrong)
     }
 
+    /// Encrypts the key of kept rejections and binds it to its installation.
+    pub fn seal_rejection_key(&self, installation_id: Uuid, key: &SealingKey) -> Vec<u8> {
+        self.0.seal(&place(installation_id, REJECTION_KEY), key.bytes())
+    }
+
+    /// Decrypts the key of kept rejections.
+    ///
+    /// # Errors
+    /// [`MasterKeyError::Wrong`], as [`Self::open`].
+    pub fn open_rejection_key(&self, installation_id: Uuid, sealed: &[u8]) -> Result<SealingKey, MasterKeyError> {
+        let opened = self.0.open(&place(installation_id, REJECTION_KEY), sealed)?;
+        <[u8; 32]>::try_from(opened).map(SealingKey::from).map_err(|_| MasterKeyError::Wrong)
+    }
+}
+
+impl SealingKey {
+    pub fn generate() -> Self {
+        Self::from(rand::random::<[u8; 32]>())
+    }
+
+    /// Encrypts a value and binds it to its place.
+    pub fn seal(&self, place: &[u8], value: &[u8]) -> Vec<u8> {
+        let nonce: [u8; NONCE_BYTES] = rand::random();
+        let payload = Payload { msg: value, aad: place };
+        let ciphertext = self
+            .cipher()
+            .encrypt(&XNonce::from(nonce), payload)
+            .unwrap_or_else(|_| unreachable!("no value is too long to encrypt"));
+        [nonce.as_slice(), &ciphertext].concat()
+    }
+
+    /// Decrypts a value.
+    ///
+    /// # Errors
+    /// [`MasterKeyError::Wrong`] if it was encrypted with another key or for another place, or if it was altered.
+    pub fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Vec<u8>, MasterKeyError> {
+        let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(MasterKeyError::Wrong)?;
+        let payload = Payload { msg: ciphertext, aad: place };
+        self.cipher().decrypt(&XNonce::from(*nonce), payload).map_err(|_| MasterKeyError::Wrong)
+    }
+
+    fn bytes(&self) -> &[u8; 32] {
+        self.0.expose_secret()
+    }
+
     fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(&(*self.0.expose_secret()).into())
+        XChaCha20Poly1305::new(self.bytes().into())
+    }
+}
+
+impl From<[u8; 32]> for SealingKey {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(SecretBox::new(Box::new(bytes)))
     }
 }
 

@@ -36,7 +36,7 @@ use crate::store::access_token::AccessTokenRow;
 use crate::store::domain::DomainRow;
 use crate::store::installation::InstallationRow;
 use crate::store::signing_key::SigningKeyRow;
-use master_key::{MasterKey, MasterKeyError};
+use master_key::{MasterKey, MasterKeyError, SealingKey};
 
 /// A registered domain with its decrypted keys.
 pub struct Domain {
@@ -50,6 +50,8 @@ pub struct Domain {
 pub struct Registry {
     version: i64,
     pub master_key: Arc<MasterKey>,
+    /// Encrypts kept rejections; `None` if it is damaged.
+    pub rejection_key: Option<Arc<SealingKey>>,
     domains: Arc<HashMap<String, Domain>>,
     pub tokens: Tokens,
 }
@@ -87,6 +89,7 @@ impl Registry {
         let opened = |row: &DomainRow| (row.domain.clone(), domain_of(row.clone(), &rows.keys, &master_key));
         Self {
             version: rows.installation.registry_version,
+            rejection_key: open_rejection_key(&rows.installation, &master_key).map(Arc::new),
             domains: Arc::new(rows.domains.iter().map(opened).collect()),
             tokens: Tokens::new(&rows.tokens, &rows.signed_out, admin_token),
             master_key,
@@ -96,16 +99,25 @@ impl Registry {
     pub fn domain(&self, name: &str) -> Option<&Domain> {
         self.domains.get(name)
     }
+
+    pub fn number_of_domains(&self) -> usize {
+        self.domains.len()
+    }
+
+    /// Grows with every change.
+    pub fn version(&self) -> i64 {
+        self.version
+    }
 }
 
 impl Domain {
-    /// The kind of path that a callback was sent to. Compares in constant time.
-    pub fn path_of(&self, callback_token: Option<&str>) -> CallbackRoute {
+    /// The kind of path that a callback was sent to, by the hash of the token in it. Compares in constant time.
+    pub fn path_of(&self, callback_token_hash: Option<&[u8; 32]>) -> CallbackRoute {
         use subtle::ConstantTimeEq;
-        let Some(token) = callback_token else { return CallbackRoute::Open };
-        match self.callback_token_hash {
-            Some(hash) if bool::from(hash.ct_eq(&hash_callback_token(token))) => CallbackRoute::Secret,
-            _ => CallbackRoute::WrongSecret,
+        match (callback_token_hash, &self.callback_token_hash) {
+            (None, _) => CallbackRoute::Open,
+            (Some(sent), Some(hash)) if bool::from(hash.ct_eq(sent)) => CallbackRoute::Secret,
+            (Some(_), Some(_) | None) => CallbackRoute::WrongSecret,
         }
     }
 }
@@ -134,6 +146,16 @@ pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey)
         rendition_templates: row.rendition_templates,
         callback_token_hash: row.callback_token_hash.and_then(|hash| hash.try_into().ok()),
     }
+}
+
+/// Decrypts the key of kept rejections; logs that it is damaged.
+pub fn open_rejection_key(installation: &InstallationRow, master_key: &MasterKey) -> Option<SealingKey> {
+    let opened = master_key.open_rejection_key(installation.installation_id, &installation.sealed_rejection_key);
+    opened
+        .inspect_err(|_| {
+            tracing::error!("the key of kept rejections cannot be decrypted: rejected callbacks are counted, not kept");
+        })
+        .ok()
 }
 
 /// Decrypts the key of a row.

@@ -1,13 +1,13 @@
-//! Rotates the master key: encrypts all callback keys with the next one.
+//! Rotates the master key: encrypts all callback keys, and the key of kept rejections, with the next one.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::master_key::MasterKeyError;
+use super::master_key::{MasterKeyError, SealingKey};
 use super::master_keys::MasterKeys;
-use super::open_key;
+use super::{open_key, open_rejection_key};
 use crate::access::Actor;
 use crate::access::audit::{self, Subject};
 use crate::model::access::Act;
@@ -64,7 +64,11 @@ pub async fn rotate(
             let sealed_key = next.seal(row.key_id, &row.domain, &key);
             store::signing_key::update_sealed_key(&mut *transaction, row.key_id, &sealed_key).await?;
         }
-        store::installation::update_master_key_check(&mut *transaction, &next.check()).await?;
+        let installation = store::installation::get_installation(&mut *transaction).await?;
+        let installation = installation.ok_or(sqlx::Error::RowNotFound)?;
+        let rejection_key = open_rejection_key(&installation, &present).unwrap_or_else(SealingKey::generate);
+        let rejection_key = next.seal_rejection_key(installation.installation_id, &rejection_key);
+        store::installation::update_master_key(&mut *transaction, &next.check(), &rejection_key).await?;
         let subject = Subject { details: Some(json!({ "keys": rows.len() })), ..Subject::default() };
         audit::record(&mut *transaction, actor, now, Act::MasterKeyRotated, subject).await?;
         transaction.commit().await?;

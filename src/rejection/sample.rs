@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event_log::receive::ReceivedCallback;
 use crate::huawei::masking::Masker;
-use crate::huawei::{admission, signature};
+use crate::huawei::signature;
 use crate::model::rejection::SampleSignature;
 
 /// The first of a group of rejected callbacks.
@@ -36,7 +36,7 @@ pub struct Sample {
 
 impl Sample {
     /// From a callback that was rejected by admission.
-    pub(super) fn of(arrival: &ReceivedCallback, masker: &Masker) -> Self {
+    pub(super) fn of(arrival: &ReceivedCallback, used_secret_path: bool, masker: &Masker) -> Self {
         let message = &arrival.message;
         let signature = match message.auth_sign.as_deref() {
             None => SampleSignature::Missing,
@@ -52,7 +52,7 @@ impl Sample {
             publish_timestamp: Some(message.publish_timestamp),
             auth_timestamp: message.auth_timestamp,
             signature: Some(signature),
-            secret_path: Some(arrival.path != admission::CallbackRoute::Open),
+            secret_path: Some(used_secret_path),
             source_ip: arrival.source_ip.map(|address| address.to_string()),
             client_ip: message.client_ip.clone(),
             node_ip: message.node_ip.clone(),

@@ -11,6 +11,7 @@ use sqlx::PgPool;
 
 use super::Sample;
 use crate::event_log::receive::ReceivedCallback;
+use crate::huawei::admission::CallbackRoute;
 use crate::huawei::masking::Masker;
 use crate::huawei::notification::NotANotification;
 use crate::model::rejection::RejectionReason;
@@ -38,11 +39,14 @@ struct RejectedCallback<'a> {
     registered: bool,
     cause: RejectionReason,
     received_at: DateTime<Utc>,
+    is_kept: bool,
 }
 
 #[derive(Debug, Clone)]
 struct RejectionCounter {
     unwritten: i64,
+    /// How many of these are kept.
+    unwritten_kept: i64,
     first_at: DateTime<Utc>,
     last_at: DateTime<Utc>,
     sample: Sample,
@@ -86,6 +90,7 @@ impl Rejections {
         arrival: &ReceivedCallback,
         registered: bool,
         cause: RejectionReason,
+        is_kept: bool,
         masker: &Masker,
     ) {
         let rejected = RejectedCallback {
@@ -93,8 +98,9 @@ impl Rejections {
             registered,
             cause,
             received_at: arrival.received_at,
+            is_kept,
         };
-        self.count(rejected, || Sample::of(arrival, masker));
+        self.count(rejected, || Sample::of(arrival, arrival.path != CallbackRoute::Open, masker));
     }
 
     /// Counts a body that is not a callback. `registered` is whether its claimed domain is registered.
@@ -105,9 +111,10 @@ impl Rejections {
         registered: bool,
         received_at: DateTime<Utc>,
         source_ip: Option<IpAddr>,
+        is_kept: bool,
     ) {
-        let rejected =
-            RejectedCallback { claimed_domain: error.claimed_domain.as_deref(), registered, cause, received_at };
+        let claimed_domain = error.claimed_domain.as_deref();
+        let rejected = RejectedCallback { claimed_domain, registered, cause, received_at, is_kept };
         self.count(rejected, || Sample::of_unread(&error.problem, received_at, source_ip));
     }
 
@@ -119,13 +126,14 @@ impl Rejections {
         received_at: DateTime<Utc>,
         source_ip: Option<IpAddr>,
     ) {
-        let rejected = RejectedCallback { claimed_domain: None, registered: false, cause, received_at };
+        let rejected = RejectedCallback { claimed_domain: None, registered: false, cause, received_at, is_kept: false };
         self.count(rejected, || Sample::of_unread(problem, received_at, source_ip));
     }
 
     /// Calls `sample` for the first callback of a minute, reason and name.
     fn count(&self, rejected: RejectedCallback<'_>, sample: impl FnOnce() -> Sample) {
-        let RejectedCallback { claimed_domain, registered, cause, received_at } = rejected;
+        let RejectedCallback { claimed_domain, registered, cause, received_at, is_kept } = rejected;
+        let kept = i64::from(is_kept);
         let mut by_minute = self.lock();
         let minute = minute_of(received_at);
         if by_minute.len() >= MOST_MINUTES && !by_minute.contains_key(&minute) {
@@ -135,10 +143,17 @@ impl Rejections {
         let name = tallies.name_for(claimed_domain, registered);
         if let Some(tally) = tallies.by_domain.get_mut(name) {
             tally.unwritten += 1;
+            tally.unwritten_kept += kept;
             tally.last_at = tally.last_at.max(received_at);
             return;
         }
-        let tally = RejectionCounter { unwritten: 1, first_at: received_at, last_at: received_at, sample: sample() };
+        let tally = RejectionCounter {
+            unwritten: 1,
+            unwritten_kept: kept,
+            first_at: received_at,
+            last_at: received_at,
+            sample: sample(),
+        };
         tallies.by_domain.insert(name.to_owned(), tally);
         drop(by_minute);
         // Logged once per minute, reason and name, so log lines are as bounded as the counts.
@@ -169,6 +184,7 @@ impl Rejections {
             let tallies = by_minute.get_mut(&row.minute_at).and_then(|causes| causes.get_mut(&row.cause));
             if let Some(tally) = tallies.and_then(|tallies| tallies.by_domain.get_mut(&row.claimed_domain)) {
                 tally.unwritten -= row.count;
+                tally.unwritten_kept -= row.kept;
             }
         }
     }
@@ -197,6 +213,7 @@ fn rows_of(by_minute: &ByMinute) -> Vec<RejectionRow> {
                     claimed_domain: name.clone(),
                     cause: *cause,
                     count: tally.unwritten,
+                    kept: tally.unwritten_kept,
                     first_at: tally.first_at,
                     last_at: tally.last_at,
                     sample: json!(tally.sample),
@@ -227,7 +244,13 @@ mod tests {
     fn count(rejections: &Rejections, domain: &str, registered: bool, seconds: i64) {
         let cause = RejectionReason::UnknownDomain;
         rejections.count(
-            RejectedCallback { claimed_domain: Some(domain), registered, cause, received_at: at(seconds) },
+            RejectedCallback {
+                claimed_domain: Some(domain),
+                registered,
+                cause,
+                received_at: at(seconds),
+                is_kept: false,
+            },
             sample,
         );
     }

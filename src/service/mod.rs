@@ -33,15 +33,15 @@ use crate::event_log::alarm::Alarms;
 use crate::event_log::append::Log;
 use crate::event_log::drain::Drain;
 use crate::event_log::group_commit::{self, Writer};
-use crate::event_log::receive::Receiver;
+use crate::event_log::receive::{Admitter, Receiver};
 use crate::event_log::spool::Spool;
-use crate::huawei::masking::Masker;
 use crate::platform::local_store::LocalStore;
 use crate::platform::tls::Certificate;
 use crate::registry::RegistryRows;
 use crate::registry::master_keys::MasterKeys;
 use crate::registry::start::{Start, start};
 use crate::registry::watch::LiveRegistry;
+use crate::rejection::kept::KeptRejections;
 use crate::store::pool::{self, PoolRole};
 use background::Background;
 use buffered_counters::BufferedCounters;
@@ -109,9 +109,9 @@ impl Application {
             group_commit::open(capacity, log(PoolRole::Append), spool.clone(), prepared.subscribe(), told);
         let drain = |spool| Drain::new(spool, log(PoolRole::Drain), Arc::clone(&alarms), Arc::clone(&appended));
         let drain = spool.clone().map(drain);
-        let fingerprints = master_key.derive("streamtally: fingerprints of credentials");
-        let masker = Masker::new(&fingerprints, &options.mask_parameters);
-        let receiver = Receiver { log: queue, limits, masker, shards: installation.shards };
+        let admitter = Admitter::new(limits, &master_key, &options.masking.mask_parameters, installation.shards);
+        let receiver = Receiver { log: queue, admitter };
+        let kept_rejections = Arc::new(KeptRejections::new(options.keeping_policy()));
 
         let folds = options.roles.contains(&Role::Reconciler);
         let fold_pool = folds.then(|| pool::open(&database, PoolRole::Fold, installation.distributed));
@@ -126,6 +126,7 @@ impl Application {
             registry: registry.clone(),
             appended: Arc::clone(&appended),
             rejections: Arc::clone(&counters.rejections),
+            kept_rejections,
             alarms,
             last_uses: Arc::clone(&counters.last_uses),
             receiver,

@@ -25,6 +25,7 @@ use crate::query;
 use crate::query::live::LiveTotals;
 use crate::reconciler::database_clock::{ClockError, ClockReading};
 use crate::reconciler::infer;
+use crate::rejection::{kept, retry};
 use crate::store;
 use crate::store::fold::LagRow;
 use crate::store::release::WaitingRow;
@@ -151,12 +152,14 @@ fn initialize_metrics(roles: &[Role]) {
         callback_metrics::initialize_metrics();
         append::initialize_metrics();
         drain::initialize_metrics();
+        kept::initialize_metrics();
     }
     if roles.contains(&Role::Reconciler) {
         infer::initialize_metrics();
     }
     if roles.contains(&Role::Api) {
         reports::timing::initialize_metrics();
+        retry::initialize_metrics();
     }
 }
 

@@ -39,6 +39,8 @@ pub struct EventRow {
     pub signature_shared_with: Option<Uuid>,
     /// The unsigned members that were changed when they were stored.
     pub altered: Option<Vec<AlteredMember>>,
+    /// It was rejected when it arrived, kept, and admitted later.
+    pub retried: bool,
     pub actor: Option<String>,
     pub note: Option<String>,
     pub client_ip: Option<String>,
@@ -58,7 +60,7 @@ pub async fn list_session_events(
     sqlx::query_as!(
         EventRow,
         r#"select shard, position, event_id, session_id, domain, app, stream, publish_timestamp, event, received_at,
-                recorded_at, disposition, reason, ended_at, signature, key_id, auth_timestamp, signature_shared_with, altered, actor, note,
+                recorded_at, disposition, reason, ended_at, signature, key_id, auth_timestamp, signature_shared_with, altered, retried, actor, note,
                 client_ip, node_ip, source_ip, user_args, original_event_id,
                 (select release.recorded_at from log_entry release
                  where release.shard = entry.shard and release.original_event_id = entry.event_id
@@ -84,7 +86,7 @@ pub async fn get_quarantined_event(
     sqlx::query_as!(
         EventRow,
         r#"select shard, position, event_id, session_id, domain, app, stream, publish_timestamp, event, received_at,
-                recorded_at, disposition, reason, ended_at, signature, key_id, auth_timestamp, signature_shared_with, altered, actor, note,
+                recorded_at, disposition, reason, ended_at, signature, key_id, auth_timestamp, signature_shared_with, altered, retried, actor, note,
                 client_ip, node_ip, source_ip, user_args, original_event_id,
                 (select release.recorded_at from log_entry release
                  where release.shard = entry.shard and release.original_event_id = entry.event_id limit 1) as released_at
@@ -123,7 +125,7 @@ pub async fn get_session_event(
     sqlx::query_as!(
         EventRow,
         r#"select shard, position, event_id, session_id, domain, app, stream, publish_timestamp, event, received_at,
-                recorded_at, disposition, reason, ended_at, signature, key_id, auth_timestamp, signature_shared_with, altered, actor, note,
+                recorded_at, disposition, reason, ended_at, signature, key_id, auth_timestamp, signature_shared_with, altered, retried, actor, note,
                 client_ip, node_ip, source_ip, user_args, original_event_id, null::timestamptz as released_at
          from log_entry where session_id = $1 and event_id = $2"#,
         session_id,
@@ -153,7 +155,7 @@ pub async fn find_quarantined_pushes(
         EventRow,
         r#"select entry.shard, entry.position, event_id, entry.session_id, entry.domain, entry.app, entry.stream,
                 entry.publish_timestamp, event, received_at, recorded_at, disposition, reason, entry.ended_at, signature, key_id,
-                auth_timestamp, signature_shared_with, altered, actor, note, entry.client_ip, entry.node_ip, source_ip,
+                auth_timestamp, signature_shared_with, altered, retried, actor, note, entry.client_ip, entry.node_ip, source_ip,
                 entry.user_args, original_event_id, null::timestamptz as released_at
          from stream_session unseen
          cross join lateral (

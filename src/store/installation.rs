@@ -13,6 +13,7 @@ pub struct InstallationRow {
     /// Whether shards are distributed over a Citus cluster: then each is appended to on its own node.
     pub distributed: bool,
     pub master_key_check: Vec<u8>,
+    pub sealed_rejection_key: Vec<u8>,
     pub registry_version: i64,
 }
 
@@ -22,15 +23,18 @@ pub async fn insert_installation(
     installation_id: Uuid,
     shards: i16,
     master_key_check: &[u8],
+    sealed_rejection_key: &[u8],
     created_at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into installation (installation_id, shards, master_key_check, created_at, distributed)
-         values ($1, $2, $3, $4, exists (select from pg_extension where extname = 'citus'))
+        "insert into installation (
+             installation_id, shards, master_key_check, sealed_rejection_key, created_at, distributed)
+         values ($1, $2, $3, $4, $5, exists (select from pg_extension where extname = 'citus'))
          on conflict (only_row) do nothing",
         installation_id,
         shards,
         master_key_check,
+        sealed_rejection_key,
         created_at
     )
     .execute(executor)
@@ -65,7 +69,8 @@ pub async fn insert_shards(executor: impl PgExecutor<'_>, shards: i16) -> Result
 pub async fn get_installation(executor: impl PgExecutor<'_>) -> Result<Option<InstallationRow>, sqlx::Error> {
     sqlx::query_as!(
         InstallationRow,
-        "select installation_id, shards, distributed, master_key_check, registry_version from installation"
+        "select installation_id, shards, distributed, master_key_check, sealed_rejection_key, registry_version
+         from installation"
     )
     .fetch_optional(executor)
     .await
@@ -81,9 +86,19 @@ pub async fn get_master_key_check(executor: impl PgExecutor<'_>) -> Result<Optio
     }
 }
 
-/// Saves the check value of a new master key.
-pub async fn update_master_key_check(executor: impl PgExecutor<'_>, check: &[u8]) -> Result<(), sqlx::Error> {
-    sqlx::query!("update installation set master_key_check = $1", check).execute(executor).await?;
+/// Saves the check value of a new master key, and what it encrypts in this row.
+pub async fn update_master_key(
+    executor: impl PgExecutor<'_>,
+    check: &[u8],
+    sealed_rejection_key: &[u8],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update installation set master_key_check = $1, sealed_rejection_key = $2",
+        check,
+        sealed_rejection_key
+    )
+    .execute(executor)
+    .await?;
     Ok(())
 }
 

@@ -54,6 +54,9 @@ pub struct NewEntryRow {
     pub extra: Option<Value>,
     /// The unsigned members that were changed when they were stored.
     pub altered: Option<Vec<AlteredMember>>,
+    /// The callback was rejected when it arrived, kept, and admitted later.
+    #[serde(default)]
+    pub retried: bool,
     pub ended_at: Option<DateTime<Utc>>,
     pub actor: Option<String>,
     pub note: Option<String>,
@@ -100,6 +103,7 @@ impl NewEntryRow {
             rendition_template: None,
             extra: None,
             altered: None,
+            retried: false,
             ended_at: None,
             actor: None,
             note: None,
@@ -250,6 +254,24 @@ pub async fn list_entries_after(
         &column(folded, |folded| folded.position),
         &column(folded, |folded| folded.recorded_at),
         limit
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// Which of these events are in the log; each is given by its shard, session and id, and was recorded at `since` or later.
+pub async fn list_logged_ids(
+    executor: impl PgExecutor<'_>,
+    entries: &[&NewEntryRow],
+    since: DateTime<Utc>,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select event_id from log_entry
+         where shard = any ($1) and session_id = any ($2) and event_id = any ($3) and recorded_at >= $4",
+        &column(entries, |entry| entry.shard),
+        &column(entries, |entry| entry.session_id),
+        &column(entries, |entry| entry.event_id),
+        since
     )
     .fetch_all(executor)
     .await

@@ -18,6 +18,7 @@ pub(crate) mod event_list;
 pub mod fold;
 pub mod inference;
 pub(crate) mod installation;
+pub(crate) mod kept_rejection;
 pub(crate) mod live;
 pub mod log;
 pub(crate) mod moment;

@@ -17,6 +17,8 @@ pub struct RejectionRow {
     pub claimed_domain: String,
     pub cause: RejectionReason,
     pub count: i64,
+    /// How many of them were kept.
+    pub kept: i64,
     pub first_at: DateTime<Utc>,
     pub last_at: DateTime<Utc>,
     /// The first of them, with masked credentials.
@@ -26,17 +28,20 @@ pub struct RejectionRow {
 /// Adds to existing counts; the first sample stays.
 pub async fn upsert_rejections(executor: impl PgExecutor<'_>, rows: &[RejectionRow]) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into rejection as known (minute_at, claimed_domain, cause, count, first_at, last_at, sample)
+        "insert into rejection as known (minute_at, claimed_domain, cause, count, kept, first_at, last_at, sample)
          select * from unnest(
-             $1::timestamptz[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[], $7::jsonb[])
+             $1::timestamptz[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::timestamptz[],
+             $8::jsonb[])
          on conflict (minute_at, claimed_domain, cause) do update set
              count = known.count + excluded.count,
+             kept = known.kept + excluded.kept,
              first_at = least(known.first_at, excluded.first_at),
              last_at = greatest(known.last_at, excluded.last_at)",
         &column(rows, |row| row.minute_at),
         &column(rows, |row| row.claimed_domain.as_str()) as _,
         &column(rows, |row| row.cause.as_str()) as _,
         &column(rows, |row| row.count),
+        &column(rows, |row| row.kept),
         &column(rows, |row| row.first_at),
         &column(rows, |row| row.last_at),
         &column(rows, |row| &row.sample) as _,
@@ -74,7 +79,7 @@ pub async fn list_rejections(
 ) -> Result<Vec<RejectionRow>, sqlx::Error> {
     sqlx::query_as!(
         RejectionRow,
-        "select minute_at, claimed_domain, cause, count, first_at, last_at, sample
+        "select minute_at, claimed_domain, cause, count, kept, first_at, last_at, sample
          from rejection
          where ($1::text[] is null or claimed_domain = any ($1))
            and ($2::text is null or claimed_domain = $2)

@@ -54,6 +54,9 @@ pub struct RecordedEntryRow {
     pub extra: Option<Value>,
     /// The unsigned members that were changed when they were stored.
     pub altered: Option<Vec<AlteredMember>>,
+    /// It was rejected when it arrived, kept, and admitted later.
+    #[serde(default)]
+    pub retried: bool,
     /// Addresses or `user_args` existed, and are redacted.
     #[serde(default)]
     pub blanked: bool,
@@ -80,7 +83,7 @@ pub async fn list_recorded_entries(
         r#"select shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream, publish_timestamp,
                origin, event, disposition, reason, signature, key_id, auth_timestamp, encode(auth_sign, 'hex') as auth_sign,
                signature_tag is not null as "is_first_use!", signature_shared_with, client_ip, node_ip, source_ip,
-               user_args, rendition_template, extra, altered, blanked, ended_at, actor, note, original_event_id, original_event,
+               user_args, rendition_template, extra, altered, retried, blanked, ended_at, actor, note, original_event_id, original_event,
                original_received_at
            from log_entry
            where shard = $1 and position > $2 and recorded_at >= $3 and position <= $4
@@ -141,20 +144,20 @@ pub async fn insert_recorded_entries(
         "insert into log_entry (
              shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream, publish_timestamp, origin,
              event, disposition, reason, signature, key_id, auth_timestamp, auth_sign, signature_tag, signature_shared_with,
-             client_ip, node_ip, source_ip, user_args, rendition_template, extra, altered, blanked, ended_at, actor, note,
+             client_ip, node_ip, source_ip, user_args, rendition_template, extra, altered, retried, blanked, ended_at, actor, note,
              original_event_id, original_event, original_received_at
          )
          select shard, position, recorded_at, received_at, event_id, session_id, domain, app, stream, publish_timestamp,
              origin, event, disposition, reason, signature, key_id, auth_timestamp, decode(auth_sign, 'hex'),
              case when is_first_use then ('x' || left(auth_sign, 16))::bit(64)::bigint end, signature_shared_with, client_ip,
-             node_ip, source_ip, user_args, rendition_template, extra, altered, blanked, ended_at, actor, note, original_event_id, original_event,
+             node_ip, source_ip, user_args, rendition_template, extra, altered, retried, blanked, ended_at, actor, note, original_event_id, original_event,
              original_received_at
          from jsonb_to_recordset($1) as entry (
              shard smallint, position bigint, recorded_at timestamptz, received_at timestamptz, event_id uuid,
              session_id uuid, domain text, app text, stream text, publish_timestamp bigint, origin text, event text,
              disposition text, reason text, signature text, key_id uuid, auth_timestamp bigint, auth_sign text,
              is_first_use boolean, signature_shared_with uuid, client_ip text, node_ip text, source_ip text, user_args text,
-             rendition_template text, extra jsonb, altered text[], blanked boolean, ended_at timestamptz, actor text, note text, original_event_id uuid,
+             rendition_template text, extra jsonb, altered text[], retried boolean, blanked boolean, ended_at timestamptz, actor text, note text, original_event_id uuid,
              original_event text, original_received_at timestamptz
          )",
         Json(entries) as _

@@ -91,6 +91,27 @@ pub const LOG_AHEAD_SECONDS: Metric = Metric::gauge(
 pub const CALLBACKS: Metric =
     Metric::counter("streamtally_callbacks_total", Unit::Count, "Callbacks received, by outcome and cause");
 
+pub const KEPT_REJECTIONS: Metric =
+    Metric::gauge("streamtally_kept_rejections", Unit::Count, "Rejected callbacks that are kept and can be retried");
+
+pub const KEPT_REJECTION_BYTES: Metric =
+    Metric::gauge("streamtally_kept_rejection_bytes", Unit::Bytes, "Space that kept rejections use");
+
+pub const KEPT_REJECTION_CAPACITY_BYTES: Metric =
+    Metric::gauge("streamtally_kept_rejection_capacity_bytes", Unit::Bytes, "Maximum space of kept rejections");
+
+pub const REJECTIONS_NOT_KEPT: Metric = Metric::counter(
+    "streamtally_rejections_not_kept_total",
+    Unit::Count,
+    "Rejected callbacks that could not be kept for a retry, by cause",
+);
+
+pub const RETRIED_CALLBACKS: Metric = Metric::counter(
+    "streamtally_retried_callbacks_total",
+    Unit::Count,
+    "Kept rejections that a retry admitted, by disposition",
+);
+
 pub const CALLBACK_ANSWER_SECONDS: Metric = Metric::histogram(
     "streamtally_callback_answer_seconds",
     Unit::Seconds,
@@ -192,7 +213,7 @@ pub const REPORT_SECONDS_BY_KIND: Metric = Metric::histogram(
 );
 
 /// Every metric.
-pub const ALL: [&Metric; 32] = [
+pub const ALL: [&Metric; 37] = [
     &BUILD_INFO,
     &PART_READY,
     &CERTIFICATE_EXPIRY,
@@ -205,6 +226,11 @@ pub const ALL: [&Metric; 32] = [
     &DATABASE_CLOCK_OFFSET_SECONDS,
     &LOG_AHEAD_SECONDS,
     &CALLBACKS,
+    &KEPT_REJECTIONS,
+    &KEPT_REJECTION_BYTES,
+    &KEPT_REJECTION_CAPACITY_BYTES,
+    &REJECTIONS_NOT_KEPT,
+    &RETRIED_CALLBACKS,
     &CALLBACK_ANSWER_SECONDS,
     &SIGNATURE_REMAINING_SECONDS,
     &APPEND_SECONDS,

@@ -12,7 +12,7 @@ use crate::huawei::notification::Notification;
 use crate::huawei::signature::SigningKey;
 use crate::model::access::{FieldSeparator, SignatureRule};
 use crate::registry::admin::{AdminError, check_key};
-use crate::registry::{domain_of, open_key};
+use crate::registry::{domain_of, hash_callback_token, open_key};
 use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::signing_key::SigningKeyRow;
@@ -102,9 +102,9 @@ impl Basis {
         }
         let row = rows.into_iter().find(|row| row.domain == domain);
         let registered = row.map(|row| domain_of(row, key_rows, &on.master_key));
-        let token = callback_path.map(|path| path.rsplit('/').next().unwrap_or(path));
+        let token = callback_path.map(|path| hash_callback_token(path.rsplit('/').next().unwrap_or(path)));
         Self {
-            path: registered.as_ref().map_or(CallbackRoute::Open, |registered| registered.path_of(token)),
+            path: registered.as_ref().map_or(CallbackRoute::Open, |registered| registered.path_of(token.as_ref())),
             policy: registered.map(|registered| registered.policy),
             keys,
             known: None,

@@ -18,7 +18,7 @@ use secrecy::SecretString;
 use self::basis::Basis;
 use self::report::Report;
 use super::output::{OneOutputOptions, Output, say};
-use super::{BadUsage, one_of, secret_from_stdin};
+use super::{BadUsage, moment, one_of, secret_from_stdin};
 use crate::config::{AdmissionOptions, InstallationOptions};
 use crate::http::extract::MAX_BODY_BYTES;
 use crate::huawei::admission::{self, Verdict};
@@ -158,11 +158,4 @@ impl GivenKeyOptions {
         let line = text.strip_suffix('\n').unwrap_or(&text);
         Ok(Some(line.strip_suffix('\r').unwrap_or(line).to_owned().into()))
     }
-}
-
-/// An RFC 3339 time, whose year has four digits.
-fn moment(text: &str) -> Result<DateTime<Utc>, String> {
-    let moment = DateTime::parse_from_rfc3339(text)
-        .map_err(|error| format!("{error}; write a time with its offset, such as 2026-11-22T12:21:53Z"))?;
-    Ok(moment.to_utc())
 }

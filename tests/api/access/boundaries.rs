@@ -39,6 +39,8 @@ async fn every_fate(app: &TestApp, push: impl Fn(&str, i64) -> Push, names: [&st
     app.fold().await;
     let path = format!("/v1/rejections?domain={domain}");
     crate::helpers::until(async || app.list(&path).await.len() == 1).await;
+    let path = format!("/v1/rejections/kept?domain={domain}");
+    crate::helpers::until(async || app.list(&path).await.len() == 1).await;
 }
 
 /// Everything that identifies something of the other domain.
@@ -58,6 +60,7 @@ impl TheirIds {
         let by_parameter = BTreeMap::from([
             ("session_id", ids(format!("/v1/sessions?{filter}"), "session_id").await),
             ("stream_id", ids(format!("/v1/streams?{filter}"), "stream_id").await),
+            ("rejection_id", ids(format!("/v1/rejections/kept?{filter}"), "rejection_id").await),
             ("event_id", ids(format!("/v1/events?{filter}"), "event_id").await),
             ("token_id", ids("/v1/tokens".to_owned(), "token_id").await),
             ("key_id", vec![domain["keys"][0]["key_id"].as_str().unwrap().to_owned()]),

@@ -10,12 +10,14 @@ use streamtally::access::Actor;
 use streamtally::platform::clock;
 use streamtally::platform::data_dir::DataDir;
 use streamtally::registry::installation::find_master_key;
+use streamtally::registry::master_key::{MasterKey, SealingKey};
 use streamtally::registry::master_keys::MasterKeys;
 use streamtally::registry::open_key;
 use streamtally::registry::rotation::rotate;
 use streamtally::store::signing_key::list_signing_keys;
 use test_support::messages::{KEY, Push};
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use crate::helpers::{MASTER_KEY, TestApp, until};
 
@@ -118,6 +120,13 @@ async fn a_revoked_token_is_of_no_more_use_anywhere() {
     everywhere(401).await;
 }
 
+/// The key of kept rejections, which is the same after a rotation.
+async fn rejection_key(app: &TestApp, master_key: &MasterKey) -> SealingKey {
+    let query = sqlx::query_as("select installation_id, sealed_rejection_key from installation");
+    let (installation_id, sealed): (Uuid, Vec<u8>) = query.fetch_one(&app.pool).await.unwrap();
+    master_key.open_rejection_key(installation_id, &sealed).unwrap()
+}
+
 #[tokio::test]
 async fn rotations_of_the_master_key_that_run_at_once_do_not_mix_up_their_keys() {
     let app = TestApp::start().await;
@@ -125,7 +134,8 @@ async fn rotations_of_the_master_key_that_run_at_once_do_not_mix_up_their_keys()
     std::fs::write(folder.path().join("master-key"), MASTER_KEY).unwrap();
     let keys = MasterKeys::Files(DataDir::find(Some(folder.path())).unwrap());
     let actor = Actor { name: "an operator".to_owned(), token_id: None };
-    let before = keys.present().unwrap().unwrap().check();
+    let present = keys.present().unwrap().unwrap();
+    let (before, sealed) = (present.check(), rejection_key(&app, &present).await.seal(b"place", b"kept"));
     for done in join_all((0..4).map(|_| rotate(&app.pool, &keys, &actor, clock::now()))).await {
         done.unwrap();
     }
@@ -134,4 +144,5 @@ async fn rotations_of_the_master_key_that_run_at_once_do_not_mix_up_their_keys()
     assert_ne!(master_key.check(), before);
     let rows = list_signing_keys(&app.pool).await.unwrap();
     assert!(!rows.is_empty() && rows.iter().all(|row| open_key(row, &master_key).is_ok()));
+    assert_eq!(rejection_key(&app, &master_key).await.open(b"place", &sealed).unwrap(), b"kept");
 }

@@ -7,4 +7,5 @@ mod field;
 mod forgeries;
 mod quarantine;
 mod rejections;
+mod retry;
 mod spool;
