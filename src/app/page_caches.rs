@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use moka::future::Cache;
 
 use crate::model::filter::LiveFilter;
+use crate::rejection::retry::Preview;
 use crate::report::concurrency::Point;
 
 /// Domains that a visitor may see; all if `None`.
@@ -17,6 +18,9 @@ const PROBLEMS_LIFETIME: Duration = Duration::from_secs(2);
 
 /// The points of the chart are quarters of an hour.
 const DAYS_LIFETIME: Duration = Duration::from_secs(20);
+
+/// Each reads all kept rejections.
+const RETRIES_LIFETIME: Duration = Duration::from_secs(10);
 
 /// Bounds the memory: a visitor can invent filters.
 const MAX_DAYS: u64 = 200;
@@ -35,6 +39,8 @@ pub struct PageCaches {
     /// The numbers of problems.
     pub problems: Cache<VisibleDomains, u32>,
     pub days: Cache<(VisibleDomains, LiveFilter), Arc<LastDay>>,
+    /// What a retry of kept rejections would admit, by the version of the registry.
+    pub retries: Cache<i64, Arc<Preview>>,
 }
 
 impl Default for PageCaches {
@@ -42,6 +48,7 @@ impl Default for PageCaches {
         Self {
             problems: Cache::builder().max_capacity(MAX_PROBLEMS).time_to_live(PROBLEMS_LIFETIME).build(),
             days: Cache::builder().max_capacity(MAX_DAYS).time_to_live(DAYS_LIFETIME).build(),
+            retries: Cache::builder().max_capacity(1).time_to_live(RETRIES_LIFETIME).build(),
         }
     }
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::ROOT;
 use crate::model::ClosedSet;
+use crate::model::rejection::RejectionReason;
 
 /// What a path must encode. Proxies may decode the rest, and the path is compared.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -64,6 +65,16 @@ pub fn find_text(text: &str) -> String {
 
 pub fn problems() -> String {
     page("problems")
+}
+
+/// The form that retries kept rejections.
+pub fn retries() -> String {
+    page("problems/retry")
+}
+
+/// The form for those of a claimed domain that were rejected for a reason.
+pub fn retry(domain: &str, reason: RejectionReason) -> String {
+    with(&retries(), &[("domain", Some(domain)), ("reason", Some(reason.as_str()))])
 }
 
 pub fn reports() -> String {

@@ -57,6 +57,8 @@ pub fn routes(config: &mut ServiceConfig) {
             .service(session::show_session)
             .service(search::search)
             .service(problems::show_problems)
+            .service(problems::retry::show_retry)
+            .service(problems::retry::retry)
             .service(operator::show_end)
             .service(operator::end_session)
             .service(operator::clear_end)

@@ -99,20 +99,26 @@ enum NotKept {
 impl NotKept {
     const ALL: [Self; 3] = [Self::NoSpace, Self::QueueFull, Self::NoKey];
 
-    fn counter(self) -> Counter {
+    fn counter(self, claim: &Claim) -> Counter {
         let cause = match self {
             Self::NoSpace => "no_space",
             Self::QueueFull => "queue_full",
             Self::NoKey => "no_key",
         };
-        REJECTIONS_NOT_KEPT.counter_of(&[("cause", cause)])
+        let claim = match claim {
+            Claim::Registered(_) => "registered",
+            Claim::Unregistered(_) => "unregistered",
+        };
+        REJECTIONS_NOT_KEPT.counter_of(&[("cause", cause), ("claim", claim)])
     }
 }
 
 /// Registers the metrics, so that they are exported as zero before the first rejection.
 pub fn initialize_metrics() {
-    for cause in NotKept::ALL {
-        let _ = cause.counter();
+    for claim in [Claim::Registered(String::new()), Claim::Unregistered(String::new())] {
+        for cause in NotKept::ALL {
+            let _ = cause.counter(&claim);
+        }
     }
 }
 
@@ -230,7 +236,7 @@ impl KeptRejections {
         };
         if let Some(refused) = refused {
             drop(keeper);
-            refused.counter().increment(1);
+            refused.counter(&claim).increment(1);
             return false;
         }
         let callback_token_hash = callback_token.map(|token| hash_callback_token(token.expose_secret()));
@@ -288,7 +294,7 @@ impl KeptRejections {
             return Ok(());
         }
         let Some(key) = &registry.rejection_key else {
-            NotKept::NoKey.counter().increment(waiting.len() as u64);
+            waiting.iter().for_each(|queued| NotKept::NoKey.counter(&queued.claim).increment(1));
             return Ok(());
         };
         let rows: Vec<_> = waiting.iter().map(|queued| queued.seal(key)).collect();

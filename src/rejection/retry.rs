@@ -114,6 +114,11 @@ pub struct Judge<'a> {
 pub struct Preview(pub BTreeMap<(String, RejectionReason), RetryResult>);
 
 impl Preview {
+    /// Whether a retry would admit none.
+    pub fn is_idle(&self) -> bool {
+        self.0.values().all(|result| result.admitted() == 0)
+    }
+
     /// The result for all of them.
     pub fn total(self) -> RetryResult {
         let mut total = RetryResult::default();

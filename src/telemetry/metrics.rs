@@ -103,7 +103,7 @@ pub const KEPT_REJECTION_CAPACITY_BYTES: Metric =
 pub const REJECTIONS_NOT_KEPT: Metric = Metric::counter(
     "streamtally_rejections_not_kept_total",
     Unit::Count,
-    "Rejected callbacks that could not be kept for a retry, by cause",
+    "Rejected callbacks that could not be kept for a retry, by cause and by the kind of domain that they claim",
 );
 
 pub const RETRIED_CALLBACKS: Metric = Metric::counter(

@@ -2,7 +2,7 @@
 //!
 //! - [`badge`]: their number, for the navigation.
 //! - [`service`]: the parts of the service.
-//! - [`rejections`]: rejected callbacks.
+//! - [`rejections`]: rejected callbacks; [`retry`]: those that are kept and would be admitted now.
 //! - [`quarantine`]: quarantined callbacks.
 //! - [`quiet`]: domains without callbacks.
 
@@ -10,7 +10,10 @@ pub mod badge;
 mod quarantine;
 mod quiet;
 pub mod rejections;
+pub mod retry;
 mod service;
+
+use std::sync::Arc;
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
@@ -55,6 +58,7 @@ pub async fn show_problems(
     let lag = store::fold::get_lag(&state.work_pool).await?;
     let groups = rejections::MAX_GROUPS;
     let rejected = query::rejections::list_rejection_groups(pool, principal, None, view.now, groups).await?;
+    let retries = if principal.may(Scope::Admin) { retry::preview(&state).await? } else { Arc::default() };
     let quarantined = query::events::list_quarantine_groups(pool, principal).await?;
     let filter = SessionFilter { unconfirmed: Some(true), ..SessionFilter::default() };
     let oldest = SessionPage { order: SessionOrder::OldestFirst, after: None, limit: MAX_SESSIONS };
@@ -64,6 +68,7 @@ pub async fn show_problems(
     let is_fine = parts.iter().all(|part| part.ready)
         && certificate.is_none_or(|certificate| certificate.expiry(view.now) == Expiry::Far)
         && rejected.rows.is_empty()
+        && retries.is_idle()
         && quarantined.is_empty()
         && unconfirmed.rows.is_empty()
         && silent.is_empty()
@@ -73,6 +78,7 @@ pub async fn show_problems(
         (service::failing_parts(view, &parts, certificate))
         @if is_fine { div.card.success { p { (text.problems_none()) } } }
         (rejections::of_registered(&visitor, &rejected))
+        (retry::cards(&visitor, &retries))
         (quarantine::cards(&visitor, &quarantined))
         (unconfirmed_sessions(&visitor, &unconfirmed, state.unconfirmed_after))
         (quiet::silent(view, &silent))

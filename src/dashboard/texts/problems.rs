@@ -57,6 +57,22 @@ super::texts! {
     problems_strangers_more(count: usize): "And {count} more; the API lists all.", "另有 {count} 个；完整列表见 API。";
     problems_last: "Last", "最近";
 
+    problems_retry: "Rejected callbacks that would be accepted now", "现在可以接受的被拒绝回调";
+    problems_retry_hint: "They were rejected when they arrived and are kept. With today's keys and settings they can be admitted.",
+        "这些回调到达时被拒绝并保留。按现在的密钥和设置可以接收。";
+    problems_retry_rejected_for: "Rejected for", "拒绝原因";
+    problems_retry_admit: "Admit", "接收";
+    problems_retry_title: "Retry rejected callbacks", "重试被拒绝的回调";
+    problems_retry_would_be: "A retry now", "现在重试的结果";
+    problems_retry_done: "Result", "结果";
+    problems_retry_accepted(callbacks: &str): "{callbacks} accepted", "接受 {callbacks}";
+    problems_retry_quarantined(callbacks: &str, reason: &str): "{callbacks} quarantined: {reason}", "隔离 {callbacks}：{reason}";
+    problems_retry_still_rejected(callbacks: &str, reason: &str): "{callbacks} still rejected: {reason}", "仍拒绝 {callbacks}：{reason}";
+    problems_retry_unusable(callbacks: &str): "{callbacks} cannot be stored", "无法存储 {callbacks}";
+    problems_retry_counts: "They count as if they had been accepted when they arrived. Durations and new reports change; existing reports do not. A callback whose signature was used before is quarantined.",
+        "将视为到达时已被接受：时长和新的报表会变化，已有报表不变。签名已被使用过的回调会被隔离。";
+    problems_retry_confirmed: "Admit these callbacks", "接收这些回调";
+
     problems_quarantined: "Quarantined callbacks", "已隔离的回调";
     problems_quarantined_hint: "Authenticated but suspicious: they have no effect until an administrator releases them.",
         "已通过验证但可疑：在管理员放行之前不起作用。";

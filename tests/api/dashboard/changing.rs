@@ -138,6 +138,43 @@ async fn a_quarantined_callback_is_released_by_a_form() {
     assert!(!browser.page("/dashboard/problems").await.contains(event_id));
 }
 
+#[tokio::test]
+async fn kept_rejections_are_admitted_by_a_form() {
+    let app = TestApp::start().await;
+    let domain = "push.<i>late.example.com";
+    for number in 0..3 {
+        let push = Push { domain: domain.to_owned(), key: "k".repeat(32), ..Push::of(&format!("room{number}"), 50) };
+        app.callback(&push.start(), 401).await;
+    }
+    until(async || app.list("/v1/rejections/kept").await.len() == 3).await;
+    let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
+    let problems = browser.page("/dashboard/problems").await;
+    assert!(!problems.contains("would be accepted now"), "{problems}");
+    app.put("/v1/domains/push.%3Ci%3Elate.example.com", &json!({}), 201).await;
+    app.post("/v1/domains/push.%3Ci%3Elate.example.com/keys", &json!({ "key": "k".repeat(32) }), 201).await;
+
+    let problems = browser.page("/dashboard/problems").await;
+    assert!(problems.contains("would be accepted now") && !problems.contains("<i>late"), "{problems}");
+    let form = format!("/dashboard/problems/retry?{}", between(&problems, "/dashboard/problems/retry?", "\""));
+    let page = browser.page(&form.replace("&amp;", "&")).await;
+    assert!(page.contains("3 callbacks accepted") && page.contains("unknown domain"), "{page}");
+    let fields = [("domain", domain), ("reason", "unknown_domain"), ("confirmed", "yes")];
+    let token = browser.form_token().await;
+    let unconfirmed = [("domain", domain), ("reason", "unknown_domain"), ("form_token", &token)];
+    let answer = browser.post("/dashboard/problems/retry", &unconfirmed).await;
+    assert_eq!(answer.status(), 400);
+    assert!(answer.text().await.unwrap().contains("Check the box."));
+    assert!(app.list("/v1/events").await.is_empty());
+    let page = browser.send("/dashboard/problems/retry", &fields).await;
+    assert!(page.contains("role=\"status\"") && page.contains("3 callbacks accepted"), "{page}");
+    assert_eq!(app.list("/v1/events").await.len(), 3);
+    assert!(!browser.page("/dashboard/problems").await.contains("would be accepted now"));
+
+    let reader = app.make_token(&["read", "personal", "billing"], None).await;
+    let browser = Browser::signed_in(&app, &reader).await;
+    assert_eq!(browser.get("/dashboard/problems/retry?domain=push.example.com").await.status(), 403);
+}
+
 /// The secret that a page shows.
 fn shown_once(page: &str) -> &str {
     between(page, "<code class=\"secret\" data-copy=\"\">", "</code>")

@@ -440,5 +440,8 @@ async fn a_flood_takes_no_more_than_its_part_and_removes_nothing() {
     let counted = app.rejections(|rows| of_flood(rows, "count") == 31).await;
     assert_eq!(of_flood(&counted, "kept"), i64::try_from(flood).unwrap());
     let metrics = app.client.get(format!("{}/metrics", app.address)).send().await.unwrap().text().await.unwrap();
-    assert!(metrics.contains("streamtally_rejections_not_kept_total{cause=\"no_space\"}"), "{metrics}");
+    assert!(
+        metrics.contains("streamtally_rejections_not_kept_total{cause=\"no_space\",claim=\"registered\"}"),
+        "{metrics}"
+    );
 }

@@ -6,6 +6,7 @@ mod diagnose;
 mod guest;
 mod master_key;
 mod rebuild;
+mod rejections;
 mod repair_clock;
 mod report;
 mod simulate;
