@@ -120,14 +120,14 @@ fn facts(visitor: &Visitor, asked: &RetryQuery, result: &RetryResult, outcome: &
             }
             dt { (outcome) }
             dd {
-                p { strong { (text.problems_retry_accepted(&count(result.accepted))) } }
+                div { strong { (text.problems_retry_accepted(&count(result.accepted))) } }
                 @for (reason, number) in &result.quarantined {
-                    p { (text.problems_retry_quarantined(&count(*number), &text.quarantine_name(*reason))) }
+                    div { (text.problems_retry_quarantined(&count(*number), &text.quarantine_name(*reason))) }
                 }
                 @for (reason, number) in &result.rejected {
-                    p { (text.problems_retry_still_rejected(&count(*number), &text.rejection_name(*reason))) }
+                    div { (text.problems_retry_still_rejected(&count(*number), &text.rejection_name(*reason))) }
                 }
-                @if result.unusable > 0 { p { (text.problems_retry_unusable(&count(result.unusable))) } }
+                @if result.unusable > 0 { div { (text.problems_retry_unusable(&count(result.unusable))) } }
             }
         }
     }
