@@ -7,10 +7,12 @@ use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 use streamtally::store;
 
-use crate::service::{Kind, Served};
+use crate::service::{KEY, Kind, Served};
 
 /// Connections of the closed loops, and the goals: callbacks per second, and multiples of the handwritten handler.
 const LOOPS: [(&str, f64, f64); 3] = [("64", 30_000.0, 6.0), ("512", 45_000.0, 9.0), ("8", 0.0, 2.0)];
+
+const FORGERS_KEY: &str = "some-key-that-the-service-has-not";
 
 /// Measures the rows whose name contains `only`, and prints a table.
 ///
@@ -27,6 +29,9 @@ pub async fn measure(seconds: u64, only: &str) -> anyhow::Result<()> {
     }
     if "storm".contains(only) {
         storm().await?;
+    }
+    if "flood".contains(only) {
+        flood().await?;
     }
     if "start".contains(only) {
         starts().await?;
@@ -108,13 +113,36 @@ async fn storm() -> anyhow::Result<()> {
     println!("| all of it visible after the last response | | {:.1} s | within 5 s |", visible.as_secs_f64());
     println!("| peak memory of the process in that run | | {} MiB | under 120 MiB |", served.memory()?.1);
     let begun = Instant::now();
-    served.run(&["rebuild", "--verify"]).await?;
+    served.run(&["rebuild", "--verify"], KEY).await?;
     let rate = 200_000.0 / begun.elapsed().as_secs_f64();
     println!("| `rebuild --verify` of it: no difference | | {rate:.0} entries/s | |");
     let begun = Instant::now();
-    served.run(&["rebuild"]).await?;
+    served.run(&["rebuild"], KEY).await?;
     let rate = 200_000.0 / begun.elapsed().as_secs_f64();
     println!("| `rebuild` of it | | {rate:.0} entries/s | 60,000 entries/s |");
+    Ok(())
+}
+
+/// Receives while 100,000 forged callbacks arrive, without and with keeping them.
+async fn flood() -> anyhow::Result<()> {
+    let mut rates = Vec::new();
+    for capacity in ["0", "64"] {
+        let served = Served::start_with(Kind::Service, &["--rejection-capacity", capacity]).await?;
+        let genuine = served.simulate(&["--connections", "64", "--duration", "20s"]);
+        let forged = ["--connections", "64", "--rate", "5000", "--messages", "100000", "--duration", "25s"];
+        let (genuine, forged) = tokio::try_join!(genuine, served.simulate_signed(&forged, FORGERS_KEY))?;
+        must_be_clean(&genuine)?;
+        rates.push(number(&genuine, "acknowledged_per_second")?);
+        println!("| a flood: answered | | {} | all answered 401 |", forged.get("answered").unwrap_or(&Value::Null));
+        println!("| peak memory of the process in that run | | {} MiB | under 120 MiB |", served.memory()?.1);
+        let mut connection = PgConnection::connect_with(&served.database()?).await?;
+        let table = "select pg_total_relation_size('kept_rejection') >> 10, count(*) from kept_rejection";
+        let (kibibytes, kept): (i64, i64) = sqlx::query_as(table).fetch_one(&mut connection).await?;
+        println!("| kept of it | | {kept} callbacks in {kibibytes} KiB | under 65,536 KiB |");
+    }
+    let [counted, kept] = rates.try_into().map_err(|_| anyhow::anyhow!("two were measured"))?;
+    println!("| received meanwhile, if forged ones are only counted | | {counted:.0}/s | |");
+    println!("| received meanwhile, if they are kept | | {kept:.0}/s, {:.2} times | 0.9 times |", kept / counted);
     Ok(())
 }
 

@@ -43,19 +43,27 @@ impl Served {
     /// # Errors
     /// The process did not become ready.
     pub async fn start(kind: Kind) -> anyhow::Result<Self> {
+        Self::start_with(kind, &[]).await
+    }
+
+    /// The same with settings of the service.
+    ///
+    /// # Errors
+    /// The process did not become ready.
+    pub async fn start_with(kind: Kind, settings: &[&str]) -> anyhow::Result<Self> {
         // /tmp, not TMPDIR: a socket's path must be short, and the server's user needs access.
         let folder = tempfile::Builder::new().prefix("streamtally-bench.").tempdir_in("/tmp")?;
-        let served = Self::spawn(kind, folder)?;
+        let served = Self::spawn(kind, folder, settings)?;
         served.wait_until_ready().await?;
         if kind == Kind::Service {
-            served.run(&["domain", "add", DOMAIN, "--key-stdin"]).await?;
+            served.run(&["domain", "add", DOMAIN, "--key-stdin"], KEY).await?;
             // Every process accepts the domain within two seconds.
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
         Ok(served)
     }
 
-    fn spawn(kind: Kind, folder: TempDir) -> anyhow::Result<Self> {
+    fn spawn(kind: Kind, folder: TempDir, settings: &[&str]) -> anyhow::Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let mut command = match kind {
             Kind::Baseline => {
@@ -65,7 +73,7 @@ impl Served {
             }
             Kind::Service => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_streamtally"));
-                command.args(["serve", "--log", "error"]);
+                command.args(["serve", "--log", "error"]).args(settings);
                 command
             }
         };
@@ -94,7 +102,7 @@ impl Served {
         self.stop();
         let folder = std::mem::replace(&mut self.folder, TempDir::new()?);
         let begun = Instant::now();
-        let again = Self::spawn(Kind::Service, folder)?;
+        let again = Self::spawn(Kind::Service, folder, &[])?;
         again.wait_until_ready().await?;
         Ok((again, begun.elapsed()))
     }
@@ -105,15 +113,15 @@ impl Served {
         let _ = self.child.wait();
     }
 
-    /// Runs a command of streamtally on the folder, with the key on standard input. Returns its output.
+    /// Runs a command of streamtally on the folder, with a key on standard input. Returns its output.
     ///
     /// # Errors
     /// The command failed.
-    pub async fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+    pub async fn run(&self, arguments: &[&str], key: &str) -> anyhow::Result<String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_streamtally"));
         command.args(arguments).arg("--data-dir").arg(self.folder.path()).env_remove("DATABASE_URL");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        child.stdin.take().context("a pipe")?.write_all(KEY.as_bytes())?;
+        child.stdin.take().context("a pipe")?.write_all(key.as_bytes())?;
         let output = tokio::task::spawn_blocking(move || child.wait_with_output()).await??;
         if !output.status.success() {
             bail!("{arguments:?} failed");
@@ -126,10 +134,18 @@ impl Served {
     /// # Errors
     /// The load failed.
     pub async fn simulate(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        self.simulate_signed(arguments, KEY).await
+    }
+
+    /// The same, signed with this key.
+    ///
+    /// # Errors
+    /// The load failed.
+    pub async fn simulate_signed(&self, arguments: &[&str], key: &str) -> anyhow::Result<Value> {
         let url = format!("http://{}", self.address);
         let mut all = vec!["simulate", "--domain", DOMAIN, "--key-stdin", "--url", &url, "--output", "json"];
         all.extend(arguments);
-        Ok(serde_json::from_str(&self.run(&all).await?)?)
+        Ok(serde_json::from_str(&self.run(&all, key).await?)?)
     }
 
     /// # Errors
