@@ -5,7 +5,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics::Counter;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
 use crate::model::event::OwnEvent;
 use crate::model::session::EndSource;
@@ -18,6 +19,13 @@ use crate::telemetry::metrics::INFERRED_ENDS;
 /// The most inferred ends of one kind in one commit.
 const MAX_BATCH: i64 = 1_000;
 
+/// How long after a search of all streams only those with new events are searched.
+const SEARCH_ALL_AFTER: TimeDelta = TimeDelta::hours(1);
+
+/// How far the database's clock, by which events are recorded, may be behind the service's, by which they are received.
+/// Where it may be further, the search of all streams finds the rest.
+const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(1);
+
 /// When a session is considered ended without a callback.
 #[derive(Debug, Clone, Copy)]
 pub struct InferencePolicy {
@@ -28,14 +36,58 @@ pub struct InferencePolicy {
     pub close_unconfirmed_after: Option<TimeDelta>,
 }
 
+/// What earlier searches for superseded sessions have covered.
+///
+/// A search of all streams looks for a later session of each live one, which takes seconds where a hundred thousand are
+/// live. A stream changes only by events, so the next searches read those that were recorded since; all streams are searched
+/// again at times, as settings of domains change, too.
+#[derive(Debug, Default)]
+pub struct Covered {
+    /// When all streams were searched; `None` before the first time.
+    all_at: Option<DateTime<Utc>>,
+    /// The streams of events that were recorded before this time were searched when the events were old enough.
+    until: DateTime<Utc>,
+}
+
+impl Covered {
+    /// The streams to search, or `None` for all.
+    async fn streams_to_search(
+        &self,
+        connection: &mut PgConnection,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Vec<Uuid>>, sqlx::Error> {
+        if self.all_at.is_none_or(|all_at| now - all_at >= SEARCH_ALL_AFTER) {
+            return Ok(None);
+        }
+        let from = self.until - CLOCK_SKEW;
+        let streams = store::inference::list_streams_recorded(connection, from, until).await?;
+        Ok(Some(streams.iter().map(|stream| stream.id().0).collect()))
+    }
+}
+
 /// Appends the ends that can be inferred at `now`, and returns their number; 0 while another process infers.
 pub async fn infer(pool: &PgPool, rules: &InferencePolicy, now: DateTime<Utc>) -> Result<usize, sqlx::Error> {
+    infer_further(pool, rules, &mut Covered::default(), now).await
+}
+
+/// The same, without what earlier searches have covered.
+pub async fn infer_further(
+    pool: &PgPool,
+    rules: &InferencePolicy,
+    covered: &mut Covered,
+    now: DateTime<Utc>,
+) -> Result<usize, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     if !store::inference::try_lock_inference(&mut *transaction).await? {
         return Ok(0);
     }
-    let superseded =
-        store::inference::list_superseded(&mut *transaction, now, rules.supersede_after, MAX_BATCH).await?;
+    let unfolded = store::fold::get_lag(&mut *transaction).await?.oldest_recorded_at;
+    let until = unfolded.unwrap_or(now).min(now - rules.supersede_after);
+    let streams = covered.streams_to_search(&mut transaction, until, now).await?;
+    let all_at = if streams.is_none() { Some(now) } else { covered.all_at };
+    let lasting = rules.supersede_after;
+    let superseded = store::inference::list_superseded(&mut *transaction, now, lasting, streams, MAX_BATCH).await?;
     let found_superseded = superseded.len();
     let mut entries: Vec<_> =
         superseded.into_iter().map(|finding| entry_of(finding, OwnEvent::Superseded, now)).collect();
@@ -51,6 +103,10 @@ pub async fn infer(pool: &PgPool, rules: &InferencePolicy, now: DateTime<Utc>) -
         store::log::insert_entries(pool, of_shard, now).await?;
     }
     transaction.commit().await?;
+    // After a full batch, more may be left.
+    if i64::try_from(found_superseded).is_ok_and(|found| found < MAX_BATCH) {
+        *covered = Covered { all_at, until };
+    }
     inferred(EndSource::Superseded).increment(found_superseded as u64);
     inferred(EndSource::TimedOut).increment((entries.len() - found_superseded) as u64);
     Ok(entries.len())

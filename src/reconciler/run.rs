@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::fold_to_end;
-use super::infer::{InferencePolicy, infer};
+use super::infer::{Covered, InferencePolicy, infer_further};
 use super::retention::{self, Left, Retained, retain};
 use super::slewed_clock::SlewedClock;
 use crate::platform::clock;
@@ -104,10 +104,11 @@ pub async fn infer_until_stopped(
     let mut clock = SlewedClock::new(clock::now(), Instant::now());
     // Inferred ends must be folded before the next scan, which would find them again.
     let mut found = HeadsRow::default();
+    let mut covered = Covered::default();
     let mut was_failing = false;
     while stopped.run_until_cancelled(sleep(pause(&rules))).await.is_some() {
         let now = clock.read(clock::now(), Instant::now());
-        let inferred = infer_now(&pool, &rules, clock_tolerance, &mut found, now).await;
+        let inferred = infer_now(&pool, &rules, clock_tolerance, &mut found, &mut covered, now).await;
         match &inferred {
             Ok(0) => {}
             Ok(findings) => {
@@ -170,13 +171,14 @@ pub async fn infer_now(
     rules: &InferencePolicy,
     clock_tolerance: TimeDelta,
     found: &mut HeadsRow,
+    covered: &mut Covered,
     now: DateTime<Utc>,
 ) -> Result<usize, sqlx::Error> {
     let is_clock_wrong = ClockReading::take(pool).await?.check(clock_tolerance).is_err();
     if is_clock_wrong || !store::inference::is_folded_to(pool, found).await? {
         return Ok(0);
     }
-    let findings = infer(pool, rules, now).await?;
+    let findings = infer_further(pool, rules, covered, now).await?;
     if findings > 0 {
         *found = store::inference::get_heads(pool).await?;
     }

@@ -1,13 +1,14 @@
 //! Finds sessions whose end callback will not come.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgExecutor;
+use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
+use crate::session::StreamKey;
 use crate::session::key::lowest_id_since;
 
 /// A live session with its inferred end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct FindingRow {
     pub shard: i16,
     pub session_id: Uuid,
@@ -19,36 +20,54 @@ pub struct FindingRow {
     pub ended_at: DateTime<Utc>,
 }
 
-/// Live sessions for which a later session of the same stream has lasted for `lasting` at `now`, at most `limit`. The
-/// inferred end is the start of the first such session. Its duration counts from the receipt of its start, so that a
-/// delayed end callback can still arrive. Domains with concurrent pushes are excluded.
+/// Live sessions for which a later session of the same stream has lasted for `lasting` at `now`, at most `limit`; with
+/// `stream_ids`, only those of these streams. The inferred end is the start of the first such session. Its duration counts
+/// from the receipt of its start, so that a delayed end callback can still arrive. Domains with concurrent pushes are
+/// excluded.
 pub async fn list_superseded(
     executor: impl PgExecutor<'_>,
     now: DateTime<Utc>,
     lasting: TimeDelta,
+    stream_ids: Option<Vec<Uuid>>,
     limit: i64,
 ) -> Result<Vec<FindingRow>, sqlx::Error> {
+    let mut query = QueryBuilder::<Postgres>::new(
+        "select session.shard, session.session_id, session.domain, session.app, session.stream,
+             session.publish_timestamp, later.started_at as ended_at
+         from stream_session session
+         cross join lateral (
+             select started_at from stream_session later
+             where later.shard = session.shard and later.stream_id = session.stream_id
+               and later.session_id > session.session_id and later.status <> 'unseen' and later.start_received_at <= ",
+    );
+    query.push_bind(now - lasting);
+    query.push(" and coalesce(later.ended_at, ").push_bind(now).push(") - later.started_at >= ").push_bind(lasting);
+    query.push(
+        " order by later.session_id
+             limit 1
+         ) later
+         where session.status = 'live'
+           and session.domain <> all (array (select domain from ingest_domain where concurrent_pushes))",
+    );
+    if let Some(stream_ids) = stream_ids {
+        query.push(" and session.stream_id = any (").push_bind(stream_ids).push(")");
+    }
+    query.push(" limit ").push_bind(limit);
+    query.build_query_as().fetch_all(executor).await
+}
+
+/// The streams with events that were recorded in a period and can make a session superseded: all but reported ends.
+pub async fn list_streams_recorded(
+    executor: impl PgExecutor<'_>,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<Vec<StreamKey>, sqlx::Error> {
     sqlx::query_as!(
-        FindingRow,
-        r#"select session.shard, session.session_id, session.domain, session.app, session.stream,
-               session.publish_timestamp, later.started_at as "ended_at!"
-           from stream_session session
-           cross join lateral (
-               select started_at from stream_session later
-               where later.shard = session.shard and later.stream_id = session.stream_id
-                 and later.session_id > session.session_id and later.status <> 'unseen'
-                 and later.start_received_at <= $1
-                 and coalesce(later.ended_at, $2) - later.started_at >= $3
-               order by later.session_id
-               limit 1
-           ) later
-           where session.status = 'live'
-             and session.domain <> all (array (select domain from ingest_domain where concurrent_pushes))
-           limit $4"#,
-        now - lasting,
-        now,
-        lasting as _,
-        limit
+        StreamKey,
+        "select distinct domain, app, stream from log_entry
+         where recorded_at >= $1 and recorded_at < $2 and event <> 'PUBLISH_DONE'",
+        from,
+        until
     )
     .fetch_all(executor)
     .await

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use streamtally::platform::clock;
-use streamtally::reconciler::infer::{InferencePolicy, infer};
+use streamtally::reconciler::infer::{Covered, InferencePolicy, infer, infer_further};
 use streamtally::reconciler::slewed_clock::SlewedClock;
 use test_support::messages::Push;
 
@@ -89,6 +89,36 @@ async fn only_a_start_that_was_believed_supersedes_and_not_where_pushes_are_conc
     app.put("/v1/domains/push.example.com", &json!({}), 200).await;
     assert_eq!(infer_in(&app, rules(), 1_000).await, 1);
     assert_eq!(session_of(&app, &first).await["status"], "ended");
+}
+
+#[tokio::test]
+async fn a_search_of_new_events_finds_what_they_change_and_the_rest_is_found_within_the_hour() {
+    let app = TestApp::start().await;
+    let mut covered = Covered::default();
+    let mut search = async |seconds: i64| {
+        let now = clock::now() + TimeDelta::seconds(seconds);
+        let found = infer_further(&app.pool, &rules(), &mut covered, now).await.unwrap();
+        app.fold().await;
+        found
+    };
+    let (first, second, third) = (Push::of("room", 900), Push::of("room", 600), Push::of("room", 500));
+    app.receive(&[first.start()]).await;
+    assert_eq!(search(0).await, 0);
+    app.receive(&[second.start()]).await;
+    assert_eq!(search(200).await, 0, "it may still end");
+    assert_eq!(search(310).await, 1);
+    // Not yet folded events are not covered.
+    app.callback(&third.start(), 200).await;
+    assert_eq!(infer_further(&app.pool, &rules(), &mut Covered::default(), clock::now()).await.unwrap(), 0);
+    assert_eq!(search(620).await, 0);
+    assert_eq!(search(640).await, 1);
+    // A domain's settings are no event.
+    app.put("/v1/domains/push.example.com", &json!({ "concurrent_pushes": true }), 200).await;
+    app.receive(&[Push::of("room", 400).start()]).await;
+    assert_eq!(search(1_000).await, 0);
+    app.put("/v1/domains/push.example.com", &json!({}), 200).await;
+    assert_eq!(search(1_400).await, 0);
+    assert_eq!(search(3_601).await, 1);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use streamtally::access::Actor;
 use streamtally::platform::clock;
 use streamtally::reconciler::clock_repair::{RepairError, find_ahead, repair};
-use streamtally::reconciler::infer::InferencePolicy;
+use streamtally::reconciler::infer::{Covered, InferencePolicy};
 use streamtally::reconciler::rebuild::Purpose;
 use streamtally::reconciler::retention::{self, Left, drop_unused_months};
 use streamtally::reconciler::run::{infer_now, retain_now};
@@ -97,7 +97,8 @@ async fn assert_nothing_goes_on(app: &TestApp) {
         supersede_after: TimeDelta::seconds(1),
         close_unconfirmed_after: Some(TimeDelta::seconds(1)),
     };
-    let inferred = infer_now(&app.pool, &rules, tolerance(), &mut HeadsRow::default(), clock::now()).await.unwrap();
+    let (found, covered) = (&mut HeadsRow::default(), &mut Covered::default());
+    let inferred = infer_now(&app.pool, &rules, tolerance(), found, covered, clock::now()).await.unwrap();
     assert_eq!(inferred, 0);
     let after: Vec<DateTime<Utc>> = sqlx::query_scalar(heads).fetch_one(&app.pool).await.unwrap();
     assert_eq!(after, before, "no moment is closed");
