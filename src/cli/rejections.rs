@@ -19,7 +19,7 @@ use crate::platform::clock;
 use crate::query;
 use crate::registry::master_key::SealingKey;
 use crate::registry::{Domain, domain_of, open_rejection_key};
-use crate::rejection::retry::{Judge, RetryResult};
+use crate::rejection::retry::{Retries, RetryResult};
 use crate::store;
 
 #[derive(Debug, Subcommand)]
@@ -171,7 +171,7 @@ impl ShowRejection {
             let row = store::kept_rejection::get_kept_rejection(&on.pool, self.rejection_id).await?;
             let row = row.context("kept rejection not found; `rejections list` shows all of them")?;
             let (admitter, key) = admission(on, AdmissionOptions::default_ones()?, &self.masking).await?;
-            let content = KeptRejectionContentView::new(&row, &Judge { admitter: &admitter, key: &key })?;
+            let content = KeptRejectionContentView::new(&row, &Retries { admitter: &admitter, key: &key })?;
             let content = serde_json::to_value(content)?;
             if self.output.output == Output::Json {
                 return Ok(say!("{}", serde_json::to_string_pretty(&content)?)?);
@@ -193,12 +193,12 @@ impl RetryRejections {
         let filter = self.those.of_domain(Some(self.domain.clone()));
         with_installation(&self.installation, access, async |on| {
             let (admitter, key) = admission(on, self.admission, &self.masking).await?;
-            let judge = Judge { admitter: &admitter, key: &key };
+            let retries = Retries { admitter: &admitter, key: &key };
             let domain = find_domain(on, &self.domain).await?;
             let result = if self.dry_run {
-                judge.preview(&on.pool, &filter, |_| domain.as_ref()).await?.total()
+                retries.preview(&on.pool, &filter, |_| domain.as_ref()).await?.total()
             } else {
-                let retried = judge.retry(&on.pool, &on.actor, &filter, domain.as_ref(), clock::now()).await;
+                let retried = retries.retry(&on.pool, &on.actor, &filter, domain.as_ref(), clock::now()).await;
                 retried.context("some callbacks may be admitted; run the command again, it admits none twice")?
             };
             self.print(&result)
@@ -234,8 +234,8 @@ pub(super) async fn say_what_a_retry_admits(on: &CommandContext, domain: &str) -
     let (admitter, key) = admission(on, AdmissionOptions::default_ones()?, &MaskingOptions::default()).await?;
     let filter = RejectionFilter { domain: Some(domain.to_owned()), ..RejectionFilter::default() };
     let registered = find_domain(on, domain).await?;
-    let judge = Judge { admitter: &admitter, key: &key };
-    let result = judge.preview(&on.pool, &filter, |_| registered.as_ref()).await?.total();
+    let retries = Retries { admitter: &admitter, key: &key };
+    let result = retries.preview(&on.pool, &filter, |_| registered.as_ref()).await?.total();
     if result.admitted() > 0 {
         let callbacks = result.admitted();
         say!("Rejected callbacks that are kept and would be admitted now: {callbacks}")?;

@@ -25,7 +25,7 @@ use crate::query;
 use crate::registry::Registry;
 use crate::registry::master_key::MasterKeyError;
 use crate::rejection::kept::open_body;
-use crate::rejection::retry::{Judge, Preview, RetryError, RetryResult};
+use crate::rejection::retry::{Preview, Retries, RetryError, RetryResult};
 use crate::store;
 use crate::store::kept_rejection::{KeptRejectionRow, KeptSummaryRow, Place};
 
@@ -94,9 +94,9 @@ pub struct ListKeptQuery {
 }
 
 impl KeptRejectionContentView {
-    pub fn new(row: &KeptRejectionRow, judge: &Judge<'_>) -> Result<Self, MasterKeyError> {
-        let body = open_body(row, judge.key)?;
-        let sample = judge.sample(row, &body);
+    pub fn new(row: &KeptRejectionRow, retries: &Retries<'_>) -> Result<Self, MasterKeyError> {
+        let body = open_body(row, retries.key)?;
+        let sample = retries.sample(row, &body);
         let is_readable = sample.problem.is_none();
         Ok(Self {
             rejection: KeptRejectionView::from(row.summary()),
@@ -162,7 +162,7 @@ pub async fn get_kept_rejection(
     let row = store::kept_rejection::get_kept_rejection(&state.work_pool, rejection_id).await?;
     let row = row.ok_or(ApiError::NotFound(WHAT))?;
     let registry = state.registry.current();
-    let content = KeptRejectionContentView::new(&row, &judge(&state, &registry)?);
+    let content = KeptRejectionContentView::new(&row, &retries(&state, &registry)?);
     content.map(Json).map_err(|error| ApiError::Internal(error.into()))
 }
 
@@ -270,20 +270,20 @@ pub async fn retry_rejections(
 pub(crate) async fn preview(state: &AppState, filter: &RejectionFilter) -> Result<Preview, ApiError> {
     let registry = state.registry.current();
     let domain_of = |name: &str| registry.domain(name);
-    Ok(judge(state, &registry)?.preview(&state.work_pool, filter, domain_of).await?)
+    Ok(retries(state, &registry)?.preview(&state.work_pool, filter, domain_of).await?)
 }
 
 /// Retries the kept rejections of the filter's domain.
 pub(crate) async fn retry(state: &AppState, actor: &Actor, filter: &RejectionFilter) -> Result<RetryResult, ApiError> {
     let registry = state.registry.current();
     let domain = filter.domain.as_deref().and_then(|name| registry.domain(name));
-    let judge = judge(state, &registry)?;
-    let retried = judge.retry(&state.work_pool, actor, filter, domain, clock::now()).await;
+    let retries = retries(state, &registry)?;
+    let retried = retries.retry(&state.work_pool, actor, filter, domain, clock::now()).await;
     state.appended.notify_one();
     Ok(retried?)
 }
 
-fn judge<'a>(state: &'a AppState, registry: &'a Registry) -> Result<Judge<'a>, RetryError> {
+fn retries<'a>(state: &'a AppState, registry: &'a Registry) -> Result<Retries<'a>, RetryError> {
     let key = registry.rejection_key.as_ref().ok_or(RetryError::Key)?;
-    Ok(Judge { admitter: &state.receiver.admitter, key })
+    Ok(Retries { admitter: &state.receiver.admitter, key })
 }

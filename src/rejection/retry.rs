@@ -103,8 +103,8 @@ impl RetryResult {
     }
 }
 
-/// Decides about kept rejections.
-pub struct Judge<'a> {
+/// Admits kept rejections, by the settings of a process and the installation's key for them.
+pub struct Retries<'a> {
     pub admitter: &'a Admitter,
     pub key: &'a SealingKey,
 }
@@ -127,10 +127,10 @@ impl Preview {
     }
 }
 
-impl Judge<'_> {
+impl Retries<'_> {
     /// The verdict on a kept rejection without the log, with its entry unless it is rejected; `None` if its body cannot
     /// be decrypted.
-    fn judge(&self, row: &KeptRejectionRow, domain: Option<&Domain>) -> Option<(Verdict, Option<NewEntryRow>)> {
+    fn admit(&self, row: &KeptRejectionRow, domain: Option<&Domain>) -> Option<(Verdict, Option<NewEntryRow>)> {
         let body = open_body(row, self.key).ok()?;
         let callback = match received(row, &body, domain) {
             Ok(callback) => callback,
@@ -149,8 +149,8 @@ impl Judge<'_> {
         }
     }
 
-    /// The result of a retry, without retrying. Each is judged without the log: the log may still quarantine some whose signature was
-    /// used before. `domain_of` gives the current state of a domain.
+    /// The result of a retry, without retrying. Does not look into the log, which may quarantine some more because their
+    /// signature was used before. `domain_of` gives the current state of a domain.
     ///
     /// # Errors
     /// Those of the database.
@@ -164,9 +164,9 @@ impl Judge<'_> {
         let mut pages = Pages::default();
         while let Some(rows) = pages.next(pool, filter).await? {
             for row in rows {
-                let judged = self.judge(&row, domain_of(&row.claimed_domain));
+                let admitted = self.admit(&row, domain_of(&row.claimed_domain));
                 let result = preview.0.entry((row.claimed_domain, row.cause)).or_default();
-                match judged {
+                match admitted {
                     Some((verdict, _)) => result.count(&verdict),
                     None => result.unusable += 1,
                 }
@@ -199,13 +199,13 @@ impl Judge<'_> {
         while let Some(rows) = pages.next(pool, filter).await? {
             let mut entries = Vec::new();
             for row in &rows {
-                match self.judge(row, domain) {
+                match self.admit(row, domain) {
                     Some((_, Some(entry))) => entries.push(entry),
                     Some((verdict, None)) => result.count(&verdict),
                     None => result.unusable += 1,
                 }
             }
-            admit(pool, &mut log, entries, &mut result).await?;
+            append(pool, &mut log, entries, &mut result).await?;
         }
         Ok(result)
     }
@@ -228,7 +228,7 @@ fn source_ip(row: &KeptRejectionRow) -> Option<IpAddr> {
 }
 
 /// Appends the entries of a batch, and removes those kept rejections that are in the log now.
-async fn admit(
+async fn append(
     pool: &PgPool,
     log: &mut Log,
     mut entries: Vec<NewEntryRow>,

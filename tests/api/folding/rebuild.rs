@@ -6,7 +6,7 @@ use streamtally::platform::clock;
 use streamtally::reconciler::infer::{InferencePolicy, infer};
 use streamtally::reconciler::rebuild::{Purpose, RebuildError, rebuild};
 use streamtally::store::rebuild::DifferenceRow;
-use test_support::messages::Push;
+use test_support::messages::{DOMAIN, Push};
 
 use crate::helpers::{TestApp, until};
 
@@ -43,6 +43,14 @@ pub async fn eventful(app: &TestApp) {
     app.receive(&[odd, pair[1].start()]).await;
     let expiry = clock::now().timestamp() + 60;
     app.receive(&pair.map(|push| push.message("PUBLISH_DONE", expiry))).await;
+    // One that is rejected at first.
+    let domain = format!("/v1/domains/{DOMAIN}");
+    app.put(&domain, &json!({ "apps": ["other"] }), 200).await;
+    app.callback(&Push::of("retried", 60).start(), 401).await;
+    app.put(&domain, &json!({}), 200).await;
+    until(async || app.list("/v1/rejections/kept").await.len() == 1).await;
+    let period = json!({ "domain": DOMAIN, "from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z" });
+    assert_eq!(app.post("/v1/rejections/retry", &period, 200).await["accepted"], 1);
     let quarantined = app.list("/v1/events?disposition=quarantined").await;
     for event in quarantined.iter().take(3) {
         app.post(&format!("/v1/events/{}/release", event["event_id"].as_str().unwrap()), &json!({}), 200).await;
