@@ -256,46 +256,61 @@ begin
 end
 $$;
 
--- Appends a release at the next position of a shard, with the content of the quarantined event at a position. It counts
--- as the first use of its signature, unless there was one. Returns false if the event does not exist. Must be the only
--- statement of its transaction, like `append_entries`.
-create function append_release(
-    home smallint, original_position bigint, release_id uuid, released_at timestamptz, released_by text, why text)
-    returns boolean
+-- Appends releases at the next positions of a shard, each with the content of the quarantined event at a position, in the
+-- order of the arguments. A release counts as the first use of its signature, unless there was one. An event that was
+-- released before, or does not exist, is left out. Whether it was released is checked while the head row is locked, so an
+-- event is released once, however many callers try. Must be the only statement of its transaction, like `append_entries`;
+-- receiving waits for it, so callers pass few events.
+create function append_releases(
+    home smallint, original_positions bigint[], release_ids uuid[], released_at timestamptz, released_by text, why text)
+    returns table (original_position bigint, outcome text)
     language plpgsql volatile
 as $$
+#variable_conflict use_column
 declare
-    entry log_entry%rowtype;
-    head  shard_head%rowtype;
+    entry       log_entry%rowtype;
+    head        shard_head%rowtype;
+    appended_at timestamptz;
 begin
-    select * into entry from log_entry
-    where shard = home and position = original_position and disposition = 'quarantined';
-    if not found then
-        return false;
-    end if;
     select * into strict head from shard_head where shard = home for update;
-    entry.signature_tag := ('x' || encode(substring(entry.auth_sign for 8), 'hex'))::bit(64)::bigint;
-    perform from signature_uses(
-        array [home], array [home], array [entry.auth_timestamp], array [entry.signature_tag], '-infinity',
-        head.recorded_at);
-    if found then
-        entry.signature_tag := null;
-    end if;
-    entry.original_event_id := entry.event_id;
-    entry.original_event := entry.event;
-    entry.original_received_at := entry.received_at;
-    entry.position := head.position + 1;
-    entry.recorded_at := greatest(head.recorded_at, clock_timestamp());
-    entry.received_at := released_at;
-    entry.event_id := release_id;
-    entry.origin := 'operator';
-    entry.event := 'RELEASED';
-    entry.disposition := 'released';
-    entry.actor := released_by;
-    entry.note := why;
-    insert into log_entry values (entry.*);
-    update shard_head set position = entry.position, recorded_at = entry.recorded_at where shard = home;
-    return true;
+    appended_at := greatest(head.recorded_at, clock_timestamp());
+    for number in 1 .. cardinality(original_positions) loop
+        select * into entry from log_entry
+        where shard = home and position = original_positions[number] and disposition = 'quarantined';
+        if not found then
+            return query select original_positions[number], 'not_quarantined';
+            continue;
+        end if;
+        perform from log_entry where shard = home and original_event_id = entry.event_id;
+        if found then
+            return query select original_positions[number], 'released_before';
+            continue;
+        end if;
+        entry.signature_tag := ('x' || encode(substring(entry.auth_sign for 8), 'hex'))::bit(64)::bigint;
+        perform from signature_uses(
+            array [home], array [home], array [entry.auth_timestamp], array [entry.signature_tag], '-infinity',
+            head.recorded_at);
+        if found then
+            entry.signature_tag := null;
+        end if;
+        entry.original_event_id := entry.event_id;
+        entry.original_event := entry.event;
+        entry.original_received_at := entry.received_at;
+        entry.position := head.position + 1;
+        entry.recorded_at := appended_at;
+        entry.received_at := released_at;
+        entry.event_id := release_ids[number];
+        entry.origin := 'operator';
+        entry.event := 'RELEASED';
+        entry.disposition := 'released';
+        entry.actor := released_by;
+        entry.note := why;
+        insert into log_entry values (entry.*);
+        head.position := entry.position;
+        head.recorded_at := appended_at;
+        return query select original_positions[number], 'released';
+    end loop;
+    update shard_head set position = head.position, recorded_at = head.recorded_at where shard = home;
 end
 $$;
 

@@ -21,7 +21,7 @@ begin
     ]) as name;
     if exists (select from pg_extension where extname = 'citus') then
         perform create_distributed_function(name::regproc::oid::regprocedure, 'home', 'shard_head')
-        from unnest(array ['append_entries', 'append_release']) as name;
+        from unnest(array ['append_entries', 'append_releases']) as name;
     end if;
 end
 $$;

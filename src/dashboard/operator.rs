@@ -24,7 +24,7 @@ use super::{links, words};
 use crate::api::problem::{ApiError, parse_id};
 use crate::app::state::AppState;
 use crate::event_log::{operator_end, release};
-use crate::http::operator_ends::check_reason;
+use crate::http::operator_ends::check_note;
 use crate::model::session::EndSource;
 use crate::platform::clock;
 use crate::query;
@@ -102,7 +102,7 @@ fn clear_form(visitor: &Visitor, session: &SessionRow, draft: &Draft) -> Markup 
     form::form(visitor, "card", &format!("{}/withdraw-end", links::session(session.session_id)), &fields)
 }
 
-fn reason_field(label: &str, required: bool, draft: &Draft) -> Markup {
+pub fn reason_field(label: &str, required: bool, draft: &Draft) -> Markup {
     html! {
         label { (label)
             input type="text" name="reason" maxlength="500" value=(draft.value("reason")) required[required]
@@ -143,13 +143,15 @@ pub async fn end_session(
     }
 }
 
-fn read_reason(submitted: &SubmittedForm, is_required: bool) -> Result<String, FieldError> {
+/// # Errors
+/// The reason is missing, too long, or has control characters.
+pub fn read_reason(submitted: &SubmittedForm, is_required: bool) -> Result<String, FieldError> {
     let text = submitted.visitor.view.language;
     let reason = submitted.text("reason").unwrap_or_default();
     if is_required && reason.is_empty() {
         return Err(FieldError::new("reason", text.operator_no_reason()));
     }
-    check_reason(&reason).map_err(|_| FieldError::new("reason", text.operator_bad_reason()))?;
+    check_note("reason", &reason).map_err(|_| FieldError::new("reason", text.operator_bad_reason()))?;
     Ok(reason)
 }
 
@@ -220,7 +222,9 @@ pub async fn clear_end(
     }
 }
 
-fn require_tick(submitted: &SubmittedForm) -> Result<(), FieldError> {
+/// # Errors
+/// The box of the confirmation is not checked.
+pub fn require_tick(submitted: &SubmittedForm) -> Result<(), FieldError> {
     let unticked = || FieldError::new("confirmed", submitted.visitor.view.language.operator_not_confirmed());
     submitted.is_checked("confirmed").then_some(()).ok_or_else(unticked)
 }

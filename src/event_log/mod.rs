@@ -7,7 +7,7 @@
 //! - [`spool`], [`drain`]: the on-disk buffer while the database is unreachable.
 //! - [`alarm`]: alerts operators when signatures are misused.
 //! - [`operator_end`]: an operator sets when a session ended.
-//! - [`release`]: an operator releases a quarantined callback.
+//! - [`release`]: an operator releases quarantined callbacks.
 //! - [`transfer`]: exports and imports the log.
 
 pub(crate) mod alarm;

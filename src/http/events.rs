@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::extract::{Access, Body, RequireAdmin, RequireRead};
-use super::operator_ends::check_reason;
+use super::operator_ends::check_note;
 use crate::access::Principal;
 use crate::api::error_responses::{CommonErrors, ConflictResponse, NotFoundResponse, PayloadErrors};
 use crate::api::page::{PageParameters, PageRequest};
@@ -229,7 +229,9 @@ pub async fn release_event(
     Body(body): Body<ReleaseBody>,
 ) -> Result<Json<EventView>, ApiError> {
     let event_id = parse_id(&event_id, "quarantined event")?;
-    body.reason.as_deref().map_or(Ok(()), check_reason)?;
+    if let Some(reason) = &body.reason {
+        check_note("reason", reason)?;
+    }
     let release = release::release(&state.work_pool, &principal.actor, event_id, body.reason, clock::now()).await?;
     state.appended.notify_one();
     Ok(Json(EventView::new(release, &principal)))

@@ -15,6 +15,7 @@ pub(crate) mod cross_origin;
 mod docs_page;
 mod document;
 pub(crate) mod domains;
+mod event_releases;
 mod events;
 pub(crate) mod external_url;
 pub(crate) mod extract;
@@ -87,6 +88,7 @@ fn other_routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
             .service(broadcasts::list_broadcasts)
             .service(events::list_events)
             .service(events::release_event)
+            .service(event_releases::release_events)
             .service(rejections::list_rejections)
             .service(kept_rejections::list_kept_rejections)
             .service(kept_rejections::get_kept_rejection)

@@ -16,7 +16,7 @@ use crate::event_log::operator_end;
 use crate::http::extract::Query;
 use crate::platform::clock;
 
-const MAX_REASON_CHARACTERS: usize = 500;
+const MAX_NOTE_CHARACTERS: usize = 500;
 
 /// The end time of a session, and the reason.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -64,7 +64,7 @@ pub async fn end_session(
     if body.reason.is_empty() {
         return Err(ApiError::invalid("reason", "is empty"));
     }
-    check_reason(&body.reason)?;
+    check_note("reason", &body.reason)?;
     let actor = &principal.actor;
     let event =
         operator_end::set_end(&state.work_pool, actor, session_id, body.ended_at, body.reason, clock::now()).await?;
@@ -72,10 +72,11 @@ pub async fn end_session(
     Ok(Json(EventView::new(event, &principal)))
 }
 
-pub(crate) fn check_reason(reason: &str) -> Result<(), ApiError> {
-    if reason.chars().count() > MAX_REASON_CHARACTERS || reason.chars().any(char::is_control) {
-        let reason = format!("must have at most {MAX_REASON_CHARACTERS} characters and no control characters");
-        return Err(ApiError::invalid("reason", reason));
+/// Checks the operator's reason, which the log keeps as `note`; `name` is that of the member.
+pub(crate) fn check_note(name: &str, note: &str) -> Result<(), ApiError> {
+    if note.chars().count() > MAX_NOTE_CHARACTERS || note.chars().any(char::is_control) {
+        let problem = format!("must have at most {MAX_NOTE_CHARACTERS} characters and no control characters");
+        return Err(ApiError::invalid(name, problem));
     }
     Ok(())
 }

@@ -32,6 +32,8 @@ closed_set! {
         TokenCreated,
         TokenRevoked,
         EventReleased,
+        /// All callbacks of a domain that were quarantined for a reason and received in a period.
+        EventsReleased,
         /// Kept rejections were admitted.
         RejectionsRetried,
         SessionEnded,

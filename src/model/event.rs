@@ -72,6 +72,17 @@ closed_set! {
 }
 
 closed_set! {
+    /// What became of the release of an event.
+    pub enum ReleaseOutcome {
+        Released,
+        /// It was released before.
+        ReleasedBefore,
+        /// There is no such quarantined event.
+        NotQuarantined,
+    }
+}
+
+closed_set! {
     /// An unsigned member of a callback that could not be kept as it was sent.
     #[schema(as = AlteredMemberWord)]
     pub enum AlteredMember {

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, SubsecRound, Timelike, Utc};
 use chrono_tz::Tz;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
 /// Upper limit of filters in Unix seconds and of durations: ten digits, like `publish_timestamp`.
@@ -14,6 +16,15 @@ pub trait Parameter: Sized {
 
     /// `None` when the text is invalid.
     fn read(text: &str) -> Option<Self>;
+}
+
+/// Reads a member of a body like a parameter.
+///
+/// # Errors
+/// It is not a string, or not valid.
+pub fn deserialize<'de, T: Parameter, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    T::read(&text).ok_or_else(|| D::Error::custom(format!("must be {}", T::expected())))
 }
 
 /// Access to parameters by name.

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::connections::Connections;
 use crate::app::state::AppState;
 use crate::config::Role;
-use crate::event_log::{append, drain};
+use crate::event_log::{append, drain, release};
 use crate::http::health;
 use crate::http::{callback_metrics, reports};
 use crate::model::event::QuarantineReason;
@@ -158,6 +158,7 @@ fn initialize_metrics(roles: &[Role]) {
         infer::initialize_metrics();
     }
     if roles.contains(&Role::Api) {
+        release::initialize_metrics();
         reports::timing::initialize_metrics();
         retry::initialize_metrics();
     }

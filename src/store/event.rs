@@ -135,9 +135,9 @@ pub async fn get_session_event(
     .await
 }
 
-/// Blocks other operators' changes to this event or session, until the connection closes.
-pub async fn lock_for_operators(executor: impl PgExecutor<'_>, id: Uuid) -> Result<(), sqlx::Error> {
-    let (high, low) = id.as_u64_pair();
+/// Blocks other operators' changes to this session, until the connection closes.
+pub async fn lock_for_operators(executor: impl PgExecutor<'_>, session_id: Uuid) -> Result<(), sqlx::Error> {
+    let (high, low) = session_id.as_u64_pair();
     sqlx::query!("select pg_advisory_lock($1)", (high ^ low).cast_signed()).execute(executor).await?;
     Ok(())
 }

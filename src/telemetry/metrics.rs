@@ -199,6 +199,12 @@ pub const QUARANTINE_WAITING_MESSAGES: Metric = Metric::gauge(
     "Quarantined callbacks of the last 7 days that are not released, by reason; counted up to 1000 in total",
 );
 
+pub const RELEASED_MESSAGES: Metric = Metric::counter(
+    "streamtally_released_messages_total",
+    Unit::Count,
+    "Quarantined callbacks that operators released by this process, by reason",
+);
+
 pub const NEVER_HEARD_DOMAINS: Metric = Metric::gauge(
     "streamtally_never_heard_domains",
     Unit::Count,
@@ -213,7 +219,7 @@ pub const REPORT_SECONDS_BY_KIND: Metric = Metric::histogram(
 );
 
 /// Every metric.
-pub const ALL: [&Metric; 37] = [
+pub const ALL: [&Metric; 38] = [
     &BUILD_INFO,
     &PART_READY,
     &CERTIFICATE_EXPIRY,
@@ -249,6 +255,7 @@ pub const ALL: [&Metric; 37] = [
     &UNCONFIRMED_SESSIONS,
     &INFERRED_ENDS,
     &QUARANTINE_WAITING_MESSAGES,
+    &RELEASED_MESSAGES,
     &NEVER_HEARD_DOMAINS,
     &REPORT_SECONDS_BY_KIND,
 ];

@@ -89,6 +89,7 @@ fn act(text: Language, act: Act) -> String {
         Act::TokenCreated => text.setup_act_token_created(),
         Act::TokenRevoked => text.setup_act_token_revoked(),
         Act::EventReleased => text.setup_act_event_released(),
+        Act::EventsReleased => text.setup_act_events_released(),
         Act::RejectionsRetried => text.setup_act_rejections_retried(),
         Act::SessionEnded => text.setup_act_session_ended(),
         Act::SessionEndWithdrawn => text.setup_act_session_end_withdrawn(),

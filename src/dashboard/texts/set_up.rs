@@ -226,6 +226,7 @@ super::texts! {
     setup_act_token_created: "token created", "创建令牌";
     setup_act_token_revoked: "token revoked", "撤销令牌";
     setup_act_event_released: "callback released", "放行回调";
+    setup_act_events_released: "callbacks released", "批量放行回调";
     setup_act_rejections_retried: "rejected callbacks retried", "重试被拒绝的回调";
     setup_act_session_ended: "end time set", "设定结束时间";
     setup_act_session_end_withdrawn: "end time cleared", "清除结束时间";

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use streamtally::platform::clock;
-use test_support::messages::{KEY, Push};
+use test_support::messages::{DOMAIN, KEY, Push};
 
 use crate::helpers::{TestApp, until};
 
@@ -31,6 +31,11 @@ async fn every_administrative_act_is_written_down_with_the_token_that_did_it() {
     let event = app.list("/v1/events").await[0]["event_id"].clone();
     let release = format!("/v1/events/{}/release", event.as_str().unwrap());
     operator.send(Method::POST, &release, Some(&json!({})), 200).await;
+    let late = Push::of("other", 1_000).message("PUBLISH", clock::now().timestamp() - 700);
+    app.callback(&late, 200).await;
+    let releases = json!({ "domain": DOMAIN, "reason": "expired", "note": "a wrong clock",
+        "from": "2026-01-01T00:00:00Z", "to": "2099-01-01T00:00:00Z" });
+    operator.send(Method::POST, "/v1/events/release", Some(&releases), 200).await;
     operator.send(Method::DELETE, OTHER, None, 204).await;
     let reader = json!({ "name": "reader", "scopes": ["read"] });
     let reader = operator.send(Method::POST, "/v1/tokens", Some(&reader), 201).await;
@@ -45,6 +50,7 @@ async fn every_administrative_act_is_written_down_with_the_token_that_did_it() {
             "token_revoked",
             "token_created",
             "domain_removed",
+            "events_released",
             "event_released",
             "callback_path_replaced",
             "key_removed",
@@ -56,10 +62,14 @@ async fn every_administrative_act_is_written_down_with_the_token_that_did_it() {
     assert!(done.iter().all(|entry| entry["actor"] == "the operator" && entry["token_id"] == token["token_id"]));
     assert!(earlier.iter().all(|entry| entry["actor"] == "administrator" && entry["token_id"] == Value::Null));
     assert_eq!(done[0]["subject_id"], reader["token_id"]);
-    assert_eq!(done[3]["subject_id"], event);
-    assert_eq!((&done[6]["domain"], &done[6]["subject_id"]), (&json!("other.example.com"), &key["key_id"]));
-    assert_eq!(done[7]["details"]["before"]["apps"], json!(["live"]));
-    assert_eq!(done[7]["details"]["after"]["apps"], json!(["vod"]));
+    assert_eq!((&done[3]["domain"], &done[3]["subject_id"]), (&json!(DOMAIN), &Value::Null));
+    let details = json!({ "reason": "expired", "note": "a wrong clock", "count": 1,
+        "from": "2026-01-01T00:00:00Z", "to": "2099-01-01T00:00:00Z" });
+    assert_eq!(done[3]["details"], details);
+    assert_eq!(done[4]["subject_id"], event);
+    assert_eq!((&done[7]["domain"], &done[7]["subject_id"]), (&json!("other.example.com"), &key["key_id"]));
+    assert_eq!(done[8]["details"]["before"]["apps"], json!(["live"]));
+    assert_eq!(done[8]["details"]["after"]["apps"], json!(["vod"]));
     let text = json!(entries).to_string();
     for secret in [key["key"].as_str(), path["callback_path"].as_str(), token["token"].as_str(), Some(KEY)] {
         assert!(!text.contains(secret.unwrap()), "{text}");

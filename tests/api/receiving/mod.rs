@@ -1,5 +1,6 @@
 //! Callbacks: accepted, quarantined or rejected, and durable before they are answered.
 
+mod bulk_release;
 mod callbacks;
 mod client_address;
 mod durability;
