@@ -6,6 +6,7 @@ mod completions;
 mod database;
 mod diagnose;
 mod domain;
+mod events;
 mod health;
 mod man;
 mod master_key;
@@ -94,6 +95,13 @@ enum Command {
     /// missing key, an unregistered domain, an app that was not allowed.
     #[command(subcommand)]
     Rejections(rejections::RejectionsCommand),
+    /// Release quarantined callbacks
+    ///
+    /// They are authenticated but suspicious, and have no effect until they are released. `/v1/events` and the dashboard's page
+    /// Problems list them. Each release takes effect at once. The audit log (`/v1/audit`) records it with the account that made
+    /// it.
+    #[command(subcommand)]
+    Events(events::EventsCommand),
     /// Rotate the master key, which encrypts the callback keys in the database
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
@@ -145,6 +153,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Domain(command) => command.run().await,
         Command::Token(command) => command.run().await,
         Command::Rejections(command) => command.run().await,
+        Command::Events(command) => command.run().await,
         Command::MasterKey(command) => command.run().await,
         Command::Send(command) => command.run().await,
         Command::Simulate(command) => command.run().await,
