@@ -2,12 +2,14 @@
 
 use std::fmt::Display;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use uuid::Uuid;
 
 use super::ROOT;
 use crate::model::ClosedSet;
 use crate::model::rejection::RejectionReason;
+use crate::store::release::ReleaseSelection;
 
 /// What a path must encode. Proxies may decode the rest, and the path is compared.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -52,6 +54,19 @@ pub fn session_end(session_id: Uuid) -> String {
 /// The form that releases a quarantined callback.
 pub fn release(event_id: Uuid) -> String {
     page(format_args!("events/{event_id}/release"))
+}
+
+/// The form that releases all quarantined callbacks of a domain and reason that were received in a period.
+pub fn release_all(selection: &ReleaseSelection) -> String {
+    let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
+    let (from, to) = (time(selection.from), time(selection.to));
+    let parameters = [
+        ("domain", Some(selection.domain.as_str())),
+        ("reason", Some(selection.reason.as_str())),
+        ("from", Some(from.as_str())),
+        ("to", Some(to.as_str())),
+    ];
+    with(&page("problems/release"), &parameters)
 }
 
 pub fn find() -> String {

@@ -64,6 +64,8 @@ pub fn routes(config: &mut ServiceConfig) {
             .service(operator::clear_end)
             .service(operator::show_release)
             .service(operator::release_event)
+            .service(problems::release::show_release)
+            .service(problems::release::release_events)
             .configure(reports::routes)
             .configure(set_up::routes)
             .default_service(web::to(error_page::show_not_found))

@@ -4,12 +4,14 @@
 //! - [`service`]: the parts of the service.
 //! - [`rejections`]: rejected callbacks; [`retry`]: those that are kept and would be admitted now.
 //! - [`quarantine`]: quarantined callbacks.
+//! - [`release`]: releases those of one domain and reason.
 //! - [`quiet`]: domains without callbacks.
 
 pub mod badge;
 mod quarantine;
 mod quiet;
 pub mod rejections;
+pub mod release;
 pub mod retry;
 mod service;
 

@@ -1,5 +1,6 @@
 //! Quarantined callbacks that wait for an operator: a card for each domain and reason, with the newest of them.
 
+use chrono::TimeDelta;
 use maud::{Markup, html};
 
 use super::super::view::View;
@@ -10,6 +11,7 @@ use super::rejections::{number_of_callbacks, when};
 use crate::model::access::Scope;
 use crate::query::events::{MAX_QUARANTINED, QuarantineGroup};
 use crate::store::quarantine::QuarantinedRow;
+use crate::store::release::ReleaseSelection;
 
 /// How many callbacks of a group are listed.
 const EXAMPLES: usize = 5;
@@ -34,6 +36,7 @@ fn card(visitor: &Visitor, group: &QuarantineGroup) -> Markup {
     let text = view.language;
     let count = i64::try_from(group.len()).unwrap_or(i64::MAX);
     let Some((newest, oldest)) = group.first().zip(group.last()) else { return html! {} };
+    let may_release = visitor.principal.may(Scope::Admin);
     html! {
         section.card.warning {
             h3 { (text.quarantine_name(newest.reason)) " · " bdi { (newest.domain) } }
@@ -43,8 +46,28 @@ fn card(visitor: &Visitor, group: &QuarantineGroup) -> Markup {
             }
             div.advice { (long_text(text, text.quarantine_advice(newest.reason))) }
             @if group.len() > EXAMPLES { p.hint { (text.problems_examples_of(&words::count(EXAMPLES))) } }
-            (table(view, group.iter().take(EXAMPLES), visitor.principal.may(Scope::Admin)))
+            (table(view, group.iter().take(EXAMPLES), may_release))
+            @if may_release && group.len() > 1 {
+                div.actions {
+                    a.button href=(links::release_all(&selection_of(group, newest))) {
+                        (text.problems_release_these(&words::count(group.len())))
+                    }
+                }
+            }
         }
+    }
+}
+
+/// The callbacks of a group: those of its domain and reason that were received in the period of the group.
+fn selection_of(group: &QuarantineGroup, newest: &QuarantinedRow) -> ReleaseSelection {
+    let received = || group.iter().map(|row| row.received_at);
+    let last = received().max().unwrap_or(newest.received_at);
+    ReleaseSelection {
+        domain: newest.domain.clone(),
+        reason: newest.reason,
+        from: received().min().unwrap_or(newest.received_at),
+        // Times have microseconds.
+        to: last + TimeDelta::microseconds(1),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Texts of operators' forms: the end time of a session, and the release of a callback.
+//! Texts of operators' forms: the end time of a session, and the release of callbacks.
 
 super::texts! {
     operator_end_of: "End time of the session of {{}}", "{{}} 的会话的结束时间";
@@ -25,6 +25,13 @@ super::texts! {
 
     operator_release_title: "Release a quarantined callback", "放行隔离的回调";
     operator_release_confirmed: "The callback is genuine and may be billed.", "此回调是真实的，可用于计费。";
+    operator_release_all_title: "Release quarantined callbacks", "批量放行隔离的回调";
+    operator_release_all_confirmed: "The callbacks are genuine and may be billed.", "这些回调是真实的，可用于计费。";
+    operator_release_period: "from {{}} to {{}}", "{{}} 至 {{}}";
+    operator_release_most(most: &str): "At most {most} are released at a time, the oldest first. The others stay on the page of problems.",
+        "一次最多放行 {most} 个，最早的在前。其余的仍列在问题页面。";
+    operator_release_none: "None of them waits to be released.", "没有待放行的回调。";
+    operator_callbacks: "Callbacks", "回调数";
     operator_callback: "Callback", "回调";
     operator_quarantined: "Quarantined", "已隔离";
     operator_released_before: "Already released {{}}.", "已于 {{}} 放行。";

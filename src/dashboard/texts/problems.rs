@@ -77,6 +77,7 @@ super::texts! {
     problems_quarantined_hint: "Authenticated but suspicious: they have no effect until an administrator releases them.",
         "已通过验证但可疑：在管理员放行之前不起作用。";
     problems_quarantined_most(most: u16): "Only the newest {most} are grouped.", "仅统计最新的 {most} 个。";
+    problems_release_these(count: &str): "Release these {count}", "放行这 {count} 个";
     problems_examples_of(count: &str): "The newest {count}", "最新的 {count} 个";
 
     problems_unconfirmed_hint(limit: &str): "Live for longer than {limit}: the end callback may be lost. Oldest first.",

@@ -175,6 +175,38 @@ async fn kept_rejections_are_admitted_by_a_form() {
     assert_eq!(browser.get("/dashboard/problems/retry?domain=push.example.com").await.status(), 403);
 }
 
+#[tokio::test]
+async fn the_quarantined_callbacks_of_a_reason_are_released_together_by_a_form() {
+    let app = TestApp::start().await;
+    for stream in ["one", "two", "three"] {
+        app.receive(&[Push::of(stream, 1_000).message("PUBLISH", clock::now().timestamp() - 700)]).await;
+    }
+    let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
+    let problems = browser.page("/dashboard/problems").await;
+    assert!(problems.contains(">Release these 3<"), "{problems}");
+    let query = between(&problems, "href=\"/dashboard/problems/release?", "\"").replace("&amp;", "&");
+    let release = format!("/dashboard/problems/release?{query}");
+    // One more arrives while the page is read: it is not one of these.
+    app.receive(&[Push::of("four", 1_000).message("PUBLISH", clock::now().timestamp() - 700)]).await;
+    let form = browser.page(&release).await;
+    assert!(form.contains("3 callbacks") && form.contains("<strong>expired</strong>"), "{form}");
+    let page = browser.send_wrong(&release, &[("reason", "typed before")]).await;
+    assert!(page.contains("Check the box.") && page.contains("value=\"typed before\""), "{page}");
+    assert!(app.list("/v1/events?disposition=released").await.is_empty());
+    let page = browser.send(&release, &[("confirmed", "yes"), ("reason", "our clock was wrong")]).await;
+    assert!(page.contains("four") && !page.contains("three") && !page.contains("Release these"), "{page}");
+    let released = app.list("/v1/events?disposition=released").await;
+    assert_eq!(released.len(), 3);
+    assert!(released.iter().all(|event| event["note"] == "our clock was wrong"));
+    assert!(browser.page(&release).await.contains("None of them waits to be released."));
+    assert_eq!(browser.get("/dashboard/problems/release?domain=push.example.com").await.status(), 404);
+
+    let reader = app.make_token(&["read"], None).await;
+    let reading = Browser::signed_in(&app, &reader).await;
+    assert!(!reading.page("/dashboard/problems").await.contains("problems/release"));
+    assert_eq!(reading.get(&release).await.status(), 403);
+}
+
 /// The secret that a page shows.
 fn shown_once(page: &str) -> &str {
     between(page, "<code class=\"secret\" data-copy=\"\">", "</code>")
