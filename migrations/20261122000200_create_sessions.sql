@@ -41,6 +41,8 @@ create table stream_session (
     superseded_at        timestamptz,
     timed_out_at         timestamptz,
     operator_ended_at    timestamptz,
+    -- When an operator confirmed last that the session is live.
+    confirmed_at         timestamptz,
     quarantined_messages integer     not null,
     key_conflict         boolean     not null,
     shared_signature     boolean     not null,
@@ -107,7 +109,7 @@ create index unseen_session_domain_idx on unseen_session (domain, stream);
 
 -- Counts, lists of a domain, and whether a stream is live; the second for lists of a stream. Counts read only the first.
 create index live_session_name_idx on live_session (domain, app, stream_id, session_id)
-    include (rendition_template, status);
+    include (rendition_template, status, confirmed_at);
 create index live_session_stream_idx on live_session (stream_id, session_id);
 create index live_session_flagged_idx on live_session (session_id) where cardinality(flags) > 0;
 

@@ -82,7 +82,24 @@ fn any_fact() -> impl Strategy<Value = Fact> {
         6 => unordered_fact(),
         1 => (-5_i64..20).prop_map(|seconds| Fact::OperatorEnd { ended_at: at(seconds * 1000) }),
         1 => Just(Fact::OperatorEndWithdrawn),
+        1 => (-5_i64..20).prop_map(|seconds| Fact::OperatorConfirmed { confirmed_at: at(seconds * 1000) }),
     ]
+}
+
+/// When the session timed out, read off a whole history: a confirmation cancels what it contradicts, also later.
+fn timed_out(facts: &[Fact]) -> Option<DateTime<Utc>> {
+    let (mut confirmed, mut timed_out) = (None, None);
+    for fact in facts {
+        match fact {
+            Fact::OperatorConfirmed { confirmed_at } => confirmed = confirmed.max(Some(*confirmed_at)),
+            Fact::TimedOut { ended_at } if timed_out.is_none_or(|earlier| *ended_at < earlier) => {
+                timed_out = Some(*ended_at).filter(|_| confirmed.is_none_or(|at| *ended_at > at)).or(timed_out);
+            }
+            _ => {}
+        }
+        timed_out = timed_out.filter(|at| confirmed.is_none_or(|confirmed| *at > confirmed));
+    }
+    timed_out
 }
 
 /// The contract's rules, read off a whole history at once.
@@ -105,9 +122,9 @@ fn model(facts: &[Fact]) -> (Status, Option<(DateTime<Utc>, EndSource)>) {
     });
     let inferred = facts.iter().filter_map(|fact| match fact {
         Fact::Superseded { ended_at } => Some((*ended_at, 0)),
-        Fact::TimedOut { ended_at } => Some((*ended_at, 1)),
         _ => None,
     });
+    let inferred = inferred.chain(timed_out(facts).map(|at| (at, 1)));
     let end = match (operator.flatten(), noticed.min(), inferred.min()) {
         (Some(at), _, _) => Some((at, EndSource::Operator)),
         (None, Some(at), _) => Some((at, EndSource::Notification)),
@@ -236,6 +253,21 @@ proptest! {
         let history = before.iter().chain([&Fact::Quarantined]).chain(&between).chain([&released]);
         let accepted = before.iter().chain([&message]).chain(&between);
         prop_assert_eq!(content(&fold_all(history)), content(&fold_all(accepted)));
+    }
+
+    #[test]
+    fn a_time_out_before_a_confirmation_has_no_effect_whichever_comes_first(
+        facts in vec(any_fact().prop_filter("not timed out", |fact| !matches!(fact, Fact::TimedOut { .. })), 0..8),
+        (ended, confirmed) in (-5_i64..20, -5_i64..20),
+    ) {
+        let timed_out = Fact::TimedOut { ended_at: at(ended * 1000) };
+        let confirmation = Fact::OperatorConfirmed { confirmed_at: at(confirmed * 1000) };
+        let first = fold_all(facts.iter().chain([&timed_out, &confirmation]));
+        let last = fold_all(facts.iter().chain([&confirmation, &timed_out]));
+        prop_assert_eq!(content(&first), content(&last));
+        if ended <= confirmed {
+            prop_assert_eq!(content(&last), content(&fold_all(facts.iter().chain([&confirmation]))));
+        }
     }
 
     #[test]

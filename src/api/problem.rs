@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::admin::NewTokenError;
+use crate::event_log::confirmation::ConfirmationError;
 use crate::event_log::group_commit::AppendError;
 use crate::event_log::operator_end::EndError;
 use crate::event_log::release::ReleaseError;
@@ -317,6 +318,16 @@ impl From<EndError> for ApiError {
             EndError::Impossible(reason) => Self::invalid("ended_at", reason),
             EndError::NothingToWithdraw => Self::Conflict(error.to_string()),
             EndError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfirmationError> for ApiError {
+    fn from(error: ConfirmationError) -> Self {
+        match error {
+            ConfirmationError::NotFound => Self::NotFound("session"),
+            ConfirmationError::Ended => Self::Conflict(error.to_string()),
+            ConfirmationError::Database(error) => error.into(),
         }
     }
 }

@@ -56,7 +56,7 @@ pub struct SessionView {
     pub publish_timestamp: i64,
     /// `live` or `ended`.
     pub status: SessionStatus,
-    /// Live for longer than expected (`--unconfirmed-after`).
+    /// Live for longer than expected (`--unconfirmed-after`), since its start or since an operator confirmed it.
     pub unconfirmed: bool,
     /// Start of the push: `publish_timestamp` as a time.
     #[schema(value_type = String, format = DateTime)]
@@ -76,6 +76,9 @@ pub struct SessionView {
     /// When an end callback was first received.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     pub end_received_at: Option<DateTime<Utc>>,
+    /// When an operator confirmed last that the session is live.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    pub confirmed_at: Option<DateTime<Utc>>,
     /// How often a start callback was received.
     #[schema(minimum = 0)]
     pub start_deliveries: i32,
@@ -107,9 +110,10 @@ impl SessionView {
     pub fn new(row: SessionRow, personal: bool, as_of: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Self {
         let client_ip = row.shown_client_ip().map(str::to_owned);
         let node_ip = row.shown_node_ip().map(str::to_owned);
+        let known_live_at = row.known_live_at();
         Self {
             rendition_of: RenditionView::new(&row.domain, &row.app, &row.stream, row.rendition_template),
-            unconfirmed: lifecycle::is_unconfirmed(row.started_at, row.ended_at, as_of, unconfirmed_after),
+            unconfirmed: lifecycle::is_unconfirmed(known_live_at, row.ended_at, as_of, unconfirmed_after),
             duration_seconds: lifecycle::duration_seconds(row.started_at, row.ended_at, as_of),
             client_ip: personal.then_some(client_ip),
             node_ip: personal.then_some(node_ip),
@@ -126,6 +130,7 @@ impl SessionView {
             ended_at_source: row.ended_at_source,
             start_received_at: row.start_received_at,
             end_received_at: row.end_received_at,
+            confirmed_at: row.confirmed_at,
             start_deliveries: row.start_deliveries,
             end_deliveries: row.end_deliveries,
             flags: row.flags,

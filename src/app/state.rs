@@ -43,7 +43,7 @@ pub struct AppState {
     pub query_pool: PgPool,
     pub report_pool: PgPool,
     pub work_pool: PgPool,
-    /// How long a session may be live before it becomes unconfirmed.
+    /// How long ago a live session may have started or been confirmed before it becomes unconfirmed.
     pub unconfirmed_after: TimeDelta,
     /// The dashboard's time zone for visitors who have not chosen one.
     pub time_zone: Tz,

@@ -51,6 +51,11 @@ pub fn session_end(session_id: Uuid) -> String {
     page(format_args!("sessions/{session_id}/end"))
 }
 
+/// The form that confirms that a session is still live.
+pub fn session_confirmation(session_id: Uuid) -> String {
+    page(format_args!("sessions/{session_id}/confirm"))
+}
+
 /// The form that releases a quarantined callback.
 pub fn release(event_id: Uuid) -> String {
     page(format_args!("events/{event_id}/release"))

@@ -25,6 +25,7 @@ mod session;
 mod set_up;
 mod shown_state;
 mod sign_in;
+mod still_live;
 mod stream;
 mod stream_lists;
 mod texts;
@@ -62,6 +63,8 @@ pub fn routes(config: &mut ServiceConfig) {
             .service(operator::show_end)
             .service(operator::end_session)
             .service(operator::clear_end)
+            .service(still_live::show_confirmation)
+            .service(still_live::confirm)
             .service(operator::show_release)
             .service(operator::release_event)
             .service(problems::release::show_release)

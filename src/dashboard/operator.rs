@@ -306,7 +306,9 @@ pub async fn release_event(
     Ok(layout::redirect_to(&links::session(event.session_id)))
 }
 
-async fn find_session(visitor: &Visitor, state: &AppState, session_id: &str) -> Result<SessionRow, PageError> {
+/// # Errors
+/// The session does not exist, the visitor may not see it, or the database fails.
+pub async fn find_session(visitor: &Visitor, state: &AppState, session_id: &str) -> Result<SessionRow, PageError> {
     let session_id = parse_id(session_id, "session")?;
     let found = query::sessions::get_session(&state.query_pool, &visitor.principal, session_id).await?;
     Ok(found.ok_or(ApiError::NotFound("session"))?.0)
@@ -320,7 +322,7 @@ async fn find_quarantined(visitor: &Visitor, state: &AppState, event_id: &str) -
 }
 
 /// Waits until an event is folded, so that the next page shows its effect. Ignores the timeout: the event is stored.
-async fn await_folding(state: &AppState, event: &EventRow) {
+pub async fn await_folding(state: &AppState, event: &EventRow) {
     state.appended.notify_one();
     let folded = async {
         let mut again = interval(Duration::from_millis(20));

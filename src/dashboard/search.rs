@@ -244,7 +244,7 @@ fn stream_table(view: View, state: &AppState, found: &FoundStreams) -> Markup {
                 th { (text.search_last_start()) } th { (text.search_last_end()) } th.number { (text.search_last_length()) }
             } }
             tbody { @for row in &found.rows {
-                @let state = ShownState::of(row.live_since, view.now, state.unconfirmed_after);
+                @let state = ShownState::of(row.known_live_at, view.now, state.unconfirmed_after);
                 tr class=[state.row_class()] {
                     td.name { a href=(links::stream(row.stream_id)) { bdi { (row.stream) } } }
                     td { bdi { (row.domain) } }

@@ -89,13 +89,17 @@ fn head(visitor: &Visitor, state: &AppState, session: &SessionRow, neighbors: &N
     let stream = html! { a href=(links::stream(session.stream_id)) { bdi { (session.stream) } } };
     let state = ShownState::of_session(session, view.now, state.unconfirmed_after);
     let is_certain = session.ended_at_source.is_some_and(EndSource::is_confirmed);
+    let may_be_live = state.is_unconfirmed() || session.ended_at_source == Some(EndSource::TimedOut);
     let end_form = links::session_end(session.session_id);
     html! {
         h1.name { (words::fill(&text.session_of(), &[stream])) }
         p.path { bdi { (session.domain) } " / " bdi { (session.app) } }
         p.now { (mark(text, state)) (story(visitor, session, neighbors.next.as_ref(), state)) }
         @if visitor.principal.may(Scope::Admin) {
-            p.actions { a.button.quiet[is_certain] href=(end_form) { (text.set_end()) } }
+            p.actions {
+                @if may_be_live { a.button href=(links::session_confirmation(session.session_id)) { (text.still_live()) } " " }
+                a.button.quiet[is_certain] href=(end_form) { (text.set_end()) }
+            }
         }
     }
 }
@@ -209,6 +213,9 @@ fn facts(visitor: &Visitor, session: &SessionRow) -> Markup {
             }
             dt { (text.session_start_received()) } dd { (received(session.start_received_at, session.start_deliveries)) }
             dt { (text.session_end_received()) } dd { (received(session.end_received_at, session.end_deliveries)) }
+            @if session.confirmed_at.is_some() {
+                dt { (text.session_confirmed()) } dd { (words::maybe_time(view, session.confirmed_at)) }
+            }
             @for flag in &session.flags {
                 dt { span.flag { (words::flag_name(text, *flag)) } } dd { (words::flag_meaning(text, *flag)) }
             }
@@ -251,6 +258,7 @@ fn event_name(view: View, row: &EventRow) -> Markup {
         (_, Ok(OwnEvent::TimedOut)) => text.session_event_timed_out(),
         (_, Ok(OwnEvent::OperatorEnd)) => text.session_event_operator_end(),
         (_, Ok(OwnEvent::OperatorEndWithdrawn)) => text.session_event_withdrawn(),
+        (_, Ok(OwnEvent::OperatorConfirmed)) => text.session_event_confirmed(),
         ("PUBLISH", Err(_)) => text.session_event_start(),
         ("PUBLISH_DONE", Err(_)) => text.session_event_end(),
         (_, Err(_)) => text.session_event_other(),

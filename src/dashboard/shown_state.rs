@@ -18,13 +18,13 @@ pub enum ShownState {
 impl ShownState {
     /// The state of a session at a time.
     pub fn of_session(row: &SessionRow, at: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Self {
-        Self::of(row.ended_at.is_none().then_some(row.started_at), at, unconfirmed_after)
+        Self::of(row.ended_at.is_none().then(|| row.known_live_at()), at, unconfirmed_after)
     }
 
-    /// The state at a time of what has been live since `live_since`; `None` if it has ended.
-    pub fn of(live_since: Option<DateTime<Utc>>, at: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Self {
-        let Some(since) = live_since else { return Self::Ended };
-        if is_unconfirmed(since, None, at, unconfirmed_after) { Self::Unconfirmed } else { Self::Live }
+    /// The state at a time of what is live and was last known to be so at `known_live_at`; `None` if it has ended.
+    pub fn of(known_live_at: Option<DateTime<Utc>>, at: DateTime<Utc>, unconfirmed_after: TimeDelta) -> Self {
+        let Some(known_live_at) = known_live_at else { return Self::Ended };
+        if is_unconfirmed(known_live_at, None, at, unconfirmed_after) { Self::Unconfirmed } else { Self::Live }
     }
 
     pub fn is_unconfirmed(self) -> bool {

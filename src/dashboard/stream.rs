@@ -129,7 +129,7 @@ pub async fn list_sessions(
 fn head(visitor: &Visitor, state: &AppState, stream: &StreamRow, newest: Option<&SessionRow>) -> Markup {
     let view = visitor.view;
     let text = view.language;
-    let shown = ShownState::of(stream.live_since, view.now, state.unconfirmed_after);
+    let shown = ShownState::of(stream.known_live_at, view.now, state.unconfirmed_after);
     html! {
         h1.name { bdi { (stream.stream) } }
         p.path {

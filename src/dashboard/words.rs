@@ -32,7 +32,8 @@ pub fn maybe_ago(view: View, at: Option<DateTime<Utc>>) -> Markup {
     at.map_or_else(|| html! { "–" }, |at| ago(view, at))
 }
 
-fn machine(at: DateTime<Utc>) -> String {
+/// For `datetime` and for scripts.
+pub fn machine(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 

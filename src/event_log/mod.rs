@@ -6,12 +6,14 @@
 //! - [`append`]: appends a batch.
 //! - [`spool`], [`drain`]: the on-disk buffer while the database is unreachable.
 //! - [`alarm`]: alerts operators when signatures are misused.
+//! - [`confirmation`]: an operator confirms that a session is still live.
 //! - [`operator_end`]: an operator sets when a session ended.
 //! - [`release`]: an operator releases quarantined callbacks.
 //! - [`transfer`]: exports and imports the log.
 
 pub(crate) mod alarm;
 pub(crate) mod append;
+pub(crate) mod confirmation;
 pub(crate) mod drain;
 pub(crate) mod group_commit;
 pub(crate) mod incoming;

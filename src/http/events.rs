@@ -49,7 +49,7 @@ pub struct EventView {
     #[schema(example = 1_587_954_134)]
     pub publish_timestamp: i64,
     /// The event of the callback (`PUBLISH`, `PUBLISH_DONE`, or an undocumented one), or `SUPERSEDED`, `TIMED_OUT`,
-    /// `OPERATOR_END`, `OPERATOR_END_WITHDRAWN`, `RELEASED`.
+    /// `OPERATOR_END`, `OPERATOR_END_WITHDRAWN`, `OPERATOR_CONFIRMED`, `RELEASED`.
     #[schema(example = "PUBLISH")]
     pub event: String,
     /// Time of receipt, by the clock of the service.

@@ -27,6 +27,7 @@ pub(crate) mod operator_ends;
 mod rejections;
 pub(crate) mod reports;
 mod security_headers;
+mod session_confirmations;
 mod sessions;
 pub(crate) mod sign_in_cookie;
 mod streams;
@@ -83,6 +84,7 @@ fn other_routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
             .service(sessions::get_session)
             .service(sessions::list_session_events)
             .service(operator_ends::end_session)
+            .service(session_confirmations::confirm_session)
             .service(streams::list_streams)
             .service(streams::get_stream)
             .service(broadcasts::list_broadcasts)

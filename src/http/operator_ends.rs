@@ -61,15 +61,20 @@ pub async fn end_session(
     Body(body): Body<EndBody>,
 ) -> Result<Json<EventView>, ApiError> {
     let session_id = parse_id(&session_id, "session")?;
-    if body.reason.is_empty() {
-        return Err(ApiError::invalid("reason", "is empty"));
-    }
-    check_note("reason", &body.reason)?;
+    check_reason(&body.reason)?;
     let actor = &principal.actor;
     let event =
         operator_end::set_end(&state.work_pool, actor, session_id, body.ended_at, body.reason, clock::now()).await?;
     state.appended.notify_one();
     Ok(Json(EventView::new(event, &principal)))
+}
+
+/// Checks a reason that the operator must give.
+pub(crate) fn check_reason(reason: &str) -> Result<(), ApiError> {
+    if reason.is_empty() {
+        return Err(ApiError::invalid("reason", "is empty"));
+    }
+    check_note("reason", reason)
 }
 
 /// Checks the operator's reason, which the log keeps as `note`; `name` is that of the member.

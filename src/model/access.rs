@@ -38,6 +38,7 @@ closed_set! {
         RejectionsRetried,
         SessionEnded,
         SessionEndWithdrawn,
+        SessionConfirmed,
         SealedReportDeleted,
         /// Events that a wrong clock recorded in the future were moved to the present.
         ClockRepaired,

@@ -20,6 +20,8 @@ closed_set! {
         TimedOut = "TIMED_OUT",
         OperatorEnd = "OPERATOR_END",
         OperatorEndWithdrawn = "OPERATOR_END_WITHDRAWN",
+        /// An operator confirmed that the session is live.
+        OperatorConfirmed = "OPERATOR_CONFIRMED",
     }
 }
 
@@ -27,7 +29,7 @@ impl OwnEvent {
     pub fn origin(self) -> Origin {
         match self {
             Self::Superseded | Self::TimedOut => Origin::Inference,
-            Self::OperatorEnd | Self::OperatorEndWithdrawn => Origin::Operator,
+            Self::OperatorEnd | Self::OperatorEndWithdrawn | Self::OperatorConfirmed => Origin::Operator,
         }
     }
 }

@@ -62,7 +62,8 @@ filter! {
         pub publish_timestamp: Option<i64>,
         /// Status of the session.
         pub status: Option<SessionStatus>,
-        /// Whether the session is unconfirmed: live for longer than `--unconfirmed-after`.
+        /// Whether the session is unconfirmed: live for longer than `--unconfirmed-after`, since its start or since an
+        /// operator confirmed it.
         pub unconfirmed: Option<bool>,
         /// Source of the end.
         pub ended_at_source: Option<EndSource>,

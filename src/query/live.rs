@@ -25,7 +25,7 @@ pub struct LiveTotals {
     /// Streams with at least one live session.
     pub live_streams: i64,
     pub live_sessions: i64,
-    /// Live sessions that started so long ago that they are unconfirmed.
+    /// Live sessions that were last known to be live so long ago that they are unconfirmed.
     pub unconfirmed_sessions: i64,
 }
 
@@ -106,13 +106,13 @@ pub async fn read_board<const LISTS: usize>(
     let visible_domains = principal.visible_domains();
     let mut snapshot = store::snapshot::begin(pool).await?;
     let as_of = store::snapshot::get_transaction_time(&mut *snapshot).await?;
-    let started_before = as_of - unconfirmed_after;
-    let rows = store::live::count_live(&mut *snapshot, visible_domains, filter, started_before).await?;
+    let known_live_before = as_of - unconfirmed_after;
+    let rows = store::live::count_live(&mut *snapshot, visible_domains, filter, known_live_before).await?;
     let mut pages = lists.map(|_| Rows { rows: Vec::new(), more: false });
     for (page, ListRequest { kind, after, limit }) in pages.iter_mut().zip(lists) {
         let selection = match kind {
             SessionKind::Live(order) => SessionSelection::Live(order),
-            SessionKind::Unconfirmed(order) => SessionSelection::Unconfirmed { started_before, order },
+            SessionKind::Unconfirmed(order) => SessionSelection::Unconfirmed { known_live_before, order },
             SessionKind::Ended => SessionSelection::Ended { since: as_of - ENDED_PERIOD },
             SessionKind::All => SessionSelection::Started { since: as_of - STARTED_PERIOD },
         };
@@ -151,7 +151,7 @@ pub async fn list_names(
         }
     }
     let visible_domains = principal.visible_domains();
-    let live = store::live::count_live(pool, visible_domains, &LiveFilter::default(), DateTime::<Utc>::MIN_UTC).await?;
+    let live = store::live::count_live(pool, visible_domains, &LiveFilter::default(), DateTime::UNIX_EPOCH).await?;
     for row in live {
         add(row.domain, vec![row.app]);
     }

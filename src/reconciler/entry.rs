@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 
 use crate::huawei::notification::Event;
 use crate::model::event::{Disposition, Origin, OwnEvent, Signature};
@@ -30,18 +30,19 @@ fn accepted_fact_of(row: EntryRow) -> Fact {
         Origin::Provider => said_by_provider(row),
         // An unknown word is of a later version.
         Origin::Inference | Origin::Operator => {
-            row.event.parse().map_or(Fact::Unknown, |event| own_fact_of(event, row.ended_at))
+            row.event.parse().map_or(Fact::Unknown, |event| own_fact_of(event, &row))
         }
     }
 }
 
-fn own_fact_of(event: OwnEvent, ended_at: Option<DateTime<Utc>>) -> Fact {
-    let end = || ended_at.unwrap_or_else(|| unreachable!("an event that ends a session has `ended_at`"));
+fn own_fact_of(event: OwnEvent, row: &EntryRow) -> Fact {
+    let end = || row.ended_at.unwrap_or_else(|| unreachable!("an event that ends a session has `ended_at`"));
     match event {
         OwnEvent::Superseded => Fact::Superseded { ended_at: end() },
         OwnEvent::TimedOut => Fact::TimedOut { ended_at: end() },
         OwnEvent::OperatorEnd => Fact::OperatorEnd { ended_at: end() },
         OwnEvent::OperatorEndWithdrawn => Fact::OperatorEndWithdrawn,
+        OwnEvent::OperatorConfirmed => Fact::OperatorConfirmed { confirmed_at: row.received_at },
     }
 }
 

@@ -3,7 +3,7 @@
 //! It never writes a session. It appends an inferred end to the log, which is folded like any event, and which a
 //! reported end overrules whenever it arrives. Appending the same end twice does no harm: the earliest counts.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use metrics::Counter;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -32,7 +32,7 @@ pub struct InferencePolicy {
     /// How long a later push of the stream must last: an encoder that is disconnected at once must not end another's
     /// push.
     pub supersede_after: TimeDelta,
-    /// How long a session may be live; `None`: no limit.
+    /// How long a session may be live, since its start or since an operator confirmed it; `None`: no limit.
     pub close_unconfirmed_after: Option<TimeDelta>,
 }
 
@@ -93,8 +93,11 @@ pub async fn infer_further(
         superseded.into_iter().map(|finding| entry_of(finding, OwnEvent::Superseded, now)).collect();
     if let Some(close_after) = rules.close_unconfirmed_after {
         let silent = store::inference::list_live_since(&mut *transaction, now - close_after, MAX_BATCH).await?;
-        let timed_out =
-            silent.into_iter().map(|session| FindingRow { ended_at: session.ended_at + close_after, ..session });
+        let timed_out = silent.into_iter().map(|session| FindingRow {
+            // Ends are whole seconds, like starts.
+            ended_at: session.ended_at.trunc_subsecs(0) + close_after,
+            ..session
+        });
         entries.extend(timed_out.map(|finding| entry_of(finding, OwnEvent::TimedOut, now)));
     }
     entries.sort_by_key(|entry| entry.shard);

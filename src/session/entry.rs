@@ -31,6 +31,8 @@ pub enum Fact {
     OperatorEnd { ended_at: DateTime<Utc> },
     /// An operator withdrew that end.
     OperatorEndWithdrawn,
+    /// An operator confirmed that the session is live.
+    OperatorConfirmed { confirmed_at: DateTime<Utc> },
 }
 
 /// An accepted callback.

@@ -2,9 +2,9 @@
 //!
 //! [`fold`] is a function of the state and the event alone. For the provider's callbacks, quarantine, releases and
 //! inferred ends it is commutative and, except for the counts of deliveries, idempotent, so order, repeats and batch
-//! boundaries do not matter. Operators' ends apply in the order of the log. Every field is therefore a minimum, a
-//! count, or the companion of a minimum, except those that record positions and times of the log. Once details are
-//! redacted, conflicts with them are no longer detected.
+//! boundaries do not matter. Operators' ends and confirmations apply in the order of the log. Every other field is
+//! therefore a minimum, a count, or the companion of a minimum, except those that record positions and times of the log.
+//! Once details are redacted, conflicts with them are no longer detected.
 
 use chrono::{DateTime, SubsecRound, Utc};
 
@@ -25,6 +25,8 @@ pub struct Session {
     pub superseded_at: Option<DateTime<Utc>>,
     pub timed_out_at: Option<DateTime<Utc>>,
     pub operator_ended_at: Option<DateTime<Utc>>,
+    /// When an operator confirmed last that the session is live. A time-out counts only after it.
+    pub confirmed_at: Option<DateTime<Utc>>,
     pub quarantined_messages: i32,
     /// Two starts came from different addresses: two pushes started in one second.
     pub key_conflict: bool,
@@ -104,10 +106,21 @@ fn apply(session: &mut Session, fact: &Fact) {
             apply(session, fact);
         }
         Fact::Superseded { ended_at } => keep_earliest(&mut session.superseded_at, *ended_at),
-        Fact::TimedOut { ended_at } => keep_earliest(&mut session.timed_out_at, *ended_at),
+        Fact::TimedOut { ended_at } => {
+            if session.confirmed_at.is_none_or(|confirmed_at| *ended_at > confirmed_at) {
+                keep_earliest(&mut session.timed_out_at, *ended_at);
+            }
+        }
         Fact::OperatorEnd { ended_at } => session.operator_ended_at = Some(*ended_at),
         Fact::OperatorEndWithdrawn => session.operator_ended_at = None,
+        Fact::OperatorConfirmed { confirmed_at } => confirm(session, *confirmed_at),
     }
+}
+
+/// Clears a time-out that the confirmation contradicts.
+fn confirm(session: &mut Session, confirmed_at: DateTime<Utc>) {
+    session.confirmed_at = session.confirmed_at.max(Some(confirmed_at));
+    session.timed_out_at = session.timed_out_at.filter(|timed_out_at| *timed_out_at > confirmed_at);
 }
 
 fn start(session: &mut Session, receipt: &Receipt) {

@@ -61,12 +61,17 @@ pub fn duration_seconds(started_at: DateTime<Utc>, ended_at: Option<DateTime<Utc
     (ended_at.unwrap_or(as_of) - started_at).num_seconds().max(0)
 }
 
-/// Whether a session that is live at `as_of` has lasted for longer than `unconfirmed_after`.
+/// When a session was last known to be live: at its start, or when an operator confirmed it.
+pub fn known_live_at(started_at: DateTime<Utc>, confirmed_at: Option<DateTime<Utc>>) -> DateTime<Utc> {
+    confirmed_at.map_or(started_at, |confirmed_at| confirmed_at.max(started_at))
+}
+
+/// Whether a session that is live at `as_of` was last known to be live longer ago than `unconfirmed_after`.
 pub fn is_unconfirmed(
-    started_at: DateTime<Utc>,
+    known_live_at: DateTime<Utc>,
     ended_at: Option<DateTime<Utc>>,
     as_of: DateTime<Utc>,
     unconfirmed_after: TimeDelta,
 ) -> bool {
-    ended_at.is_none() && as_of - started_at > unconfirmed_after
+    ended_at.is_none() && as_of - known_live_at > unconfirmed_after
 }

@@ -98,14 +98,14 @@ pub async fn get_quarantined_event(
     .await
 }
 
-/// The type of the last operator's event about a session's end.
+/// The type of the last operator's event that set or withdrew a session's end.
 pub async fn get_last_operator_event(
     executor: impl PgExecutor<'_>,
     session_id: Uuid,
 ) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar!(
         "select event from log_entry
-         where session_id = $1 and origin = 'operator' and disposition = 'accepted'
+         where session_id = $1 and origin = 'operator' and event in ('OPERATOR_END', 'OPERATOR_END_WITHDRAWN')
          order by position desc limit 1",
         session_id
     )

@@ -73,20 +73,23 @@ pub async fn list_streams_recorded(
     .await
 }
 
-/// Live sessions that started at or before `started_until`, at most `limit`. `ended_at` is their start.
+/// Live sessions that were last known to be live at or before `known_live_until`, at most `limit`. `ended_at` is when they
+/// were. Reads only sessions that started until then: ids begin with the start.
 pub async fn list_live_since(
     executor: impl PgExecutor<'_>,
-    started_until: DateTime<Utc>,
+    known_live_until: DateTime<Utc>,
     limit: i64,
 ) -> Result<Vec<FindingRow>, sqlx::Error> {
     sqlx::query_as!(
         FindingRow,
-        "select shard, session_id, domain, app, stream, publish_timestamp, started_at as ended_at
+        r#"select shard, session_id, domain, app, stream, publish_timestamp,
+               greatest(started_at, confirmed_at) as "ended_at!"
          from stream_session
-         where status = 'live' and session_id < $1
+         where status = 'live' and session_id < $1 and (confirmed_at is null or confirmed_at <= $2)
          order by session_id
-         limit $2",
-        lowest_id_since(started_until + TimeDelta::nanoseconds(1)),
+         limit $3"#,
+        lowest_id_since(known_live_until + TimeDelta::nanoseconds(1)),
+        known_live_until,
         limit
     )
     .fetch_all(executor)

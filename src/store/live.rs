@@ -20,11 +20,11 @@ pub struct LiveRow {
     /// Streams with at least one live session.
     pub live_streams: i64,
     pub live_sessions: i64,
-    /// Live sessions that started so long ago that they are unconfirmed.
+    /// Live sessions that were last known to be live so long ago that they are unconfirmed.
     pub unconfirmed_sessions: i64,
 }
 
-/// The counts of every app with live sessions, ordered by domain and app. Sessions that started before
+/// The counts of every app with live sessions, ordered by domain and app. Sessions that were last known to be live before
 /// `unconfirmed_before` are unconfirmed. Each stream belongs to one app, so the counts can be added up.
 pub async fn count_live(
     executor: impl PgExecutor<'_>,
@@ -34,9 +34,9 @@ pub async fn count_live(
 ) -> Result<Vec<LiveRow>, sqlx::Error> {
     let mut query = QueryBuilder::<Postgres>::new(
         "select domain, app, count(distinct stream_id) as live_streams, count(*) as live_sessions,
-             count(*) filter (where session_id < ",
+             count(*) filter (where ",
     );
-    query.push_bind(lowest_id_since(unconfirmed_before));
+    push_known_live_before(&mut query, unconfirmed_before);
     query.push(") as unconfirmed_sessions from stream_session where status = 'live'");
     push_conditions(&mut query, visible_domains, filter);
     query.push(" group by domain, app order by domain, app");
@@ -47,9 +47,9 @@ pub async fn count_live(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionSelection {
     Live(LiveOrder),
-    /// Live since before a time.
+    /// Live, and last known to be so before a time.
     Unconfirmed {
-        started_before: DateTime<Utc>,
+        known_live_before: DateTime<Utc>,
         order: LiveOrder,
     },
     /// Ended at a time or later; the latest end first.
@@ -93,9 +93,9 @@ pub async fn list_sessions(
             push_conditions(&mut query, visible_domains, filter);
             push_live_order(&mut query, order, after);
         }
-        SessionSelection::Unconfirmed { started_before, order } => {
-            query.push("stream_session where status = 'live' and session_id < ");
-            query.push_bind(lowest_id_since(started_before));
+        SessionSelection::Unconfirmed { known_live_before, order } => {
+            query.push("stream_session where status = 'live' and ");
+            push_known_live_before(&mut query, known_live_before);
             push_conditions(&mut query, visible_domains, filter);
             push_live_order(&mut query, order, after);
         }
@@ -116,6 +116,12 @@ pub async fn list_sessions(
     }
     query.push(" limit ").push_bind(limit);
     query.build_query_as().fetch_all(executor).await
+}
+
+/// Sessions that started before a time, and that no operator confirmed at that time or later.
+pub fn push_known_live_before(query: &mut QueryBuilder<Postgres>, time: DateTime<Utc>) {
+    query.push("session_id < ").push_bind(lowest_id_since(time));
+    query.push(" and (confirmed_at is null or confirmed_at < ").push_bind(time).push(")");
 }
 
 /// The sessions that ended at a time or later. They started at most a day before it, or lasted for more than a day: each

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::column;
 use crate::model::session::{EndSource, Flag, Status};
+use crate::session::lifecycle;
 
 /// A session: a row of the table, with its columns in the same order.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, sqlx::Type)]
@@ -33,6 +34,8 @@ pub struct SessionRow {
     pub superseded_at: Option<DateTime<Utc>>,
     pub timed_out_at: Option<DateTime<Utc>>,
     pub operator_ended_at: Option<DateTime<Utc>>,
+    /// When an operator confirmed last that it is live.
+    pub confirmed_at: Option<DateTime<Utc>>,
     pub quarantined_messages: i32,
     /// Two pushes started in one second.
     pub key_conflict: bool,
@@ -64,6 +67,11 @@ pub struct SessionRow {
 }
 
 impl SessionRow {
+    /// When it was last known to be live.
+    pub fn known_live_at(&self) -> DateTime<Utc> {
+        lifecycle::known_live_at(self.started_at, self.confirmed_at)
+    }
+
     /// The encoder's address to display: as received with the first start, else from a later one.
     pub fn shown_client_ip(&self) -> Option<&str> {
         self.client_ip.as_deref().or(self.client_address.as_deref())
@@ -143,8 +151,8 @@ pub async fn update_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionR
              end_received_at = folded.end_received_at, end_deliveries = folded.end_deliveries,
              end_noticed_at = folded.end_noticed_at, superseded_at = folded.superseded_at,
              timed_out_at = folded.timed_out_at, operator_ended_at = folded.operator_ended_at,
-             quarantined_messages = folded.quarantined_messages, key_conflict = folded.key_conflict,
-             shared_signature = folded.shared_signature, client_ip = folded.client_ip, node_ip = folded.node_ip,
+             confirmed_at = folded.confirmed_at, quarantined_messages = folded.quarantined_messages,
+             key_conflict = folded.key_conflict, shared_signature = folded.shared_signature, client_ip = folded.client_ip, node_ip = folded.node_ip,
              client_address = folded.client_address, node_address = folded.node_address, user_args = folded.user_args,
              blanked = folded.blanked, rendition_template = folded.rendition_template,
              ended_at = folded.ended_at, ended_at_source = folded.ended_at_source,

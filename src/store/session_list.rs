@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
+use super::live::push_known_live_before;
 use super::session::SessionRow;
 use crate::model::filter::SessionFilter;
 use crate::model::session::{EndSource, Renditions, SessionOrder, SessionStatus, TimeField};
@@ -16,7 +17,7 @@ pub struct SessionScope<'a> {
     /// The domains that the caller may access; `None`: all.
     pub visible_domains: Option<&'a [String]>,
     pub as_of: DateTime<Utc>,
-    /// How long a session may be live before it is unconfirmed.
+    /// How long ago a live session may have started or been confirmed before it is unconfirmed.
     pub unconfirmed_after: TimeDelta,
 }
 
@@ -198,8 +199,9 @@ fn push_state(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filte
         }
     }
     if let (Some(unconfirmed), Part::Live) = (filter.unconfirmed, part) {
-        query.push(if unconfirmed { " and session_id < " } else { " and session_id >= " });
-        query.push_bind(lowest_id_since(scope.as_of - scope.unconfirmed_after));
+        query.push(if unconfirmed { " and (" } else { " and not (" });
+        push_known_live_before(query, scope.as_of - scope.unconfirmed_after);
+        query.push(")");
     }
     // Here and below, conditions that follow from the filter are explicit, so that the planner can use a partial index.
     if let Some(flag) = filter.flag {

@@ -53,6 +53,8 @@ pub struct StreamRow {
     pub stream: String,
     pub live_sessions: i64,
     pub live_since: Option<DateTime<Utc>>,
+    /// When that live session was last known to be live that was so the longest ago.
+    pub known_live_at: Option<DateTime<Utc>>,
     pub last_started_at: DateTime<Utc>,
     pub last_ended_at: Option<DateTime<Utc>>,
     pub rendition_template: Option<String>,
@@ -79,14 +81,16 @@ pub async fn list_streams(
 ) -> Result<Vec<StreamRow>, sqlx::Error> {
     let mut query = QueryBuilder::new(
         "select stream.stream_id, stream.domain, stream.app, stream.stream,
-             live.live_sessions, live.live_since, newest.started_at as last_started_at,
+             live.live_sessions, live.live_since, live.known_live_at, newest.started_at as last_started_at,
              (select max(ended.ended_at) from stream_session ended
               where ended.stream_id = stream.stream_id and ended.shard = stream.shard
                   and ended.status = 'ended') as last_ended_at,
              newest.rendition_template
          from stream
          cross join lateral (
-             select count(*) as live_sessions, min(started_at) as live_since from stream_session live
+             select count(*) as live_sessions, min(started_at) as live_since,
+                 min(greatest(started_at, confirmed_at)) as known_live_at
+             from stream_session live
              where live.domain = stream.domain and live.app = stream.app and live.stream_id = stream.stream_id
                  and live.shard = stream.shard and live.status = 'live'
          ) live
@@ -145,7 +149,8 @@ pub struct FoundStreamRow {
     pub domain: String,
     pub app: String,
     pub stream: String,
-    pub live_since: Option<DateTime<Utc>>,
+    /// When that live session was last known to be live that was so the longest ago; `None` if none is live.
+    pub known_live_at: Option<DateTime<Utc>>,
     pub last_started_at: DateTime<Utc>,
     /// When the session that started last ended; `None` while it is live.
     pub last_ended_at: Option<DateTime<Utc>>,
@@ -188,11 +193,11 @@ pub async fn list_found_streams(
 ) -> Result<Vec<FoundStreamRow>, sqlx::Error> {
     sqlx::query_as!(
         FoundStreamRow,
-        "select stream.stream_id, stream.domain, stream.app, stream.stream, live.live_since,
+        "select stream.stream_id, stream.domain, stream.app, stream.stream, live.known_live_at,
              newest.started_at as last_started_at, newest.ended_at as last_ended_at
          from stream
          cross join lateral (
-             select min(started_at) as live_since from stream_session live
+             select min(greatest(started_at, confirmed_at)) as known_live_at from stream_session live
              where live.stream_id = stream.stream_id and live.shard = stream.shard and live.status = 'live'
          ) live
          cross join lateral (

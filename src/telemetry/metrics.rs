@@ -184,7 +184,7 @@ pub const LIVE_SESSIONS: Metric = Metric::gauge("streamtally_live_sessions", Uni
 pub const UNCONFIRMED_SESSIONS: Metric = Metric::gauge(
     "streamtally_unconfirmed_sessions",
     Unit::Count,
-    "Live sessions that started longer ago than --unconfirmed-after",
+    "Live sessions that started and were confirmed longer ago than --unconfirmed-after",
 );
 
 pub const INFERRED_ENDS: Metric = Metric::counter(

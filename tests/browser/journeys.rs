@@ -111,6 +111,29 @@ async fn an_unconfirmed_session_is_marked_without_a_reload() {
 }
 
 #[tokio::test]
+async fn an_unconfirmed_session_is_confirmed_and_no_longer_marked() {
+    let home = Home::new(User::Ourselves);
+    let mut service = home.launch(&home.data_dir(), |command| {
+        command.args(["--unconfirmed-after", "10m"]);
+    });
+    service.wait_ready();
+    let token = register(&home);
+    send(&home, &service, "start", "room", 1_200);
+    let browser = Browser::start().await;
+    sign_in(&browser, &service, "/dashboard", &token).await;
+    browser.wait_for("#streams tbody tr.stale td:nth-child(4) a").await.click().await.unwrap();
+    browser.click("Still live").await;
+    browser.fill("input[name=reason]", "the encoder is still sending").await;
+    browser.press("Still live").await;
+    browser.wait_for_text("OPERATOR_CONFIRMED").await;
+    browser.click("Live").await;
+    browser.wait_for("#streams tbody tr:not(.stale) .clock").await;
+    // The clock has ticked, and the script has not marked the row.
+    browser.wait_for_text("20 min 2").await;
+    browser.wait_for("#streams tbody tr:not(.stale) .clock").await;
+}
+
+#[tokio::test]
 async fn a_stream_is_found_and_its_pages_show_an_end_without_a_reload() {
     let home = Home::new(User::Ourselves);
     let (service, token) = serve(&home);

@@ -90,6 +90,8 @@ class LiveRows {
     } else if (session.status === "ended" && row && !over) {
       this.end(row, session);
       this.announce(`${session.stream} ${texts.ended}`);
+    } else if (session.status === "live" && !over) {
+      showConfirmed(row, session);
     }
     this.attends ||= isInAttention(session);
     this.countSoon();
@@ -158,6 +160,16 @@ class LiveRows {
   }
 }
 
+// Removes the mark of a session that was confirmed.
+function showConfirmed(row, session) {
+  row.dataset.knownLive = knownLive(session);
+  if (session.unconfirmed || !row.classList.contains("stale")) return;
+  row.classList.remove("stale");
+  row.querySelector(".state")?.remove();
+}
+
+const knownLive = (session) => session.confirmed_at ?? session.started_at;
+
 const isInAttention = (session) => document.querySelector(`#attention [data-session="${CSS.escape(session.session_id)}"]`) !== null;
 
 const nameOf = (row) => [row.cells[1], row.cells[2], row.querySelector(".name bdi")].map((part) => part.textContent).join("\0");
@@ -189,6 +201,7 @@ function rowOf(session) {
     element("td", { className: "number" }, clock),
   );
   row.dataset.session = session.session_id;
+  row.dataset.knownLive = knownLive(session);
   return row;
 }
 

@@ -19,9 +19,15 @@ function tick() {
     const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(clock.dataset.since)) / 1000));
     const text = formatDuration(seconds);
     if (clock.textContent !== text) clock.textContent = text;
-    const table = clock.closest("[data-unconfirmed-after]");
-    if (table && seconds > Number(table.dataset.unconfirmedAfter)) markUnconfirmed(clock.closest("tr"));
+    const row = clock.closest("[data-unconfirmed-after] tr");
+    if (row && isUnconfirmed(row)) markUnconfirmed(row);
   }
+}
+
+// As the server decides: by when the session was last known to be live.
+function isUnconfirmed(row) {
+  const { unconfirmedAfter } = row.closest("[data-unconfirmed-after]").dataset;
+  return Date.now() - Date.parse(row.dataset.knownLive) > Number(unconfirmedAfter) * 1000;
 }
 
 // Marks a row as the server marks an unconfirmed session.

@@ -65,7 +65,7 @@ impl SessionTable<'_> {
         let shows_state = state.is_unconfirmed() || self.asked.tab == Tab::All;
         let started = html! { a href=(links::session(row.session_id)) { (words::time(view, row.started_at)) } };
         html! {
-            tr data-session=(row.session_id) class=[state.row_class()] {
+            tr data-session=(row.session_id) data-known-live=(words::machine(row.known_live_at())) class=[state.row_class()] {
                 td.name {
                     a href=(links::stream(row.stream_id)) { bdi { (row.stream) } }
                     @if shows_state { " " (state.show(text)) }

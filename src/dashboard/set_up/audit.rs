@@ -93,6 +93,7 @@ fn act(text: Language, act: Act) -> String {
         Act::RejectionsRetried => text.setup_act_rejections_retried(),
         Act::SessionEnded => text.setup_act_session_ended(),
         Act::SessionEndWithdrawn => text.setup_act_session_end_withdrawn(),
+        Act::SessionConfirmed => text.setup_act_session_confirmed(),
         Act::SealedReportDeleted => text.setup_act_sealed_report_deleted(),
         Act::ClockRepaired => text.setup_act_clock_repaired(),
         Act::MasterKeyRotated => text.setup_act_master_key_rotated(),

@@ -1,4 +1,4 @@
-//! Texts of operators' forms: the end time of a session, and the release of callbacks.
+//! Texts of operators' forms: the end time of a session, that it is still live, and the release of callbacks.
 
 super::texts! {
     operator_end_of: "End time of the session of {{}}", "{{}} 的会话的结束时间";
@@ -22,6 +22,13 @@ super::texts! {
         "平台通知的或估算的结束时间重新生效；如果没有，会话恢复为直播中。";
     operator_clear_confirmed: "The end time set by an operator no longer counts.", "操作员设定的结束时间不再生效。";
     operator_back_to_session: "Back to the session", "返回会话";
+
+    operator_confirm_of: "Is the session of {{}} still live?", "{{}} 的会话仍在直播吗？";
+    still_live: "Still live", "仍在直播";
+    operator_confirm_hint: "The time until the session counts as unconfirmed, or ends without an end callback, begins anew. If it has timed out, it is live again.",
+        "会话变为待确认或因未收到结束回调而结束的时间将重新计算。如果会话已超时，则恢复为直播中。";
+    operator_confirm_ended: "The session has ended, and not because it timed out: it cannot be confirmed.",
+        "会话已结束，且不是因为超时：无法确认。";
 
     operator_release_title: "Release a quarantined callback", "放行隔离的回调";
     operator_release_confirmed: "The callback is genuine and may be billed.", "此回调是真实的，可用于计费。";

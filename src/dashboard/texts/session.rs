@@ -32,6 +32,7 @@ super::texts! {
     session_started_source: "by the provider: {{}}", "由平台提供：{{}}";
     session_start_received: "Start callback received", "收到开始回调";
     session_end_received: "End callback received", "收到结束回调";
+    session_confirmed: "Confirmed as live", "确认仍在直播";
     session_times(count: i32): "{count} times", "{count} 次";
 
     session_log: "Log", "日志";
@@ -45,6 +46,7 @@ super::texts! {
     session_event_timed_out: "Timed out; end estimated at {{}}", "超时，估算结束时间 {{}}";
     session_event_operator_end: "End time set to {{}}", "结束时间设为 {{}}";
     session_event_withdrawn: "End time cleared", "已清除设定的结束时间";
+    session_event_confirmed: "Confirmed as live", "确认仍在直播";
     session_event_released: "Quarantined callback released", "已放行隔离的回调";
     session_event_other: "Undocumented callback", "文档未说明的回调";
     session_accepted: "accepted", "已接受";

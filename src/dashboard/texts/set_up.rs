@@ -230,6 +230,7 @@ super::texts! {
     setup_act_rejections_retried: "rejected callbacks retried", "重试被拒绝的回调";
     setup_act_session_ended: "end time set", "设定结束时间";
     setup_act_session_end_withdrawn: "end time cleared", "清除结束时间";
+    setup_act_session_confirmed: "session confirmed as live", "确认会话仍在直播";
     setup_act_sealed_report_deleted: "sealed report deleted", "删除封存报表";
     setup_act_clock_repaired: "clock repaired", "修复时钟";
     setup_act_master_key_rotated: "master key rotated", "轮换主密钥";

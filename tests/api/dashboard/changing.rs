@@ -207,6 +207,45 @@ async fn the_quarantined_callbacks_of_a_reason_are_released_together_by_a_form()
     assert_eq!(reading.get(&release).await.status(), 403);
 }
 
+#[tokio::test]
+async fn an_operator_confirms_by_a_form_that_a_session_is_still_live() {
+    let app = TestApp::start_with(&["--roles", "receiver,api", "--unconfirmed-after", "10m"]).await;
+    app.receive(&[Push::of("young", 60).start(), Push::of("old", 3_000).start()]).await;
+    let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
+    let path_of = async |stream: &str| {
+        let session = app.session(&format!("stream={stream}")).await;
+        format!("/dashboard/sessions/{}", session["session_id"].as_str().unwrap())
+    };
+    let (young, old) = (path_of("young").await, path_of("old").await);
+    assert!(!browser.page(&young).await.contains("/confirm\""));
+    let page = browser.page(&old).await;
+    assert!(page.contains(&format!("href=\"{old}/confirm\">Still live</a>")), "{page}");
+    let confirm = format!("{old}/confirm");
+    assert!(browser.page(&confirm).await.contains("Is the session of <bdi>old</bdi> still live?"));
+    let page = browser.send_wrong(&confirm, &[]).await;
+    assert!(page.contains("Enter a reason."), "{page}");
+    let page = act(&app, &browser, &confirm, &[("reason", "<seen>")]).await;
+    assert!(page.contains("OPERATOR_CONFIRMED") && page.contains("&lt;seen&gt;"), "{page}");
+    assert!(page.contains("<dt>Confirmed as live</dt>") && !page.contains("/confirm\""), "{page}");
+    assert_eq!(app.session("stream=old").await["unconfirmed"], false);
+    assert!(!browser.page("/dashboard/problems").await.contains("Unconfirmed sessions"));
+
+    let end = app.session("stream=young").await["started_at"].clone();
+    app.post(&format!("/v1{}/end", young.replace("/dashboard", "")), &json!({ "ended_at": end, "reason": "x" }), 200)
+        .await;
+    app.fold().await;
+    let page = browser.page(&format!("{young}/confirm")).await;
+    assert!(page.contains("it cannot be confirmed") && !page.contains("name=\"reason\""), "{page}");
+    let form_token = browser.form_token().await;
+    let answer = browser.post(&format!("{young}/confirm"), &[("reason", "x"), ("form_token", &form_token)]).await;
+    assert_eq!(answer.status(), 409);
+
+    let reader = app.make_token(&["read"], None).await;
+    let reading = Browser::signed_in(&app, &reader).await;
+    assert!(!reading.page(&old).await.contains("/confirm\""));
+    assert_eq!(reading.get(&confirm).await.status(), 403);
+}
+
 /// The secret that a page shows.
 fn shown_once(page: &str) -> &str {
     between(page, "<code class=\"secret\" data-copy=\"\">", "</code>")

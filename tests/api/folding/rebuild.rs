@@ -72,6 +72,10 @@ pub async fn eventful(app: &TestApp) {
         app.post(&path, &json!({ "ended_at": session["ended_at"], "reason": "seen" }), 200).await;
         app.post(&path, &json!({ "ended_at": null, "reason": "mistaken" }), 200).await;
     }
+    for session in app.list("/v1/sessions?status=live&stream_prefix=late&limit=500").await {
+        let path = format!("/v1/sessions/{}/confirm", session["session_id"].as_str().unwrap());
+        app.post(&path, &json!({ "reason": "seen" }), 200).await;
+    }
 }
 
 #[tokio::test]

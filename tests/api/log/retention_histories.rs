@@ -65,7 +65,8 @@ impl History {
         match self.chance.random_range(0..20) {
             0..7 => self.receive().await,
             7..9 => self.release().await,
-            9..11 => self.operate().await,
+            9 => self.operate().await,
+            10 => self.confirm().await,
             11 => self.infer().await,
             12..14 => drop(self.app.fold().await),
             14 => {
@@ -101,6 +102,13 @@ impl History {
         if self.chance.random() {
             self.app.post(&path, &json!({ "ended_at": null, "reason": "mistaken" }), 200).await;
         }
+    }
+
+    async fn confirm(&mut self) {
+        let Some(session) = self.any_of("/v1/sessions").await else { return };
+        let path = format!("/v1/sessions/{}/confirm", session["session_id"].as_str().unwrap());
+        let can_be_live = session["ended_at_source"].is_null() || session["ended_at_source"] == "timed_out";
+        self.app.post(&path, &json!({ "reason": "seen" }), if can_be_live { 200 } else { 409 }).await;
     }
 
     async fn infer(&mut self) {

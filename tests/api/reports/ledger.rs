@@ -20,6 +20,8 @@ pub enum Say {
     TimedOut(i64),
     OperatorEnd(i64),
     Withdrawn,
+    /// An operator confirms at this time that it is live.
+    Confirmed(i64),
     /// A start that does not count.
     Quarantined,
 }
@@ -92,6 +94,7 @@ fn row(key: &SessionKey, what: Say, template: Option<&'static str>, number: i64)
         Say::Superseded(at) => (Origin::Inference, "SUPERSEDED", at, Some(second(at))),
         Say::TimedOut(at) => (Origin::Inference, "TIMED_OUT", at, Some(second(at))),
         Say::OperatorEnd(at) => (Origin::Operator, "OPERATOR_END", at, Some(second(at))),
+        Say::Confirmed(at) => (Origin::Operator, "OPERATOR_CONFIRMED", at, None),
         Say::Withdrawn => (Origin::Operator, "OPERATOR_END_WITHDRAWN", key.publish_timestamp, None),
     };
     // Never two at one instant, and within the second.

@@ -85,16 +85,23 @@ fn known_push(said: &[&Said], question: &Question) -> Option<Known> {
     }
     let mut operator = None;
     let (mut noticed, mut inferred) = (Vec::new(), Vec::new());
+    let (mut confirmed, mut timed_out) = (None, None);
     for said in said {
         match said.what {
             Say::OperatorEnd(at) => operator = Some(at),
             Say::Withdrawn => operator = None,
             Say::End(at) => noticed.push(at),
             Say::Superseded(at) => inferred.push((at, 0, "superseded")),
-            Say::TimedOut(at) => inferred.push((at, 1, "timed_out")),
+            Say::TimedOut(at) if confirmed.is_some_and(|confirmed| at <= confirmed) => {}
+            Say::TimedOut(at) => timed_out = timed_out.min(Some(at)).or(Some(at)),
+            Say::Confirmed(at) => {
+                confirmed = confirmed.max(Some(at));
+                timed_out = timed_out.filter(|timed_out| *timed_out > at);
+            }
             Say::Start | Say::Quarantined => {}
         }
     }
+    inferred.extend(timed_out.map(|at| (at, 1, "timed_out")));
     let ended = match (operator, noticed.into_iter().min(), inferred.into_iter().min()) {
         (Some(at), _, _) => Some((at, "operator")),
         (_, Some(at), _) => Some((at, "notification")),

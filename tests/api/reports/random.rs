@@ -82,7 +82,7 @@ impl World {
         let near = end + self.random.random_range(-700..700);
         let template = self.random.random_bool(0.15).then_some("lud");
         let mut history = vec![(Say::Start, template)];
-        match self.random.random_range(0..10) {
+        match self.random.random_range(0..12) {
             0 => history = vec![(Say::End(end), template)],
             1 => history.insert(0, (Say::End(end), template)),
             2 => history.push((Say::Superseded(end), None)),
@@ -97,6 +97,11 @@ impl World {
             6 => history = vec![(Say::Quarantined, None)],
             7 => history.extend([(Say::End(near), template), (Say::End(end), template), (Say::Start, Some("lsd"))]),
             8 => {}
+            9 => history.extend([
+                (Say::TimedOut(end), None),
+                (Say::Confirmed(near), None),
+                (Say::TimedOut(near + self.random.random_range(-60..600)), None),
+            ]),
             _ => history.push((Say::End(end), template)),
         }
         history

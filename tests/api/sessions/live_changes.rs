@@ -94,6 +94,10 @@ async fn a_session_is_told_of_whenever_it_changes() {
     assert_eq!(heard, read);
     app.receive(&[room.end()]).await;
     assert_eq!(listener.told().await, told("room", "ended"));
+    let confirm = format!("/v1/sessions/{}/confirm", app.session("stream=hall").await["session_id"].as_str().unwrap());
+    let confirmed = app.post(&confirm, &json!({ "reason": "seen" }), 200).await;
+    app.fold().await;
+    assert_eq!(listener.session().await.unwrap()["confirmed_at"], confirmed["received_at"]);
     app.receive(&[hall.end()]).await;
     assert_eq!(listener.told().await, told("hall", "ended"));
 }
