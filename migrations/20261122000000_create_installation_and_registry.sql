@@ -33,6 +33,9 @@ create table ingest_domain (
     joiner              text        not null,
     rendition_templates text[]      not null,
     concurrent_pushes   boolean     not null,
+    -- How long a session is live and unconfirmed before it ends without an end callback. Null: as long as the service's
+    -- setting says; 0: it never ends so.
+    close_unconfirmed_seconds bigint,
     -- SHA-256 of the secret part of the callback path.
     callback_token_hash bytea,
     created_at          timestamptz not null,
@@ -41,6 +44,8 @@ create table ingest_domain (
     constraint ingest_domain_length check (char_length(domain) between 1 and 255),
     constraint ingest_domain_signature_known check (signature in ('required', 'none')),
     constraint ingest_domain_joiner_known check (joiner in ('', '+')),
+    constraint ingest_domain_close_unconfirmed_seconds_in_range
+        check (close_unconfirmed_seconds between 0 and 316224000),
     constraint ingest_domain_callback_token_hash_is_sha256 check (octet_length(callback_token_hash) = 32)
 );
 

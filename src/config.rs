@@ -10,7 +10,6 @@ mod listening;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use chrono::TimeDelta;
@@ -24,6 +23,8 @@ use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::huawei::admission::Limits;
+use crate::model::close_rule::read_duration_until_end;
+use crate::model::duration;
 use crate::platform::data_dir::DataDir;
 use crate::platform::tls::{Certificate, TlsFiles};
 use crate::reconciler::infer::InferencePolicy;
@@ -87,31 +88,31 @@ pub struct InstallationOptions {
 #[derive(Debug, Clone, Copy, Args)]
 pub struct AdmissionOptions {
     /// How long after its expiry a signature still counts. Later callbacks are quarantined
-    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_SIGNATURE_GRACE", default_value = "10m", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_SIGNATURE_GRACE", default_value = "10m", value_parser = duration::read, value_name = "DURATION")]
     pub signature_grace: TimeDelta,
 
     /// Maximum time from receipt to the expiry of a signature. Callbacks beyond it are rejected
-    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_SIGNATURE_MAX_FUTURE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_SIGNATURE_MAX_FUTURE", default_value = "24h", value_parser = duration::read, value_name = "DURATION")]
     pub signature_max_future: TimeDelta,
 
     /// Maximum time from a push's start to the expiry of its start callback's signature. A start callback beyond it is
     /// quarantined
-    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_START_WINDOW_BEFORE", default_value = "24h", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_START_WINDOW_BEFORE", default_value = "24h", value_parser = duration::read, value_name = "DURATION")]
     pub start_window_before: TimeDelta,
 
     /// Maximum time from the expiry of a start callback's signature to the start of its push. A start callback beyond it
     /// is quarantined. Without signatures, the time of receipt counts instead of the expiry
-    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_START_WINDOW_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_START_WINDOW_AFTER", default_value = "5m", value_parser = duration::read, value_name = "DURATION")]
     pub start_window_after: TimeDelta,
 
     /// How long after its first use a signature may also be used by one other push, as when two pushes end in the same
     /// second
-    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_SIGNATURE_SHARING_WINDOW", default_value = "10s", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_SIGNATURE_SHARING_WINDOW", default_value = "10s", value_parser = duration::read, value_name = "DURATION")]
     pub signature_sharing_window: TimeDelta,
 
     /// How long ago a push may have started if its start callback was not received. If it started earlier, its end
     /// callback is quarantined
-    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_MISSING_START_LIMIT", default_value = "30d", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, help_heading = ADMISSION, env = "STREAMTALLY_MISSING_START_LIMIT", default_value = "30d", value_parser = duration::read, value_name = "DURATION")]
     pub missing_start_limit: TimeDelta,
 }
 
@@ -175,15 +176,16 @@ pub struct ServeOptions {
     pub admission: AdmissionOptions,
 
     /// Show a session as unconfirmed after it has been live this long
-    #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_UNCONFIRMED_AFTER", default_value = "12h", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_UNCONFIRMED_AFTER", default_value = "12h", value_parser = duration::read, value_name = "DURATION")]
     pub unconfirmed_after: TimeDelta,
 
     /// A push without an end callback counts as superseded once a later push of the same stream has lasted this long
-    #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_SUPERSEDE_AFTER", default_value = "5m", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_SUPERSEDE_AFTER", default_value = "5m", value_parser = duration::read, value_name = "DURATION")]
     pub supersede_after: TimeDelta,
 
-    /// End a session automatically after it has been live this long. Unset: no limit
-    #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_CLOSE_UNCONFIRMED_AFTER", value_parser = duration, value_name = "DURATION")]
+    /// End a session automatically after it has been live this long, since its start or since an operator confirmed it.
+    /// A domain may have a rule of its own. Unset: no limit
+    #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_CLOSE_UNCONFIRMED_AFTER", value_parser = read_duration_until_end, value_name = "DURATION")]
     pub close_unconfirmed_after: Option<TimeDelta>,
 
     /// Time zone of the dashboard, such as Asia/Shanghai, for visitors who have not chosen one
@@ -200,7 +202,7 @@ pub struct ServeOptions {
     pub keep_personal: Option<TimeDelta>,
 
     /// How long rejected callbacks are kept so that they can be retried; not longer than --keep-personal
-    #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_KEEP_REJECTIONS", default_value = "7d", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, help_heading = STORAGE, env = "STREAMTALLY_KEEP_REJECTIONS", default_value = "7d", value_parser = duration::read, value_name = "DURATION")]
     pub keep_rejections: TimeDelta,
 
     /// Maximum size of kept rejections, in MiB; 0 keeps none. While the part of a domain is used up, further callbacks that
@@ -298,30 +300,17 @@ impl AdmissionOptions {
     }
 }
 
-/// Parses a duration such as `600s`, `10m` or `1h 30m`; at most 10 years.
-///
-/// # Errors
-/// The text is not a duration.
-pub fn duration(text: &str) -> Result<TimeDelta, String> {
-    let duration = humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; write a number with its unit, such as 600s, 10m or 12h"))?;
-    if duration > Duration::from_hours(10 * 366 * 24) {
-        return Err("at most 10 years".to_owned());
-    }
-    TimeDelta::from_std(duration).map_err(|error| error.to_string())
-}
-
 fn duration_of_clock(text: &str) -> Result<TimeDelta, String> {
-    let duration = duration(text)?;
+    let duration = duration::read(text)?;
     if duration < TimeDelta::seconds(1) { Err("at least 1s".to_owned()) } else { Ok(duration) }
 }
 
 fn duration_of_events(text: &str) -> Result<TimeDelta, String> {
-    duration(text).and_then(|duration| at_least(31, duration))
+    duration::read(text).and_then(|duration| at_least(31, duration))
 }
 
 fn duration_of_personal(text: &str) -> Result<TimeDelta, String> {
-    duration(text).and_then(|duration| at_least(1, duration))
+    duration::read(text).and_then(|duration| at_least(1, duration))
 }
 
 fn at_least(days: i64, duration: TimeDelta) -> Result<TimeDelta, String> {

@@ -104,6 +104,7 @@ async fn load_domains(connection: &mut PgConnection) -> anyhow::Result<()> {
             joiner: FieldSeparator::default(),
             rendition_templates: vec![TEMPLATE.to_owned()],
             concurrent_pushes: false,
+            close_unconfirmed_seconds: None,
             callback_token_hash: None,
             created_at,
             updated_at: created_at,

@@ -14,6 +14,7 @@ use super::{one_of, secret_from_stdin};
 use crate::config::InstallationOptions;
 use crate::http::domains::DomainView;
 use crate::model::access::{FieldSeparator, SignatureRule};
+use crate::model::close_rule::CloseRule;
 use crate::platform::clock;
 use crate::registry::admin::{self, AdminError, DomainSettings};
 use crate::store;
@@ -73,6 +74,7 @@ Examples:
 const SET_EXAMPLES: &str = "\
 Examples:
   streamtally domain set push.example.com --app live --app vod   accept only these two apps
+  streamtally domain set push.example.com --close-unconfirmed-after 12h
   streamtally domain set push.example.com                        restore the defaults";
 
 const LIST_EXAMPLES: &str = "\
@@ -173,6 +175,10 @@ struct SettingsOptions {
     /// Several encoders push one stream at the same time: a later push does not end an earlier one
     #[arg(long)]
     concurrent_pushes: bool,
+    /// End a session without an end callback after it has been live this long, since its start or since an operator
+    /// confirmed it; off: never. Default: as --close-unconfirmed-after of the service says
+    #[arg(long, value_name = "DURATION|off")]
+    close_unconfirmed_after: Option<CloseRule>,
 }
 
 #[derive(Debug, Args)]
@@ -200,6 +206,7 @@ impl From<SettingsOptions> for DomainSettings {
             joiner: options.joiner,
             rendition_templates: options.rendition_templates,
             concurrent_pushes: options.concurrent_pushes,
+            close_unconfirmed_after: options.close_unconfirmed_after.unwrap_or_default(),
         }
     }
 }
@@ -379,6 +386,8 @@ fn print_domain(row: &DomainRow, keys: &[SigningKeyRow]) -> anyhow::Result<()> {
     let templates = row.rendition_templates.join(", ");
     say!("rendition templates  {}", if templates.is_empty() { "none" } else { &templates })?;
     say!("concurrent pushes    {}", row.concurrent_pushes)?;
+    let close_after = row.close_rule().text();
+    say!("close unconfirmed    {}", close_after.as_deref().unwrap_or("as the service's setting says"))?;
     say!("secret path          {}", if row.callback_token_hash.is_some() { "set" } else { "none" })?;
     for key in keys.iter().filter(|key| key.domain == row.domain) {
         let time = |at: DateTime<Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();

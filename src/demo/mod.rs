@@ -31,6 +31,7 @@ use crate::huawei::admission::{CallbackRoute, Verdict};
 use crate::huawei::notification;
 use crate::huawei::signature::SigningKey;
 use crate::model::access::{FieldSeparator, SignatureRule};
+use crate::model::close_rule::CloseRule;
 use crate::model::filter::EventFilter;
 use crate::platform::clock;
 use crate::reconciler::infer::{InferencePolicy, infer};
@@ -208,6 +209,7 @@ fn settings_of(domain: &DemoDomain) -> DomainSettings {
         joiner: FieldSeparator::default(),
         rendition_templates: owned(domain.templates),
         concurrent_pushes: false,
+        close_unconfirmed_after: CloseRule::Service,
     }
 }
 

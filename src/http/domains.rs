@@ -18,6 +18,7 @@ use crate::api::schema::{AppName, RegisteredName, TemplateName};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::model::access::{FieldSeparator, SignatureRule};
+use crate::model::close_rule::CloseRule;
 use crate::platform::clock;
 use crate::registry::admin::{self, DomainSettings};
 use crate::store;
@@ -47,6 +48,10 @@ pub struct PutDomainBody {
     /// Whether several encoders push one stream at the same time.
     #[serde(default)]
     concurrent_pushes: bool,
+    /// A session without an end callback ends after it has been live this long, since its start or since an operator
+    /// confirmed it: a duration of whole seconds such as `12h`, or `off` for never. Null: as the service's setting says.
+    #[schema(pattern = "^(off|[0-9a-z ]+)$", example = "12h")]
+    close_unconfirmed_after: Option<String>,
 }
 
 fn required() -> String {
@@ -71,6 +76,9 @@ pub struct DomainView {
     rendition_templates: Vec<String>,
     /// Whether several encoders push one stream at the same time.
     concurrent_pushes: bool,
+    /// When a session without an end callback ends: a duration, `off` for never, or null for the service's setting.
+    #[schema(required, value_type = Option<String>, example = "12h")]
+    close_unconfirmed_after: CloseRule,
     /// Whether the domain has a secret path.
     has_callback_token: bool,
     /// IDs of the active keys, newest first.
@@ -100,6 +108,7 @@ impl DomainView {
     pub fn new(row: DomainRow, keys: &[SigningKeyRow]) -> Self {
         let keys = keys.iter().filter(|key| key.domain == row.domain);
         Self {
+            close_unconfirmed_after: row.close_rule(),
             keys: keys.map(|key| KeyView { key_id: key.key_id, created_at: key.created_at }).collect(),
             domain: row.domain,
             signature: row.signature,
@@ -216,6 +225,7 @@ pub async fn put_domain(
         joiner: read_field_separator(&body.joiner)?,
         rendition_templates: body.rendition_templates,
         concurrent_pushes: body.concurrent_pushes,
+        close_unconfirmed_after: read_close_rule(body.close_unconfirmed_after.as_deref())?,
     };
     let (row, is_new) = admin::put_domain(&state.work_pool, &principal.actor, &domain, settings, clock::now()).await?;
     state.registry.refresh_after_change().await;
@@ -230,6 +240,14 @@ pub(crate) fn read_signature_rule(text: &str) -> Result<SignatureRule, ApiError>
 
 pub(crate) fn read_field_separator(text: &str) -> Result<FieldSeparator, ApiError> {
     text.parse().map_err(|_| ApiError::invalid("joiner", "must be empty or a plus sign"))
+}
+
+pub(crate) fn read_close_rule(text: Option<&str>) -> Result<CloseRule, ApiError> {
+    let Some(text) = text else { return Ok(CloseRule::Service) };
+    text.parse().map_err(|problem| {
+        let expected = "must be off, or a duration such as 12h";
+        ApiError::invalid("close_unconfirmed_after", format!("{expected}: {problem}"))
+    })
 }
 
 /// Remove a domain

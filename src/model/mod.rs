@@ -6,6 +6,8 @@
 //! a test compares with the enum, and, for an end, its rank in `session::lifecycle`.
 
 pub mod access;
+pub mod close_rule;
+pub(crate) mod duration;
 pub mod event;
 pub(crate) mod filter;
 pub(crate) mod parameter;

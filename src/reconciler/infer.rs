@@ -8,11 +8,12 @@ use metrics::Counter;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use crate::model::close_rule::CloseRule;
 use crate::model::event::OwnEvent;
 use crate::model::session::EndSource;
 use crate::session::StreamKey;
 use crate::store;
-use crate::store::inference::FindingRow;
+use crate::store::inference::{FindingRow, SilentRow};
 use crate::store::log::NewEntryRow;
 use crate::telemetry::metrics::INFERRED_ENDS;
 
@@ -32,7 +33,8 @@ pub struct InferencePolicy {
     /// How long a later push of the stream must last: an encoder that is disconnected at once must not end another's
     /// push.
     pub supersede_after: TimeDelta,
-    /// How long a session may be live, since its start or since an operator confirmed it; `None`: no limit.
+    /// How long a session may be live, since its start or since an operator confirmed it; `None`: no limit. Domains may have
+    /// rules of their own.
     pub close_unconfirmed_after: Option<TimeDelta>,
 }
 
@@ -91,15 +93,8 @@ pub async fn infer_further(
     let found_superseded = superseded.len();
     let mut entries: Vec<_> =
         superseded.into_iter().map(|finding| entry_of(finding, OwnEvent::Superseded, now)).collect();
-    if let Some(close_after) = rules.close_unconfirmed_after {
-        let silent = store::inference::list_live_since(&mut *transaction, now - close_after, MAX_BATCH).await?;
-        let timed_out = silent.into_iter().map(|session| FindingRow {
-            // Ends are whole seconds, like starts.
-            ended_at: session.ended_at.trunc_subsecs(0) + close_after,
-            ..session
-        });
-        entries.extend(timed_out.map(|finding| entry_of(finding, OwnEvent::TimedOut, now)));
-    }
+    let timed_out = find_timed_out(&mut transaction, rules.close_unconfirmed_after, now).await?;
+    entries.extend(timed_out.into_iter().map(|finding| entry_of(finding, OwnEvent::TimedOut, now)));
     entries.sort_by_key(|entry| entry.shard);
     for of_shard in entries.chunk_by(|one, other| one.shard == other.shard) {
         // On a connection of its own: the append commits by itself, so it holds the head row only briefly.
@@ -113,6 +108,43 @@ pub async fn infer_further(
     inferred(EndSource::Superseded).increment(found_superseded as u64);
     inferred(EndSource::TimedOut).increment((entries.len() - found_superseded) as u64);
     Ok(entries.len())
+}
+
+/// The live sessions whose time is over, by the rules of their domains. Few domains have one: each has a search of its own.
+async fn find_timed_out(
+    transaction: &mut PgConnection,
+    service_rule: Option<TimeDelta>,
+    now: DateTime<Utc>,
+) -> Result<Vec<FindingRow>, sqlx::Error> {
+    let domains = store::inference::list_close_rules(&mut *transaction).await?;
+    let mut found = Vec::new();
+    if let Some(close_after) = service_rule {
+        let with_own_rule: Vec<String> = domains.iter().map(|row| row.domain.clone()).collect();
+        let known_live_until = now - close_after;
+        let silent =
+            store::inference::list_silent(&mut *transaction, known_live_until, &with_own_rule, MAX_BATCH).await?;
+        found.extend(silent.into_iter().map(|session| timed_out_after(session, close_after)));
+    }
+    for row in domains {
+        match row.close_rule() {
+            CloseRule::After(close_after) => {
+                let known_live_until = now - close_after;
+                let silent =
+                    store::inference::list_silent_of(&mut *transaction, known_live_until, &row.domain, MAX_BATCH)
+                        .await?;
+                found.extend(silent.into_iter().map(|session| timed_out_after(session, close_after)));
+            }
+            CloseRule::Service | CloseRule::Never => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Ends are whole seconds, like starts.
+fn timed_out_after(session: SilentRow, close_after: TimeDelta) -> FindingRow {
+    let SilentRow { shard, session_id, domain, app, stream, publish_timestamp, known_live_at } = session;
+    let ended_at = known_live_at.trunc_subsecs(0) + close_after;
+    FindingRow { shard, session_id, domain, app, stream, publish_timestamp, ended_at }
 }
 
 fn inferred(kind: EndSource) -> Counter {

@@ -17,6 +17,7 @@ use crate::access::audit::{self, Subject};
 use crate::huawei::notification::is_app_name;
 use crate::huawei::signature::could_be_confused;
 use crate::model::access::{Act, FieldSeparator, SignatureRule};
+use crate::model::close_rule::CloseRule;
 use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::signing_key::SigningKeyRow;
@@ -30,6 +31,7 @@ pub struct DomainSettings {
     pub joiner: FieldSeparator,
     pub rendition_templates: Vec<String>,
     pub concurrent_pushes: bool,
+    pub close_unconfirmed_after: CloseRule,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +80,7 @@ pub async fn put_domain(
         joiner: settings.joiner,
         rendition_templates: settings.rendition_templates,
         concurrent_pushes: settings.concurrent_pushes,
+        close_unconfirmed_seconds: settings.close_unconfirmed_after.seconds(),
         callback_token_hash: known.as_ref().and_then(|row| row.callback_token_hash.clone()),
         created_at: known.as_ref().map_or(now, |row| row.created_at),
         updated_at: now,
@@ -101,6 +104,7 @@ fn settings_of(row: &DomainRow) -> Value {
         "joiner": row.joiner,
         "rendition_templates": row.rendition_templates,
         "concurrent_pushes": row.concurrent_pushes,
+        "close_unconfirmed_after": row.close_rule(),
     })
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 
 use crate::model::access::{FieldSeparator, SignatureRule};
+use crate::model::close_rule::CloseRule;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DomainRow {
@@ -16,17 +17,25 @@ pub struct DomainRow {
     pub joiner: FieldSeparator,
     pub rendition_templates: Vec<String>,
     pub concurrent_pushes: bool,
+    /// See [`CloseRule`].
+    pub close_unconfirmed_seconds: Option<i64>,
     /// SHA-256 of the secret in the secret path.
     pub callback_token_hash: Option<Vec<u8>>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
+impl DomainRow {
+    pub fn close_rule(&self) -> CloseRule {
+        CloseRule::of_seconds(self.close_unconfirmed_seconds)
+    }
+}
+
 pub async fn list_domains(executor: impl PgExecutor<'_>) -> Result<Vec<DomainRow>, sqlx::Error> {
     sqlx::query_as!(
         DomainRow,
-        "select domain, signature, apps, joiner, rendition_templates, concurrent_pushes, callback_token_hash,
-                created_at, updated_at
+        "select domain, signature, apps, joiner, rendition_templates, concurrent_pushes, close_unconfirmed_seconds,
+                callback_token_hash, created_at, updated_at
          from ingest_domain order by domain"
     )
     .fetch_all(executor)
@@ -36,8 +45,8 @@ pub async fn list_domains(executor: impl PgExecutor<'_>) -> Result<Vec<DomainRow
 pub async fn get_domain(executor: impl PgExecutor<'_>, domain: &str) -> Result<Option<DomainRow>, sqlx::Error> {
     sqlx::query_as!(
         DomainRow,
-        "select domain, signature, apps, joiner, rendition_templates, concurrent_pushes, callback_token_hash,
-                created_at, updated_at
+        "select domain, signature, apps, joiner, rendition_templates, concurrent_pushes, close_unconfirmed_seconds,
+                callback_token_hash, created_at, updated_at
          from ingest_domain where domain = $1",
         domain
     )
@@ -49,18 +58,20 @@ pub async fn get_domain(executor: impl PgExecutor<'_>, domain: &str) -> Result<O
 pub async fn upsert_domain(executor: impl PgExecutor<'_>, row: &DomainRow) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into ingest_domain
-             (domain, signature, apps, joiner, rendition_templates, concurrent_pushes, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+             (domain, signature, apps, joiner, rendition_templates, concurrent_pushes, close_unconfirmed_seconds,
+              created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          on conflict (domain) do update set
              signature = excluded.signature, apps = excluded.apps, joiner = excluded.joiner,
              rendition_templates = excluded.rendition_templates, concurrent_pushes = excluded.concurrent_pushes,
-             updated_at = excluded.updated_at",
+             close_unconfirmed_seconds = excluded.close_unconfirmed_seconds, updated_at = excluded.updated_at",
         row.domain,
         row.signature.as_str(),
         row.apps.as_deref(),
         row.joiner.as_str(),
         &row.rendition_templates,
         row.concurrent_pushes,
+        row.close_unconfirmed_seconds,
         row.created_at,
         row.updated_at
     )

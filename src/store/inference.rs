@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
+use crate::model::close_rule::CloseRule;
 use crate::session::StreamKey;
 use crate::session::key::lowest_id_since;
 
@@ -73,21 +74,84 @@ pub async fn list_streams_recorded(
     .await
 }
 
-/// Live sessions that were last known to be live at or before `known_live_until`, at most `limit`. `ended_at` is when they
-/// were. Reads only sessions that started until then: ids begin with the start.
-pub async fn list_live_since(
+/// A domain with its own rule for sessions without an end callback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloseRuleRow {
+    pub domain: String,
+    close_unconfirmed_seconds: Option<i64>,
+}
+
+impl CloseRuleRow {
+    pub fn close_rule(&self) -> CloseRule {
+        CloseRule::of_seconds(self.close_unconfirmed_seconds)
+    }
+}
+
+/// The domains that have a rule of their own.
+pub async fn list_close_rules(executor: impl PgExecutor<'_>) -> Result<Vec<CloseRuleRow>, sqlx::Error> {
+    sqlx::query_as!(
+        CloseRuleRow,
+        "select domain, close_unconfirmed_seconds from ingest_domain where close_unconfirmed_seconds is not null"
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// A live session, and when it was last known to be live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SilentRow {
+    pub shard: i16,
+    pub session_id: Uuid,
+    pub domain: String,
+    pub app: String,
+    pub stream: String,
+    /// Unix seconds.
+    pub publish_timestamp: i64,
+    pub known_live_at: DateTime<Utc>,
+}
+
+/// Live sessions that were last known to be live at or before `known_live_until`, except those of some domains, at most
+/// `limit`. Reads only sessions that started until then: ids begin with the start.
+pub async fn list_silent(
     executor: impl PgExecutor<'_>,
     known_live_until: DateTime<Utc>,
+    except_domains: &[String],
     limit: i64,
-) -> Result<Vec<FindingRow>, sqlx::Error> {
+) -> Result<Vec<SilentRow>, sqlx::Error> {
     sqlx::query_as!(
-        FindingRow,
+        SilentRow,
         r#"select shard, session_id, domain, app, stream, publish_timestamp,
-               greatest(started_at, confirmed_at) as "ended_at!"
+               greatest(started_at, confirmed_at) as "known_live_at!"
          from stream_session
          where status = 'live' and session_id < $1 and (confirmed_at is null or confirmed_at <= $2)
+           and domain <> all ($3)
          order by session_id
-         limit $3"#,
+         limit $4"#,
+        lowest_id_since(known_live_until + TimeDelta::nanoseconds(1)),
+        known_live_until,
+        except_domains,
+        limit
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// The same of one domain.
+pub async fn list_silent_of(
+    executor: impl PgExecutor<'_>,
+    known_live_until: DateTime<Utc>,
+    domain: &str,
+    limit: i64,
+) -> Result<Vec<SilentRow>, sqlx::Error> {
+    sqlx::query_as!(
+        SilentRow,
+        r#"select shard, session_id, domain, app, stream, publish_timestamp,
+               greatest(started_at, confirmed_at) as "known_live_at!"
+         from stream_session
+         where status = 'live' and domain = $1 and session_id < $2 and (confirmed_at is null or confirmed_at <= $3)
+         order by session_id
+         limit $4"#,
+        domain,
         lowest_id_since(known_live_until + TimeDelta::nanoseconds(1)),
         known_live_until,
         limit

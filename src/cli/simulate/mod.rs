@@ -24,7 +24,7 @@ use super::BadUsage;
 use super::output::{OneOutputOptions, Output, say};
 use super::progress;
 use super::sender::SenderOptions;
-use crate::config;
+use crate::model::duration;
 use load::Plan;
 use outcome::LoadReport;
 use supply::Supply;
@@ -47,7 +47,7 @@ pub(super) struct SimulateCommand {
     #[arg(long, value_name = "CALLBACKS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: Option<u32>,
     /// Maximum duration
-    #[arg(long, default_value = "10s", value_parser = config::duration, value_name = "DURATION")]
+    #[arg(long, default_value = "10s", value_parser = duration::read, value_name = "DURATION")]
     duration: chrono::TimeDelta,
     /// Maximum number of callbacks
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]

@@ -341,6 +341,7 @@ pub async fn set_separator(
     let row = find_domain(&state, &domain).await?;
     let joiner: FieldSeparator = read_field_separator(&submitted.text("joiner").unwrap_or_default())?;
     let settings = DomainSettings {
+        close_unconfirmed_after: row.close_rule(),
         signature: row.signature,
         apps: row.apps,
         joiner,

@@ -121,11 +121,16 @@ pub async fn change_domain(
 ) -> Result<HttpResponse, PageError> {
     let visitor = &submitted.visitor;
     let row = find_domain(&state, &domain).await?;
-    let settings = settings::read(&submitted)?;
     let actor = &visitor.principal.actor;
-    let put = admin::put_domain(&state.work_pool, actor, &row.domain, settings, clock::now()).await;
+    let put = match settings::read(&submitted) {
+        Ok(settings) => {
+            let put = admin::put_domain(&state.work_pool, actor, &row.domain, settings, clock::now()).await;
+            put.map_err(ApiError::from)
+        }
+        Err(error) => Err(error),
+    };
     if let Err(error) = put {
-        let error = FieldError::of(error.into(), visitor.view.language)?;
+        let error = FieldError::of(error, visitor.view.language)?;
         let drafts = Drafts { settings: Draft::typed(&submitted, [error]), ..Drafts::of(&row) };
         return domain_page(visitor, &state, &request, &row, &drafts).await;
     }

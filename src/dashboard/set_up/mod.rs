@@ -36,6 +36,7 @@ use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::model::access::{FieldSeparator, SignatureRule};
+use crate::model::close_rule::CloseRule;
 use crate::platform::clock;
 use crate::registry::admin::{self, DomainSettings};
 use crate::store;
@@ -186,6 +187,7 @@ pub async fn add_domain(
         joiner: FieldSeparator::default(),
         rendition_templates: Vec::new(),
         concurrent_pushes: false,
+        close_unconfirmed_after: CloseRule::Service,
     };
     let actor = &visitor.principal.actor;
     let put = admin::put_domain(&state.work_pool, actor, &domain, settings, clock::now()).await;

@@ -7,7 +7,7 @@ use super::super::form::{self, SubmittedForm};
 use super::super::links;
 use super::super::visitor::Visitor;
 use crate::api::problem::ApiError;
-use crate::http::domains::{read_field_separator, read_signature_rule};
+use crate::http::domains::{read_close_rule, read_field_separator, read_signature_rule};
 use crate::registry::admin::DomainSettings;
 use crate::store::domain::DomainRow;
 
@@ -18,6 +18,7 @@ pub fn draft_of(row: &DomainRow) -> Draft {
         ("apps", row.apps.as_ref().map(|apps| apps.join(", ")).unwrap_or_default()),
         ("joiner", row.joiner.as_str().to_owned()),
         ("rendition_templates", row.rendition_templates.join(", ")),
+        ("close_unconfirmed_after", row.close_rule().text().unwrap_or_default()),
     ];
     if row.concurrent_pushes {
         values.push(("concurrent_pushes", "yes".to_owned()));
@@ -33,6 +34,7 @@ pub fn read(submitted: &SubmittedForm) -> Result<DomainSettings, ApiError> {
         joiner: read_field_separator(&submitted.text("joiner").unwrap_or_default())?,
         rendition_templates: submitted.words("rendition_templates"),
         concurrent_pushes: submitted.is_checked("concurrent_pushes"),
+        close_unconfirmed_after: read_close_rule(submitted.text("close_unconfirmed_after").as_deref())?,
     })
 }
 
@@ -41,7 +43,7 @@ pub fn form(visitor: &Visitor, domain: &str, draft: &Draft) -> Markup {
     let choice = |field: &str, value: &str, label: String| {
         html! { option value=(value) selected[draft.value(field) == value] { (label) } }
     };
-    let list = |field: &str, label: String, hint: String| {
+    let typed = |field: &str, label: String, hint: String| {
         html! {
             label { (label)
                 input type="text" name=(field) value=(draft.value(field)) aria-invalid=[draft.invalid(field)] aria-describedby=[draft.described_by(field)] autocapitalize="off" spellcheck="false";
@@ -57,17 +59,18 @@ pub fn form(visitor: &Visitor, domain: &str, draft: &Draft) -> Markup {
                 (choice("signature", "none", text.setup_unsigned_choice()))
             }
         }
-        (list("apps", text.setup_accepted_apps(), text.setup_accepted_apps_hint()))
+        (typed("apps", text.setup_accepted_apps(), text.setup_accepted_apps_hint()))
         label { (text.setup_separator())
             select name="joiner" { (choice("joiner", "", text.setup_separator_none())) (choice("joiner", "+", "+".to_owned())) }
         }
         p.hint { (text.setup_separator_hint()) }
-        (list("rendition_templates", text.setup_templates(), text.setup_templates_hint()))
+        (typed("rendition_templates", text.setup_templates(), text.setup_templates_hint()))
         label.tick {
             input type="checkbox" name="concurrent_pushes" value="yes" checked[draft.has("concurrent_pushes", "yes")];
             (text.setup_concurrent())
         }
         p.hint { (text.setup_concurrent_hint()) }
+        (typed("close_unconfirmed_after", text.setup_close(), text.setup_close_hint()))
         button.primary { (text.save()) }
     };
     form::form(visitor, "card", &links::domain(domain), &fields)

@@ -18,13 +18,17 @@ async fn a_domain_is_registered_changed_and_removed_and_its_history_stays() {
     assert_eq!(domain["keys"].as_array().unwrap().len(), 1);
     assert_eq!(domain["has_callback_token"], false);
     let settings = json!({ "signature": "required", "apps": ["live", "vod"], "joiner": "+",
-        "rendition_templates": ["lud"], "concurrent_pushes": true });
+        "rendition_templates": ["lud"], "concurrent_pushes": true,
+        "close_unconfirmed_after": "12h" });
     let changed = app.put(PATH, &settings, 200).await;
     for (member, value) in settings.as_object().unwrap() {
         assert_eq!(changed[member], *value);
     }
     assert_eq!(changed["created_at"], domain["created_at"]);
-    app.put(PATH, &json!({}), 200).await;
+    let off = app.put(PATH, &json!({ "close_unconfirmed_after": "off" }), 200).await;
+    assert_eq!(off["close_unconfirmed_after"], "off");
+    let by_default = app.put(PATH, &json!({}), 200).await;
+    assert_eq!(by_default["close_unconfirmed_after"], json!(null));
     app.receive(&[Push::of("room", 5).start()]).await;
     app.delete(PATH, 204).await;
     app.callback(&Push::of("room", 5).end(), 401).await;
@@ -46,6 +50,11 @@ async fn settings_that_cannot_be_are_refused_and_named() {
         (json!({ "signature": "maybe" }), "signature"),
         (json!({ "rendition_templates": [""] }), "rendition_templates"),
         (json!({ "rendition_templates": "lud" }), "rendition_templates"),
+        (json!({ "close_unconfirmed_after": "never" }), "close_unconfirmed_after"),
+        (json!({ "close_unconfirmed_after": "0s" }), "close_unconfirmed_after"),
+        (json!({ "close_unconfirmed_after": "1500ms" }), "close_unconfirmed_after"),
+        (json!({ "close_unconfirmed_after": "4000days" }), "close_unconfirmed_after"),
+        (json!({ "close_unconfirmed_after": 3600 }), "close_unconfirmed_after"),
         (json!({ "colour": "red" }), "colour"),
     ] {
         let refusal = app.put(PATH, &settings, 400).await;

@@ -282,13 +282,20 @@ async fn a_domain_is_added_gets_a_key_is_tested_and_changed_and_removed() {
     assert!(!browser.page(domain).await.contains(&push.key));
     assert!(browser.page(&format!("{domain}/connect")).await.contains("Callbacks arrive."));
 
-    let settings = [("signature", "required"), ("apps", "live, vod"), ("concurrent_pushes", "yes")];
+    let settings = [
+        ("signature", "required"),
+        ("apps", "live, vod"),
+        ("concurrent_pushes", "yes"),
+        ("close_unconfirmed_after", "90m"),
+    ];
     browser.send(domain, &settings).await;
     let registered = app.get("/v1/domains/push.new.example.com", 200).await;
     assert_eq!(
         (&registered["apps"], &registered["concurrent_pushes"], &registered["joiner"]),
         (&json!(["live", "vod"]), &json!(true), &json!(""))
     );
+    assert_eq!(registered["close_unconfirmed_after"], "1h 30m");
+    assert!(browser.page(domain).await.contains("name=\"close_unconfirmed_after\" value=\"1h 30m\""));
     let secret = browser.send(&format!("{domain}/secret-path"), &[("confirmed", "yes")]).await;
     let url = shown_once(&secret).to_owned();
     app.callback_to(url.strip_prefix(&app.address).unwrap(), push.end().to_string(), 200).await;
@@ -379,6 +386,10 @@ async fn settings_that_are_not_accepted_are_shown_again_with_the_error_at_the_fi
     let field = "name=\"apps\" value=\"live, live2\" aria-invalid=\"true\"";
     assert!(page.contains(field) && page.contains("none may begin with the name of another"), "{page}");
     assert!(page.contains("value=\"lud\"") && page.contains("<nav"), "{page}");
+    let settings = [("signature", "required"), ("close_unconfirmed_after", "never")];
+    let page = browser.send_wrong(domain, &settings).await;
+    let field = "name=\"close_unconfirmed_after\" value=\"never\" aria-invalid=\"true\"";
+    assert!(page.contains(field) && page.contains("A duration in whole seconds"), "{page}");
     let page = browser.send_wrong("/dashboard/set-up/domains", &[("domain", "a/b")]).await;
     assert!(page.contains("value=\"a/b\"") && page.contains("without spaces, slashes"), "{page}");
     assert_eq!(app.get(&format!("/v1/domains/{DOMAIN}"), 200).await["apps"], json!(null));

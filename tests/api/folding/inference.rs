@@ -138,6 +138,29 @@ async fn long_silence_ends_a_session_where_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn a_domain_may_have_its_own_rule_for_sessions_without_an_end() {
+    let app = TestApp::start().await;
+    let path = "/v1/domains/push.example.com";
+    let (long, short) = (Push::of("long", 7_200), Push::of("short", 3_000));
+    app.receive(&[long.start(), short.start()]).await;
+    app.put(path, &json!({ "close_unconfirmed_after": "off" }), 200).await;
+    let service = InferencePolicy { close_unconfirmed_after: Some(TimeDelta::hours(1)), ..rules() };
+    assert_eq!(infer_in(&app, service, 100_000).await, 0, "the domain's rule is: never");
+    app.put(path, &json!({ "close_unconfirmed_after": "110m" }), 200).await;
+    assert_eq!(infer_in(&app, rules(), 0).await, 1, "although the service has no rule");
+    let session = session_of(&app, &long).await;
+    assert_eq!((&session["ended_at_source"], &session["duration_seconds"]), (&json!("timed_out"), &json!(6_600)));
+    assert_eq!(infer_in(&app, service, 1_000).await, 0, "the domain's rule is longer");
+    app.put(path, &json!({}), 200).await;
+    assert_eq!(infer_in(&app, service, 1_000).await, 1, "the service's rule");
+    assert_eq!(session_of(&app, &short).await["duration_seconds"], 3_600);
+    let other = "push.other.example.com";
+    app.put(&format!("/v1/domains/{other}"), &json!({ "close_unconfirmed_after": "1s" }), 201).await;
+    app.receive(&[Push::of("stays", 600).start()]).await;
+    assert_eq!(infer_in(&app, rules(), 100).await, 0, "the rule of another domain");
+}
+
+#[tokio::test]
 async fn an_operators_end_that_is_withdrawn_leaves_what_was_found() {
     let app = TestApp::start().await;
     let (first, second) = (Push::of("room", 900), Push::of("room", 600));

@@ -3,6 +3,7 @@
 mod command_line;
 mod demo;
 mod diagnose;
+mod domain;
 mod events;
 mod guest;
 mod master_key;
