@@ -293,6 +293,7 @@ begin
         if found then
             entry.signature_tag := null;
         end if;
+        entry.retried := false;
         entry.original_event_id := entry.event_id;
         entry.original_event := entry.event;
         entry.original_received_at := entry.received_at;

@@ -198,8 +198,8 @@ impl RetryRejections {
             let result = if self.dry_run {
                 retries.preview(&on.pool, &filter, |_| domain.as_ref()).await?.total()
             } else {
-                let retried = retries.retry(&on.pool, &on.actor, &filter, domain.as_ref(), clock::now()).await;
-                retried.context("some callbacks may be admitted; run the command again, it admits none twice")?
+                let result = retries.retry(&on.pool, &on.actor, &filter, domain.as_ref(), clock::now()).await;
+                result.context("some callbacks may be admitted; run the command again, it admits none twice")?
             };
             self.print(&result)
         })

@@ -278,9 +278,9 @@ pub(crate) async fn retry(state: &AppState, actor: &Actor, filter: &RejectionFil
     let registry = state.registry.current();
     let domain = filter.domain.as_deref().and_then(|name| registry.domain(name));
     let retries = retries(state, &registry)?;
-    let retried = retries.retry(&state.work_pool, actor, filter, domain, clock::now()).await;
+    let result = retries.retry(&state.work_pool, actor, filter, domain, clock::now()).await;
     state.appended.notify_one();
-    Ok(retried?)
+    Ok(result?)
 }
 
 fn retries<'a>(state: &'a AppState, registry: &'a Registry) -> Result<Retries<'a>, RetryError> {

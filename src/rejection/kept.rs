@@ -294,7 +294,9 @@ impl KeptRejections {
             return Ok(());
         }
         let Some(key) = &registry.rejection_key else {
-            waiting.iter().for_each(|queued| NotKept::NoKey.counter(&queued.claim).increment(1));
+            for queued in &waiting {
+                NotKept::NoKey.counter(&queued.claim).increment(1);
+            }
             return Ok(());
         };
         let rows: Vec<_> = waiting.iter().map(|queued| queued.seal(key)).collect();
