@@ -20,6 +20,8 @@ use tempfile::TempDir;
 pub const DOMAIN: &str = "push.bench.example";
 pub const KEY: &str = "bench-bench-bench-bench-bench-32";
 
+const FORGERS_KEY: &str = "some-key-that-the-service-has-not";
+
 /// Timeout of starting and stopping.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -134,18 +136,18 @@ impl Served {
     /// # Errors
     /// The load failed.
     pub async fn simulate(&self, arguments: &[&str]) -> anyhow::Result<Value> {
-        self.simulate_signed(arguments, KEY).await
-    }
-
-    /// The same, signed with this key.
-    ///
-    /// # Errors
-    /// The load failed.
-    pub async fn simulate_signed(&self, arguments: &[&str], key: &str) -> anyhow::Result<Value> {
         let url = format!("http://{}", self.address);
         let mut all = vec!["simulate", "--domain", DOMAIN, "--key-stdin", "--url", &url, "--output", "json"];
         all.extend(arguments);
-        Ok(serde_json::from_str(&self.run(&all, key).await?)?)
+        Ok(serde_json::from_str(&self.run(&all, KEY).await?)?)
+    }
+
+    /// Sends simulated pushes that are signed with another key. The load fails at the end, as nothing is accepted.
+    pub async fn forge(&self, arguments: &[&str]) {
+        let url = format!("http://{}", self.address);
+        let mut all = vec!["simulate", "--domain", DOMAIN, "--key-stdin", "--url", &url];
+        all.extend(arguments);
+        let _ = self.run(&all, FORGERS_KEY).await;
     }
 
     /// # Errors

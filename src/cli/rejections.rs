@@ -53,7 +53,7 @@ const RETRY_EXAMPLES: &str = "\
 Examples:
   streamtally rejections retry push.example.com --dry-run    count what would be admitted
   streamtally rejections retry push.example.com
-  streamtally rejections retry push.example.com --from 2026-11-22T12:00:00Z --to 2026-11-22T13:00:00Z";
+  streamtally rejections retry push.example.com --from 2026-11-22T12:00:00Z";
 
 /// The most kept rejections that are read at a time.
 const PAGE: u16 = 500;

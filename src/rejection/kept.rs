@@ -29,7 +29,7 @@ use crate::telemetry::metrics::{
 };
 
 /// Maximum size of the queue, and so of what is encrypted and written in a second.
-const QUEUE_BYTES: u64 = 2 << 20;
+const QUEUE_BYTES: u64 = 1 << 20;
 
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 

@@ -77,8 +77,10 @@ impl Background {
         let clock_tolerance = self.state.clock_tolerance;
         let on_database = OnDatabase { prepared: self.prepared.subscribe(), stopped: stopped.clone() };
         tasks.spawn(prepare(pool.clone(), self.master_keys, self.installation, self.prepared, stopped.clone()));
-        let keeping = keep_rejections(self.state.clone(), pool.clone(), self.registry.clone(), stopped.clone());
-        tasks.spawn(on_database.run(keeping));
+        if self.state.roles.contains(&Role::Receiver) {
+            let keeping = keep_rejections(self.state.clone(), pool.clone(), self.registry.clone(), stopped.clone());
+            tasks.spawn(on_database.run(keeping));
+        }
         tasks.spawn(on_database.run(self.registry.run(stopped.clone())));
         tasks.spawn(on_database.run(make_partitions(pool.clone(), stopped.clone())));
         tasks.spawn(on_database.run(self.counters.write_until_stopped(pool.clone(), stopped.clone())));

@@ -118,7 +118,10 @@ fn unconfirmed_sessions(visitor: &Visitor, sessions: &Rows<SessionRow>, unconfir
                         td { bdi { (row.app) } }
                         td data-label=(text.started()) { (words::time(view, row.started_at)) }
                         td.number data-label=(text.duration()) { (words::clock(view, row.started_at)) }
-                        @if admin { td.number { a.button.small href=(links::session_end(row.session_id)) { (text.set_end()) } } }
+                        @if admin { td.number {
+                            a.button.small href=(links::session_confirmation(row.session_id)) { (text.still_live()) } " "
+                            a.button.small href=(links::session_end(row.session_id)) { (text.set_end()) }
+                        } }
                     } } }
                 } }
             }
