@@ -23,7 +23,7 @@ fn what_was_quarantined_for_a_reason_is_counted_and_released() {
     run(&[&early[..], &["--dry-run"]].concat(), 0, "3 callbacks would be released");
     run(&[&early[..], &["--to", "2026-01-01T00:00:00Z"]].concat(), 0, "no callbacks wait to be released");
     run(&["push.example.com", "--reason", "expired"], 0, "no callbacks wait to be released");
-    run(&["push.exmaple.com", "--reason", "expired"], 1, "did you mean push.example.com?");
+    run(&["push.examples.com", "--reason", "expired"], 1, "did you mean push.example.com?");
     run(&["push.example.com", "--reason", "late"], 2, "start_outside_window");
     let backwards = ["--from", "2026-01-02T00:00:00Z", "--to", "2026-01-01T00:00:00Z"];
     run(&[&early[..], &backwards].concat(), 2, "--to must be later than --from");
