@@ -76,7 +76,7 @@ pub async fn count_sessions(
         }
         (Some(_), None, TimeField::StartedAt) | (Some(_), Some(_), _) | (None, None, _) => &[Part::Ended],
     };
-    let mut query = QueryBuilder::new("select 0");
+    let mut query = QueryBuilder::new("select 0::bigint");
     for part in parts_of(filter, ended) {
         query.push(" + (select count(*) from ").push(part.table()).push(" where true");
         push_conditions(&mut query, scope, filter, part);

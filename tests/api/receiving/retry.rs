@@ -11,6 +11,7 @@ use sqlx::AssertSqlSafe;
 use streamtally::platform::clock;
 use streamtally::reconciler::rebuild::Purpose;
 use test_support::messages::{DOMAIN, KEY, Push};
+use uuid::Uuid;
 
 use crate::folding::rebuild::differences;
 use crate::helpers::{TestApp, until};
@@ -175,9 +176,14 @@ async fn seen_by_callers(app: &TestApp, as_of: &str) -> Value {
 
 /// Compares what callers see of both, and each with a rebuild.
 async fn assert_equal(mistaken: &TestApp, reference: &TestApp) {
+    assert_equal_apart_from(&[], mistaken, reference).await;
+}
+
+async fn assert_equal_apart_from(different: &[&str], mistaken: &TestApp, reference: &TestApp) {
     let as_of = clock::now().format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     let (seen, expected) = (seen_by_callers(mistaken, &as_of).await, seen_by_callers(reference, &as_of).await);
-    for (member, expected) in expected.as_object().unwrap() {
+    let members = expected.as_object().unwrap().iter();
+    for (member, expected) in members.filter(|(member, _)| !different.contains(&member.as_str())) {
         if let (Some(seen), Some(expected)) = (seen[member].as_array(), expected.as_array()) {
             seen.iter().zip(expected).for_each(|(seen, expected)| assert_eq!(seen, expected));
         }
@@ -261,6 +267,35 @@ async fn an_unregistered_domain_gets_its_callbacks_when_it_is_registered() {
     add_key(&mistaken).await;
     retry(&mistaken, DOMAIN).await;
     assert_equal(&mistaken, &reference).await;
+}
+
+#[tokio::test]
+async fn ends_that_expired_and_are_released_at_once_count_as_if_they_had_been_accepted() {
+    let start = async |grace| TestApp::start_with(&["--roles", "receiver,api", "--signature-grace", grace]).await;
+    let (mistaken, reference) = (start("1m").await, start("2h").await);
+    let now = clock::now().timestamp();
+    let pushes: Vec<_> = (0..60).map(|number| Push::of(&format!("room{}", number % 40), 7_200 - number * 10)).collect();
+    let starts: Vec<_> = pushes.iter().map(Push::start).collect();
+    let ends = pushes.iter().zip(0..).map(|(push, number)| push.message("PUBLISH_DONE", now - 3_600 + number * 50));
+    send_to_both(&mistaken, &reference, &[starts, ends.collect()].concat()).await;
+    let received: Vec<(Uuid, String, DateTime<Utc>)> =
+        sqlx::query_as("select session_id, event, received_at from log_entry")
+            .fetch_all(&reference.pool)
+            .await
+            .unwrap();
+    for (session_id, event, received_at) in received {
+        let same = sqlx::query("update log_entry set received_at = $3 where session_id = $1 and event = $2");
+        same.bind(session_id).bind(event).bind(received_at).execute(&mistaken.pool).await.unwrap();
+    }
+    mistaken.fold().await;
+    let mut request = of_all_time(DOMAIN);
+    request["reason"] = "expired".into();
+    let result = mistaken.post("/v1/events/release", &request, 200).await;
+    assert_eq!((&result["matching"], &result["released"]), (&json!(60), &json!(60)));
+    // The log of one has the quarantined ends and their releases, that of the other accepted ends.
+    assert_equal_apart_from(&["events"], &mistaken, &reference).await;
+    let releases = mistaken.list("/v1/audit?limit=500").await;
+    assert_eq!(releases.iter().filter(|row| row["act"] == "events_released").count(), 1);
 }
 
 #[tokio::test]

@@ -355,3 +355,18 @@ async fn a_total_is_how_many_are_listed_whatever_is_asked_for() {
     }
     assert!(seen > 500, "{seen} sessions were listed");
 }
+
+#[tokio::test]
+async fn filters_that_contradict_one_another_match_nothing() {
+    let app = TestApp::start().await;
+    app.receive(&[Push::of("room", 60).start(), Push::of("other", 60).end()]).await;
+    for filters in [
+        "status=live&ended_at_source=operator",
+        "status=ended&unconfirmed=true",
+        "status=live&time_field=ended_at&from=2020-01-01T00:00:00Z",
+        "unconfirmed=true&ended_at_source=superseded&at=2020-01-01T00:00:00Z",
+    ] {
+        let page = app.get(&format!("/v1/sessions?{filters}&include_total=true"), 200).await;
+        assert_eq!((&page["data"], &page["total"]), (&json!([]), &json!(0)), "{filters}");
+    }
+}
