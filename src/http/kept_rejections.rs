@@ -14,7 +14,6 @@ use crate::api::error_responses::{CommonErrors, NotFoundResponse, PayloadErrors}
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::{ApiError, parse_id};
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader, read_filter};
-use crate::api::schema::RegisteredName;
 use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::huawei::advice;
@@ -172,7 +171,7 @@ pub async fn get_kept_rejection(
 #[schema(as = RejectionRetry)]
 pub struct RetryBody {
     /// The domain that they claim.
-    #[schema(value_type = RegisteredName)]
+    #[schema(min_length = 1, max_length = 255, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "push.example.com")]
     domain: String,
     /// Why they were rejected. Default: any reason.
     reason: Option<RejectionReason>,
@@ -254,6 +253,9 @@ pub async fn retry_rejections(
     Body(body): Body<RetryBody>,
 ) -> Result<Json<RetryResultView>, ApiError> {
     let RetryBody { domain, reason, from, to, dry_run } = body;
+    if !(1..=255).contains(&domain.chars().count()) || domain.chars().any(char::is_control) {
+        return Err(ApiError::invalid("domain", "must have 1 to 255 characters and no control characters"));
+    }
     if to <= from {
         return Err(ApiError::invalid("to", "must be later than from"));
     }

@@ -338,6 +338,8 @@ async fn only_what_matches_is_retried_and_counted_by_outcome() {
     for wrong in [
         json!({ "to": "2020-01-01T00:00:00Z" }),
         json!({ "reason": "none" }),
+        json!({ "domain": "" }),
+        json!({ "domain": "push\u{0}example" }),
         json!({ "from": "yesterday" }),
         json!({ "colour": "red" }),
     ] {
