@@ -259,9 +259,9 @@ fn push_times(query: &mut QueryBuilder<Postgres>, filter: &SessionFilter, part: 
         }
         (Some(from), TimeField::Overlap) => {
             match part {
-                Part::Live => {}
+                Part::Live | Part::EndedSince => {}
                 // A session of zero seconds counts as live at its start.
-                Part::Ended | Part::EndedSince => {
+                Part::Ended => {
                     query.push(" and (ended_at > ").push_bind(from);
                     query.push(" or session_id >= ").push_bind(lowest_id_since(from)).push(")");
                 }
