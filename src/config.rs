@@ -282,7 +282,7 @@ impl AdmissionOptions {
     ///
     /// # Errors
     /// A variable is not valid.
-    pub fn default_ones() -> Result<Self, clap::Error> {
+    pub fn from_environment() -> Result<Self, clap::Error> {
         let matches = Self::augment_args(Command::new("")).try_get_matches_from([""])?;
         Self::from_arg_matches(&matches)
     }

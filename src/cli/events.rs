@@ -97,8 +97,8 @@ impl ReleaseEvents {
 
 /// The domain may be misspelled; or it was removed, and all its callbacks are released.
 async fn explain_none(on: &CommandContext, domain: &str) -> anyhow::Result<()> {
-    match store::domain::get_domain(&on.pool, domain).await? {
-        Some(_) => Ok(say!("no callbacks wait to be released")?),
-        None => fail_unknown_domain(on, domain).await,
+    if store::domain::get_domain(&on.pool, domain).await?.is_none() {
+        return fail_unknown_domain(on, domain).await;
     }
+    Ok(say!("no callbacks wait to be released")?)
 }

@@ -146,7 +146,8 @@ impl ListRejections {
         let filter = self.those.of_domain(self.domain);
         with_installation(&self.installation, Access::Read, async |on| {
             let mut printer = Printer::new(self.output.output, COLUMNS);
-            let (mut before, mut is_empty) = (None, true);
+            let mut before = None;
+            let mut is_empty = true;
             loop {
                 let page = query::rejections::list_kept(&on.pool, &filter, before, PAGE).await?;
                 before = page.rows.last().map(|row| (row.received_at, row.rejection_id));
@@ -170,7 +171,7 @@ impl ShowRejection {
         with_installation(&self.installation, Access::Read, async |on| {
             let row = store::kept_rejection::get_kept_rejection(&on.pool, self.rejection_id).await?;
             let row = row.context("kept rejection not found; `rejections list` shows all of them")?;
-            let (admitter, key) = admission(on, AdmissionOptions::default_ones()?, &self.masking).await?;
+            let (admitter, key) = admission(on, AdmissionOptions::from_environment()?, &self.masking).await?;
             let content = KeptRejectionContentView::new(&row, &Retries { admitter: &admitter, key: &key })?;
             let content = serde_json::to_value(content)?;
             if self.output.output == Output::Json {
@@ -231,7 +232,7 @@ impl RetryRejections {
 /// # Errors
 /// The database failed.
 pub(super) async fn say_what_a_retry_admits(on: &CommandContext, domain: &str) -> anyhow::Result<()> {
-    let (admitter, key) = admission(on, AdmissionOptions::default_ones()?, &MaskingOptions::default()).await?;
+    let (admitter, key) = admission(on, AdmissionOptions::from_environment()?, &MaskingOptions::default()).await?;
     let filter = RejectionFilter { domain: Some(domain.to_owned()), ..RejectionFilter::default() };
     let registered = find_domain(on, domain).await?;
     let retries = Retries { admitter: &admitter, key: &key };

@@ -64,7 +64,8 @@ pub fn release(event_id: Uuid) -> String {
 /// The form that releases all quarantined callbacks of a domain and reason that were received in a period.
 pub fn release_all(selection: &ReleaseSelection) -> String {
     let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
-    let (from, to) = (time(selection.from), time(selection.to));
+    let from = time(selection.from);
+    let to = time(selection.to);
     let parameters = [
         ("domain", Some(selection.domain.as_str())),
         ("reason", Some(selection.reason.as_str())),

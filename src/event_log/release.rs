@@ -1,7 +1,7 @@
 //! An operator releases quarantined callbacks, one or many: they count from then on.
 //!
 //! The log is append-only: a release is a new event that repeats the content of the quarantined one. It is folded
-//! exactly as if the callback had been accepted when it arrived. The database releases an event once, whoever tries.
+//! exactly as if the callback had been accepted when it arrived. The database releases an event at most once.
 
 use std::collections::BTreeMap;
 

@@ -316,9 +316,10 @@ impl KeptRejections {
 
 /// The claim to a domain, by whether it is registered now.
 pub fn claim_of(registry: &Registry, claimed_domain: String) -> Claim {
-    match registry.domain(&claimed_domain) {
-        Some(_) => Claim::Registered(claimed_domain),
-        None => Claim::Unregistered(claimed_domain),
+    if registry.domain(&claimed_domain).is_some() {
+        Claim::Registered(claimed_domain)
+    } else {
+        Claim::Unregistered(claimed_domain)
     }
 }
 

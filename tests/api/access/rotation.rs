@@ -135,7 +135,8 @@ async fn rotations_of_the_master_key_that_run_at_once_do_not_mix_up_their_keys()
     let keys = MasterKeys::Files(DataDir::find(Some(folder.path())).unwrap());
     let actor = Actor { name: "an operator".to_owned(), token_id: None };
     let present = keys.present().unwrap().unwrap();
-    let (before, sealed) = (present.check(), rejection_key(&app, &present).await.seal(b"place", b"kept"));
+    let before = present.check();
+    let sealed = rejection_key(&app, &present).await.seal(b"place", b"kept");
     for done in join_all((0..4).map(|_| rotate(&app.pool, &keys, &actor, clock::now()))).await {
         done.unwrap();
     }

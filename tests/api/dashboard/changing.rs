@@ -216,7 +216,8 @@ async fn an_operator_confirms_by_a_form_that_a_session_is_still_live() {
         let session = app.session(&format!("stream={stream}")).await;
         format!("/dashboard/sessions/{}", session["session_id"].as_str().unwrap())
     };
-    let (young, old) = (path_of("young").await, path_of("old").await);
+    let young = path_of("young").await;
+    let old = path_of("old").await;
     assert!(!browser.page(&young).await.contains("/confirm\""));
     let page = browser.page(&old).await;
     assert!(page.contains(&format!("href=\"{old}/confirm\">Still live</a>")), "{page}");

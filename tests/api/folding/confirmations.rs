@@ -117,7 +117,8 @@ async fn a_session_that_has_timed_out_is_live_again_when_it_is_confirmed() {
 #[tokio::test]
 async fn only_a_session_that_may_be_live_is_confirmed_by_administrators_with_a_reason() {
     let app = TestApp::start().await;
-    let (ended, superseded) = (Push::of("ended", 900), Push::of("superseded", 900));
+    let ended = Push::of("ended", 900);
+    let superseded = Push::of("superseded", 900);
     app.receive(&[ended.start(), ended.end(), superseded.start(), Push::of("superseded", 600).start()]).await;
     assert_eq!(infer_in(&app, TimeDelta::seconds(400)).await, 1);
     for stream in ["ended", "superseded&ended_at_source=superseded"] {

@@ -101,7 +101,7 @@ async fn a_search_of_new_events_finds_what_they_change_and_the_rest_is_found_wit
         app.fold().await;
         found
     };
-    let (first, second, third) = (Push::of("room", 900), Push::of("room", 600), Push::of("room", 500));
+    let [first, second, third] = [900, 600, 500].map(|seconds_ago| Push::of("room", seconds_ago));
     app.receive(&[first.start()]).await;
     assert_eq!(search(0).await, 0);
     app.receive(&[second.start()]).await;
@@ -124,7 +124,8 @@ async fn a_search_of_new_events_finds_what_they_change_and_the_rest_is_found_wit
 #[tokio::test]
 async fn long_silence_ends_a_session_where_that_is_asked_for() {
     let app = TestApp::start().await;
-    let (long, short) = (Push::of("long", 7_200), Push::of("short", 3_000));
+    let long = Push::of("long", 7_200);
+    let short = Push::of("short", 3_000);
     app.receive(&[long.start(), short.start()]).await;
     assert_eq!(infer_in(&app, rules(), 100_000).await, 0);
     let rules = InferencePolicy { close_unconfirmed_after: Some(TimeDelta::hours(1)), ..rules() };
@@ -141,7 +142,8 @@ async fn long_silence_ends_a_session_where_that_is_asked_for() {
 async fn a_domain_may_have_its_own_rule_for_sessions_without_an_end() {
     let app = TestApp::start().await;
     let path = "/v1/domains/push.example.com";
-    let (long, short) = (Push::of("long", 7_200), Push::of("short", 3_000));
+    let long = Push::of("long", 7_200);
+    let short = Push::of("short", 3_000);
     app.receive(&[long.start(), short.start()]).await;
     app.put(path, &json!({ "close_unconfirmed_after": "off" }), 200).await;
     let service = InferencePolicy { close_unconfirmed_after: Some(TimeDelta::hours(1)), ..rules() };

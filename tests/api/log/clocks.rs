@@ -97,8 +97,9 @@ async fn assert_nothing_goes_on(app: &TestApp) {
         supersede_after: TimeDelta::seconds(1),
         close_unconfirmed_after: Some(TimeDelta::seconds(1)),
     };
-    let (found, covered) = (&mut HeadsRow::default(), &mut Covered::default());
-    let inferred = infer_now(&app.pool, &rules, tolerance(), found, covered, clock::now()).await.unwrap();
+    let mut found = HeadsRow::default();
+    let mut covered = Covered::default();
+    let inferred = infer_now(&app.pool, &rules, tolerance(), &mut found, &mut covered, clock::now()).await.unwrap();
     assert_eq!(inferred, 0);
     let after: Vec<DateTime<Utc>> = sqlx::query_scalar(heads).fetch_one(&app.pool).await.unwrap();
     assert_eq!(after, before, "no moment is closed");

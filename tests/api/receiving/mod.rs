@@ -6,6 +6,7 @@ mod client_address;
 mod durability;
 mod field;
 mod forgeries;
+mod kept_rejections;
 mod quarantine;
 mod rejections;
 mod retry;
