@@ -54,7 +54,10 @@ has_python() { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 # The tests use them to run the service as its image and its unit do, and to check the unit. Linux only.
 has_containers() { [ "$(uname -s)" != Linux ] || { has bwrap && has systemd-nspawn && has systemd-analyze; }; }
 
-# Prints which of the given tools are missing. Known are: linker, postgres, python, browser, containers, promtool, jq.
+# A container engine, and what makes a Debian to run in it. Linux only.
+has_engine() { has podman && has runc && has debootstrap; }
+
+# Prints which of the given tools are missing. Known are: linker, postgres, python, browser, containers, engine, promtool, jq.
 list_lacking() {
   local thing
   for thing in "$@"; do
@@ -64,14 +67,15 @@ list_lacking() {
       python) has_python || printf '%s\n' python ;;
       browser) has chromedriver || printf '%s\n' browser ;;
       containers) has_containers || printf '%s\n' containers ;;
+      engine) has_engine || printf '%s\n' engine ;;
       promtool) has promtool || printf '%s\n' promtool ;;
       jq) has jq || printf '%s\n' jq ;;
     esac
   done
 }
 
-# ensure linker [postgres] [python] [browser] [containers] [promtool] [jq]: makes sure that cargo and the given tools are
-# available, and installs missing ones if it can.
+# ensure linker [postgres] [python] [browser] [containers] [engine] [promtool] [jq]: makes sure that cargo and the given tools
+# are available, and installs missing ones if it can.
 ensure() {
   # Not every shell that runs this has read the profile that rustup changed.
   has cargo || PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
@@ -106,6 +110,7 @@ describe() {
       python) printf '%s' 'a Python that can create virtual environments' ;;
       browser) printf '%s' 'Chromium and its driver' ;;
       containers) printf '%s' 'bubblewrap and systemd-nspawn, for containers' ;;
+      engine) printf '%s' 'Podman and debootstrap, to run images' ;;
       promtool) printf '%s' "Prometheus' promtool, to check metrics and alerts" ;;
       jq) printf '%s' 'jq, for the commands of the documents' ;;
     esac
@@ -146,6 +151,10 @@ install_with_apt() {
       python) packages="$packages python3-venv" ;;
       browser) packages="$packages chromium chromium-driver" ;;
       containers) packages="$packages bubblewrap systemd-container" ;;
+      engine)
+        packages="$packages podman buildah runc debootstrap netavark aardvark-dns conmon catatonit golang-github-containers-common"
+        packages="$packages uidmap iptables"
+        ;;
       promtool) install_promtool || give_up "$*" ;;
       jq) packages="$packages jq" ;;
     esac
@@ -195,6 +204,7 @@ give_up() {
   case "$1" in *linker*) say "  $linker" ;; esac
   case "$1" in *python*) say "  Python 3.10 or later with venv and pip (Debian: python3-venv)" ;; esac
   case "$1" in *containers*) say "  bubblewrap and systemd-nspawn (Debian: bubblewrap systemd-container)" ;; esac
+  case "$1" in *engine*) say "  Podman, runc and debootstrap (Debian: podman runc debootstrap netavark aardvark-dns)" ;; esac
   case "$1" in *browser*) say "  Chromium or Chrome, and its chromedriver (Debian: chromium chromium-driver)" ;; esac
   case "$1" in *jq*) say "  jq (Debian: jq)" ;; esac
   case "$1" in *promtool*) say "  Prometheus' promtool (Debian: in the package prometheus)" ;; esac
@@ -221,4 +231,21 @@ install_tools() {
   "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
     --requirement "$project/scripts/tools.txt" >&2
   cp "$project/scripts/tools.txt" "$folder/installed.txt"
+}
+
+# Makes a minimal Debian, of the release that the image has, as a tar file in the target folder, unless it is there, and sets
+# debian to its path. Root only. Call `ensure engine` first.
+make_debian() {
+  local folder="${CARGO_TARGET_DIR:-$project/target}/debian"
+  case "$folder" in /*) ;; *) folder="$PWD/$folder" ;; esac
+  # shellcheck disable=SC2034 # for the scripts that source this
+  debian="$folder/bookworm.tar"
+  if [ -e "$debian" ]; then return; fi
+  say "Making a minimal Debian: one minute ..."
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  debootstrap --variant=minbase bookworm "$folder/root" >"$folder/log" 2>&1 || die "debootstrap failed: $(tail -n 5 "$folder/log")"
+  tar --create --one-file-system --directory="$folder/root" --file="$debian.new" .
+  rm -rf "$folder/root"
+  mv "$debian.new" "$debian"
 }
