@@ -2,19 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sqlx::{Connection, PgPool};
+use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::operator_event::{LockedSession, OperatorEvent};
 use crate::access::Actor;
-use crate::access::audit::{self, Subject};
 use crate::model::access::Act;
 use crate::model::event::OwnEvent;
 use crate::model::session::EndSource;
-use crate::session::StreamKey;
-use crate::store;
 use crate::store::event::EventRow;
-use crate::store::log::NewEntryRow;
-use crate::store::session::SessionRow;
 
 /// Why a session was not confirmed.
 #[derive(Debug, thiserror::Error)]
@@ -48,39 +44,17 @@ pub async fn confirm_session(
     reason: String,
     now: DateTime<Utc>,
 ) -> Result<EventRow, ConfirmationError> {
-    // A dedicated connection: closing it releases the lock. No transaction: the append commits by itself.
-    let mut connection = pool.acquire().await?.detach();
-    store::event::lock_for_operators(&mut connection, session_id).await?;
-    let session = store::session::get_session(&mut connection, session_id).await?;
-    let session = session.ok_or(ConfirmationError::NotFound)?;
-    if !can_confirm(session.ended_at_source) {
+    let locked = LockedSession::lock(pool, session_id).await?.ok_or(ConfirmationError::NotFound)?;
+    if !can_confirm(locked.session.ended_at_source) {
         return Err(ConfirmationError::Ended);
     }
-    let details = Some(json!({ "reason": reason }));
-    let subject = Subject { domain: Some(&session.domain), id: Some(session_id), details };
-    audit::record(&mut connection, actor, now, Act::SessionConfirmed, subject).await?;
-    let entry = entry_of(session, actor, reason, now);
-    let event_id = entry.event_id;
-    store::log::insert_entries(&mut connection, &[entry], now).await?;
-    let event = store::event::get_session_event(&mut connection, session_id, event_id).await?;
-    connection.close().await?;
-    Ok(event)
-}
-
-fn entry_of(session: SessionRow, actor: &Actor, reason: String, now: DateTime<Utc>) -> NewEntryRow {
-    let stream = StreamKey { domain: session.domain, app: session.app, stream: session.stream };
-    let event = OwnEvent::OperatorConfirmed;
-    NewEntryRow {
-        actor: Some(actor.name.clone()),
-        note: Some(reason),
-        ..NewEntryRow::internal(
-            session.shard,
-            session.session_id,
-            stream,
-            session.publish_timestamp,
-            event.origin(),
-            event.as_str(),
-            now,
-        )
-    }
+    let event = OperatorEvent {
+        actor,
+        act: Act::SessionConfirmed,
+        details: json!({ "reason": reason }),
+        event: OwnEvent::OperatorConfirmed,
+        ended_at: None,
+        reason,
+    };
+    Ok(locked.append(event, now).await?)
 }

@@ -8,6 +8,7 @@
 //! - [`alarm`]: alerts operators when signatures are misused.
 //! - [`confirmation`]: an operator confirms that a session is still live.
 //! - [`operator_end`]: an operator sets when a session ended.
+//! - [`operator_event`]: what both of them append.
 //! - [`release`]: an operator releases quarantined callbacks.
 //! - [`transfer`]: exports and imports the log.
 
@@ -18,6 +19,7 @@ pub(crate) mod drain;
 pub(crate) mod group_commit;
 pub(crate) mod incoming;
 pub(crate) mod operator_end;
+mod operator_event;
 pub(crate) mod receive;
 pub(crate) mod release;
 pub(crate) mod spool;

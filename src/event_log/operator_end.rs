@@ -2,17 +2,15 @@
 
 use chrono::{DateTime, Timelike, Utc};
 use serde_json::json;
-use sqlx::{Connection, PgPool};
+use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::operator_event::{LockedSession, OperatorEvent};
 use crate::access::Actor;
-use crate::access::audit::{self, Subject};
 use crate::model::access::Act;
 use crate::model::event::OwnEvent;
-use crate::session::StreamKey;
 use crate::store;
 use crate::store::event::EventRow;
-use crate::store::log::NewEntryRow;
 use crate::store::session::SessionRow;
 
 /// Why an end was not set or withdrawn.
@@ -44,29 +42,20 @@ pub async fn set_end(
     reason: String,
     now: DateTime<Utc>,
 ) -> Result<EventRow, EndError> {
-    // A dedicated connection: closing it releases the lock. No transaction: the append commits by itself.
-    let mut connection = pool.acquire().await?.detach();
-    store::event::lock_for_operators(&mut connection, session_id).await?;
-    let session = store::session::get_session(&mut connection, session_id).await?.ok_or(EndError::NotFound)?;
-    if let Some(ended_at) = ended_at {
-        check(&session, ended_at, now)?;
+    let mut locked = LockedSession::lock(pool, session_id).await?.ok_or(EndError::NotFound)?;
+    let (act, event) = if let Some(ended_at) = ended_at {
+        check(&locked.session, ended_at, now)?;
+        (Act::SessionEnded, OwnEvent::OperatorEnd)
     } else {
-        let last = store::event::get_last_operator_event(&mut connection, session_id).await?;
+        let last = store::event::get_last_operator_event(&mut locked.connection, session_id).await?;
         // The event may be dropped by retention; then the folded session has the answer.
-        if !last.map_or(session.operator_ended_at.is_some(), |event| event == OwnEvent::OperatorEnd.as_str()) {
+        if !last.map_or(locked.session.operator_ended_at.is_some(), |event| event == OwnEvent::OperatorEnd.as_str()) {
             return Err(EndError::NothingToWithdraw);
         }
-    }
-    let act = if ended_at.is_some() { Act::SessionEnded } else { Act::SessionEndWithdrawn };
-    let details = Some(json!({ "ended_at": ended_at, "reason": reason }));
-    let subject = Subject { domain: Some(&session.domain), id: Some(session_id), details };
-    audit::record(&mut connection, actor, now, act, subject).await?;
-    let entry = entry_of(session, actor, ended_at, reason, now);
-    let event_id = entry.event_id;
-    store::log::insert_entries(&mut connection, &[entry], now).await?;
-    let event = store::event::get_session_event(&mut connection, session_id, event_id).await?;
-    connection.close().await?;
-    Ok(event)
+        (Act::SessionEndWithdrawn, OwnEvent::OperatorEndWithdrawn)
+    };
+    let details = json!({ "ended_at": ended_at, "reason": reason });
+    Ok(locked.append(OperatorEvent { actor, act, details, event, ended_at, reason }, now).await?)
 }
 
 fn check(session: &SessionRow, ended_at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), EndError> {
@@ -78,30 +67,5 @@ fn check(session: &SessionRow, ended_at: DateTime<Utc>, now: DateTime<Utc>) -> R
         Err(EndError::Impossible("must be a whole second"))
     } else {
         Ok(())
-    }
-}
-
-fn entry_of(
-    session: SessionRow,
-    actor: &Actor,
-    ended_at: Option<DateTime<Utc>>,
-    reason: String,
-    now: DateTime<Utc>,
-) -> NewEntryRow {
-    let stream = StreamKey { domain: session.domain, app: session.app, stream: session.stream };
-    let event = if ended_at.is_some() { OwnEvent::OperatorEnd } else { OwnEvent::OperatorEndWithdrawn };
-    NewEntryRow {
-        ended_at,
-        actor: Some(actor.name.clone()),
-        note: Some(reason),
-        ..NewEntryRow::internal(
-            session.shard,
-            session.session_id,
-            stream,
-            session.publish_timestamp,
-            event.origin(),
-            event.as_str(),
-            now,
-        )
     }
 }
