@@ -96,6 +96,47 @@ create table stream_session (
         ['start_missing', 'end_before_start', 'key_conflict', 'quarantined_messages', 'shared_signature'])
 ) partition by list (status);
 
+-- A session to write. A type of its own: a running process goes on when a newer version adds a column to the table.
+create type folded_session as (
+    shard                smallint,
+    session_id           uuid,
+    stream_id            uuid,
+    domain               text,
+    app                  text,
+    stream               text,
+    publish_timestamp    bigint,
+    started_at           timestamptz,
+    start_received_at    timestamptz,
+    start_deliveries     integer,
+    end_received_at      timestamptz,
+    end_deliveries       integer,
+    end_noticed_at       timestamptz,
+    superseded_at        timestamptz,
+    timed_out_at         timestamptz,
+    operator_ended_at    timestamptz,
+    confirmed_at         timestamptz,
+    quarantined_messages integer,
+    key_conflict         boolean,
+    shared_signature     boolean,
+    client_ip            text,
+    node_ip              text,
+    client_address       text,
+    node_address         text,
+    user_args            text,
+    blanked              boolean,
+    rendition_template   text,
+    status               text,
+    ended_at             timestamptz,
+    ended_at_source      text,
+    flags                text[],
+    seen_at              timestamptz,
+    outcome_at           timestamptz,
+    revised              boolean,
+    first_position       bigint,
+    last_position        bigint,
+    last_recorded_at     timestamptz
+);
+
 -- The live partition stays small, however long the history, and has the indexes of dashboards. A session that ends leaves
 -- it and is added to the ended partition once, complete; that has the indexes of lists and reports. Lists by start use the
 -- primary keys, because ids begin with the start. An index includes the status where queries are to read only the index:

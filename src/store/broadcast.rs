@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::session::SessionRow;
+use super::session::{SessionRow, select_sessions};
 
 /// Which broadcasts to list.
 #[derive(Debug, Clone, Copy)]
@@ -88,14 +88,8 @@ pub async fn list_sessions_of_stream(
     stream_id: Uuid,
     session_ids: &[Uuid],
 ) -> Result<Vec<SessionRow>, sqlx::Error> {
-    sqlx::query_as!(
-        SessionRow,
-        "select * from stream_session
-         where stream_id = $1 and session_id = any ($2) and status <> 'unseen'
-         order by session_id",
-        stream_id,
-        session_ids
-    )
-    .fetch_all(executor)
-    .await
+    let mut query = select_sessions();
+    query.push("stream_session where status <> 'unseen' and stream_id = ").push_bind(stream_id);
+    query.push(" and session_id = any (").push_bind(session_ids).push(") order by session_id");
+    query.build_query_as().fetch_all(executor).await
 }

@@ -18,7 +18,13 @@ pub async fn list_events(
     after: Option<EventPlace>,
     limit: i64,
 ) -> Result<Vec<EventRow>, sqlx::Error> {
-    let mut query = QueryBuilder::new("select * from (");
+    // Named, like the columns of sessions.
+    let mut query = QueryBuilder::new(
+        "select shard, position, event_id, session_id, domain, app, stream, publish_timestamp, event, received_at, recorded_at,
+             disposition, reason, released_at, ended_at, original_event_id, signature, key_id, auth_timestamp,
+             signature_shared_with, altered, retried, actor, note, client_ip, node_ip, source_ip, user_args
+         from (",
+    );
     for (number, part) in ListSource::of(filter).iter().enumerate() {
         query.push(if number == 0 { "(" } else { " union all (" });
         query.push(

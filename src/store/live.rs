@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::session::SessionRow;
+use super::session::{SessionRow, select_sessions};
 use crate::model::filter::LiveFilter;
 use crate::model::session::{LiveOrder, Renditions};
 use crate::session::key::lowest_id_since;
@@ -86,7 +86,7 @@ pub async fn list_sessions(
     after: Option<&AfterSession>,
     limit: i64,
 ) -> Result<Vec<SessionRow>, sqlx::Error> {
-    let mut query = QueryBuilder::new("select * from ");
+    let mut query = select_sessions();
     match selection {
         SessionSelection::Live(order) => {
             query.push("stream_session where status = 'live'");

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgExecutor;
+use sqlx::{AssertSqlSafe, PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::column;
 use crate::model::session::{EndSource, Flag, Status};
 use crate::session::lifecycle;
 
-/// A session: a row of the table, with its columns in the same order.
+/// A session: a row of the table, and, to write it, a value of the type with the same fields in the same order.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, sqlx::Type)]
-#[sqlx(type_name = "stream_session")]
+#[sqlx(type_name = "folded_session")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a column")]
 pub struct SessionRow {
     pub shard: i16,
@@ -83,30 +83,43 @@ impl SessionRow {
     }
 }
 
+/// The columns of [`SessionRow`]. Statements name them: the result of `select *` changes when a newer version adds a column, which
+/// breaks statements that a running process has prepared.
+pub const SESSION_COLUMNS: &str = "\
+    shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at, start_received_at, \
+    start_deliveries, end_received_at, end_deliveries, end_noticed_at, superseded_at, timed_out_at, \
+    operator_ended_at, confirmed_at, quarantined_messages, key_conflict, shared_signature, client_ip, node_ip, \
+    client_address, node_address, user_args, blanked, rendition_template, status, ended_at, ended_at_source, \
+    flags, seen_at, outcome_at, revised, first_position, last_position, last_recorded_at";
+
+/// `select` with these columns, to be followed by the source.
+pub fn select_sessions() -> QueryBuilder<Postgres> {
+    let mut query = QueryBuilder::new("select ");
+    query.push(SESSION_COLUMNS).push(" from ");
+    query
+}
+
 /// The sessions with these ids, each given with its shard. New sessions have no row.
 pub async fn list_sessions_by_id(
     executor: impl PgExecutor<'_>,
     session_ids: &[(i16, Uuid)],
 ) -> Result<Vec<SessionRow>, sqlx::Error> {
-    sqlx::query_as!(
-        SessionRow,
-        "select session.*
-         from unnest($1::smallint[], $2::uuid[]) as touched (shard, session_id)
+    let mut query = select_sessions();
+    query.push("(select session.* from unnest(").push_bind(column(session_ids, |(shard, _)| *shard)).push(", ");
+    query.push_bind(column(session_ids, |(_, session_id)| *session_id)).push(
+        ") as touched (shard, session_id)
          join stream_session session on session.session_id = touched.session_id and session.shard = touched.shard
-         where session.shard = any ($3)",
-        &column(session_ids, |(shard, _)| *shard),
-        &column(session_ids, |(_, session_id)| *session_id),
-        &shards_of(session_ids.iter().map(|(shard, _)| *shard))
-    )
-    .fetch_all(executor)
-    .await
+         where session.shard = any (",
+    );
+    query.push_bind(shards_of(session_ids.iter().map(|(shard, _)| *shard))).push(")) session");
+    query.build_query_as().fetch_all(executor).await
 }
 
 /// A session, if callers may see it: only after a callback of it was accepted.
 pub async fn get_session(executor: impl PgExecutor<'_>, session_id: Uuid) -> Result<Option<SessionRow>, sqlx::Error> {
-    sqlx::query_as!(SessionRow, "select * from stream_session where session_id = $1 and status <> 'unseen'", session_id)
-        .fetch_optional(executor)
-        .await
+    let mut query = select_sessions();
+    query.push("stream_session where status <> 'unseen' and session_id = ").push_bind(session_id);
+    query.build_query_as().fetch_optional(executor).await
 }
 
 /// The distinct shards among these. On a cluster, a statement that names them is sent to their nodes only.
@@ -116,9 +129,10 @@ fn shards_of(shards: impl Iterator<Item = i16>) -> Vec<i16> {
 
 /// Inserts sessions that have no row.
 pub async fn insert_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionRow]) -> Result<(), sqlx::Error> {
-    sqlx::query!("insert into stream_session select * from unnest($1::stream_session[])", sessions as _)
-        .execute(executor)
-        .await?;
+    let insert = format!(
+        "insert into stream_session ({SESSION_COLUMNS}) select {SESSION_COLUMNS} from unnest($1::folded_session[])"
+    );
+    sqlx::query(AssertSqlSafe(insert)).bind(sessions).execute(executor).await?;
     Ok(())
 }
 
@@ -159,7 +173,7 @@ pub async fn update_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionR
              flags = folded.flags, seen_at = folded.seen_at, outcome_at = folded.outcome_at,
              revised = folded.revised, last_position = folded.last_position,
              last_recorded_at = folded.last_recorded_at
-         from unnest($1::stream_session[]) folded
+         from unnest($1::folded_session[]) folded
          where session.session_id = folded.session_id and session.shard = folded.shard and session.status = folded.status
            and session.shard = any ($2)",
         sessions as _,

@@ -5,7 +5,7 @@ use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::live::push_known_live_before;
-use super::session::SessionRow;
+use super::session::{SessionRow, select_sessions};
 use crate::model::filter::SessionFilter;
 use crate::model::session::{EndSource, Renditions, SessionOrder, SessionStatus, TimeField};
 use crate::session::address;
@@ -48,7 +48,8 @@ pub async fn list_sessions(
         SessionOrder::NewestFirst => (" and session_id < ", " order by session_id desc limit "),
         SessionOrder::OldestFirst => (" and session_id > ", " order by session_id limit "),
     };
-    let mut query = QueryBuilder::new("select * from (");
+    let mut query = select_sessions();
+    query.push("(");
     for (number, part) in parts.into_iter().enumerate() {
         query.push(if number == 0 { "(select * from " } else { " union all (select * from " });
         query.push(part.table()).push(" where true");
