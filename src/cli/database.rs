@@ -187,7 +187,7 @@ async fn prepare(pool: &PgPool, master_keys: &MasterKeys, access: Access) -> any
     let shards = match access {
         Access::Read if installation::is_up_to_date(pool).await? => return Ok(()),
         Access::Read => {
-            bail!("the schema of the database has another version; `migrate` updates an older one")
+            bail!("the schema of the database is of an older version; `migrate` updates it")
         }
         Access::Change => SHARDS,
         Access::Create { shards } => shards,

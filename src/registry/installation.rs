@@ -28,6 +28,17 @@ pub enum InstallationError {
     Migration(#[from] MigrateError),
     #[error("failed to prepare the database")]
     Database(#[from] sqlx::Error),
+    #[error(
+        "the schema of the database is of a newer version than this program ({}): use that version, or restore a backup from \
+         before the upgrade",
+        env!("CARGO_PKG_VERSION")
+    )]
+    NewerSchema,
+    #[error(
+        "the database was created by a version before 0.1.0, which cannot be upgraded: use that version, or an empty database or \
+         data folder"
+    )]
+    UnreleasedSchema,
     /// The master key is missing or wrong.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
@@ -38,7 +49,7 @@ impl InstallationError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Database(error) | Self::Migration(MigrateError::Execute(error)) => store::is_transient(error),
-            Self::Migration(_) | Self::MasterKey(_) => false,
+            Self::Migration(_) | Self::NewerSchema | Self::UnreleasedSchema | Self::MasterKey(_) => false,
         }
     }
 }
@@ -53,11 +64,21 @@ pub async fn find_master_key(pool: &PgPool, keys: &MasterKeys) -> Result<Option<
     Ok(check.map(|check| keys.find(&check)).transpose()?)
 }
 
-/// Whether the schema has this version.
+/// Whether an installation has all migrations of this program, and not only some.
+///
+/// # Errors
+/// [`InstallationError::NewerSchema`] if it has others, [`InstallationError::UnreleasedSchema`] if a migration has changed since
+/// it was applied: the migrations of a release never change.
 pub async fn is_up_to_date(pool: &PgPool) -> Result<bool, InstallationError> {
     let applied = pool.acquire().await?.list_applied_migrations(&store::MIGRATOR.table_name).await?;
-    let applied = applied.iter().map(|migration| migration.version);
-    Ok(applied.eq(store::MIGRATOR.iter().map(|migration| migration.version)))
+    for applied in &applied {
+        let known = store::MIGRATOR.iter().find(|known| known.version == applied.version);
+        let known = known.ok_or(InstallationError::NewerSchema)?;
+        if known.checksum != applied.checksum {
+            return Err(InstallationError::UnreleasedSchema);
+        }
+    }
+    Ok(applied.len() == store::MIGRATOR.iter().count())
 }
 
 /// Updates the schema and creates the missing parts of the installation.
@@ -72,11 +93,13 @@ pub async fn prepare(
     shards: i16,
     now: DateTime<Utc>,
 ) -> Result<InstallationRow, InstallationError> {
-    let master_key = match find_master_key(pool, keys).await? {
-        Some(master_key) => master_key,
-        None => keys.present()?.ok_or(MasterKeyError::Missing)?,
+    let (master_key, is_up_to_date) = match find_master_key(pool, keys).await? {
+        Some(master_key) => (master_key, is_up_to_date(pool).await?),
+        None => (keys.present()?.ok_or(MasterKeyError::Missing)?, false),
     };
-    bring_up_to_date(pool).await?;
+    if !is_up_to_date {
+        bring_up_to_date(pool).await?;
+    }
     let mut transaction = pool.begin().await?;
     let check = master_key.check();
     let installation_id = Uuid::new_v4();
