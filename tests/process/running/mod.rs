@@ -6,6 +6,7 @@ mod damage;
 mod health;
 mod logs;
 mod main_job;
+mod names;
 mod open_files;
 mod privileges;
 mod refusal;
