@@ -2,7 +2,9 @@
 
 use std::convert::Infallible;
 use std::fmt::Arguments;
+use std::io::{IsTerminal, stdout};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use actix_web::web::Data;
@@ -87,9 +89,7 @@ impl ServeCommand {
             let Secrets { master_keys, admin_token, new_admin_token } =
                 database::find_or_make_secrets(&database.options, &data_dir, known).await?;
             if new_admin_token {
-                let file = data_dir.path().join(config::ADMIN_TOKEN_FILE);
-                print(format_args!("The administrator's token, shown only once and stored in {}:", file.display()));
-                print(format_args!("{}", admin_token.expose_secret()));
+                show_admin_token(&admin_token, &data_dir.path().join(config::ADMIN_TOKEN_FILE));
             }
             let read_database = self
                 .serve
@@ -133,6 +133,16 @@ impl ServeCommand {
         let data_dir = DataDir::find(named)?;
         demo::reject_folder_of_demo(&data_dir)?;
         Ok(data_dir)
+    }
+}
+
+/// Only a person at a terminal sees the token: all else that reads the output may keep it, like the logs of a container.
+fn show_admin_token(token: &SecretString, file: &Path) {
+    if stdout().is_terminal() {
+        print(format_args!("The administrator's token, shown only once and stored in {}:", file.display()));
+        print(format_args!("{}", token.expose_secret()));
+    } else {
+        print(format_args!("The administrator's token was created; it is in {}", file.display()));
     }
 }
 
