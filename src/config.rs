@@ -3,41 +3,37 @@
 //! The values of the file become the defaults of the command line, so that each setting has one name, one parser and one
 //! description. Secrets come only from the environment or the data folder: everyone on the machine can see flags.
 
+mod environment;
 mod file;
 mod limits;
 mod listening;
+mod secrets;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use chrono_tz::Tz;
 use clap::{Args, Command, FromArgMatches, ValueEnum};
 use ipnet::IpNet;
-
-pub use limits::LimitOptions;
-pub use listening::ListenOptions;
 use reqwest::Url;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::huawei::admission::Limits;
 use crate::model::close_rule::read_duration_until_end;
 use crate::model::duration;
-use crate::platform::data_dir::DataDir;
 use crate::platform::tls::{Certificate, TlsFiles};
 use crate::reconciler::infer::InferencePolicy;
 use crate::reconciler::retention;
-use crate::registry::master_key::MasterKey;
-use crate::registry::master_keys::MasterKeys;
 use crate::rejection::kept::KeepingPolicy;
 use crate::telemetry::LogFormat;
 
+pub use environment::reject_quotes;
 pub use file::with_file;
-
-/// The file in the data folder with the administrator's token.
-pub const ADMIN_TOKEN_FILE: &str = "admin-token";
+pub use limits::LimitOptions;
+pub use listening::ListenOptions;
+pub use secrets::{ADMIN_TOKEN_FILE, admin_token, make_admin_token, master_keys};
 
 /// A part of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -332,11 +328,11 @@ fn origin(text: &str) -> Result<String, String> {
     if written == text { Ok(written) } else { Err(format!("browsers send this origin as {written}")) }
 }
 
-/// An address, or a network without bits beyond its prefix. IPv4-mapped addresses are converted to IPv4, as those of peers.
 fn time_zone(text: &str) -> Result<Tz, String> {
     text.parse().map_err(|_| "write a name of the IANA database, such as Asia/Shanghai or UTC".to_owned())
 }
 
+/// An address, or a network without bits beyond its prefix. IPv4-mapped addresses are converted to IPv4, as those of peers.
 fn network(text: &str) -> Result<IpNet, String> {
     let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
     let network = address.or_else(|_| text.parse::<IpNet>());
@@ -348,57 +344,6 @@ fn network(text: &str) -> Result<IpNet, String> {
         return Err(format!("write this network as {}, or a single address without a prefix", network.trunc()));
     }
     Ok(network)
-}
-
-/// The master keys from the environment, otherwise from the data folder.
-///
-/// # Errors
-/// A key is not 32 bytes in base64, or the data folder is not readable.
-pub fn master_keys(data_dir: &DataDir) -> anyhow::Result<MasterKeys> {
-    let [present, next] = ["STREAMTALLY_MASTER_KEY", "STREAMTALLY_NEXT_MASTER_KEY"].map(|name| {
-        let key = std::env::var(name).ok().map(|text| MasterKey::from_base64(&text.into()).map(Arc::new));
-        key.transpose().with_context(|| format!("{name} is invalid"))
-    });
-    match (present?, next?) {
-        (Some(present), next) => Ok(MasterKeys::Given { present, next }),
-        (None, Some(_)) => {
-            bail!("STREAMTALLY_NEXT_MASTER_KEY is set, but STREAMTALLY_MASTER_KEY is not; set both or use the files")
-        }
-        (None, None) => {
-            let keys = MasterKeys::Files(data_dir.clone());
-            // Report errors before a database is started.
-            keys.present()?;
-            Ok(keys)
-        }
-    }
-}
-
-/// The administrator's token from the environment, otherwise from the data folder.
-///
-/// # Errors
-/// It has fewer than 32 characters, or the data folder is not readable.
-pub fn admin_token(data_dir: &DataDir) -> anyhow::Result<Option<SecretString>> {
-    if let Ok(token) = std::env::var("STREAMTALLY_ADMIN_TOKEN") {
-        if token.chars().count() < 32 || token.chars().any(|character| !character.is_ascii_graphic()) {
-            bail!("STREAMTALLY_ADMIN_TOKEN must have at least 32 printable ASCII characters without spaces");
-        }
-        return Ok(Some(token.into()));
-    }
-    let token = data_dir.read_secret(ADMIN_TOKEN_FILE)?;
-    if token.as_ref().is_some_and(|token| token.expose_secret().len() < 32) {
-        bail!("{} is damaged: it has fewer than 32 characters", data_dir.path().join(ADMIN_TOKEN_FILE).display());
-    }
-    Ok(token)
-}
-
-/// Creates the administrator's token and stores it in the data folder.
-///
-/// # Errors
-/// The data folder is unusable.
-pub fn make_admin_token(data_dir: &DataDir) -> anyhow::Result<SecretString> {
-    let token = crate::access::generate_token();
-    data_dir.write_secret(ADMIN_TOKEN_FILE, token.expose_secret())?;
-    Ok(token)
 }
 
 /// The base URL of a collector. Must not contain credentials: flags and settings are visible.

@@ -136,8 +136,9 @@ pub struct BadUsage(pub String);
 /// Parses the command line; the values of the settings file are its defaults. Exits on `--help` and bad usage.
 ///
 /// # Errors
-/// The settings file is invalid.
+/// The settings file is invalid, or an environment variable is in quotes.
 pub fn parse(arguments: Vec<OsString>) -> anyhow::Result<Cli> {
+    config::reject_quotes(std::env::vars_os())?;
     let command = config::with_file(Cli::command(), &arguments)?;
     let matches = command.get_matches_from(arguments);
     Ok(Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()))
