@@ -10,9 +10,9 @@ use std::{io, path::PathBuf, process::ExitStatus};
 pub enum PostgresError {
     /// The machine has no `PostgreSQL`.
     #[error(
-        "no PostgreSQL {oldest} or later was found on this machine: install one ({install}), \
-         name the folder of its programs in STREAMTALLY_PG_BIN, or set DATABASE_URL to use a \
-         server of your own"
+        "no PostgreSQL {oldest} or later was found on this machine: set DATABASE_URL to use a \
+         server of your own, as a container must; or install one ({install}), or name the folder \
+         of its programs in STREAMTALLY_PG_BIN"
     )]
     NoInstallation { oldest: u32, install: &'static str },
     /// The installed `PostgreSQL` is too old.
