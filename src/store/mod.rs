@@ -80,3 +80,18 @@ pub fn lacks_partition(error: &sqlx::Error) -> bool {
         .as_database_error()
         .is_some_and(|error| error.code().is_some_and(|code| code == "23514") && !names_a_constraint(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::MIGRATOR;
+
+    /// Each version with the SHA-384 of its file.
+    const RECORDED: &str = include_str!("../../tests/fixtures/migrations.txt");
+
+    #[test]
+    fn migrations_never_change() {
+        let lines: String =
+            MIGRATOR.iter().map(|known| format!("{} {}\n", known.version, hex::encode(&*known.checksum))).collect();
+        assert_eq!(lines, RECORDED, "a change is a new migration, with a new line in tests/fixtures/migrations.txt");
+    }
+}

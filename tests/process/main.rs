@@ -6,3 +6,4 @@
 mod commands;
 mod delivery;
 mod running;
+mod upgrade;
