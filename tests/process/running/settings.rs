@@ -69,6 +69,7 @@ fn secrets_of_the_environment_must_be_good_ones_and_are_never_told() {
             "STREAMTALLY_MASTER_KEY is not",
         ),
         ("DATABASE_URL", "mysql://user:pa55word@host/x", "postgres://USER:PASSWORD@HOST"),
+        ("DATABASE_URL", "\"postgres://user:pa55word@host/x\"", "DATABASE_URL is in quotes"),
     ] {
         let mut command = home.program();
         command.args(["serve", "--data-dir"]).arg(home.data_dir()).env(name, value);
@@ -154,15 +155,22 @@ fn commands_that_only_read_make_nothing_and_bring_nothing_up_to_date() {
     assert_eq!(sql(forget).0, 0);
     let (status, printed) = home.run(&["domain", "list"]);
     assert_eq!(status, 1, "{printed}");
-    assert!(printed.contains("`migrate` updates an older one"), "{printed}");
+    assert!(printed.contains("of an older version; `migrate` updates it"), "{printed}");
 }
 
 #[test]
-fn the_administrators_token_is_made_once_and_shown_once() {
+fn the_administrators_token_is_made_once_and_shown_at_a_terminal_alone() {
     let home = Home::new(User::Ourselves);
-    home.serve().stop();
+    let stdout = home.path().join("stdout");
+    let mut service = home.launch(&home.data_dir(), |command| {
+        command.stdout(fs::File::create(&stdout).expect("a file"));
+    });
+    service.wait_ready();
+    service.stop();
     let kept = fs::read_to_string(home.data_dir().join("admin-token")).expect("a token");
     assert!(kept.starts_with("stt_"));
+    let printed = fs::read_to_string(stdout).expect("what it printed");
+    assert!(printed.contains("admin-token") && !printed.contains(kept.trim()), "{printed}");
     let service = home.serve();
     assert_eq!(fs::read_to_string(home.data_dir().join("admin-token")).expect("a token"), kept);
     assert!(!service.stderr().contains(kept.trim()));
