@@ -1,4 +1,4 @@
-//! Upgrades: of what each release has left, and of the schema beside a process of the version before.
+//! Upgrades: of what each release has left, and of the schema while a process of the version before works.
 
 mod release;
 mod rolling;
