@@ -60,7 +60,11 @@ has_engine() {
     { has podman && has runc && has debootstrap && has catatonit && has ip && has iptables && has openssl; }
 }
 
-# Prints which of the given tools are missing. Known are: linker, postgres, python, browser, containers, engine, promtool, jq.
+# What finds the libraries that a Debian package depends on. Debian and Ubuntu only.
+has_packager() { has dpkg-deb && has dpkg-shlibdeps; }
+
+# Prints which of the given tools are missing. Known are: linker, postgres, python, browser, containers, engine, packager,
+# promtool, jq.
 list_lacking() {
   local thing
   for thing in "$@"; do
@@ -71,14 +75,15 @@ list_lacking() {
       browser) has chromedriver || printf '%s\n' browser ;;
       containers) has_containers || printf '%s\n' containers ;;
       engine) has_engine || printf '%s\n' engine ;;
+      packager) has_packager || printf '%s\n' packager ;;
       promtool) has promtool || printf '%s\n' promtool ;;
       jq) has jq || printf '%s\n' jq ;;
     esac
   done
 }
 
-# ensure linker [postgres] [python] [browser] [containers] [engine] [promtool] [jq]: makes sure that cargo and the given tools
-# are available, and installs missing ones if it can.
+# ensure linker [postgres] [python] [browser] [containers] [engine] [packager] [promtool] [jq]: makes sure that cargo and the
+# given tools are available, and installs missing ones if it can.
 ensure() {
   # Not every shell that runs this has read the profile that rustup changed.
   has cargo || PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
@@ -114,6 +119,7 @@ describe() {
       browser) printf '%s' 'Chromium and its driver' ;;
       containers) printf '%s' 'bubblewrap and systemd-nspawn, for containers' ;;
       engine) printf '%s' 'Podman and debootstrap, to run images' ;;
+      packager) printf '%s' 'dpkg-dev, for Debian packages' ;;
       promtool) printf '%s' "Prometheus' promtool, to check metrics and alerts" ;;
       jq) printf '%s' 'jq, for the commands of the documents' ;;
     esac
@@ -158,6 +164,7 @@ install_with_apt() {
         packages="$packages podman buildah runc debootstrap netavark aardvark-dns conmon catatonit"
         packages="$packages golang-github-containers-common uidmap iptables iproute2 openssl"
         ;;
+      packager) packages="$packages dpkg-dev xz-utils" ;;
       promtool) install_promtool || give_up "$*" ;;
       jq) packages="$packages jq" ;;
     esac
@@ -210,6 +217,7 @@ give_up() {
   case "$1" in
     *engine*) say "  Podman and debootstrap (Debian: podman runc netavark aardvark-dns catatonit iptables debootstrap)" ;;
   esac
+  case "$1" in *packager*) say "  dpkg-dev, on Debian or Ubuntu" ;; esac
   case "$1" in *browser*) say "  Chromium or Chrome, and its chromedriver (Debian: chromium chromium-driver)" ;; esac
   case "$1" in *jq*) say "  jq (Debian: jq)" ;; esac
   case "$1" in *promtool*) say "  Prometheus' promtool (Debian: in the package prometheus)" ;; esac
@@ -286,7 +294,8 @@ make_debian() {
   debian="$folder/bookworm.tar"
   if [ -e "$debian" ]; then return; fi
   say "Making a minimal Debian: one minute ..."
-  rm -rf "$folder"
+  # The folder holds Debian packages, too.
+  rm -rf "$folder/root"
   mkdir -p "$folder"
   debootstrap --variant=minbase bookworm "$folder/root" >"$folder/log" 2>&1 || die "debootstrap failed: $(tail -n 5 "$folder/log")"
   tar --create --one-file-system --directory="$folder/root" --file="$debian.new" .
