@@ -92,6 +92,10 @@ mod tests {
     fn migrations_never_change() {
         let lines = MIGRATOR.iter().map(|known| format!("{} {}", known.version, hex::encode(&*known.checksum)));
         let recorded: Vec<&str> = RECORDED.lines().collect();
-        assert_eq!(lines.collect::<Vec<_>>(), recorded, "a change is a new migration, with a new line in tests/fixtures/migrations.txt");
+        assert_eq!(
+            lines.collect::<Vec<_>>(),
+            recorded,
+            "a change is a new migration, with a new line in tests/fixtures/migrations.txt"
+        );
     }
 }
