@@ -17,7 +17,8 @@ export CONTAINERS_REGISTRIES_CONF="$engine/registries.conf" TMPDIR="$engine/tmp"
 # The checks themselves run health checks, so that this works without systemd, too.
 export DISABLE_HC_SYSTEMD=true
 export PATH="$here/bin:$engine/bin:$PATH"
-mkdir -p "$TMPDIR"
+rm -rf "$TMPDIR"
+mkdir "$TMPDIR"
 cat >"$CONTAINERS_CONF" <<END
 [containers]
 default_ulimits = ["nofile=$(ulimit -Hn):$(ulimit -Hn)", "nproc=$(ulimit -Hu):$(ulimit -Hu)"]
@@ -52,9 +53,11 @@ if ! words="$(timeout 60 bash -euo pipefail -c "$(declare -f try); try" 2>&1)"; 
   exit 0
 fi
 # What an interrupted check left in the storage.
-podman rm --all --force >/dev/null
+for id in $(podman ps --all --external --quiet); do podman rm --force "$id" >/dev/null; done
 podman volume prune --force >/dev/null
 rm -rf "$engine/networks"
+# Compose does not build an image that exists, and its layers are a cache.
+for image in $(podman images --quiet --filter reference=docker.io/library/streamtally-streamtally); do podman untag "$image"; done
 
 echo "--> stand-ins for the base images"
 base="$(find_image Dockerfile 'FROM \(debian:.*\)')"

@@ -67,13 +67,14 @@ echo '{}' >"$DOCKER_CONFIG/config.json"
 export DOCKER_BUILDKIT=0
 podman system service --time=0 "$DOCKER_HOST" >"$engine/service.log" 2>&1 &
 service=$!
-wait_until 20 "Podman's service listens" test -S "$run/podman.sock"
+wait_until 60 "Podman's service listens" test -S "$run/podman.sock"
 
 echo "--> docker run, health, a domain, a callback"
 address=10.88.0.250
 password="$(openssl rand -hex 24)"
-docker run --detach --name database --ip "$address" --read-only --tmpfs /tmp --tmpfs /var/run/postgresql --cap-drop ALL \
-  --user 999:999 --env POSTGRES_PASSWORD="$password" --volume database:/var/lib/postgresql/data \
+# The same hardware address after a restart: otherwise the service's container sends to the old one for up to half a minute.
+docker run --detach --name database --ip "$address" --mac-address 92:d0:c6:00:00:fa --user 999:999 --cap-drop ALL --read-only \
+  --tmpfs /tmp --tmpfs /var/run/postgresql --env POSTGRES_PASSWORD="$password" --volume database:/var/lib/postgresql/data \
   --volume "$project/packaging/create-role.sh:/docker-entrypoint-initdb.d/create-role.sh:ro" \
   "$(find_image docker-compose.yml 'image: \(postgres:.*\)')" >"$log"
 is_database_ready() { podman exec database pg_isready --host=127.0.0.1 --username=streamtally --dbname=streamtally; }
@@ -109,14 +110,14 @@ has_session room1 >"$log"
 echo "--> a callback while the database is away, a kill, the database back"
 podman stop database >"$log"
 expect '200 OK' streamtally send start --key-stdin --domain push.example.com --stream room2 <<<"$key" >"$log"
-wait_until 20 "the health check fails" is_not_ready
+wait_until 60 "the health check fails" is_not_ready
 podman kill --signal KILL streamtally >"$log"
 podman start streamtally >"$log"
-wait_until 20 "the service listens without the database" listens
+wait_until 60 "the service listens without the database" listens
 expect '200 OK' streamtally send start --key-stdin --domain push.example.com --stream room3 <<<"$key" >"$log"
 podman start database >"$log"
 wait_until 60 "the service is ready with the database" is_ready
-for stream in room2 room3; do wait_until 20 "there is a session of $stream" has_session "$stream"; done
+for stream in room2 room3; do wait_until 60 "there is a session of $stream" has_session "$stream"; done
 podman rm --force --time 10 --volumes streamtally database >"$log"
 podman volume rm --all --force >"$log"
 
