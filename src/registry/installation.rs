@@ -93,13 +93,15 @@ pub async fn prepare(
     shards: i16,
     now: DateTime<Utc>,
 ) -> Result<InstallationRow, InstallationError> {
-    let (master_key, is_up_to_date) = match find_master_key(pool, keys).await? {
-        Some(master_key) => (master_key, is_up_to_date(pool).await?),
-        None => (keys.present()?.ok_or(MasterKeyError::Missing)?, false),
+    let master_key = match find_master_key(pool, keys).await? {
+        Some(master_key) => {
+            // Its errors say more than those of the migrator.
+            is_up_to_date(pool).await?;
+            master_key
+        }
+        None => keys.present()?.ok_or(MasterKeyError::Missing)?,
     };
-    if !is_up_to_date {
-        bring_up_to_date(pool).await?;
-    }
+    bring_up_to_date(pool).await?;
     let mut transaction = pool.begin().await?;
     let check = master_key.check();
     let installation_id = Uuid::new_v4();

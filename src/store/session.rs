@@ -85,7 +85,7 @@ impl SessionRow {
 
 /// The columns of [`SessionRow`]. Statements name them: the result of `select *` changes when a newer version adds a column, which
 /// breaks statements that a running process has prepared.
-pub const SESSION_COLUMNS: &str = "\
+const SESSION_COLUMNS: &str = "\
     shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at, start_received_at, \
     start_deliveries, end_received_at, end_deliveries, end_noticed_at, superseded_at, timed_out_at, \
     operator_ended_at, confirmed_at, quarantined_messages, key_conflict, shared_signature, client_ip, node_ip, \

@@ -24,6 +24,24 @@ fn each_release_is_upgraded_and_answers_as_it_did() {
     }
 }
 
+#[test]
+fn a_database_from_before_the_first_release_is_refused_as_it_is() {
+    let home = Home::new(User::Ourselves);
+    assert_eq!(home.run(&["migrate"]).0, 0);
+    // Until then, migrations were edited.
+    let edit =
+        "update _sqlx_migrations set checksum = '\\x00' where version = (select min(version) from _sqlx_migrations)";
+    let mut psql = home.program();
+    psql.args(["database", "--data-dir"]).arg(home.data_dir()).args(["psql", "-c", edit]);
+    assert_eq!(finish(&mut psql), (0, "UPDATE 1\n".to_owned()));
+    let told = "created by a version before 0.1.0, which cannot be upgraded";
+    home.assert_refused(&home.data_dir(), &[told]);
+    for command in [["domain", "list"], ["token", "list"]] {
+        let (status, printed) = home.run(&command);
+        assert!(status == 1 && printed.contains(told), "{printed}");
+    }
+}
+
 fn check_upgrade(release: &Path) {
     let home = Home::new(User::Ourselves);
     let server = home.serve();
