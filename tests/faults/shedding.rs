@@ -31,8 +31,10 @@ const PAST: &str = "
 /// How many callbacks are to be answered 200 in one turn.
 const TURN: usize = 1_000;
 
+/// Compared with another process that keeps a core busy, because a report does that, too: what its share of the machine is
+/// depends on the machine, and on the tests that run meanwhile.
 #[test]
-fn a_heavy_report_does_not_slow_receiving_by_more_than_half() {
+fn a_heavy_report_does_not_slow_receiving_much_more_than_any_other_process() {
     let home = Home::new(User::Ourselves);
     let service = home.serve();
     let key = register(&home);
@@ -48,32 +50,46 @@ fn a_heavy_report_does_not_slow_receiving_by_more_than_half() {
         day(330),
         day(0)
     );
-    let (asked, answered) = (AtomicBool::new(false), AtomicU64::new(0));
+    let answered = AtomicU64::new(0);
     let load = Load::start(&service, &key);
     load.wait_for_more(TURN);
     let mut turns = Vec::new();
     for _ in 0..times(7, 20) {
-        let alone = time_of_a_turn(&load);
-        asked.store(true, Ordering::Relaxed);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                while asked.load(Ordering::Relaxed) {
-                    report(&url, &home);
-                    answered.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-            turns.push((alone, time_of_a_turn(&load)));
-            asked.store(false, Ordering::Relaxed);
+        let beside_another = time_beside(&load, || {
+            std::hint::black_box((0..10_000_u64).map(std::hint::black_box).sum::<u64>());
         });
+        let beside_report = time_beside(&load, || {
+            report(&url, &home);
+            answered.fetch_add(1, Ordering::Relaxed);
+        });
+        turns.push((beside_another, beside_report));
     }
     let sent = load.stop();
     assert!(sent.failures.is_empty(), "not answered 200: {:?}", sent.failures);
-    let (alone, beside) = median(turns);
+    let (another, report) = median(turns);
     println!(
-        "{TURN} callbacks answered 200 in {alone:.1?}, during a report in {beside:.1?}; {} reports",
+        "{TURN} callbacks answered 200 in {another:.1?} beside another busy process, in {report:.1?} beside a report; {} reports",
         answered.load(Ordering::Relaxed)
     );
-    assert!(beside * 2 <= alone * 3, "{TURN} messages took {alone:?} alone, and {beside:?} beside a report");
+    assert!(
+        report * 2 <= another * 3,
+        "{TURN} messages took {another:?} beside another process, {report:?} beside a report"
+    );
+}
+
+/// The time of a turn while a thread does this again and again.
+fn time_beside(load: &Load, work: impl Fn() + Sync) -> Duration {
+    let asked = AtomicBool::new(true);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while asked.load(Ordering::Relaxed) {
+                work();
+            }
+        });
+        let time = time_of_a_turn(load);
+        asked.store(false, Ordering::Relaxed);
+        time
+    })
 }
 
 fn time_of_a_turn(load: &Load) -> Duration {
@@ -98,6 +114,6 @@ fn median(mut turns: Vec<(Duration, Duration)>) -> (Duration, Duration) {
     turns[turns.len() / 2]
 }
 
-fn ratio((alone, beside): &(Duration, Duration)) -> f64 {
-    beside.div_duration_f64(*alone)
+fn ratio((another, report): &(Duration, Duration)) -> f64 {
+    report.div_duration_f64(*another)
 }
