@@ -11,7 +11,8 @@ use anyhow::bail;
 /// A setting is in quotes.
 pub fn reject_quotes(variables: impl Iterator<Item = (OsString, OsString)>) -> anyhow::Result<()> {
     for (name, value) in variables {
-        let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
+        let name = name.to_string_lossy();
+        let value = value.to_string_lossy();
         let is_setting = name.starts_with("STREAMTALLY_") || name == "DATABASE_URL";
         let is_quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
         if is_setting && (is_quoted('"') || is_quoted('\'')) {

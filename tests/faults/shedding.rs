@@ -31,8 +31,8 @@ const PAST: &str = "
 /// How many callbacks are to be answered 200 in one turn.
 const TURN: usize = 1_000;
 
-/// Compared with another process that keeps a core busy, because a report does that, too: what its share of the machine is
-/// depends on the machine, and on the tests that run meanwhile.
+/// A report keeps a core busy. What that costs depends on the machine and on the tests that run meanwhile, so the time is
+/// compared with that next to another busy process.
 #[test]
 fn a_heavy_report_does_not_slow_receiving_much_more_than_any_other_process() {
     let home = Home::new(User::Ourselves);
@@ -68,12 +68,12 @@ fn a_heavy_report_does_not_slow_receiving_much_more_than_any_other_process() {
     assert!(sent.failures.is_empty(), "not answered 200: {:?}", sent.failures);
     let (another, report) = median(turns);
     println!(
-        "{TURN} callbacks answered 200 in {another:.1?} beside another busy process, in {report:.1?} beside a report; {} reports",
+        "{TURN} callbacks took {another:.1?} while another process was busy, and {report:.1?} during a report; {} reports",
         answered.load(Ordering::Relaxed)
     );
     assert!(
         report * 2 <= another * 3,
-        "{TURN} messages took {another:?} beside another process, {report:?} beside a report"
+        "{TURN} callbacks took {another:?} while another process was busy, and {report:?} during a report"
     );
 }
 

@@ -92,7 +92,9 @@ fn restore(server: &Service, dump: &Path) -> String {
 fn copy_files(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
-        let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        let entry = entry.unwrap();
+        let path = entry.path();
+        let to = to.join(entry.file_name());
         if path.is_dir() {
             copy_files(&path, &to);
         } else {

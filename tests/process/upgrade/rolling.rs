@@ -58,8 +58,8 @@ fn refuse_to_start(home: &Home, service: &Service) {
 /// Receives, folds, changes and reads everything once.
 fn use_everything(caller: &Caller, stream: &str) {
     let post = |path: &str, body: &str| caller.ask(Method::POST, path, Some(body.to_owned()));
-    let push = |stream: &str, seconds_ago| Push::of(stream, seconds_ago);
-    let (whole, open) = (push(stream, 90), push(&format!("{stream}-open"), 60));
+    let whole = Push::of(stream, 90);
+    let open = Push::of(&format!("{stream}-open"), 60);
     for message in [whole.start(), whole.end(), open.start()] {
         post("/callbacks/huawei", &message.to_string());
     }
@@ -67,7 +67,8 @@ fn use_everything(caller: &Caller, stream: &str) {
         caller.session(stream)["status"] == "ended" && caller.session(&open.stream)["status"] == "live"
     });
     let session = caller.session(&open.stream);
-    let (session_id, stream_id) = (session["session_id"].as_str().unwrap(), session["stream_id"].as_str().unwrap());
+    let session_id = session["session_id"].as_str().unwrap();
+    let stream_id = session["stream_id"].as_str().unwrap();
     post(&format!("/v1/sessions/{session_id}/confirm"), r#"{"reason":"the encoder is sending"}"#);
     post(
         &format!("/v1/sessions/{session_id}/end"),
