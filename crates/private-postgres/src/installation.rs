@@ -170,8 +170,6 @@ fn output_of(program: &Path, argument: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     fn installation(bin: &str, major: u32) -> PostgresBinaries {
@@ -189,9 +187,11 @@ mod tests {
         }
     }
 
+    /// A shell writes the program: no file runs that is open for writing, and a process that another test starts in
+    /// that moment would inherit ours for a while.
     fn put_program(file: &Path, told: &str) {
-        fs::write(file, format!("#!/bin/sh\necho '{told}'\n")).unwrap();
-        fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+        let write = r#"printf '#!/bin/sh\necho "%s"\n' "$1" >"$0" && chmod 755 "$0""#;
+        assert!(Command::new("sh").args(["-c", write]).arg(file).arg(told).status().unwrap().success());
     }
 
     #[test]
