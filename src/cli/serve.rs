@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt::Arguments;
-use std::io::{IsTerminal, stdout};
+use std::io::{self, IsTerminal, stdout};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -113,10 +113,13 @@ impl ServeCommand {
             };
             let address = application.address();
             let scheme = application.scheme();
+            // Before anybody can wait for "listening": a signal that arrives while its handler is being installed is lost.
+            let stop = stop_signal()?;
             tracing::info!(%address, scheme, "listening");
             notify_systemd(NotifyState::Ready);
             let demo = self.demo.then(|| Box::pin(demonstrate(application.state(), address, admin_token)));
-            Box::pin(serve(application, database.private.as_mut(), demo)).await
+            let running = application.run_until_stopped(stop);
+            Box::pin(run_beside(running, database.private.as_mut(), demo)).await
         }
         .await;
         if let Some(private) = database.private {
@@ -170,21 +173,25 @@ async fn demonstrate(state: Data<AppState>, address: SocketAddr, admin_token: Se
     }
 }
 
-async fn serve(
-    application: Application,
-    private: Option<&mut PrivatePostgres>,
-    demo: Option<impl Future<Output = ()>>,
-) -> anyhow::Result<()> {
+/// Completes when the process is told to stop.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let stop = async move {
+    Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         notify_systemd(NotifyState::Stopping);
-    };
-    let running = application.run_until_stopped(stop);
+    })
+}
+
+/// Runs the application, with the private database and the demo beside it.
+async fn run_beside(
+    running: impl Future<Output = anyhow::Result<()>>,
+    private: Option<&mut PrivatePostgres>,
+    demo: Option<impl Future<Output = ()>>,
+) -> anyhow::Result<()> {
     let demo = async {
         if let Some(demo) = demo {
             demo.await;

@@ -1,4 +1,4 @@
-//! A name server that never answers, which does not delay the exit of a command.
+//! A name server that never answers, which delays no exit.
 #![cfg(target_os = "linux")]
 
 use std::{
@@ -8,7 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use test_support::home::{Home, User, finish};
+use rustix::process::Signal;
+use test_support::home::{Home, User, finish, free_port, wait_for};
+use test_support::service::Service;
 
 /// An address of this machine alone, where nothing else listens.
 const NAME_SERVER: &str = "127.53.53.53";
@@ -60,5 +62,27 @@ fn a_command_ends_with_its_error() {
     let (status, printed) = finish(&mut name_server.with(&list));
     assert_eq!(status, 1, "{printed}");
     assert!(printed.contains("the database at database.example.com:5432 is unreachable"), "{printed}");
+    assert!(started.elapsed() < PROMPT, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_service_whose_database_cannot_be_found_stops_when_it_is_told_to() {
+    let home = Home::new(User::Ourselves);
+    let Some(name_server) = SilentNameServer::start(&home) else { return };
+    home.serve().stop();
+    let port = free_port();
+    let mut serve = home.program();
+    serve.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--database-url", UNREACHABLE, "--data-dir"]);
+    let mut serve = name_server.with(serve.arg(home.data_dir()));
+    let stderr = home.path().join("stderr");
+    serve.stderr(fs::File::create(&stderr).expect("a file"));
+    let mut service = Service::new(serve.spawn().expect("a service"), port, stderr, &home.data_dir());
+    wait_for("a service that receives", || service.stderr().contains("listening"));
+    let started = Instant::now();
+    // The program is the child of what made its surroundings.
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", service.pid())).expect("a child");
+    test_support::home::send(children.trim().parse().expect("one child"), Signal::TERM);
+    let status = service.wait_exit();
+    assert_eq!(status.code(), Some(0), "{}", service.stderr());
     assert!(started.elapsed() < PROMPT, "{:?}", started.elapsed());
 }
