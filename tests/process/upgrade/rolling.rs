@@ -1,6 +1,9 @@
 //! A process of one version, while a process of the next one changes the schema of their database.
 
+use std::thread;
+
 use reqwest::Method;
+use sqlx::{Connection, PgConnection};
 use test_support::home::{Home, User, finish, wait_for};
 use test_support::messages::{DOMAIN, KEY, Push};
 use test_support::service::Service;
@@ -30,8 +33,7 @@ fn a_process_works_on_while_a_newer_version_changes_the_schema() {
     let home = Home::new(User::Ourselves);
     let service = serve(&home, &home.data_dir(), &[("STREAMTALLY_SUPERSEDE_AFTER", "1s")]);
     let caller = Caller::of(&service);
-    caller.ask(Method::PUT, &format!("/v1/domains/{DOMAIN}"), Some("{}".to_owned()));
-    caller.ask(Method::POST, &format!("/v1/domains/{DOMAIN}/keys"), Some(format!(r#"{{"key":"{KEY}"}}"#)));
+    register(&caller);
     use_everything(&caller, "before");
     service.sql(NEXT_VERSION);
     use_everything(&caller, "after");
@@ -44,6 +46,36 @@ fn a_process_works_on_while_a_newer_version_changes_the_schema() {
     service.stop();
 }
 
+#[test]
+fn callbacks_are_answered_and_queries_wait_while_a_migration_holds_the_tables() {
+    let home = Home::new(User::Ourselves);
+    let service = serve(&home, &home.data_dir(), &[]);
+    let caller = Caller::of(&service);
+    register(&caller);
+    let runtime = &caller.runtime;
+    let mut migration = runtime.block_on(PgConnection::connect(&url_of(&service, "streamtally"))).unwrap();
+    let mut run =
+        |statements: &'static str| runtime.block_on(sqlx::raw_sql(statements).execute(&mut migration)).unwrap();
+    run("begin");
+    run(NEXT_VERSION);
+
+    let pushes = ["first", "second", "third"].map(|stream| Push::of(stream, 60));
+    for push in &pushes {
+        caller.ask(Method::POST, "/callbacks/huawei", Some(push.start().to_string()));
+    }
+    thread::scope(|scope| {
+        let live = scope.spawn(|| Caller::of(&service).get("/v1/live"));
+        let waiting = "select count(*) from pg_locks where not granted and relation = 'stream_session'::regclass";
+        wait_for("a query that waits", || service.sql(waiting) != "0");
+        run("commit");
+        live.join().unwrap();
+    });
+    for push in &pushes {
+        wait_for("a session", || caller.session(&push.stream)["status"] == "live");
+    }
+    service.stop();
+}
+
 /// Another process of this version does not start on the newer schema.
 fn refuse_to_start(home: &Home, service: &Service) {
     service.let_be_any_role();
@@ -53,6 +85,11 @@ fn refuse_to_start(home: &Home, service: &Service) {
     serve.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(home.path().join("work/other"));
     let (status, printed) = finish(&mut serve);
     assert!(status == 1 && printed.contains("of a newer version than this program"), "{printed}");
+}
+
+fn register(caller: &Caller) {
+    caller.ask(Method::PUT, &format!("/v1/domains/{DOMAIN}"), Some("{}".to_owned()));
+    caller.ask(Method::POST, &format!("/v1/domains/{DOMAIN}/keys"), Some(format!(r#"{{"key":"{KEY}"}}"#)));
 }
 
 /// Receives, folds, changes and reads everything once.
