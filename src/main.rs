@@ -7,6 +7,7 @@ use streamtally::cli;
 
 /// jemalloc: receiving allocates and frees many small objects on several threads, for which it needs less processor
 /// time.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
