@@ -113,13 +113,13 @@ impl ServeCommand {
             };
             let address = application.address();
             let scheme = application.scheme();
-            // Before anybody can wait for "listening": a signal that arrives while its handler is being installed is lost.
+            // Before "listening" is logged: a signal that arrives while its handler is being installed is lost.
             let stop = stop_signal()?;
             tracing::info!(%address, scheme, "listening");
             notify_systemd(NotifyState::Ready);
             let demo = self.demo.then(|| Box::pin(demonstrate(application.state(), address, admin_token)));
             let running = application.run_until_stopped(stop);
-            Box::pin(run_beside(running, database.private.as_mut(), demo)).await
+            Box::pin(run_and_supervise(running, database.private.as_mut(), demo)).await
         }
         .await;
         if let Some(private) = database.private {
@@ -173,7 +173,7 @@ async fn demonstrate(state: Data<AppState>, address: SocketAddr, admin_token: Se
     }
 }
 
-/// Completes when the process is told to stop.
+/// Completes on SIGTERM or SIGINT.
 fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -186,8 +186,8 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Runs the application, with the private database and the demo beside it.
-async fn run_beside(
+/// Runs the application. Meanwhile, restarts the private database if it dies, and runs the demo.
+async fn run_and_supervise(
     running: impl Future<Output = anyhow::Result<()>>,
     private: Option<&mut PrivatePostgres>,
     demo: Option<impl Future<Output = ()>>,

@@ -187,8 +187,8 @@ mod tests {
         }
     }
 
-    /// A shell writes the program: no file runs that is open for writing, and a process that another test starts in
-    /// that moment would inherit ours for a while.
+    /// A shell writes the program. If this process did, a child that another test starts at that moment would inherit
+    /// the open file, and a file that is open for writing cannot be executed.
     fn put_program(file: &Path, told: &str) {
         let write = r#"printf '#!/bin/sh\necho "%s"\n' "$1" >"$0" && chmod 755 "$0""#;
         assert!(Command::new("sh").args(["-c", write]).arg(file).arg(told).status().unwrap().success());

@@ -272,7 +272,7 @@ async fn what_comes_later_about_an_old_session_is_folded_into_it_and_differs_fro
     assert_eq!((&session["status"], &session["end_deliveries"]), (&json!("ended"), &json!(2)));
     assert_eq!(app.session("stream=other").await["ended_at_source"], "operator");
 
-    // Then all of that is old, too: also the whole month that it is in.
+    // Then all of that is old, too, up to the end of its month.
     age(&app, 79 + 31).await;
     app.receive(&[Push::of("room", 20).start()]).await;
     assert_eq!(retain_now(&app, keep).await.left, None);
