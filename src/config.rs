@@ -8,6 +8,7 @@ mod file;
 mod limits;
 mod listening;
 mod secrets;
+mod webhooks;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ pub use file::with_file;
 pub use limits::LimitOptions;
 pub use listening::ListenOptions;
 pub use secrets::{ADMIN_TOKEN_FILE, admin_token, make_admin_token, master_keys};
+pub use webhooks::WebhookOptions;
 
 /// A part of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -44,10 +46,12 @@ pub enum Role {
     Reconciler,
     /// Serves the API and the dashboard.
     Api,
+    /// Sends webhooks.
+    Sender,
 }
 
 impl Role {
-    pub const ALL: [Self; 3] = [Self::Receiver, Self::Reconciler, Self::Api];
+    pub const ALL: [Self; 4] = [Self::Receiver, Self::Reconciler, Self::Api, Self::Sender];
 }
 
 /// Headings of settings in --help.
@@ -162,7 +166,7 @@ pub struct ServeOptions {
     #[arg(
         long,
         env = "STREAMTALLY_ROLES",
-        default_value = "receiver,reconciler,api",
+        default_value = "receiver,reconciler,api,sender",
         value_delimiter = ',',
         value_enum
     )]
@@ -183,6 +187,9 @@ pub struct ServeOptions {
     /// A domain may have a rule of its own. Unset: no limit
     #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_CLOSE_UNCONFIRMED_AFTER", value_parser = read_duration_until_end, value_name = "DURATION")]
     pub close_unconfirmed_after: Option<TimeDelta>,
+
+    #[command(flatten)]
+    pub webhooks: WebhookOptions,
 
     /// Time zone of the dashboard, such as Asia/Shanghai, for visitors who have not chosen one
     #[arg(long, help_heading = DASHBOARD, env = "STREAMTALLY_TIME_ZONE", default_value = "UTC", value_parser = time_zone, value_name = "ZONE")]

@@ -27,6 +27,7 @@
 //! | [`http`] | the route table, one file per resource |
 //! | [`app`] | what requests share: state, connections, limits |
 //! | [`api`] | the contract without handlers: problems, pages, cursors, the query reader |
+//! | [`delivery`] | sends webhooks and relays callbacks |
 //! | [`query`], [`report`], [`rejection`], [`config`] | queries of dashboards and support; reports for billing; rejected callbacks; settings |
 //! | [`event_log`] | appends to the log; the spool |
 //! | [`reconciler`] | folds, infers ends, rebuilds, drops and redacts |
@@ -42,6 +43,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 mod dashboard;
+pub mod delivery;
 mod demo;
 pub mod event_log;
 pub mod http;

@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["reconciler"],
     &["event_log"],
     &["rejection", "query", "report"],
+    &["delivery"],
     &["config"],
     &["api"],
     &["app"],

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::admin::NewTokenError;
+use crate::delivery::admin::WebhookError;
 use crate::event_log::confirmation::ConfirmationError;
 use crate::event_log::group_commit::AppendError;
 use crate::event_log::operator_end::EndError;
@@ -69,6 +70,8 @@ pub enum ApiError {
     TooSlow,
     #[error("the Content-Encoding is not supported; supported are {ACCEPTED}")]
     UnsupportedEncoding,
+    #[error("this installation relayed the callback itself: its relay must not lead back to it")]
+    LoopDetected,
     #[error(transparent)]
     TooManyRequests(#[from] QuotaError),
     #[error("the service is temporarily unavailable; try again later")]
@@ -106,6 +109,8 @@ pub enum ProblemCode {
     TooSlow,
     /// The `Content-Encoding` is not supported.
     UnsupportedEncoding,
+    /// This installation relayed the callback itself.
+    LoopDetected,
     /// A limit on concurrent requests is reached.
     TooManyRequests,
     /// The service is temporarily unavailable.
@@ -174,6 +179,7 @@ impl ApiError {
             Self::UnsupportedEncoding => {
                 (Code::UnsupportedEncoding, StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Content-Encoding")
             }
+            Self::LoopDetected => (Code::LoopDetected, StatusCode::LOOP_DETECTED, "Loop Detected"),
             Self::TooManyRequests(_) => (Code::TooManyRequests, StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"),
             Self::Unavailable(_) | Self::WrongClock(_) => {
                 (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
@@ -250,6 +256,7 @@ impl ResponseError for ApiError {
             | Self::Conflict(_)
             | Self::TooLarge(_)
             | Self::TooSlow
+            | Self::LoopDetected
             | Self::Internal(_) => &mut response,
         };
         response
@@ -278,6 +285,20 @@ impl From<AdminError> for ApiError {
             AdminError::KeyExists | AdminError::KeyShared(_) => Self::Conflict(error.to_string()),
             AdminError::MasterKey(error) => Self::Unavailable(error.into()),
             AdminError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<WebhookError> for ApiError {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Invalid { name, reason } => Self::invalid(name, reason),
+            WebhookError::NotFound => Self::NotFound("webhook"),
+            WebhookError::NameTaken | WebhookError::TooMany | WebhookError::TooManyEvents | WebhookError::NotKept => {
+                Self::Conflict(error.to_string())
+            }
+            WebhookError::MasterKey(error) => Self::Unavailable(error.into()),
+            WebhookError::Database(error) => error.into(),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Schemas of the API document that no Rust type derives.
 #![allow(missing_docs, dead_code, reason = "only documents the API")]
 
-use utoipa::openapi::schema::{Object, OneOf, Type};
+use utoipa::openapi::schema::{KnownFormat, Object, OneOf, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::api::query_reader;
+use crate::model::webhook::WebhookEventType;
 
 /// The name of an app.
 #[derive(ToSchema)]
@@ -32,6 +33,38 @@ pub struct DomainName(String);
     example = "push.example.com"
 )]
 pub struct RegisteredName(String);
+
+/// A domain or an app whose events a webhook sends.
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 255, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$", example = "live")]
+pub struct SelectedName(String);
+
+/// A type of events that a webhook can be set to send.
+pub struct SentEventType;
+
+impl ToSchema for SentEventType {}
+
+impl PartialSchema for SentEventType {
+    fn schema() -> RefOr<Schema> {
+        let sent = WebhookEventType::ALL.iter().filter(|event_type| event_type.can_be_chosen());
+        let words = sent.map(|event_type| event_type.as_str());
+        Object::builder().schema_type(Type::String).enum_values(Some(words)).into()
+    }
+}
+
+/// From where on a webhook sends events.
+pub struct BeginAtWord;
+
+impl ToSchema for BeginAtWord {}
+
+impl PartialSchema for BeginAtWord {
+    fn schema() -> RefOr<Schema> {
+        let word = Object::builder().schema_type(Type::String).enum_values(Some(["now", "last"]));
+        let time =
+            Object::builder().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+        OneOf::builder().item(word).item(time).into()
+    }
+}
 
 /// Unix seconds as the provider sends them: a string or an integer of at most ten digits.
 pub struct StartSeconds;

@@ -16,6 +16,7 @@ use crate::app::feed::Feed;
 use crate::app::page_caches::PageCaches;
 use crate::app::quota::Quota;
 use crate::config::Role;
+use crate::delivery::transport::Transport;
 use crate::event_log::alarm::Alarms;
 use crate::event_log::receive::Receiver;
 use crate::event_log::spool::Spool;
@@ -56,5 +57,7 @@ pub struct AppState {
     pub sealings: Quota,
     pub page_caches: PageCaches,
     pub cipher: CursorCipher,
+    /// Sends webhooks, and checks their URLs.
+    pub transport: Transport,
     pub metrics: PrometheusHandle,
 }

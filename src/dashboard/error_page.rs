@@ -85,6 +85,7 @@ fn advice_on(error: &ApiError, text: Language) -> String {
         | ApiError::Conflict(_)
         | ApiError::TooLarge(_)
         | ApiError::TooSlow
+        | ApiError::LoopDetected
         | ApiError::UnsupportedEncoding
         | ApiError::TooManyRequests(_)
         | ApiError::WrongClock(_)

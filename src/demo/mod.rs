@@ -116,7 +116,7 @@ impl Demo {
         let received_at = DateTime::from_timestamp_millis(callback.sent_at).unwrap_or_default();
         let source_ip = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let arrival = ReceivedCallback { message, path: CallbackRoute::Open, received_at, source_ip };
-        if let Verdict::Reject(cause) = state.receiver.receive(&arrival, domain).await? {
+        if let Verdict::Reject(cause) = state.receiver.receive(&arrival, domain, || None).await? {
             let claim = kept::claim_of(&registry, arrival.message.domain.clone());
             let body = body.as_bytes();
             let rejected = RejectedBody { claim, cause, received_at, callback_token: None, source_ip, body };

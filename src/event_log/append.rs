@@ -19,6 +19,7 @@ use crate::registry::installation::make_partitions_ahead;
 use crate::store;
 use crate::store::log::{NewEntryRow, SignatureUseRow};
 use crate::store::pool::{self, PoolRole};
+use crate::store::relay::NewRelayBody;
 use crate::telemetry::OnceASecond;
 use crate::telemetry::metrics::{APPEND_ENTRIES, APPEND_SECONDS};
 
@@ -222,6 +223,10 @@ impl LogWriter {
         for placed in turn.iter_mut().filter(|placed| needs_start(placed)) {
             self.review(connection, placed, &[]).await?;
         }
+        let bodies: Vec<_> = turn.iter().flat_map(bodies_of).collect();
+        if !bodies.is_empty() {
+            store::relay::insert_bodies(&mut *connection, &bodies).await?;
+        }
         loop {
             let uses = store::log::insert_entries(&mut *connection, turn, self.used_from(turn)).await?;
             if uses.is_empty() {
@@ -263,6 +268,20 @@ impl LogWriter {
         let first_expiry = DateTime::from_timestamp(first_expiry, 0).unwrap_or_default();
         first_expiry - self.limits.signature_max_future.max(EARLIER_SETTINGS) - TimeDelta::days(1)
     }
+}
+
+/// The body of an event, for each relay of its domain.
+fn bodies_of(placed: &BatchItem) -> impl Iterator<Item = NewRelayBody<'_>> {
+    let PendingEntry { row, body } = &placed.entry;
+    let NewEntryRow { event_id, received_at, .. } = *row;
+    body.iter().flat_map(move |body| {
+        body.webhook_ids.iter().map(move |webhook_id| NewRelayBody {
+            webhook_id: *webhook_id,
+            event_id,
+            received_at,
+            body,
+        })
+    })
 }
 
 /// The first event to check whose session has an earlier event in the batch.

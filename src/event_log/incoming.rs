@@ -14,10 +14,14 @@ use crate::reconciler::push::get_push_state;
 use crate::session::{SessionKey, StreamKey};
 use crate::store;
 use crate::store::log::{NewEntryRow, SignatureUseRow};
+use crate::store::relay::SealedBody;
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct PendingEntry {
     pub row: NewEntryRow,
+    /// The body, if the domain's callbacks are relayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<SealedBody>,
 }
 
 impl Borrow<NewEntryRow> for PendingEntry {

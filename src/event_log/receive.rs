@@ -16,6 +16,7 @@ use crate::registry::Domain;
 use crate::registry::master_key::MasterKey;
 use crate::session::{SessionKey, StreamKey};
 use crate::store::log::NewEntryRow;
+use crate::store::relay::SealedBody;
 
 /// A callback as it arrived.
 pub struct ReceivedCallback {
@@ -40,14 +41,20 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Returns the verdict on a callback; an accepted or quarantined one is durable.
+    /// Returns the verdict on a callback; an accepted or quarantined one is durable. `seal` gives its body, if it is to be
+    /// relayed.
     ///
     /// # Errors
     /// [`AppendError`] when the callback should be stored, but is not known to be.
-    pub async fn receive(&self, arrival: &ReceivedCallback, domain: Option<&Domain>) -> Result<Verdict, AppendError> {
+    pub async fn receive(
+        &self,
+        arrival: &ReceivedCallback,
+        domain: Option<&Domain>,
+        seal: impl FnOnce() -> Option<SealedBody>,
+    ) -> Result<Verdict, AppendError> {
         let (verdict, row) = self.admitter.admit(arrival, domain);
         let Some(row) = row else { return Ok(verdict) };
-        let stored = self.log.append(PendingEntry { row }).await?;
+        let stored = self.log.append(PendingEntry { row, body: seal() }).await?;
         Ok(match (stored, verdict) {
             (Stored::Logged(Some(reason)), Verdict::Accept(proof)) => Verdict::Quarantine(proof, reason),
             (_, verdict) => verdict,

@@ -45,6 +45,7 @@ fn cause_of(error: &ApiError) -> Option<RejectionReason> {
         | ApiError::Unauthenticated
         | ApiError::Forbidden(_)
         | ApiError::Conflict(_)
+        | ApiError::LoopDetected
         | ApiError::TooManyRequests(_)
         | ApiError::WrongClock(_)
         | ApiError::Unavailable(_)

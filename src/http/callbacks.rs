@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Data, Path, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse, guard, post};
 use secrecy::{ExposeSecret, SecretString};
@@ -19,6 +20,8 @@ use crate::api::schema::{ExpirySeconds, StartSeconds};
 use crate::app::client_address::source_address;
 use crate::app::connections::note_callback;
 use crate::app::state::AppState;
+use crate::delivery::relay;
+use crate::delivery::transport::INSTALLATION_HEADER;
 use crate::event_log::receive::ReceivedCallback;
 use crate::huawei::admission::{self, Authentication, Verdict};
 use crate::huawei::notification;
@@ -147,13 +150,25 @@ async fn receive(
 ) -> Result<HttpResponse, ApiError> {
     let body = body.and_then(|RawBody(body)| content_encoding::decode(request.headers(), body, MAX_BODY_BYTES));
     let body = body.inspect_err(|error| note_unread(state, request, error))?;
+    reject_own_relay(state, request)?;
     let source_ip = source_address(request);
-    match take(state, source_ip, callback_token, &body).await? {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    match take(state, source_ip, callback_token, content_type, &body).await? {
         Verdict::Reject(_) => Err(ApiError::NotVerified),
         Verdict::Accept(_) | Verdict::Quarantine(..) => {
             note_callback(request);
             Ok(HttpResponse::Ok().json(Confirmation { status: 1, result: "success" }))
         }
+    }
+}
+
+/// A callback that this installation has relayed to itself would be relayed for ever.
+fn reject_own_relay(state: &AppState, request: &HttpRequest) -> Result<(), ApiError> {
+    let sent_by = request.headers().get(INSTALLATION_HEADER);
+    if sent_by.is_some_and(|sent_by| state.transport.is_own(sent_by.as_bytes())) {
+        Err(ApiError::LoopDetected)
+    } else {
+        Ok(())
     }
 }
 
@@ -165,6 +180,7 @@ pub(crate) async fn take(
     state: &AppState,
     source_ip: Option<IpAddr>,
     callback_token: Option<&SecretString>,
+    content_type: Option<&str>,
     body: &[u8],
 ) -> Result<Verdict, ApiError> {
     let received_at = clock::now();
@@ -191,7 +207,12 @@ pub(crate) async fn take(
         domain.path_of(token.as_ref())
     });
     let arrival = ReceivedCallback { message, path, received_at, source_ip };
-    let received = state.receiver.receive(&arrival, domain).await;
+    let seal = || {
+        let relays = &domain?.relays;
+        let key = registry.rejection_key.as_ref().filter(|_| !relays.is_empty())?;
+        Some(relay::seal_body(key, relays.clone(), &arrival.message.domain, content_type, body))
+    };
+    let received = state.receiver.receive(&arrival, domain, seal).await;
     let verdict = received.inspect_err(|error| count(CallbackResult::NotStored(*error), began))?;
     count(CallbackResult::from(&verdict), began);
     note_remaining(&arrival.message, &verdict, received_at);

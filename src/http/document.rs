@@ -11,9 +11,11 @@ use utoipa::{Modify, OpenApi as _};
 use utoipa_swagger_ui::Config;
 
 use super::extract::MAX_BODY_BYTES;
+use super::webhooks;
 use crate::api::problem::ApiError;
 use crate::api::problem::QuotaError;
 use crate::api::query_reader;
+use crate::delivery::payload;
 use crate::huawei::notification::ParseError;
 use crate::model::access::Scope;
 
@@ -48,6 +50,10 @@ use crate::model::access::Scope;
             description = "Push duration as of an instant; the same request always returns the same report. Scope `billing`.",
         ),
         (
+            name = "webhooks",
+            description = "Events that the service sends to other systems. Scope `admin`.",
+        ),
+        (
             name = "administration",
             description = "Domains, keys, tokens, and operators' actions. Scope `admin`. Every change is recorded in \
                 `/v1/audit` and takes effect in every process within 2 seconds.",
@@ -69,6 +75,14 @@ use crate::model::access::Scope;
         crate::model::session::Renditions,
         crate::model::session::SessionOrder,
         crate::model::session::TimeField,
+        payload::SessionData,
+        payload::UnconfirmedData,
+        payload::QuarantinedData,
+        payload::SilentData,
+        payload::HeardData,
+        payload::DisabledData,
+        payload::GapData,
+        payload::TestData,
     )),
     security(("token" = [])),
     modifiers(&Token, &NoLicense),
@@ -119,6 +133,7 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
             }
         }
     }
+    document.webhooks = Some(webhooks::document::webhooks());
     if let Some(components) = &mut document.components {
         components.headers.insert(REQUEST_ID.to_owned(), request_id().into());
     }

@@ -33,6 +33,7 @@ pub(crate) mod sign_in_cookie;
 mod streams;
 pub(crate) mod tokens;
 mod trace;
+pub(crate) mod webhooks;
 
 use std::time::Duration;
 
@@ -113,6 +114,15 @@ fn other_routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
             .service(tokens::list_tokens)
             .service(tokens::create_token)
             .service(tokens::revoke_token)
+            .service(webhooks::list_webhooks)
+            .service(webhooks::create_webhook)
+            .service(webhooks::get_webhook)
+            .service(webhooks::put_webhook)
+            .service(webhooks::delete_webhook)
+            .service(webhooks::replace_webhook_secret)
+            .service(webhooks::test_webhook)
+            .service(webhooks::deliveries::list_webhook_deliveries)
+            .service(webhooks::deliveries::replay_webhook)
             .service(audit::list_audit_entries);
     }
 }

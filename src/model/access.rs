@@ -40,6 +40,13 @@ closed_set! {
         SessionEndWithdrawn,
         SessionConfirmed,
         SealedReportDeleted,
+        WebhookCreated,
+        WebhookChanged,
+        WebhookRemoved,
+        /// A webhook got a new secret.
+        WebhookSecretReplaced,
+        /// Events of a webhook were sent again.
+        WebhookReplayed,
         /// Events that a wrong clock recorded in the future were moved to the present.
         ClockRepaired,
         MasterKeyRotated,

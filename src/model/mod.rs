@@ -14,6 +14,7 @@ pub(crate) mod parameter;
 pub(crate) mod rejection;
 pub mod report;
 pub mod session;
+pub mod webhook;
 
 use std::str::FromStr;
 

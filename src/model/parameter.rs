@@ -27,6 +27,12 @@ pub fn deserialize<'de, T: Parameter, D: Deserializer<'de>>(deserializer: D) -> 
     T::read(&text).ok_or_else(|| D::Error::custom(format!("must be {}", T::expected())))
 }
 
+/// The same for a member that may be null.
+pub fn deserialize_some<'de, T: Parameter, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| T::read(&text).ok_or_else(|| D::Error::custom(format!("must be {}", T::expected())))).transpose()
+}
+
 /// Access to parameters by name.
 pub trait Parameters {
     fn get<T: Parameter>(&mut self, name: &str) -> Option<T>;

@@ -25,18 +25,18 @@ pub struct Silence {
     pub habit_seconds: i64,
 }
 
-/// The domains that the caller may see and that have started no push for longer than the longest gap in the last two
+/// The domains that the caller may see (`sees`) and that have started no push for longer than the longest gap in the last two
 /// weeks, by name.
 ///
 /// Reads the starts of a domain only if its last start is not recent.
 pub async fn list_silent_domains(
     pool: &PgPool,
-    principal: &Principal,
+    sees: impl Fn(&str) -> bool,
     now: DateTime<Utc>,
 ) -> Result<Vec<Silence>, sqlx::Error> {
     let mut silent = Vec::new();
     let domains = store::domain::list_domains(pool).await?.into_iter().map(|row| row.domain);
-    for domain in domains.filter(|domain| principal.sees(domain)) {
+    for domain in domains.filter(|domain| sees(domain)) {
         let last = store::silence::get_last_start(pool, &domain).await?;
         let Some(last_started_at) = last.filter(|last| *last < now - GRACE) else { continue };
         let habit = store::silence::get_habit(pool, &domain, now - BASELINE).await?;

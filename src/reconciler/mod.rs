@@ -12,6 +12,7 @@
 //!
 //! Tests call [`step()`] directly; in production [`run`] does.
 
+pub mod change;
 pub mod clock_repair;
 pub(crate) mod database_clock;
 pub mod entry;

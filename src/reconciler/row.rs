@@ -15,6 +15,7 @@ use crate::store::session::SessionRow;
 use crate::store::stream::StreamNameRow;
 
 /// A session to fold events into.
+#[derive(Clone)]
 pub struct LoadedSession {
     shard: i16,
     session_id: Uuid,
@@ -143,7 +144,7 @@ fn earlier_row(session: &SessionRow, earlier: EarlierOutcome) -> EarlierOutcomeR
     }
 }
 
-fn row_of(session: LoadedSession) -> SessionRow {
+pub fn row_of(session: LoadedSession) -> SessionRow {
     let LoadedSession { shard, session_id, stream_id, key, status_before: _, state } = session;
     let StreamKey { domain, app, stream } = key.stream;
     let started_at = started_at(key.publish_timestamp);

@@ -23,6 +23,10 @@ const NONCE_BYTES: usize = 24;
 /// Distinguishes the key of kept rejections from callback keys. No domain has this name: it contains a control character.
 const REJECTION_KEY: &str = "\u{1}kept rejections";
 
+/// The same for what a webhook keeps secret: its secret, and its further headers.
+pub const WEBHOOK_SECRET: &str = "\u{1}webhook secret";
+pub const WEBHOOK_HEADERS: &str = "\u{1}webhook headers";
+
 pub struct MasterKey(SealingKey);
 
 /// A key that encrypts what the database stores.

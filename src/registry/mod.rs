@@ -35,6 +35,7 @@ use crate::store;
 use crate::store::access_token::AccessTokenRow;
 use crate::store::domain::DomainRow;
 use crate::store::installation::InstallationRow;
+use crate::store::relay::RelayedDomainRow;
 use crate::store::signing_key::SigningKeyRow;
 use master_key::{MasterKey, MasterKeyError, SealingKey};
 
@@ -42,6 +43,8 @@ use master_key::{MasterKey, MasterKeyError, SealingKey};
 pub struct Domain {
     pub policy: DomainPolicy,
     pub rendition_templates: Vec<String>,
+    /// The webhooks that relay its callbacks.
+    pub relays: Vec<Uuid>,
     callback_token_hash: Option<[u8; 32]>,
 }
 
@@ -64,6 +67,8 @@ pub struct RegistryRows {
     keys: Vec<SigningKeyRow>,
     tokens: Vec<AccessTokenRow>,
     signed_out: Vec<Uuid>,
+    #[serde(default)]
+    relayed_domains: Vec<RelayedDomainRow>,
 }
 
 impl RegistryRows {
@@ -77,6 +82,7 @@ impl RegistryRows {
             keys: store::signing_key::list_signing_keys(&mut *snapshot).await?,
             tokens: store::access_token::list_access_tokens(&mut *snapshot).await?,
             signed_out: store::signed_out::list_signed_out(&mut *snapshot).await?,
+            relayed_domains: store::relay::list_relayed_domains(&mut *snapshot).await?,
         };
         snapshot.commit().await?;
         Ok(rows)
@@ -86,7 +92,11 @@ impl RegistryRows {
 impl Registry {
     /// Decrypts the keys.
     pub fn of(rows: &RegistryRows, master_key: Arc<MasterKey>, admin_token: &SecretString) -> Self {
-        let opened = |row: &DomainRow| (row.domain.clone(), domain_of(row.clone(), &rows.keys, &master_key));
+        let opened = |row: &DomainRow| {
+            let relayed = rows.relayed_domains.iter().filter(|relayed| relayed.domain == row.domain);
+            let relays = relayed.map(|relayed| relayed.webhook_id).collect();
+            (row.domain.clone(), Domain { relays, ..domain_of(row.clone(), &rows.keys, &master_key) })
+        };
         Self {
             version: rows.installation.registry_version,
             rejection_key: open_rejection_key(&rows.installation, &master_key).map(Arc::new),
@@ -144,6 +154,7 @@ pub fn domain_of(row: DomainRow, keys: &[SigningKeyRow], master_key: &MasterKey)
     Domain {
         policy: DomainPolicy { signature: row.signature, apps: row.apps, joiner: row.joiner, keys: keys.collect() },
         rendition_templates: row.rendition_templates,
+        relays: Vec::new(),
         callback_token_hash: row.callback_token_hash.and_then(|hash| hash.try_into().ok()),
     }
 }

@@ -1,17 +1,19 @@
-//! Rotates the master key: encrypts all callback keys, and the key of kept rejections, with the next one.
+//! Rotates the master key: encrypts all callback keys, the secrets of webhooks, and the key of kept rejections with the next
+//! one.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::master_key::{MasterKeyError, SealingKey};
+use super::master_key::{MasterKeyError, SealingKey, WEBHOOK_HEADERS, WEBHOOK_SECRET};
 use super::master_keys::MasterKeys;
 use super::{open_key, open_rejection_key};
 use crate::access::Actor;
 use crate::access::audit::{self, Subject};
 use crate::model::access::Act;
 use crate::store;
+use crate::store::webhook::WebhookRow;
 
 /// On any error, the database is unchanged.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,12 @@ pub enum RotationError {
          then rotate again"
     )]
     Damaged { key_id: Uuid, domain: String },
+    /// The same of a webhook.
+    #[error(
+        "the secret of the webhook {name} is damaged and cannot be decrypted: remove it with `webhook remove`, then rotate \
+         again"
+    )]
+    DamagedWebhook { name: String },
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
 }
@@ -63,6 +71,27 @@ pub async fn rotate(
             let key = open_key(row, &present).map_err(damaged)?;
             let sealed_key = next.seal(row.key_id, &row.domain, &key);
             store::signing_key::update_sealed_key(&mut *transaction, row.key_id, &sealed_key).await?;
+        }
+        for row in store::webhook::list_webhooks(&mut *transaction).await? {
+            let WebhookRow { webhook_id, .. } = row;
+            let seal_again = |sealed: Option<Vec<u8>>, label| {
+                let again = |sealed: Vec<u8>| {
+                    present.open(webhook_id, label, &sealed).map(|opened| next.seal(webhook_id, label, &opened))
+                };
+                let damaged = |_| RotationError::DamagedWebhook { name: row.name.clone() };
+                sealed.map(again).transpose().map_err(damaged)
+            };
+            let secret = seal_again(Some(row.sealed_secret.clone()), WEBHOOK_SECRET)?.unwrap_or_default();
+            let before = seal_again(row.sealed_secret_before.clone(), WEBHOOK_SECRET)?;
+            let headers = seal_again(row.sealed_headers.clone(), WEBHOOK_HEADERS)?;
+            store::webhook::update_sealed(
+                &mut *transaction,
+                webhook_id,
+                &secret,
+                before.as_deref(),
+                headers.as_deref(),
+            )
+            .await?;
         }
         let installation = store::installation::get_installation(&mut *transaction).await?;
         let installation = installation.ok_or(sqlx::Error::RowNotFound)?;

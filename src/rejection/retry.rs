@@ -241,7 +241,7 @@ async fn append(
     let mut gone: Vec<Place> = places.iter().copied().filter(|(_, id)| logged.contains(id)).collect();
     entries.retain(|entry| !logged.contains(&entry.event_id));
     let appended: Vec<_> = entries.iter().map(|entry| ((entry.received_at, entry.event_id), entry.reason)).collect();
-    let entries = entries.into_iter().map(|row| PendingEntry { row }).collect();
+    let entries = entries.into_iter().map(|row| PendingEntry { row, body: None }).collect();
     let Settled { logged, unconfirmed, rejected } = log.append(entries, APPEND_TIMEOUT).await;
     for (number, by_log) in logged {
         let Some((place, reason)) = appended.get(number) else { continue };

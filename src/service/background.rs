@@ -17,6 +17,7 @@ use crate::app::connections::Connections;
 use crate::app::feed::Feed;
 use crate::app::state::AppState;
 use crate::config::Role;
+use crate::delivery::sender::Sender;
 use crate::event_log::drain::Drain;
 use crate::platform::clock;
 use crate::platform::tls::Certificate;
@@ -54,6 +55,8 @@ pub(super) struct Background {
     pub fold_pool: Option<PgPool>,
     /// `None` unless this process receives.
     pub drain: Option<Drain>,
+    /// `None` unless this process sends webhooks.
+    pub sender: Option<Sender>,
     pub feed: Feed,
     pub metrics: PrometheusHandle,
     pub counters: BufferedCounters,
@@ -89,6 +92,9 @@ impl Background {
         }
         if let Some(drain) = self.drain {
             tasks.spawn(on_database.run(drain.run(stopped.clone())));
+        }
+        if let Some(sender) = self.sender {
+            tasks.spawn(on_database.run(sender.run(stopped.clone())));
         }
         let Some(fold_pool) = self.fold_pool else {
             tasks.spawn(on_database.run(notify_peers_until_stopped(pool, self.appended, stopped.clone())));

@@ -29,6 +29,9 @@ use crate::app::quota::Quota;
 use crate::app::room::Room;
 use crate::app::state::AppState;
 use crate::config::{LimitOptions, Role, ServeOptions};
+use crate::delivery::feed::Feed as WebhookFeed;
+use crate::delivery::sender::Sender;
+use crate::delivery::{upkeep, worker};
 use crate::event_log::alarm::Alarms;
 use crate::event_log::append::Log;
 use crate::event_log::drain::Drain;
@@ -119,6 +122,16 @@ impl Application {
         let stopping = CancellationToken::new();
         let cipher = CursorCipher::new(&master_key.derive("streamtally: cursors"));
         let feed = Feed::new(pools.query.clone(), cipher.clone(), options.unconfirmed_after, stopping.clone());
+        let transport = options.webhooks.transport(installation.installation_id)?;
+        let sends = options.roles.contains(&Role::Sender);
+        let sender = sends.then(|| {
+            upkeep::register_metrics();
+            worker::register_metrics();
+            let pool = pool::open(&database, PoolRole::Send, installation.distributed);
+            let feed = WebhookFeed { pool: pool.clone(), installation_id: installation.installation_id };
+            let upkeep = options.webhooks.upkeep_policy(options.unconfirmed_after);
+            Sender { pool, feed, transport: transport.clone(), master_keys: master_keys.clone(), upkeep }
+        });
         let counters = BufferedCounters::default();
         let trusted_proxies = TrustedProxies::from(options.trusted_proxies.clone());
         let connections = Connections::new(room(options.limits, trusted_proxies.clone())?);
@@ -147,6 +160,7 @@ impl Application {
             sealings: Quota::new("reports being sealed", MAX_SEALINGS_PER_TOKEN, MAX_SEALINGS),
             page_caches: PageCaches::default(),
             cipher,
+            transport,
             metrics: metrics.clone(),
         });
         let (server, address) = server::bind(options, state.clone(), certificate.as_ref(), connections.clone())?;
@@ -163,6 +177,7 @@ impl Application {
             work_pool: pools.work,
             fold_pool,
             drain,
+            sender,
             feed,
             metrics,
             counters,

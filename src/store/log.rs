@@ -300,6 +300,26 @@ pub async fn list_session_entries_after(
     .await
 }
 
+/// All events of sessions that the log still has, ordered by shard, session and position.
+pub async fn list_entries_of_sessions(
+    executor: impl PgExecutor<'_>,
+    sessions: &[(i16, Uuid)],
+) -> Result<Vec<EntryRow>, sqlx::Error> {
+    sqlx::query_as!(
+        EntryRow,
+        "select shard, position, recorded_at, received_at, session_id, domain, app, stream, publish_timestamp, origin,
+                event, disposition, signature, auth_timestamp, signature_shared_with, client_ip, node_ip, user_args, blanked,
+                rendition_template, ended_at, original_event, original_received_at
+         from log_entry
+         where shard = any ($1) and session_id = any ($2)
+         order by shard, session_id, position",
+        &column(sessions, |(shard, _)| *shard),
+        &column(sessions, |(_, session_id)| *session_id)
+    )
+    .fetch_all(executor)
+    .await
+}
+
 /// The sessions that use a signature; reads without appending.
 pub async fn list_signature_uses(
     executor: impl PgExecutor<'_>,

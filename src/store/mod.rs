@@ -22,12 +22,14 @@ pub(crate) mod kept_rejection;
 pub(crate) mod live;
 pub mod log;
 pub(crate) mod moment;
+pub mod notice;
 pub mod outcome;
 pub mod partition;
 pub mod pool;
 pub(crate) mod quarantine;
 pub mod rebuild;
 pub(crate) mod rejection;
+pub mod relay;
 pub mod release;
 pub(crate) mod report;
 pub mod retention;
@@ -40,6 +42,8 @@ pub(crate) mod silence;
 pub(crate) mod snapshot;
 pub(crate) mod stream;
 pub(crate) mod transfer;
+pub mod webhook;
+pub mod webhook_delivery;
 
 /// The schema's migrations, embedded.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");

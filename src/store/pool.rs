@@ -27,6 +27,8 @@ pub enum PoolRole {
     Query,
     /// Reading what reports count; limited so that queries are answered meanwhile.
     Report,
+    /// Sending webhooks: one connection holds the locks.
+    Send,
 }
 
 impl PoolRole {
@@ -34,7 +36,7 @@ impl PoolRole {
         match self {
             // Each has one writer, which holds its own connection.
             Self::Append | Self::Drain => 1,
-            Self::Fold => 4,
+            Self::Fold | Self::Send => 4,
             Self::Work => 6,
             Self::Query => 12,
             Self::Report => 3,
@@ -61,7 +63,7 @@ impl PoolRole {
             Self::Append | Self::Drain | Self::Fold => "force_generic_plan",
             // A plan for a frequent value is bad for a rare one.
             Self::Query | Self::Report => "force_custom_plan",
-            Self::Work => "auto",
+            Self::Work | Self::Send => "auto",
         }
     }
 
@@ -71,6 +73,7 @@ impl PoolRole {
             Self::Drain => "9s",
             Self::Fold | Self::Work | Self::Report => "60s",
             Self::Query => "10s",
+            Self::Send => "5s",
         }
     }
 }
@@ -93,7 +96,7 @@ pub fn options(options: &PgConnectOptions, purpose: PoolRole, distributed: bool)
         PoolRole::Fold => options.options([("synchronous_commit", "off")]),
         // Closing a connection cancels the statement of a caller that left. The server notices that only if it checks.
         PoolRole::Query | PoolRole::Report => options.options([("client_connection_check_interval", "1s")]),
-        PoolRole::Append | PoolRole::Drain | PoolRole::Work => options,
+        PoolRole::Append | PoolRole::Drain | PoolRole::Work | PoolRole::Send => options,
     }
 }
 

@@ -31,6 +31,9 @@ const STATEMENT_SECONDS: &[f64] = &[0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.
 
 const REPORT_SECONDS: &[f64] = &[0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0];
 
+/// For requests to receivers of webhooks, which have 15 s to respond.
+const ATTEMPT_SECONDS: &[f64] = &[0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0];
+
 /// Callbacks per commit.
 const BATCH: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0];
 
@@ -218,8 +221,35 @@ pub const REPORT_SECONDS_BY_KIND: Metric = Metric::histogram(
     "Duration of a report until its last row, by kind",
 );
 
+pub const WEBHOOKS: Metric = Metric::gauge("streamtally_webhooks", Unit::Count, "Webhooks, by state");
+
+pub const WEBHOOK_LAG_SECONDS: Metric = Metric::gauge(
+    "streamtally_webhook_lag_seconds",
+    Unit::Seconds,
+    "Age of the oldest event that an enabled webhook has neither sent nor recorded as failed; 0 if there is none",
+);
+
+pub const WEBHOOK_ATTEMPT_SECONDS: Metric = Metric::histogram(
+    "streamtally_webhook_attempt_seconds",
+    Unit::Seconds,
+    ATTEMPT_SECONDS,
+    "Duration of an attempt to deliver an event, by the kind of webhook and outcome",
+);
+
+pub const RELAY_BYTES: Metric =
+    Metric::gauge("streamtally_relay_bytes", Unit::Bytes, "Space that callbacks kept for relays use");
+
+pub const RELAY_CAPACITY_BYTES: Metric =
+    Metric::gauge("streamtally_relay_capacity_bytes", Unit::Bytes, "Maximum space of callbacks kept for relays");
+
+pub const RELAY_DROPPED: Metric = Metric::counter(
+    "streamtally_relay_dropped_total",
+    Unit::Count,
+    "Callbacks that were deleted before they were relayed, by cause",
+);
+
 /// Every metric.
-pub const ALL: [&Metric; 38] = [
+pub const ALL: [&Metric; 44] = [
     &BUILD_INFO,
     &PART_READY,
     &CERTIFICATE_EXPIRY,
@@ -258,6 +288,12 @@ pub const ALL: [&Metric; 38] = [
     &RELEASED_MESSAGES,
     &NEVER_HEARD_DOMAINS,
     &REPORT_SECONDS_BY_KIND,
+    &WEBHOOKS,
+    &WEBHOOK_LAG_SECONDS,
+    &WEBHOOK_ATTEMPT_SECONDS,
+    &RELAY_BYTES,
+    &RELAY_CAPACITY_BYTES,
+    &RELAY_DROPPED,
 ];
 
 impl Metric {

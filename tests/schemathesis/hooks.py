@@ -25,6 +25,14 @@ BEYOND_SCHEMAS = (
     ("expires_at", "must lie in the future"),
     ("domains", "must be null for a token with scope admin, which may do everything"),
     ("apps", r".* begins with .*: a callback signed for one could be turned into one for the other"),
+    ("url", "must .*|.* is not a public address; .*"),
+    ("headers", "must be at most 20 headers .*|.* is not the name of a header|.* is set by the service"),
+    ("headers", "the value of .* must be one line of visible ASCII characters"),
+    ("kind", "cannot be changed: .*|a relay has no .*"),
+    ("domains", "must name the domains whose callbacks are relayed"),
+    ("begin_at", "must be now or a time: nothing was sent before|of a relay must not be a time: .*"),
+    ("from", "give either a period, or session_id, or delivery_ids"),
+    ("to", "from and to must be given together"),
     ("ended_at", "must not lie before the session's start|must not lie in the future"),
 )
 

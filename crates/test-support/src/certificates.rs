@@ -16,6 +16,11 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
+    /// Its own certificate, in PEM.
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
     /// A certificate for 127.0.0.1 and its key, in PEM.
     pub fn issue(&self) -> (String, String) {
         self.issue_with(|_| {})

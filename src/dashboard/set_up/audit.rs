@@ -95,6 +95,11 @@ fn act(text: Language, act: Act) -> String {
         Act::SessionEndWithdrawn => text.setup_act_session_end_withdrawn(),
         Act::SessionConfirmed => text.setup_act_session_confirmed(),
         Act::SealedReportDeleted => text.setup_act_sealed_report_deleted(),
+        Act::WebhookCreated => text.setup_act_webhook_created(),
+        Act::WebhookChanged => text.setup_act_webhook_changed(),
+        Act::WebhookRemoved => text.setup_act_webhook_removed(),
+        Act::WebhookSecretReplaced => text.setup_act_webhook_secret_replaced(),
+        Act::WebhookReplayed => text.setup_act_webhook_replayed(),
         Act::ClockRepaired => text.setup_act_clock_repaired(),
         Act::MasterKeyRotated => text.setup_act_master_key_rotated(),
     }

@@ -168,7 +168,7 @@ pub async fn send_test_callback(
         };
         let signing = Signing { key: &key, joiner: row.joiner, auth_timestamp: now + VALIDITY_SECONDS };
         let body = compose(&message, Some(signing));
-        verdicts.push(TestVerdict::from(&callbacks::take(&state, source_ip, None, body.as_bytes()).await?));
+        verdicts.push(TestVerdict::from(&callbacks::take(&state, source_ip, None, None, body.as_bytes()).await?));
     }
     let stream = StreamKey { domain: row.domain.clone(), app: app.to_owned(), stream: STREAM.to_owned() };
     let session_id = SessionKey { stream, publish_timestamp: now }.id().0;

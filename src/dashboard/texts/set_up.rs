@@ -238,5 +238,10 @@ super::texts! {
     setup_act_session_confirmed: "session confirmed as live", "确认会话仍在直播";
     setup_act_sealed_report_deleted: "sealed report deleted", "删除封存报表";
     setup_act_clock_repaired: "clock repaired", "修复时钟";
+    setup_act_webhook_created: "webhook created", "创建 Webhook";
+    setup_act_webhook_changed: "webhook changed", "修改 Webhook";
+    setup_act_webhook_removed: "webhook removed", "删除 Webhook";
+    setup_act_webhook_secret_replaced: "webhook secret replaced", "更换 Webhook 密钥";
+    setup_act_webhook_replayed: "webhook events sent again", "重新发送 Webhook 事件";
     setup_act_master_key_rotated: "master key rotated", "轮换主密钥";
 }
