@@ -24,6 +24,7 @@ mod serve;
 mod simulate;
 mod token;
 mod transfer;
+mod webhook;
 mod with_database;
 
 use std::ffi::OsString;
@@ -89,6 +90,9 @@ enum Command {
     /// tokens can be limited to scopes and domains, and can expire.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Send events to other systems, and relay callbacks to further receivers
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// List, show and retry rejected callbacks
     ///
     /// Rejected callbacks are kept for some days, so that those of the provider can be admitted when the cause is fixed: a
@@ -153,6 +157,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate(command) => command.run().await,
         Command::Domain(command) => command.run().await,
         Command::Token(command) => command.run().await,
+        Command::Webhook(command) => command.run().await,
         Command::Rejections(command) => command.run().await,
         Command::Events(command) => command.run().await,
         Command::MasterKey(command) => command.run().await,
