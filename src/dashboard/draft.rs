@@ -40,6 +40,8 @@ closed_set! {
         Scopes,
         Domains,
         ExpiresAt,
+        Url,
+        Kind,
     }
 }
 
@@ -67,6 +69,8 @@ impl FieldError {
             Member::Scopes => text.setup_scopes_invalid(),
             Member::Domains => text.setup_token_domains_invalid(),
             Member::ExpiresAt => text.setup_expiry_invalid(),
+            Member::Url => text.webhooks_url_invalid(),
+            Member::Kind => text.webhooks_kind_invalid(),
         };
         Ok(Self::new(member.as_str(), message))
     }

@@ -133,6 +133,14 @@ pub fn token(token_id: Uuid) -> String {
     page(format_args!("set-up/tokens/{token_id}"))
 }
 
+pub fn webhooks() -> String {
+    page("set-up/webhooks")
+}
+
+pub fn webhook(webhook_id: Uuid) -> String {
+    page(format_args!("set-up/webhooks/{webhook_id}"))
+}
+
 pub fn sign_in() -> String {
     page("sign-in")
 }

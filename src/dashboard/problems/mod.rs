@@ -5,7 +5,7 @@
 //! - [`rejections`]: rejected callbacks; [`retry`]: those that are kept and would be admitted now.
 //! - [`quarantine`]: quarantined callbacks.
 //! - [`release`]: releases those of one domain and reason.
-//! - [`quiet`]: domains without callbacks.
+//! - [`quiet`]: domains without callbacks; [`webhooks`]: webhooks whose receivers fail.
 
 pub mod badge;
 mod quarantine;
@@ -14,6 +14,7 @@ pub mod rejections;
 pub mod release;
 pub mod retry;
 mod service;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -65,14 +66,16 @@ pub async fn show_problems(
     let filter = SessionFilter { unconfirmed: Some(true), ..SessionFilter::default() };
     let oldest = SessionPage { order: SessionOrder::OldestFirst, after: None, limit: MAX_SESSIONS };
     let unconfirmed = visitor.list_sessions(&state, &filter, oldest).await?;
-    let silent = query::inactivity::list_silent_domains(pool, principal, view.now).await?;
+    let silent = query::inactivity::list_silent_domains(pool, |domain| principal.sees(domain), view.now).await?;
     let never_heard = query::inactivity::list_never_heard(pool, principal).await?;
+    let failing_webhooks = webhooks::list_failing(&visitor, &state).await?;
     let is_fine = parts.iter().all(|part| part.ready)
         && certificate.is_none_or(|certificate| certificate.expiry(view.now) == Expiry::Far)
         && rejected.rows.is_empty()
         && retries.is_idle()
         && quarantined.is_empty()
         && unconfirmed.rows.is_empty()
+        && failing_webhooks.is_empty()
         && silent.is_empty()
         && never_heard.is_empty();
     let content = html! {
@@ -82,6 +85,7 @@ pub async fn show_problems(
         (rejections::of_registered(&visitor, &rejected))
         (retry::cards(&visitor, &retries))
         (quarantine::cards(&visitor, &quarantined))
+        (webhooks::cards(&visitor, &failing_webhooks))
         (unconfirmed_sessions(&visitor, &unconfirmed, state.unconfirmed_after))
         (quiet::silent(view, &silent))
         (quiet::never_heard_from(&visitor, &never_heard))

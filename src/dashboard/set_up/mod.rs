@@ -7,6 +7,7 @@
 //! - [`test_callback`]: a test callback.
 //! - [`diagnose`]: explains a pasted callback.
 //! - [`tokens`]: creates and revokes tokens.
+//! - [`webhooks`]: creates, shows and tests webhooks.
 //! - [`audit`]: the audit log.
 
 mod audit;
@@ -19,6 +20,7 @@ mod secret;
 mod settings;
 mod test_callback;
 mod tokens;
+pub mod webhooks;
 
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, get, post};
@@ -65,7 +67,18 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(tokens::create_token)
         .service(tokens::show_token)
         .service(tokens::show_revocation)
-        .service(tokens::revoke_token);
+        .service(tokens::revoke_token)
+        .service(webhooks::show_webhooks)
+        .service(webhooks::create_webhook)
+        .service(webhooks::show_webhook)
+        .service(webhooks::test)
+        .service(webhooks::replay)
+        .service(webhooks::enable)
+        .service(webhooks::disable)
+        .service(webhooks::show_secret_replacement)
+        .service(webhooks::replace_secret)
+        .service(webhooks::show_removal)
+        .service(webhooks::remove);
 }
 
 pub struct SetUpQuery {
@@ -121,6 +134,7 @@ async fn set_up_page(
         h1 { (text.setup()) }
         div.actions {
             a.button href=(links::diagnose()) { (text.problems_check_callback()) }
+            a.button href=(links::webhooks()) { (text.webhooks()) }
             a.button href=(links::page("set-up/audit")) { (text.setup_audit()) }
         }
         h2 #domains { (text.setup_domains()) }

@@ -29,6 +29,7 @@ pub enum SecretKind {
     Key,
     CallbackUrl,
     Token,
+    Webhook,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -14,6 +14,7 @@ mod search;
 mod session;
 mod set_up;
 mod stream;
+mod webhooks;
 
 use std::str::FromStr;
 

@@ -84,6 +84,9 @@ super::texts! {
         "直播超过 {limit}：结束回调可能已丢失。最早的在前。";
     problems_unconfirmed_more(shown: u16): "The oldest {shown}; the API lists all.", "仅显示最早的 {shown} 个；完整列表见 API。";
 
+    problems_webhooks: "Failing webhooks", "失败的 Webhook";
+    problems_webhooks_hint: "Events wait until the receiver accepts them. A webhook whose receiver fails for 5 days is disabled; enabled again, it resumes where it was.",
+        "事件会一直等待，直到接收方接受。接收方连续失败 5 天后，Webhook 会被停用；重新启用后从中断处继续。";
     problems_silent: "Silent domains", "长时间无推流的域名";
     problems_silent_hint(days: i64, fewest: i64): "No new push for longer than at any time in the previous {days} days. Domains with fewer than {fewest} pushes in that time are not listed. If encoders are pushing, check the callback URL at the provider.",
         "距上次推流的时间已超过此前 {days} 天内的最长间隔。此期间推流少于 {fewest} 次的域名不列出。如果编码器正在推流，请检查平台上的回调地址。";
