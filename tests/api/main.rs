@@ -13,3 +13,4 @@ mod reports;
 mod schemas;
 mod server;
 mod sessions;
+mod webhooks;

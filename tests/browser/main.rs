@@ -6,3 +6,4 @@ mod journeys;
 mod screenshots;
 mod tasks;
 mod visit;
+mod webhooks;

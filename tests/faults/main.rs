@@ -16,6 +16,7 @@ mod several;
 mod shared;
 mod shedding;
 mod verdict;
+mod webhooks;
 
 fn is_full() -> bool {
     std::env::var_os("STREAMTALLY_FAULTS").is_some_and(|form| form == "full")

@@ -59,7 +59,7 @@ impl SharedDatabase {
     }
 
     /// Runs a command of an operator on it; what it prints.
-    fn run(&self, home: &Home, arguments: &[&str]) -> String {
+    pub fn run(&self, home: &Home, arguments: &[&str]) -> String {
         let mut command = home.program();
         command.args(arguments).arg("--data-dir").arg(home.path().join("operator"));
         let (status, printed) = finish(name_to(&mut command, &self.url()));
@@ -92,9 +92,10 @@ impl SharedDatabase {
     }
 }
 
-/// Names a database to a command.
+/// Names a database to a command, and lets webhooks be sent to receivers of this machine.
 fn name_to<'a>(command: &'a mut Command, url: &str) -> &'a mut Command {
-    command.env("DATABASE_URL", url).env("STREAMTALLY_MASTER_KEY", MASTER_KEY)
+    command.env("DATABASE_URL", url).env("STREAMTALLY_MASTER_KEY", MASTER_KEY);
+    command.env("STREAMTALLY_WEBHOOK_ALLOW_HTTP", "true").env("STREAMTALLY_WEBHOOK_ALLOW_NETWORKS", "127.0.0.0/8")
 }
 
 fn launch_at(url: &str, home: &Home, name: &str, roles: &str) -> Service {

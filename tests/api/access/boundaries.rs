@@ -57,6 +57,8 @@ impl TheirIds {
         let domain = app.get(&format!("/v1/domains/{OTHER}"), 200).await;
         let period = json!({ "from": "2020-01-01", "to": "2099-01-01", "group_by": "stream" });
         let sealed = app.post("/v1/sealed-reports", &period, 201).await;
+        let webhook = json!({ "name": "theirs", "url": "https://receiver.example.com/", "domains": [OTHER] });
+        let webhook = app.post("/v1/webhooks", &webhook, 201).await;
         let by_parameter = BTreeMap::from([
             ("session_id", ids(format!("/v1/sessions?{filter}"), "session_id").await),
             ("stream_id", ids(format!("/v1/streams?{filter}"), "stream_id").await),
@@ -65,6 +67,7 @@ impl TheirIds {
             ("token_id", ids("/v1/tokens".to_owned(), "token_id").await),
             ("key_id", vec![domain["keys"][0]["key_id"].as_str().unwrap().to_owned()]),
             ("domain", vec![OTHER.to_owned()]),
+            ("webhook_id", vec![webhook["webhook_id"].as_str().unwrap().to_owned()]),
             ("sealed_report_id", vec![sealed["sealed_report_id"].as_str().unwrap().to_owned()]),
         ]);
         assert!(by_parameter.values().all(|ids| !ids.is_empty()));

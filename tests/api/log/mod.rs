@@ -4,6 +4,6 @@ mod clocks;
 mod closed_sets;
 mod event_log;
 mod redaction;
-mod retention;
+pub mod retention;
 mod retention_histories;
 mod transfer;

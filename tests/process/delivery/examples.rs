@@ -258,3 +258,42 @@ fn the_look_up_says_what_is_live_and_why_and_what_was_set_aside() {
     assert!(by_id.starts_with("push.example.com/live/room"), "{by_id}");
     service.stop();
 }
+
+/// A Python that has the library of the receiver.
+fn python_with_library() -> PathBuf {
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let python = target.parent().unwrap().join("tools/bin/python");
+    assert!(python.exists(), "scripts/check-dependencies installs {}", python.display());
+    python
+}
+
+#[test]
+fn the_receiver_verifies_events_by_the_public_library() {
+    const ALLOW: [&str; 3] = ["--webhook-allow-http", "--webhook-allow-networks", "127.0.0.0/8"];
+    let (caller, service) = Caller::new("read", |command| {
+        command.args(ALLOW);
+    });
+    let port = free_port();
+    let url = format!("http://127.0.0.1:{port}/");
+    let printed = caller.run(&[&["webhook", "add", "recorder", &url][..], &ALLOW].concat());
+    let secret = printed.split_whitespace().find(|word| word.starts_with("whsec_")).unwrap().to_owned();
+    let shown = caller.home.path().join("shown");
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/receiver.py");
+    let mut receiver = Command::new(python_with_library());
+    receiver.arg(script).arg(port.to_string()).env("WEBHOOK_SECRET", secret).current_dir(caller.home.path());
+    receiver.stdout(File::create(&shown).unwrap()).stderr(Stdio::null());
+    let _receiver = Bystander::spawn(&mut receiver);
+    wait_for("a receiver", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+
+    let tested = caller.run(&[&["webhook", "test", "recorder"][..], &ALLOW].concat());
+    assert!(tested.contains("204"), "{tested}");
+    caller.send(&service, "start", "room", &["--wait"]);
+    caller.send(&service, "end", "room", &["--wait"]);
+    let expected = format!("session.started {DOMAIN} live room live\nsession.ended {DOMAIN} live room ended\n");
+    wait_for("both events", || fs::read_to_string(&shown).is_ok_and(|printed| printed == expected));
+
+    // Another secret signs now, which the receiver does not know.
+    caller.run(&[&["webhook", "secret", "recorder", "--overlap", "0s"][..], &ALLOW].concat());
+    let (status, printed) = caller.home.run(&[&["webhook", "test", "recorder"][..], &ALLOW].concat());
+    assert!(status != 0 && printed.contains("401"), "{printed}");
+}
