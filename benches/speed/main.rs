@@ -7,6 +7,7 @@ mod baseline;
 mod growth;
 mod rows;
 mod service;
+mod webhooks;
 
 use std::path::PathBuf;
 

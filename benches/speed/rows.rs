@@ -8,6 +8,7 @@ use sqlx::{Connection, PgConnection};
 use streamtally::store;
 
 use crate::service::{KEY, Kind, Served};
+use crate::webhooks;
 
 /// Connections of the closed loops, and the goals: callbacks per second, and multiples of the handwritten handler.
 const LOOPS: [(&str, f64, f64); 3] = [("64", 30_000.0, 6.0), ("512", 45_000.0, 9.0), ("8", 0.0, 2.0)];
@@ -30,6 +31,9 @@ pub async fn measure(seconds: u64, only: &str) -> anyhow::Result<()> {
     }
     if "flood".contains(only) {
         flood().await?;
+    }
+    if "webhooks".contains(only) {
+        webhooks::measure().await?;
     }
     if "start".contains(only) {
         starts().await?;
