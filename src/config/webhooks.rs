@@ -25,7 +25,7 @@ pub struct WebhookOptions {
     #[arg(long, help_heading = WEBHOOKS, env = "STREAMTALLY_WEBHOOK_ALLOW_NETWORKS", value_delimiter = ',', value_parser = super::network, value_name = "NETWORKS")]
     pub webhook_allow_networks: Vec<IpNet>,
 
-    /// Allow http:// for webhooks, besides https://: whoever is between can read what is sent
+    /// Also allow http:// for webhooks. Anyone on the network path can then read what is sent
     #[arg(long, help_heading = WEBHOOKS, env = "STREAMTALLY_WEBHOOK_ALLOW_HTTP")]
     pub webhook_allow_http: bool,
 

@@ -1,4 +1,4 @@
-//! Writes notices: what becomes true with time, and what is told in sum.
+//! Writes notices: a domain is silent, a session is unconfirmed, callbacks were quarantined within a minute.
 //!
 //! Every sender looks for them. Each has a key, so it is written once.
 
@@ -112,7 +112,7 @@ fn unconfirmed_key(session_id: Uuid, known_live_at: DateTime<Utc>) -> String {
     format!("unconfirmed {session_id} {}", known_live_at.timestamp_micros())
 }
 
-/// Whole minutes only, so that each is told once and complete.
+/// One notice for each domain, reason and minute. The present minute is not counted yet.
 async fn find_quarantined(pool: &PgPool, now: DateTime<Utc>) -> Result<Vec<NewNotice>, sqlx::Error> {
     // What was recorded in a minute is committed some seconds later at most.
     let Ok(to) = (now - COMMIT_TIME).duration_trunc(TimeDelta::minutes(1)) else { return Ok(Vec::new()) };

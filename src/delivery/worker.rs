@@ -235,7 +235,7 @@ impl Worker {
     /// # Errors
     /// The event could not be read: the database fails, not the receiver.
     fn settle(&mut self, attempted: Result<Attempted, JoinError>) -> Result<(), sqlx::Error> {
-        // A defect ends the worker, too: the event would be in flight for ever.
+        // A defect in an attempt ends the worker. Otherwise the event would stay in flight.
         let Attempted { event, attempt } = attempted.unwrap_or_else(|error| resume_unwind(error.into_panic()));
         let attempt = attempt?;
         let now = clock::now();

@@ -162,7 +162,7 @@ async fn receive(
     }
 }
 
-/// A callback that this installation has relayed to itself would be relayed for ever.
+/// Rejects a callback that this installation has relayed to itself. It would be relayed again and again.
 fn reject_own_relay(state: &AppState, request: &HttpRequest) -> Result<(), ApiError> {
     let sent_by = request.headers().get(INSTALLATION_HEADER);
     if sent_by.is_some_and(|sent_by| state.transport.is_own(sent_by.as_bytes())) {

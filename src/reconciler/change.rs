@@ -58,7 +58,7 @@ fn seen(session: &LoadedSession) -> Option<SessionRow> {
     }
 }
 
-/// What is told when it changes. Counts of deliveries and the times of receipt are not: a repeat is no news.
+/// The columns whose change makes an event. A repeat changes none of them.
 type Visible<'a> = (Option<DateTime<Utc>>, Option<EndSource>, Option<DateTime<Utc>>, Option<&'a str>, &'a [Flag]);
 
 fn visible(row: &SessionRow) -> Visible<'_> {

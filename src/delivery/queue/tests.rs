@@ -168,7 +168,7 @@ fn an_outage_of_an_hour_loses_nothing_and_keeps_the_order() {
 }
 
 proptest! {
-    /// Whatever a receiver answers: the cursor never goes back, nothing at or below it is lost, and in the end each
+    /// Whatever a receiver answers: the cursor never goes back, all events up to it are recorded, and in the end each
     /// event is delivered or dead.
     #[test]
     fn every_event_is_settled(

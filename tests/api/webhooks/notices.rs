@@ -58,7 +58,7 @@ async fn quarantined_callbacks_are_told_in_sum() {
     let elsewhere = Receiver::start().await;
     create(&app, &elsewhere, json!({ "name": "elsewhere", "domains": ["other.example.com"] })).await;
     let expired = clock::now().timestamp() - 100_000;
-    // A minute has passed before the second is recorded, or it has not: each of both is told.
+    // They are recorded in one minute or in two. The notices count both callbacks.
     for stream in ["one", "two"] {
         app.callback(&Push::of(stream, 60).message("PUBLISH", expired), 200).await;
     }

@@ -21,7 +21,7 @@ pub enum Behavior {
     With(u16, &'static str, String),
     /// Reads the request and never answers.
     Stall,
-    /// Begins a response, and goes on byte by byte, for ever.
+    /// Begins a response, and sends one byte after the other without an end.
     Drip,
     /// Answers with success and a length, but sends no body.
     NoBody,
