@@ -201,12 +201,14 @@ impl Queue {
         &self.read_to
     }
 
-    /// Adds events in order, from up to these positions.
-    pub fn extend(&mut self, mut events: Vec<Event>, read_to: impl IntoIterator<Item = Place>) {
-        events.retain(|event| !self.settled.remove(&event.delivery_id));
-        self.unsettled.extend(events.iter().map(|event| event.place));
-        self.fresh.extend(events);
+    /// Adds events in order, from up to these positions. Returns those that were settled before.
+    pub fn extend(&mut self, events: Vec<Event>, read_to: impl IntoIterator<Item = Place>) -> Vec<Event> {
+        let is_settled = |event: &Event| self.settled.remove(&event.delivery_id);
+        let (settled, fresh): (Vec<_>, Vec<_>) = events.into_iter().partition(is_settled);
+        self.unsettled.extend(fresh.iter().map(|event| event.place));
+        self.fresh.extend(fresh);
         self.read_to.extend(read_to);
+        settled
     }
 
     /// The event to attempt at `now`, if any. The caller reports the result to [`Self::settle`].

@@ -191,7 +191,8 @@ impl Worker {
             }
             folded.borrow_and_update();
             let most = if room < MAX_FRESH / 2 { room } else { self.stride };
-            let (selection, from) = (&self.webhook.selection, self.queue.read_to());
+            let selection = &self.webhook.selection;
+            let from = self.queue.read_to();
             let stretch = match self.webhook.kind {
                 WebhookKind::Events => self.feed.read(selection, from, most).await?,
                 WebhookKind::Relay => {
@@ -204,7 +205,9 @@ impl Worker {
             self.may_have_more = stretch.more;
             self.read_at = clock::now();
             self.bodies.extend(stretch.bodies);
-            self.queue.extend(stretch.events, stretch.read_to);
+            for settled in self.queue.extend(stretch.events, stretch.read_to) {
+                self.bodies.remove(&settled.delivery_id);
+            }
             if events > 0 {
                 return Ok(());
             }
@@ -214,7 +217,9 @@ impl Worker {
 
     fn attempt(&mut self, event: Event) -> impl Future<Output = Attempted> + Send + 'static {
         let body = self.bodies.get(&event.delivery_id).cloned();
-        let (webhook, feed, transport) = (Arc::clone(&self.webhook), self.feed.clone(), self.transport.clone());
+        let webhook = Arc::clone(&self.webhook);
+        let feed = self.feed.clone();
+        let transport = self.transport.clone();
         async move {
             let content = match body {
                 Some(body) => Ok(Some(Content::json(body))),

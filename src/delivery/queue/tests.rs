@@ -23,7 +23,7 @@ fn event(position: i64, stream: u128) -> Event {
 fn queue(events: Vec<Event>) -> Queue {
     let mut queue = Queue::new(WebhookKind::Events, [(0, 0)], HashSet::new());
     let last = i64::try_from(events.len()).unwrap();
-    queue.extend(events, [(0, last)]);
+    assert_eq!(queue.extend(events, [(0, last)]), []);
     queue
 }
 
@@ -126,7 +126,8 @@ fn when_all_that_waited_for_a_receiver_is_lost_it_reads_on() {
 fn what_was_settled_before_is_not_sent_again() {
     let events: Vec<Event> = (1..=3).map(|position| event(position, 1)).collect();
     let mut queue = Queue::new(WebhookKind::Events, [(0, 0)], HashSet::from([events[1].delivery_id]));
-    queue.extend(events, [(0, 3)]);
+    let settled = queue.extend(events.clone(), [(0, 3)]);
+    assert_eq!(settled, events[1..2]);
     let mut sent = Vec::new();
     while let Some(event) = queue.begin_next(at(0)) {
         queue.settle(event.delivery_id, AttemptOutcome::Delivered, at(0), 0.5);
@@ -147,7 +148,7 @@ fn an_outage_of_an_hour_loses_nothing_and_keeps_the_order() {
             let last = arrived.min(read_to + i64::try_from(queue.room()).unwrap());
             let stream = |position: i64| if position % 2 == 0 { 0 } else { u128::try_from(position).unwrap() };
             let events = (read_to + 1..=last).map(|position| event(position, stream(position))).collect();
-            queue.extend(events, [(0, last)]);
+            assert_eq!(queue.extend(events, [(0, last)]), []);
             read_to = last;
         }
         while let Some(event) = queue.begin_next(at(second)) {

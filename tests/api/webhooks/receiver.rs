@@ -19,6 +19,8 @@ pub enum Behavior {
     Status(u16),
     /// A status with a header.
     With(u16, &'static str, String),
+    /// Answers with success after half a second.
+    Slow,
     /// Reads the request and never answers.
     Stall,
     /// Begins a response, and sends one byte after the other without an end.
@@ -130,6 +132,10 @@ async fn serve(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Resu
             Behavior::Status(status) => respond(&mut connection, status, "").await?,
             Behavior::With(status, name, value) => {
                 respond(&mut connection, status, &format!("{name}: {value}\r\n")).await?;
+            }
+            Behavior::Slow => {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                respond(&mut connection, 204, "").await?;
             }
             Behavior::Stall => tokio::time::sleep(Duration::from_hours(1)).await,
             Behavior::Drip => {

@@ -9,10 +9,8 @@ use super::receiver::{Behavior, Receiver};
 use super::{SENDS, create};
 use crate::helpers::TestApp;
 
-/// Receivers have a second to respond.
-fn impatient(more: &[&'static str]) -> Vec<&'static str> {
-    [&SENDS[..], &["--webhook-timeout", "1s"], more].concat()
-}
+/// How long receivers have to respond.
+const IMPATIENT: [&str; 2] = ["--webhook-timeout", "2s"];
 
 async fn test(app: &TestApp, id: &str) -> Value {
     app.post(&format!("/v1/webhooks/{id}/test"), &json!({}), 200).await
@@ -20,7 +18,7 @@ async fn test(app: &TestApp, id: &str) -> Value {
 
 #[tokio::test]
 async fn only_a_success_in_time_is_a_success() {
-    let app = TestApp::start_with(&impatient(&[])).await;
+    let app = TestApp::start_with(&[&SENDS[..], &IMPATIENT].concat()).await;
     let receiver = Receiver::start().await;
     let (id, secret) = create(&app, &receiver, json!({})).await;
     let location = receiver.url.clone();
@@ -28,6 +26,7 @@ async fn only_a_success_in_time_is_a_success() {
         (Behavior::Status(200), true, json!(200)),
         (Behavior::Status(204), true, json!(204)),
         (Behavior::Old, true, json!(200)),
+        (Behavior::Slow, true, json!(204)),
         // The receiver has answered: how it goes on does not matter.
         (Behavior::NoBody, true, json!(200)),
         (Behavior::Endless, true, json!(200)),
