@@ -46,6 +46,8 @@ struct LogWriter {
     database: Option<PgConnectOptions>,
     connection: Option<PgConnection>,
     limits: Limits,
+    /// Whether the shards are on other servers than the other tables.
+    distributed: bool,
 }
 
 /// The results of a batch, with each event's index in it.
@@ -93,7 +95,7 @@ impl Log {
     /// lazily.
     pub fn new(database: &PgConnectOptions, purpose: PoolRole, limits: Limits, distributed: bool) -> Self {
         let database = pool::options(database, purpose, distributed);
-        let writer = || LogWriter { database: Some(database.clone()), connection: None, limits };
+        let writer = || LogWriter { database: Some(database.clone()), connection: None, limits, distributed };
         let writers = std::iter::repeat_with(writer).take(if distributed { AT_ONCE } else { 1 }).collect();
         Self { distributed, writers }
     }
@@ -102,7 +104,8 @@ impl Log {
     /// unconfirmed when the connection breaks. Each shard is committed on its own, as in a cluster, so that receiving
     /// waits for few events.
     pub fn on(connection: PgConnection, limits: Limits) -> Self {
-        Self { distributed: true, writers: vec![LogWriter { database: None, connection: Some(connection), limits }] }
+        let writer = LogWriter { database: None, connection: Some(connection), limits, distributed: true };
+        Self { distributed: true, writers: vec![writer] }
     }
 
     /// Appends a batch within `patience`.
@@ -225,7 +228,7 @@ impl LogWriter {
         }
         let bodies: Vec<_> = turn.iter().flat_map(bodies_of).collect();
         if !bodies.is_empty() {
-            store::relay::insert_bodies(&mut *connection, &bodies).await?;
+            store::relay::insert_bodies(&mut *connection, &bodies, !self.distributed).await?;
         }
         loop {
             let uses = store::log::insert_entries(&mut *connection, turn, self.used_from(turn)).await?;

@@ -20,6 +20,7 @@ use crate::config::Role;
 use crate::delivery::sender::Sender;
 use crate::event_log::drain::Drain;
 use crate::platform::clock;
+use crate::platform::low_priority::LowPriorityRuntime;
 use crate::platform::tls::Certificate;
 use crate::reconciler::infer::InferencePolicy;
 use crate::reconciler::retention;
@@ -39,6 +40,9 @@ const PARTITION_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The interval of the metrics' upkeep, which aggregates measured times: until then, each one is stored separately.
 const METRICS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The thread that sends webhooks.
+static SENDING: LowPriorityRuntime = LowPriorityRuntime::new("webhooks");
 
 /// The resources of the tasks.
 pub(super) struct Background {
@@ -94,7 +98,7 @@ impl Background {
             tasks.spawn(on_database.run(drain.run(stopped.clone())));
         }
         if let Some(sender) = self.sender {
-            tasks.spawn(on_database.run(sender.run(stopped.clone())));
+            tasks.spawn_on(on_database.run(sender.run(stopped.clone())), &SENDING.handle());
         }
         let Some(fold_pool) = self.fold_pool else {
             tasks.spawn(on_database.run(notify_peers_until_stopped(pool, self.appended, stopped.clone())));

@@ -26,18 +26,28 @@ pub struct NewRelayBody<'a> {
     pub body: &'a SealedBody,
 }
 
-/// Stores bodies. The caller appends their events afterwards.
-pub async fn insert_bodies(executor: impl PgExecutor<'_>, bodies: &[NewRelayBody<'_>]) -> Result<(), sqlx::Error> {
+/// Stores bodies. The caller appends their events afterwards. With `by_next_commit`, bodies become durable only with that: its
+/// commit on the same server waits for the disk, so this one need not.
+pub async fn insert_bodies(
+    executor: impl PgExecutor<'_>,
+    bodies: &[NewRelayBody<'_>],
+    by_next_commit: bool,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into relay_body (webhook_id, event_id, domain, received_at, content_type, sealed_body)
-         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::bytea[])
+        "with setting as materialized (
+             select set_config('synchronous_commit',
+                 case when $7 then 'off' else current_setting('synchronous_commit') end, true))
+         insert into relay_body (webhook_id, event_id, domain, received_at, content_type, sealed_body)
+         select body.*
+         from setting, unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::bytea[]) as body
          on conflict do nothing",
         &column(bodies, |row| row.webhook_id),
         &column(bodies, |row| row.event_id),
         &column(bodies, |row| row.body.domain.as_str()) as _,
         &column(bodies, |row| row.received_at),
         &column(bodies, |row| row.body.content_type.as_deref()) as _,
-        &column(bodies, |row| row.body.sealed.as_slice()) as _
+        &column(bodies, |row| row.body.sealed.as_slice()) as _,
+        by_next_commit
     )
     .execute(executor)
     .await?;
