@@ -52,7 +52,7 @@ impl<T: AsRef<Visitor>, S: RequiredScope> Scoped<T, S> {
     /// # Errors
     /// The visitor lacks the scope.
     pub fn new(scoped: T) -> Result<Self, ApiError> {
-        let may = scoped.as_ref().principal.may(S::SCOPE);
+        let may = S::is_held_by(&scoped.as_ref().principal);
         if may { Ok(Self(scoped, PhantomData)) } else { Err(ApiError::Forbidden(S::SCOPE)) }
     }
 }

@@ -66,6 +66,8 @@ use crate::model::access::Scope;
         crate::api::problem::Problem,
         crate::api::problem::InvalidParameter,
         crate::model::report::ReportFormat,
+        super::reports::ChartBound,
+        super::reports::MonthSchema,
         super::reports::PeriodBound,
         crate::model::report::GroupBy,
         super::reports::TimeZoneSchema,

@@ -37,6 +37,10 @@ pub trait RequiredScope {
     const SCOPE: Scope;
     /// Whether responses show personal data to callers who may see it.
     const PERSONAL: bool = true;
+
+    fn is_held_by(principal: &Principal) -> bool {
+        principal.may(Self::SCOPE)
+    }
 }
 
 /// Requires the scope `read`.
@@ -57,6 +61,17 @@ pub struct RequireBilling;
 impl RequiredScope for RequireBilling {
     const SCOPE: Scope = Scope::Billing;
     const PERSONAL: bool = false;
+}
+
+/// Requires the scope `read` or `billing`; responses never contain personal data.
+pub struct RequireReadOrBilling;
+impl RequiredScope for RequireReadOrBilling {
+    const SCOPE: Scope = Scope::Read;
+    const PERSONAL: bool = false;
+
+    fn is_held_by(principal: &Principal) -> bool {
+        principal.may(Scope::Read) || principal.may(Scope::Billing)
+    }
 }
 
 /// Requires the scope `admin`.
@@ -81,7 +96,7 @@ impl<S: RequiredScope> FromRequest for Access<S> {
         let request = request.clone();
         Box::pin(async move {
             let principal = authenticate(&request)?;
-            if !principal.may(S::SCOPE) {
+            if !S::is_held_by(&principal) {
                 return Err(ApiError::Forbidden(S::SCOPE));
             }
             take_turn(&request, &principal).await?;

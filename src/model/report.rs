@@ -67,6 +67,8 @@ closed_set! {
         Hour,
         /// Local days.
         Day,
+        /// Local weeks, which begin on Monday.
+        Week,
         /// Local months.
         Month,
     }

@@ -18,7 +18,7 @@ pub struct Point {
 }
 
 /// Counts live pushes from `from` until before `to`, and not after the horizon.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Concurrency {
     from: i64,
     to: i64,
@@ -45,6 +45,12 @@ impl Concurrency {
             points: Vec::new(),
             peak: None,
         }
+    }
+
+    /// How many points there will be.
+    pub fn count_points(&self) -> usize {
+        let seconds = self.to.min(self.horizon.saturating_add(1)).saturating_sub(self.from).max(0);
+        usize::try_from(seconds.saturating_add(self.step - 1) / self.step).unwrap_or(usize::MAX)
     }
 
     /// Adds a push. Pushes that started before the period come first, in any order; the others ordered by start.

@@ -39,6 +39,9 @@ pub enum ReportError {
     /// The report was deleted, or its lease expired, while it was being sealed.
     #[error("the report was deleted or abandoned while it was being sealed; seal it again")]
     Withdrawn,
+    /// A chart would have too many points.
+    #[error("the series have too many points")]
+    TooManyPoints,
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),

@@ -41,6 +41,12 @@ impl Period {
         Self::of_days(first, first.checked_add_months(Months::new(1))?.pred_opt()?, zone)
     }
 
+    /// The month before that of an instant; `None` for unsupported dates.
+    pub fn of_last_month(now: DateTime<Utc>, zone: Tz) -> Option<Self> {
+        let this_month = now.with_timezone(&zone).date_naive().with_day(1)?;
+        Self::of_month(this_month.checked_sub_months(Months::new(1))?, zone)
+    }
+
     pub fn shape(self) -> PeriodShape {
         // The end is exclusive: the last date is that of the moment before.
         let first = self.from.with_timezone(&self.zone).date_naive();
@@ -74,6 +80,7 @@ pub fn file_name(selection: &ReportSelection, layout: Layout) -> String {
         WindowSize::Whole => "",
         WindowSize::Hour => "-per-hour",
         WindowSize::Day => "-per-day",
+        WindowSize::Week => "-per-week",
         WindowSize::Month => "-per-month",
     };
     format!("push-hours-{period}-{zone}-by-{group}{window}")
@@ -130,6 +137,15 @@ mod tests {
         let october = Period::of_month(first, Tz::America__Asuncion).unwrap();
         assert_eq!(october.from.to_rfc3339(), "2023-10-01T04:00:00+00:00");
         assert_eq!(october.shape(), PeriodShape::Month(first));
+    }
+
+    #[test]
+    fn last_month_is_that_of_the_zones_clock() {
+        let last_month = |now: &str, zone| Period::of_last_month(now.parse().unwrap(), zone).unwrap().shape();
+        let of = |text: &str| PeriodShape::Month(text.parse().unwrap());
+        assert_eq!(last_month("2026-11-30T15:59:59Z", Tz::Asia__Shanghai), of("2026-10-01"));
+        assert_eq!(last_month("2026-11-30T16:00:00Z", Tz::Asia__Shanghai), of("2026-11-01"));
+        assert_eq!(last_month("2027-01-15T00:00:00Z", Tz::UTC), of("2026-12-01"));
     }
 
     #[test]

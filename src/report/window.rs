@@ -1,13 +1,13 @@
-//! Windows of a report: actual local hours, days and months of a time zone.
+//! Windows of a report: actual local hours, days, weeks and months of a time zone.
 //!
-//! A window begins at a full local hour, or at the start of a local date or month. Days and months begin at the first
-//! instant of their first date, whether local midnight then occurs once, twice, or not at all: a day has 23 or 25 hours
+//! A window begins at a full local hour, or at the start of a local date, week or month; weeks begin on Monday. Days, weeks and
+//! months begin at the first instant of their first date, whether local midnight then occurs once, twice, or not at all: a day has 23 or 25 hours
 //! when the clock changes. Hours begin when the local clock reaches or skips a full hour. An hour that occurs twice is
 //! therefore two windows, and where the clock changes by half an hour, one window is shorter or longer.
 //!
 //! Windows have no gaps; the first and the last are clipped to the period. All times are Unix seconds.
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Weekday};
 use chrono_tz::Tz;
 
 use crate::model::report::WindowSize;
@@ -32,6 +32,9 @@ pub fn list_bounds(from: i64, to: i64, horizon: i64, size: WindowSize, zone: Tz)
             WindowSize::Whole => to,
             WindowSize::Hour => next_hour(zone, at),
             WindowSize::Day => next_date(zone, at, |date| date.checked_add_days(Days::new(1))),
+            WindowSize::Week => {
+                next_date(zone, at, |date| date.week(Weekday::Mon).last_day().checked_add_days(Days::new(1)))
+            }
             WindowSize::Month => {
                 next_date(zone, at, |date| date.with_day(1).and_then(|first| first.checked_add_months(Months::new(1))))
             }
@@ -175,6 +178,17 @@ mod tests {
     }
 
     #[test]
+    fn weeks_begin_on_monday_and_are_as_long_as_they_are() {
+        let hours = |zone, from, to| {
+            minutes(zone, WindowSize::Week, from, to).into_iter().map(|minutes| minutes / 60).collect::<Vec<_>>()
+        };
+        // From Thursday, 1 October 2026. Clocks go back on Sunday, 25 October.
+        let october = hours(Tz::Europe__Berlin, "2026-09-30T22:00:00Z", "2026-10-31T23:00:00Z");
+        assert_eq!(october, [4 * 24, 7 * 24, 7 * 24, 7 * 24 + 1, 6 * 24]);
+        assert_eq!(hours(Tz::UTC, "2026-11-02T00:00:00Z", "2026-11-09T00:00:00Z"), [7 * 24]);
+    }
+
+    #[test]
     fn nothing_begins_after_the_horizon_but_what_began_before_is_whole() {
         let bounds = |horizon| list_bounds(0, 3 * HOUR, horizon, WindowSize::Hour, Tz::UTC);
         assert_eq!(bounds(HOUR + 1), [0, HOUR, 2 * HOUR]);
@@ -190,7 +204,7 @@ mod tests {
             zone in proptest::sample::select(chrono_tz::TZ_VARIANTS.as_slice()),
             from in 0_i64..2_000_000_000,
             length in 1_i64..40 * 86_400,
-            size in proptest::sample::select(vec![WindowSize::Hour, WindowSize::Day, WindowSize::Month]),
+            size in proptest::sample::select(vec![WindowSize::Hour, WindowSize::Day, WindowSize::Week, WindowSize::Month]),
         ) {
             let bounds = list_bounds(from, from + length, i64::MAX, size, zone);
             prop_assert_eq!((bounds[0], bounds[bounds.len() - 1]), (from, from + length));
@@ -203,6 +217,10 @@ mod tests {
                         prop_assert!((begin + offsets[1]) % HOUR == 0 || offsets[0] != offsets[1]);
                     }
                     WindowSize::Day => prop_assert!(before.date() < time.date()),
+                    WindowSize::Week => {
+                        prop_assert!(before.date() < time.date());
+                        prop_assert!(before.iso_week() < time.iso_week());
+                    }
                     WindowSize::Month => prop_assert!((before.year(), before.month()) < (time.year(), time.month())),
                     WindowSize::Whole => unreachable!("not among the sizes"),
                 }

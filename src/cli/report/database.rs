@@ -11,7 +11,7 @@ use crate::cli::database::{Access, CommandContext, with_installation};
 use crate::cli::output::Printer;
 use crate::config::InstallationOptions;
 use crate::http::reports::ParametersView;
-use crate::http::reports::concurrency::{ConcurrencyQuery, PointView};
+use crate::http::reports::concurrency::{ConcurrencyQuery, PointView, points};
 use crate::http::reports::push_duration::{CountsView, PushDurationQuery, RowView};
 use crate::reconciler;
 use crate::report::push_duration::PushDuration;
@@ -74,16 +74,17 @@ async fn print_concurrency(
     tolerance: TimeDelta,
     mut printer: Printer,
 ) -> anyhow::Result<()> {
-    let ConcurrencyQuery { asked, step_seconds } = query;
+    let ConcurrencyQuery { asked, step_seconds, group_by } = query;
     reconciler::fold_to_end(&on.pool).await?;
     let cutoff = cutoff::close(&on.pool, &on.pool, asked.as_of, tolerance).await?;
     let as_of = cutoff.at;
-    let (points, peak) = concurrency_report::count(on.pool.clone(), &asked.selection, step_seconds, &cutoff).await?;
-    for point in points {
-        printer.row(&serde_json::to_value(PointView::from(point))?)?;
+    let counted = concurrency_report::count(on.pool.clone(), &asked.selection, step_seconds, group_by, &cutoff).await?;
+    let peak = counted.peak.map(PointView::from);
+    for point in points(counted, group_by) {
+        printer.row(&serde_json::to_value(point)?)?;
     }
-    let parameters = ParametersView::of_concurrency(&asked.selection, asked.time_zone, step_seconds, as_of);
-    let report = json!({ "peak": peak.map(PointView::from), "parameters": parameters, "as_of": as_of });
+    let parameters = ParametersView::of_concurrency(&asked.selection, asked.time_zone, step_seconds, group_by, as_of);
+    let report = json!({ "peak": peak, "parameters": parameters, "as_of": as_of });
     Ok(finish(printer, &report)?)
 }
 

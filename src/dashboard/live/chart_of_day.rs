@@ -14,10 +14,12 @@ use crate::dashboard::chart::{self, CountAt};
 use crate::dashboard::view::View;
 use crate::dashboard::words;
 use crate::model::filter::LiveFilter;
+use crate::model::report::GroupBy;
 use crate::model::session::Renditions;
 use crate::platform::clock;
 use crate::report::concurrency::Point;
 use crate::report::concurrency_report;
+use crate::report::concurrency_report::LivePushes;
 use crate::report::cutoff::ReportCutoff;
 use crate::report::parameters::ReportSelection;
 
@@ -50,8 +52,8 @@ async fn count(state: &AppState, visible_domains: VisibleDomains, filter: &LiveF
         renditions: filter.renditions.unwrap_or(Renditions::Include),
     };
     let cutoff = ReportCutoff::passing(now);
-    let counted = concurrency_report::count(state.report_pool.clone(), &selection, STEP, &cutoff);
-    let (points, peak) = timeout(CHART_TIMEOUT, counted).await??;
+    let counting = concurrency_report::count(state.report_pool.clone(), &selection, STEP, GroupBy::NOTHING, &cutoff);
+    let LivePushes { points, peak, .. } = timeout(CHART_TIMEOUT, counting).await??;
     Ok(Arc::new(LastDay { until, points, peak: peak.map_or(0, |peak| peak.live_sessions) }))
 }
 

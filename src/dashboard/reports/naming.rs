@@ -44,7 +44,9 @@ fn date(text: Language, date: NaiveDate) -> String {
 /// A row's window, in the view's time zone.
 pub fn window(view: View, size: WindowSize, (from, to): (DateTime<Utc>, DateTime<Utc>)) -> String {
     match size {
-        WindowSize::Whole | WindowSize::Month => period(view.language, Period { from, to, zone: view.zone }),
+        WindowSize::Whole | WindowSize::Week | WindowSize::Month => {
+            period(view.language, Period { from, to, zone: view.zone })
+        }
         WindowSize::Day => words::date(view, from),
         WindowSize::Hour => format!("{} {}", words::date(view, from), view.local(from).format("%H:%M")),
     }
@@ -78,6 +80,7 @@ pub fn window_size(text: Language, size: WindowSize) -> String {
         WindowSize::Whole => text.reports_rows_whole(),
         WindowSize::Hour => text.reports_rows_hour(),
         WindowSize::Day => text.reports_rows_day(),
+        WindowSize::Week => text.reports_rows_week(),
         WindowSize::Month => text.reports_rows_month(),
     }
 }

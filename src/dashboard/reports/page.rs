@@ -24,8 +24,9 @@ use crate::http::extract::Query;
 use crate::http::reports;
 use crate::http::reports::push_duration::PushDurationQuery;
 use crate::http::reports::timing::{Kind, Timing};
-use crate::model::report::Certainty;
+use crate::model::report::{Certainty, GroupBy};
 use crate::report::concurrency::Point;
+use crate::report::concurrency_report::LivePushes;
 use crate::report::push_duration::{NamedRow, PushDuration};
 use crate::report::sweep::WindowTotals;
 use crate::report::{ReportError, concurrency_report};
@@ -43,7 +44,7 @@ struct ShownReport {
     rows: Vec<NamedRow>,
     more: bool,
     totals: WindowTotals,
-    concurrency: (Vec<Point>, Option<Point>),
+    concurrency: LivePushes,
     unsettled: Unsettled,
 }
 
@@ -96,7 +97,8 @@ async fn compute(
     let (rows, more) = read_rows(&mut counting, sort).await?;
     let totals = counting.finish().await?;
     let step = ((selection.to - selection.from).num_seconds() / POINTS).max(60);
-    let concurrency = concurrency_report::count(state.report_pool.clone(), selection, step, &cutoff).await?;
+    let counting = concurrency_report::count(state.report_pool.clone(), selection, step, GroupBy::NOTHING, &cutoff);
+    let concurrency = counting.await?;
     let unsettled = unsettled::find(state, principal, &report, &totals).await?;
     Ok(ShownReport { report, rows, more, totals, concurrency, unsettled })
 }
@@ -185,10 +187,11 @@ fn figures(view: View, report: &ReportAt, totals: &WindowTotals) -> Markup {
     }
 }
 
-fn concurrency(view: View, report: &ReportAt, (points, peak): &(Vec<Point>, Option<Point>)) -> Markup {
+fn concurrency(view: View, report: &ReportAt, counted: &LivePushes) -> Markup {
     let text = view.language;
-    let Some(peak) = peak else { return html! {} };
-    let values: Vec<_> = points.iter().map(|point| CountAt { at: point.at, count: point.live_streams }).collect();
+    let Some(peak) = counted.peak else { return html! {} };
+    let value = |point: &Point| CountAt { at: point.at, count: point.live_streams };
+    let values: Vec<_> = counted.points.iter().map(value).collect();
     let at = DateTime::from_timestamp(peak.at, 0).unwrap_or_default();
     let caption = text.reports_peak_at(&words::count(peak.live_sessions), &words::count(peak.live_streams));
     html! {

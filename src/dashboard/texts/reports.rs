@@ -14,6 +14,7 @@ super::texts! {
     reports_rows_whole: "Not split", "不拆分";
     reports_rows_hour: "Hour", "小时";
     reports_rows_day: "Day", "日";
+    reports_rows_week: "Week", "周";
     reports_rows_month: "Month", "月";
     reports_renditions: "Renditions", "转码流";
     reports_renditions_exclude: "Left out", "不计入";

@@ -6,25 +6,34 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::parameters::{Asked, ParametersView, PeriodBound, TimeZoneSchema, read_step};
+use super::parameters::{Asked, ChartBound, MonthSchema, ParametersView, TimeZoneSchema, read_step};
 use super::timing::{Kind, Timing};
 use crate::api::error_responses::CommonErrors;
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
-use crate::http::extract::{Access, RequireBilling};
-use crate::model::session::Renditions;
+use crate::http::extract::{Access, RequireReadOrBilling};
+use crate::model::parameter::Parameters;
+use crate::model::report::GroupBy;
+use crate::model::session::{LiveGrouping, Renditions};
 use crate::report::concurrency::Point;
 use crate::report::concurrency_report;
+use crate::report::concurrency_report::LivePushes;
 
-/// More than the minutes of a month.
-const MAX_POINTS: i64 = 50_000;
+/// As many as Grafana asks for at most.
+const MAX_POINTS: i64 = 11_000;
 
 /// Live sessions and streams at an instant.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ConcurrencyPoint)]
 pub struct PointView {
+    /// Ingest domain, if points are grouped by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<String>,
+    /// App, if points are grouped by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<String>,
     /// The instant.
     #[schema(value_type = String, format = DateTime)]
     at: DateTime<Utc>,
@@ -39,6 +48,8 @@ pub struct PointView {
 impl From<Point> for PointView {
     fn from(point: Point) -> Self {
         Self {
+            domain: None,
+            app: None,
             at: DateTime::from_timestamp(point.at, 0).unwrap_or_default(),
             live_sessions: point.live_sessions,
             live_streams: point.live_streams,
@@ -50,9 +61,11 @@ impl From<Point> for PointView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Concurrency)]
 pub struct ConcurrencyView {
-    /// One point at `from` and after each step, before `to` and not later than `as_of`.
+    /// One point at `from` and after each step, before `to` and not later than `as_of`. With `group_by`, one for each group
+    /// that was live in the period, ordered by time, then by name.
     pub data: Vec<PointView>,
-    /// The first instant with the most live sessions, which may be between two steps; null without sessions.
+    /// The first instant with the most live sessions of all groups together, which may be between two steps; null without
+    /// sessions.
     #[schema(required)]
     pub peak: Option<PointView>,
     /// The parameters, including defaults.
@@ -67,23 +80,30 @@ pub struct ConcurrencyView {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only documents what `ConcurrencyQuery` reads")]
 pub struct ConcurrencyParameters {
-    /// Start of the period (inclusive): a date in the time zone, or a whole second with an offset.
-    #[param(value_type = PeriodBound, example = "2026-10-01")]
-    from: String,
+    /// Start of the period (inclusive): a date in the time zone, a time with an offset, or milliseconds since 1970. A fraction
+    /// of a second is dropped.
+    #[param(value_type = Option<ChartBound>, example = "2026-10-01")]
+    from: Option<String>,
     /// End of the period (exclusive).
-    #[param(value_type = PeriodBound, example = "2026-11-01")]
-    to: String,
+    #[param(value_type = Option<ChartBound>, example = "2026-11-01")]
+    to: Option<String>,
+    /// Instead of `from` and `to`: a month in the time zone, or `last_month`.
+    #[param(value_type = Option<MonthSchema>)]
+    month: Option<String>,
     /// The time zone of dates in `from` and `to`.
     #[param(value_type = Option<TimeZoneSchema>, default = "UTC")]
     time_zone: Option<String>,
-    /// Time between two points: whole minutes, at most one day. A report has at most 50,000 points.
+    /// Time between two points: whole seconds, at most 31 days, such as `30s`, `5m`, `1h` or `7d`. A series has at most 11,000
+    /// points, all series together 50,000.
     #[param(
         min_length = 2,
-        max_length = 5,
-        pattern = "^([1-9][0-9]{0,2}m|1[0-3][0-9]{2}m|14[0-3][0-9]m|1440m|[1-9]h|1[0-9]h|2[0-4]h|1d)$",
+        max_length = 7,
+        pattern = "^([1-9][0-9]{0,5}s|[1-9][0-9]{0,3}m|[1-9][0-9]{0,1}h|([1-9]|[12][0-9]|3[01])d)$",
         example = "1h"
     )]
     step: String,
+    /// Whether each domain or app is a series of its own. Default: one series.
+    group_by: Option<LiveGrouping>,
     /// Only this ingest domain counts.
     domain: Option<String>,
     /// Only this app counts.
@@ -102,25 +122,36 @@ pub struct ConcurrencyParameters {
 pub struct ConcurrencyQuery {
     pub asked: Asked,
     pub step_seconds: i64,
+    pub group_by: GroupBy,
 }
 
 impl FromQuery for ConcurrencyQuery {
     fn from_query(query: &mut QueryReader) -> Self {
-        let asked = Asked::read(query);
-        let step_seconds = read_step(query).unwrap_or(i64::MAX);
+        let asked = Asked::read_for_chart(query);
         let seconds = (asked.selection.to - asked.selection.from).num_seconds();
-        if seconds / step_seconds > MAX_POINTS {
-            query.reject("step", format!("makes more than {MAX_POINTS} points of this period"));
+        let step_seconds = read_step(query).unwrap_or(seconds.max(1));
+        let points = (seconds + step_seconds - 1) / step_seconds;
+        if points > MAX_POINTS {
+            query.reject(
+                "step",
+                format!("makes {points} points of this period, more than {MAX_POINTS}: choose a longer step"),
+            );
         }
-        Self { asked, step_seconds }
+        let group_by = match query.get("group_by") {
+            None => GroupBy::NOTHING,
+            Some(LiveGrouping::Domain) => GroupBy { domain: true, app: false, stream: false },
+            Some(LiveGrouping::DomainAndApp) => GroupBy { domain: true, app: true, stream: false },
+        };
+        Self { asked, step_seconds, group_by }
     }
 }
 
 /// Report concurrency
 ///
-/// The number of live sessions and streams at every step of the period, and the peak.
+/// The number of live sessions and streams at every step of the period, and the peak. Needs the scope `read` or `billing`. Accepts
+/// what Grafana sends: times in milliseconds and steps of seconds.
 #[utoipa::path(
-    tag = "billing",
+    tags = ["dashboards", "billing"],
     params(ConcurrencyParameters),
     responses(
         (status = 200, description = "The report", body = ConcurrencyView),
@@ -129,17 +160,33 @@ impl FromQuery for ConcurrencyQuery {
 )]
 #[get("/v1/reports/concurrency")]
 pub async fn report_concurrency(
-    Access { principal, .. }: Access<RequireBilling>,
+    Access { principal, .. }: Access<RequireReadOrBilling>,
     state: Data<AppState>,
-    Query(ConcurrencyQuery { mut asked, step_seconds }): Query<ConcurrencyQuery>,
+    Query(query): Query<ConcurrencyQuery>,
 ) -> Result<Json<ConcurrencyView>, ApiError> {
     let _timing = Timing::begin(Kind::Concurrency);
+    let ConcurrencyQuery { mut asked, step_seconds, group_by } = query;
     asked.selection.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
     let cutoff = super::close(&state, asked.as_of).await?;
     let as_of = cutoff.at;
-    let (points, peak) =
-        concurrency_report::count(state.report_pool.clone(), &asked.selection, step_seconds, &cutoff).await?;
-    let parameters = ParametersView::of_concurrency(&asked.selection, asked.time_zone, step_seconds, as_of);
-    let data = points.into_iter().map(PointView::from).collect();
-    Ok(Json(ConcurrencyView { data, peak: peak.map(PointView::from), parameters, as_of }))
+    let counted =
+        concurrency_report::count(state.report_pool.clone(), &asked.selection, step_seconds, group_by, &cutoff).await?;
+    let parameters = ParametersView::of_concurrency(&asked.selection, asked.time_zone, step_seconds, group_by, as_of);
+    let peak = counted.peak.map(PointView::from);
+    Ok(Json(ConcurrencyView { data: points(counted, group_by), peak, parameters, as_of }))
+}
+
+/// The points, ordered by time, then by name.
+pub(crate) fn points(counted: LivePushes, group_by: GroupBy) -> Vec<PointView> {
+    if group_by == GroupBy::NOTHING {
+        return counted.points.into_iter().map(PointView::from).collect();
+    }
+    let instants = 0..counted.points.len();
+    let at_instant = |instant: usize| {
+        counted.series.iter().filter_map(move |series| {
+            let point = PointView::from(*series.points.get(instant)?);
+            Some(PointView { domain: series.name.domain.clone(), app: series.name.app.clone(), ..point })
+        })
+    };
+    instants.flat_map(at_instant).collect()
 }

@@ -1,4 +1,4 @@
-//! `/v1/reports` and `/v1/sealed-reports`. Scope `billing`.
+//! `/v1/reports` and `/v1/sealed-reports`. Scope `billing`; for concurrency, `read` is enough.
 
 pub(crate) mod concurrency;
 pub(crate) mod counted;
@@ -9,12 +9,12 @@ pub(crate) mod timing;
 
 use chrono::{DateTime, Utc};
 
-pub use parameters::{Asked, ParametersView, PeriodBound, TimeZoneSchema};
+pub use parameters::{Asked, ChartBound, MonthSchema, ParametersView, PeriodBound, TimeZoneSchema};
 
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
 use crate::report::cutoff::ReportCutoff;
-use crate::report::{ReportError, cutoff};
+use crate::report::{ReportError, concurrency_report, cutoff};
 
 pub(crate) async fn close(state: &AppState, as_of: Option<DateTime<Utc>>) -> Result<ReportCutoff, ApiError> {
     Ok(cutoff::close(&state.work_pool, &state.report_pool, as_of, state.clock_tolerance).await?)
@@ -26,6 +26,13 @@ impl From<ReportError> for ApiError {
             ReportError::Future => Self::invalid("as_of", "must not be in the future"),
             ReportError::WrongClock(clock) => Self::WrongClock(clock),
             ReportError::NotFolded => Self::Unavailable(error.into()),
+            ReportError::TooManyPoints => {
+                let most = concurrency_report::MAX_SERIES_POINTS;
+                Self::invalid(
+                    "step",
+                    format!("makes more than {most} points in all series: choose a longer step, or a domain"),
+                )
+            }
             ReportError::Withdrawn => Self::Conflict(error.to_string()),
             ReportError::Database(error) => error.into(),
         }

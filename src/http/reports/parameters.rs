@@ -15,8 +15,13 @@ use crate::api::query_reader::QueryReader;
 use crate::model::parameter::{Parameters, read_time};
 use crate::model::report::{GroupBy, WindowSize};
 use crate::model::session::Renditions;
+use crate::platform::clock;
 use crate::report::parameters::{Layout, ReportSelection};
+use crate::report::period::Period;
 use crate::report::window::begin_of_date;
+
+/// The word for the month before that of `as_of`.
+const LAST_MONTH: &str = "last_month";
 
 /// Limits of periods: the years 1970 to 2099, plus one day on either side for every offset.
 const EARLIEST: i64 = -86_400;
@@ -31,18 +36,36 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Invalid bounds become an empty period; the reader rejects the request later.
+    /// For bills: the bounds of the period are dates or whole seconds.
     pub(crate) fn read(query: &mut QueryReader) -> Self {
+        Self::read_with(query, read_bound)
+    }
+
+    /// For charts: the bounds may be any time, also in milliseconds since 1970. Fractions of a second are dropped.
+    pub(crate) fn read_for_chart(query: &mut QueryReader) -> Self {
+        Self::read_with(query, read_bound_of_chart)
+    }
+
+    /// An invalid period becomes an empty one; the reader rejects the request later.
+    fn read_with(
+        query: &mut QueryReader,
+        read_bound: impl Fn(&mut QueryReader, &str, Tz) -> Option<DateTime<Utc>>,
+    ) -> Self {
         let time_zone = query.get("time_zone").unwrap_or(Tz::UTC);
-        let (from, to) = (read_bound(query, "from", time_zone), read_bound(query, "to", time_zone));
-        if let (Some(from), Some(to)) = (from, to)
-            && from >= to
-        {
-            query.reject("to", "must be later than from");
-        }
+        let as_of = query.get::<DateTime<Utc>>("as_of");
+        let Period { from, to, .. } = if query.has("month") {
+            read_month(query, time_zone, as_of.unwrap_or_else(clock::now))
+        } else {
+            let from = read_bound(query, "from", time_zone);
+            let to = read_bound(query, "to", time_zone);
+            if from.zip(to).is_some_and(|(from, to)| from >= to) {
+                query.reject("to", "must be later than from");
+            }
+            Period { from: from.unwrap_or_default(), to: to.unwrap_or_default(), zone: time_zone }
+        };
         let selection = ReportSelection {
-            from: from.unwrap_or_default(),
-            to: to.unwrap_or_default(),
+            from,
+            to,
             visible_domains: None,
             domain: query.string("domain"),
             app: query.string("app"),
@@ -50,26 +73,73 @@ impl Asked {
             search: None,
             renditions: query.get("renditions").unwrap_or(Renditions::Exclude),
         };
-        Self { selection, time_zone, as_of: query.get::<DateTime<Utc>>("as_of") }
+        Self { selection, time_zone, as_of }
     }
+}
+
+/// The period of a month: `2026-11`, or `last_month`, which is the one before that of `now`.
+fn read_month(query: &mut QueryReader, zone: Tz, now: DateTime<Utc>) -> Period {
+    for bound in ["from", "to"] {
+        if query.string(bound).is_some() {
+            query.reject(bound, "must be omitted with month");
+        }
+    }
+    let expected = "last_month, or a month such as 2026-01, of the years 1970 to 2099";
+    let period = query.parse("month", expected, |text| match text {
+        LAST_MONTH => Period::of_last_month(now, zone),
+        month => {
+            let first = NaiveDate::parse_from_str(&format!("{month}-01"), "%Y-%m-%d").ok();
+            let first = first.filter(|_| month.len() == "2026-01".len())?;
+            Period::of_month(first, zone).filter(|period| is_supported(period.from))
+        }
+    });
+    period.unwrap_or(Period { from: DateTime::default(), to: DateTime::default(), zone })
 }
 
 /// A whole second, or the start of a date in the time zone.
 fn read_bound(query: &mut QueryReader, name: &str, zone: Tz) -> Option<DateTime<Utc>> {
+    let expected = "a date such as 2026-01-31, or a whole second with an offset such as 2026-01-31T08:00:00Z, of the \
+                    years 1970 to 2099; write a plus sign as %2B";
+    parse_required(query, name, expected, |text| {
+        let time = read_begin_of_date(text, zone).or_else(|| read_time(text));
+        time.filter(|time| *time == time.trunc_subsecs(0) && is_supported(*time))
+    })
+}
+
+/// As Grafana sends it: the start of a date in the time zone, a time, or milliseconds since 1970. In whole seconds, rounded down.
+fn read_bound_of_chart(query: &mut QueryReader, name: &str, zone: Tz) -> Option<DateTime<Utc>> {
+    let expected = "a date such as 2026-01-31, a time with an offset such as 2026-01-31T08:00:00Z, or milliseconds since \
+                    1970, of the years 1970 to 2099; write a plus sign as %2B";
+    parse_required(query, name, expected, |text| {
+        let time = if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            DateTime::from_timestamp_millis(text.parse().ok()?)
+        } else {
+            read_begin_of_date(text, zone).or_else(|| read_time(text))
+        };
+        time.map(|time| time.trunc_subsecs(0)).filter(|time| is_supported(*time))
+    })
+}
+
+fn read_begin_of_date(text: &str, zone: Tz) -> Option<DateTime<Utc>> {
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == "2026-01-31".len())?;
+    DateTime::from_timestamp(begin_of_date(zone, date)?, 0)
+}
+
+fn is_supported(time: DateTime<Utc>) -> bool {
+    (EARLIEST..LATEST).contains(&time.timestamp())
+}
+
+fn parse_required<T>(
+    query: &mut QueryReader,
+    name: &str,
+    expected: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Option<T> {
     if !query.has(name) {
         query.reject(name, "is missing");
         return None;
     }
-    let expected = "a date such as 2026-01-31, or a whole second with an offset such as 2026-01-31T08:00:00Z, of the \
-                    years 1970 to 2099; write a plus sign as %2B";
-    query.parse(name, expected, |text| {
-        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == "2026-01-31".len());
-        let time = match date {
-            Some(date) => begin_of_date(zone, date).and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
-            None => read_time(text),
-        };
-        time.filter(|time| *time == time.trunc_subsecs(0) && (EARLIEST..LATEST).contains(&time.timestamp()))
-    })
+    query.parse(name, expected, read)
 }
 
 pub(crate) fn read_layout(query: &mut QueryReader, time_zone: Tz) -> Layout {
@@ -82,17 +152,12 @@ pub(crate) fn read_layout(query: &mut QueryReader, time_zone: Tz) -> Layout {
 
 /// The step in seconds.
 pub(crate) fn read_step(query: &mut QueryReader) -> Option<i64> {
-    let expected = "a duration from 1m to 1d, in whole minutes, such as 5m";
-    let read = |text: &str| {
+    let expected = "a duration from 1s to 31d, in whole seconds, such as 5m";
+    parse_required(query, "step", expected, |text| {
         let step = humantime::parse_duration(text).ok().and_then(|step| TimeDelta::from_std(step).ok())?;
-        let minutes = step.num_minutes();
-        (step == TimeDelta::minutes(minutes) && (1..=24 * 60).contains(&minutes)).then_some(minutes * 60)
-    };
-    if !query.has("step") {
-        query.reject("step", "is missing");
-        return None;
-    }
-    query.parse("step", expected, read)
+        let seconds = step.num_seconds();
+        (step == TimeDelta::seconds(seconds) && (1..=31 * 86_400).contains(&seconds)).then_some(seconds)
+    })
 }
 
 /// The parameters of a report, including defaults.
@@ -144,8 +209,18 @@ impl ParametersView {
     }
 
     #[must_use]
-    pub fn of_concurrency(selection: &ReportSelection, time_zone: Tz, step_seconds: i64, as_of: DateTime<Utc>) -> Self {
-        Self { step_seconds: Some(step_seconds), ..Self::of_selection(selection, time_zone, as_of) }
+    pub fn of_concurrency(
+        selection: &ReportSelection,
+        time_zone: Tz,
+        step_seconds: i64,
+        group_by: GroupBy,
+        as_of: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            step_seconds: Some(step_seconds),
+            group_by: Some(group_by).filter(|group_by| *group_by != GroupBy::NOTHING),
+            ..Self::of_selection(selection, time_zone, as_of)
+        }
     }
 
     fn of_selection(selection: &ReportSelection, time_zone: Tz, as_of: DateTime<Utc>) -> Self {
@@ -211,6 +286,35 @@ impl ToSchema for PeriodBound {}
 impl PartialSchema for PeriodBound {
     fn schema() -> RefOr<Schema> {
         matching(&format!("^{DATE}({TIME}{OFFSET})?$"), "2026-10-01")
+    }
+}
+
+/// A bound of a chart's period: also any time, and milliseconds since 1970.
+pub struct ChartBound;
+
+impl ToSchema for ChartBound {}
+
+impl PartialSchema for ChartBound {
+    fn schema() -> RefOr<Schema> {
+        matching(
+            &format!("^({DATE}({TIME}(\\.[0-9]{{1,9}})?{OFFSET})?|[1-9][0-9]{{0,11}}|[1-3][0-9]{{12}})$"),
+            "2026-10-01",
+        )
+    }
+}
+
+/// A month, or the word for the last one.
+pub struct MonthSchema;
+
+impl ToSchema for MonthSchema {
+    fn name() -> Cow<'static, str> {
+        "Month".into()
+    }
+}
+
+impl PartialSchema for MonthSchema {
+    fn schema() -> RefOr<Schema> {
+        matching(&format!("^({LAST_MONTH}|(19[7-9][0-9]|20[0-9]{{2}})-(0[1-9]|1[0-2]))$"), "2026-10")
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
-use super::parameters::{Asked, ParametersView, PeriodBound, TimeZoneSchema, read_layout};
+use super::parameters::{Asked, MonthSchema, ParametersView, PeriodBound, TimeZoneSchema, read_layout};
 use super::timing::{Kind, Timing};
 use crate::api::error_responses::CommonErrors;
 use crate::api::page::{PageParameters, PageRequest};
@@ -160,11 +160,14 @@ pub(crate) fn preferred_format(request: &HttpRequest) -> ReportFormat {
 #[expect(dead_code, reason = "only documents what `PushDurationQuery` reads")]
 pub struct PushDurationParameters {
     /// Start of the period (inclusive): a date in the time zone, or a whole second with an offset.
-    #[param(value_type = PeriodBound, example = "2026-10-01")]
-    from: String,
+    #[param(value_type = Option<PeriodBound>, example = "2026-10-01")]
+    from: Option<String>,
     /// End of the period (exclusive).
-    #[param(value_type = PeriodBound, example = "2026-11-01")]
-    to: String,
+    #[param(value_type = Option<PeriodBound>, example = "2026-11-01")]
+    to: Option<String>,
+    /// Instead of `from` and `to`: a month in the time zone, or `last_month`, which is the one before that of `as_of`.
+    #[param(value_type = Option<MonthSchema>)]
+    month: Option<String>,
     /// The time zone of the windows and of dates in `from` and `to`.
     #[param(value_type = Option<TimeZoneSchema>, default = "UTC")]
     time_zone: Option<String>,

@@ -19,7 +19,7 @@ use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::{Access, Body, Query, RequireBilling};
 use crate::http::reports::close;
-use crate::http::reports::parameters::{ParametersView, PeriodBound, TimeZoneSchema, TimestampSchema};
+use crate::http::reports::parameters::{MonthSchema, ParametersView, PeriodBound, TimeZoneSchema, TimestampSchema};
 use crate::http::reports::push_duration::{CountsView, PushDurationQuery};
 use crate::http::reports::timing::{Kind, Timing};
 use crate::model::report::{GroupBy, SealedReportStatus, WindowSize};
@@ -41,11 +41,14 @@ const RETRY_AFTER_SECONDS: &str = "5";
 #[expect(dead_code, reason = "only documents what `PushDurationQuery` reads")]
 pub struct SealBody {
     /// Start of the period (inclusive): a date in the time zone, or a whole second with an offset.
-    #[schema(value_type = PeriodBound)]
-    from: String,
+    #[schema(value_type = Option<PeriodBound>)]
+    from: Option<String>,
     /// End of the period (exclusive).
-    #[schema(value_type = PeriodBound)]
-    to: String,
+    #[schema(value_type = Option<PeriodBound>)]
+    to: Option<String>,
+    /// Instead of `from` and `to`: a month in the time zone, or `last_month`, which is the one before that of `as_of`.
+    #[schema(value_type = Option<MonthSchema>)]
+    month: Option<String>,
     /// The time zone of the windows and of dates in `from` and `to`.
     #[schema(value_type = Option<TimeZoneSchema>, default = "UTC")]
     time_zone: Option<String>,
