@@ -90,7 +90,7 @@ fn read_month(query: &mut QueryReader, zone: Tz, now: DateTime<Utc>) -> Period {
         month => {
             let first = NaiveDate::parse_from_str(&format!("{month}-01"), "%Y-%m-%d").ok();
             let first = first.filter(|_| month.len() == "2026-01".len())?;
-            Period::of_month(first, zone).filter(|period| is_supported(period.from))
+            Period::of_month(first, zone).filter(|period| is_supported(period.from) && is_supported(period.to))
         }
     });
     period.unwrap_or(Period { from: DateTime::default(), to: DateTime::default(), zone })

@@ -116,7 +116,7 @@ async fn what_cannot_be_reported_is_refused_and_named() {
         ("from=2026-01-01&to=2101-01-01", "to"),
         ("from=2026-01-01&to=2026-01-01", "to"),
         ("from=2026-01-01&to=2026-02-01&time_zone=Mars/Olympus", "time_zone"),
-        ("from=2026-01-01&to=2026-02-01&window=week", "window"),
+        ("from=2026-01-01&to=2026-02-01&window=fortnight", "window"),
         ("from=2026-01-01&to=2026-02-01&group_by=domain,domain", "group_by"),
         ("from=2026-01-01&to=2026-02-01&group_by=", "group_by"),
         ("from=2026-01-01&to=2026-02-01&as_of=2099-01-01T00:00:00Z", "as_of"),

@@ -5,6 +5,7 @@ mod golden;
 mod layout;
 pub mod ledger;
 mod model;
+mod periods;
 mod random;
 mod sealed;
 mod under_fire;

@@ -239,7 +239,7 @@ async fn what_cannot_be_sealed_is_refused_and_named() {
     for (body, name) in [
         (json!({ "to": "2026-02-01" }), "from"),
         (json!({ "from": "2026-02-01", "to": "2026-01-01" }), "to"),
-        (json!({ "from": "2026-01-01", "to": "2026-02-01", "window": "week" }), "window"),
+        (json!({ "from": "2026-01-01", "to": "2026-02-01", "window": "fortnight" }), "window"),
         (json!({ "from": "2026-01-01", "to": "2026-02-01", "limit": "5" }), "limit"),
         (json!({ "from": 5, "to": "2026-02-01" }), "from"),
         (json!({ "from": "2026-01-01", "to": "2026-02-01", "as_of": "2099-01-01T00:00:00Z" }), "as_of"),
