@@ -86,14 +86,9 @@ async fn open_loop() -> anyhow::Result<()> {
         }
         let outcome = served.simulate(&arguments).await?;
         must_be_clean(&outcome)?;
-        let quantiles = |of: &str| -> anyhow::Result<String> {
-            let at = |quantile: &str| outcome.pointer(&format!("/{of}/{quantile}")).and_then(Value::as_f64);
-            let both = at("p50").zip(at("p99")).with_context(|| format!("{of} was measured"))?;
-            Ok(format!("p50 {:.1} ms, p99 {:.1} ms", both.0, both.1))
-        };
-        cells.push(quantiles("answer_ms")?);
+        cells.push(quantiles(&outcome, "answer_ms")?);
         if kind == Kind::Service {
-            cells.push(quantiles("visible_ms")?);
+            cells.push(quantiles(&outcome, "visible_ms")?);
         }
     }
     let [by_hand, answer, visible] = cells.try_into().map_err(|_| anyhow::anyhow!("three were measured"))?;
@@ -189,6 +184,16 @@ pub fn must_be_clean(outcome: &Value) -> anyhow::Result<()> {
         bail!("not everything was answered 200: {outcome}");
     }
     Ok(())
+}
+
+/// The median and the 99th percentile of a time, from the load's report.
+///
+/// # Errors
+/// It is missing.
+pub fn quantiles(outcome: &Value, name: &str) -> anyhow::Result<String> {
+    let at = |quantile: &str| outcome.pointer(&format!("/{name}/{quantile}")).and_then(Value::as_f64);
+    let both = at("p50").zip(at("p99")).with_context(|| format!("the report lacks {name}"))?;
+    Ok(format!("p50 {:.1} ms, p99 {:.1} ms", both.0, both.1))
 }
 
 /// A number from the load's report.

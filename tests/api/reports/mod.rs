@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod golden;
+mod grafana;
 mod layout;
 pub mod ledger;
 mod model;
