@@ -95,7 +95,8 @@ pub fn state(view: View, row: &WebhookRow) -> Markup {
             (Some(DisabledReason::Failing), _) => span.flag { (text.webhooks_disabled_failing()) },
             (Some(DisabledReason::Gone), _) => span.flag { (text.webhooks_disabled_gone()) },
             (None, Some(since)) => {
-                span.flag { (text.webhooks_failing()) } " " (words::ago(view, since))
+                span.flag { (text.webhooks_failing()) } " "
+                (words::fill(&text.webhooks_first_failure(), &[words::ago(view, since)]))
             },
             (None, None) => (text.webhooks_enabled()),
         }

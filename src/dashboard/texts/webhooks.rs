@@ -24,7 +24,8 @@ super::texts! {
     webhooks_disabled: "disabled", "已停用";
     webhooks_disabled_failing: "disabled: the receiver failed for days", "已停用：接收方连续数天失败";
     webhooks_disabled_gone: "disabled: the receiver answered 410 Gone", "已停用：接收方返回 410 Gone";
-    webhooks_failing: "failing since", "开始失败于";
+    webhooks_failing: "failing", "失败中";
+    webhooks_first_failure: "first failure {{}}", "首次失败：{{}}";
     webhooks_last_success: "Last success", "上次成功";
     webhooks_last_error: "Last error", "上次错误";
     webhooks_last_attempt: "Last attempt", "上次尝试";

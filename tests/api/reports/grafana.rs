@@ -21,7 +21,8 @@ async fn each_panel_of_the_grafana_dashboard_gets_its_columns_with_the_scope_rea
     for panel in dashboard["panels"].as_array().unwrap() {
         for target in panel["targets"].as_array().unwrap() {
             let path = target["url"].as_str().unwrap();
-            let path = path.replace("${__from}", &from).replace("${__to}", &to.to_string()).replace("${__interval}", "30s");
+            let path =
+                path.replace("${__from}", &from).replace("${__to}", &to.to_string()).replace("${__interval}", "30s");
             assert!(!path.contains('$'), "{path}");
             let answer = app.with_token(&token).get(&path, 200).await;
             let root = target["root_selector"].as_str().unwrap();
