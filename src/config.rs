@@ -63,21 +63,29 @@ const DASHBOARD: &str = "Dashboard";
 const STORAGE: &str = "Storage and retention";
 const LOGS: &str = "Logs and traces";
 
-/// The location of an installation.
+/// The location of the settings file and of the data folder.
 #[allow(clippy::doc_markdown, reason = "--help shows it as plain text")]
 #[derive(Debug, Clone, Args)]
-pub struct InstallationOptions {
+pub struct FolderOptions {
     /// TOML file with settings; each has the name of its flag, with underscores for hyphens
     #[arg(long, help_heading = DATA, env = "STREAMTALLY_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// PostgreSQL 15 or later, as postgres://USER:PASSWORD@HOST:PORT/DATABASE. Unset: a private server
-    #[arg(long, help_heading = DATA, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    pub database_url: Option<SecretString>,
-
     /// Folder for the private database and secrets. Default: /var/lib/streamtally for root, otherwise the XDG data folder
     #[arg(long, help_heading = DATA, env = "STREAMTALLY_DATA_DIR", value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
+}
+
+/// The location of an installation.
+#[allow(clippy::doc_markdown, reason = "--help shows it as plain text")]
+#[derive(Debug, Clone, Args)]
+pub struct InstallationOptions {
+    #[command(flatten)]
+    pub folders: FolderOptions,
+
+    /// PostgreSQL 15 or later, as postgres://USER:PASSWORD@HOST:PORT/DATABASE. Unset: a private server
+    #[arg(long, help_heading = DATA, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<SecretString>,
 
     /// Folder of the PostgreSQL programs, for the private database. Unset: PATH and the usual folders are searched
     #[arg(long, help_heading = DATA, env = "STREAMTALLY_PG_BIN", value_name = "FOLDER")]

@@ -29,25 +29,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// The exit code of a program that SIGPIPE (13) ended, which scripts recognize.
-const NOBODY_READS: u8 = 128 + 13;
-
-/// Prints the error and its causes, except causes that the text already contains. A broken pipe is not an error to
-/// report.
 fn fail(error: &anyhow::Error) -> ExitCode {
-    if matches!(error.downcast_ref(), Some(cli::PrintError::BrokenPipe)) {
-        return ExitCode::from(NOBODY_READS);
+    if let Some(words) = cli::describe(error) {
+        let _ = writeln!(std::io::stderr(), "{words}");
     }
-    let mut told = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !told.contains(&cause) {
-            told = format!("{told}: {cause}");
-        }
-    }
-    let _ = writeln!(std::io::stderr(), "streamtally: {told}");
-    if let Some(failed) = error.downcast_ref::<cli::ProgramFailed>() {
-        return ExitCode::from(failed.exit_code());
-    }
-    // Bad usage has its own exit code, that of clap.
-    if error.is::<cli::BadUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    ExitCode::from(cli::exit_code(error))
 }

@@ -1,10 +1,11 @@
 //! The database of a command: the one of `DATABASE_URL`, or the private one.
 
+use std::io::ErrorKind;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use nix::unistd::{User, getuid};
 use private_postgres::{self as postgres, LockHolder, PrivatePostgres};
 use secrecy::{ExposeSecret, SecretString};
@@ -83,9 +84,15 @@ pub(super) async fn try_connecting(database: &PgConnectOptions) -> anyhow::Resul
     };
     let connection = connected.map_err(|error| {
         let advice = advice_on(&error, database);
-        anyhow::Error::new(error).context(advice)
+        // The advice says it all.
+        if is_unreachable(&error) { anyhow!(advice) } else { anyhow::Error::new(error).context(advice) }
     })?;
     Ok(connection.close().await?)
+}
+
+fn is_unreachable(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Io(error) = error else { return false };
+    matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound)
 }
 
 /// The problem and its fix, without the password.
@@ -150,7 +157,7 @@ pub(super) async fn with_installation<T>(
     work: impl AsyncFnOnce(&CommandContext) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let actor = current_account();
-    let data_dir = DataDir::find(options.data_dir.as_deref())?;
+    let data_dir = DataDir::find(options.folders.data_dir.as_deref())?;
     let creates = matches!(access, Access::Create { .. });
     let place = data_dir.path().display();
     if options.database_url.is_none() && !creates && !PrivatePostgres::exists_in(data_dir.path()) {
@@ -227,19 +234,4 @@ pub(super) async fn find_or_make_secrets(
 fn current_account() -> Actor {
     let account = User::from_uid(getuid()).ok().flatten().map(|user| user.name);
     Actor { name: format!("command line ({})", account.as_deref().unwrap_or("unknown account")), token_id: None }
-}
-
-/// The given token, or the administrator's.
-///
-/// # Errors
-/// There is none.
-pub(super) fn api_token(options: &InstallationOptions, given: Option<&SecretString>) -> anyhow::Result<SecretString> {
-    if let Some(token) = given {
-        return Ok(token.clone());
-    }
-    if let Ok(token) = std::env::var("STREAMTALLY_ADMIN_TOKEN") {
-        return Ok(token.into());
-    }
-    let data_dir = DataDir::find(options.data_dir.as_deref())?;
-    data_dir.read_secret(config::ADMIN_TOKEN_FILE)?.context("no token found; set --token")
 }

@@ -1,4 +1,4 @@
-//! `events`: what operators do with events of the log.
+//! `events`: the event log, and what operators do with its events.
 
 use anyhow::bail;
 use chrono::{DateTime, Utc};
@@ -6,18 +6,40 @@ use clap::{Args, Subcommand};
 
 use super::database::{Access, CommandContext, with_installation};
 use super::domain::fail_unknown_domain;
+use super::listing::{Filters, List, ListOptions};
 use super::output::say;
+use super::sessions::EVENT_COLUMNS;
 use super::{BadUsage, one_of};
 use crate::config::InstallationOptions;
 use crate::event_log::release::{self, BulkRelease};
 use crate::http::operator_ends::check_note;
 use crate::model::event::QuarantineReason;
+use crate::model::filter::EventFilter;
 use crate::platform::clock;
 use crate::store;
 use crate::store::release::ReleaseSelection;
 
+/// List events of the log, newest first, and release quarantined ones
+///
+/// Callbacks that were accepted or quarantined, inferred ends, and operators' actions.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, after_help = LIST_EXAMPLES)]
+pub(super) struct EventsCommand {
+    #[command(subcommand)]
+    command: Option<EventsSubcommand>,
+    #[command(flatten)]
+    filters: Filters<EventFilter>,
+    #[command(flatten)]
+    list: ListOptions,
+}
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  streamtally events -d push.example.com --disposition quarantined
+  streamtally events --stream room1 --from 2026-11-22T20:00 -o json";
+
 #[derive(Debug, Subcommand)]
-pub(super) enum EventsCommand {
+enum EventsSubcommand {
     /// Release all callbacks of a domain that were quarantined for one reason
     ///
     /// Each then counts as if it had been accepted when it arrived. This cannot be undone: count with --dry-run first. If it is
@@ -33,11 +55,11 @@ Examples:
   streamtally events release --domain push.example.com --reason expired --from 2026-11-22T12:00:00Z";
 
 #[derive(Debug, Args)]
-pub(super) struct ReleaseEvents {
+struct ReleaseEvents {
     #[command(flatten)]
     installation: InstallationOptions,
     /// Name of the domain
-    #[arg(long)]
+    #[arg(long, short)]
     domain: String,
     /// Why the callbacks were quarantined
     #[arg(long, value_parser = one_of::<QuarantineReason>())]
@@ -60,8 +82,13 @@ impl EventsCommand {
     /// # Errors
     /// The database is unusable, or the request is invalid.
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        match self {
-            Self::Release(command) => command.run().await,
+        match self.command {
+            Some(EventsSubcommand::Release(command)) => command.run().await,
+            None => {
+                let query = self.filters.query(self.list.output.zone())?;
+                let list = List { path: "/v1/events", columns: &EVENT_COLUMNS, none: "no event matches" };
+                self.list.print(&list, &query).await
+            }
         }
     }
 }

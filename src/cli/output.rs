@@ -5,11 +5,13 @@
 use std::fmt::Arguments;
 use std::io::{self, BufWriter, ErrorKind, Stdout, Write, stdout};
 
+use chrono_tz::Tz;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use comfy_table::{CellAlignment, Table, presets};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::table::{self, Column, Row};
+use super::times::ZoneOption;
 use crate::report::csv;
 
 /// Longer tables are printed in parts, to limit memory.
@@ -30,15 +32,48 @@ pub(super) enum Output {
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct OutputOptions {
     /// Output format
-    #[arg(long, value_enum, default_value_t = Output::Table)]
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
     pub(super) output: Output,
+    /// Print only the IDs, one per line
+    #[arg(long, short, conflicts_with = "output")]
+    quiet: bool,
+    #[command(flatten)]
+    zone: ZoneOption,
+}
+
+impl OutputOptions {
+    pub(super) fn zone(self) -> Tz {
+        self.zone.zone()
+    }
+
+    pub(super) fn set_default_zone(&mut self, zone: Tz) {
+        self.zone.set_default(zone);
+    }
+
+    pub(super) fn is_table(self) -> bool {
+        self.output == Output::Table && !self.quiet
+    }
+
+    pub(super) fn format(self) -> Format {
+        Format { output: self.output, quiet: self.quiet, zone: self.zone() }
+    }
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Format {
+    pub(super) output: Output,
+    /// Only the column that identifies a row.
+    pub(super) quiet: bool,
+    /// The time zone of tables.
+    pub(super) zone: Tz,
 }
 
 /// For commands that print one object.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct OneOutputOptions {
     /// Output format: for people or for programs
-    #[arg(long, default_value = "table", value_parser = PossibleValuesParser::new(["table", "json"]).map(|word| {
+    #[arg(long, short, default_value = "table", value_parser = PossibleValuesParser::new(["table", "json"]).map(|word| {
         if word == "json" { Output::Json } else { Output::Table }
     }))]
     pub(super) output: Output,
@@ -72,93 +107,90 @@ macro_rules! say {
 }
 pub(super) use say;
 
-/// A column of tables and CSV: a member of each row.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Column {
-    name: &'static str,
-    absent: &'static str,
+/// Prints a text as it is.
+///
+/// # Errors
+/// Standard output failed.
+pub(super) fn print_text(text: &str) -> Result<(), PrintError> {
+    let mut to = stdout();
+    Ok(to.write_all(text.as_bytes()).and_then(|()| to.flush())?)
 }
 
-impl Column {
-    pub(super) const fn new(name: &'static str) -> Self {
-        Self { name, absent: "" }
-    }
-
-    /// Tables show `absent` for null.
-    pub(super) const fn or(name: &'static str, absent: &'static str) -> Self {
-        Self { name, absent }
-    }
-
-    fn text_in_table(&self, row: &Map<String, Value>) -> String {
-        match row.get(self.name) {
-            None | Some(Value::Null) => self.absent.to_owned(),
-            Some(value) => visible(text(value)),
-        }
-    }
-}
-
-/// Escapes characters that change the writing direction, with which a name could imitate another or reverse the line.
-fn visible(text: String) -> String {
-    let turns = |character: char| matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if !text.contains(turns) {
-        return text;
-    }
-    let mut shown = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        if turns(character) {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
+/// Prints an object as indented JSON.
+///
+/// # Errors
+/// Standard output failed.
+pub(super) fn print_json(object: &impl serde::Serialize) -> anyhow::Result<()> {
+    Ok(say!("{}", serde_json::to_string_pretty(object)?)?)
 }
 
 /// Prints rows, streaming if possible.
 pub(super) struct Printer {
-    output: Output,
+    format: Format,
     columns: Vec<Column>,
     to: BufWriter<Stdout>,
     printed: usize,
     /// For tables, whose widths depend on all rows.
-    rows: Vec<Map<String, Value>>,
+    rows: Vec<Row>,
 }
 
 impl Printer {
-    pub(super) fn new(output: Output, columns: impl IntoIterator<Item = Column>) -> Self {
+    pub(super) fn new(format: Format, columns: impl IntoIterator<Item = Column>) -> Self {
         let columns = columns.into_iter().collect();
-        Self { output, columns, to: BufWriter::new(stdout()), printed: 0, rows: Vec::new() }
+        Self { format, columns, to: BufWriter::new(stdout()), printed: 0, rows: Vec::new() }
+    }
+
+    pub(super) fn zone(&self) -> Tz {
+        self.format.zone
     }
 
     /// # Errors
     /// Standard output failed.
     pub(super) fn row(&mut self, row: &Value) -> Result<(), PrintError> {
-        match self.output {
+        let Some(row) = row.as_object() else { return Ok(()) };
+        self.printed += 1;
+        if self.format.quiet {
+            let id = self.columns.iter().find(|column| column.is_id()).or(self.columns.first());
+            let id = id.and_then(|column| column.value(row));
+            let id = id.map(table::text).unwrap_or_default();
+            return Ok(writeln!(self.to, "{}", table::escape(&id))?);
+        }
+        match self.format.output {
             Output::Table => {
                 if self.rows.len() == MAX_TABLE_ROWS {
                     self.print_table(None)?;
                 }
-                self.rows.extend(row.as_object().cloned());
+                self.rows.push(row.clone());
             }
             Output::Csv => {
-                self.begin_csv()?;
-                let cells: Vec<_> = self.columns.iter().map(|column| csv_cell(row.get(column.name))).collect();
+                if self.printed == 1 {
+                    self.print_csv_header()?;
+                }
+                let cells: Vec<_> = self.columns.iter().map(|column| csv_cell(column.value(row))).collect();
                 self.to.write_all(&csv::record(cells))?;
             }
             Output::Json => {
-                self.to.write_all(if self.printed == 0 { b"{\"data\":[\n" } else { b",\n" })?;
-                write!(self.to, "{row}")?;
+                self.to.write_all(if self.printed == 1 { b"{\"data\":[\n" } else { b",\n" })?;
+                serde_json::to_writer(&mut self.to, row).map_err(io::Error::from)?;
             }
         }
-        self.printed += 1;
         Ok(())
     }
 
-    fn begin_csv(&mut self) -> io::Result<()> {
-        if self.printed == 0 {
-            self.to.write_all(&csv::record(self.columns.iter().map(|column| column.name)))?;
-        }
-        Ok(())
+    /// Makes printed rows visible at once, for lists without an end.
+    ///
+    /// # Errors
+    /// Standard output failed.
+    pub(super) fn flush(&mut self) -> Result<(), PrintError> {
+        Ok(self.to.flush()?)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.printed == 0
+    }
+
+    fn print_csv_header(&mut self) -> io::Result<()> {
+        self.to.write_all(&csv::record(self.columns.iter().map(|column| column.name.replace('/', "_"))))
     }
 
     /// Ends the output. JSON gets `others` as further members; a table gets a row with the `totals` of `others`, then the lines
@@ -167,14 +199,18 @@ impl Printer {
     /// # Errors
     /// Standard output failed.
     pub(super) fn finish(mut self, others: &Value, closing: &[String]) -> Result<(), PrintError> {
-        match self.output {
+        if self.format.quiet {
+            return Ok(self.to.flush()?);
+        }
+        match self.format.output {
             Output::Table => {
                 self.print_table(others.get("totals").and_then(Value::as_object))?;
                 for line in closing {
                     writeln!(self.to, "{line}")?;
                 }
             }
-            Output::Csv => self.begin_csv()?,
+            Output::Csv if self.printed == 0 => self.print_csv_header()?,
+            Output::Csv => {}
             Output::Json => {
                 self.to.write_all(if self.printed == 0 { b"{\"data\":[" } else { b"\n" })?;
                 self.to.write_all(b"]")?;
@@ -188,60 +224,17 @@ impl Printer {
     }
 
     /// Prints the collected rows.
-    fn print_table(&mut self, totals: Option<&Map<String, Value>>) -> io::Result<()> {
+    fn print_table(&mut self, totals: Option<&Row>) -> io::Result<()> {
         let rows = std::mem::take(&mut self.rows);
-        let known = |column: &&Column| rows.iter().chain(totals).any(|row| row.contains_key(column.name));
-        let columns: Vec<Column> = self.columns.iter().filter(known).copied().collect();
-        let Some(first) = columns.first().map(|column| column.name) else { return Ok(()) };
-        let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_header(columns.iter().map(|column| column.name.replace('_', " ")));
-        for (place, column) in columns.iter().enumerate() {
-            if let Some(of_table) = table.column_mut(place) {
-                of_table.set_padding((0, 2));
-                if rows.iter().chain(totals).any(|row| row.get(column.name).is_some_and(Value::is_number)) {
-                    of_table.set_cell_alignment(CellAlignment::Right);
-                }
-            }
+        if rows.is_empty() {
+            return Ok(());
         }
-        for row in &rows {
-            table.add_row(columns.iter().map(|column| column.text_in_table(row)));
-        }
-        if let Some(totals) = totals {
-            let cell = |column: &Column| match totals.get(column.name) {
-                None if column.name == first => "total".to_owned(),
-                None => String::new(),
-                Some(value) => text(value),
-            };
-            table.add_row(columns.iter().map(cell));
-        }
-        writeln!(self.to, "{}", table.trim_fmt())
-    }
-}
-
-/// A value as a cell: an array separated by commas, an object by its first member, the ID.
-pub(super) fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
-        Value::Object(members) => members.values().next().map(text).unwrap_or_default(),
-        other => other.to_string(),
+        writeln!(self.to, "{}", table::render(&self.columns, &rows, totals, self.format.zone))
     }
 }
 
 /// All values except numbers may come from outside.
 fn csv_cell(value: Option<&Value>) -> String {
     let Some(value) = value else { return String::new() };
-    if value.is_number() { text(value) } else { csv::guarded(&text(value)) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn characters_that_turn_the_direction_of_writing_are_visible_in_tables() {
-        assert_eq!(visible("room\u{202e}1\u{2066}".to_owned()), "room\\u{202e}1\\u{2066}");
-        assert_eq!(visible("مرحبا 名前".to_owned()), "مرحبا 名前");
-    }
+    if value.is_number() { table::text(value) } else { csv::guarded(&table::text(value)) }
 }

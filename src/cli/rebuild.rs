@@ -5,8 +5,9 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::database::{Access, with_installation};
-use super::output::{Column, OutputOptions, PrintError, Printer};
+use super::output::{OutputOptions, PrintError, Printer};
 use super::progress;
+use super::table::Column;
 use crate::config::InstallationOptions;
 use crate::reconciler::rebuild::{Purpose, rebuild};
 use crate::store;
@@ -40,7 +41,7 @@ Exit status: 0 if every row matches the log or was corrected; with --verify, 1 i
 
 const COLUMNS: [Column; 10] = [
     Column::new("row"),
-    Column::new("id"),
+    Column::id("id"),
     Column::new("domain"),
     Column::new("app"),
     Column::new("stream"),
@@ -56,7 +57,7 @@ impl RebuildCommand {
     /// The database is unusable, or with `--verify` there are differences.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let purpose = if self.verify { Purpose::Verify } else { Purpose::Replace };
-        let mut printer = Printer::new(self.output.output, COLUMNS);
+        let mut printer = Printer::new(self.output.format(), COLUMNS);
         with_installation(&self.installation, Access::Change, async |on| {
             let horizons = store::retention::list_horizons(&on.pool).await?;
             let dropped: i64 = horizons.iter().map(|horizon| horizon.position).sum();

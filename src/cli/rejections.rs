@@ -7,7 +7,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::database::{Access, CommandContext, with_installation};
-use super::output::{Column, OneOutputOptions, Output, OutputOptions, Printer, say};
+use super::output::{OneOutputOptions, Output, OutputOptions, Printer, print_json, say};
+use super::table::{Column, escape};
 use super::{moment, one_of};
 use crate::config::{AdmissionOptions, InstallationOptions, MaskingOptions};
 use crate::event_log::receive::Admitter;
@@ -25,7 +26,7 @@ use crate::store;
 #[derive(Debug, Subcommand)]
 pub(super) enum RejectionsCommand {
     /// List kept rejections, newest first
-    #[command(after_help = LIST_EXAMPLES)]
+    #[command(visible_alias = "ls", after_help = LIST_EXAMPLES)]
     List(ListRejections),
     /// Show a kept rejection, with credentials masked
     ///
@@ -59,11 +60,11 @@ Examples:
 const PAGE: u16 = 500;
 
 const COLUMNS: [Column; 5] = [
-    Column::new("received_at"),
-    Column::or("domain", "none"),
+    Column::time("received_at"),
+    Column::new("domain").or("none"),
     Column::new("cause"),
-    Column::or("source_ip", "unknown"),
-    Column::new("rejection_id"),
+    Column::new("source_ip").or("unknown"),
+    Column::id("rejection_id").titled("rejection id"),
 ];
 
 #[derive(Debug, Args)]
@@ -71,7 +72,7 @@ pub(super) struct ListRejections {
     #[command(flatten)]
     installation: InstallationOptions,
     /// Only those that claim this domain
-    #[arg(long)]
+    #[arg(long, short)]
     domain: Option<String>,
     #[command(flatten)]
     those: FilterOptions,
@@ -145,7 +146,7 @@ impl ListRejections {
     async fn run(self) -> anyhow::Result<()> {
         let filter = self.those.of_domain(self.domain);
         with_installation(&self.installation, Access::Read, async |on| {
-            let mut printer = Printer::new(self.output.output, COLUMNS);
+            let mut printer = Printer::new(self.output.format(), COLUMNS);
             let mut before = None;
             let mut is_empty = true;
             loop {
@@ -175,12 +176,13 @@ impl ShowRejection {
             let content = KeptRejectionContentView::new(&row, &Retries { admitter: &admitter, key: &key })?;
             let content = serde_json::to_value(content)?;
             if self.output.output == Output::Json {
-                return Ok(say!("{}", serde_json::to_string_pretty(&content)?)?);
+                return print_json(&content);
             }
             let mut members = content.as_object().cloned().unwrap_or_default();
             let sample = members.remove("sample").and_then(|sample| sample.as_object().cloned()).unwrap_or_default();
             for (name, value) in members.into_iter().chain(sample).filter(|(_, value)| !value.is_null()) {
-                say!("{:<19}{}", name.replace('_', " "), value.as_str().map_or(value.to_string(), str::to_owned))?;
+                let text = value.as_str().map_or(value.to_string(), escape);
+                say!("{:<19}{text}", name.replace('_', " "))?;
             }
             Ok(())
         })
@@ -209,8 +211,7 @@ impl RetryRejections {
 
     fn print(&self, result: &RetryResult) -> anyhow::Result<()> {
         if self.output.output == Output::Json {
-            let view = RetryResultView::new(result, self.dry_run);
-            return Ok(say!("{}", serde_json::to_string_pretty(&view)?)?);
+            return print_json(&RetryResultView::new(result, self.dry_run));
         }
         let would = if self.dry_run { "would be" } else { "were" };
         say!("{} {would} accepted", result.accepted)?;

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use reqwest::{Client, StatusCode, Url};
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::StatusCode;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::output::say;
+use super::BadUsage;
+use super::client::{Client, Query};
+use super::output::{print_json, say};
 use super::sender::SenderOptions;
-use super::{BadUsage, unreachable_at};
 use crate::huawei::composing::{Message, Signing, compose};
 use crate::huawei::notification::Event;
 use crate::platform::clock;
@@ -82,45 +82,40 @@ impl SendCommand {
     /// # Errors
     /// There is no key, the service is unreachable, or the response is not 200.
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let api = Api { client: Client::builder().timeout(WAIT_TIMEOUT).build()?, url: self.sender.url.clone() };
-        let publish_timestamp = self.find_publish_timestamp(&api).await?;
+        let publish_timestamp = self.find_publish_timestamp().await?;
         let body = self.compose_body(publish_timestamp).await?;
         let path = self.callback_path.as_deref().unwrap_or("/callbacks/huawei");
-        let url = api.at(path)?;
-        let response = api.client.post(url).body(body).send().await.map_err(reqwest::Error::without_url);
-        let response = response.with_context(|| unreachable_at(&api.url))?;
-        let status = response.status();
-        say!("{status}\n{}", response.text().await?)?;
+        // As the provider: without a token.
+        let provider = Client::new(self.sender.url()?, None)?;
+        let (status, answer) = provider.send_callback(path, body).await?;
+        say!("{status}\n{answer}")?;
         if status.is_client_error() {
-            bail!("the callback was rejected: the dashboard's page Problems says why");
+            bail!("the callback was rejected: `problems` and the dashboard's page Problems say why");
         }
         if status != StatusCode::OK {
             bail!("the callback was not stored");
         }
-        if self.wait { self.wait_for_session(&api, publish_timestamp).await } else { Ok(()) }
+        if self.wait { self.wait_for_session(publish_timestamp).await } else { Ok(()) }
     }
 
-    async fn find_publish_timestamp(&self, api: &Api) -> anyhow::Result<i64> {
+    async fn find_publish_timestamp(&self) -> anyhow::Result<i64> {
         match (self.publish_timestamp, self.event) {
             (Some(seconds @ 0..=9_999_999_999), _) => Ok(seconds),
             (Some(_), _) => Err(BadUsage("--publish-timestamp must be Unix seconds".to_owned()).into()),
             (None, PushEvent::Start) => Ok(clock::now().timestamp()),
-            (None, PushEvent::End) => self.newest_live_session(api).await,
+            (None, PushEvent::End) => self.newest_live_session().await,
         }
     }
 
-    async fn newest_live_session(&self, api: &Api) -> anyhow::Result<i64> {
-        let mut url = api.at("/v1/sessions")?;
-        url.query_pairs_mut().extend_pairs([
-            ("domain", self.sender.domain.as_str()),
-            ("app", &self.sender.app),
-            ("stream", &self.stream),
-            ("status", "live"),
-            ("limit", "1"),
-        ]);
-        let page = api.get(url, &self.sender.api_token()?).await?.context("the service has no /v1/sessions")?;
-        page.pointer("/data/0/publish_timestamp")
-            .and_then(Value::as_i64)
+    async fn newest_live_session(&self) -> anyhow::Result<i64> {
+        let query = Query::default()
+            .with("domain", Some(&self.sender.domain))
+            .with("app", Some(&self.sender.app))
+            .with("stream", Some(&self.stream))
+            .with("status", Some("live"));
+        let rows = self.sender.connect()?.rows("/v1/sessions", &query, 1).await?;
+        rows.first()
+            .and_then(|session| session.get("publish_timestamp")?.as_i64())
             .context("no session of this stream is live; set --publish-timestamp")
     }
 
@@ -143,21 +138,20 @@ impl SendCommand {
         Ok(compose(&message, Some(Signing { key: &key, joiner, auth_timestamp })))
     }
 
-    async fn wait_for_session(&self, api: &Api, publish_timestamp: i64) -> anyhow::Result<()> {
+    async fn wait_for_session(&self, publish_timestamp: i64) -> anyhow::Result<()> {
         let stream =
             StreamKey { domain: self.sender.domain.clone(), app: self.sender.app.clone(), stream: self.stream.clone() };
         let session_id = SessionKey { stream, publish_timestamp }.id().0;
-        let token = self.sender.api_token()?;
+        let client = self.sender.connect()?;
         let received = match self.event {
             PushEvent::Start => "start_received_at",
             PushEvent::End => "end_received_at",
         };
         let deadline = Instant::now() + WAIT_TIMEOUT;
         loop {
-            let session = api.get(api.at(&format!("/v1/sessions/{session_id}"))?, &token).await?;
+            let session = client.find(&format!("/v1/sessions/{session_id}")).await?;
             if let Some(session) = session.filter(|session| !session.get(received).is_none_or(Value::is_null)) {
-                say!("{}", serde_json::to_string_pretty(&session)?)?;
-                return Ok(());
+                return print_json(&session);
             }
             if Instant::now() > deadline {
                 bail!(
@@ -165,29 +159,6 @@ impl SendCommand {
                 );
             }
             sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
-
-struct Api {
-    client: Client,
-    url: Url,
-}
-
-impl Api {
-    fn at(&self, path: &str) -> anyhow::Result<Url> {
-        self.url.join(path).context("--url and the path do not form a valid URL")
-    }
-
-    /// `None` if the response is 404.
-    async fn get(&self, url: Url, token: &SecretString) -> anyhow::Result<Option<Value>> {
-        let response =
-            self.client.get(url).bearer_auth(token.expose_secret()).send().await.map_err(reqwest::Error::without_url);
-        let response = response.with_context(|| unreachable_at(&self.url))?;
-        match response.status() {
-            StatusCode::OK => Ok(Some(response.json().await?)),
-            StatusCode::NOT_FOUND => Ok(None),
-            status => bail!("the API answered {status}: {}", response.text().await?),
         }
     }
 }

@@ -5,6 +5,8 @@ use clap::Args;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::client::Client;
+use super::client::options::ServiceOptions;
 use super::database::{self, Access};
 use super::domain::fail_unknown_domain;
 use super::{one_of, secret_from_stdin};
@@ -19,30 +21,34 @@ pub(super) struct SenderOptions {
     #[command(flatten)]
     pub(super) installation: InstallationOptions,
     /// Ingest domain, exactly as registered
-    #[arg(long)]
+    #[arg(long, short)]
     pub(super) domain: String,
     /// App
     #[arg(long, default_value = "live")]
     pub(super) app: String,
-    /// Base URL of the service
-    #[arg(long, env = "STREAMTALLY_URL", default_value = "http://127.0.0.1:8080")]
-    pub(super) url: Url,
+    #[command(flatten)]
+    service: ServiceOptions,
     /// Read the key from standard input. Default: the newest key of the domain, from the database
     #[arg(long)]
     pub(super) key_stdin: bool,
     /// With --key-stdin: separator (joiner) of the signed fields
     #[arg(long, default_value = "", value_parser = one_of::<FieldSeparator>(), requires = "key_stdin")]
     joiner: FieldSeparator,
-    /// Token for requests to the API. Default: the administrator's
-    #[arg(long, env = "STREAMTALLY_TOKEN", hide_env_values = true)]
-    token: Option<SecretString>,
 }
 
 impl SenderOptions {
+    /// Where callbacks are sent: never to the service of a login, which the key may not belong to.
+    ///
     /// # Errors
-    /// There is no token.
-    pub(super) fn api_token(&self) -> anyhow::Result<SecretString> {
-        database::api_token(&self.installation, self.token.as_ref())
+    /// The address of the service on this machine is not valid.
+    pub(super) fn url(&self) -> anyhow::Result<Url> {
+        self.service.url_without_profile()
+    }
+
+    /// # Errors
+    /// There is no token, or it must not be sent.
+    pub(super) fn connect(&self) -> anyhow::Result<Client> {
+        self.service.connect_without_profile(&self.installation.folders)
     }
 
     /// The key and the separator of the signed fields.

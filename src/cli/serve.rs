@@ -129,7 +129,7 @@ impl ServeCommand {
     }
 
     fn find_data_dir(&self) -> anyhow::Result<DataDir> {
-        let named = self.installation.data_dir.as_deref();
+        let named = self.installation.folders.data_dir.as_deref();
         if self.demo {
             return Ok(demo::find_folder(named)?);
         }

@@ -1,19 +1,23 @@
 //! `token`: creates, lists and revokes tokens.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
-use serde_json::json;
-use uuid::Uuid;
+use serde_json::{Map, Value, json};
 
-use super::database::{Access, CREATE, CommandContext, with_installation};
-use super::one_of;
-use super::output::{Column, Output, OutputOptions, Printer, say};
+use super::database::{Access, CommandContext, with_installation};
+use super::domain::reject_unknown_domain;
+use super::output::{OneOutputOptions, Output, OutputOptions, Printer, print_json, say};
+use super::prompt::{YesOption, confirm};
+use super::suggestion::{Named, pick};
+use super::table::Column;
+use super::{moment, one_of};
 use crate::access::admin::{self, NewToken};
 use crate::api::KIOSK;
 use crate::config::InstallationOptions;
 use crate::http::tokens::TokenView;
 use crate::model::access::Scope;
+use crate::model::duration;
 use crate::platform::clock;
 use crate::store;
 
@@ -30,17 +34,18 @@ pub(super) enum TokenCommand {
     #[command(after_help = CREATE_EXAMPLES)]
     Create(CreateToken),
     /// List all tokens, without their secrets
-    #[command(after_help = LIST_EXAMPLES)]
+    #[command(visible_alias = "ls", after_help = LIST_EXAMPLES)]
     List(ListTokens),
     /// Revoke a token; takes effect in every process within 2 seconds
-    #[command(after_help = REVOKE_EXAMPLES)]
+    #[command(visible_alias = "rm", after_help = REVOKE_EXAMPLES)]
     Revoke(RevokeToken),
 }
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
-  streamtally token create \"wall display\" --scopes read --domain push.example.com
-  streamtally token create invoices --scopes read,billing --expires-at 2027-01-01T00:00:00Z";
+  streamtally token create \"wall display\" --scopes read -d push.example.com
+  streamtally token create invoices --scopes read,billing --expires-in 90d
+  streamtally token create invoices --scopes billing -o json | jq -r .token";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
@@ -49,16 +54,17 @@ Examples:
 
 const REVOKE_EXAMPLES: &str = "\
 Examples:
-  streamtally token revoke 0a6f6f0e-4c27-4b3c-9c8c-8f1d5b3e2a10";
+  streamtally token revoke \"wall display\"
+  streamtally token revoke 0a6f6f0e --yes";
 
 const COLUMNS: [Column; 7] = [
-    Column::new("token_id"),
+    Column::id("token_id").titled("token id"),
     Column::new("name"),
     Column::new("scopes"),
-    Column::or("domains", "all"),
-    Column::new("created_at"),
-    Column::or("expires_at", "never"),
-    Column::or("last_used_at", "never"),
+    Column::new("domains").or("all"),
+    Column::time("created_at"),
+    Column::time("expires_at").or("never"),
+    Column::time("last_used_at").or("never"),
 ];
 
 #[derive(Debug, Args)]
@@ -79,19 +85,26 @@ pub(super) struct CreateToken {
     #[arg(long = "scopes", default_value = "read", value_delimiter = ',', value_parser = one_of::<Scope>())]
     scopes: Vec<Scope>,
     /// Limit the token to this domain. May be repeated. Default: all domains
-    #[arg(long = "domain", value_name = "DOMAIN")]
+    #[arg(long = "domain", short, value_name = "DOMAIN")]
     domains: Vec<String>,
-    /// Expiry, as an RFC 3339 time. Default: never
-    #[arg(long, value_name = "TIME")]
+    /// Time until it expires, such as 90d. Default: never
+    #[arg(long, value_name = "DURATION", value_parser = duration::read, conflicts_with = "expires_at")]
+    expires_in: Option<TimeDelta>,
+    /// Expiry, as an RFC 3339 time
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     expires_at: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    output: OneOutputOptions,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct RevokeToken {
     #[command(flatten)]
     installation: InstallationOptions,
-    /// ID of the token, as printed by `token list`
-    token_id: Uuid,
+    /// Name or ID of the token, or how its ID begins, as printed by `token list`
+    token: String,
+    #[command(flatten)]
+    yes: YesOption,
 }
 
 impl TokenCommand {
@@ -101,18 +114,26 @@ impl TokenCommand {
         match self {
             Self::Create(command) => command.run().await,
             Self::List(ListTokens { installation, output }) => {
-                with_installation(&installation, Access::Read, async |on| list(on, output.output).await).await
+                with_installation(&installation, Access::Read, async |on| list(on, &output).await).await
             }
-            Self::Revoke(RevokeToken { installation, token_id }) => {
-                with_installation(&installation, Access::Change, async |on| {
-                    if !admin::revoke_token(&on.pool, &on.actor, token_id, clock::now()).await? {
-                        anyhow::bail!("token not found; `token list` shows all tokens");
-                    }
-                    Ok(say!("{token_id} is revoked")?)
-                })
-                .await
-            }
+            Self::Revoke(command) => command.run().await,
         }
+    }
+}
+
+impl RevokeToken {
+    async fn run(self) -> anyhow::Result<()> {
+        with_installation(&self.installation, Access::Change, async |on| {
+            let rows = store::access_token::list_access_tokens(&on.pool).await?;
+            let candidates: Vec<_> = rows.iter().map(|row| Named { id: row.token_id, name: &row.name }).collect();
+            let token_id = pick(&self.token, &candidates, "token", "token list")?;
+            confirm(&format!("Reject requests with the token {} from now on?", self.token), self.yes)?;
+            if !admin::revoke_token(&on.pool, &on.actor, token_id, clock::now()).await? {
+                anyhow::bail!("token not found; `token list` lists all");
+            }
+            Ok(say!("{token_id} is revoked")?)
+        })
+        .await
     }
 }
 
@@ -122,15 +143,23 @@ impl CreateToken {
             name: self.name,
             scopes: self.scopes,
             domains: (!self.domains.is_empty()).then_some(self.domains),
-            expires_at: self.expires_at,
+            expires_at: self.expires_at.or_else(|| self.expires_in.map(|duration| clock::now() + duration)),
         };
-        with_installation(&self.installation, CREATE, async |on| {
+        with_installation(&self.installation, Access::Change, async |on| {
+            for domain in new.domains.iter().flatten() {
+                reject_unknown_domain(on, domain).await?;
+            }
             let (row, token) = admin::create_token(&on.pool, &on.actor, new, clock::now()).await?;
+            let token = token.expose_secret();
+            if self.output.output == Output::Json {
+                let mut view = Map::from_iter([("token".to_owned(), Value::from(token))]);
+                view.extend(serde_json::to_value(TokenView::from(row))?.as_object().cloned().unwrap_or_default());
+                return print_json(&view);
+            }
             say!("Token id: {}", row.token_id)?;
-            say!("Token, shown this once: {}", token.expose_secret())?;
+            say!("Token, shown this once: {token}")?;
             if row.scopes == [Scope::Read] {
-                let path = format!("/dashboard/sign-in?to={KIOSK}#token={}", token.expose_secret());
-                say!("Wall display, on the address of the service: {path}")?;
+                say!("Wall display, on the address of the service: /dashboard/sign-in?to={KIOSK}#token={token}")?;
             }
             Ok(())
         })
@@ -138,10 +167,10 @@ impl CreateToken {
     }
 }
 
-async fn list(on: &CommandContext, output: Output) -> anyhow::Result<()> {
+async fn list(on: &CommandContext, output: &OutputOptions) -> anyhow::Result<()> {
     let rows = store::access_token::list_access_tokens(&on.pool).await?;
     let none = rows.is_empty().then(|| "there are no tokens; `token create NAME` creates one".to_owned());
-    let mut printer = Printer::new(output, COLUMNS);
+    let mut printer = Printer::new(output.format(), COLUMNS);
     for row in rows {
         printer.row(&serde_json::to_value(TokenView::from(row))?)?;
     }

@@ -1,19 +1,23 @@
 //! `webhook`: creates, lists, tests, enables, disables and removes webhooks.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::database::{Access, CREATE, CommandContext, with_installation};
-use super::output::{Column, Output, OutputOptions, Printer, say};
-use super::{BadUsage, one_of};
+use super::database::{Access, CommandContext, with_installation};
+use super::domain::reject_unknown_domain;
+use super::output::{OneOutputOptions, Output, OutputOptions, Printer, print_json, say};
+use super::prompt::{YesOption, confirm};
+use super::suggestion::{Named, pick};
+use super::table::Column;
+use super::{BadUsage, moment, one_of};
 use crate::config::{InstallationOptions, WebhookOptions};
 use crate::delivery::admin::{BeginAt, WebhookAdmin, WebhookSettings};
 use crate::delivery::feed::Selection;
-use crate::delivery::lag;
+use crate::delivery::lag::{self, WebhookStatus};
 use crate::delivery::replay::{Replay, ReplayOf};
 use crate::delivery::test::test_webhook;
 use crate::delivery::transport::Transport;
@@ -36,7 +40,7 @@ pub(super) enum WebhookCommand {
     #[command(after_help = ADD_EXAMPLES)]
     Add(AddWebhook),
     /// List all webhooks, without their secrets
-    #[command(after_help = LIST_EXAMPLES)]
+    #[command(visible_alias = "ls", after_help = LIST_EXAMPLES)]
     List(ListWebhooks),
     /// List what a webhook has sent, and what its receiver rejected
     #[command(after_help = DELIVERIES_EXAMPLES)]
@@ -59,8 +63,8 @@ pub(super) enum WebhookCommand {
     #[command(after_help = SECRET_EXAMPLES)]
     Secret(ReplaceSecret),
     /// Remove a webhook. What it has not sent is never sent
-    #[command(after_help = REMOVE_EXAMPLES)]
-    Remove(NamedWebhook),
+    #[command(visible_alias = "rm", after_help = REMOVE_EXAMPLES)]
+    Remove(RemoveWebhook),
 }
 
 const ADD_EXAMPLES: &str = "\
@@ -106,25 +110,25 @@ Examples:
   streamtally webhook remove recorder";
 
 const COLUMNS: [Column; 9] = [
-    Column::new("name"),
+    Column::id("name"),
     Column::new("kind"),
     Column::new("url"),
-    Column::or("event_types", "all"),
-    Column::or("domains", "all"),
-    Column::new("state"),
-    Column::or("last_success_at", "never"),
-    Column::or("oldest_unsent_at", "none"),
-    Column::or("last_error", ""),
+    Column::new("event_types").or("all"),
+    Column::new("domains").or("all"),
+    Column::status("state"),
+    Column::time("last_success_at").or("never"),
+    Column::time("oldest_unsent_at").or("none"),
+    Column::new("last_error"),
 ];
 
 const DELIVERY_COLUMNS: [Column; 7] = [
-    Column::new("delivery_id"),
+    Column::id("delivery_id").titled("delivery id"),
     Column::new("event_type"),
-    Column::new("state"),
+    Column::status("state"),
     Column::new("attempts"),
-    Column::new("last_attempt_at"),
-    Column::or("next_attempt_at", ""),
-    Column::or("last_error", ""),
+    Column::time("last_attempt_at"),
+    Column::time("next_attempt_at"),
+    Column::new("last_error"),
 ];
 
 #[derive(Debug, Args)]
@@ -141,7 +145,7 @@ pub(super) struct AddWebhook {
     #[arg(long = "type", value_name = "TYPE", value_parser = one_of::<WebhookEventType>())]
     event_types: Vec<WebhookEventType>,
     /// Send only what concerns this domain. May be repeated. Default: all domains
-    #[arg(long = "domain", value_name = "DOMAIN")]
+    #[arg(long = "domain", short, value_name = "DOMAIN")]
     domains: Vec<String>,
     /// Send only sessions of this app. May be repeated. Default: all apps
     #[arg(long = "app", value_name = "APP")]
@@ -155,6 +159,8 @@ pub(super) struct AddWebhook {
     /// Relay the provider's callbacks of the domains, instead of events
     #[arg(long, requires = "domains", conflicts_with_all = ["event_types", "apps", "personal"])]
     relay: bool,
+    #[command(flatten)]
+    output: OneOutputOptions,
 }
 
 #[derive(Debug, Args)]
@@ -171,7 +177,7 @@ pub(super) struct ListDeliveries {
     installation: InstallationOptions,
     #[command(flatten)]
     output: OutputOptions,
-    /// Name of the webhook
+    /// Name or ID of the webhook, or how its ID begins
     name: String,
     /// Only deliveries in this state
     #[arg(long, value_parser = one_of::<DeliveryState>())]
@@ -187,8 +193,16 @@ pub(super) struct NamedWebhook {
     installation: InstallationOptions,
     #[command(flatten)]
     webhooks: WebhookOptions,
-    /// Name of the webhook
+    /// Name or ID of the webhook, or how its ID begins
     name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RemoveWebhook {
+    #[command(flatten)]
+    webhook: NamedWebhook,
+    #[command(flatten)]
+    yes: YesOption,
 }
 
 #[derive(Debug, Args)]
@@ -197,11 +211,13 @@ pub(super) struct ReplaceSecret {
     installation: InstallationOptions,
     #[command(flatten)]
     webhooks: WebhookOptions,
-    /// Name of the webhook
+    /// Name or ID of the webhook, or how its ID begins
     name: String,
     /// For how long the secret before signs, too; at most 7 days
     #[arg(long, default_value = "24h", value_parser = duration::read, value_name = "DURATION")]
     overlap: TimeDelta,
+    #[command(flatten)]
+    output: OneOutputOptions,
 }
 
 #[derive(Debug, Args)]
@@ -210,13 +226,13 @@ pub(super) struct ReplayEvents {
     installation: InstallationOptions,
     #[command(flatten)]
     webhooks: WebhookOptions,
-    /// Name of the webhook
+    /// Name or ID of the webhook, or how its ID begins
     name: String,
     /// Events recorded since then, an RFC 3339 time
-    #[arg(long, value_name = "TIME", required_unless_present_any = ["session", "deliveries"])]
+    #[arg(long, value_name = "TIME", value_parser = moment, required_unless_present_any = ["session", "deliveries"])]
     from: Option<DateTime<Utc>>,
     /// Events recorded before then, an RFC 3339 time. Default: now
-    #[arg(long, value_name = "TIME", requires = "from")]
+    #[arg(long, value_name = "TIME", value_parser = moment, requires = "from")]
     to: Option<DateTime<Utc>>,
     /// Events of this session
     #[arg(long, value_name = "SESSION_ID", conflicts_with = "from")]
@@ -267,7 +283,7 @@ impl WebhookCommand {
         match self {
             Self::Add(command) => command.run().await,
             Self::List(ListWebhooks { installation, output }) => {
-                with_installation(&installation, Access::Read, async |on| list(on, output.output).await).await
+                with_installation(&installation, Access::Read, async |on| list(on, &output).await).await
             }
             Self::Deliveries(command) => command.run().await,
             Self::Replay(command) => command.run().await,
@@ -275,7 +291,7 @@ impl WebhookCommand {
             Self::Enable(command) => command.set_state(WebhookState::Enabled).await,
             Self::Disable(command) => command.set_state(WebhookState::Disabled).await,
             Self::Secret(command) => command.run().await,
-            Self::Remove(command) => command.remove().await,
+            Self::Remove(command) => command.run().await,
         }
     }
 }
@@ -297,10 +313,19 @@ impl AddWebhook {
             headers: None,
             state: WebhookState::Enabled,
         };
-        with_installation(&self.installation, CREATE, async |on| {
+        with_installation(&self.installation, Access::Change, async |on| {
+            for domain in settings.selection.domains.iter().flatten() {
+                reject_unknown_domain(on, domain).await?;
+            }
             let transport = transport(on, &self.webhooks).await?;
             let created = admin(on, &transport).create(&on.actor, settings, BeginAt::Now, clock::now()).await?;
             let (row, secret) = created;
+            if self.output.output == Output::Json {
+                let view = WebhookView::from(WebhookStatus { row, oldest_unsent_at: None });
+                let mut view: Map<String, Value> = serde_json::from_value(serde_json::to_value(view)?)?;
+                view.insert("secret".to_owned(), secret.expose_secret().into());
+                return print_json(&view);
+            }
             say!("{} is created; events are sent from now on.", row.name)?;
             Ok(say!("Secret, shown this once: {}", secret.expose_secret())?)
         })
@@ -316,7 +341,7 @@ impl ListDeliveries {
             let rows =
                 store::webhook_delivery::list_deliveries(&on.pool, webhook_id, self.state, None, None, limit).await?;
             let none = rows.is_empty().then(|| "there are no such deliveries".to_owned());
-            let mut printer = Printer::new(self.output.output, DELIVERY_COLUMNS);
+            let mut printer = Printer::new(self.output.format(), DELIVERY_COLUMNS);
             for row in rows {
                 printer.row(&serde_json::to_value(DeliveryView::from(row))?)?;
             }
@@ -351,13 +376,17 @@ impl NamedWebhook {
         })
         .await
     }
+}
 
-    async fn remove(self) -> anyhow::Result<()> {
-        with_installation(&self.installation, Access::Change, async |on| {
-            let row = find(on, &self.name).await?;
-            let transport = transport(on, &self.webhooks).await?;
+impl RemoveWebhook {
+    async fn run(self) -> anyhow::Result<()> {
+        let Self { webhook: NamedWebhook { installation, webhooks, name }, yes } = self;
+        with_installation(&installation, Access::Change, async |on| {
+            let row = find(on, &name).await?;
+            confirm(&format!("Remove {}? What it has not sent is never sent.", row.name), yes)?;
+            let transport = transport(on, &webhooks).await?;
             admin(on, &transport).remove(&on.actor, row.webhook_id, clock::now()).await?;
-            Ok(say!("{} is removed", self.name)?)
+            Ok(say!("{} is removed", row.name)?)
         })
         .await
     }
@@ -370,26 +399,30 @@ impl ReplaceSecret {
             let transport = transport(on, &self.webhooks).await?;
             let secret =
                 admin(on, &transport).replace_secret(&on.actor, row.webhook_id, self.overlap, clock::now()).await?;
+            if self.output.output == Output::Json {
+                return print_json(&json!({ "secret": secret.expose_secret() }));
+            }
             Ok(say!("Secret, shown this once: {}", secret.expose_secret())?)
         })
         .await
     }
 }
 
-async fn list(on: &CommandContext, output: Output) -> anyhow::Result<()> {
+async fn list(on: &CommandContext, output: &OutputOptions) -> anyhow::Result<()> {
     let statuses = lag::list_statuses(&on.pool).await?;
     let none = statuses.is_empty().then(|| "there are no webhooks; `webhook add NAME URL` creates one".to_owned());
-    let mut printer = Printer::new(output, COLUMNS);
+    let mut printer = Printer::new(output.format(), COLUMNS);
     for status in statuses {
         printer.row(&serde_json::to_value(WebhookView::from(status))?)?;
     }
     Ok(printer.finish(&json!({}), none.as_slice())?)
 }
 
-async fn find(on: &CommandContext, name: &str) -> anyhow::Result<WebhookRow> {
+async fn find(on: &CommandContext, given: &str) -> anyhow::Result<WebhookRow> {
     let rows = store::webhook::list_webhooks(&on.pool).await?;
-    let found = rows.into_iter().find(|row| row.name == name);
-    found.ok_or_else(|| anyhow::anyhow!("webhook not found; `webhook list` shows all webhooks"))
+    let candidates: Vec<_> = rows.iter().map(|row| Named { id: row.webhook_id, name: &row.name }).collect();
+    let id = pick(given, &candidates, "webhook", "webhook list")?;
+    rows.into_iter().find(|row| row.webhook_id == id).context("webhook not found")
 }
 
 async fn transport(on: &CommandContext, options: &WebhookOptions) -> anyhow::Result<Transport> {

@@ -65,7 +65,7 @@ impl DatabaseCommand {
         if self.installation.database_url.is_some() {
             bail!(BadUsage("there is no private database: pass DATABASE_URL to the program".to_owned()));
         }
-        let (data_dir, root) = DataDir::find_keeping_root(self.installation.data_dir.as_deref())?;
+        let (data_dir, root) = DataDir::find_keeping_root(self.installation.folders.data_dir.as_deref())?;
         let private = database::open(&self.installation, &data_dir, LockHolder::Command)?.private;
         let private = private.context("there is no private database")?;
         let ended = self.run_program(&private, root.as_ref()).await;

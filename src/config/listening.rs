@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Command, FromArgMatches};
 
 use super::NETWORK;
 
@@ -21,6 +21,15 @@ pub struct ListenOptions {
 }
 
 impl ListenOptions {
+    /// Those of the environment, otherwise the defaults.
+    ///
+    /// # Errors
+    /// A variable is not valid.
+    pub fn from_environment() -> Result<Self, clap::Error> {
+        let matches = Self::augment_args(Command::new("")).try_get_matches_from([""])?;
+        Self::from_arg_matches(&matches)
+    }
+
     /// The base URL for processes on the same machine.
     #[must_use]
     pub fn local_url(&self) -> String {

@@ -3,11 +3,13 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::{ReportKind, ReportRequest, finish};
+use super::{ReportKind, ReportRequest, counts_nothing, finish};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::cli::BadUsage;
+use crate::cli::client::problem::describe_invalid;
 use crate::cli::database::{Access, CommandContext, with_installation};
+use crate::cli::domain::reject_unknown_domain;
 use crate::cli::output::Printer;
 use crate::config::InstallationOptions;
 use crate::http::reports::ParametersView;
@@ -26,11 +28,11 @@ pub(super) async fn print(
     printer: Printer,
 ) -> anyhow::Result<()> {
     // Parsed as by the API, without a cursor.
-    let mut reader = QueryReader::of_members(asked.kind.path(), asked.parameters);
+    let mut reader = QueryReader::of_members(asked.kind.path(), asked.query.into_members());
     match asked.kind {
         ReportKind::PushDuration => {
             let query = PushDurationQuery::from_query(&mut reader);
-            reader.reject_unknown().map_err(|error| describe_invalid(&error))?;
+            reader.reject_unknown().map_err(as_bad_usage)?;
             with_installation(options, Access::Change, async |on| {
                 print_push_duration(on, query, tolerance, printer).await
             })
@@ -38,7 +40,7 @@ pub(super) async fn print(
         }
         ReportKind::Concurrency => {
             let query = ConcurrencyQuery::from_query(&mut reader);
-            reader.reject_unknown().map_err(|error| describe_invalid(&error))?;
+            reader.reject_unknown().map_err(as_bad_usage)?;
             with_installation(options, Access::Change, async |on| {
                 print_concurrency(on, query, tolerance, printer).await
             })
@@ -65,7 +67,7 @@ async fn print_push_duration(
     let totals = CountsView::from(report.finish().await?);
     let parameters = ParametersView::of_push_duration(&asked.selection, layout, as_of);
     let report = json!({ "next_cursor": Value::Null, "totals": totals, "parameters": parameters, "as_of": as_of });
-    Ok(finish(printer, &report)?)
+    print_end(on, asked.selection.domain.as_deref(), printer, &report).await
 }
 
 async fn print_concurrency(
@@ -85,11 +87,19 @@ async fn print_concurrency(
     }
     let parameters = ParametersView::of_concurrency(&asked.selection, asked.time_zone, step_seconds, group_by, as_of);
     let report = json!({ "peak": peak, "parameters": parameters, "as_of": as_of });
-    Ok(finish(printer, &report)?)
+    print_end(on, asked.selection.domain.as_deref(), printer, &report).await
 }
 
-fn describe_invalid(error: &ApiError) -> BadUsage {
-    let ApiError::Invalid(invalid) = error else { return BadUsage(error.to_string()) };
-    let words = invalid.iter().map(|invalid| format!("--{} {}", invalid.name.replace('_', "-"), invalid.reason));
-    BadUsage(words.collect::<Vec<_>>().join("; "))
+async fn print_end(on: &CommandContext, domain: Option<&str>, printer: Printer, report: &Value) -> anyhow::Result<()> {
+    if let Some(domain) = domain.filter(|_| counts_nothing(&printer, report)) {
+        reject_unknown_domain(on, domain).await?;
+    }
+    Ok(finish(printer, report)?)
+}
+
+fn as_bad_usage(error: ApiError) -> BadUsage {
+    match error {
+        ApiError::Invalid(invalid) => BadUsage(describe_invalid(&invalid)),
+        error => BadUsage(error.to_string()),
+    }
 }

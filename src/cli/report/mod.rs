@@ -1,22 +1,31 @@
 //! `report`: push duration and concurrency, from the database or a running service.
+//!
+//! - [`parameters`]: the flags, which sealed reports share.
+//! - [`columns`]: the columns of tables and CSV.
 
 mod api;
+pub(super) mod columns;
 mod database;
+pub(super) mod parameters;
 
 use clap::{Args, Subcommand};
-use reqwest::Url;
-use secrecy::SecretString;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::output::{self, Column, OutputOptions, PrintError, Printer};
+use self::parameters::{LayoutOptions, SelectionOptions};
+use super::client::Query;
+use super::client::options::ServiceOptions;
+use super::one_of;
+use super::output::{Format, Output, PrintError, Printer};
+use super::table::{self, Column};
 use crate::config::{ClockOptions, InstallationOptions};
-use crate::report::csv;
+use crate::model::session::LiveGrouping;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ReportCommand {
-    /// Report push duration in seconds, by window and group
+    /// Report push duration, by window and group
     ///
-    /// Each session counts from its start to its end, within the period. docs/billing.md describes the columns.
+    /// Each session counts from its start to its end, within the period. Tables show hours, JSON and CSV seconds.
+    /// docs/billing.md describes the columns.
     #[command(after_help = PUSH_DURATION_EXAMPLES)]
     PushDuration(PushDurationReport),
     /// Report how many sessions and streams were live at every step of the period, and the peak
@@ -26,81 +35,54 @@ pub(super) enum ReportCommand {
 
 const PUSH_DURATION_EXAMPLES: &str = "\
 Examples:
-  streamtally report push-duration --from 2026-10-01 --to 2026-11-01 --group-by domain,app
-  streamtally report push-duration --from 2026-10-01 --to 2026-11-01 --window day --output csv";
+  streamtally report push-duration --last-month --time-zone Asia/Shanghai
+  streamtally report push-duration --month 2026-11 --group-by domain,app --window day -o csv
+  streamtally report push-duration --from 2026-10-01 --to 2026-11-01 -d push.example.com";
 
 const CONCURRENCY_EXAMPLES: &str = "\
 Examples:
   streamtally report concurrency --from 2026-10-01 --to 2026-10-02 --step 1h
-  streamtally report concurrency --from 2026-10-01 --to 2026-11-01 --step 1d --output csv";
+  streamtally report concurrency --month 2026-10 --step 1d -o csv";
 
 #[derive(Debug, Args)]
 struct CommonOptions {
     #[command(flatten)]
+    selection: SelectionOptions,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(flatten)]
+    service: ServiceOptions,
+    #[command(flatten)]
     installation: InstallationOptions,
     #[command(flatten)]
     clock: ClockOptions,
-    /// Query the service at this URL instead of the database
-    #[arg(long, env = "STREAMTALLY_URL")]
-    url: Option<Url>,
-    /// With --url: token with the scope billing
-    #[arg(long, env = "STREAMTALLY_TOKEN", hide_env_values = true)]
-    token: Option<SecretString>,
-    #[command(flatten)]
-    output: OutputOptions,
-    /// Start of the period (inclusive): a date in the time zone, or a whole second such as 2026-01-31T08:00:00Z
-    #[arg(long, value_name = "TIME")]
-    from: String,
-    /// End of the period (exclusive)
-    #[arg(long, value_name = "TIME")]
-    to: String,
-    /// Time zone of dates in --from and --to; for `push-duration`, also of the windows
-    #[arg(long, default_value = "UTC", value_name = "ZONE")]
-    time_zone: String,
-    /// Count only this ingest domain
-    #[arg(long)]
-    domain: Option<String>,
-    /// Count only this app
-    #[arg(long)]
-    app: Option<String>,
-    /// Count only this stream name
-    #[arg(long)]
-    stream: Option<String>,
-    /// Whether transcoded renditions count: include, exclude or only
-    #[arg(long, default_value = "exclude", value_name = "WHETHER")]
-    renditions: String,
-    /// The instant up to which the log counts. Default: now
-    #[arg(long, value_name = "TIME")]
-    as_of: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct PushDurationReport {
     #[command(flatten)]
+    layout: LayoutOptions,
+    #[command(flatten)]
     common: CommonOptions,
-    /// Windows that divide the period: none, hour, day or month
-    #[arg(long, default_value = "none")]
-    window: String,
-    /// Grouping of the rows: any of domain,app,stream
-    #[arg(long, default_value = "domain")]
-    group_by: String,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ConcurrencyReport {
-    #[command(flatten)]
-    common: CommonOptions,
-    /// Time between two points: whole minutes, from 1m to 1d
+    /// Time between two points: whole seconds, up to 31d, such as 5m or 1h
     #[arg(long, value_name = "DURATION")]
     step: String,
+    /// Series for each domain, or for each domain and app
+    #[arg(long, value_parser = one_of::<LiveGrouping>())]
+    group_by: Option<LiveGrouping>,
+    #[command(flatten)]
+    common: CommonOptions,
 }
-
-const POINT_COLUMNS: [&str; 3] = ["at", "live_sessions", "live_streams"];
 
 /// A report with its parameters, as of the API.
 struct ReportRequest {
     kind: ReportKind,
-    parameters: Map<String, Value>,
+    query: Query,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,52 +98,61 @@ impl ReportKind {
             Self::Concurrency => "/v1/reports/concurrency",
         }
     }
-
-    /// The columns of the CSV of the API.
-    fn columns(self) -> Vec<Column> {
-        let names: &[&'static str] = match self {
-            Self::PushDuration => &csv::COLUMNS,
-            Self::Concurrency => &POINT_COLUMNS,
-        };
-        names.iter().copied().map(Column::new).collect()
-    }
 }
 
-/// Ends a report; a table is followed by its peak and its `as_of`.
+/// Whether nothing was counted.
+fn counts_nothing(printer: &Printer, report: &Value) -> bool {
+    printer.is_empty() || report.get("peak").is_some_and(Value::is_null)
+}
+
+/// Ends a report; a table is followed by its peak, its period and its `as_of`.
 fn finish(printer: Printer, report: &Value) -> Result<(), PrintError> {
-    let text = |value: Option<&Value>| value.map(output::text).unwrap_or_default();
+    let zone = printer.zone();
+    let time = |value: &Value| table::local_seconds(value, zone).replace(" 00:00:00", "");
     let peak = report.get("peak").and_then(Value::as_object).map(|peak| {
-        let [at, sessions, streams] = POINT_COLUMNS.map(|column| text(peak.get(column)));
-        format!("peak: {sessions} sessions of {streams} streams at {at}")
+        let text = |name: &str| peak.get(name).map(table::text).unwrap_or_default();
+        let at = peak.get("at").map(time).unwrap_or_default();
+        format!("peak: {} sessions of {} streams at {at}", text("live_sessions"), text("live_streams"))
     });
-    let as_of = format!("as of {}", text(report.get("as_of")));
-    printer.finish(report, &peak.into_iter().chain([as_of]).collect::<Vec<_>>())
+    let period = report.get("parameters").and_then(|parameters| Some((parameters.get("from")?, parameters.get("to")?)));
+    let period = period.map(|(from, to)| format!("from {} to {}, {zone}", time(from), time(to)));
+    // As the flag --as-of takes it.
+    let as_of = report.get("as_of").map(|as_of| format!("as of {}", table::text(as_of)));
+    printer.finish(report, &[peak, period, as_of].into_iter().flatten().collect::<Vec<_>>())
 }
 
 impl ReportCommand {
     /// # Errors
     /// The parameters are invalid, or the database or the service is unusable.
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (kind, common, own) = match self {
-            Self::PushDuration(report) => (
-                ReportKind::PushDuration,
-                report.common,
-                vec![("window", report.window), ("group_by", report.group_by)],
-            ),
-            Self::Concurrency(report) => (ReportKind::Concurrency, report.common, vec![("step", report.step)]),
-        };
-        let CommonOptions { installation, clock, url, token, output, from, to, time_zone, renditions, .. } = common;
-        let named = [("from", from), ("to", to), ("time_zone", time_zone), ("renditions", renditions)];
-        let optional =
-            [("domain", common.domain), ("app", common.app), ("stream", common.stream), ("as_of", common.as_of)];
-        let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        let parameters = named.into_iter().chain(own).chain(optional);
-        let parameters = parameters.map(|(name, value)| (name.to_owned(), Value::String(value))).collect();
-        let asked = ReportRequest { kind, parameters };
-        let printer = Printer::new(output.output, kind.columns());
-        match url {
-            Some(url) => api::print(&url, token, &asked, printer).await,
-            None => database::print(&installation, clock.clock_tolerance, asked, printer).await,
+        match self {
+            Self::PushDuration(PushDurationReport { layout, common }) => {
+                let query = layout.add_to(common.selection.query());
+                common.run(ReportKind::PushDuration, query, columns::of_push_duration(layout.window)).await
+            }
+            Self::Concurrency(ConcurrencyReport { step, group_by, common }) => {
+                let query = common.selection.query().with("step", Some(step)).with("group_by", group_by);
+                common.run(ReportKind::Concurrency, query, columns::OF_CONCURRENCY.to_vec()).await
+            }
         }
+    }
+}
+
+impl CommonOptions {
+    async fn run(self, kind: ReportKind, query: Query, columns: Vec<Column>) -> anyhow::Result<()> {
+        let folders = &self.installation.folders;
+        let asked = ReportRequest { kind, query };
+        let printer =
+            Printer::new(Format { output: self.output, quiet: false, zone: self.selection.time_zone }, columns);
+        // A database that is named comes before the service of a login.
+        let of_service = if self.installation.database_url.is_some() {
+            self.service.url.is_some()
+        } else {
+            self.service.names_a_service(folders)?
+        };
+        if of_service {
+            return api::print(&self.service.connect(folders)?, &asked, printer).await;
+        }
+        database::print(&self.installation, self.clock.clock_tolerance, asked, printer).await
     }
 }

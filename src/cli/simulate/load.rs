@@ -12,7 +12,6 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use indicatif::ProgressBar;
 use reqwest::Url;
-use secrecy::SecretString;
 use tokio::net::TcpStream;
 use tokio::task::{JoinSet, spawn_local};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -21,7 +20,8 @@ use super::authority_of;
 use super::outcome::LoadReport;
 use super::supply::{Prepared, Supply};
 use super::visibility::Watch;
-use crate::cli::unreachable_at;
+use crate::cli::client::Client;
+use crate::cli::client::problem::unreachable_at;
 
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -59,7 +59,7 @@ struct Sending {
 pub async fn send(
     plan: &Plan,
     supply: Supply,
-    visibility: Option<SecretString>,
+    visibility: Option<Rc<Client>>,
     outcome: Rc<LoadReport>,
     progress: &ProgressBar,
 ) -> anyhow::Result<()> {
@@ -69,7 +69,7 @@ pub async fn send(
         connections.push(connect(&authority).await.with_context(|| unreachable_at(&plan.url))?);
     }
     let path = plan.url.join("/callbacks/huawei")?.path().to_owned();
-    let watch = visibility.map(|token| Rc::new(Watch::new(plan.url.clone(), token, Rc::clone(&outcome))));
+    let watch = visibility.map(|client| Rc::new(Watch::new(client, Rc::clone(&outcome))));
     let begin = Instant::now();
     let sending = Rc::new(Sending {
         authority,

@@ -17,10 +17,11 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use reqwest::Url;
-use secrecy::SecretString;
 use tokio::task::LocalSet;
 
 use super::BadUsage;
+use super::client::Client;
+use super::client::problem::origin;
 use super::output::{OneOutputOptions, Output, say};
 use super::progress;
 use super::sender::SenderOptions;
@@ -88,44 +89,44 @@ impl SimulateCommand {
     /// # Errors
     /// The service is unreachable, or a callback that was answered 200 is missing.
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        if self.sender.url.scheme() != "http" {
+        let url = self.sender.url()?;
+        if url.scheme() != "http" {
             let words = "--url must start with http://: the load is sent without TLS; bypass a TLS proxy";
             return Err(BadUsage(words.to_owned()).into());
         }
         let duration = self.duration.to_std().map_err(|_| BadUsage("--duration must not be negative".to_owned()))?;
         let (key, joiner) = self.sender.find_key().await?;
-        let token = (self.verify || self.visibility).then(|| self.sender.api_token()).transpose()?;
+        let client = (self.verify || self.visibility).then(|| self.sender.connect()).transpose()?;
         let supply = Supply::new(&self, key, joiner);
         let sim = self;
         let outcome = tokio::task::spawn_blocking(move || {
             // One thread: uses at most one core and needs no synchronization.
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(LocalSet::new().run_until(sim.send(supply, duration, token)))
+            runtime.block_on(LocalSet::new().run_until(sim.send(supply, url, duration, client)))
         });
         outcome.await?
     }
 
-    async fn send(self, mut supply: Supply, duration: Duration, token: Option<SecretString>) -> anyhow::Result<()> {
+    async fn send(
+        self,
+        mut supply: Supply,
+        url: Url,
+        duration: Duration,
+        client: Option<Client>,
+    ) -> anyhow::Result<()> {
         let expected = self.rate.map(|rate| u64::from(rate) * duration.as_secs().max(1));
         let most = self.messages.or(expected);
         supply.sign_ahead(most);
         let prefix = supply.prefix().to_owned();
-        let plan = Plan {
-            url: self.sender.url.clone(),
-            connections: self.connections,
-            rate: self.rate,
-            duration,
-            messages: self.messages,
-        };
+        let plan = Plan { url, connections: self.connections, rate: self.rate, duration, messages: self.messages };
         let progress = progress::bar(most, "callbacks");
-        let visibility = token.clone().filter(|_| self.visibility);
+        let client = client.map(Rc::new);
+        let visibility = client.clone().filter(|_| self.visibility);
         let outcome = Rc::new(LoadReport::default());
         load::send(&plan, supply, visibility, Rc::clone(&outcome), &progress).await?;
         progress.finish_and_clear();
-        let verified = match token.filter(|_| self.verify) {
-            Some(token) => {
-                Some(verify::verify(&self.sender.url, &token, &self.sender.domain, &prefix, &outcome).await?)
-            }
+        let verified = match client.filter(|_| self.verify) {
+            Some(client) => Some(verify::verify(&client, &self.sender.domain, &prefix, &outcome).await?),
             None => None,
         };
         match self.output.output {
@@ -135,7 +136,7 @@ impl SimulateCommand {
         if outcome.acknowledged.get() == 0 {
             bail!(
                 "no callback was answered 200: check that the service runs at {} and that the key is the domain's",
-                self.sender.url
+                origin(&plan.url)
             );
         }
         if let Some(verified) = verified.filter(|verified| verified.missing > 0) {

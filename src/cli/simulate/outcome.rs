@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table, presets};
+use console::{Alignment, measure_text_width, pad_str};
 use hdrhistogram::Histogram;
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -92,28 +92,32 @@ impl LoadReport {
     }
 
     pub fn table(&self, verified: Option<&Verified>) -> String {
-        let mut table = Table::new();
-        table.load_preset(presets::NOTHING);
-        table.add_row(["answered 200 per second".to_owned(), format!("{:.0}", self.rate())]);
+        let mut rows = vec![("answered 200 per second".to_owned(), format!("{:.0}", self.rate()))];
         for (status, count) in self.answered.borrow().iter() {
-            table.add_row([format!("answered {status}"), count.to_string()]);
+            rows.push((format!("answered {status}"), count.to_string()));
         }
-        table.add_row(["no response".to_owned(), self.failed.get().to_string()]);
-        table.add_row(["seconds".to_owned(), format!("{:.2}", self.elapsed.get().as_secs_f64())]);
+        rows.push(("no response".to_owned(), self.failed.get().to_string()));
+        rows.push(("seconds".to_owned(), format!("{:.2}", self.elapsed.get().as_secs_f64())));
         for (what, times) in [("answer", &self.answer_times), ("visible", &self.visible_times)] {
             for (name, millis) in times.quantiles().into_iter().flatten() {
-                table.add_row([format!("{what} {name}, ms"), format!("{millis:.2}")]);
+                rows.push((format!("{what} {name}, ms"), format!("{millis:.2}")));
             }
         }
         if let Some(verified) = verified {
-            table.add_row(["sessions".to_owned(), verified.sessions.to_string()]);
-            table.add_row(["answered 200, in no session".to_owned(), verified.missing.to_string()]);
-            table.add_row(["all visible after, s".to_owned(), format!("{:.2}", verified.after.as_secs_f64())]);
+            rows.push(("sessions".to_owned(), verified.sessions.to_string()));
+            rows.push(("answered 200, in no session".to_owned(), verified.missing.to_string()));
+            rows.push(("all visible after, s".to_owned(), format!("{:.2}", verified.after.as_secs_f64())));
         }
-        if let Some(numbers) = table.column_mut(1) {
-            numbers.set_cell_alignment(CellAlignment::Right);
-        }
-        table.trim_fmt()
+        let width = |of: fn(&(String, String)) -> &str| rows.iter().map(|row| measure_text_width(of(row))).max();
+        let (labels, numbers) = (width(|row| &row.0).unwrap_or_default(), width(|row| &row.1).unwrap_or_default());
+        let line = |(label, number): &(String, String)| {
+            format!(
+                "{}  {}",
+                pad_str(label, labels, Alignment::Left, None),
+                pad_str(number, numbers, Alignment::Right, None)
+            )
+        };
+        rows.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
     pub fn json(&self, verified: Option<&Verified>) -> Value {

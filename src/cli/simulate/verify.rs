@@ -3,14 +3,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
-use reqwest::{Client, StatusCode, Url};
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::outcome::{Acknowledged, LoadReport};
+use crate::cli::client::{Client, Query};
 
 const VERIFY_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -21,12 +19,6 @@ pub struct Verified {
     pub missing: usize,
     /// Time from the last response until all were found, or the timeout.
     pub after: Duration,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    data: Vec<Session>,
-    next_cursor: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -41,19 +33,12 @@ struct Session {
 ///
 /// # Errors
 /// The API is unreachable.
-pub async fn verify(
-    url: &Url,
-    token: &SecretString,
-    domain: &str,
-    prefix: &str,
-    outcome: &LoadReport,
-) -> anyhow::Result<Verified> {
-    let client = Client::new();
+pub async fn verify(client: &Client, domain: &str, prefix: &str, outcome: &LoadReport) -> anyhow::Result<Verified> {
     let begin = Instant::now();
     loop {
         // Measured before the request, so that its own duration does not count.
         let asked = begin.elapsed();
-        let found = list_sessions(&client, url, token, domain, prefix).await?;
+        let found = list_sessions(client, domain, prefix).await?;
         let missing = count_missing(&outcome.sessions.borrow(), &found);
         if missing == 0 || begin.elapsed() > VERIFY_TIMEOUT {
             return Ok(Verified { sessions: found.len(), missing, after: asked });
@@ -70,32 +55,16 @@ fn count_missing(acknowledged: &HashMap<Uuid, Acknowledged>, found: &HashMap<Uui
     acknowledged.iter().map(|(session_id, of)| missing(session_id, of)).sum()
 }
 
-async fn list_sessions(
-    client: &Client,
-    url: &Url,
-    token: &SecretString,
-    domain: &str,
-    prefix: &str,
-) -> anyhow::Result<HashMap<Uuid, Acknowledged>> {
+async fn list_sessions(client: &Client, domain: &str, prefix: &str) -> anyhow::Result<HashMap<Uuid, Acknowledged>> {
+    let query = Query::default().with("domain", Some(domain)).with("stream_prefix", Some(prefix));
     let mut found = HashMap::new();
-    let mut cursor = None;
-    loop {
-        let mut url = url.join("/v1/sessions")?;
-        url.query_pairs_mut().extend_pairs([("domain", domain), ("stream_prefix", prefix), ("limit", "500")]);
-        url.query_pairs_mut().extend_pairs(cursor.iter().map(|cursor: &String| ("cursor", cursor)));
-        let answer = client.get(url).bearer_auth(token.expose_secret()).send().await?;
-        if answer.status() != StatusCode::OK {
-            bail!("the API answered {}: {}", answer.status(), answer.text().await?);
-        }
-        let page: Page = answer.json().await?;
-        let received = |session: Session| {
+    client
+        .list("/v1/sessions", &query, usize::MAX, |row| {
+            let session = Session::deserialize(row)?;
             let (start, end) = (session.start_received_at.is_some(), session.end_received_at.is_some());
-            (session.id, Acknowledged { start, end })
-        };
-        found.extend(page.data.into_iter().map(received));
-        match page.next_cursor {
-            Some(next) => cursor = Some(next),
-            None => return Ok(found),
-        }
-    }
+            found.insert(session.id, Acknowledged { start, end });
+            Ok(())
+        })
+        .await?;
+    Ok(found)
 }

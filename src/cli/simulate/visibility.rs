@@ -5,14 +5,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hyper::StatusCode;
-use reqwest::{Client, Url};
-use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::outcome::LoadReport;
 use super::supply::Prepared;
+use crate::cli::client::Client;
 use crate::simulation::push_lifecycle::What;
 
 /// Minimum time between two watched sessions.
@@ -24,20 +23,17 @@ const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Polls some sessions until they are visible.
 pub struct Watch {
-    client: Client,
-    url: Url,
-    token: SecretString,
+    client: Rc<Client>,
     outcome: Rc<LoadReport>,
     last: Cell<Option<Instant>>,
     watching: RefCell<JoinSet<()>>,
 }
 
 impl Watch {
-    pub fn new(url: Url, token: SecretString, outcome: Rc<LoadReport>) -> Self {
-        let client = Client::new();
+    pub fn new(client: Rc<Client>, outcome: Rc<LoadReport>) -> Self {
         let last = Cell::new(None);
         let watching = RefCell::default();
-        Self { client, url, token, outcome, last, watching }
+        Self { client, outcome, last, watching }
     }
 
     /// Watches a sample of the sessions whose start was answered 200.
@@ -51,10 +47,9 @@ impl Watch {
     }
 
     async fn watch(self: Rc<Self>, session_id: Uuid, sent_at: Instant) {
-        let Ok(url) = self.url.join(&format!("/v1/sessions/{session_id}")) else { return };
+        let path = format!("/v1/sessions/{session_id}");
         while sent_at.elapsed() < VISIBILITY_TIMEOUT {
-            let answer = self.client.get(url.clone()).bearer_auth(self.token.expose_secret()).send().await;
-            if answer.is_ok_and(|answer| answer.status() == StatusCode::OK) {
+            if matches!(self.client.find(&path).await, Ok(Some(_))) {
                 self.outcome.visible_times.note(sent_at.elapsed());
                 return;
             }
