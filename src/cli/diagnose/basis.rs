@@ -4,6 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use crate::cli::database::{Access, CommandContext, with_installation};
+use crate::cli::suggestion::closest;
 use crate::config::InstallationOptions;
 use crate::event_log::incoming;
 use crate::huawei::admission::{CallbackRoute, DomainPolicy, Known};
@@ -24,8 +25,10 @@ pub(super) struct Basis {
     pub(super) keys: Vec<NamedKey>,
     /// What the log knows of the signature and the push.
     pub(super) known: Option<Known>,
-    /// Registered domains with similar names.
+    /// Registered domains that only the spelling of the name distinguishes.
     pub(super) similar_domains: Vec<String>,
+    /// The registered domain that may be meant, if this one is not registered.
+    pub(super) meant_domain: Option<String>,
     /// Contains no secrets.
     pub(super) notices: Vec<String>,
     /// Whether the data comes from an installation.
@@ -56,6 +59,7 @@ impl Basis {
             keys: vec![NamedKey { name: "the given key".to_owned(), key }],
             known: None,
             similar_domains: Vec::new(),
+            meant_domain: None,
             notices: notice.into_iter().collect(),
             is_registered_data: false,
         }
@@ -89,6 +93,9 @@ impl Basis {
         let names = rows.iter().map(|row| row.domain.as_str());
         let similar_domains: Vec<String> =
             signing::similar_domains(domain, names).into_iter().map(str::to_owned).collect();
+        let is_registered = rows.iter().any(|row| row.domain == domain);
+        let meant_domain = closest(domain, rows.iter().map(|row| row.domain.as_str()).filter(|_| !is_registered));
+        let meant_domain = meant_domain.map(str::to_owned);
         let mut notices = Vec::new();
         let mut keys = Vec::new();
         for row in key_rows.iter().filter(|row| row.domain == domain || similar_domains.contains(&row.domain)) {
@@ -109,6 +116,7 @@ impl Basis {
             keys,
             known: None,
             similar_domains,
+            meant_domain,
             notices,
             is_registered_data: true,
         }

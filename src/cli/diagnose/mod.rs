@@ -2,8 +2,10 @@
 //!
 //! - [`basis`]: the keys and the policy to check against.
 //! - [`report`]: the printed report.
+//! - [`next_command`]: the command that repairs what was found.
 
 mod basis;
+mod next_command;
 mod report;
 
 use std::fs::File;
@@ -17,7 +19,7 @@ use secrecy::SecretString;
 
 use self::basis::Basis;
 use self::report::Report;
-use super::output::{OneOutputOptions, Output, say};
+use super::output::{OneOutputOptions, Output, print_json, say};
 use super::{BadUsage, moment, one_of, secret_from_stdin};
 use crate::config::{AdmissionOptions, InstallationOptions};
 use crate::http::extract::MAX_BODY_BYTES;
@@ -93,7 +95,7 @@ impl DiagnoseCommand {
         let key = self.given.read()?;
         let (report, accepted) = self.judge(&body, key).await?;
         match self.output.output {
-            Output::Json => say!("{}", serde_json::to_string_pretty(&report.to_json())?)?,
+            Output::Json => print_json(&report.to_json())?,
             Output::Table | Output::Csv => say!("{report}")?,
         }
         if accepted { Ok(()) } else { bail!("the callback would not be accepted") }
@@ -125,9 +127,10 @@ impl DiagnoseCommand {
         let verdict = verdict.reviewed(&message, basis.known.as_ref(), &limits, now);
         report.add_message(&message);
         report.add_basis(&message, &basis);
-        report.add_signature(&message, &basis);
+        let fits = report.add_signature(&message, &basis);
         report.add_expiry(&message, now);
         report.add_verdict(&verdict);
+        report.add_advice(&verdict, fits, &message, &basis);
         Ok((report, matches!(verdict, Verdict::Accept(_))))
     }
 

@@ -7,13 +7,15 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::basis::{Basis, NamedKey};
+use super::next_command;
 use crate::huawei::admission::{DomainPolicy, Verdict};
 use crate::huawei::advice;
 use crate::huawei::diagnosis::capture::{self, Notice, SignatureForm};
-use crate::huawei::diagnosis::signing::{self, Fit};
+use crate::huawei::diagnosis::signing::{self, Fit, Remedy};
 use crate::huawei::notification::{Event, Notification};
 use crate::huawei::signature;
 use crate::model::access::SignatureRule;
+use crate::model::rejection::RejectionReason;
 
 const LABEL_WIDTH: usize = 13;
 
@@ -94,8 +96,10 @@ impl Report {
 
     pub(super) fn add_basis(&mut self, message: &Notification, basis: &Basis) {
         if basis.is_registered_data {
-            let words = basis.policy.as_ref().map_or("no domain with exactly this name".to_owned(), words_of_policy);
-            self.add_sentence("registered", &words);
+            let meant =
+                basis.meant_domain.as_ref().map(|meant| format!("; did you mean {meant:?}?")).unwrap_or_default();
+            let unknown = format!("no domain with exactly this name{meant}");
+            self.add_sentence("registered", &basis.policy.as_ref().map_or(unknown, words_of_policy));
         }
         for name in &basis.similar_domains {
             self.add_line("similar", &format!("{name:?} is registered; {:?} is a different name", message.domain));
@@ -105,17 +109,22 @@ impl Report {
         }
     }
 
-    pub(super) fn add_signature(&mut self, message: &Notification, basis: &Basis) {
-        let Some(auth_sign) = &message.auth_sign else { return self.add_line("signature", "none") };
+    /// Returns whether a key fits.
+    pub(super) fn add_signature(&mut self, message: &Notification, basis: &Basis) -> bool {
+        let Some(auth_sign) = &message.auth_sign else {
+            self.add_line("signature", "none");
+            return false;
+        };
         self.add_line("signature", &SignatureForm::of(auth_sign).to_string());
         if signature::from_hex(auth_sign).is_none() {
-            return self.add_line("fits", "no key: not the 64 hexadecimal digits of an HMAC-SHA256");
+            self.add_line("fits", "no key: not the 64 hexadecimal digits of an HMAC-SHA256");
+            return false;
         }
         let mut fits_any = false;
         for named in &basis.keys {
             for fit in signing::fits_of(message, named.key.expose_secret()) {
                 fits_any = true;
-                self.add_fit(named, fit, basis);
+                self.add_fit(named, fit, message, basis);
             }
         }
         if basis.keys.is_empty() {
@@ -123,15 +132,27 @@ impl Report {
         } else if !fits_any {
             self.add_line("fits", "none of the keys, in any way of signing that was tried");
         }
+        fits_any
     }
 
-    fn add_fit(&mut self, named: &NamedKey, fit: Fit, basis: &Basis) {
+    fn add_fit(&mut self, named: &NamedKey, fit: Fit, message: &Notification, basis: &Basis) {
         self.add_line("fits", &format!("{}, {}", named.name, fit.key));
         self.add_line("separator", &words_of_joiner(fit.joiner));
         self.add_line("fields", &fit.fields.to_string());
         let expected = basis.policy.as_ref().map(|policy| policy.joiner);
-        if let Some(remedy) = expected.and_then(|joiner| fit.remedy(joiner)) {
-            self.add_sentence("to do", &remedy.to_string());
+        let Some(remedy) = expected.and_then(|joiner| fit.remedy(joiner)) else { return };
+        self.add_sentence("to do", &remedy.to_string());
+        let command = match remedy {
+            Remedy::SetSeparator(separator) => next_command::to_set_separator(separator, message, basis),
+            Remedy::TrimKey | Remedy::Unsupported => None,
+        };
+        self.add_command(command);
+    }
+
+    /// A command is not wrapped, so that it can be copied.
+    fn add_command(&mut self, command: Option<String>) {
+        if let Some(command) = command {
+            self.add_line("run", &command);
         }
     }
 
@@ -148,14 +169,29 @@ impl Report {
     pub(super) fn add_verdict(&mut self, verdict: &Verdict) {
         let (outcome, cause) = match verdict {
             Verdict::Accept(_) => ("accepted", None),
-            Verdict::Quarantine(_, reason) => ("quarantined", Some((reason.as_str(), advice::of_reason(*reason)))),
-            Verdict::Reject(cause) => ("rejected", Some((cause.as_str(), advice::of_rejection(*cause)))),
+            Verdict::Quarantine(_, reason) => ("quarantined", Some(reason.as_str())),
+            Verdict::Reject(cause) => ("rejected", Some(cause.as_str())),
         };
         self.outcome = outcome;
-        let Some((cause, advice)) = cause else { return self.add_line("verdict", outcome) };
-        self.cause = Some(cause.to_owned());
-        self.add_line("verdict", &format!("{outcome}: {cause}"));
-        self.add_sentence(ADVICE, advice);
+        self.cause = cause.map(str::to_owned);
+        self.add_line("verdict", &cause.map_or(outcome.to_owned(), |cause| format!("{outcome}: {cause}")));
+    }
+
+    /// What the verdict means, and what to do. `fits` says that a key fits in another way of signing than the domain's.
+    pub(super) fn add_advice(&mut self, verdict: &Verdict, fits: bool, message: &Notification, basis: &Basis) {
+        match verdict {
+            Verdict::Accept(_) => {}
+            Verdict::Quarantine(_, reason) => self.add_sentence(ADVICE, advice::of_reason(*reason)),
+            Verdict::Reject(RejectionReason::SignatureMismatch) if fits => self.add_sentence(
+                ADVICE,
+                "The signature was made with the key above, but in another way than the domain's settings say: see what \
+                 to do there.",
+            ),
+            Verdict::Reject(cause) => {
+                self.add_sentence(ADVICE, advice::of_rejection(*cause));
+                self.add_command(next_command::after_rejection(*cause, message, basis));
+            }
+        }
     }
 
     fn add_line(&mut self, label: &'static str, words: &str) {
