@@ -314,6 +314,7 @@ async fn a_bound_token_does_not_see_other_domains() {
     let home = Home::new(User::Ourselves);
     let (service, token) = serve(&home);
     send(&home, &service, "start", "room", 60);
+    assert_eq!(home.run(&["domain", "add", "push.other.example"]).0, 0);
     let (status, printed) =
         home.run(&["token", "create", "wall", "--scopes", "read", "--domain", "push.other.example"]);
     assert_eq!(status, 0, "{printed}");

@@ -255,12 +255,20 @@ fn without_a_key_the_registered_domain_is_asked_and_nothing_changes() {
     let fits = format!("fits key {key_id}, as it is");
     let registered = "registered signature required, separator nothing, apps live, usable keys 1";
     ask(&genuine(), &[], 0, &[&fits, registered, "verdict accepted"]);
-    ask(&with("app", "other"), &[], 1, &["verdict rejected: app_not_allowed"]);
+    let add_app = "run streamtally domain set push.example.com --app live --app other";
+    ask(&with("app", "other"), &[], 1, &["verdict rejected: app_not_allowed", add_app]);
+    let joined = with("auth_sign", vector("joined with plus"));
+    let set_joiner = "run streamtally domain set push.example.com --joiner '+'";
+    ask(&joined, &[], 1, &[set_joiner, "rejected: signature_mismatch The signature was made with the key above"]);
+    let hostile = with("domain", "x; rm -rf ~");
+    ask(&hostile, &[], 1, &["run streamtally domain add NAME --key-stdin"]);
     ask(&with("auth_sign", Value::Null), &[], 1, &["signature none", "verdict rejected: signature_missing"]);
     let similar = "similar \"push.example.com\" is registered; \"Push.example.com.\" is a different name";
     let unknown = ["registered no domain with exactly this name", similar, "verdict rejected: unknown_domain"];
     ask(&with("domain", "Push.example.com."), &[], 1, &unknown);
-    ask(&with("domain", "push.example.org"), &[], 1, &["fits no key to try", "verdict rejected: unknown_domain"]);
+    let meant =
+        ["did you mean \"push.example.com\"?", "fits no key to try", "run streamtally domain add push.example.org"];
+    ask(&with("domain", "push.example.org"), &[], 1, &meant);
 
     let unsigned = with("domain", "open.example.com");
     ask(&unsigned, &[], 1, &["not signed", "verdict rejected: secret_path_missing"]);
@@ -302,7 +310,7 @@ fn programs_are_told_the_same() {
     let desk = Desk::new();
     let told = |body: &Value| {
         let (status, printed) = desk.diagnose_with_key(body, &["--now", DURING, "--output", "json"]);
-        let told: Value = serde_json::from_str(printed.split("streamtally: ").next().unwrap()).expect("JSON");
+        let told: Value = serde_json::from_str(printed.split("error: ").next().unwrap()).expect("JSON");
         (status, told)
     };
     let (status, good) = told(&genuine());

@@ -169,7 +169,7 @@ fn a_rotation_that_was_interrupted_is_completed_when_it_is_run_again() {
     assert!(printed.contains(&damaged) && printed.contains("domain key remove"), "{printed}");
     assert_eq!((read(&home, "master-key"), audit_entries(&service)), (old.clone(), "0|".to_owned()));
     let next = read(&home, "master-key.next");
-    run(&home, &["domain", "key", "remove", DOMAIN, &damaged]);
+    run(&home, &["domain", "key", "remove", DOMAIN, &damaged, "--yes"]);
     assert!(run(&home, &ROTATE).contains("encrypted with the next master key: 1\n"));
     assert_eq!(read(&home, "master-key"), next);
 

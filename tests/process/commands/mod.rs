@@ -1,6 +1,8 @@
 //! Commands, as people and scripts run them.
 
+mod client;
 mod command_line;
+mod creating;
 mod demo;
 mod diagnose;
 mod domain;

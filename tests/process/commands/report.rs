@@ -35,7 +35,7 @@ fn a_report_is_the_same_from_the_database_and_from_the_service_in_every_form() {
     assert_eq!(report["totals"]["sessions"], 3);
 
     let as_of = report["as_of"].as_str().unwrap();
-    let concurrency = ["concurrency", "--step", "1d"];
+    let concurrency = ["concurrency", "--step", "7d"];
     for asked in [&by_stream[..], &concurrency] {
         for output in ["table", "csv", "json"] {
             let arguments = [asked, &["--output", output, "--as-of", as_of]].concat();
@@ -55,11 +55,63 @@ fn a_report_is_the_same_from_the_database_and_from_the_service_in_every_form() {
 fn a_report_that_is_asked_for_wrongly_is_bad_usage() {
     let home = Home::new(User::Ourselves);
     for (arguments, words) in [
-        (["--from", "2026-01-01", "--to", "2026-01-01"], "--to must be later than from"),
+        (["--from", "2026-01-01", "--to", "2026-01-01"], "--to must be later than --from"),
         (["--from", "yesterday", "--to", "2026-01-01"], "--from must be a date such as 2026-01-31"),
+        (["--month", "2026-01", "--group-by", "doman"], "did you mean domain?"),
+        (["--month", "2026-01", "--group-by", "app,app"], "write each name once"),
+        (["--month", "2026-01", "--time-zone", "berlin"], "did you mean Europe/Berlin?"),
+        (["--month", "2026-01", "--from", "2026-01-01"], "cannot be used with"),
     ] {
         let (status, printed) = home.run(&[&["report", "push-duration"], &arguments[..]].concat());
         assert_eq!(status, 2, "{printed}");
-        assert!(printed.contains(words), "{printed}");
+        assert!(printed.contains(words) && !printed.contains("%2B"), "{printed}");
+    }
+}
+
+#[test]
+fn a_table_has_hours_and_dates_of_the_zone_and_csv_has_seconds() {
+    let home = Home::new(User::Ourselves);
+    let service = home.serve();
+    assert_eq!(home.run(&["domain", "add", "push.example.com"]).0, 0);
+    let url = service.url();
+    let started = (clock::now().timestamp() - 5_400).to_string();
+    let send = ["send", "start", "--domain", "push.example.com", "--url", &url, "--wait", "--stream", "room"];
+    assert_eq!(home.run(&[&send[..], &["--publish-timestamp", &started]].concat()).0, 0);
+    service.stop();
+    let print = |arguments: &[&str]| {
+        let (status, printed) =
+            home.run(&[&["report", "push-duration", "--time-zone", "Asia/Shanghai"], arguments].concat());
+        assert_eq!(status, 0, "{printed}");
+        printed
+    };
+    let started = chrono::DateTime::from_timestamp(started.parse().unwrap(), 0).unwrap();
+    let local = started.with_timezone(&chrono::FixedOffset::east_opt(8 * 3_600).unwrap());
+    let month = local.format("%Y-%m").to_string();
+    let table = print(&["--month", &month, "--window", "day"]);
+    assert!(table.starts_with("domain            day, Asia/Shanghai  sessions  push hours"), "{table}");
+    assert!(table.contains(&local.format("push.example.com  %Y-%m-%d").to_string()), "{table}");
+    assert!(table.contains(&format!("from {month}-01 to ")) && table.contains(", Asia/Shanghai\nas of "), "{table}");
+    let of_month = print(&["--from", "2026-01-01", "--to", "2099-01-01"]);
+    assert!(of_month.contains("1        1.5"), "{of_month}");
+    let csv = print(&["--from", "2026-01-01", "--to", "2099-01-01", "-o", "csv"]);
+    assert!(csv.contains("push.example.com,,,2025-12-31T16:00:00Z,2098-12-31T16:00:00Z,1,1,54"), "{csv}");
+    let last = print(&["--last-month"]);
+    assert!(last.contains("as of"), "{last}");
+}
+
+#[test]
+fn a_report_of_an_unknown_domain_asks_which_was_meant() {
+    let home = Home::new(User::Ourselves);
+    let service = home.serve();
+    assert_eq!(home.run(&["domain", "add", "push.example.com"]).0, 0);
+    let url = service.url();
+    for source in [&["--url", &url][..], &[]] {
+        for report in [&["push-duration"][..], &["concurrency", "--step", "1d"]] {
+            let report =
+                |domain: &str| home.run(&[&["report"], report, &["--month", "2026-01", "-d", domain], source].concat());
+            let (status, printed) = report("push.exmple.com");
+            assert!(status == 1 && printed.contains("did you mean push.example.com?"), "{printed}");
+            assert_eq!(report("push.example.com").0, 0);
+        }
     }
 }

@@ -19,7 +19,7 @@ fn a_program_finds_the_private_database_whether_the_service_runs_or_not() {
     service.stop();
     assert_eq!(run(&count), (0, "1\n".to_owned()));
     let (status, printed) = run(&["sh", "-c", "exit 3"]);
-    assert_eq!((status, printed.as_str()), (3, "streamtally: sh ended with exit status: 3\n"));
+    assert_eq!((status, printed.as_str()), (3, "error: sh ended with exit status: 3\n"));
     // Not a setting of ours.
     let (status, printed) = run(&["echo", "--config=elsewhere"]);
     assert_eq!((status, printed.as_str()), (0, "--config=elsewhere\n"));

@@ -105,6 +105,12 @@ fn the_chapter_on_the_api_asks_it() {
 }
 
 #[test]
+fn the_chapter_on_the_command_line_asks_the_service() {
+    let printed = Reader::with_a_stream().read("docs/cli.md", "# The command line");
+    assert!(printed.contains("OPERATOR_CONFIRMED is recorded") && printed.contains("stt_"), "{printed}");
+}
+
+#[test]
 fn the_chapter_on_bills_closes_a_month() {
     let reader = Reader::with_a_stream();
     let printed = reader.read("docs/billing.md", "# Billing");

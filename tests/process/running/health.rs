@@ -62,7 +62,7 @@ fn a_service_whose_database_is_away_is_not_ready_and_one_that_is_gone_does_not_a
     first.stop();
     let (status, printed) = finish(&mut health(&home, &listen));
     assert_eq!(status, 1, "{printed}");
-    assert!(printed.starts_with("streamtally: the service is not ready\ndatabase: "), "{printed}");
+    assert!(printed.starts_with("error: the service is not ready\ndatabase: "), "{printed}");
     second.signal(Signal::TERM);
     second.wait_exit();
     let (status, printed) = finish(&mut health(&home, &listen));

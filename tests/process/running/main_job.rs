@@ -79,19 +79,19 @@ fn commands_work_while_the_service_does_not_run() {
     run(&["domain", "set", DOMAIN, "--joiner", "+"], 0, "separator (joiner)   +");
     let added = run(&["domain", "key", "add", DOMAIN], 0, "shown this once: ");
     let key_id = added.split_whitespace().nth(2).expect("an id");
-    run(&["domain", "key", "remove", DOMAIN, key_id], 0, "rejected from now on");
-    run(&["domain", "key", "remove", DOMAIN, key_id], 1, "key not found");
+    run(&["domain", "key", "remove", DOMAIN, key_id, "--yes"], 0, "rejected from now on");
+    run(&["domain", "key", "remove", DOMAIN, key_id, "--yes"], 1, "key not found");
     run(&["domain", "callback-token", DOMAIN], 0, "/callbacks/huawei/");
-    run(&["domain", "remove", DOMAIN], 0, "history stays");
-    for command in [&["show"][..], &["set"], &["remove"], &["key", "add"], &["callback-token"]] {
+    run(&["domain", "remove", DOMAIN, "--yes"], 0, "history stays");
+    for command in [&["show"][..], &["set", "--reset"], &["remove"], &["key", "add"], &["callback-token"]] {
         run(&[&["domain"], command, &[DOMAIN]].concat(), 1, "is not registered; `domain list` shows all domains");
     }
     run(&["domain", "show", "Live.example.con"], 1, "did you mean live.example.com?");
-    let made = run(&["token", "create", "wall", "--scopes", "read,billing", "--domain", DOMAIN], 0, "stt_");
+    let made = run(&["token", "create", "wall", "--scopes", "read,billing", "--domain", "live.example.com"], 0, "stt_");
     let token_id = made.split_whitespace().nth(2).expect("an id");
-    run(&["token", "list"], 0, "wall  read,billing  push.example.com");
-    run(&["token", "revoke", token_id], 0, "is revoked");
-    run(&["token", "revoke", token_id], 1, "token not found");
+    run(&["token", "list"], 0, "wall  read,billing  live.example.com");
+    run(&["token", "revoke", token_id, "--yes"], 0, "is revoked");
+    run(&["token", "revoke", token_id, "--yes"], 1, "token not found");
 }
 
 #[test]
