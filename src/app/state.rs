@@ -55,6 +55,7 @@ pub struct AppState {
     pub feed: Feed,
     pub listeners: Quota,
     pub sealings: Quota,
+    pub workbooks: Quota,
     pub page_caches: PageCaches,
     pub cipher: CursorCipher,
     /// Sends webhooks, and checks their URLs.

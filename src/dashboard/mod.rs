@@ -55,6 +55,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .service(live::show_live)
             .service(live::kiosk::show_kiosk)
             .service(stream::show_stream)
+            .service(stream::download_sessions)
             .service(session::show_session)
             .service(search::search)
             .service(problems::show_problems)

@@ -1,7 +1,7 @@
 //! A stream: its state, a timeline, and its broadcasts or sessions. With a day, all of them follow the day.
 
 use actix_web::web::{Data, Path};
-use actix_web::{HttpResponse, get};
+use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::NaiveDate;
 use maud::{Markup, html};
 use uuid::Uuid;
@@ -21,6 +21,9 @@ use crate::api::problem::{ApiError, parse_id};
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
+use crate::http::files::{FileFormat, Held};
+use crate::http::reports::timing::{Kind, Timing};
+use crate::http::session_file::{self, SessionFile};
 use crate::model::access::Scope;
 use crate::model::closed_set;
 use crate::model::filter::SessionFilter;
@@ -53,7 +56,7 @@ impl FromQuery for StreamPage {
         query.forget_empty();
         let page = PageRequest::from_query(query);
         let range = query.get("range").unwrap_or_default();
-        let day = query.parse("day", "a date such as 2026-11-27", read_date).map(TimelinePeriod::Date);
+        let day = read_day(query);
         Self { page, period: day.unwrap_or(TimelinePeriod::Last(range)), list: query.get("list").unwrap_or_default() }
     }
 }
@@ -109,6 +112,44 @@ pub async fn show_stream(
         }
     };
     Ok(layout::page(&visitor, NavItem::Unlisted, &stream.stream, &content))
+}
+
+/// All sessions of a stream, or those of a day.
+pub struct StreamFileQuery {
+    period: Option<TimelinePeriod>,
+}
+
+impl FromQuery for StreamFileQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
+        Self { period: read_day(query) }
+    }
+}
+
+fn read_day(query: &mut QueryReader) -> Option<TimelinePeriod> {
+    query.parse("day", "a date such as 2026-11-27", read_date).map(TimelinePeriod::Date)
+}
+
+#[get("/streams/{stream_id}/file")]
+pub async fn download_sessions(
+    visitor: Visitor,
+    state: Data<AppState>,
+    request: HttpRequest,
+    stream_id: Path<String>,
+    asked: Result<Query<StreamFileQuery>, ApiError>,
+) -> Result<HttpResponse, PageError> {
+    let Query(StreamFileQuery { period }) = asked?;
+    let view = visitor.view;
+    let stream_id = parse_id(&stream_id, "stream")?;
+    let held = Held::take(&state, &visitor.principal, FileFormat::Xlsx, Timing::begin(Kind::Sessions))?;
+    let (from, to) = period.map(|period| period.bounds(view)).unzip();
+    let file = SessionFile {
+        filter: SessionFilter { stream_id: Some(stream_id), from, to, ..SessionFilter::default() },
+        order: SessionOrder::NewestFirst,
+        zone: view.zone,
+        query: request.uri().to_string(),
+        wording: view.language.wording(view.language.reports_sessions()),
+    };
+    Ok(session_file::respond(&state, visitor.principal, file, FileFormat::Xlsx, held).await?)
 }
 
 /// The newest sessions of a stream that match.

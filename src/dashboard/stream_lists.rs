@@ -171,9 +171,39 @@ async fn sessions(
     let (rows, next) = asked.page.page(rows, |row| AfterRow::Session(row.session_id), |row| row);
     let list = html! {
         @if asked.day().is_none() && after.is_none() { (totals_figures(view, &totals(state, stream, view.now).await)) }
-        @if rows.is_empty() { p.hint { (view.language.stream_no_sessions()) } } @else { (session_table(view, state, &rows)) }
+        @if rows.is_empty() {
+            p.hint { (view.language.stream_no_sessions()) }
+        } @else {
+            (files(view, stream, asked))
+            (session_table(view, state, &rows))
+        }
     };
     Ok((list, next))
+}
+
+/// All sessions of the list as files.
+fn files(view: View, stream: &StreamRow, asked: &StreamPage) -> Markup {
+    let text = view.language;
+    let day = asked.day().map(|day| day.to_string());
+    let workbook = links::with(&format!("{}/file", links::stream(stream.stream_id)), &[("day", day.as_deref())]);
+    let [from, to] = match asked.day().map(|_| asked.period.bounds(view)) {
+        Some((from, to)) => [from, to].map(|at| Some(words::machine(at))),
+        None => [None, None],
+    };
+    let stream_id = stream.stream_id.to_string();
+    let parameters = [
+        ("stream_id", Some(stream_id.as_str())),
+        ("from", from.as_deref()),
+        ("to", to.as_deref()),
+        ("time_zone", Some(view.zone.name())),
+        ("format", Some("csv")),
+    ];
+    html! {
+        div.actions {
+            a.button href=(workbook) { (text.file_excel()) }
+            a.button href=(links::with("/v1/sessions", &parameters)) { (text.file_csv()) }
+        }
+    }
 }
 
 fn session_table(view: View, state: &AppState, rows: &[SessionRow]) -> Markup {

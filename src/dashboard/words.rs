@@ -9,6 +9,7 @@ use super::texts::Language;
 use super::view::View;
 use crate::model::ClosedSet;
 use crate::model::session::{EndSource, Flag};
+use crate::report::csv;
 
 /// A time in the visitor's time zone, with seconds. The tooltip names the zone and UTC.
 pub fn time(view: View, at: DateTime<Utc>) -> Markup {
@@ -107,18 +108,7 @@ pub fn hours(seconds: i64) -> Markup {
 
 /// Hours, rounded half up to two decimals.
 pub fn decimal_hours(seconds: i64) -> String {
-    hours_in("−", grouped, seconds)
-}
-
-/// Hours with two decimals, as a number that spreadsheets read.
-pub fn plain_hours(seconds: i64) -> String {
-    hours_in("-", |whole| whole.to_string(), seconds)
-}
-
-fn hours_in(minus: &str, whole: impl FnOnce(u64) -> String, seconds: i64) -> String {
-    let hundredths = (seconds.unsigned_abs() + 18) / 36;
-    let sign = if seconds < 0 && hundredths > 0 { minus } else { "" };
-    format!("{sign}{}.{:02}", whole(hundredths / 100), hundredths % 100)
+    csv::hours_in("−", grouped, seconds)
 }
 
 /// A whole number with separators of thousands.
@@ -227,7 +217,6 @@ mod tests {
             (-5, "0.00"),
         ] {
             assert_eq!(decimal_hours(seconds), shown, "{seconds}");
-            assert_eq!(plain_hours(seconds), shown.replace(',', "").replace('−', "-"), "{seconds}");
         }
         assert_eq!(count(1_234_567), "1,234,567");
     }

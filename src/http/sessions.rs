@@ -1,14 +1,19 @@
 //! `/v1/sessions`: pushes, live and past.
 
-use actix_web::get;
 use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::events::{EventPageView, EventView};
 use super::extract::{Access, RequireRead};
+use super::files::{FormatRequest, Held, Workbook};
+use super::reports::TimeZoneSchema;
+use super::reports::timing::{Kind, Timing};
+use super::session_file::{self, CSV_EXAMPLE, SessionFile};
 use crate::api::error_responses::{CommonErrors, NotFoundResponse};
 use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::{ApiError, parse_id};
@@ -17,9 +22,11 @@ use crate::api::views::SessionView;
 use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::model::access::Scope;
-use crate::model::filter::{Filter, SessionFilter, SessionOptions};
+use crate::model::filter::{CsvOptions, Filter, FormatOptions, SessionFilter, SessionOptions};
+use crate::model::parameter::Parameters;
 use crate::query;
 use crate::query::sessions::SessionList;
+use crate::report::file::table::Wording;
 use crate::store::session_list::SessionPage;
 
 /// A page of sessions.
@@ -39,7 +46,19 @@ pub struct SessionPageView {
     as_of: DateTime<Utc>,
 }
 
+/// The time zone of files.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only documents what `ListSessionsQuery` reads")]
+pub struct ZoneParameters {
+    /// The time zone of local times in files. JSON has none.
+    #[param(value_type = Option<TimeZoneSchema>, default = "UTC")]
+    time_zone: Option<String>,
+}
+
 pub struct ListSessionsQuery {
+    format: FormatRequest,
+    time_zone: Option<Tz>,
     filter: SessionFilter,
     options: SessionOptions,
     page: PageRequest<Uuid>,
@@ -47,8 +66,10 @@ pub struct ListSessionsQuery {
 
 impl FromQuery for ListSessionsQuery {
     fn from_query(query: &mut QueryReader) -> Self {
+        let format = FormatRequest::read(query);
+        let time_zone = query.get("time_zone");
         let page = PageRequest::from_query(query);
-        Self { filter: read_filter(query), options: SessionOptions::read(query), page }
+        Self { format, time_zone, filter: read_filter(query), options: SessionOptions::read(query), page }
     }
 }
 
@@ -56,11 +77,21 @@ impl FromQuery for ListSessionsQuery {
 ///
 /// Every push, live and past, newest start first. A session must match all filters. Periods are half-open, `[from, to)`.
 /// Later pages neither repeat nor skip a session that still matches.
+///
+/// JSON comes in pages. CSV and workbooks have all sessions that match, at most 100,000: more are answered 400.
 #[utoipa::path(
     tags = ["support", "billing"],
-    params(SessionFilter, SessionOptions, PageParameters),
+    params(SessionFilter, SessionOptions, FormatOptions, CsvOptions, ZoneParameters, PageParameters),
     responses(
-        (status = 200, description = "A page of sessions", body = SessionPageView),
+        (
+            status = 200,
+            description = "A page of sessions, or a file of all",
+            content(
+                (SessionPageView = "application/json"),
+                (String = "text/csv", example = json!(CSV_EXAMPLE)),
+                (Workbook = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+            ),
+        ),
         CommonErrors,
     ),
 )]
@@ -68,13 +99,27 @@ impl FromQuery for ListSessionsQuery {
 pub async fn list_sessions(
     Access { principal, .. }: Access<RequireRead>,
     state: Data<AppState>,
+    request: HttpRequest,
     Query(parameters): Query<ListSessionsQuery>,
-) -> Result<Json<SessionPageView>, ApiError> {
-    let ListSessionsQuery { filter, options, page } = parameters;
+) -> Result<HttpResponse, ApiError> {
+    let ListSessionsQuery { format, time_zone, filter, options, page } = parameters;
     if (filter.client_ip.is_some() || filter.node_ip.is_some()) && !principal.may(Scope::Personal) {
         return Err(ApiError::Forbidden(Scope::Personal));
     }
     let order = options.sort.unwrap_or_default();
+    if let Some(format) = format.resolve(&request)? {
+        if options.include_total.is_some() {
+            return Err(ApiError::invalid("include_total", "needs format=json"));
+        }
+        let held = Held::take(&state, &principal, format, Timing::begin(Kind::Sessions))?;
+        let query = request.query_string().to_owned();
+        let zone = time_zone.unwrap_or_default();
+        let file = SessionFile { filter, order, zone, query, wording: Wording::english("Sessions") };
+        return session_file::respond(&state, principal, file, format, held).await;
+    }
+    if time_zone.is_some() {
+        return Err(ApiError::invalid("time_zone", "needs format=csv or format=xlsx"));
+    }
     let wanted = SessionPage { order, after: page.after, limit: page.limit };
     let unconfirmed_after = state.unconfirmed_after;
     let SessionList { page: rows, total, as_of } = query::sessions::list_sessions(
@@ -91,7 +136,7 @@ pub async fn list_sessions(
         |row| row.session_id,
         |row| SessionView::new(row, principal.may(Scope::Personal), as_of, unconfirmed_after),
     );
-    Ok(Json(SessionPageView { data, next_cursor, total, as_of }))
+    Ok(HttpResponse::Ok().json(SessionPageView { data, next_cursor, total, as_of }))
 }
 
 /// Get a session

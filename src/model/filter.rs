@@ -195,9 +195,19 @@ filter! {
 }
 
 filter! {
-    /// Options of reports that have a CSV form.
+    /// The format of what can be had as a file.
     pub struct FormatOptions {
-        /// Format of the response. Default: by `Accept`. CSV returns the whole report, without pages.
+        /// Format of the response. Default: by `Accept`. `csv`, for programs, and `xlsx`, a workbook for Excel, are the whole,
+        /// without pages.
         pub format: Option<ReportFormat>,
+    }
+}
+
+filter! {
+    /// Options of CSV.
+    pub struct CsvOptions {
+        /// Begins CSV with a byte order mark, which tells Excel that it is UTF-8.
+        #[param(default = false)]
+        pub bom: Option<bool>,
     }
 }

@@ -50,8 +50,10 @@ closed_set! {
     pub enum ReportFormat {
         /// In pages.
         Json,
-        /// The whole report, streamed.
+        /// The whole report, streamed, for programs.
         Csv,
+        /// The whole report as a workbook for Excel.
+        Xlsx,
     }
 }
 

@@ -33,6 +33,30 @@ pub struct Series {
     pub points: Vec<Point>,
 }
 
+/// A point, and the group that it is of; without a grouping, of all.
+#[derive(Debug)]
+pub struct PointRow {
+    pub domain: Option<String>,
+    pub app: Option<String>,
+    pub point: Point,
+}
+
+impl LivePushes {
+    /// The points, ordered by time, then by name.
+    pub fn rows(self, group_by: GroupBy) -> Vec<PointRow> {
+        if group_by == GroupBy::NOTHING {
+            return self.points.into_iter().map(|point| PointRow { domain: None, app: None, point }).collect();
+        }
+        let at_instant = |instant: usize| {
+            self.series.iter().filter_map(move |series| {
+                let GroupName { domain, app, stream: _ } = series.name.clone();
+                Some(PointRow { domain, app, point: *series.points.get(instant)? })
+            })
+        };
+        (0..self.points.len()).flat_map(at_instant).collect()
+    }
+}
+
 /// Counts live pushes at each step, and their peak, as of a fixed time.
 ///
 /// # Errors

@@ -1,16 +1,20 @@
-//! Reports as CSV (RFC 4180), always with the same columns.
+//! Files as CSV (RFC 4180), for programs.
 //!
 //! Names come from outside, and spreadsheets interpret a cell as a formula if it begins with one of certain signs,
 //! including full-width ones. An apostrophe is put before these, and before an apostrophe, so that it can be removed
 //! again. All other cells are numbers and times.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use csv::{Terminator, WriterBuilder};
+use chrono_tz::Tz;
+use csv::{StringRecord, Terminator, WriterBuilder};
 
+use super::file::table::Cell;
+use super::file::term::Term;
 use super::parameters::GroupName;
 use super::push_duration::NamedRow;
 use super::sweep::WindowTotals;
 
+/// The columns of a report of push duration that are members of the API's rows, too. They are its first ones.
 pub const COLUMNS: [&str; 13] = [
     "domain",
     "app",
@@ -27,39 +31,37 @@ pub const COLUMNS: [&str; 13] = [
     "peak_live_sessions",
 ];
 
+/// Tells Excel that a file is UTF-8.
+pub const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 /// The header line.
-pub fn header() -> Vec<u8> {
-    record(COLUMNS)
+pub fn header(columns: &[Term]) -> Vec<u8> {
+    record(columns.iter().map(|column| column.as_str()))
 }
 
-/// The line of a row. Names that the report does not group by are empty.
-pub fn line(row: &NamedRow) -> Vec<u8> {
-    let name = |name: &Option<String>| name.as_deref().map(guarded).unwrap_or_default();
-    let counts = &row.counts;
-    let numbers = [
-        counts.sessions,
-        counts.sessions_started,
-        counts.push_seconds(),
-        counts.confirmed_seconds,
-        counts.estimated_seconds,
-        counts.open_seconds,
-        counts.on_air_seconds,
-        counts.peak_live_sessions,
-    ];
-    let cells = [
-        name(&row.name.domain),
-        name(&row.name.app),
-        name(&row.name.stream),
-        time(row.window_start),
-        time(row.window_end),
-    ];
-    record(cells.into_iter().chain(numbers.map(|number| number.to_string())))
+/// The line of a row.
+pub fn line(cells: &[Cell], zone: Tz) -> Vec<u8> {
+    record(cells.iter().map(|cell| match cell {
+        Cell::Empty => String::new(),
+        Cell::Text(text) => guarded(text),
+        Cell::Count(count) => count.to_string(),
+        Cell::Hours(seconds) => hours(*seconds),
+        Cell::Time(at) => time(*at),
+        Cell::LocalTime(at) => at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S").to_string(),
+        Cell::TimeZone => zone.name().to_owned(),
+    }))
 }
 
-/// Parses lines that [`line()`] wrote.
+/// Parses the lines of a sealed report. The columns after [`COLUMNS`] follow from them: reports that were sealed before
+/// these columns were added do not have them.
 pub fn read_rows(lines: &[u8], has_header: bool) -> Result<Vec<NamedRow>, csv::Error> {
     let mut reader = csv::ReaderBuilder::new().has_headers(has_header).from_reader(lines);
-    reader.deserialize().map(|cells| cells.map(|cells: Cells| named(cells))).collect()
+    let row = |line: Result<StringRecord, csv::Error>| {
+        let mut line = line?;
+        line.truncate(COLUMNS.len());
+        line.deserialize(None).map(named)
+    };
+    reader.records().map(row).collect()
 }
 
 type Cells = (String, String, String, DateTime<Utc>, DateTime<Utc>, [i64; 8]);
@@ -91,9 +93,21 @@ pub fn guarded(text: &str) -> String {
     if text.starts_with(FORMULA_SIGNS) { format!("'{text}") } else { text.to_owned() }
 }
 
-/// A time in UTC, in seconds.
-pub fn time(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+/// A time in UTC: in seconds, with a fraction only if it has one.
+fn time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+/// Hours from seconds, such as `-1234.50`.
+fn hours(seconds: i64) -> String {
+    hours_in("-", |whole| whole.to_string(), seconds)
+}
+
+/// Hours from seconds, rounded half up to two decimals, with this sign of negative ones and the whole hours in this form.
+pub fn hours_in(minus: &str, whole: impl FnOnce(u64) -> String, seconds: i64) -> String {
+    let hundredths = (seconds.unsigned_abs() + 18) / 36;
+    let sign = if seconds < 0 && hundredths > 0 { minus } else { "" };
+    format!("{sign}{}.{:02}", whole(hundredths / 100), hundredths % 100)
 }
 
 /// A line with the given cells.

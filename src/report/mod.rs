@@ -3,7 +3,8 @@
 //! A report counts pushes as they were known at its `as_of`, regardless of later events. [`cutoff`] fixes `as_of`, so
 //! that nothing can be recorded at or before it any longer, and waits until the log is folded up to it. [`source`]
 //! reads the pushes in batches, ordered by start; [`sweep`] and [`concurrency`] count them in one pass and in bounded
-//! memory. What is read as of a fixed time never changes, so no transaction needs to stay open meanwhile.
+//! memory. What is read as of a fixed time never changes, so no transaction needs to stay open meanwhile. [`file`] makes
+//! files of the rows.
 //!
 //! Pure, without I/O and clock: [`push`], [`window`], [`sweep`], [`concurrency`], [`csv`], [`period`].
 
@@ -14,6 +15,7 @@ pub(crate) mod concurrency_report;
 pub(crate) mod counted;
 pub(crate) mod csv;
 pub(crate) mod cutoff;
+pub(crate) mod file;
 pub(crate) mod low_priority_runtime;
 pub(crate) mod parameters;
 pub(crate) mod period;
@@ -42,6 +44,12 @@ pub enum ReportError {
     /// A chart would have too many points.
     #[error("the series have too many points")]
     TooManyPoints,
+    /// A workbook would have more rows than a sheet holds.
+    #[error("a sheet holds at most {0} rows")]
+    TooManyRows(u32),
+    /// The temporary file of a workbook failed.
+    #[error("a workbook could not be written to the temporary folder")]
+    File(#[from] rust_xlsxwriter::XlsxError),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),

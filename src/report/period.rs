@@ -63,7 +63,20 @@ impl Period {
 
 /// The name of a report's file, such as `push-hours-2026-11-Asia-Shanghai-by-domain`, without an ending.
 pub fn file_name(selection: &ReportSelection, layout: Layout) -> String {
-    let zone = layout.time_zone;
+    let period = period_name(selection, layout.time_zone);
+    let group = layout.group_by.as_str().replace(',', "-");
+    let window = match layout.window {
+        WindowSize::Whole => "",
+        WindowSize::Hour => "-per-hour",
+        WindowSize::Day => "-per-day",
+        WindowSize::Week => "-per-week",
+        WindowSize::Month => "-per-month",
+    };
+    format!("push-hours-{period}-by-{group}{window}")
+}
+
+/// The period in the name of a file, such as `2026-11-Asia-Shanghai`.
+pub fn period_name(selection: &ReportSelection, zone: Tz) -> String {
     let period = match Period::of(selection, zone).shape() {
         PeriodShape::Month(first) => first.format("%Y-%m").to_string(),
         PeriodShape::Days(first, last) if first == last => first.to_string(),
@@ -74,16 +87,7 @@ pub fn file_name(selection: &ReportSelection, layout: Layout) -> String {
             format!("{from}-to-{to}")
         }
     };
-    let zone = zone.name().replace('/', "-");
-    let group = layout.group_by.as_str().replace(',', "-");
-    let window = match layout.window {
-        WindowSize::Whole => "",
-        WindowSize::Hour => "-per-hour",
-        WindowSize::Day => "-per-day",
-        WindowSize::Week => "-per-week",
-        WindowSize::Month => "-per-month",
-    };
-    format!("push-hours-{period}-{zone}-by-{group}{window}")
+    format!("{period}-{}", zone.name().replace('/', "-"))
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use futures_util::{Stream, stream};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
@@ -13,6 +15,9 @@ use uuid::Uuid;
 
 use super::ReportError;
 use super::csv;
+use super::file::push_duration::CSV;
+use super::file::table::{cells, terms};
+use super::low_priority_runtime;
 use super::parameters::GroupName;
 use super::push_duration::{NamedRow, PushDuration, RowPlace};
 use super::sweep::WindowTotals;
@@ -51,8 +56,8 @@ pub async fn begin(pool: &PgPool, label: Label, now: DateTime<Utc>) -> Result<Se
     store::sealed_report::insert_sealed_report(pool, &new).await
 }
 
-/// Stores a report as it is computed. `totals` converts the totals. Run it in a separate task, as its caller may
-/// disconnect.
+/// Stores a report as it is computed, as its CSV, with local times of `zone`. `totals` converts the totals. Run it in a
+/// separate task, as its caller may disconnect.
 ///
 /// Parts are written one by one, so that no transaction stays open while pushes are read. If this process ends early,
 /// [`fail_abandoned_until_stopped`] of any process deletes them.
@@ -63,10 +68,11 @@ pub async fn seal(
     pool: &PgPool,
     sealed_report_id: Uuid,
     report: PushDuration,
+    zone: Tz,
     totals: impl FnOnce(WindowTotals) -> Value,
 ) -> Result<SealedReportRow, ReportError> {
     let sealed = tokio::select! {
-        written = write(pool, sealed_report_id, report, totals) => written,
+        written = write(pool, sealed_report_id, report, zone, totals) => written,
         () = renew_until_withdrawn(pool, sealed_report_id) => Err(ReportError::Withdrawn),
     };
     if sealed.is_err() {
@@ -81,15 +87,16 @@ async fn write(
     pool: &PgPool,
     sealed_report_id: Uuid,
     mut report: PushDuration,
+    zone: Tz,
     totals: impl FnOnce(WindowTotals) -> Value,
 ) -> Result<SealedReportRow, ReportError> {
     let (mut digest, mut number, mut row_count, mut byte_count) = (Sha256::new(), 0, 0, 0);
-    let mut part = csv::header();
+    let mut part = csv::header(&terms(&CSV));
     loop {
         let row = report.next_row().await?;
         if let Some(row) = &row {
             row_count += 1;
-            part.extend(csv::line(row));
+            part.extend(csv::line(&cells(&CSV, row), zone));
         }
         if part.len() >= PART || row.is_none() {
             digest.update(&part);
@@ -173,7 +180,22 @@ struct SealedRows {
     ready: VecDeque<NamedRow>,
 }
 
+/// The rows of a sealed report, read on the thread of the caller.
+pub fn rows(
+    pool: PgPool,
+    sealed_report_id: Uuid,
+) -> impl Stream<Item = Result<NamedRow, ReportError>> + Send + 'static {
+    let rows = SealedRows::new(pool, sealed_report_id);
+    low_priority_runtime::stream_of_caller(stream::try_unfold(rows, |mut rows| async move {
+        Ok(rows.next_row().await?.map(|row| (row, rows)))
+    }))
+}
+
 impl SealedRows {
+    fn new(pool: PgPool, sealed_report_id: Uuid) -> Self {
+        Self { pool, sealed_report_id, next_part: 0, ready: VecDeque::new() }
+    }
+
     async fn next_row(&mut self) -> Result<Option<NamedRow>, sqlx::Error> {
         loop {
             if let Some(row) = self.ready.pop_front() {
@@ -213,7 +235,7 @@ pub async fn list_differences(
     after: Option<&RowPlace>,
     limit: usize,
 ) -> Result<Vec<Difference>, ReportError> {
-    let mut sealed = SealedRows { pool: pool.clone(), sealed_report_id, next_part: 0, ready: VecDeque::new() };
+    let mut sealed = SealedRows::new(pool.clone(), sealed_report_id);
     let mut differences = Vec::new();
     let (mut one, mut other) = (sealed.next_row().await?, today.next_row().await?);
     while differences.len() < limit {

@@ -128,14 +128,40 @@ async fn read(
         Ok::<_, ReportError>((i64::try_from(pushes).unwrap_or(i64::MAX), wanted))
     };
     let (_, mut wanted) = list(StartedWhen::Before(from)).await?;
-    let (mut begin, mut seconds) = (from, FIRST_SECONDS);
-    while begin < to && wanted {
-        let end = to.min(begin + TimeDelta::seconds(seconds));
+    let mut stretches = Stretches::new(from, to, STRETCH_PUSHES);
+    while wanted && let Some((begin, end)) = stretches.next() {
         let (pushes, still_wanted) = list(StartedWhen::Within(begin, end)).await?;
         wanted = still_wanted;
-        begin = end;
-        let as_many = (seconds * STRETCH_PUSHES).checked_div(pushes).unwrap_or(MOST_SECONDS);
-        seconds = as_many.clamp(1, MOST_SECONDS.min(seconds * GROWTH));
+        stretches.found(pushes);
     }
     Ok(())
+}
+
+/// Divides a period into stretches of about the same number of starts.
+#[derive(Debug)]
+pub struct Stretches {
+    begin: DateTime<Utc>,
+    to: DateTime<Utc>,
+    seconds: i64,
+    target: i64,
+}
+
+impl Stretches {
+    /// `target` is the number of starts.
+    pub fn new(from: DateTime<Utc>, to: DateTime<Utc>, target: i64) -> Self {
+        Self { begin: from, to, seconds: FIRST_SECONDS, target }
+    }
+
+    /// The next stretch; `None` after the last.
+    pub fn next(&mut self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let begin = self.begin;
+        self.begin = self.to.min(begin + TimeDelta::seconds(self.seconds));
+        (begin < self.to).then_some((begin, self.begin))
+    }
+
+    /// Adapts the length of the next stretch to how many starts were in the last one.
+    pub fn found(&mut self, starts: i64) {
+        let as_many = (self.seconds * self.target).checked_div(starts).unwrap_or(MOST_SECONDS);
+        self.seconds = as_many.clamp(1, MOST_SECONDS.min(self.seconds * GROWTH));
+    }
 }

@@ -57,6 +57,10 @@ const MAX_REQUESTS_PER_TOKEN: usize = 6;
 const MAX_SEALINGS_PER_TOKEN: usize = 4;
 const MAX_SEALINGS: usize = 8;
 
+/// The most workbooks that are made concurrently, for one token and in total. Each takes space in the temporary folder.
+const MAX_WORKBOOKS_PER_TOKEN: usize = 2;
+const MAX_WORKBOOKS: usize = 4;
+
 /// The dependencies of an application, in addition to its settings.
 pub struct AppDependencies {
     pub data_dir: PathBuf,
@@ -158,6 +162,7 @@ impl Application {
             requests: Quota::new("concurrent requests", MAX_REQUESTS_PER_TOKEN, Semaphore::MAX_PERMITS),
             listeners: listener_quota(options.limits)?,
             sealings: Quota::new("reports being sealed", MAX_SEALINGS_PER_TOKEN, MAX_SEALINGS),
+            workbooks: Quota::new("workbooks being made", MAX_WORKBOOKS_PER_TOKEN, MAX_WORKBOOKS),
             page_caches: PageCaches::default(),
             cipher,
             transport,

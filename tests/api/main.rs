@@ -4,6 +4,7 @@
 
 mod access;
 mod dashboard;
+mod files;
 mod folding;
 mod helpers;
 mod http;

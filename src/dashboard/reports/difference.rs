@@ -2,6 +2,7 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get};
+use futures_util::stream;
 use maud::{Markup, html};
 
 use super::super::error::PageError;
@@ -12,13 +13,17 @@ use super::super::visitor::BillingVisitor;
 use super::super::words;
 use super::page::MAX_ROWS;
 use super::sealed_list::Sealed;
-use super::{ReportAt, naming, spreadsheet};
+use super::{ReportAt, naming};
 use crate::access::Principal;
 use crate::api::problem::ApiError;
 use crate::app::state::AppState;
-use crate::http::reports::push_duration::csv_answer;
+use crate::http::files::{self, FileFormat, Held};
+use crate::http::reports::timing::{Kind, Timing};
 use crate::http::reports::{self, sealed};
 use crate::model::report::WindowSize;
+use crate::report::file;
+use crate::report::file::table::{Cell, Column, Line, Table, cells, terms, total_of};
+use crate::report::file::term::Term;
 use crate::report::period::file_name;
 use crate::report::sealed::Difference;
 use crate::report::sweep::WindowTotals;
@@ -70,7 +75,7 @@ pub async fn show_difference(
         @if rows.is_empty() {
             div.card role="status" { p { (text.reports_no_change()) } }
         } @else {
-            div.actions { a.button href=(format!("{}/changes", sealed.difference())) { (text.reports_excel()) } }
+            div.actions { a.button href=(format!("{}/changes", sealed.difference())) { (text.file_excel()) } }
             @if rows.len() > MAX_ROWS { p.hint { (text.reports_first_rows(&words::count(MAX_ROWS as u64))) } }
             (table(view, today, rows))
         }
@@ -160,27 +165,52 @@ fn percent(text: Language, then: i64, now: i64) -> String {
     format!("{sign}{}.{} %", tenths.abs() / 10, tenths.abs() % 10)
 }
 
+const DOMAIN: Column<Difference> = Column::new(Term::Domain, |row| Cell::text(row.name.domain.as_deref()));
+const APP: Column<Difference> = Column::new(Term::App, |row| Cell::text(row.name.app.as_deref()));
+const STREAM: Column<Difference> = Column::new(Term::Stream, |row| Cell::text(row.name.stream.as_deref()));
+const COUNTS: [Column<Difference>; 6] = [
+    Column::new(Term::WindowStart, |row| Cell::Time(row.window_start)),
+    Column::new(Term::WindowEnd, |row| Cell::Time(row.window_end)),
+    Column::new(Term::SealedPushHours, |row| Cell::Hours(push_seconds(row.sealed))),
+    Column::new(Term::PushHoursToday, |row| Cell::Hours(push_seconds(row.today))),
+    Column::new(Term::DifferenceHours, |row| Cell::Hours(change(row))),
+    Column::new(Term::DifferenceSeconds, |row| Cell::Count(change(row))),
+];
+
+fn change(row: &Difference) -> i64 {
+    push_seconds(row.today) - push_seconds(row.sealed)
+}
+
 #[get("/reports/sealed/{sealed_report_id}/changes")]
 pub async fn download_difference(
     visitor: BillingVisitor,
     state: Data<AppState>,
     sealed_report_id: Path<String>,
 ) -> Result<HttpResponse, PageError> {
+    let held = Held::take(&state, &visitor.principal, FileFormat::Xlsx, Timing::begin(Kind::Difference))?;
     let Compared { today, rows, .. } = compare(&state, &visitor.principal, &sealed_report_id, MAX_FILE_ROWS).await?;
     if rows.len() > usize::from(MAX_FILE_ROWS) {
         return Err(ApiError::Conflict("more rows changed than a file holds; the API lists all".to_owned()).into());
     }
-    let view = today.view(visitor.view);
-    let text = view.language;
-    let hours = [text.reports_file_then(), text.reports_file_today(), text.reports_difference()];
-    let names = spreadsheet::name_columns(text, today.layout.group_by);
-    let header = [names, spreadsheet::time_columns(text).to_vec(), hours.to_vec()].concat();
-    let lines = rows.iter().map(|row| {
-        let [then, now] = [push_seconds(row.sealed), push_seconds(row.today)];
-        let times = spreadsheet::time_cells(view, (row.window_start, row.window_end));
-        let hours = [then, now, now - then].map(words::plain_hours);
-        [spreadsheet::name_cells(&row.name), times.to_vec(), hours.to_vec()].concat()
-    });
+    let text = visitor.view.language;
+    let mut columns = file::push_duration::name_columns(today.layout.group_by, [DOMAIN, APP, STREAM]);
+    columns.extend(COUNTS);
+    let sum = |seconds: fn(&Difference) -> i64| rows.iter().map(seconds).sum();
+    let changes = sum(change);
+    let total = total_of(
+        &columns,
+        &[
+            (Term::SealedPushHours, Cell::Hours(sum(|row| push_seconds(row.sealed)))),
+            (Term::PushHoursToday, Cell::Hours(sum(|row| push_seconds(row.today)))),
+            (Term::DifferenceHours, Cell::Hours(changes)),
+            (Term::DifferenceSeconds, Cell::Count(changes)),
+        ],
+    );
+    let about = file::push_duration::selection_of(&today.selection);
+    let wording = text.wording(text.reports_what_changed());
+    let table = Table { columns: terms(&columns), zone: today.layout.time_zone, as_of: today.as_of, about, wording };
+    let lines: Vec<_> = rows.iter().map(|row| Line::Row(cells(&columns, row))).chain([Line::Total(total)]).collect();
     let name = format!("{}-changes", file_name(&today.selection, today.layout));
-    Ok(csv_answer(&name).body(spreadsheet::whole(header, lines)))
+    let lines = stream::iter(lines.into_iter().map(Ok));
+    Ok(files::respond(FileFormat::Xlsx, &name, table, lines, held).await?)
 }

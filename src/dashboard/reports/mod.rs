@@ -4,7 +4,7 @@
 //! - [`sessions`]: the sessions behind a number.
 //! - [`closing`]: seals the report of a period that is over.
 //! - [`difference`]: compares a sealed report with today.
-//! - [`spreadsheet`]: files for people.
+//! - [`spreadsheet`]: workbooks for Excel.
 //!
 //! [`page`] has parameters for people, such as `month`. All other pages have those of the API, so a link names exactly one
 //! report, as of one moment ([`ReportAt`]).
@@ -44,7 +44,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(sessions::show_report_sessions)
         .service(closing::show_closing)
         .service(closing::close_period)
-        .service(spreadsheet::download_spreadsheet)
+        .service(spreadsheet::download_report)
+        .service(spreadsheet::download_sessions)
+        .service(spreadsheet::download_sealed)
         .service(difference::show_difference)
         .service(difference::download_difference);
 }
@@ -86,9 +88,14 @@ impl ReportAt {
         format!("{path}?{}", self.parameters().to_query())
     }
 
-    /// The sessions of this report; optionally only those of a certainty.
+    /// The page of the sessions of this report; optionally only those of a certainty.
     fn sessions(&self, certainty: Option<Certainty>) -> String {
-        let path = self.path(&links::page("reports/sessions"));
+        self.sessions_at(&links::page("reports/sessions"), certainty)
+    }
+
+    /// Another page or file of these sessions.
+    fn sessions_at(&self, path: &str, certainty: Option<Certainty>) -> String {
+        let path = self.path(path);
         certainty.map_or(path.clone(), |certainty| format!("{path}&counted_as={}", certainty.as_str()))
     }
 

@@ -144,8 +144,8 @@ fn report(visitor: &Visitor, choices: &Choices, shown: &ShownReport) -> Markup {
         (figures(view, report, &shown.totals))
         (unsettled::card(visitor, report, &shown.unsettled))
         div.actions {
-            a.button.primary href=(report.path(&links::page("reports/file"))) { (text.reports_excel()) }
-            a.button href=(format!("{}&format=csv", report.path("/v1/reports/push-duration"))) { (text.reports_csv()) }
+            a.button.primary href=(report.path(&links::page("reports/file"))) { (text.file_excel()) }
+            a.button href=(format!("{}&format=csv", report.path("/v1/reports/push-duration"))) { (text.file_csv()) }
             a.button href=(report.path(&links::page("reports/close"))) { (text.reports_close(&name)) }
         }
         @if shown.rows.is_empty() {

@@ -38,6 +38,10 @@ impl Sealed {
         format!("/v1/sealed-reports/{}?format=csv", self.row.sealed_report_id)
     }
 
+    pub fn workbook(&self) -> String {
+        format!("{}/file", self.difference())
+    }
+
     /// The page of what changed since.
     pub fn difference(&self) -> String {
         links::page(format_args!("reports/sealed/{}", self.row.sealed_report_id))
@@ -87,6 +91,7 @@ pub fn table(view: View, sealed: &[Sealed]) -> Markup {
                 td data-label=(text.by()) { bdi { (row.actor) } }
                 td { (status(view, row)) }
                 td.links { @if row.status == SealedReportStatus::Sealed {
+                    a href=(sealed.workbook()) { (text.file_excel()) } " · "
                     a href=(sealed.csv()) { "CSV" } " · "
                     a href=(sealed.difference()) { (text.reports_what_changed()) }
                 } }

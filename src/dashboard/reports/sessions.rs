@@ -91,6 +91,12 @@ fn content(
         @if rows.is_empty() {
             div.card role="status" { p { (text.reports_no_sessions()) } }
         } @else {
+            div.actions {
+                a.button href=(report.sessions_at(&links::page("reports/sessions/file"), counted_as)) { (text.file_excel()) }
+                a.button href=(format!("{}&format=csv", report.sessions_at("/v1/reports/push-duration/sessions", counted_as))) {
+                    (text.file_csv())
+                }
+            }
             (table(visitor, rows))
         }
         div.actions {

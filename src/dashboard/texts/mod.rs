@@ -5,6 +5,7 @@
 //! of `{{}}` (see `words::fill`).
 
 mod advice;
+mod files;
 mod frame;
 mod live;
 mod operator;

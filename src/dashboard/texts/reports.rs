@@ -67,8 +67,6 @@ super::texts! {
     reports_peak_at(sessions: &str, streams: &str): "Peak: {sessions} sessions of {streams} streams, {{}}",
         "峰值：{streams} 个流的 {sessions} 个会话，{{}}";
 
-    reports_csv: "CSV for programs", "CSV（供程序使用）";
-    reports_excel: "Excel (CSV)", "Excel (CSV)";
     reports_close(period: &str): "Close {period}…", "关账：{period}…";
 
     reports_unsettled(period: &str): "{period} can still change", "{period}的数据仍可能变化";
@@ -138,12 +136,5 @@ super::texts! {
     reports_uncertain: "Estimated or open", "估算或未结束";
     reports_new_row: "new", "新增";
 
-    reports_file_from: "From", "开始";
-    reports_file_through: "Through", "截至";
-    reports_file_confirmed: "Confirmed hours", "已确认小时数";
-    reports_file_estimated: "Estimated hours", "估算小时数";
-    reports_file_open: "Open hours", "未结束小时数";
     reports_file_as_of: "Data as of", "数据截至";
-    reports_file_then: "Sealed push hours", "封存时推流小时数";
-    reports_file_today: "Push hours today", "现在推流小时数";
 }

@@ -1,7 +1,7 @@
 //! `/v1/reports/concurrency`: live sessions over time, and their peak.
 
-use actix_web::get;
-use actix_web::web::{Data, Json};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -12,14 +12,17 @@ use crate::api::error_responses::CommonErrors;
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
-use crate::http::extract::Query;
-use crate::http::extract::{Access, RequireReadOrBilling};
+use crate::http::extract::{Access, Query, RequireReadOrBilling};
+use crate::http::files::{self, FileFormat, FormatRequest, Held, Workbook};
+use crate::model::filter::{CsvOptions, FormatOptions};
 use crate::model::parameter::Parameters;
 use crate::model::report::GroupBy;
 use crate::model::session::{LiveGrouping, Renditions};
 use crate::report::concurrency::Point;
-use crate::report::concurrency_report;
-use crate::report::concurrency_report::LivePushes;
+use crate::report::concurrency_report::{self, LivePushes, PointRow};
+use crate::report::file;
+use crate::report::file::table::Wording;
+use crate::report::period::period_name;
 
 /// As many as Grafana asks for at most.
 const MAX_POINTS: i64 = 11_000;
@@ -45,15 +48,21 @@ pub struct PointView {
     live_streams: u32,
 }
 
-impl From<Point> for PointView {
-    fn from(point: Point) -> Self {
+impl From<PointRow> for PointView {
+    fn from(PointRow { domain, app, point }: PointRow) -> Self {
         Self {
-            domain: None,
-            app: None,
+            domain,
+            app,
             at: DateTime::from_timestamp(point.at, 0).unwrap_or_default(),
             live_sessions: point.live_sessions,
             live_streams: point.live_streams,
         }
+    }
+}
+
+impl From<Point> for PointView {
+    fn from(point: Point) -> Self {
+        PointRow { domain: None, app: None, point }.into()
     }
 }
 
@@ -146,15 +155,40 @@ impl FromQuery for ConcurrencyQuery {
     }
 }
 
+/// A concurrency report, and its format.
+pub struct ConcurrencyRequest {
+    format: FormatRequest,
+    report: ConcurrencyQuery,
+}
+
+impl FromQuery for ConcurrencyRequest {
+    fn from_query(query: &mut QueryReader) -> Self {
+        Self { format: FormatRequest::read(query), report: ConcurrencyQuery::from_query(query) }
+    }
+}
+
+const CSV_EXAMPLE: &str = "domain,app,at,live_sessions,live_streams,at_local,time_zone\r\n\
+    push.example.com,,2026-09-30T22:00:00Z,2,2,2026-10-01 00:00:00,Europe/Berlin\r\n";
+
 /// Report concurrency
 ///
 /// The number of live sessions and streams at every step of the period, and the peak. Needs the scope `read` or `billing`. Accepts
 /// what Grafana sends: times in milliseconds and steps of seconds.
+///
+/// CSV and workbooks have a row per point; a workbook has the peak on its second sheet.
 #[utoipa::path(
     tags = ["dashboards", "billing"],
-    params(ConcurrencyParameters),
+    params(ConcurrencyParameters, FormatOptions, CsvOptions),
     responses(
-        (status = 200, description = "The report", body = ConcurrencyView),
+        (
+            status = 200,
+            description = "The report",
+            content(
+                (ConcurrencyView = "application/json"),
+                (String = "text/csv", example = json!(CSV_EXAMPLE)),
+                (Workbook = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+            ),
+        ),
         CommonErrors,
     ),
 )]
@@ -162,31 +196,37 @@ impl FromQuery for ConcurrencyQuery {
 pub async fn report_concurrency(
     Access { principal, .. }: Access<RequireReadOrBilling>,
     state: Data<AppState>,
-    Query(query): Query<ConcurrencyQuery>,
-) -> Result<Json<ConcurrencyView>, ApiError> {
-    let _timing = Timing::begin(Kind::Concurrency);
-    let ConcurrencyQuery { mut asked, step_seconds, group_by } = query;
+    request: HttpRequest,
+    Query(ConcurrencyRequest { format, report }): Query<ConcurrencyRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let timing = Timing::begin(Kind::Concurrency);
+    let ConcurrencyQuery { mut asked, step_seconds, group_by } = report;
     asked.selection.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
+    let file = format.resolve(&request)?;
     let cutoff = super::close(&state, asked.as_of).await?;
     let as_of = cutoff.at;
     let counted =
         concurrency_report::count(state.report_pool.clone(), &asked.selection, step_seconds, group_by, &cutoff).await?;
-    let parameters = ParametersView::of_concurrency(&asked.selection, asked.time_zone, step_seconds, group_by, as_of);
-    let peak = counted.peak.map(PointView::from);
-    Ok(Json(ConcurrencyView { data: points(counted, group_by), peak, parameters, as_of }))
+    let Some(format) = file else {
+        let parameters =
+            ParametersView::of_concurrency(&asked.selection, asked.time_zone, step_seconds, group_by, as_of);
+        let peak = counted.peak.map(PointView::from);
+        let view = ConcurrencyView { data: points(counted, group_by), peak, parameters, as_of };
+        return Ok(HttpResponse::Ok().json(view));
+    };
+    let held = Held::take(&state, &principal, format, timing)?;
+    let columns = match format {
+        FileFormat::Csv { .. } => file::concurrency::CSV.to_vec(),
+        FileFormat::Xlsx => file::concurrency::xlsx_columns(group_by),
+    };
+    let report =
+        file::concurrency::Parameters { selection: &asked.selection, zone: asked.time_zone, step_seconds, as_of };
+    let table = file::concurrency::table(&columns, &report, counted.peak, Wording::english("Concurrency"));
+    let name = format!("concurrency-{}", period_name(&asked.selection, asked.time_zone));
+    files::respond(format, &name, table, file::concurrency::lines(counted.rows(group_by), columns), held).await
 }
 
 /// The points, ordered by time, then by name.
 pub(crate) fn points(counted: LivePushes, group_by: GroupBy) -> Vec<PointView> {
-    if group_by == GroupBy::NOTHING {
-        return counted.points.into_iter().map(PointView::from).collect();
-    }
-    let instants = 0..counted.points.len();
-    let at_instant = |instant: usize| {
-        counted.series.iter().filter_map(move |series| {
-            let point = PointView::from(*series.points.get(instant)?);
-            Some(PointView { domain: series.name.domain.clone(), app: series.name.app.clone(), ..point })
-        })
-    };
-    instants.flat_map(at_instant).collect()
+    counted.rows(group_by).into_iter().map(PointView::from).collect()
 }

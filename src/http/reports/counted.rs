@@ -1,10 +1,11 @@
 //! `/v1/reports/push-duration/sessions`: the sessions of a report.
 
-use actix_web::get;
-use actix_web::web::{Data, Json};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::parameters::ParametersView;
@@ -16,12 +17,20 @@ use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::api::views::RenditionView;
 use crate::app::state::AppState;
-use crate::http::extract::Query;
-use crate::http::extract::{Access, RequireBilling};
+use crate::http::extract::{Access, Query, RequireBilling};
+use crate::http::files::{self, FileFormat, FormatRequest, Held, Workbook};
+use crate::model::filter::{CsvOptions, FormatOptions};
+use crate::model::parameter::Parameters;
 use crate::model::report::Certainty;
 use crate::model::session::EndSource;
 use crate::query::Rows;
 use crate::report::counted::{self, Counted};
+use crate::report::cutoff::ReportCutoff;
+use crate::report::file;
+use crate::report::file::table::{Cell, Table, Wording, terms};
+use crate::report::file::term::Term;
+use crate::report::parameters::ReportSelection;
+use crate::report::period::period_name;
 
 /// A session that a report counts.
 #[derive(Debug, Serialize, ToSchema)]
@@ -73,22 +82,8 @@ impl From<Counted> for CountedView {
             ended_at_source: push.ended_at_source,
             counted_as: Certainty::of(push.ended_at_source),
             counted_seconds: seconds,
-            explanation: explain(push.ended_at_source),
+            explanation: counted::explain(push.ended_at_source),
         }
-    }
-}
-
-fn explain(source: Option<EndSource>) -> &'static str {
-    match source {
-        Some(EndSource::Notification) => {
-            "The provider reported the end: the time of its first receipt, or the expiry of its signature if earlier."
-        }
-        Some(EndSource::Operator) => "An operator set the end: the session's events show who and why.",
-        Some(EndSource::Superseded) => {
-            "No end was reported: the session ends at the start of the next push of the stream."
-        }
-        Some(EndSource::TimedOut) => "No end was reported in time: the session timed out.",
-        None => "No end was known at as_of: the session counts until as_of or the end of the period.",
     }
 }
 
@@ -114,15 +109,28 @@ pub struct CountedPlace {
     after: Uuid,
 }
 
+/// Which of the sessions.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only documents what `CountedQuery` reads")]
+pub struct CountedParameters {
+    /// Only sessions whose seconds count as this.
+    counted_as: Option<Certainty>,
+}
+
 #[derive(Debug)]
 pub struct CountedQuery {
+    format: FormatRequest,
     page: PageRequest<CountedPlace>,
+    counted_as: Option<Certainty>,
     report: PushDurationQuery,
 }
 
 impl FromQuery for CountedQuery {
     fn from_query(query: &mut QueryReader) -> Self {
-        Self { page: PageRequest::from_query(query), report: PushDurationQuery::from_query(query) }
+        let format = FormatRequest::read(query);
+        let page = PageRequest::from_query(query);
+        Self { format, page, counted_as: query.get("counted_as"), report: PushDurationQuery::from_query(query) }
     }
 }
 
@@ -131,11 +139,22 @@ impl FromQuery for CountedQuery {
 /// The sessions that a push duration report with the same parameters counts, with their seconds and an explanation of their
 /// ends. For the sessions of one row, pass its names as `domain`, `app` and `stream`, its window as `from` and `to`, and its
 /// `as_of`: the seconds add up to the `push_seconds` of the row. `window` and `group_by` have no effect.
+///
+/// JSON comes in pages. CSV and workbooks have all sessions, and times of `time_zone`; more rows than a sheet holds,
+/// 1,048,574, are answered 400.
 #[utoipa::path(
     tag = "billing",
-    params(PushDurationParameters, PageParameters),
+    params(PushDurationParameters, CountedParameters, FormatOptions, CsvOptions, PageParameters),
     responses(
-        (status = 200, description = "A page of sessions", body = CountedPageView),
+        (
+            status = 200,
+            description = "A page of sessions, or a file of all",
+            content(
+                (CountedPageView = "application/json"),
+                (String = "text/csv", example = json!(CSV_EXAMPLE)),
+                (Workbook = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+            ),
+        ),
         CommonErrors,
     ),
 )]
@@ -143,18 +162,65 @@ impl FromQuery for CountedQuery {
 pub async fn list_counted_sessions(
     Access { principal, .. }: Access<RequireBilling>,
     state: Data<AppState>,
-    Query(CountedQuery { page, report }): Query<CountedQuery>,
-) -> Result<Json<CountedPageView>, ApiError> {
-    let _timing = Timing::begin(Kind::CountedSessions);
+    request: HttpRequest,
+    Query(CountedQuery { format, page, counted_as, report }): Query<CountedQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let timing = Timing::begin(Kind::CountedSessions);
     let PushDurationQuery { mut asked, layout } = report;
     asked.selection.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
+    let file = format.resolve(&request)?;
     let cutoff = super::close(&state, page.after.as_ref().map(|place| place.as_of).or(asked.as_of)).await?;
+    if let Some(format) = file {
+        let held = Held::take(&state, &principal, format, timing)?;
+        let counted = CountedSelection { selection: &asked.selection, zone: asked.time_zone, counted_as };
+        return file_of(&state, &counted, &cutoff, format, Wording::english("Sessions"), held).await;
+    }
     let as_of = cutoff.at;
     let after = page.after.as_ref().map(|place| place.after);
-    let rows =
-        counted::list(&state.report_pool, &asked.selection, &cutoff, None, after, i64::from(page.limit) + 1).await?;
+    let limit = i64::from(page.limit) + 1;
+    let rows = counted::list(&state.report_pool, &asked.selection, &cutoff, counted_as, after, limit).await?;
     let place = |row: &Counted| CountedPlace { as_of, after: row.push.session_id };
     let (data, next_cursor) = page.page(Rows::of(rows, page.limit), place, CountedView::from);
     let parameters = ParametersView::of_push_duration(&asked.selection, layout, as_of);
-    Ok(Json(CountedPageView { data, next_cursor, parameters, as_of }))
+    Ok(HttpResponse::Ok().json(CountedPageView { data, next_cursor, parameters, as_of }))
 }
+
+/// Which sessions a file has, and the time zone of its local times.
+#[derive(Debug)]
+pub struct CountedSelection<'a> {
+    pub selection: &'a ReportSelection,
+    pub zone: Tz,
+    pub counted_as: Option<Certainty>,
+}
+
+/// The sessions of a report as a file.
+///
+/// # Errors
+/// They cannot be read.
+pub async fn file_of(
+    state: &AppState,
+    counted: &CountedSelection<'_>,
+    cutoff: &ReportCutoff,
+    format: FileFormat,
+    wording: Wording,
+    held: Held,
+) -> Result<HttpResponse, ApiError> {
+    let CountedSelection { selection, zone, counted_as } = *counted;
+    let columns: &[_] = match format {
+        FileFormat::Csv { .. } => &file::counted::CSV,
+        FileFormat::Xlsx => &file::counted::XLSX,
+    };
+    let mut about = file::push_duration::selection_of(selection);
+    about.push((Term::CountedAs, Cell::text(counted_as.map(Certainty::as_str))));
+    let table = Table { columns: terms(columns), zone, as_of: cutoff.at, about, wording };
+    let batches = counted::list_all(state.report_pool.clone(), selection, cutoff, counted_as);
+    let name = format!("push-sessions-{}", period_name(selection, zone));
+    files::respond(format, &name, table, file::counted::lines(batches, columns), held).await
+}
+
+const CSV_EXAMPLE: &str = "session_id,stream_id,domain,app,stream,started_at,ended_at,ended_at_source,counted_as,\
+    counted_seconds,explanation,rendition_of,rendition_template,started_at_local,ended_at_local,time_zone,counted_hours\r\n\
+    006b02de-614e-8b1b-aa37-49ddc9316417,f595f0a8-bd4e-5b1b-aa37-49ddc9316417,push.example.com,live,room1,\
+    2026-10-01T08:00:00Z,2026-10-01T10:00:00Z,notification,confirmed,7200,\"The provider reported the end: the time of its \
+    first receipt, or the expiry of its signature if earlier.\",,,2026-10-01 10:00:00,2026-10-01 12:00:00,Europe/Berlin,\
+    2.00\r\n";

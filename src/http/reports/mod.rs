@@ -25,7 +25,7 @@ impl From<ReportError> for ApiError {
         match error {
             ReportError::Future => Self::invalid("as_of", "must not be in the future"),
             ReportError::WrongClock(clock) => Self::WrongClock(clock),
-            ReportError::NotFolded => Self::Unavailable(error.into()),
+            ReportError::NotFolded | ReportError::File(_) => Self::Unavailable(error.into()),
             ReportError::TooManyPoints => {
                 let most = concurrency_report::MAX_SERIES_POINTS;
                 Self::invalid(
@@ -34,6 +34,9 @@ impl From<ReportError> for ApiError {
                 )
             }
             ReportError::Withdrawn => Self::Conflict(error.to_string()),
+            ReportError::TooManyRows(_) => {
+                Self::invalid("format", format!("{error}: shorten the period, or choose csv or fewer groups"))
+            }
             ReportError::Database(error) => error.into(),
         }
     }

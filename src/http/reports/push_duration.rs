@@ -1,10 +1,9 @@
 //! `/v1/reports/push-duration`: the push duration report.
 
-use actix_web::http::header::{self, ACCEPT, CONTENT_DISPOSITION, CONTENT_LOCATION};
-use actix_web::web::{Bytes, Data};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get};
+use actix_web::http::header::{CONTENT_LOCATION, HeaderValue};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, Utc};
-use futures_util::{Stream, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
@@ -16,22 +15,25 @@ use crate::api::page::{PageParameters, PageRequest};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
-use crate::http::extract::Query;
-use crate::http::extract::{Access, RequireBilling};
-use crate::model::filter::{Filter, FormatOptions};
-use crate::model::report::{GroupBy, ReportFormat, WindowSize};
+use crate::http::extract::{Access, Query, RequireBilling};
+use crate::http::files::{self, FileFormat, FormatRequest, Held, Workbook};
+use crate::model::filter::{CsvOptions, FormatOptions};
+use crate::model::report::{GroupBy, WindowSize};
 use crate::model::session::Renditions;
 use crate::query::Rows;
 use crate::report::cutoff::ReportCutoff;
+use crate::report::file;
+use crate::report::file::table::Wording;
 use crate::report::parameters::{Layout, ReportSelection};
 use crate::report::period::file_name;
 use crate::report::push_duration::{NamedRow, PushDuration, RowPlace};
 use crate::report::sweep::WindowTotals;
-use crate::report::{ReportError, csv, low_priority_runtime};
 
 pub(crate) const CSV_EXAMPLE: &str = "domain,app,stream,window_start,window_end,sessions,sessions_started,push_seconds,\
-    confirmed_seconds,estimated_seconds,open_seconds,on_air_seconds,peak_live_sessions\r\n\
-    push.example.com,,,2026-09-30T22:00:00Z,2026-10-31T23:00:00Z,31,30,302400,295200,7200,0,301860,2\r\n";
+    confirmed_seconds,estimated_seconds,open_seconds,on_air_seconds,peak_live_sessions,window_start_local,time_zone,\
+    push_hours\r\n\
+    push.example.com,,,2026-09-30T22:00:00Z,2026-10-31T23:00:00Z,31,30,302400,295200,7200,0,301860,2,\
+    2026-10-01 00:00:00,Europe/Berlin,84.00\r\n";
 
 /// The counts of a row or a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -69,6 +71,20 @@ impl From<WindowTotals> for CountsView {
             sessions: counts.sessions,
             sessions_started: counts.sessions_started,
             push_seconds: counts.push_seconds(),
+            confirmed_seconds: counts.confirmed_seconds,
+            estimated_seconds: counts.estimated_seconds,
+            open_seconds: counts.open_seconds,
+            on_air_seconds: counts.on_air_seconds,
+            peak_live_sessions: counts.peak_live_sessions,
+        }
+    }
+}
+
+impl From<CountsView> for WindowTotals {
+    fn from(counts: CountsView) -> Self {
+        Self {
+            sessions: counts.sessions,
+            sessions_started: counts.sessions_started,
             confirmed_seconds: counts.confirmed_seconds,
             estimated_seconds: counts.estimated_seconds,
             open_seconds: counts.open_seconds,
@@ -141,19 +157,6 @@ pub struct PagePlace {
     after: RowPlace,
 }
 
-/// The format that the caller prefers by `Accept`.
-pub(crate) fn preferred_format(request: &HttpRequest) -> ReportFormat {
-    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let quality = |part: &str| -> f32 {
-        part.split(';').find_map(|parameter| parameter.trim().strip_prefix("q=")?.parse().ok()).unwrap_or(1.0)
-    };
-    let of = |wanted: &str| {
-        let fits = |part: &&str| part.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(wanted));
-        accept.split(',').filter(fits).map(quality).fold(0.0, f32::max)
-    };
-    if of("text/csv") > of("application/json") { ReportFormat::Csv } else { ReportFormat::Json }
-}
-
 /// Selection and layout of a push duration report.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -207,20 +210,15 @@ impl FromQuery for PushDurationQuery {
 
 #[derive(Debug)]
 pub struct ReportQuery {
-    format: Option<ReportFormat>,
-    pages: bool,
+    format: FormatRequest,
     page: PageRequest<PagePlace>,
     report: PushDurationQuery,
 }
 
 impl FromQuery for ReportQuery {
     fn from_query(query: &mut QueryReader) -> Self {
-        let FormatOptions { format } = FormatOptions::read(query);
-        let pages = query.has("limit") || query.has("cursor");
-        if pages && format == Some(ReportFormat::Csv) {
-            query.reject("format", "csv has no pages: omit limit and cursor");
-        }
-        Self { format, pages, page: PageRequest::from_query(query), report: PushDurationQuery::from_query(query) }
+        let format = FormatRequest::read(query);
+        Self { format, page: PageRequest::from_query(query), report: PushDurationQuery::from_query(query) }
     }
 }
 
@@ -229,21 +227,29 @@ impl FromQuery for ReportQuery {
 /// The push duration of a period in seconds, by window and group. In each window, a session counts from its start or the
 /// start of the window until its end, the end of the window, or `as_of`, whichever is first. Rows with zero seconds are omitted.
 ///
-/// JSON comes in pages; CSV (`format=csv` or `Accept: text/csv`) is the whole report and always has the same columns. In CSV,
-/// names that a spreadsheet could read as a formula get an apostrophe in front. The `Content-Location` of CSV and of a first
-/// page is a request that always returns the same report.
+/// JSON comes in pages. The files are the whole report: CSV for programs (`format=csv` or `Accept: text/csv`) always has the
+/// same columns, and names that a spreadsheet could read as a formula get an apostrophe in front. A workbook for Excel
+/// (`format=xlsx`, or its media type in `Accept`) has local times, hours and a total, and a second sheet that explains them;
+/// names are text cells. More rows than a sheet holds, 1,048,574, are answered 400.
+///
+/// The `Content-Location` of a file and of a first page is a request that always returns the same report.
 #[utoipa::path(
     tag = "billing",
     params(
         PushDurationParameters,
         FormatOptions,
+        CsvOptions,
         PageParameters,
     ),
     responses(
         (
             status = 200,
             description = "The report",
-            content((PushDurationPageView = "application/json"), (String = "text/csv", example = json!(CSV_EXAMPLE))),
+            content(
+                (PushDurationPageView = "application/json"),
+                (String = "text/csv", example = json!(CSV_EXAMPLE)),
+                (Workbook = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+            ),
             headers(("Content-Location" = String, description = "The same request with its `as_of`")),
         ),
         CommonErrors,
@@ -259,29 +265,47 @@ pub async fn report_push_duration(
     let timing = Timing::begin(Kind::PushDuration);
     let PushDurationQuery { mut asked, layout } = query.report;
     asked.selection.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
-    let format =
-        query.format.unwrap_or_else(|| if query.pages { ReportFormat::Json } else { preferred_format(&request) });
+    let file = query.format.resolve(&request)?;
     let as_of = query.page.after.as_ref().map(|place| place.as_of).or(asked.as_of);
     let cutoff = super::close(&state, as_of).await?;
     let parameters = ParametersView::of_push_duration(&asked.selection, layout, cutoff.at);
     let location = format!("{}?{}", request.path(), parameters.to_query());
-    match format {
-        ReportFormat::Csv => {
-            let report = PushDuration::begin(state.report_pool.clone(), &asked.selection, layout, &cutoff, None);
-            let lines = low_priority_runtime::stream(lines(report, timing));
-            let location = (CONTENT_LOCATION, format!("{location}&format=csv"));
-            Ok(csv_answer(&file_name(&asked.selection, layout))
-                .insert_header(location)
-                .streaming(lines.map_err(ApiError::from)))
+    let Some(format) = file else {
+        let mut answer = HttpResponse::Ok();
+        if query.page.after.is_none() {
+            answer.insert_header((CONTENT_LOCATION, format!("{location}&limit={}", query.page.limit)));
         }
-        ReportFormat::Json => {
-            let mut answer = HttpResponse::Ok();
-            if query.page.after.is_none() {
-                answer.insert_header((CONTENT_LOCATION, format!("{location}&limit={}", query.page.limit)));
-            }
-            Ok(answer.json(page(&state, &asked.selection, layout, &query.page, parameters, &cutoff).await?))
-        }
-    }
+        return Ok(answer.json(page(&state, &asked.selection, layout, &query.page, parameters, &cutoff).await?));
+    };
+    let held = Held::take(&state, &principal, format, timing)?;
+    let wording = Wording::english("Push duration");
+    let mut answer = file_of(&state, &asked.selection, layout, &cutoff, format, wording, held).await?;
+    let location = HeaderValue::try_from(format!("{location}&{}", format.to_query()));
+    answer.headers_mut().insert(CONTENT_LOCATION, location.map_err(|error| ApiError::Internal(error.into()))?);
+    Ok(answer)
+}
+
+/// A report as a file.
+///
+/// # Errors
+/// The report fails before its first bytes.
+pub async fn file_of(
+    state: &AppState,
+    selection: &ReportSelection,
+    layout: Layout,
+    cutoff: &ReportCutoff,
+    format: FileFormat,
+    wording: Wording,
+    held: Held,
+) -> Result<HttpResponse, ApiError> {
+    let columns = match format {
+        FileFormat::Csv { .. } => file::push_duration::CSV.to_vec(),
+        FileFormat::Xlsx => file::push_duration::xlsx_columns(layout.group_by),
+    };
+    let report = PushDuration::begin(state.report_pool.clone(), selection, layout, cutoff, None);
+    let table = file::push_duration::table(&columns, (selection, layout), cutoff.at, wording);
+    let lines = file::push_duration::lines(report, columns, (selection.from, selection.to));
+    files::respond(format, &file_name(selection, layout), table, lines, held).await
 }
 
 /// The totals in a cursor are only valid for callers who see the same domains.
@@ -323,34 +347,3 @@ async fn page(
     let (data, next_cursor) = page.page(Rows::of(rows, page.limit), place, RowView::from);
     Ok(PushDurationPageView { data, next_cursor, totals, parameters, as_of })
 }
-
-/// An answer that a browser stores as a file of this name.
-pub(crate) fn csv_answer(file_name: &str) -> HttpResponseBuilder {
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header((header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"));
-    answer.insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{file_name}.csv\"")));
-    answer
-}
-
-/// Streams the lines of a report while they are computed.
-fn lines(report: PushDuration, timing: Timing) -> impl Stream<Item = Result<Bytes, ReportError>> {
-    stream::unfold((Some(csv::header()), Some((report, timing))), |(begun, report)| async move {
-        let (mut report, timing) = report?;
-        let mut text = begun.unwrap_or_default();
-        loop {
-            match report.next_row().await {
-                Ok(Some(row)) => text.extend(csv::line(&row)),
-                Ok(None) if text.is_empty() => return None,
-                Ok(None) => return Some((Ok(text.into()), (None, None))),
-                // Abort the response, so that the client notices the error.
-                Err(error) => return Some((Err(error), (None, None))),
-            }
-            if text.len() >= CHUNK {
-                return Some((Ok(text.into()), (None, Some((report, timing)))));
-            }
-        }
-    })
-}
-
-/// Approximate size of a chunk in bytes.
-const CHUNK: usize = 32 * 1024;

@@ -12,6 +12,7 @@ closed_set! {
     pub enum Kind {
         PushDuration,
         CountedSessions,
+        Sessions,
         Concurrency,
         SealedReport,
         Difference,

@@ -1,5 +1,6 @@
 //! Reports in the dashboard: a month, its sessions, its closing, and its files.
 
+use calamine::Data;
 use chrono::{Datelike, Months};
 use chrono_tz::Tz;
 use serde_json::json;
@@ -7,6 +8,7 @@ use streamtally::platform::clock;
 use test_support::messages::DOMAIN;
 
 use super::browser::{Browser, between};
+use crate::files::reading::{self, shown, text};
 use crate::helpers::TestApp;
 use crate::reports::ledger::{Ledger, Say, push};
 
@@ -202,13 +204,14 @@ async fn a_period_is_closed_once_it_is_over_and_confirmed() {
     let sealed = between(&page, "<section class=\"sealed\">", "</section>");
     assert!(sealed.contains("January 2026") && !sealed.contains("2025-12-31"), "{sealed}");
 
-    let path = link(&page, "/dashboard/reports/sealed/");
-    let difference = browser.page(&path).await;
+    let workbook = link(&page, "/dashboard/reports/sealed/");
+    let path = workbook.strip_suffix("/file").unwrap();
+    let difference = browser.page(path).await;
     assert!(difference.contains("What changed in January 2026") && difference.contains("+49.1 %"), "{difference}");
     assert!(difference.contains("title=\"1800 s\">+0.50<") && !difference.contains("<bdi>room"), "{difference}");
     assert!(browser.page(&link(&difference, "/dashboard/reports/sessions?")).await.contains("<bdi>late</bdi>"));
-    let file = browser.get(&format!("{path}/changes")).await.text().await.unwrap();
-    assert!(file.ends_with(",late,2026-01-01,2026-01-31,Asia/Kathmandu,0.00,0.50,0.50\r\n"), "{file}");
+    let file = browser.get(&format!("{path}/changes")).await.bytes().await.unwrap();
+    assert_eq!(reading::sheet(&file, "What changed")[1][2], text("late"));
 }
 
 #[tokio::test]
@@ -235,20 +238,52 @@ async fn files_have_the_name_of_the_month_and_no_formula() {
     assert_eq!(csv.headers()["content-disposition"], format!("attachment; filename=\"{name}.csv\""));
 
     let sheet = browser.get(&link(&page, "/dashboard/reports/file?")).await;
-    assert_eq!(sheet.headers()["content-disposition"], format!("attachment; filename=\"{name}-excel.csv\""));
-    // Not as text, which has no byte order mark.
-    let sheet = String::from_utf8(sheet.bytes().await.unwrap().to_vec()).unwrap();
-    let lines: Vec<_> = sheet.lines().collect();
-    assert_eq!(
-        lines[0],
-        "\u{feff}Domain,App,Stream,From,Through,Time zone,Sessions,Push hours,Confirmed hours,Estimated hours,\
-         Open hours,On-air hours,Peak sessions"
-    );
-    let day = "2026-01-10,2026-01-10,Asia/Kathmandu";
-    assert_eq!(lines[1], format!("{DOMAIN},live,'=gone,{day},1,0.02,0.02,0.00,0.00,0.02,1"));
-    assert_eq!(lines[2], format!("{DOMAIN},live,room <1>,{day},1,1.00,0.00,1.00,0.00,1.00,1"));
-    assert_eq!(lines[3], "Total,,,2026-01-01,2026-01-31,Asia/Kathmandu,2,1.02,0.02,1.00,0.00,1.02,2");
-    assert!(lines[4].starts_with("Data as of,,,20") && lines[4].contains(",,Asia/Kathmandu,,"), "{}", lines[4]);
+    assert_eq!(sheet.headers()["content-disposition"], format!("attachment; filename=\"{name}.xlsx\""));
+    let rows = reading::sheet(&sheet.bytes().await.unwrap(), "Push hours");
+    assert_eq!(rows[0][..4], ["Domain", "App", "Stream", "Start (Asia/Kathmandu)"].map(text));
+    assert_eq!(rows[1][..3], [DOMAIN, "live", "=gone"].map(text));
+    assert_eq!(shown(&rows[2][3]), "2026-01-10 00:00:00");
+    assert_eq!((rows.len(), &rows[3][0], &rows[3][8]), (4, &text("Total"), &Data::Float(3_660.0)));
+}
+
+#[tokio::test]
+async fn workbooks_are_in_the_visitors_language() {
+    let app = TestApp::start().await;
+    two_pushes(&app).await;
+    let mut browser = signed_in(&app, &["billing"]).await;
+    let page = browser.page(&format!("{JANUARY}&window=day")).await;
+    let report = link(&page, "/dashboard/reports/file?");
+    browser.headers.push(("accept-language", "zh-CN".to_owned()));
+    let file = browser.get(&report).await.bytes().await.unwrap();
+    assert_eq!(reading::sheet(&file, "推流小时数")[0][0], text("推流域名"));
+    assert_eq!(reading::sheet(&file, "说明")[0][2], text("含义"));
+}
+
+#[tokio::test]
+async fn the_sessions_behind_a_number_and_sealed_reports_and_changes_are_files_too() {
+    let app = TestApp::start().await;
+    two_pushes(&app).await;
+    let browser = signed_in(&app, &["billing"]).await;
+    let page = browser.page(JANUARY).await;
+    let sessions = browser.page(&link(&page, "/dashboard/reports/sessions?")).await;
+    let csv = browser.get(&link(&sessions, "/v1/reports/push-duration/sessions?")).await;
+    let file = browser.get(&link(&sessions, "/dashboard/reports/sessions/file?")).await.bytes().await.unwrap();
+    let rows = reading::sheet(&file, "Sessions");
+    assert_eq!(reading::csv_rows(&csv.bytes().await.unwrap()).len(), rows.len() - 2);
+
+    let body = json!({ "from": "2026-01-01", "to": "2026-02-01", "time_zone": "Asia/Kathmandu", "group_by": "stream" });
+    let sealed = app.post("/v1/sealed-reports", &body, 201).await;
+    let path = format!("/dashboard/reports/sealed/{}", sealed["sealed_report_id"].as_str().unwrap());
+    assert!(browser.page(JANUARY).await.contains(&format!("{path}/file")));
+    let file = browser.get(&format!("{path}/file")).await.bytes().await.unwrap();
+    assert_eq!(reading::sheet(&file, "Push hours").len(), 4);
+    let mut ledger = Ledger::new(&app);
+    let key = push(DOMAIN, "live", "=late", NOON);
+    ledger.say_each(&[(key.clone(), Say::Start), (key, Say::End(NOON + 3_600))]).await;
+    let file = browser.get(&format!("{path}/changes")).await.bytes().await.unwrap();
+    let rows = reading::sheet(&file, "What changed");
+    assert_eq!((rows.len(), &rows[1][0]), (3, &text("=late")));
+    assert_eq!(rows[2][3..], [0.0, 1.0, 1.0, 3_600.0].map(Data::Float));
 }
 
 #[tokio::test]

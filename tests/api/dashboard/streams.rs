@@ -8,6 +8,7 @@ use streamtally::platform::clock;
 use test_support::messages::{DOMAIN, KEY, Push};
 
 use super::browser::{Browser, between};
+use crate::files::reading;
 use crate::helpers::{ADMIN_TOKEN, TestApp};
 use crate::reports::ledger::{Ledger, Say, push};
 
@@ -392,4 +393,27 @@ async fn quarantined_start_has_a_page_with_its_reason_and_release() {
     assert!(!Browser::signed_in(&app, &reader).await.page(&path).await.contains("/release"));
     let bound = app.make_token(&["read"], Some(&[OTHER])).await;
     assert_eq!(Browser::signed_in(&app, &bound).await.get(&path).await.status(), 404);
+}
+
+#[tokio::test]
+async fn the_sessions_of_a_stream_or_of_its_day_are_files() {
+    let app = TestApp::start().await;
+    let mut ledger = Ledger::new(&app);
+    // Noon of two days of January 2026.
+    for began in [1_768_046_400, 1_768_132_800] {
+        let key = push(DOMAIN, "live", "=room", began);
+        ledger.say_each(&[(key.clone(), Say::Start), (key, Say::End(began + 60))]).await;
+    }
+    let browser = Browser::signed_in(&app, &app.make_token(&["read"], None).await).await;
+    let stream_id = app.list("/v1/streams").await[0]["stream_id"].as_str().unwrap().to_owned();
+    for (day, sessions) in [("", 2), ("&day=2026-01-10", 1)] {
+        let page = browser.page(&format!("/dashboard/streams/{stream_id}?list=sessions{day}")).await;
+        let address =
+            |begin: &str| format!("{begin}{}", between(&page, &format!("href=\"{begin}"), "\"")).replace("&amp;", "&");
+        let file = browser.get(&address(&format!("/dashboard/streams/{stream_id}/file"))).await.bytes().await.unwrap();
+        let rows = reading::sheet(&file, "Sessions");
+        assert_eq!((rows.len(), &rows[1][2]), (sessions + 2, &reading::text("=room")));
+        let file = browser.get(&address("/v1/sessions?")).await.bytes().await.unwrap();
+        assert_eq!(reading::csv_rows(&file).len(), sessions);
+    }
 }

@@ -30,22 +30,26 @@ async fn csv_has_the_same_columns_always_and_no_formula() {
     let app = TestApp::start().await;
     some_pushes(&app).await;
     let header = "domain,app,stream,window_start,window_end,sessions,sessions_started,push_seconds,confirmed_seconds,\
-                  estimated_seconds,open_seconds,on_air_seconds,peak_live_sessions\r\n";
-    let row = |names: &str, counts: &str| format!("{names},2026-01-01T00:00:00Z,2026-02-01T00:00:00Z,{counts}\r\n");
+                  estimated_seconds,open_seconds,on_air_seconds,peak_live_sessions,window_start_local,time_zone,\
+                  push_hours\r\n";
+    let row = |names: &str, counts: &str, hours: &str| {
+        let window = "2026-01-01T00:00:00Z,2026-02-01T00:00:00Z";
+        format!("{names},{window},{counts},2026-01-01 00:00:00,UTC,{hours}\r\n")
+    };
     let by_domain = ask(&app, &format!("/v1/reports/push-duration?{PERIOD}&format=csv"), "*/*").await;
     assert_eq!(by_domain.headers()["content-type"], "text/csv; charset=utf-8; header=present");
     let disposition = "attachment; filename=\"push-hours-2026-01-UTC-by-domain.csv\"";
     assert_eq!(by_domain.headers()["content-disposition"], disposition);
     let text = by_domain.text().await.unwrap();
-    assert_eq!(text, format!("{header}{}", row("push.example.com,,", "3,3,180,180,0,0,180,3")));
+    assert_eq!(text, format!("{header}{}", row("push.example.com,,", "3,3,180,180,0,0,180,3", "0.05")));
 
     let by_stream = ask(&app, &format!("/v1/reports/push-duration?{PERIOD}&group_by=app,stream"), "text/csv").await;
     let each = "1,1,60,60,0,0,60,1";
     let expected = [
         header.to_owned(),
-        row(",live,'=cmd|' /C calc'!A0", each),
-        row(",live,\"a, \"\"b\"\"\"", each),
-        row(",live,room", each),
+        row(",live,'=cmd|' /C calc'!A0", each, "0.02"),
+        row(",live,\"a, \"\"b\"\"\"", each, "0.02"),
+        row(",live,room", each, "0.02"),
     ];
     assert_eq!(by_stream.text().await.unwrap(), expected.concat());
     let nothing = ask(&app, "/v1/reports/push-duration?from=2025-01-01&to=2025-02-01&format=csv", "*/*").await;

@@ -22,7 +22,7 @@ use crate::store::sealed_report::SealedReportRow;
 
 pub use difference::{differences, list_sealed_report_differences};
 pub use seal::{seal, seal_report};
-pub use stored::{delete_sealed_report, get_sealed_report, list_sealed_reports};
+pub use stored::{delete_sealed_report, get_sealed_report, list_sealed_reports, workbook_of};
 
 /// A report that is stored byte for byte.
 #[derive(Debug, Serialize, ToSchema)]
@@ -74,7 +74,9 @@ impl From<SealedReportRow> for SealedReportView {
     }
 }
 
-async fn find(state: &AppState, principal: &Principal, id: &str) -> Result<SealedReportRow, ApiError> {
+/// # Errors
+/// It does not exist, or the caller may not see it.
+pub async fn find(state: &AppState, principal: &Principal, id: &str) -> Result<SealedReportRow, ApiError> {
     let id = parse_id(id, "sealed report")?;
     let report = store::sealed_report::get_sealed_report(&state.work_pool, principal.visible_domains(), id).await?;
     report.ok_or(ApiError::NotFound("sealed report"))

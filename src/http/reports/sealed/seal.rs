@@ -159,7 +159,7 @@ pub async fn seal(
     let (done, sealed) = oneshot::channel();
     tokio::spawn(async move {
         let totals = |counts| json(&CountsView::from(counts));
-        let sealed = sealed::seal(&pool, sealed_report_id, report, totals).await;
+        let sealed = sealed::seal(&pool, sealed_report_id, report, layout.time_zone, totals).await;
         drop((timing, share));
         if let Err(Err(error)) = done.send(sealed) {
             let error = &error as &dyn std::error::Error;

@@ -4,7 +4,7 @@ use actix_web::web::{Bytes, Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse, delete, get};
 use chrono::{DateTime, Utc};
 use futures_util::stream;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -15,14 +15,19 @@ use crate::api::problem::{ApiError, parse_id};
 use crate::api::query_reader::{FromQuery, NoParameters, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::{Access, Query, RequireAdmin, RequireBilling};
-use crate::http::reports::push_duration::{CSV_EXAMPLE, PushDurationQuery, csv_answer, preferred_format};
+use crate::http::files::{self, FileFormat, Held, Workbook, csv_answer, preferred_format};
+use crate::http::reports::push_duration::{CSV_EXAMPLE, CountsView, PushDurationQuery};
+use crate::http::reports::timing::{Kind, Timing};
 use crate::model::filter::{Filter, FormatOptions};
 use crate::model::report::ReportFormat;
 use crate::platform::clock;
 use crate::query::Rows;
+use crate::report::file;
+use crate::report::file::table::Wording;
 use crate::report::period::file_name;
 use crate::report::sealed;
 use crate::store;
+use crate::store::sealed_report::SealedReportRow;
 
 /// A page of sealed reports.
 #[derive(Debug, Serialize, ToSchema)]
@@ -79,8 +84,8 @@ impl FromQuery for FormatOptions {
 
 /// Get a sealed report
 ///
-/// Returns the metadata, or with `format=csv` or `Accept: text/csv` the report itself, whose hash is `sha256`. CSV returns 409
-/// unless the report is sealed.
+/// Returns the metadata, or with `format=csv` or `Accept: text/csv` the report itself, whose hash is `sha256`. A workbook for
+/// Excel (`format=xlsx`) has the sealed rows. Files return 409 unless the report is sealed.
 #[utoipa::path(
     tag = "billing",
     params(
@@ -91,7 +96,11 @@ impl FromQuery for FormatOptions {
         (
             status = 200,
             description = "The report",
-            content((SealedReportView = "application/json"), (String = "text/csv", example = json!(CSV_EXAMPLE))),
+            content(
+                (SealedReportView = "application/json"),
+                (String = "text/csv", example = json!(CSV_EXAMPLE)),
+                (Workbook = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+            ),
         ),
         CommonErrors,
         NotFoundResponse,
@@ -107,12 +116,40 @@ pub async fn get_sealed_report(
     Query(FormatOptions { format }): Query<FormatOptions>,
 ) -> Result<HttpResponse, ApiError> {
     let report = find(&state, &principal, &sealed_report_id).await?;
-    if format.unwrap_or_else(|| preferred_format(&request)) == ReportFormat::Json {
-        return Ok(HttpResponse::Ok().json(SealedReportView::from(report)));
+    match format.unwrap_or_else(|| preferred_format(&request)) {
+        ReportFormat::Json => Ok(HttpResponse::Ok().json(SealedReportView::from(report))),
+        ReportFormat::Csv => {
+            require_sealed(&report)?;
+            let PushDurationQuery { asked, layout } = query_of(&report)?;
+            Ok(csv_answer(&file_name(&asked.selection, layout)).streaming(parts(state, report.sealed_report_id)))
+        }
+        ReportFormat::Xlsx => {
+            let held = Held::take(&state, &principal, FileFormat::Xlsx, Timing::begin(Kind::SealedReport))?;
+            workbook_of(&state, &report, Wording::english("Push duration"), held).await
+        }
     }
-    require_sealed(&report)?;
-    let PushDurationQuery { asked, layout } = query_of(&report)?;
-    Ok(csv_answer(&file_name(&asked.selection, layout)).streaming(parts(state, report.sealed_report_id)))
+}
+
+/// A sealed report as a workbook.
+///
+/// # Errors
+/// It is not sealed, or cannot be read.
+pub async fn workbook_of(
+    state: &AppState,
+    report: &SealedReportRow,
+    wording: Wording,
+    held: Held,
+) -> Result<HttpResponse, ApiError> {
+    require_sealed(report)?;
+    let PushDurationQuery { asked, layout } = query_of(report)?;
+    let selection = &asked.selection;
+    let totals = CountsView::deserialize(report.totals.clone().unwrap_or_default());
+    let totals = totals.map_err(|error| ApiError::Internal(error.into()))?.into();
+    let columns = file::push_duration::xlsx_columns(layout.group_by);
+    let table = file::push_duration::table(&columns, (selection, layout), report.as_of, wording);
+    let rows = sealed::rows(state.work_pool.clone(), report.sealed_report_id);
+    let lines = file::push_duration::lines_of(rows, totals, columns, (selection.from, selection.to));
+    files::respond(FileFormat::Xlsx, &file_name(selection, layout), table, lines, held).await
 }
 
 fn parts(state: Data<AppState>, id: Uuid) -> impl futures_util::Stream<Item = Result<Bytes, ApiError>> {

@@ -1,0 +1,6 @@
+//! Reports and lists of sessions as files.
+
+mod formats;
+mod lists;
+pub mod reading;
+mod reports;
