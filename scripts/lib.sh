@@ -54,6 +54,9 @@ has_python() { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 # The tests use them to run the service as its image and its unit do, and to check the unit. Linux only.
 has_containers() { [ "$(uname -s)" != Linux ] || { has bwrap && has systemd-nspawn && has systemd-analyze; }; }
 
+# The tests open workbooks with it. Linux only.
+has_office() { [ "$(uname -s)" != Linux ] || has soffice; }
+
 # A container engine, and what makes a Debian to run in it. Linux only.
 has_engine() {
   [ "$(uname -s)" != Linux ] ||
@@ -63,7 +66,7 @@ has_engine() {
 # What finds the libraries that a Debian package depends on. Debian and Ubuntu only.
 has_packager() { has dpkg-deb && has dpkg-shlibdeps; }
 
-# Prints which of the given tools are missing. Known are: linker, postgres, python, browser, containers, engine, packager,
+# Prints which of the given tools are missing. Known are: linker, postgres, python, browser, office, containers, engine, packager,
 # promtool, jq.
 list_lacking() {
   local thing
@@ -73,6 +76,7 @@ list_lacking() {
       postgres) find_postgres || printf '%s\n' postgres ;;
       python) has_python || printf '%s\n' python ;;
       browser) has chromedriver || printf '%s\n' browser ;;
+      office) has_office || printf '%s\n' office ;;
       containers) has_containers || printf '%s\n' containers ;;
       engine) has_engine || printf '%s\n' engine ;;
       packager) has_packager || printf '%s\n' packager ;;
@@ -82,7 +86,7 @@ list_lacking() {
   done
 }
 
-# ensure linker [postgres] [python] [browser] [containers] [engine] [packager] [promtool] [jq]: makes sure that cargo and the
+# ensure linker [postgres] [python] [browser] [office] [containers] [engine] [packager] [promtool] [jq]: makes sure that cargo and the
 # given tools are available, and installs missing ones if it can.
 ensure() {
   # Not every shell that runs this has read the profile that rustup changed.
@@ -117,6 +121,7 @@ describe() {
       postgres) printf '%s' "a PostgreSQL server, $oldest_postgres or later" ;;
       python) printf '%s' 'a Python that can create virtual environments' ;;
       browser) printf '%s' 'Chromium and its driver' ;;
+      office) printf '%s' 'LibreOffice Calc, to open workbooks' ;;
       containers) printf '%s' 'bubblewrap and systemd-nspawn, for containers' ;;
       engine) printf '%s' 'Podman and debootstrap, to run images' ;;
       packager) printf '%s' 'dpkg-dev, for Debian packages' ;;
@@ -159,6 +164,7 @@ install_with_apt() {
         ;;
       python) packages="$packages python3-venv" ;;
       browser) packages="$packages chromium chromium-driver" ;;
+      office) packages="$packages libreoffice-calc-nogui" ;;
       containers) packages="$packages bubblewrap systemd-container" ;;
       engine)
         packages="$packages podman buildah runc debootstrap netavark aardvark-dns conmon catatonit"
@@ -219,6 +225,7 @@ give_up() {
   esac
   case "$1" in *packager*) say "  dpkg-dev, on Debian or Ubuntu" ;; esac
   case "$1" in *browser*) say "  Chromium or Chrome, and its chromedriver (Debian: chromium chromium-driver)" ;; esac
+  case "$1" in *office*) say "  LibreOffice Calc (Debian: libreoffice-calc-nogui)" ;; esac
   case "$1" in *jq*) say "  jq (Debian: jq)" ;; esac
   case "$1" in *promtool*) say "  Prometheus' promtool (Debian: in the package prometheus)" ;; esac
   case "$1" in

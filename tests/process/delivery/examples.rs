@@ -9,12 +9,12 @@ use streamtally::platform::clock;
 use test_support::home::{Bystander, Home, User, free_port, wait_for};
 use test_support::service::Service;
 
-const DOMAIN: &str = "push.example.com";
+pub const DOMAIN: &str = "push.example.com";
 
 /// A home with a registered domain and a caller's token.
-struct Caller {
-    home: Home,
-    token: String,
+pub struct Caller {
+    pub home: Home,
+    pub token: String,
 }
 
 impl Caller {
@@ -40,7 +40,7 @@ impl Caller {
 
     /// Sends a message about a push, and waits until it shows.
     #[track_caller]
-    fn send(&self, service: &Service, moment: &str, stream: &str, more: &[&str]) {
+    pub fn send(&self, service: &Service, moment: &str, stream: &str, more: &[&str]) {
         let url = service.url();
         let send = ["send", moment, "--domain", DOMAIN, "--stream", stream, "--url", &url];
         self.run(&[&send[..], more].concat());
@@ -118,18 +118,18 @@ fn the_live_board_ends_when_its_token_does_not_do() {
 }
 
 /// The Unix second at which this day of last year began in UTC.
-fn last_year(day: &str) -> String {
+pub fn last_year(day: &str) -> String {
     let date = format!("{}-{day}T00:00:00Z", clock::now().year() - 1);
     date.parse::<DateTime<Utc>>().unwrap().timestamp().to_string()
 }
 
 /// This month of last year.
-fn month(number: u32) -> String {
+pub fn month(number: u32) -> String {
     format!("{}-{number:02}", clock::now().year() - 1)
 }
 
 /// A service that believes pushes which began long ago: these last through whole months.
-fn serve_history() -> (Caller, Service) {
+pub fn serve_history() -> (Caller, Service) {
     let (caller, service) = Caller::new("billing", |command| {
         command.env("STREAMTALLY_START_WINDOW_BEFORE", "800d");
     });
@@ -260,7 +260,7 @@ fn the_look_up_says_what_is_live_and_why_and_what_was_set_aside() {
 }
 
 /// A Python that has the library of the receiver.
-fn python_with_library() -> PathBuf {
+pub fn python_with_library() -> PathBuf {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let python = target.parent().unwrap().join("tools/bin/python");
     assert!(python.exists(), "scripts/check-dependencies installs {}", python.display());

@@ -1,8 +1,10 @@
-//! What the program is delivered with: image, compose file, systemd unit, documents, examples, monitoring.
+//! What the program is delivered with: image, compose file, systemd unit, documents, examples, monitoring,
+//! workbooks.
 
 mod compose;
 mod documents;
 mod examples;
 mod image;
 mod monitoring;
+mod spreadsheets;
 mod systemd;
