@@ -27,7 +27,6 @@ BEYOND_SCHEMAS = (
     ("to", "must be omitted with month"),
     ("format", "(csv|xlsx) has no pages: omit limit and cursor"),
     ("bom", "needs format=csv"),
-    ("time_zone", "needs format=csv or format=xlsx"),
     ("include_total", "needs format=json"),
     ("expires_at", "must lie in the future"),
     ("domains", "must be null for a token with scope admin, which may do everything"),
