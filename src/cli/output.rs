@@ -107,13 +107,13 @@ macro_rules! say {
 }
 pub(super) use say;
 
-/// Prints a text as it is.
+/// Writes bytes as they are.
 ///
 /// # Errors
 /// Standard output failed.
-pub(super) fn print_text(text: &str) -> Result<(), PrintError> {
+pub(super) fn write_bytes(bytes: &[u8]) -> Result<(), PrintError> {
     let mut to = stdout();
-    Ok(to.write_all(text.as_bytes()).and_then(|()| to.flush())?)
+    Ok(to.write_all(bytes).and_then(|()| to.flush())?)
 }
 
 /// Prints an object as indented JSON.

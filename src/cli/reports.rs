@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::client::{Client, Query};
 use super::listing::{ConnectionOptions, List, ListOptions};
-use super::output::{OneOutputOptions, Output, OutputOptions, print_json, say};
+use super::output::{OneOutputOptions, Output, OutputOptions, print_json, say, write_bytes};
 use super::report::parameters::{LayoutOptions, SelectionOptions};
 use super::suggestion::{Named, pick};
 use super::table::{self, Column, Row};
@@ -197,8 +197,7 @@ impl ShowReport {
         let path = find(&client, &self.report_id).await?;
         if self.output.output == Output::Csv {
             // As it was sealed, byte for byte.
-            let csv = client.get_text(&path, &Query::default().with("format", Some("csv"))).await?;
-            return Ok(super::output::print_text(&csv)?);
+            return client.download(&path, &Query::default().with("format", Some("csv")), write_bytes).await;
         }
         let report = client.get(&path, &Query::default()).await?;
         if self.output.output == Output::Json {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE, ContentEncoding};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use tokio::time::timeout;
 use utoipa::openapi::schema::{Object, Type};
@@ -146,9 +147,22 @@ pub async fn respond(
     lines: impl Stream<Item = Result<Line, ReportError>> + Send + 'static,
     held: Held,
 ) -> Result<HttpResponse, ApiError> {
+    let answer = match format {
+        FileFormat::Csv { .. } => csv_answer(name),
+        FileFormat::Xlsx => xlsx_answer(name),
+    };
+    begin(answer, write(format, table, lines), held).await
+}
+
+/// The bytes of a file.
+pub fn write(
+    format: FileFormat,
+    table: Table,
+    lines: impl Stream<Item = Result<Line, ReportError>> + Send + 'static,
+) -> BoxStream<'static, Result<Bytes, ReportError>> {
     match format {
-        FileFormat::Csv { bom } => begin(csv_answer(name), file::csv(&table, lines, bom), held).await,
-        FileFormat::Xlsx => begin(xlsx_answer(name), file::xlsx(table, lines), held).await,
+        FileFormat::Csv { bom } => file::csv(&table, lines, bom).boxed(),
+        FileFormat::Xlsx => file::xlsx(table, lines).boxed(),
     }
 }
 

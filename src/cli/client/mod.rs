@@ -21,6 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
 use self::problem::ServiceError;
+use super::output::PrintError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -129,13 +130,21 @@ impl Client {
         parts.cloned().ok_or_else(|| ServiceError::not_ours(status, &self.base))
     }
 
-    /// The body as it is.
+    /// Passes the body to `take`, chunk by chunk.
     ///
     /// # Errors
-    /// As of [`get`](Self::get).
-    pub(super) async fn get_text(&self, path: &str, query: &Query) -> Result<String, ServiceError> {
-        let response = self.send(self.request(Method::GET, path, query)).await?;
-        response.text().await.map_err(|error| self.unreachable(&error))
+    /// As of [`get`](Self::get), or `take` failed.
+    pub(super) async fn download(
+        &self,
+        path: &str,
+        query: &Query,
+        mut take: impl FnMut(&[u8]) -> Result<(), PrintError>,
+    ) -> anyhow::Result<()> {
+        let mut response = self.send(self.request(Method::GET, path, query)).await?;
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
+            take(&chunk)?;
+        }
+        Ok(())
     }
 
     /// Passes up to `limit` rows of a list to `take`. Returns the other members of the last page; its `next_cursor` is null

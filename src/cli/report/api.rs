@@ -2,13 +2,30 @@
 
 use serde_json::Value;
 
-use super::{ReportKind, ReportRequest, counts_nothing, finish};
+use super::{ReportKind, ReportRequest, Target, counts_nothing, finish};
 use crate::cli::client::Client;
-use crate::cli::output::Printer;
+use crate::cli::output::{Printer, write_bytes};
+use crate::http::files::FileFormat;
+use crate::model::report::ReportFormat;
 
 /// # Errors
 /// The service is unreachable or returns an error, or the domain is unknown.
-pub(super) async fn print(client: &Client, asked: &ReportRequest, mut printer: Printer) -> anyhow::Result<()> {
+pub(super) async fn report(client: &Client, asked: &ReportRequest, target: Target) -> anyhow::Result<()> {
+    match target {
+        Target::Printer(printer) => print(client, asked, printer).await,
+        Target::File(format) => {
+            client.reject_unknown_domain(asked.query.get("domain")).await?;
+            let format = match format {
+                FileFormat::Csv { .. } => ReportFormat::Csv,
+                FileFormat::Xlsx => ReportFormat::Xlsx,
+            };
+            let query = asked.query.clone().with("format", Some(format));
+            client.download(asked.kind.path(), &query, write_bytes).await
+        }
+    }
+}
+
+async fn print(client: &Client, asked: &ReportRequest, mut printer: Printer) -> anyhow::Result<()> {
     let path = asked.kind.path();
     let report = match asked.kind {
         ReportKind::PushDuration => client.list(path, &asked.query, usize::MAX, |row| Ok(printer.row(row)?)).await?,

@@ -1,4 +1,4 @@
-//! The columns of reports: those of the CSV of the API; tables show hours, and local windows instead of their bounds.
+//! The columns of reports in tables: hours, and local windows instead of their bounds.
 
 use crate::cli::table::Column;
 use crate::model::report::WindowSize;

@@ -8,16 +8,20 @@ pub(super) mod columns;
 mod database;
 pub(super) mod parameters;
 
-use clap::{Args, Subcommand};
+use std::io::{IsTerminal, stdout};
+
+use anyhow::bail;
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
 use self::parameters::{LayoutOptions, SelectionOptions};
 use super::client::Query;
 use super::client::options::ServiceOptions;
-use super::one_of;
 use super::output::{Format, Output, PrintError, Printer};
 use super::table::{self, Column};
+use super::{BadUsage, one_of};
 use crate::config::{ClockOptions, InstallationOptions};
+use crate::http::files::FileFormat;
 use crate::model::session::LiveGrouping;
 
 #[derive(Debug, Subcommand)]
@@ -36,6 +40,7 @@ pub(super) enum ReportCommand {
 const PUSH_DURATION_EXAMPLES: &str = "\
 Examples:
   streamtally report push-duration --last-month --time-zone Asia/Shanghai
+  streamtally report push-duration --last-month --time-zone Asia/Shanghai -o xlsx >bill.xlsx
   streamtally report push-duration --month 2026-11 --group-by domain,app --window day -o csv
   streamtally report push-duration --from 2026-10-01 --to 2026-11-01 -d push.example.com";
 
@@ -49,8 +54,8 @@ struct CommonOptions {
     #[command(flatten)]
     selection: SelectionOptions,
     /// Output format
-    #[arg(long, short, value_enum, default_value_t = Output::Table)]
-    output: Output,
+    #[arg(long, short, value_enum, default_value_t = ReportOutput::Table)]
+    output: ReportOutput,
     #[command(flatten)]
     service: ServiceOptions,
     #[command(flatten)]
@@ -77,6 +82,25 @@ pub(super) struct ConcurrencyReport {
     group_by: Option<LiveGrouping>,
     #[command(flatten)]
     common: CommonOptions,
+}
+
+/// The output format of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ReportOutput {
+    /// For people, in hours
+    Table,
+    /// For programs: one object with the rows in `data`, as in the API
+    Json,
+    /// For programs: the file of the API
+    Csv,
+    /// For spreadsheets: a workbook, to be written into a file
+    Xlsx,
+}
+
+/// Where a report goes: rows to a printer, or a file to standard output.
+enum Target {
+    Printer(Printer),
+    File(FileFormat),
 }
 
 /// A report with its parameters, as of the API.
@@ -142,8 +166,17 @@ impl CommonOptions {
     async fn run(self, kind: ReportKind, query: Query, columns: Vec<Column>) -> anyhow::Result<()> {
         let folders = &self.installation.folders;
         let asked = ReportRequest { kind, query };
-        let printer =
-            Printer::new(Format { output: self.output, quiet: false, zone: self.selection.time_zone }, columns);
+        let zone = self.selection.time_zone;
+        let printer = |output| Target::Printer(Printer::new(Format { output, quiet: false, zone }, columns));
+        let target = match self.output {
+            ReportOutput::Table => printer(Output::Table),
+            ReportOutput::Json => printer(Output::Json),
+            ReportOutput::Csv => Target::File(FileFormat::Csv { bom: false }),
+            ReportOutput::Xlsx if stdout().is_terminal() => {
+                bail!(BadUsage("-o xlsx makes a file: redirect the output, such as >report.xlsx".to_owned()))
+            }
+            ReportOutput::Xlsx => Target::File(FileFormat::Xlsx),
+        };
         // A database that is named comes before the service of a login.
         let of_service = if self.installation.database_url.is_some() {
             self.service.url.is_some()
@@ -151,8 +184,8 @@ impl CommonOptions {
             self.service.names_a_service(folders)?
         };
         if of_service {
-            return api::print(&self.service.connect(folders)?, &asked, printer).await;
+            return api::report(&self.service.connect(folders)?, &asked, target).await;
         }
-        database::print(&self.installation, self.clock.clock_tolerance, asked, printer).await
+        database::report(&self.installation, self.clock.clock_tolerance, asked, target).await
     }
 }

@@ -3,6 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, Utc};
+use futures_util::Stream;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -18,10 +19,11 @@ use crate::model::filter::{CsvOptions, FormatOptions};
 use crate::model::parameter::Parameters;
 use crate::model::report::GroupBy;
 use crate::model::session::{LiveGrouping, Renditions};
+use crate::report::ReportError;
 use crate::report::concurrency::Point;
 use crate::report::concurrency_report::{self, LivePushes, PointRow};
 use crate::report::file;
-use crate::report::file::table::Wording;
+use crate::report::file::table::{Line, Table, Wording};
 use crate::report::period::period_name;
 
 /// As many as Grafana asks for at most.
@@ -215,15 +217,26 @@ pub async fn report_concurrency(
         return Ok(HttpResponse::Ok().json(view));
     };
     let held = Held::take(&state, &principal, format, timing)?;
+    let parameters =
+        file::concurrency::Parameters { selection: &asked.selection, zone: asked.time_zone, step_seconds, as_of };
+    let (table, lines) = tabulate(counted, group_by, &parameters, format);
+    let name = format!("concurrency-{}", period_name(&asked.selection, asked.time_zone));
+    files::respond(format, &name, table, lines, held).await
+}
+
+/// The table of a report's file, and its lines.
+pub fn tabulate(
+    counted: LivePushes,
+    group_by: GroupBy,
+    parameters: &file::concurrency::Parameters<'_>,
+    format: FileFormat,
+) -> (Table, impl Stream<Item = Result<Line, ReportError>> + Send + 'static) {
     let columns = match format {
         FileFormat::Csv { .. } => file::concurrency::CSV.to_vec(),
         FileFormat::Xlsx => file::concurrency::xlsx_columns(group_by),
     };
-    let report =
-        file::concurrency::Parameters { selection: &asked.selection, zone: asked.time_zone, step_seconds, as_of };
-    let table = file::concurrency::table(&columns, &report, counted.peak, Wording::english("Concurrency"));
-    let name = format!("concurrency-{}", period_name(&asked.selection, asked.time_zone));
-    files::respond(format, &name, table, file::concurrency::lines(counted.rows(group_by), columns), held).await
+    let table = file::concurrency::table(&columns, parameters, counted.peak, Wording::english("Concurrency"));
+    (table, file::concurrency::lines(counted.rows(group_by), columns))
 }
 
 /// The points, ordered by time, then by name.

@@ -4,6 +4,7 @@ use actix_web::http::header::{CONTENT_LOCATION, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, Utc};
+use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
@@ -21,9 +22,10 @@ use crate::model::filter::{CsvOptions, FormatOptions};
 use crate::model::report::{GroupBy, WindowSize};
 use crate::model::session::Renditions;
 use crate::query::Rows;
+use crate::report::ReportError;
 use crate::report::cutoff::ReportCutoff;
 use crate::report::file;
-use crate::report::file::table::Wording;
+use crate::report::file::table::{Line, Table, Wording};
 use crate::report::parameters::{Layout, ReportSelection};
 use crate::report::period::file_name;
 use crate::report::push_duration::{NamedRow, PushDuration, RowPlace};
@@ -298,14 +300,25 @@ pub async fn file_of(
     wording: Wording,
     held: Held,
 ) -> Result<HttpResponse, ApiError> {
+    let report = PushDuration::begin(state.report_pool.clone(), selection, layout, cutoff, None);
+    let (table, lines) = tabulate(report, (selection, layout), cutoff.at, format, wording);
+    files::respond(format, &file_name(selection, layout), table, lines, held).await
+}
+
+/// The table of a report's file, and its lines.
+pub fn tabulate(
+    report: PushDuration,
+    (selection, layout): (&ReportSelection, Layout),
+    as_of: DateTime<Utc>,
+    format: FileFormat,
+    wording: Wording,
+) -> (Table, impl Stream<Item = Result<Line, ReportError>> + Send + 'static) {
     let columns = match format {
         FileFormat::Csv { .. } => file::push_duration::CSV.to_vec(),
         FileFormat::Xlsx => file::push_duration::xlsx_columns(layout.group_by),
     };
-    let report = PushDuration::begin(state.report_pool.clone(), selection, layout, cutoff, None);
-    let table = file::push_duration::table(&columns, (selection, layout), cutoff.at, wording);
-    let lines = file::push_duration::lines(report, columns, (selection.from, selection.to));
-    files::respond(format, &file_name(selection, layout), table, lines, held).await
+    let table = file::push_duration::table(&columns, (selection, layout), as_of, wording);
+    (table, file::push_duration::lines(report, columns, (selection.from, selection.to)))
 }
 
 /// The totals in a cursor are only valid for callers who see the same domains.

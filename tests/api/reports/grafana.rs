@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
+use streamtally::platform::clock;
 use test_support::messages::Push;
 
 use crate::helpers::TestApp;
@@ -15,7 +16,7 @@ async fn each_panel_of_the_grafana_dashboard_gets_its_columns_with_the_scope_rea
     app.receive(&[Push::of("room1", 60).start()]).await;
     let token = app.make_token(&["read"], None).await;
     let dashboard: Value = serde_json::from_slice(&fs::read(DASHBOARD).unwrap()).unwrap();
-    let to = chrono::Utc::now().timestamp_millis();
+    let to = clock::now().timestamp_millis();
     let from = (to - 3_600_000).to_string();
     let mut panels = 0;
     for panel in dashboard["panels"].as_array().unwrap() {

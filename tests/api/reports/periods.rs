@@ -1,8 +1,9 @@
 //! Periods and windows as people name them: months and weeks.
 
-use chrono::{Datelike, Months, Utc};
+use chrono::{DateTime, Datelike, Months, Utc};
 use chrono_tz::Tz;
 use serde_json::{Value, json};
+use streamtally::platform::clock;
 use test_support::messages::DOMAIN;
 
 use super::ledger::{Ledger, Say, push};
@@ -37,16 +38,16 @@ async fn last_month_is_the_one_before_that_of_as_of() {
     let report = app.get(&format!("{path}&time_zone=Asia/Shanghai"), 200).await;
     assert_eq!(bounds(&report), ("2025-12-31T16:00:00Z", "2026-01-31T16:00:00Z"));
 
-    let before = Utc::now();
+    let before = clock::now();
     let report = app.get("/v1/reports/push-duration?month=last_month", 200).await;
-    let last = |now: chrono::DateTime<Utc>| {
+    let last = |now: DateTime<Utc>| {
         let first = now.date_naive().with_day(1).unwrap();
         (first.checked_sub_months(Months::new(1)).unwrap().to_string(), first.to_string())
     };
     let (from, to) = bounds(&report);
     let asked = (from[..10].to_owned(), to[..10].to_owned());
     // A month can end meanwhile.
-    assert!([last(before), last(Utc::now())].contains(&asked), "{asked:?}");
+    assert!([last(before), last(clock::now())].contains(&asked), "{asked:?}");
 }
 
 #[tokio::test]

@@ -37,11 +37,13 @@ fn a_report_is_the_same_from_the_database_and_from_the_service_in_every_form() {
     let as_of = report["as_of"].as_str().unwrap();
     let concurrency = ["concurrency", "--step", "7d"];
     for asked in [&by_stream[..], &concurrency] {
-        for output in ["table", "csv", "json"] {
+        for output in ["table", "csv", "json", "xlsx"] {
             let arguments = [asked, &["--output", output, "--as-of", as_of]].concat();
             assert_eq!(print(true, &arguments), print(false, &arguments), "{arguments:?}");
         }
     }
+    let workbook = print(false, &[&by_stream[..], &["--output", "xlsx", "--as-of", as_of]].concat());
+    assert!(workbook.starts_with("PK"), "a workbook is a ZIP archive");
     let csv = print(false, &[&by_stream[..], &["--output", "csv", "--as-of", as_of]].concat());
     assert!(csv.contains(",,'=2+3,") && csv.starts_with("domain,app,stream,"), "{csv}");
     let table = print(false, &[&by_stream[..], &["--as-of", as_of]].concat());

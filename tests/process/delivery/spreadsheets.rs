@@ -1,4 +1,4 @@
-//! Workbooks, as other programs read them: the library openpyxl, and LibreOffice.
+//! Workbooks, as other programs read them: the library `openpyxl`, and `LibreOffice`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
