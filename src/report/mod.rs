@@ -3,7 +3,7 @@
 //! A report counts pushes as they were known at its `as_of`, regardless of later events. [`cutoff`] fixes `as_of`, so
 //! that nothing can be recorded at or before it any longer, and waits until the log is folded up to it. [`source`]
 //! reads the pushes in batches, ordered by start; [`sweep`] and [`concurrency`] count them in one pass and in bounded
-//! memory. What is read as of a fixed time never changes, so no transaction needs to stay open meanwhile. [`file`] makes
+//! memory. What is read as of a fixed time never changes, so no transaction needs to stay open meanwhile. [`file`](mod@file) makes
 //! files of the rows.
 //!
 //! Pure, without I/O and clock: [`push`], [`window`], [`sweep`], [`concurrency`], [`csv`], [`period`].

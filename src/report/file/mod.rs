@@ -1,7 +1,7 @@
 //! Files of reports and lists.
 //!
 //! A file is a [`table`]: typed columns, whose names are [`term`]s, and lines that come one by one. CSV for programs
-//! ([`csv`](super::csv)) and workbooks for people ([`xlsx`]) are written from it, on the low-priority thread, in bounded memory.
+//! ([`csv`](mod@super::csv)) and workbooks for people ([`xlsx`](mod@xlsx)) are written from it, on the low-priority thread, in bounded memory.
 
 pub mod concurrency;
 pub mod counted;
