@@ -100,6 +100,8 @@ impl LiveCommand {
             client.reject_unknown_domain(self.domain.as_deref()).await?;
         }
         let closing = match self.list.note_more(&last) {
+            // A stream is not counted on its own.
+            Some(more) if self.stream.is_some() => vec![more],
             Some(more) => vec![self.counts(client).await?, more],
             None => vec![streams.to_string()],
         };
@@ -123,7 +125,7 @@ impl LiveCommand {
                     screen.draw(&shown, "Ctrl-C ends")?;
                 }
                 // A service that restarts is back soon. What is shown is no longer live, and says so.
-                Err(error) if error.downcast_ref().is_some_and(is_transient) => {
+                Err(error) if error.downcast_ref().is_some_and(ServiceError::is_transient) => {
                     let style = console::Style::new().red();
                     screen.draw(&shown, &style.apply_to(format!("NOT LIVE: {error}")).to_string())?;
                 }
@@ -134,8 +136,14 @@ impl LiveCommand {
     }
 
     async fn lines(&self, client: &Client, zone: Tz, rows: usize) -> anyhow::Result<Vec<String>> {
-        let counts = self.counts(client).await?;
         let sessions = client.rows("/v1/sessions", &self.query(), rows.min(self.list.limit)).await?;
+        let counts = if self.stream.is_some() {
+            let mut streams = Streams::default();
+            sessions.iter().for_each(|session| streams.add(session));
+            streams.to_string()
+        } else {
+            self.counts(client).await?
+        };
         let sessions: Vec<Row> = sessions.into_iter().map(serde_json::from_value).collect::<Result<_, _>>()?;
         let now = clock::now().with_timezone(&zone).format("%H:%M:%S");
         let table = table::render(&SESSION_COLUMNS, &sessions, None, zone);
@@ -200,10 +208,6 @@ fn words_of_change(session: &Value, zone: Tz) -> String {
     let duration = session.get("duration_seconds").and_then(Value::as_i64).map(table::clock).unwrap_or_default();
     let names = ["domain", "app", "stream"].map(text).join("/");
     format!("{now}  {:<5}  {names}  {duration}", text("status"))
-}
-
-fn is_transient(error: &ServiceError) -> bool {
-    error.status().is_none_or(|status| status.is_server_error())
 }
 
 /// The terminal while it is redrawn; the cursor is back when it is dropped.

@@ -4,7 +4,8 @@
 //! `[started, ended)`. All times are Unix seconds.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::hash_map::Entry;
+use std::collections::{BinaryHeap, HashMap};
 
 use super::push::Push;
 
@@ -25,8 +26,8 @@ pub struct Concurrency {
     horizon: i64,
     step: i64,
     on_air: BinaryHeap<Reverse<(i64, u32)>>,
-    streams: Vec<u32>,
-    live_streams: u32,
+    /// How many live pushes each live stream has.
+    streams: HashMap<u32, u32>,
     points: Vec<Point>,
     peak: Option<Point>,
 }
@@ -40,8 +41,7 @@ impl Concurrency {
             horizon,
             step,
             on_air: BinaryHeap::new(),
-            streams: Vec::new(),
-            live_streams: 0,
+            streams: HashMap::new(),
             points: Vec::new(),
             peak: None,
         }
@@ -62,11 +62,7 @@ impl Concurrency {
         self.tell_until(at);
         self.end_until(at);
         self.on_air.push(Reverse((push.ended, push.stream)));
-        let pushes = self.pushes_of(push.stream);
-        *pushes += 1;
-        if *pushes == 1 {
-            self.live_streams += 1;
-        }
+        *self.streams.entry(push.stream).or_default() += 1;
         let now = self.point(at);
         if self.peak.is_none_or(|peak| now.live_sessions > peak.live_sessions) {
             self.peak = Some(now);
@@ -98,20 +94,17 @@ impl Concurrency {
             && ended <= instant
         {
             self.on_air.pop();
-            let pushes = self.pushes_of(stream);
-            *pushes -= 1;
-            if *pushes == 0 {
-                self.live_streams -= 1;
+            if let Entry::Occupied(mut pushes) = self.streams.entry(stream) {
+                *pushes.get_mut() -= 1;
+                if *pushes.get() == 0 {
+                    pushes.remove();
+                }
             }
         }
     }
 
     fn point(&self, at: i64) -> Point {
-        let live_sessions = u32::try_from(self.on_air.len()).unwrap_or(u32::MAX);
-        Point { at, live_sessions, live_streams: self.live_streams }
-    }
-
-    fn pushes_of(&mut self, stream: u32) -> &mut u32 {
-        super::sweep::entry(&mut self.streams, stream)
+        let count = |live: usize| u32::try_from(live).unwrap_or(u32::MAX);
+        Point { at, live_sessions: count(self.on_air.len()), live_streams: count(self.streams.len()) }
     }
 }

@@ -277,7 +277,7 @@ impl Sweep {
 }
 
 /// The element with a number; grows the vector as needed.
-pub(super) fn entry<T: Clone + Default>(things: &mut Vec<T>, number: u32) -> &mut T {
+fn entry<T: Clone + Default>(things: &mut Vec<T>, number: u32) -> &mut T {
     let place = usize::try_from(number).unwrap_or(usize::MAX);
     if place >= things.len() {
         things.resize(place + 1, T::default());

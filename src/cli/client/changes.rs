@@ -20,13 +20,14 @@ pub(in crate::cli) struct Changes<'a> {
     query: Query,
     response: Option<Response>,
     lines: Lines,
-    /// The ID of the last event.
+    /// The ID of the last event. The service sends one first.
     last_id: Option<String>,
+    has_connected: bool,
 }
 
 impl<'a> Changes<'a> {
     pub(in crate::cli) fn new(client: &'a Client, query: Query) -> Self {
-        Self { client, query, response: None, lines: Lines::default(), last_id: None }
+        Self { client, query, response: None, lines: Lines::default(), last_id: None, has_connected: false }
     }
 
     /// Waits for the next session that has changed. Connects again if the connection is lost.
@@ -62,7 +63,7 @@ impl<'a> Changes<'a> {
     }
 
     async fn connect(&mut self) -> Result<(), ServiceError> {
-        let is_first = self.last_id.is_none();
+        let is_first = !self.has_connected;
         if !is_first {
             sleep(RETRY_PAUSE).await;
         }
@@ -72,10 +73,21 @@ impl<'a> Changes<'a> {
             None => request,
         };
         match self.client.send(request).await {
-            Ok(response) => self.response = Some(response),
-            Err(error) if is_first || error.status().is_some_and(|status| status.is_client_error()) => {
-                return Err(error);
+            // It ended without any event before.
+            Ok(response) if !is_first && self.last_id.is_none() => {
+                return Err(ServiceError::not_ours(response.status(), &self.client.base));
             }
+            Ok(response) => {
+                self.response = Some(response);
+                self.has_connected = true;
+            }
+            // The log no longer reaches back to the last event.
+            Err(error) if self.last_id.is_some() && error.is_bad_usage() => {
+                eprintln!("some changes were missed: the event log no longer has them");
+                self.last_id = None;
+                self.has_connected = false;
+            }
+            Err(error) if is_first || !error.is_transient() => return Err(error),
             // The service may be restarting.
             Err(_) => {}
         }

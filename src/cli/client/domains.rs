@@ -16,7 +16,7 @@ impl Client {
     /// For a list that is empty: whether its domain is known, as far as the token may see that.
     ///
     /// # Errors
-    /// The domain is neither registered nor in the history. Suggests a similar one.
+    /// The domain is neither registered nor in the history, as far as the token may know that. Suggests a similar one.
     pub(in crate::cli) async fn reject_unknown_domain(&self, domain: Option<&str>) -> anyhow::Result<()> {
         let Some(domain) = domain else { return Ok(()) };
         let query = Query::default().with("domain", Some(domain)).with("limit", Some(1));
@@ -24,28 +24,37 @@ impl Client {
         if streams.pointer("/data/0").is_some() {
             return Ok(());
         }
-        let names = self.domains().await?;
+        let Domains { names, are_all } = self.domains().await?;
         if names.iter().any(|name| name == domain) {
             return Ok(());
         }
         let shown = escape(domain);
         match closest(domain, names.iter().map(String::as_str)) {
             Some(meant) => bail!("no domain {shown} is known; did you mean {}?", escape(meant)),
-            None => bail!("no domain {shown} is known, or the token may not see it"),
+            None if are_all => bail!("no domain {shown} is known"),
+            // It may be registered, and have no pushes yet.
+            None => Ok(()),
         }
     }
 
     /// The registered domains for an administrator; for others, those with live streams.
-    async fn domains(&self) -> anyhow::Result<Vec<String>> {
+    async fn domains(&self) -> anyhow::Result<Domains> {
         let name = |row: &Value| row.get("domain").and_then(Value::as_str).map(str::to_owned);
         match self.rows("/v1/domains", &Query::default(), MAX_DOMAINS).await {
-            Ok(rows) => return Ok(rows.iter().filter_map(name).collect()),
+            Ok(rows) => return Ok(Domains { names: rows.iter().filter_map(name).collect(), are_all: true }),
             Err(error) if !is_forbidden(&error) => return Err(error),
             Err(_) => {}
         }
         let live = self.get("/v1/live", &Query::default().with("group_by", Some("domain"))).await?;
-        Ok(live.get("groups").and_then(Value::as_array).into_iter().flatten().filter_map(name).collect())
+        let groups = live.get("groups").and_then(Value::as_array).into_iter().flatten();
+        Ok(Domains { names: groups.filter_map(name).collect(), are_all: false })
     }
+}
+
+/// The domains that the token may know.
+struct Domains {
+    names: Vec<String>,
+    are_all: bool,
 }
 
 /// `None` if the token lacks the scope.

@@ -65,15 +65,17 @@ pub(super) struct Client {
     token: Option<Token>,
 }
 
+fn builder(base: &Url) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(redirect::Policy::none());
+    // A proxy would see the token.
+    if options::is_this_machine(base) { builder.no_proxy() } else { builder }
+}
+
 impl Client {
     /// # Errors
     /// The certificates of this machine are not readable.
     pub(super) fn new(base: Url, token: Option<Token>) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT);
-        let http = http.redirect(redirect::Policy::none());
-        // A proxy would see the token.
-        let http = if options::is_this_machine(&base) { http.no_proxy() } else { http };
-        Ok(Self { http: http.build()?, base, token })
+        Ok(Self { http: builder(&base).read_timeout(READ_TIMEOUT).build()?, base, token })
     }
 
     /// `path` begins with a slash; the base URL may have a path, too.
@@ -140,7 +142,9 @@ impl Client {
         query: &Query,
         mut take: impl FnMut(&[u8]) -> Result<(), PrintError>,
     ) -> anyhow::Result<()> {
-        let mut response = self.send(self.request(Method::GET, path, query)).await?;
+        // The rows of a workbook come when the last of them is known, which can take minutes.
+        let patient = Self { http: builder(&self.base).build()?, base: self.base.clone(), token: self.token.clone() };
+        let mut response = patient.send(patient.request(Method::GET, path, query)).await?;
         while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
             take(&chunk)?;
         }

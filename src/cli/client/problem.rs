@@ -12,14 +12,20 @@ use crate::cli::table::escape;
 #[derive(Debug, thiserror::Error)]
 #[error("{words}")]
 pub struct ServiceError {
-    /// `None` without an answer.
+    /// `None` without an answer of the service.
     status: Option<StatusCode>,
+    is_transient: bool,
     words: String,
 }
 
 impl ServiceError {
     pub(in crate::cli) fn status(&self) -> Option<StatusCode> {
         self.status
+    }
+
+    /// Whether the same request can succeed later: the service may be restarting.
+    pub(in crate::cli) fn is_transient(&self) -> bool {
+        self.is_transient
     }
 
     /// Whether a flag or an argument of the command is wrong.
@@ -33,12 +39,13 @@ impl ServiceError {
             Some(cause) => format!("{}: {cause}", unreachable_at(base)),
             None => unreachable_at(base),
         };
-        Self { status: None, words }
+        Self { status: None, is_transient: true, words }
     }
 
     pub(super) fn not_ours(status: StatusCode, base: &Url) -> Self {
         let words = format!("{} answered {status}, but not as streamtally does; check --url", origin(base));
-        Self { status: Some(status).filter(StatusCode::is_server_error), words }
+        let status = Some(status).filter(StatusCode::is_server_error);
+        Self { status, is_transient: status.is_some(), words }
     }
 
     /// Of a response without success. `source` says where the token comes from.
@@ -52,7 +59,7 @@ impl ServiceError {
         if status.is_redirection() {
             let to = location.map(|location| format!(" to {}", escape(location))).unwrap_or_default();
             let words = format!("{} redirects{to}; set --url to the address of the service", origin(base));
-            return Self { status: None, words };
+            return Self { status: None, is_transient: false, words };
         }
         let problem: Value = serde_json::from_slice(body).unwrap_or_default();
         let Some(detail) = problem.get("detail").and_then(Value::as_str).map(escape) else {
@@ -74,7 +81,7 @@ impl ServiceError {
             StatusCode::TOO_MANY_REQUESTS => format!("{detail}; try again later"),
             _ => detail,
         };
-        Self { status: Some(status), words }
+        Self { status: Some(status), is_transient: status.is_server_error(), words }
     }
 }
 
@@ -94,6 +101,7 @@ fn flag_of(name: &str) -> String {
     match name {
         "cause" => "--reason".to_owned(),
         "ended_at" => "--at".to_owned(),
+        "format" => "--output".to_owned(),
         name => format!("--{}", escape(name).replace('_', "-")),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{ReportKind, ReportRequest, Target, counts_nothing, finish};
+use super::{ReportKind, ReportRequest, Target, finish};
 use crate::cli::client::Client;
 use crate::cli::output::{Printer, write_bytes};
 use crate::http::files::FileFormat;
@@ -32,6 +32,10 @@ async fn print(client: &Client, asked: &ReportRequest, mut printer: Printer) -> 
         // Without pages.
         ReportKind::Concurrency => {
             let mut report = client.get(path, &asked.query).await?;
+            // Its rows are zeros, and must not be printed before an error.
+            if report.get("peak").is_some_and(Value::is_null) {
+                client.reject_unknown_domain(asked.query.get("domain")).await?;
+            }
             for row in report.get_mut("data").map(Value::take).as_ref().and_then(Value::as_array).into_iter().flatten()
             {
                 printer.row(row)?;
@@ -39,7 +43,7 @@ async fn print(client: &Client, asked: &ReportRequest, mut printer: Printer) -> 
             report
         }
     };
-    if counts_nothing(&printer, &report) {
+    if printer.is_empty() {
         client.reject_unknown_domain(asked.query.get("domain")).await?;
     }
     Ok(finish(printer, &report)?)

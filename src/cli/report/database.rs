@@ -6,14 +6,14 @@ use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 use serde_json::{Value, json};
 
-use super::{ReportKind, ReportRequest, Target, counts_nothing, finish};
+use super::{ReportKind, ReportRequest, Target, finish};
 use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::cli::BadUsage;
 use crate::cli::client::problem::describe_invalid;
 use crate::cli::database::{Access, CommandContext, with_installation};
 use crate::cli::domain::reject_unknown_domain;
-use crate::cli::output::{Printer, write_bytes};
+use crate::cli::output::write_bytes;
 use crate::config::InstallationOptions;
 use crate::http::files;
 use crate::http::reports::concurrency::{self, ConcurrencyQuery, PointView, points};
@@ -60,7 +60,7 @@ pub(super) async fn report(
 async fn close(on: &CommandContext, asked: &Asked, tolerance: TimeDelta) -> anyhow::Result<ReportCutoff> {
     // The service may not be running.
     reconciler::fold_to_end(&on.pool).await?;
-    Ok(cutoff::close(&on.pool, &on.pool, asked.as_of, tolerance).await?)
+    cutoff::close(&on.pool, &on.pool, asked.as_of, tolerance).await.map_err(as_usage_or_failure)
 }
 
 async fn report_push_duration(
@@ -88,7 +88,10 @@ async fn report_push_duration(
     let totals = CountsView::from(report.finish().await?);
     let parameters = ParametersView::of_push_duration(selection, layout, as_of);
     let report = json!({ "next_cursor": Value::Null, "totals": totals, "parameters": parameters, "as_of": as_of });
-    print_end(on, selection.domain.as_deref(), printer, &report).await
+    if printer.is_empty() {
+        reject_unknown(on, selection).await?;
+    }
+    Ok(finish(printer, &report)?)
 }
 
 async fn report_concurrency(
@@ -102,7 +105,11 @@ async fn report_concurrency(
     let zone = asked.time_zone;
     let cutoff = close(on, &asked, tolerance).await?;
     let as_of = cutoff.at;
-    let counted = concurrency_report::count(on.pool.clone(), selection, step_seconds, group_by, &cutoff).await?;
+    let counting = concurrency_report::count(on.pool.clone(), selection, step_seconds, group_by, &cutoff);
+    let counted = counting.await.map_err(as_usage_or_failure)?;
+    if counted.peak.is_none() {
+        reject_unknown(on, selection).await?;
+    }
     let mut printer = match target {
         Target::Printer(printer) => printer,
         Target::File(format) => {
@@ -117,7 +124,7 @@ async fn report_concurrency(
     }
     let parameters = ParametersView::of_concurrency(selection, zone, step_seconds, group_by, as_of);
     let report = json!({ "peak": peak, "parameters": parameters, "as_of": as_of });
-    print_end(on, selection.domain.as_deref(), printer, &report).await
+    Ok(finish(printer, &report)?)
 }
 
 async fn write_file(
@@ -125,20 +132,32 @@ async fn write_file(
     selection: &ReportSelection,
     mut bytes: BoxStream<'static, Result<Bytes, ReportError>>,
 ) -> anyhow::Result<()> {
-    if let Some(domain) = &selection.domain {
-        reject_unknown_domain(on, domain).await?;
-    }
-    while let Some(chunk) = bytes.try_next().await? {
+    reject_unknown(on, selection).await?;
+    while let Some(chunk) = bytes.try_next().await.map_err(as_usage_or_failure)? {
         write_bytes(&chunk)?;
     }
     Ok(())
 }
 
-async fn print_end(on: &CommandContext, domain: Option<&str>, printer: Printer, report: &Value) -> anyhow::Result<()> {
-    if let Some(domain) = domain.filter(|_| counts_nothing(&printer, report)) {
-        reject_unknown_domain(on, domain).await?;
+async fn reject_unknown(on: &CommandContext, selection: &ReportSelection) -> anyhow::Result<()> {
+    match &selection.domain {
+        Some(domain) => reject_unknown_domain(on, domain).await,
+        None => Ok(()),
     }
-    Ok(finish(printer, report)?)
+}
+
+/// What the API answers 400 is bad usage here, too.
+fn as_usage_or_failure(error: ReportError) -> anyhow::Error {
+    match error {
+        ReportError::Future | ReportError::TooManyPoints | ReportError::TooManyRows(_) => {
+            as_bad_usage(error.into()).into()
+        }
+        ReportError::WrongClock(_)
+        | ReportError::NotFolded
+        | ReportError::Withdrawn
+        | ReportError::File(_)
+        | ReportError::Database(_) => error.into(),
+    }
 }
 
 fn as_bad_usage(error: ApiError) -> BadUsage {

@@ -124,11 +124,6 @@ impl ReportKind {
     }
 }
 
-/// Whether nothing was counted.
-fn counts_nothing(printer: &Printer, report: &Value) -> bool {
-    printer.is_empty() || report.get("peak").is_some_and(Value::is_null)
-}
-
 /// Ends a report; a table is followed by its peak, its period and its `as_of`.
 fn finish(printer: Printer, report: &Value) -> Result<(), PrintError> {
     let zone = printer.zone();

@@ -106,6 +106,8 @@ pub struct CountedPageView {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CountedPlace {
     as_of: DateTime<Utc>,
+    /// The period, which `last_month` would name differently after the end of a month.
+    period: (DateTime<Utc>, DateTime<Utc>),
     after: Uuid,
 }
 
@@ -168,6 +170,9 @@ pub async fn list_counted_sessions(
     let timing = Timing::begin(Kind::CountedSessions);
     let PushDurationQuery { mut asked, layout } = report;
     asked.selection.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
+    if let Some(place) = &page.after {
+        (asked.selection.from, asked.selection.to) = place.period;
+    }
     let file = format.resolve(&request)?;
     let cutoff = super::close(&state, page.after.as_ref().map(|place| place.as_of).or(asked.as_of)).await?;
     if let Some(format) = file {
@@ -179,7 +184,8 @@ pub async fn list_counted_sessions(
     let after = page.after.as_ref().map(|place| place.after);
     let limit = i64::from(page.limit) + 1;
     let rows = counted::list(&state.report_pool, &asked.selection, &cutoff, counted_as, after, limit).await?;
-    let place = |row: &Counted| CountedPlace { as_of, after: row.push.session_id };
+    let period = (asked.selection.from, asked.selection.to);
+    let place = |row: &Counted| CountedPlace { as_of, period, after: row.push.session_id };
     let (data, next_cursor) = page.page(Rows::of(rows, page.limit), place, CountedView::from);
     let parameters = ParametersView::of_push_duration(&asked.selection, layout, as_of);
     Ok(HttpResponse::Ok().json(CountedPageView { data, next_cursor, parameters, as_of }))

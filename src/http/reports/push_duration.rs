@@ -154,6 +154,8 @@ pub struct PushDurationPageView {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PagePlace {
     as_of: DateTime<Utc>,
+    /// The period, which `last_month` would name differently after the end of a month.
+    period: (DateTime<Utc>, DateTime<Utc>),
     visibility: String,
     totals: CountsView,
     after: RowPlace,
@@ -268,6 +270,9 @@ pub async fn report_push_duration(
     let PushDurationQuery { mut asked, layout } = query.report;
     asked.selection.visible_domains = principal.visible_domains().map(<[String]>::to_vec);
     let file = query.format.resolve(&request)?;
+    if let Some(place) = &query.page.after {
+        (asked.selection.from, asked.selection.to) = place.period;
+    }
     let as_of = query.page.after.as_ref().map(|place| place.as_of).or(asked.as_of);
     let cutoff = super::close(&state, as_of).await?;
     let parameters = ParametersView::of_push_duration(&asked.selection, layout, cutoff.at);
@@ -353,6 +358,7 @@ async fn page(
     };
     let place = |row: &NamedRow| PagePlace {
         as_of,
+        period: (selection.from, selection.to),
         visibility: visibility.clone(),
         totals: totals.clone(),
         after: row.place(),

@@ -105,7 +105,7 @@ terms! {
     Filters: Text, "Filters of the list.";
     PeakAt: Time, "The first instant with the most live sessions.";
     PeakLiveStreams: Count, "Streams that were live at this instant.";
-    AsOf: Text, "The instant up to which the log counts, in UTC. The same request with it always returns the same file.";
+    AsOf: Text, "The instant of the data, in UTC: reports count the log up to it, and lists were read at or after it.";
     AsOfLocal: Time, "The same by the clock of the time zone.";
 }
 

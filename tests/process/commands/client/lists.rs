@@ -61,6 +61,9 @@ fn an_empty_list_of_an_unknown_domain_asks_which_was_meant() {
     }
     assert_eq!(desk.done(&["sessions", "-d", DOMAIN]), "no session matches\n");
     desk.fails(&["live", "-d", "other.invalid"], 1, "no domain other.invalid is known");
+    // A reader does not see which domains are registered: one without pushes is not unknown.
+    let reader = desk.json(&["token", "create", "reader", "--scopes", "read"])["token"].as_str().unwrap().to_owned();
+    assert_eq!(desk.done(&["sessions", "-d", DOMAIN, "--token", &reader]), "no session matches\n");
 }
 
 #[test]
