@@ -139,7 +139,9 @@ impl LiveCommand {
         let sessions = client.rows("/v1/sessions", &self.query(), rows.min(self.list.limit)).await?;
         let counts = if self.stream.is_some() {
             let mut streams = Streams::default();
-            sessions.iter().for_each(|session| streams.add(session));
+            for session in &sessions {
+                streams.add(session);
+            }
             streams.to_string()
         } else {
             self.counts(client).await?
