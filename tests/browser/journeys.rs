@@ -358,7 +358,7 @@ async fn a_page_whose_token_is_revoked_leads_to_the_sign_in_page() {
     let browser = Browser::start().await;
     sign_in(&browser, &service, "/dashboard?app=live", &token).await;
     browser.wait_for("#streams tbody tr").await;
-    assert_eq!(home.run(&["token", "revoke", &token_id]).0, 0);
+    assert_eq!(home.run(&["token", "revoke", "--yes", &token_id]).0, 0);
     browser.wait_for("#token").await;
     assert!(browser.client.current_url().await.unwrap().query().unwrap().contains("%2Fdashboard%3Fapp%3Dlive"));
 }
@@ -379,7 +379,7 @@ async fn a_wall_opens_by_its_link_follows_the_pushes_and_says_when_it_is_signed_
     let begun = clock(&browser).await;
     browser.wait_until(async || clock(&browser).await != begun).await;
 
-    assert_eq!(home.run(&["token", "revoke", &token_id]).0, 0);
+    assert_eq!(home.run(&["token", "revoke", "--yes", &token_id]).0, 0);
     browser.wait_for(".is-stale .notice").await;
     browser.wait_for_text("Signed out. Data as of").await;
     assert_eq!(browser.path().await, "/dashboard/kiosk");
