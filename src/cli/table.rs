@@ -9,6 +9,8 @@ use chrono_tz::Tz;
 use console::{Alignment, Style, measure_text_width, pad_str};
 use serde_json::{Map, Value};
 
+use crate::report::csv::hours;
+
 pub(super) type Row = Map<String, Value>;
 
 const TIME: &str = "%Y-%m-%d %H:%M:%S";
@@ -235,13 +237,6 @@ pub(super) fn local_seconds(value: &Value, zone: Tz) -> String {
 
 pub(super) fn clock(seconds: i64) -> String {
     format!("{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
-}
-
-/// Hours with two decimals, rounded.
-fn hours(seconds: i64) -> String {
-    let hundredths = (seconds.abs() * 100 + 1_800) / 3_600;
-    let sign = if seconds < 0 && hundredths > 0 { "-" } else { "" };
-    format!("{sign}{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
 /// Escapes control characters, and characters that change the writing direction, with which a name could imitate another or

@@ -99,7 +99,7 @@ fn time(time: DateTime<Utc>) -> String {
 }
 
 /// Hours from seconds, such as `-1234.50`.
-fn hours(seconds: i64) -> String {
+pub fn hours(seconds: i64) -> String {
     hours_in("-", |whole| whole.to_string(), seconds)
 }
 
