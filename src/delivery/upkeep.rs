@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
+use uuid::Uuid;
 
-use super::lag;
+use super::lag::{self, WebhookStatus};
 use super::notices::{self, write_notices};
 use crate::model::webhook::{GapReason, WebhookState};
 use crate::store;
@@ -44,19 +45,26 @@ pub struct UpkeepPolicy {
 /// # Errors
 /// The first of the database's errors.
 pub async fn keep_up(pool: &PgPool, policy: &UpkeepPolicy, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    let dropped = drop_bodies(pool, policy, now).await;
+    let statuses = lag::list_statuses(pool).await?;
+    let dropped = drop_bodies(pool, policy, &statuses, now).await;
     let deleted = delete_deliveries(pool, now).await;
     let forgotten = store::notice::delete_notices_before(pool, now - KEEP_NOTICES).await;
-    let has_webhooks = !store::webhook::list_webhooks(pool).await?.is_empty();
-    let noticed = if has_webhooks { write_notices(pool, policy.unconfirmed_after, now).await } else { Ok(()) };
-    let reported = report(pool, policy, now).await;
+    let noticed = if statuses.is_empty() { Ok(()) } else { write_notices(pool, policy.unconfirmed_after, now).await };
+    let reported = report(pool, policy, &statuses, now).await;
     [dropped, deleted, forgotten, noticed, reported].into_iter().collect()
 }
 
 /// Deletes the bodies that were kept for too long, then those for which there is no space.
-async fn drop_bodies(pool: &PgPool, policy: &UpkeepPolicy, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+async fn drop_bodies(
+    pool: &PgPool,
+    policy: &UpkeepPolicy,
+    statuses: &[WebhookStatus],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let is_behind = |status: &&WebhookStatus| status.oldest_unsent_at.is_some();
+    let behind: Vec<Uuid> = statuses.iter().filter(is_behind).map(|status| status.row.webhook_id).collect();
     loop {
-        let expired = store::relay::delete_oldest(pool, now - policy.keep_bodies, CHUNK).await?;
+        let expired = store::relay::delete_oldest(pool, now - policy.keep_bodies, CHUNK, &behind).await?;
         note_dropped(pool, expired, GapReason::RelayKeep, now).await?;
         if expired.deleted < CHUNK {
             break;
@@ -64,7 +72,7 @@ async fn drop_bodies(pool: &PgPool, policy: &UpkeepPolicy, now: DateTime<Utc>) -
     }
     let mut excess = count_excess(pool, policy.body_capacity_bytes).await?;
     while excess > 0 {
-        let dropped = store::relay::delete_oldest(pool, now, excess.min(CHUNK)).await?;
+        let dropped = store::relay::delete_oldest(pool, now, excess.min(CHUNK), &behind).await?;
         note_dropped(pool, dropped, GapReason::RelayCapacity, now).await?;
         excess = if dropped.deleted > 0 { excess - dropped.deleted } else { 0 };
     }
@@ -134,9 +142,13 @@ pub fn register_metrics() {
 
 /// Reports the state of the webhooks as metrics.
 #[expect(clippy::cast_precision_loss, reason = "counts and sizes are far below 2^52")]
-async fn report(pool: &PgPool, policy: &UpkeepPolicy, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+async fn report(
+    pool: &PgPool,
+    policy: &UpkeepPolicy,
+    statuses: &[WebhookStatus],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     let size = store::relay::get_size(pool).await?;
-    let statuses = lag::list_statuses(pool).await?;
     for state in WebhookState::ALL {
         let count = statuses.iter().filter(|status| status.row.state == *state).count();
         WEBHOOKS.gauge_of(&[("state", state.as_str())]).set(count as f64);

@@ -149,12 +149,13 @@ pub struct DroppedRow {
     pub last_received_at: DateTime<Utc>,
 }
 
-/// Deletes the oldest bodies that were received before a time, at most `limit`. A body without an event, as a failed append
-/// leaves it behind, is not one that was to be delivered.
+/// Deletes the oldest bodies that were received before a time, at most `limit`. They were to be delivered if their relay is
+/// `behind` the log, or has tried to deliver them; others have no event: a failed append left them behind.
 pub async fn delete_oldest(
     executor: impl PgExecutor<'_>,
     received_before: DateTime<Utc>,
     limit: i64,
+    behind: &[Uuid],
 ) -> Result<DroppedRow, sqlx::Error> {
     sqlx::query_as!(
         DroppedRow,
@@ -168,7 +169,7 @@ pub async fn delete_oldest(
                    exists (
                        select from webhook
                        where webhook.webhook_id = deleted.webhook_id and state = 'enabled'
-                         and (failing_since is not null or exists (
+                         and (webhook.webhook_id = any ($3) or exists (
                              select from webhook_delivery delivery
                              where delivery.webhook_id = deleted.webhook_id
                                and delivery.delivery_id = deleted.event_id))) as was_due
@@ -178,7 +179,8 @@ pub async fn delete_oldest(
                coalesce(max(received_at) filter (where was_due), 'epoch') as "last_received_at!"
            from judged"#,
         received_before,
-        limit
+        limit,
+        behind
     )
     .fetch_one(executor)
     .await

@@ -144,6 +144,20 @@ async fn callbacks_that_are_not_accepted_in_time_are_dropped_and_told() {
 }
 
 #[tokio::test]
+async fn a_callback_whose_first_attempt_has_no_outcome_yet_is_not_dropped_in_silence() {
+    let app = TestApp::start_with(&SENDS).await;
+    let [stalls, told] = [Receiver::start().await, Receiver::start().await];
+    relay(&app, &stalls, "stalls").await;
+    create(&app, &told, json!({ "name": "told", "event_types": ["feed.gap"] })).await;
+    stalls.behave(Behavior::Stall);
+    app.callback(&Push::of("room", 60).start(), 200).await;
+    until(async || stalls.requests().len() == 1).await;
+    keep_up(&app.pool, &POLICY, clock::now() + TimeDelta::hours(73)).await.unwrap();
+    until(async || told.requests().len() == 1).await;
+    assert_eq!(told.requests().remove(0).json()["data"]["callbacks"], 1);
+}
+
+#[tokio::test]
 async fn a_relay_names_its_domains_and_has_no_other_choices() {
     let app = TestApp::start().await;
     for (settings, member) in [
