@@ -105,7 +105,8 @@ impl WebhookAdmin<'_> {
         begin_at: BeginAt,
         now: DateTime<Utc>,
     ) -> Result<(WebhookRow, SecretString), WebhookError> {
-        self.check(&settings, begin_at)?;
+        check(&settings, begin_at)?;
+        self.check_url(&settings.url)?;
         let webhook_id = Uuid::new_v4();
         let secret = WebhookSecret::generate();
         let mut transaction = self.pool.begin().await?;
@@ -163,12 +164,16 @@ impl WebhookAdmin<'_> {
         begin_at: BeginAt,
         now: DateTime<Utc>,
     ) -> Result<WebhookRow, WebhookError> {
-        self.check(&settings, begin_at)?;
+        check(&settings, begin_at)?;
         let mut transaction = self.pool.begin().await?;
         store::installation::lock_registry(&mut *transaction).await?;
         let rows = store::webhook::list_webhooks(&mut *transaction).await?;
         reject_taken_name(&rows, webhook_id, &settings.name)?;
         let before = rows.into_iter().find(|row| row.webhook_id == webhook_id).ok_or(WebhookError::NotFound)?;
+        // A process with other settings may change the rest, too. The sender checks the address of each connection.
+        if settings.url != before.url {
+            self.check_url(&settings.url)?;
+        }
         if settings.kind != before.kind {
             return Err(invalid("kind", "cannot be changed: create another webhook"));
         }
@@ -261,27 +266,8 @@ impl WebhookAdmin<'_> {
         Ok(())
     }
 
-    fn check(&self, settings: &WebhookSettings, begin_at: BeginAt) -> Result<(), WebhookError> {
-        let WebhookSettings { name, kind, url, selection, headers, state: _ } = settings;
-        if !(1..=200).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-            return Err(invalid("name", "must have 1 to 200 characters, no control characters"));
-        }
-        self.transport.read_url(url).map_err(|error| invalid("url", error.to_string()))?;
-        if let Some(headers) = headers {
-            read_headers(headers).map_err(|error| invalid("headers", error.to_string()))?;
-        }
-        check_names("domains", selection.domains.as_deref())?;
-        check_names("apps", selection.apps.as_deref())?;
-        if *kind == WebhookKind::Relay {
-            check_relay(selection, begin_at)?;
-        }
-        if selection.event_types.as_ref().is_some_and(Vec::is_empty) {
-            return Err(invalid("event_types", "must be null or name at least one type"));
-        }
-        if selection.event_types.as_ref().is_some_and(|types| !types.iter().all(WebhookEventType::can_be_chosen)) {
-            return Err(invalid("event_types", "must not name webhook.test and callback, which cannot be chosen"));
-        }
-        Ok(())
+    fn check_url(&self, url: &str) -> Result<(), WebhookError> {
+        self.transport.read_url(url).map(drop).map_err(|error| invalid("url", error.to_string()))
     }
 
     /// The current master key. Under the registry's lock, so that no rotation can happen in between.
@@ -326,6 +312,28 @@ async fn set_cursor(
     let places = find_cursor(connection, time).await?;
     let cursor: Vec<_> = places.into_iter().map(|(shard, position)| CursorRow { shard, position }).collect();
     store::webhook::upsert_cursor(connection, webhook_id, &cursor).await
+}
+
+fn check(settings: &WebhookSettings, begin_at: BeginAt) -> Result<(), WebhookError> {
+    let WebhookSettings { name, kind, url: _, selection, headers, state: _ } = settings;
+    if !(1..=200).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        return Err(invalid("name", "must have 1 to 200 characters, no control characters"));
+    }
+    if let Some(headers) = headers {
+        read_headers(headers).map_err(|error| invalid("headers", error.to_string()))?;
+    }
+    check_names("domains", selection.domains.as_deref())?;
+    check_names("apps", selection.apps.as_deref())?;
+    if *kind == WebhookKind::Relay {
+        check_relay(selection, begin_at)?;
+    }
+    if selection.event_types.as_ref().is_some_and(Vec::is_empty) {
+        return Err(invalid("event_types", "must be null or name at least one type"));
+    }
+    if selection.event_types.as_ref().is_some_and(|types| !types.iter().all(WebhookEventType::can_be_chosen)) {
+        return Err(invalid("event_types", "must not name webhook.test and callback, which cannot be chosen"));
+    }
+    Ok(())
 }
 
 fn reject_taken_name(rows: &[WebhookRow], webhook_id: Uuid, name: &str) -> Result<(), WebhookError> {

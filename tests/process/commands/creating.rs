@@ -79,3 +79,14 @@ fn a_webhook_is_removed_after_a_question() {
     run(&home, &["webhook", "rm", begin, "--yes"], 0, "recorder is removed");
     run(&home, &["webhook", "ls"], 0, "there are no webhooks");
 }
+
+#[test]
+fn a_webhook_is_disabled_and_enabled_by_whoever_does_not_know_which_urls_are_allowed() {
+    let home = Home::new(User::Ourselves);
+    run(&home, &["migrate"], 0, "");
+    let add = ["webhook", "add", "recorder", "http://recorder.example.com/"];
+    run(&home, &add, 1, "error: url: must begin with https://; --webhook-allow-http allows http://");
+    run(&home, &[&add[..], &["--webhook-allow-http"]].concat(), 0, "recorder is created");
+    run(&home, &["webhook", "disable", "recorder"], 0, "recorder is disabled");
+    run(&home, &["webhook", "enable", "recorder"], 0, "recorder is enabled");
+}
