@@ -124,9 +124,10 @@ impl ReportKind {
     }
 }
 
-/// Ends a report; a table is followed by its peak, its period and its `as_of`.
+/// Ends a report; a table is followed by its peak, its period and its `as_of`. An empty one says so.
 fn finish(printer: Printer, report: &Value) -> Result<(), PrintError> {
     let zone = printer.zone();
+    let nothing = printer.is_empty().then(|| "no sessions count".to_owned());
     let time = |value: &Value| table::local_seconds(value, zone).replace(" 00:00:00", "");
     let peak = report.get("peak").and_then(Value::as_object).map(|peak| {
         let text = |name: &str| peak.get(name).map(table::text).unwrap_or_default();
@@ -137,7 +138,7 @@ fn finish(printer: Printer, report: &Value) -> Result<(), PrintError> {
     let period = period.map(|(from, to)| format!("from {} to {}, {zone}", time(from), time(to)));
     // As the flag --as-of takes it.
     let as_of = report.get("as_of").map(|as_of| format!("as of {}", table::text(as_of)));
-    printer.finish(report, &[peak, period, as_of].into_iter().flatten().collect::<Vec<_>>())
+    printer.finish(report, &[nothing, peak, period, as_of].into_iter().flatten().collect::<Vec<_>>())
 }
 
 impl ReportCommand {

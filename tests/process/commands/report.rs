@@ -106,6 +106,8 @@ fn a_table_has_hours_and_dates_of_the_zone_and_csv_has_seconds() {
     assert!(of_month.contains("1        1.5"), "{of_month}");
     let csv = print(&["--from", "2026-01-01", "--to", "2099-01-01", "-o", "csv"]);
     assert!(csv.contains("push.example.com,,,2025-12-31T16:00:00Z,2098-12-31T16:00:00Z,1,1,54"), "{csv}");
+    let empty = print(&["--from", "2026-01-01", "--to", "2026-01-02"]);
+    assert!(empty.starts_with("no sessions count\nfrom 2026-01-01 to 2026-01-02, Asia/Shanghai\nas of "), "{empty}");
     let last = print(&["--last-month"]);
     assert!(last.contains("as of"), "{last}");
 }
