@@ -77,6 +77,8 @@ async fn a_session_and_single_deliveries_are_sent_again() {
     let one = json!({ "delivery_ids": [deliveries[0]["delivery_id"]] });
     assert_eq!(app.post(&replay, &one, 200).await["events"], 1);
     until(async || receiver.requests().len() == 6).await;
+    // The receiver has it before the service stores so.
+    until(async || app.list(&format!("{path}/deliveries?state=delivered")).await.len() == 3).await;
     assert_eq!(app.post(&replay, &with(one, "only_failed", json!(true)), 200).await["events"], 0);
     let act = &app.list("/v1/audit").await[0];
     assert_eq!((&act["act"], &act["details"]), (&json!("webhook_replayed"), &json!({ "events": 1 })));
