@@ -76,6 +76,15 @@ impl PoolRole {
             Self::Send => "5s",
         }
     }
+
+    /// After which pause within a transaction the server ends the connection.
+    fn idle_timeout(self) -> &'static str {
+        match self {
+            // Between two stretches of rows it computes, at low priority: on a busy machine that takes long. It locks nothing.
+            Self::Report => "30s",
+            Self::Append | Self::Drain | Self::Fold | Self::Work | Self::Query | Self::Send => "5s",
+        }
+    }
 }
 
 /// The options of a pool's connections. `distributed` says whether shards are distributed over a cluster, which
@@ -83,7 +92,7 @@ impl PoolRole {
 pub fn options(options: &PgConnectOptions, purpose: PoolRole, distributed: bool) -> PgConnectOptions {
     let options = options.clone().application_name("streamtally").options([
         ("statement_timeout", purpose.statement_timeout()),
-        ("idle_in_transaction_session_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", purpose.idle_timeout()),
         ("timezone", "UTC"),
         ("plan_cache_mode", purpose.plans(distributed)),
         // Avoids keeping a plan for a month with few events when the month has many.
