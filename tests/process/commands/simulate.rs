@@ -33,7 +33,7 @@ fn simulate(home: &Home, service: &Service, arguments: &[&str]) -> (i32, String)
 fn what_is_acknowledged_is_found_again_in_sessions() {
     let home = Home::new(User::Ourselves);
     let service = serve(&home);
-    let arguments = ["--messages", "3000", "--connections", "8", "--verify", "--output", "json"];
+    let arguments = ["--messages", "3000", "--duration", "10m", "--connections", "8", "--verify", "--output", "json"];
     let (status, printed) = simulate(&home, &service, &arguments);
     assert_eq!(status, 0, "{printed}");
     let outcome: Value = serde_json::from_str(&printed).unwrap();
@@ -55,7 +55,19 @@ fn the_streams_of_a_run_return_in_another_of_the_same_name() {
         |what: &str| -> u32 { service.sql(&format!("select count({what}) from stream_session")).parse().unwrap() };
     let mut sessions = 0;
     for seed in ["1", "2"] {
-        let arguments = ["--messages", "3000", "--connections", "8", "--verify", "--run", "again", "--seed", seed];
+        let arguments = [
+            "--messages",
+            "3000",
+            "--duration",
+            "10m",
+            "--connections",
+            "8",
+            "--verify",
+            "--run",
+            "again",
+            "--seed",
+            seed,
+        ];
         let (status, printed) = simulate(&home, &service, &arguments);
         assert_eq!(status, 0, "{printed}");
         let more = count("*");
