@@ -220,7 +220,7 @@ async fn after_its_connection_was_cut_the_next_message_is_stored_all_the_same() 
     let app = TestApp::start().await;
     app.callback(&Push::of("room", 5).start(), 200).await;
     let cut = "select pg_terminate_backend(pid) from pg_stat_activity
-               where datname = current_database() and pid <> pg_backend_pid()";
+               where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'";
     sqlx::query(cut).execute(&app.pool).await.unwrap();
     app.callback(&Push::of("room", 5).end(), 200).await;
     assert_eq!(log_size(&app).await, 2);
