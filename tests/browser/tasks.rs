@@ -150,7 +150,7 @@ async fn a_report_is_downloaded_as_a_file_for_spreadsheets() {
     visit.follow("Excel").await;
     let name = format!("push-hours-{}-Asia-Shanghai-by-domain.xlsx", last_month().format("%Y-%m"));
     let file = visit.browser.downloads().join(name);
-    // The browser reserves the name by an empty file. Every ZIP file begins so.
+    // The browser creates it empty, and then replaces it. ZIP files begin with PK.
     wait_for("the file", || fs::read(&file).is_ok_and(|content| content.starts_with(b"PK")));
 }
 
