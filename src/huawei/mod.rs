@@ -8,6 +8,7 @@
 //! - [`admission`]: accepts, quarantines or rejects.
 //! - [`advice`]: advice to operators about callbacks that do not count.
 //! - [`diagnosis`]: explains a captured callback.
+//! - [`live_api`]: the lists of streams that the provider has.
 //! - [`masking`]: credentials in `user_args` never leave the receiving path.
 //! - [`rendition`]: recognizes transcoded renditions by their names.
 
@@ -15,6 +16,7 @@ pub mod admission;
 pub(crate) mod advice;
 pub mod composing;
 pub(crate) mod diagnosis;
+pub mod live_api;
 pub(crate) mod masking;
 mod members;
 pub mod notification;

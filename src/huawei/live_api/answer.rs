@@ -1,0 +1,239 @@
+//! Parses answers of the provider's API.
+//!
+//! A list that cannot be parsed is an error and never an empty list.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A row of the list of streams on air.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListedStream {
+    pub app: String,
+    pub stream: String,
+    /// Start of the push, in whole seconds, by the provider's clock.
+    pub started_at: DateTime<Utc>,
+    pub client_ip: Option<String>,
+}
+
+/// A page of the list of streams on air.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListPage {
+    /// The rows of all pages.
+    pub total: u32,
+    pub streams: Vec<ListedStream>,
+}
+
+/// A row of the history: a push that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastPush {
+    pub app: String,
+    pub stream: String,
+    /// First and last second, by the provider's clock. May be cut at the bounds that were asked for.
+    pub started_at: DateTime<Utc>,
+    pub ended_at: DateTime<Utc>,
+    /// Whether it came from an encoder, and not from a third party.
+    pub from_encoder: bool,
+}
+
+/// A page of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryPage {
+    pub total: u32,
+    pub pushes: Vec<PastPush>,
+}
+
+/// An answer that is not what the provider documents.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("the answer is not JSON of the documented form: {0}")]
+    Form(String),
+    #[error("the answer has a row of another domain")]
+    OtherDomain,
+}
+
+#[derive(Deserialize)]
+struct ListBody {
+    total_num: u32,
+    // Absent or null in an empty list.
+    streams: Option<Vec<ListRow>>,
+}
+
+#[derive(Deserialize)]
+struct ListRow {
+    publish_domain: String,
+    app: String,
+    stream: String,
+    start_time: String,
+    client_ip: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct HistoryBody {
+    total: u32,
+    history_stream_list: Option<Vec<HistoryRow>>,
+}
+
+#[derive(Deserialize)]
+struct HistoryRow {
+    domain: String,
+    app: String,
+    stream: String,
+    #[serde(rename = "type")]
+    kind: u8,
+    start_time: String,
+    end_time: String,
+}
+
+/// # Errors
+/// [`Unreadable`].
+pub fn read_list(domain: &str, body: &[u8]) -> Result<ListPage, Unreadable> {
+    let ListBody { total_num, streams } = read(body)?;
+    let row = |row: ListRow| {
+        if row.publish_domain != domain {
+            return Err(Unreadable::OtherDomain);
+        }
+        let ListRow { app, stream, client_ip, .. } = row;
+        Ok(ListedStream { app, stream, started_at: read_time(&row.start_time)?, client_ip })
+    };
+    let streams = streams.unwrap_or_default().into_iter().map(row).collect::<Result<_, _>>()?;
+    Ok(ListPage { total: total_num, streams })
+}
+
+/// # Errors
+/// [`Unreadable`].
+pub fn read_history(domain: &str, body: &[u8]) -> Result<HistoryPage, Unreadable> {
+    let HistoryBody { total, history_stream_list } = read(body)?;
+    let row = |row: HistoryRow| {
+        if row.domain != domain {
+            return Err(Unreadable::OtherDomain);
+        }
+        let started_at = read_time(&row.start_time)?;
+        let ended_at = read_time(&row.end_time)?;
+        Ok(PastPush { app: row.app, stream: row.stream, started_at, ended_at, from_encoder: row.kind == 0 })
+    };
+    let pushes = history_stream_list.unwrap_or_default().into_iter().map(row).collect::<Result<_, _>>()?;
+    Ok(HistoryPage { total, pushes })
+}
+
+fn read<T: for<'a> Deserialize<'a>>(body: &[u8]) -> Result<T, Unreadable> {
+    serde_json::from_slice(body).map_err(|error| Unreadable::Form(error.to_string()))
+}
+
+fn read_time(text: &str) -> Result<DateTime<Utc>, Unreadable> {
+    let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%SZ");
+    time.map(|time| time.and_utc()).map_err(|_| Unreadable::Form("a time is not of the form 2026-01-31T08:00:00Z".to_owned()))
+}
+
+/// Why the provider refused a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Too many requests: to be repeated later. Some come with status 500.
+    Throttled,
+    /// The access key is unknown, locked, or may not; or the account is in arrears.
+    Unauthorized,
+    /// Neither the domain nor the project is known, or not there.
+    NotFound,
+    /// The request is invalid, or the provider fails.
+    Failed,
+}
+
+/// Codes of the provider's limits: its gateways', and that of the service.
+const THROTTLING: [&str; 3] = ["APIGW.0308", "APIG.0308", "LIVE.100011007"];
+
+/// Classifies an answer that is not a success.
+pub fn refusal(status: u16, code: Option<&str>) -> Refusal {
+    if status == 429 || code.is_some_and(|code| THROTTLING.contains(&code)) {
+        return Refusal::Throttled;
+    }
+    match status {
+        401 | 403 => Refusal::Unauthorized,
+        404 => Refusal::NotFound,
+        _ => Refusal::Failed,
+    }
+}
+
+/// The code of an error, whatever the shape of its body. Messages are left out: the gateway's repeat the signed request.
+pub fn error_code(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let error = body.get("error").filter(|error| error.is_object()).unwrap_or(&body);
+    let code = ["error_code", "code", "errorCode"].into_iter().find_map(|name| error.get(name)?.as_str())?;
+    let is_code = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (code.len() <= 40 && code.bytes().all(is_code)).then(|| code.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROW: &str = r#"{"publish_domain":"push.example.com","app":"live","stream":"room1","video_codec":"H264",
+        "client_ip":"192.0.2.1","start_time":"2026-11-27T03:15:00Z"}"#;
+
+    fn list(body: &str) -> Result<ListPage, Unreadable> {
+        read_list("push.example.com", body.as_bytes())
+    }
+
+    #[test]
+    fn an_empty_list_is_one_that_says_so() {
+        let empty = Ok(ListPage { total: 0, streams: Vec::new() });
+        for body in [r#"{"total_num":0,"streams":[]}"#, r#"{"total_num":0,"streams":null}"#, r#"{"total_num":0}"#] {
+            assert_eq!(list(body), empty);
+        }
+        for body in ["", "{}", "[]", "<html>", r#"{"streams":[]}"#, r#"{"total_num":"0"}"#, r#"{"total_num":0,"streams":{}}"#]
+        {
+            assert!(matches!(list(body), Err(Unreadable::Form(_))), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_a_push_of_the_domain_that_was_asked_for() {
+        let page = list(&format!(r#"{{"total_num":1,"streams":[{ROW}]}}"#)).unwrap();
+        let started_at = "2026-11-27T03:15:00Z".parse().unwrap();
+        let expected = ListedStream {
+            app: "live".to_owned(),
+            stream: "room1".to_owned(),
+            started_at,
+            client_ip: Some("192.0.2.1".to_owned()),
+        };
+        assert_eq!(page.streams, [expected]);
+        let other = ROW.replace("push.example.com", "other.example.com");
+        assert_eq!(list(&format!(r#"{{"total_num":1,"streams":[{other}]}}"#)), Err(Unreadable::OtherDomain));
+        for time in ["2026-11-27T03:15:00+08:00", "2026-11-27 03:15:00", ""] {
+            let row = ROW.replace("2026-11-27T03:15:00Z", time);
+            assert!(list(&format!(r#"{{"total_num":1,"streams":[{row}]}}"#)).is_err(), "{time}");
+        }
+    }
+
+    #[test]
+    fn the_code_of_an_error_is_found_in_every_shape_and_its_message_is_not() {
+        for body in [
+            r#"{"error_code":"LIVE.100011001","error_msg":"Request Illegal","request_id":"1"}"#,
+            r#"{"code":"LIVE.100011001","message":"Request Illegal"}"#,
+            r#"{"errorCode":"LIVE.100011001","errorMsg":"Request Illegal"}"#,
+            r#"{"error":{"code":"LIVE.100011001","message":"Request Illegal"}}"#,
+        ] {
+            assert_eq!(error_code(body.as_bytes()).as_deref(), Some("LIVE.100011001"), "{body}");
+        }
+        for body in ["<html>", "{}", r#"{"error_code":7}"#, r#"{"error_code":"a b"}"#, r#"{"error_code":"\n"}"#] {
+            assert_eq!(error_code(body.as_bytes()), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn throttling_is_recognized_though_it_comes_as_a_failure() {
+        for (status, code, expected) in [
+            (429, None, Refusal::Throttled),
+            (429, Some("APIGW.0308"), Refusal::Throttled),
+            (500, Some("LIVE.100011007"), Refusal::Throttled),
+            (500, Some("LIVE.100011000"), Refusal::Failed),
+            (401, Some("LIVE.100011014"), Refusal::Unauthorized),
+            (401, Some("APIGW.0301"), Refusal::Unauthorized),
+            (403, Some("APIGW.0302"), Refusal::Unauthorized),
+            (404, Some("LIVE.103011019"), Refusal::NotFound),
+            (400, Some("LIVE.100011001"), Refusal::Failed),
+            (302, None, Refusal::Failed),
+        ] {
+            assert_eq!(refusal(status, code), expected, "{status} {code:?}");
+        }
+    }
+}
