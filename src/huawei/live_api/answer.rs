@@ -3,8 +3,10 @@
 //! A list that cannot be parsed is an error and never an empty list.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::error::Category;
 
 /// A row of the list of streams on air.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +45,16 @@ pub struct HistoryPage {
     pub pushes: Vec<PastPush>,
 }
 
-/// An answer that is not what the provider documents.
+/// Where the provider sends a domain's callbacks, and how it signs them.
+#[derive(Debug, Clone)]
+pub struct CallbackSettings {
+    /// May contain the secret path.
+    pub url: SecretString,
+    /// `None`: callbacks are unsigned.
+    pub key: Option<SecretString>,
+}
+
+/// An answer that is not what the provider documents. The text contains nothing of the answer, which may contain keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     #[error("the answer is not JSON of the documented form: {0}")]
@@ -85,6 +96,12 @@ struct HistoryRow {
     end_time: String,
 }
 
+#[derive(Deserialize)]
+struct CallbackBody {
+    url: Option<SecretString>,
+    auth_sign_key: Option<SecretString>,
+}
+
 /// # Errors
 /// [`Unreadable`].
 pub fn read_list(domain: &str, body: &[u8]) -> Result<ListPage, Unreadable> {
@@ -116,13 +133,32 @@ pub fn read_history(domain: &str, body: &[u8]) -> Result<HistoryPage, Unreadable
     Ok(HistoryPage { total, pushes })
 }
 
+/// `None`: no callbacks are sent.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn read_callback_settings(body: &[u8]) -> Result<Option<CallbackSettings>, Unreadable> {
+    let CallbackBody { url, auth_sign_key } = read(body)?;
+    let is_given = |text: &SecretString| !text.expose_secret().is_empty();
+    Ok(url.filter(is_given).map(|url| CallbackSettings { url, key: auth_sign_key.filter(is_given) }))
+}
+
 fn read<T: for<'a> Deserialize<'a>>(body: &[u8]) -> Result<T, Unreadable> {
-    serde_json::from_slice(body).map_err(|error| Unreadable::Form(error.to_string()))
+    serde_json::from_slice(body).map_err(|error| {
+        // The error's own text quotes values.
+        let what = match error.classify() {
+            Category::Io | Category::Eof => "it is cut off",
+            Category::Syntax => "it is not JSON",
+            Category::Data => "a member is missing or has another type",
+        };
+        Unreadable::Form(format!("{what}, at line {}, column {}", error.line(), error.column()))
+    })
 }
 
 fn read_time(text: &str) -> Result<DateTime<Utc>, Unreadable> {
     let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%SZ");
-    time.map(|time| time.and_utc()).map_err(|_| Unreadable::Form("a time is not of the form 2026-01-31T08:00:00Z".to_owned()))
+    time.map(|time| time.and_utc())
+        .map_err(|_| Unreadable::Form("a time is not of the form 2026-01-31T08:00:00Z".to_owned()))
 }
 
 /// Why the provider refused a request.
@@ -164,6 +200,8 @@ pub fn error_code(body: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const ROW: &str = r#"{"publish_domain":"push.example.com","app":"live","stream":"room1","video_codec":"H264",
@@ -179,7 +217,8 @@ mod tests {
         for body in [r#"{"total_num":0,"streams":[]}"#, r#"{"total_num":0,"streams":null}"#, r#"{"total_num":0}"#] {
             assert_eq!(list(body), empty);
         }
-        for body in ["", "{}", "[]", "<html>", r#"{"streams":[]}"#, r#"{"total_num":"0"}"#, r#"{"total_num":0,"streams":{}}"#]
+        for body in
+            ["", "{}", "[]", "<html>", r#"{"streams":[]}"#, r#"{"total_num":"0"}"#, r#"{"total_num":0,"streams":{}}"#]
         {
             assert!(matches!(list(body), Err(Unreadable::Form(_))), "{body}");
         }
@@ -202,6 +241,41 @@ mod tests {
             let row = ROW.replace("2026-11-27T03:15:00Z", time);
             assert!(list(&format!(r#"{{"total_num":1,"streams":[{row}]}}"#)).is_err(), "{time}");
         }
+    }
+
+    #[test]
+    fn callback_settings_have_a_url_and_perhaps_a_key() {
+        let read_text = |body: &Value| {
+            let settings = read_callback_settings(body.to_string().as_bytes())?;
+            let text = |text: SecretString| text.expose_secret().to_owned();
+            Ok::<_, Unreadable>(settings.map(|settings| (text(settings.url), settings.key.map(text))))
+        };
+        let url = "https://streamtally.example.com/callbacks/huawei".to_owned();
+        let key = "k".to_owned();
+        for (body, expected) in [
+            (
+                json!({ "url": url, "auth_sign_key": key, "call_back_area": "mainland_china" }),
+                Some((url.clone(), Some(key))),
+            ),
+            (json!({ "url": url, "auth_sign_key": "" }), Some((url.clone(), None))),
+            (json!({ "url": url, "auth_sign_key": null }), Some((url.clone(), None))),
+            (json!({ "url": url }), Some((url.clone(), None))),
+            (json!({}), None),
+            (json!({ "url": "" }), None),
+            (json!({ "url": null, "auth_sign_key": "k" }), None),
+        ] {
+            assert_eq!(read_text(&body), Ok(expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_error_quotes_nothing_of_the_answer() {
+        for body in [json!({ "url": ["of-the-answer"] }), json!({ "auth_sign_key": { "of-the-answer": 1 } })] {
+            let error = read_callback_settings(body.to_string().as_bytes()).unwrap_err();
+            assert!(!error.to_string().contains("of-the-answer"), "{error}");
+        }
+        let error = list(&json!({ "total_num": "of-the-answer" }).to_string()).unwrap_err();
+        assert!(!error.to_string().contains("of-the-answer"), "{error}");
     }
 
     #[test]

@@ -85,7 +85,8 @@ impl Sweep {
     pub fn add(&mut self, page: ListPage, now: DateTime<Utc>) -> Result<Progress, Torn> {
         let known = self.rows.len();
         let shared = known - usize::try_from(self.offset).unwrap_or(usize::MAX).min(known);
-        let agrees = page.streams.len() >= shared && self.rows.iter().skip(known - shared).eq(page.streams.iter().take(shared));
+        let agrees =
+            page.streams.len() >= shared && self.rows.iter().skip(known - shared).eq(page.streams.iter().take(shared));
         let full = page.streams.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
         self.rows.extend(page.streams.into_iter().skip(shared));
         if !agrees {
@@ -147,7 +148,7 @@ mod tests {
     fn a_list_that_does_not_change_is_complete() {
         for length in [0, 1, 99, 100, 101, 190, 191, 1_000] {
             let list: Vec<_> = (0..length).map(stream).collect();
-            assert_eq!(sweep(&[list.clone()]), Ok(list), "{length}");
+            assert_eq!(sweep(std::slice::from_ref(&list)), Ok(list), "{length}");
         }
     }
 
