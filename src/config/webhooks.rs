@@ -9,10 +9,10 @@ use ipnet::IpNet;
 use reqwest::Certificate;
 use uuid::Uuid;
 
-use crate::delivery::address::AddressPolicy;
 use crate::delivery::transport::Transport;
 use crate::delivery::upkeep::UpkeepPolicy;
 use crate::model::duration;
+use crate::platform::address::AddressPolicy;
 
 /// Heading in --help.
 const WEBHOOKS: &str = "Webhooks";
@@ -58,10 +58,16 @@ impl WebhookOptions {
                 Certificate::from_pem_bundle(&pem).with_context(unusable)?
             }
         };
-        let policy = AddressPolicy::new(self.webhook_allow_networks.clone());
+        let policy = self.address_policy();
         let timeout = self.webhook_timeout.to_std()?;
         let transport = Transport::new(policy, self.webhook_allow_http, authorities, timeout, installation_id);
         transport.context("webhooks cannot be sent by these settings")
+    }
+
+    /// Which addresses the installation sends requests to.
+    #[must_use]
+    pub fn address_policy(&self) -> AddressPolicy {
+        AddressPolicy::new(self.webhook_allow_networks.clone())
     }
 
     #[must_use]

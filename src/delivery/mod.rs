@@ -10,10 +10,9 @@
 //! - [`notices`]: what becomes true with time, such as a silent domain; [`upkeep`]: deletes what is no longer needed.
 //! - [`queue`]: what is sent next; [`schedule`]: when a failed delivery is attempted again. Pure.
 //! - [`relay`]: the provider's callbacks, byte for byte.
-//! - [`transport`]: sends; [`address`]: where deliveries may go to; [`answer`]: what a response means.
+//! - [`transport`]: sends; [`answer`]: what a response means.
 //! - [`secrets`], [`signature`]: encrypted secrets; signatures, by Standard Webhooks.
 
-pub mod address;
 pub mod admin;
 pub mod answer;
 pub mod feed;

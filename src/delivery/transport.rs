@@ -1,32 +1,17 @@
 //! Sends deliveries: over HTTPS, to checked addresses only, without redirections and proxies, in bounded time, and reading
 //! little of the response.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use futures_util::future::BoxFuture;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Certificate, Client, Response, Url, redirect};
-use tokio::net::lookup_host;
-use tokio::time::timeout;
-use url::Host;
+use reqwest::{Certificate, Client, Response, Url};
 use uuid::Uuid;
 
-use super::address::{AddressPolicy, ForbiddenAddress};
 use super::answer::Answer;
 use super::signature::{self, WebhookSecret};
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Timeout of a lookup of a name.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long an unused connection is kept. Short, so that changes of DNS have effect.
-const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+use crate::platform::address::{AddressPolicy, ForbiddenAddress};
+use crate::platform::outgoing::{CheckingResolver, build_client, forbidden_address};
 
 /// How much of a response is read, and how much of it is kept for administrators.
 const MAX_READ: usize = 4_096;
@@ -39,8 +24,6 @@ pub const INSTALLATION_HEADER: &str = "x-streamtally-installation";
 
 /// Says that someone asked for the event to be sent again.
 const REPLAY_HEADER: HeaderName = HeaderName::from_static("webhook-replay");
-
-const USER_AGENT: &str = concat!("streamtally/", env!("CARGO_PKG_VERSION"));
 
 /// Why a URL cannot be a webhook's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,12 +85,6 @@ pub struct Received {
     pub text: String,
 }
 
-/// Whose certificates are trusted, with those of the settings.
-enum Authorities {
-    Public(Vec<Certificate>),
-    Own(Vec<Certificate>),
-}
-
 /// Sends deliveries of an installation.
 #[derive(Clone)]
 pub struct Transport {
@@ -130,8 +107,14 @@ impl Transport {
         timeout: Duration,
         installation_id: Uuid,
     ) -> Result<Self, reqwest::Error> {
-        let resolver = CheckingResolver { policy: policy.clone(), lookup: look_up };
-        Self::with_resolver(resolver, policy, allow_http, authorities, timeout, installation_id)
+        Self::with_resolver(
+            CheckingResolver::new(policy.clone()),
+            policy,
+            allow_http,
+            authorities,
+            timeout,
+            installation_id,
+        )
     }
 
     fn with_resolver(
@@ -142,27 +125,7 @@ impl Transport {
         timeout: Duration,
         installation_id: Uuid,
     ) -> Result<Self, reqwest::Error> {
-        let resolver = Arc::new(resolver);
-        let client = |authorities: Authorities| {
-            let builder = Client::builder()
-                .user_agent(USER_AGENT)
-                .dns_resolver(Arc::clone(&resolver))
-                .redirect(redirect::Policy::none())
-                .no_proxy()
-                .http1_only()
-                .https_only(!allow_http)
-                .connect_timeout(CONNECT_TIMEOUT)
-                .timeout(timeout)
-                .pool_idle_timeout(IDLE_TIMEOUT);
-            match authorities {
-                Authorities::Public(own) => builder.tls_certs_merge(own),
-                Authorities::Own(own) => builder.tls_certs_only(own),
-            }
-            .build()
-        };
-        // A system may have no public authorities. Then no receiver of theirs is trusted, which an attempt reports.
-        let client =
-            client(Authorities::Public(authorities.clone())).or_else(|_| client(Authorities::Own(authorities)))?;
+        let client = build_client(resolver, allow_http, authorities, timeout)?;
         let installation = HeaderValue::from_str(&installation_id.to_string())
             .unwrap_or_else(|_| unreachable!("a UUID is a header's value"));
         Ok(Self { client, policy, allow_http, installation })
@@ -185,17 +148,8 @@ impl Transport {
         if url.fragment().is_some() {
             return Err(UrlError::HasFragment);
         }
-        self.check_literal(&url)?;
+        self.policy.check_url(&url)?;
         Ok(url)
-    }
-
-    /// Checks an address in the URL, which is not looked up. Parsing has already read every spelling of it.
-    fn check_literal(&self, url: &Url) -> Result<(), ForbiddenAddress> {
-        match url.host() {
-            Some(Host::Ipv4(address)) => self.policy.check(IpAddr::V4(address)),
-            Some(Host::Ipv6(address)) => self.policy.check(IpAddr::V6(address)),
-            Some(Host::Domain(_)) | None => Ok(()),
-        }
     }
 
     /// Whether a value of [`INSTALLATION_HEADER`] names this installation.
@@ -212,7 +166,7 @@ impl Transport {
 
     async fn send(&self, outgoing: Outgoing<'_>, now: DateTime<Utc>) -> Result<Received, AttemptError> {
         let Outgoing { id, replayed, url, secrets, headers, content_type, body } = outgoing;
-        self.check_literal(url)?;
+        self.policy.check_url(url)?;
         let request = self
             .client
             .post(url.clone())
@@ -254,9 +208,8 @@ async fn read_beginning(mut response: Response) -> String {
 
 fn error_of(error: reqwest::Error) -> AttemptError {
     let error = error.without_url();
-    let mut causes = std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |error| error.source());
-    if let Some(forbidden) = causes.find_map(|cause| cause.downcast_ref::<ForbiddenAddress>()) {
-        return AttemptError::Forbidden(*forbidden);
+    if let Some(forbidden) = forbidden_address(&error) {
+        return AttemptError::Forbidden(forbidden);
     }
     // The innermost cause says what happened; the others only where.
     let cause = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
@@ -272,47 +225,19 @@ fn error_of(error: reqwest::Error) -> AttemptError {
     }
 }
 
-/// Finds the addresses of a name.
-type Lookup = fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
-
-fn look_up(name: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
-    Box::pin(async move { Ok(lookup_host((name, 0)).await?.collect()) })
-}
-
-/// Looks up names for each connection, and returns their addresses only if all of them are allowed: one that is not could
-/// be tried next.
-struct CheckingResolver {
-    policy: AddressPolicy,
-    lookup: Lookup,
-}
-
-impl Resolve for CheckingResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let policy = self.policy.clone();
-        let found = (self.lookup)(name.as_str().to_owned());
-        Box::pin(async move {
-            let addresses = timeout(LOOKUP_TIMEOUT, found).await.map_err(|_| LookupTimedOut)??;
-            for address in &addresses {
-                policy.check(address.ip())?;
-            }
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the name server does not answer")]
-struct LookupTimedOut;
-
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::net::SocketAddr;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::platform::outgoing::Lookup;
 
     fn transport(allow_http: bool) -> Transport {
         Transport::new(AddressPolicy::default(), allow_http, Vec::new(), TIMEOUT, Uuid::nil()).unwrap()
@@ -387,7 +312,7 @@ mod tests {
 
     fn transport_with(lookup: Lookup) -> Transport {
         let policy = AddressPolicy::new(vec!["127.0.0.2/32".parse().unwrap()]);
-        let resolver = CheckingResolver { policy: policy.clone(), lookup };
+        let resolver = CheckingResolver::with_lookup(policy.clone(), lookup);
         Transport::with_resolver(resolver, policy, true, Vec::new(), TIMEOUT, Uuid::nil()).unwrap()
     }
 

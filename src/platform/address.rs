@@ -1,4 +1,4 @@
-//! Where deliveries may go to. Operators enter the URLs of endpoints, so a URL must not give access to what only the
+//! Where requests of the service may go to. Administrators enter their URLs, so a URL must not give access to what only the
 //! service's machine or network can reach.
 //!
 //! Every address that a name resolves to is checked, and the connection goes to the checked addresses. An address in
@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::LazyLock;
 
 use ipnet::{IpNet, Ipv6Net};
+use url::{Host, Url};
 
 /// The networks for special purposes in the registries of IANA, with the multicast, reserved and deprecated ones: no
 /// public receiver has an address in them.
@@ -60,11 +61,11 @@ fn parse(networks: &[&str]) -> Vec<IpNet> {
 /// Which addresses an installation allows: all public ones, and its own networks.
 #[derive(Debug, Clone, Default)]
 pub struct AddressPolicy {
-    /// Networks with special addresses that deliveries may go to (`--webhook-allow-networks`).
+    /// Networks with special addresses that requests may go to (`--webhook-allow-networks`).
     allowed: Vec<IpNet>,
 }
 
-/// Deliveries may not go to this address.
+/// Requests may not go to this address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not a public address; --webhook-allow-networks allows networks of your own")]
 pub struct ForbiddenAddress(pub IpAddr);
@@ -82,6 +83,18 @@ impl AddressPolicy {
         let is_in = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&reached));
         let forbidden = is_in(&METADATA_NETWORKS) || (is_in(&SPECIAL_NETWORKS) && !is_in(&self.allowed));
         if forbidden { Err(ForbiddenAddress(address)) } else { Ok(()) }
+    }
+
+    /// Checks an address in the URL, which is not looked up. Parsing has already read every spelling of it.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_url(&self, url: &Url) -> Result<(), ForbiddenAddress> {
+        match url.host() {
+            Some(Host::Ipv4(address)) => self.check(IpAddr::V4(address)),
+            Some(Host::Ipv6(address)) => self.check(IpAddr::V6(address)),
+            Some(Host::Domain(_)) | None => Ok(()),
+        }
     }
 }
 
