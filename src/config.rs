@@ -7,6 +7,7 @@ mod environment;
 mod file;
 mod limits;
 mod listening;
+mod polling;
 mod secrets;
 mod webhooks;
 
@@ -34,6 +35,7 @@ pub use environment::reject_quotes;
 pub use file::with_file;
 pub use limits::LimitOptions;
 pub use listening::ListenOptions;
+pub use polling::PollOptions;
 pub use secrets::{ADMIN_TOKEN_FILE, admin_token, make_admin_token, master_keys};
 pub use webhooks::WebhookOptions;
 
@@ -198,6 +200,9 @@ pub struct ServeOptions {
 
     #[command(flatten)]
     pub webhooks: WebhookOptions,
+
+    #[command(flatten)]
+    pub polling: PollOptions,
 
     /// Time zone of the dashboard, such as Asia/Shanghai, for visitors who have not chosen one
     #[arg(long, help_heading = DASHBOARD, env = "STREAMTALLY_TIME_ZONE", default_value = "UTC", value_parser = time_zone, value_name = "ZONE")]

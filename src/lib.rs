@@ -27,7 +27,7 @@
 //! | [`http`] | the route table, one file per resource |
 //! | [`app`] | what requests share: state, connections, limits |
 //! | [`api`] | the contract without handlers: problems, pages, cursors, the query reader |
-//! | [`delivery`] | sends webhooks and relays callbacks |
+//! | [`delivery`], [`polling`] | sends webhooks and relays callbacks; reads the provider's own lists |
 //! | [`query`], [`report`], [`rejection`], [`config`] | queries of dashboards and support; reports for billing; rejected callbacks; settings |
 //! | [`event_log`] | appends to the log; the spool |
 //! | [`reconciler`] | folds, infers ends, rebuilds, drops and redacts |
@@ -50,6 +50,7 @@ pub mod http;
 pub mod huawei;
 pub mod model;
 pub mod platform;
+pub mod polling;
 pub mod query;
 pub mod reconciler;
 pub mod registry;

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["reconciler"],
     &["event_log"],
     &["rejection", "query", "report"],
-    &["delivery"],
+    &["delivery", "polling"],
     &["config"],
     &["api"],
     &["app"],

@@ -10,6 +10,7 @@ use private_postgres::{LockHolder, Options, PrivatePostgres};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use streamtally::model::access::{FieldSeparator, SignatureRule};
+use streamtally::model::polling::PollMode;
 use streamtally::platform::clock;
 use streamtally::platform::data_dir::DataDir;
 use streamtally::registry::installation;
@@ -106,6 +107,8 @@ async fn load_domains(connection: &mut PgConnection) -> anyhow::Result<()> {
             concurrent_pushes: false,
             close_unconfirmed_seconds: None,
             callback_token_hash: None,
+            poll_mode: PollMode::Off,
+            provider_account_id: None,
             created_at,
             updated_at: created_at,
         };

@@ -15,6 +15,8 @@ use crate::event_log::release::ReleaseError;
 use crate::huawei::notification::{IN_MILLISECONDS, ParseError};
 use crate::model::access::Scope;
 use crate::platform::clock;
+use crate::polling::admin::AccountError;
+use crate::polling::check::CheckError;
 use crate::reconciler::database_clock::ClockError;
 use crate::registry::admin::AdminError;
 use crate::rejection::retry::RetryError;
@@ -299,6 +301,31 @@ impl From<WebhookError> for ApiError {
             }
             WebhookError::MasterKey(error) => Self::Unavailable(error.into()),
             WebhookError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Invalid { name, reason } => Self::invalid(name, reason),
+            AccountError::NotFound => Self::NotFound("provider account"),
+            AccountError::NameTaken | AccountError::TooMany | AccountError::InUse(_) => {
+                Self::Conflict(error.to_string())
+            }
+            AccountError::MasterKey(error) => Self::Unavailable(error.into()),
+            AccountError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<CheckError> for ApiError {
+    fn from(error: CheckError) -> Self {
+        match error {
+            CheckError::NotFound => Self::NotFound("domain"),
+            CheckError::NoAccount => Self::Conflict(error.to_string()),
+            CheckError::MasterKey(error) => Self::Unavailable(error.into()),
+            CheckError::Database(error) => error.into(),
         }
     }
 }

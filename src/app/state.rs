@@ -21,6 +21,7 @@ use crate::event_log::alarm::Alarms;
 use crate::event_log::receive::Receiver;
 use crate::event_log::spool::Spool;
 use crate::platform::tls::ValidityOfServed;
+use crate::polling::client::ProviderClient;
 use crate::registry::watch::LiveRegistry;
 use crate::rejection::Rejections;
 use crate::rejection::kept::KeptRejections;
@@ -60,5 +61,7 @@ pub struct AppState {
     pub cipher: CursorCipher,
     /// Sends webhooks, and checks their URLs.
     pub transport: Transport,
+    /// Asks the provider, and checks endpoints.
+    pub provider: ProviderClient,
     pub metrics: PrometheusHandle,
 }

@@ -20,6 +20,7 @@ mod output;
 mod problems;
 mod progress;
 mod prompt;
+mod provider;
 mod rebuild;
 mod rejections;
 mod repair_clock;
@@ -132,6 +133,11 @@ enum Command {
     /// Send events to other systems, and relay callbacks to further receivers
     #[command(subcommand)]
     Webhook(Box<webhook::WebhookCommand>),
+    /// Add provider accounts, and check what is set at the provider
+    ///
+    /// With an account, the service reads the provider's own lists of streams: see --poll-mode of `domain set`.
+    #[command(subcommand)]
+    Provider(Box<provider::ProviderCommand>),
     /// List, show and retry rejected callbacks
     ///
     /// Rejected callbacks are kept for some days, so that those of the provider can be admitted when the cause is fixed: a
@@ -192,6 +198,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Domain(command) => command.run().await,
         Command::Token(command) => command.run().await,
         Command::Webhook(command) => command.run().await,
+        Command::Provider(command) => command.run().await,
         Command::Rejections(command) => command.run().await,
         Command::Events(command) => command.run().await,
         Command::MasterKey(command) => command.run().await,

@@ -13,7 +13,7 @@ use crate::api::problem::ApiError;
 use crate::model::closed_set;
 
 /// Fields whose values are never shown again.
-const SECRETS: [&str; 2] = ["key", "callback_path"];
+const SECRETS: [&str; 3] = ["key", "callback_path", "secret_key"];
 
 #[derive(Default)]
 pub struct Draft {
@@ -42,6 +42,11 @@ closed_set! {
         ExpiresAt,
         Url,
         Kind,
+        Endpoint,
+        ProjectId,
+        AccessKey,
+        SecretKey,
+        ProviderAccount,
     }
 }
 
@@ -71,6 +76,11 @@ impl FieldError {
             Member::ExpiresAt => text.setup_expiry_invalid(),
             Member::Url => text.webhooks_url_invalid(),
             Member::Kind => text.webhooks_kind_invalid(),
+            Member::Endpoint => text.providers_endpoint_invalid(),
+            Member::ProjectId => text.providers_project_invalid(),
+            Member::AccessKey => text.providers_access_key_invalid(),
+            Member::SecretKey => text.providers_secret_key_invalid(),
+            Member::ProviderAccount => text.providers_invalid(),
         };
         Ok(Self::new(member.as_str(), message))
     }

@@ -141,6 +141,14 @@ pub fn webhook(webhook_id: Uuid) -> String {
     page(format_args!("set-up/webhooks/{webhook_id}"))
 }
 
+pub fn providers() -> String {
+    page("set-up/providers")
+}
+
+pub fn provider(account_id: Uuid) -> String {
+    page(format_args!("set-up/providers/{account_id}"))
+}
+
 pub fn sign_in() -> String {
     page("sign-in")
 }

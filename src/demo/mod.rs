@@ -30,8 +30,6 @@ use crate::event_log::release::{ReleaseError, release};
 use crate::huawei::admission::{CallbackRoute, Verdict};
 use crate::huawei::notification;
 use crate::huawei::signature::SigningKey;
-use crate::model::access::{FieldSeparator, SignatureRule};
-use crate::model::close_rule::CloseRule;
 use crate::model::filter::EventFilter;
 use crate::platform::clock;
 use crate::reconciler::infer::{InferencePolicy, infer};
@@ -204,12 +202,9 @@ async fn register(state: &AppState) -> anyhow::Result<DateTime<Utc>> {
 fn settings_of(domain: &DemoDomain) -> DomainSettings {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     DomainSettings {
-        signature: SignatureRule::Required,
         apps: Some(owned(domain.apps)).filter(|apps| !apps.is_empty()),
-        joiner: FieldSeparator::default(),
         rendition_templates: owned(domain.templates),
-        concurrent_pushes: false,
-        close_unconfirmed_after: CloseRule::Service,
+        ..DomainSettings::default()
     }
 }
 

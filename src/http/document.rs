@@ -55,7 +55,7 @@ use crate::model::access::Scope;
         ),
         (
             name = "administration",
-            description = "Domains, keys, tokens, and operators' actions. Scope `admin`. Every change is recorded in \
+            description = "Domains, keys, tokens, provider accounts, and operators' actions. Scope `admin`. Every change is recorded in \
                 `/v1/audit` and takes effect in every process within 2 seconds.",
         ),
         (name = "receiving", description = "The provider's callbacks. No token: callbacks are authenticated by their signature or secret path."),

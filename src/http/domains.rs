@@ -19,6 +19,7 @@ use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::model::access::{FieldSeparator, SignatureRule};
 use crate::model::close_rule::CloseRule;
+use crate::model::polling::PollMode;
 use crate::platform::clock;
 use crate::registry::admin::{self, DomainSettings};
 use crate::store;
@@ -52,6 +53,17 @@ pub struct PutDomainBody {
     /// confirmed it: a duration of whole seconds such as `12h`, or `off` for never. Null: as the service's setting says.
     #[schema(pattern = "^(off|[0-9a-z ]+)$", example = "12h")]
     close_unconfirmed_after: Option<String>,
+    /// Whether the provider's lists of streams are read: `observe` only compares them, `repair` makes up for lost callbacks.
+    #[serde(default = "off")]
+    #[schema(value_type = PollMode, required = false, default = "off")]
+    poll_mode: String,
+    /// ID of the provider account with which they are read. Required unless `poll_mode` is `off`.
+    #[schema(value_type = Option<Uuid>)]
+    provider_account: Option<String>,
+}
+
+fn off() -> String {
+    PollMode::Off.to_string()
 }
 
 fn required() -> String {
@@ -79,6 +91,11 @@ pub struct DomainView {
     /// When a session without an end callback ends: a duration, `off` for never, or null for the service's setting.
     #[schema(required, value_type = Option<String>, example = "12h")]
     close_unconfirmed_after: CloseRule,
+    /// Whether the provider's lists of streams are read.
+    poll_mode: PollMode,
+    /// ID of the provider account with which they are read; null if there is none.
+    #[schema(required)]
+    provider_account: Option<Uuid>,
     /// Whether the domain has a secret path.
     has_callback_token: bool,
     /// IDs of the active keys, newest first.
@@ -116,6 +133,8 @@ impl DomainView {
             joiner: row.joiner,
             rendition_templates: row.rendition_templates,
             concurrent_pushes: row.concurrent_pushes,
+            poll_mode: row.poll_mode,
+            provider_account: row.provider_account_id,
             has_callback_token: row.callback_token_hash.is_some(),
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -226,6 +245,8 @@ pub async fn put_domain(
         rendition_templates: body.rendition_templates,
         concurrent_pushes: body.concurrent_pushes,
         close_unconfirmed_after: read_close_rule(body.close_unconfirmed_after.as_deref())?,
+        poll_mode: read_poll_mode(&body.poll_mode)?,
+        provider_account_id: read_provider_account(body.provider_account.as_deref())?,
     };
     let (row, is_new) = admin::put_domain(&state.work_pool, &principal.actor, &domain, settings, clock::now()).await?;
     state.registry.refresh_after_change().await;
@@ -248,6 +269,17 @@ pub(crate) fn read_close_rule(text: Option<&str>) -> Result<CloseRule, ApiError>
         let expected = "must be off, or a duration such as 12h";
         ApiError::invalid("close_unconfirmed_after", format!("{expected}: {problem}"))
     })
+}
+
+pub(crate) fn read_poll_mode(text: &str) -> Result<PollMode, ApiError> {
+    text.parse().map_err(|_| ApiError::invalid("poll_mode", "must be one of off, observe, repair"))
+}
+
+pub(crate) fn read_provider_account(text: Option<&str>) -> Result<Option<Uuid>, ApiError> {
+    let read = |text| {
+        Uuid::try_parse(text).map_err(|_| ApiError::invalid("provider_account", "must be the ID of a provider account"))
+    };
+    text.map(read).transpose()
 }
 
 /// Remove a domain
@@ -364,7 +396,7 @@ pub async fn delete_key(
 }
 
 /// Names with invalid characters are answered 404.
-fn named(domain: &str) -> Result<&str, ApiError> {
+pub(super) fn named(domain: &str) -> Result<&str, ApiError> {
     let strange = |character: char| character.is_control() || character == char::REPLACEMENT_CHARACTER;
     if domain.chars().any(strange) { Err(ApiError::NotFound("domain")) } else { Ok(domain) }
 }

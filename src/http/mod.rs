@@ -25,6 +25,7 @@ pub(crate) mod kept_rejections;
 mod live;
 mod live_changes;
 pub(crate) mod operator_ends;
+pub(crate) mod provider_accounts;
 mod rejections;
 pub(crate) mod reports;
 mod security_headers;
@@ -113,6 +114,12 @@ fn other_routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
             .service(domains::add_key)
             .service(domains::delete_key)
             .service(domains::replace_callback_token)
+            .service(provider_accounts::check_provider)
+            .service(provider_accounts::list_provider_accounts)
+            .service(provider_accounts::create_provider_account)
+            .service(provider_accounts::get_provider_account)
+            .service(provider_accounts::put_provider_account)
+            .service(provider_accounts::delete_provider_account)
             .service(tokens::list_tokens)
             .service(tokens::create_token)
             .service(tokens::revoke_token)

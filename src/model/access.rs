@@ -47,6 +47,9 @@ closed_set! {
         WebhookSecretReplaced,
         /// Events of a webhook were sent again.
         WebhookReplayed,
+        ProviderAccountCreated,
+        ProviderAccountChanged,
+        ProviderAccountRemoved,
         /// Events that a wrong clock recorded in the future were moved to the present.
         ClockRepaired,
         MasterKeyRotated,

@@ -11,6 +11,7 @@ pub(crate) mod duration;
 pub mod event;
 pub(crate) mod filter;
 pub(crate) mod parameter;
+pub mod polling;
 pub(crate) mod rejection;
 pub mod report;
 pub mod session;

@@ -18,6 +18,7 @@ use crate::huawei::notification::is_app_name;
 use crate::huawei::signature::could_be_confused;
 use crate::model::access::{Act, FieldSeparator, SignatureRule};
 use crate::model::close_rule::CloseRule;
+use crate::model::polling::PollMode;
 use crate::store;
 use crate::store::domain::DomainRow;
 use crate::store::signing_key::SigningKeyRow;
@@ -32,6 +33,40 @@ pub struct DomainSettings {
     pub rendition_templates: Vec<String>,
     pub concurrent_pushes: bool,
     pub close_unconfirmed_after: CloseRule,
+    pub poll_mode: PollMode,
+    /// With which account the provider's lists are read. Required unless `poll_mode` is off.
+    pub provider_account_id: Option<Uuid>,
+}
+
+impl Default for DomainSettings {
+    fn default() -> Self {
+        Self {
+            signature: SignatureRule::Required,
+            apps: None,
+            joiner: FieldSeparator::default(),
+            rendition_templates: Vec::new(),
+            concurrent_pushes: false,
+            close_unconfirmed_after: CloseRule::default(),
+            poll_mode: PollMode::default(),
+            provider_account_id: None,
+        }
+    }
+}
+
+impl DomainSettings {
+    /// The settings that a domain has.
+    pub fn of(row: DomainRow) -> Self {
+        Self {
+            close_unconfirmed_after: row.close_rule(),
+            signature: row.signature,
+            apps: row.apps,
+            joiner: row.joiner,
+            rendition_templates: row.rendition_templates,
+            concurrent_pushes: row.concurrent_pushes,
+            poll_mode: row.poll_mode,
+            provider_account_id: row.provider_account_id,
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +107,11 @@ pub async fn put_domain(
     check_settings(&settings)?;
     let mut transaction = pool.begin().await?;
     store::installation::lock_registry(&mut *transaction).await?;
+    if let Some(account_id) = settings.provider_account_id
+        && store::provider_account::get_provider_account(&mut *transaction, account_id).await?.is_none()
+    {
+        return Err(invalid("provider_account", "must be the ID of a provider account"));
+    }
     let known = store::domain::get_domain(&mut *transaction, domain).await?;
     let row = DomainRow {
         domain: domain.to_owned(),
@@ -82,6 +122,8 @@ pub async fn put_domain(
         concurrent_pushes: settings.concurrent_pushes,
         close_unconfirmed_seconds: settings.close_unconfirmed_after.seconds(),
         callback_token_hash: known.as_ref().and_then(|row| row.callback_token_hash.clone()),
+        poll_mode: settings.poll_mode,
+        provider_account_id: settings.provider_account_id,
         created_at: known.as_ref().map_or(now, |row| row.created_at),
         updated_at: now,
     };
@@ -105,6 +147,8 @@ fn settings_of(row: &DomainRow) -> Value {
         "rendition_templates": row.rendition_templates,
         "concurrent_pushes": row.concurrent_pushes,
         "close_unconfirmed_after": row.close_rule(),
+        "poll_mode": row.poll_mode,
+        "provider_account": row.provider_account_id,
     })
 }
 
@@ -267,6 +311,9 @@ fn check_settings(settings: &DomainSettings) -> Result<(), AdminError> {
     }
     if templates.iter().any(|name| !(1..=64).contains(&name.chars().count()) || name.chars().any(char::is_control)) {
         return Err(invalid("rendition_templates", "must each have 1 to 64 characters, no control characters"));
+    }
+    if settings.poll_mode != PollMode::Off && settings.provider_account_id.is_none() {
+        return Err(invalid("provider_account", "must be set unless poll_mode is off"));
     }
     Ok(())
 }

@@ -27,6 +27,9 @@ const REJECTION_KEY: &str = "\u{1}kept rejections";
 pub const WEBHOOK_SECRET: &str = "\u{1}webhook secret";
 pub const WEBHOOK_HEADERS: &str = "\u{1}webhook headers";
 
+/// The same for the secret key of a provider account.
+pub const PROVIDER_SECRET_KEY: &str = "\u{1}provider secret key";
+
 pub struct MasterKey(SealingKey);
 
 /// A key that encrypts what the database stores.

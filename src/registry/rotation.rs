@@ -1,12 +1,12 @@
-//! Rotates the master key: encrypts all callback keys, the secrets of webhooks, and the key of kept rejections with the next
-//! one.
+//! Rotates the master key: encrypts all callback keys, the secrets of webhooks, the secret keys of provider accounts, and the
+//! key of kept rejections with the next one.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::master_key::{MasterKeyError, SealingKey, WEBHOOK_HEADERS, WEBHOOK_SECRET};
+use super::master_key::{MasterKey, MasterKeyError, PROVIDER_SECRET_KEY, SealingKey, WEBHOOK_HEADERS, WEBHOOK_SECRET};
 use super::master_keys::MasterKeys;
 use super::{open_key, open_rejection_key};
 use crate::access::Actor;
@@ -33,6 +33,12 @@ pub enum RotationError {
          again"
     )]
     DamagedWebhook { name: String },
+    /// The same of a provider account.
+    #[error(
+        "the secret key of the provider account {name} is damaged and cannot be decrypted: enter it again with \
+         `provider set {name} --access-key`, then rotate again"
+    )]
+    DamagedProviderAccount { name: String },
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
 }
@@ -72,27 +78,8 @@ pub async fn rotate(
             let sealed_key = next.seal(row.key_id, &row.domain, &key);
             store::signing_key::update_sealed_key(&mut *transaction, row.key_id, &sealed_key).await?;
         }
-        for row in store::webhook::list_webhooks(&mut *transaction).await? {
-            let WebhookRow { webhook_id, .. } = row;
-            let seal_again = |sealed: Option<Vec<u8>>, label| {
-                let again = |sealed: Vec<u8>| {
-                    present.open(webhook_id, label, &sealed).map(|opened| next.seal(webhook_id, label, &opened))
-                };
-                let damaged = |_| RotationError::DamagedWebhook { name: row.name.clone() };
-                sealed.map(again).transpose().map_err(damaged)
-            };
-            let secret = seal_again(Some(row.sealed_secret.clone()), WEBHOOK_SECRET)?.unwrap_or_default();
-            let before = seal_again(row.sealed_secret_before.clone(), WEBHOOK_SECRET)?;
-            let headers = seal_again(row.sealed_headers.clone(), WEBHOOK_HEADERS)?;
-            store::webhook::update_sealed(
-                &mut *transaction,
-                webhook_id,
-                &secret,
-                before.as_deref(),
-                headers.as_deref(),
-            )
-            .await?;
-        }
+        seal_webhooks(&mut transaction, &present, &next).await?;
+        seal_provider_accounts(&mut transaction, &present, &next).await?;
         let installation = store::installation::get_installation(&mut *transaction).await?;
         let installation = installation.ok_or(sqlx::Error::RowNotFound)?;
         let rejection_key = open_rejection_key(&installation, &present).unwrap_or_else(SealingKey::generate);
@@ -103,4 +90,41 @@ pub async fn rotate(
         transaction.commit().await?;
         sealed = Some(rows.len());
     }
+}
+
+async fn seal_webhooks(
+    connection: &mut PgConnection,
+    present: &MasterKey,
+    next: &MasterKey,
+) -> Result<(), RotationError> {
+    for row in store::webhook::list_webhooks(&mut *connection).await? {
+        let WebhookRow { webhook_id, .. } = row;
+        let seal_again = |sealed: Option<Vec<u8>>, label| {
+            let again = |sealed: Vec<u8>| {
+                present.open(webhook_id, label, &sealed).map(|opened| next.seal(webhook_id, label, &opened))
+            };
+            let damaged = |_| RotationError::DamagedWebhook { name: row.name.clone() };
+            sealed.map(again).transpose().map_err(damaged)
+        };
+        let secret = seal_again(Some(row.sealed_secret.clone()), WEBHOOK_SECRET)?.unwrap_or_default();
+        let before = seal_again(row.sealed_secret_before.clone(), WEBHOOK_SECRET)?;
+        let headers = seal_again(row.sealed_headers.clone(), WEBHOOK_HEADERS)?;
+        let (before, headers) = (before.as_deref(), headers.as_deref());
+        store::webhook::update_sealed(&mut *connection, webhook_id, &secret, before, headers).await?;
+    }
+    Ok(())
+}
+
+async fn seal_provider_accounts(
+    connection: &mut PgConnection,
+    present: &MasterKey,
+    next: &MasterKey,
+) -> Result<(), RotationError> {
+    for row in store::provider_account::list_provider_accounts(&mut *connection).await? {
+        let opened = present.open(row.account_id, PROVIDER_SECRET_KEY, &row.sealed_secret_key);
+        let opened = opened.map_err(|_| RotationError::DamagedProviderAccount { name: row.name.clone() })?;
+        let sealed = next.seal(row.account_id, PROVIDER_SECRET_KEY, &opened);
+        store::provider_account::update_sealed_secret_key(&mut *connection, row.account_id, &sealed).await?;
+    }
+    Ok(())
 }

@@ -166,6 +166,7 @@ impl Application {
             page_caches: PageCaches::default(),
             cipher,
             transport,
+            provider: options.polling.client(&options.webhooks)?,
             metrics: metrics.clone(),
         });
         let (server, address) = server::bind(options, state.clone(), certificate.as_ref(), connections.clone())?;

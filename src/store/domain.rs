@@ -3,9 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
+use uuid::Uuid;
 
 use crate::model::access::{FieldSeparator, SignatureRule};
 use crate::model::close_rule::CloseRule;
+use crate::model::polling::PollMode;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DomainRow {
@@ -21,6 +23,12 @@ pub struct DomainRow {
     pub close_unconfirmed_seconds: Option<i64>,
     /// SHA-256 of the secret in the secret path.
     pub callback_token_hash: Option<Vec<u8>>,
+    // Caches on disk of the version before have neither.
+    #[serde(default)]
+    pub poll_mode: PollMode,
+    /// `None`: not polled.
+    #[serde(default)]
+    pub provider_account_id: Option<Uuid>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -35,7 +43,7 @@ pub async fn list_domains(executor: impl PgExecutor<'_>) -> Result<Vec<DomainRow
     sqlx::query_as!(
         DomainRow,
         "select domain, signature, apps, joiner, rendition_templates, concurrent_pushes, close_unconfirmed_seconds,
-                callback_token_hash, created_at, updated_at
+                callback_token_hash, poll_mode, provider_account_id, created_at, updated_at
          from ingest_domain order by domain"
     )
     .fetch_all(executor)
@@ -46,7 +54,7 @@ pub async fn get_domain(executor: impl PgExecutor<'_>, domain: &str) -> Result<O
     sqlx::query_as!(
         DomainRow,
         "select domain, signature, apps, joiner, rendition_templates, concurrent_pushes, close_unconfirmed_seconds,
-                callback_token_hash, created_at, updated_at
+                callback_token_hash, poll_mode, provider_account_id, created_at, updated_at
          from ingest_domain where domain = $1",
         domain
     )
@@ -59,12 +67,13 @@ pub async fn upsert_domain(executor: impl PgExecutor<'_>, row: &DomainRow) -> Re
     sqlx::query!(
         "insert into ingest_domain
              (domain, signature, apps, joiner, rendition_templates, concurrent_pushes, close_unconfirmed_seconds,
-              created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+              poll_mode, provider_account_id, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          on conflict (domain) do update set
              signature = excluded.signature, apps = excluded.apps, joiner = excluded.joiner,
              rendition_templates = excluded.rendition_templates, concurrent_pushes = excluded.concurrent_pushes,
-             close_unconfirmed_seconds = excluded.close_unconfirmed_seconds, updated_at = excluded.updated_at",
+             close_unconfirmed_seconds = excluded.close_unconfirmed_seconds, poll_mode = excluded.poll_mode,
+             provider_account_id = excluded.provider_account_id, updated_at = excluded.updated_at",
         row.domain,
         row.signature.as_str(),
         row.apps.as_deref(),
@@ -72,6 +81,8 @@ pub async fn upsert_domain(executor: impl PgExecutor<'_>, row: &DomainRow) -> Re
         &row.rendition_templates,
         row.concurrent_pushes,
         row.close_unconfirmed_seconds,
+        row.poll_mode.as_str(),
+        row.provider_account_id,
         row.created_at,
         row.updated_at
     )

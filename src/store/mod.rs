@@ -26,6 +26,7 @@ pub mod notice;
 pub mod outcome;
 pub mod partition;
 pub mod pool;
+pub mod provider_account;
 pub(crate) mod quarantine;
 pub mod rebuild;
 pub(crate) mod rejection;

@@ -9,6 +9,7 @@ mod folding;
 mod helpers;
 mod http;
 mod log;
+mod polling;
 mod receiving;
 mod reports;
 mod schemas;

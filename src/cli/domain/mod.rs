@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use self::key::{KeyCommand, add_key, say_key};
-use self::settings::{ResetOptions, SettingsOptions, default_settings, settings_of};
+use self::settings::{ResetOptions, SettingsOptions};
 use super::database::{Access, CREATE, CommandContext, with_installation};
 use super::output::{OneOutputOptions, Output, OutputOptions, Printer, print_json, say};
 use super::prompt::{YesOption, confirm};
@@ -72,6 +72,7 @@ const SET_EXAMPLES: &str = "\
 Examples:
   streamtally domain set push.example.com --app live --app vod   accept only these two apps
   streamtally domain set push.example.com --close-unconfirmed-after 12h
+  streamtally domain set push.example.com --poll-mode observe --provider-account main
   streamtally domain set push.example.com --reset=apps           accept all apps again
   streamtally domain set push.example.com --reset                restore all defaults";
 
@@ -204,8 +205,8 @@ impl AddDomain {
     async fn run(self) -> anyhow::Result<()> {
         let Self { one, settings, key_stdin, output } = self;
         let key = if key_stdin { Some(secret_from_stdin()?) } else { None };
-        let settings = settings.apply_to(default_settings());
         with_installation(&one.installation, CREATE, async |on| {
+            let settings = settings.apply_to(on, DomainSettings::default()).await?;
             add(on, &one.domain, settings, key, output.output).await
         })
         .await
@@ -219,10 +220,10 @@ impl SetDomain {
             bail!(BadUsage("name a setting to change, or --reset to restore the defaults".to_owned()));
         }
         with_installation(&one.installation, Access::Change, async |on| {
-            let before = settings_of(get(on, &one.domain).await?);
-            let changed = settings.apply_to(reset.apply_to(before));
+            let before = DomainSettings::of(get(on, &one.domain).await?);
+            let changed = settings.apply_to(on, reset.apply_to(before)).await?;
             let (row, _) = admin::put_domain(&on.pool, &on.actor, &one.domain, changed, clock::now()).await?;
-            print_domain(&row, &[])?;
+            print_domain(on, &row, &[]).await?;
             say_what_a_retry_admits(on, &one.domain).await
         })
         .await
@@ -315,11 +316,11 @@ async fn show(on: &CommandContext, domain: &str, output: Output) -> anyhow::Resu
     let keys = store::signing_key::list_signing_keys(&on.pool).await?;
     match output {
         Output::Json => print_json(&DomainView::new(row, &keys)),
-        Output::Table | Output::Csv => print_domain(&row, &keys),
+        Output::Table | Output::Csv => print_domain(on, &row, &keys).await,
     }
 }
 
-fn print_domain(row: &DomainRow, keys: &[SigningKeyRow]) -> anyhow::Result<()> {
+async fn print_domain(on: &CommandContext, row: &DomainRow, keys: &[SigningKeyRow]) -> anyhow::Result<()> {
     say!("domain               {}", row.domain)?;
     say!("signature            {}", row.signature)?;
     say!("apps                 {}", row.apps.as_ref().map_or("all".to_owned(), |apps| apps.join(", ")))?;
@@ -333,6 +334,11 @@ fn print_domain(row: &DomainRow, keys: &[SigningKeyRow]) -> anyhow::Result<()> {
     say!("concurrent pushes    {}", row.concurrent_pushes)?;
     let close_after = row.close_rule().text();
     say!("close unconfirmed    {}", close_after.as_deref().unwrap_or("as the service's setting says"))?;
+    say!("poll mode            {}", row.poll_mode)?;
+    if let Some(account_id) = row.provider_account_id {
+        let account = store::provider_account::get_provider_account(&on.pool, account_id).await?;
+        say!("provider account     {}", account.map(|account| account.name).unwrap_or_default())?;
+    }
     say!("secret path          {}", if row.callback_token_hash.is_some() { "set" } else { "none" })?;
     for key in keys.iter().filter(|key| key.domain == row.domain) {
         let time = |at: DateTime<Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();

@@ -2,11 +2,12 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::one_of;
+use crate::cli::database::CommandContext;
+use crate::cli::{one_of, provider};
 use crate::model::access::{FieldSeparator, SignatureRule};
 use crate::model::close_rule::CloseRule;
+use crate::model::polling::PollMode;
 use crate::registry::admin::DomainSettings;
-use crate::store::domain::DomainRow;
 
 #[derive(Debug, Args)]
 pub(super) struct SettingsOptions {
@@ -30,6 +31,13 @@ pub(super) struct SettingsOptions {
     /// confirmed it; off: never. Default: as --close-unconfirmed-after of the service says
     #[arg(long, value_name = "DURATION|off")]
     close_unconfirmed_after: Option<CloseRule>,
+    /// Whether the provider's lists of streams are read: observe only compares them, repair makes up for lost callbacks.
+    /// Default: off
+    #[arg(long, value_parser = one_of::<PollMode>())]
+    poll_mode: Option<PollMode>,
+    /// Provider account with which they are read: its name or ID, or how its ID begins
+    #[arg(long, value_name = "ACCOUNT")]
+    provider_account: Option<String>,
 }
 
 /// For `domain set`.
@@ -58,44 +66,45 @@ enum Setting {
     RenditionTemplates,
     ConcurrentPushes,
     CloseUnconfirmedAfter,
-}
-
-/// The settings of a domain of which none is named.
-pub(super) fn default_settings() -> DomainSettings {
-    DomainSettings {
-        signature: SignatureRule::Required,
-        apps: None,
-        joiner: FieldSeparator::Nothing,
-        rendition_templates: Vec::new(),
-        concurrent_pushes: false,
-        close_unconfirmed_after: CloseRule::default(),
-    }
-}
-
-pub(super) fn settings_of(row: DomainRow) -> DomainSettings {
-    DomainSettings {
-        close_unconfirmed_after: row.close_rule(),
-        signature: row.signature,
-        apps: row.apps,
-        joiner: row.joiner,
-        rendition_templates: row.rendition_templates,
-        concurrent_pushes: row.concurrent_pushes,
-    }
+    PollMode,
+    ProviderAccount,
 }
 
 impl SettingsOptions {
     pub(super) fn names_any(&self) -> bool {
-        let Self { unsigned, apps, joiner, rendition_templates, concurrent_pushes, close_unconfirmed_after } = self;
+        let Self {
+            unsigned,
+            apps,
+            joiner,
+            rendition_templates,
+            concurrent_pushes,
+            close_unconfirmed_after,
+            poll_mode,
+            provider_account,
+        } = self;
         *unsigned
             || !apps.is_empty()
             || joiner.is_some()
             || !rendition_templates.is_empty()
             || concurrent_pushes.is_some()
             || close_unconfirmed_after.is_some()
+            || poll_mode.is_some()
+            || provider_account.is_some()
     }
 
     /// The settings with those that are named.
-    pub(super) fn apply_to(self, mut settings: DomainSettings) -> DomainSettings {
+    ///
+    /// # Errors
+    /// There is no such provider account.
+    pub(super) async fn apply_to(
+        self,
+        on: &CommandContext,
+        mut settings: DomainSettings,
+    ) -> anyhow::Result<DomainSettings> {
+        if let Some(account) = &self.provider_account {
+            settings.provider_account_id = Some(provider::find(on, account).await?.account_id);
+        }
+        settings.poll_mode = self.poll_mode.unwrap_or(settings.poll_mode);
         if self.unsigned {
             settings.signature = SignatureRule::None;
         }
@@ -108,7 +117,7 @@ impl SettingsOptions {
         settings.joiner = self.joiner.unwrap_or(settings.joiner);
         settings.concurrent_pushes = self.concurrent_pushes.unwrap_or(settings.concurrent_pushes);
         settings.close_unconfirmed_after = self.close_unconfirmed_after.unwrap_or(settings.close_unconfirmed_after);
-        settings
+        Ok(settings)
     }
 }
 
@@ -118,7 +127,7 @@ impl ResetOptions {
     }
 
     pub(super) fn apply_to(&self, settings: DomainSettings) -> DomainSettings {
-        let default = default_settings();
+        let default = DomainSettings::default();
         self.reset.iter().fold(settings, |settings, setting| match setting {
             Setting::All => default.clone(),
             Setting::Signature => DomainSettings { signature: default.signature, ..settings },
@@ -129,6 +138,8 @@ impl ResetOptions {
             Setting::CloseUnconfirmedAfter => {
                 DomainSettings { close_unconfirmed_after: default.close_unconfirmed_after, ..settings }
             }
+            Setting::PollMode => DomainSettings { poll_mode: default.poll_mode, ..settings },
+            Setting::ProviderAccount => DomainSettings { provider_account_id: None, ..settings },
         })
     }
 }

@@ -100,6 +100,9 @@ fn act(text: Language, act: Act) -> String {
         Act::WebhookRemoved => text.setup_act_webhook_removed(),
         Act::WebhookSecretReplaced => text.setup_act_webhook_secret_replaced(),
         Act::WebhookReplayed => text.setup_act_webhook_replayed(),
+        Act::ProviderAccountCreated => text.setup_act_provider_account_created(),
+        Act::ProviderAccountChanged => text.setup_act_provider_account_changed(),
+        Act::ProviderAccountRemoved => text.setup_act_provider_account_removed(),
         Act::ClockRepaired => text.setup_act_clock_repaired(),
         Act::MasterKeyRotated => text.setup_act_master_key_rotated(),
     }

@@ -340,19 +340,13 @@ pub async fn set_separator(
 ) -> Result<HttpResponse, PageError> {
     let row = find_domain(&state, &domain).await?;
     let joiner: FieldSeparator = read_field_separator(&submitted.text("joiner").unwrap_or_default())?;
-    let settings = DomainSettings {
-        close_unconfirmed_after: row.close_rule(),
-        signature: row.signature,
-        apps: row.apps,
-        joiner,
-        rendition_templates: row.rendition_templates,
-        concurrent_pushes: row.concurrent_pushes,
-    };
+    let domain = row.domain.clone();
+    let settings = DomainSettings { joiner, ..DomainSettings::of(row) };
     let actor = &submitted.visitor.principal.actor;
-    let put = admin::put_domain(&state.work_pool, actor, &row.domain, settings, clock::now()).await;
+    let put = admin::put_domain(&state.work_pool, actor, &domain, settings, clock::now()).await;
     put.map_err(ApiError::from)?;
     state.registry.refresh_after_change().await;
-    Ok(layout::redirect_to(&format!("{}#settings", links::domain(&row.domain))))
+    Ok(layout::redirect_to(&format!("{}#settings", links::domain(&domain))))
 }
 
 #[cfg(test)]

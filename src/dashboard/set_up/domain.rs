@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use maud::html;
+use maud::{Markup, html};
 
 use super::super::draft::{Draft, FieldError};
 use super::super::error::PageError;
@@ -44,11 +44,18 @@ pub struct Drafts {
     settings: Draft,
     key: Draft,
     tested: Option<TestResult>,
+    /// What an action has found.
+    news: Markup,
 }
 
 impl Drafts {
     fn of(row: &DomainRow) -> Self {
-        Self { settings: settings::draft_of(row), key: Draft::default(), tested: None }
+        Self { settings: settings::draft_of(row), key: Draft::default(), tested: None, news: Markup::default() }
+    }
+
+    /// With what an action has found.
+    pub fn with_news(row: &DomainRow, news: Markup) -> Self {
+        Self { news, ..Self::of(row) }
     }
 
     /// With a key that cannot be added.
@@ -68,6 +75,7 @@ pub async fn domain_page(
     let text = view.language;
     let keys = credentials::list_keys(state, &row.domain).await?;
     let last_push = store::silence::get_last_start(&state.query_pool, &row.domain).await?;
+    let accounts = store::provider_account::list_provider_accounts(&state.work_pool).await?;
     let pool = &state.query_pool;
     let principal = &visitor.principal;
     let groups = rejections::MAX_GROUPS;
@@ -90,7 +98,11 @@ pub async fn domain_page(
             a.button href=(links::connect(&row.domain)) { (text.setup_connect_steps()) }
             a.button href=(links::live_of(&row.domain)) { (text.setup_live_streams()) }
             a.button href=(links::diagnose()) { (text.problems_check_callback()) }
+            @if row.provider_account_id.is_some() {
+                (form::form(visitor, "inline", &format!("{}/provider-check", links::domain(&row.domain)), &html! { button { (text.providers_check()) } }))
+            }
         }
+        (drafts.news)
         (rejections::of_registered(visitor, &rejected))
         div.columns {
             div {
@@ -104,7 +116,7 @@ pub async fn domain_page(
             }
             div {
                 h2 #settings { (text.setup_settings()) }
-                (settings::form(visitor, &row.domain, &drafts.settings))
+                (settings::form(visitor, &row.domain, &drafts.settings, &accounts))
             }
         }
     };

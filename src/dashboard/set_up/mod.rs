@@ -8,6 +8,7 @@
 //! - [`diagnose`]: explains a pasted callback.
 //! - [`tokens`]: creates and revokes tokens.
 //! - [`webhooks`]: creates, shows and tests webhooks.
+//! - [`providers`]: creates, changes and removes provider accounts; checks what is set at the provider.
 //! - [`audit`]: the audit log.
 
 mod audit;
@@ -16,6 +17,7 @@ mod connect;
 mod credentials;
 mod diagnose;
 mod domain;
+mod providers;
 mod secret;
 mod settings;
 mod test_callback;
@@ -37,8 +39,7 @@ use crate::api::problem::ApiError;
 use crate::api::query_reader::{FromQuery, QueryReader};
 use crate::app::state::AppState;
 use crate::http::extract::Query;
-use crate::model::access::{FieldSeparator, SignatureRule};
-use crate::model::close_rule::CloseRule;
+use crate::model::access::SignatureRule;
 use crate::platform::clock;
 use crate::registry::admin::{self, DomainSettings};
 use crate::store;
@@ -68,6 +69,13 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(tokens::show_token)
         .service(tokens::show_revocation)
         .service(tokens::revoke_token)
+        .service(providers::check_provider)
+        .service(providers::show_providers)
+        .service(providers::create_provider)
+        .service(providers::show_provider)
+        .service(providers::change_provider)
+        .service(providers::show_removal)
+        .service(providers::remove)
         .service(webhooks::show_webhooks)
         .service(webhooks::create_webhook)
         .service(webhooks::show_webhook)
@@ -135,6 +143,7 @@ async fn set_up_page(
         div.actions {
             a.button href=(links::diagnose()) { (text.problems_check_callback()) }
             a.button href=(links::webhooks()) { (text.webhooks()) }
+            a.button href=(links::providers()) { (text.providers()) }
             a.button href=(links::page("set-up/audit")) { (text.setup_audit()) }
         }
         h2 #domains { (text.setup_domains()) }
@@ -195,14 +204,7 @@ pub async fn add_domain(
     if !domain.contains('\0') && store::domain::get_domain(&state.work_pool, &domain).await?.is_some() {
         return Ok(layout::redirect_to(&links::domain(&domain)));
     }
-    let settings = DomainSettings {
-        signature: SignatureRule::Required,
-        apps: None,
-        joiner: FieldSeparator::default(),
-        rendition_templates: Vec::new(),
-        concurrent_pushes: false,
-        close_unconfirmed_after: CloseRule::Service,
-    };
+    let settings = DomainSettings::default();
     let actor = &visitor.principal.actor;
     let put = admin::put_domain(&state.work_pool, actor, &domain, settings, clock::now()).await;
     if let Err(error) = put {

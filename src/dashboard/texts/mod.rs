@@ -10,6 +10,7 @@ mod frame;
 mod live;
 mod operator;
 mod problems;
+mod providers;
 mod reports;
 mod search;
 mod session;

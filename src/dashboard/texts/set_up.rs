@@ -243,5 +243,8 @@ super::texts! {
     setup_act_webhook_removed: "webhook removed", "删除 Webhook";
     setup_act_webhook_secret_replaced: "webhook secret replaced", "更换 Webhook 密钥";
     setup_act_webhook_replayed: "webhook events sent again", "重新发送 Webhook 事件";
+    setup_act_provider_account_created: "provider account created", "创建平台账号";
+    setup_act_provider_account_changed: "provider account changed", "修改平台账号";
+    setup_act_provider_account_removed: "provider account removed", "删除平台账号";
     setup_act_master_key_rotated: "master key rotated", "轮换主密钥";
 }

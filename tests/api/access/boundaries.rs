@@ -59,6 +59,11 @@ impl TheirIds {
         let sealed = app.post("/v1/sealed-reports", &period, 201).await;
         let webhook = json!({ "name": "theirs", "url": "https://receiver.example.com/", "domains": [OTHER] });
         let webhook = app.post("/v1/webhooks", &webhook, 201).await;
+        let account = json!({
+            "name": "bravo", "endpoint": "https://live.bravo.example.com", "project_id": "bravo",
+            "access_key": "bravo-access-key", "secret_key": "bravo-secret-key",
+        });
+        let account = app.post("/v1/provider-accounts", &account, 201).await;
         let by_parameter = BTreeMap::from([
             ("session_id", ids(format!("/v1/sessions?{filter}"), "session_id").await),
             ("stream_id", ids(format!("/v1/streams?{filter}"), "stream_id").await),
@@ -67,6 +72,7 @@ impl TheirIds {
             ("token_id", ids("/v1/tokens".to_owned(), "token_id").await),
             ("key_id", vec![domain["keys"][0]["key_id"].as_str().unwrap().to_owned()]),
             ("domain", vec![OTHER.to_owned()]),
+            ("account_id", vec![account["account_id"].as_str().unwrap().to_owned()]),
             ("webhook_id", vec![webhook["webhook_id"].as_str().unwrap().to_owned()]),
             ("sealed_report_id", vec![sealed["sealed_report_id"].as_str().unwrap().to_owned()]),
         ]);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use streamtally::model::ClosedSet;
 use streamtally::model::access::{FieldSeparator, Scope, SignatureRule};
 use streamtally::model::event::{AlteredMember, Disposition, Origin, Signature};
+use streamtally::model::polling::PollMode;
 use streamtally::model::report::SealedReportStatus;
 use streamtally::model::session::{EndSource, Flag, Status};
 
@@ -38,4 +39,5 @@ async fn closed_sets_are_those_of_the_check_constraints() {
     assert_constraint_lists::<Scope>(&app, "access_token_scopes_known").await;
     assert_constraint_lists::<SignatureRule>(&app, "ingest_domain_signature_known").await;
     assert_constraint_lists::<FieldSeparator>(&app, "ingest_domain_joiner_known").await;
+    assert_constraint_lists::<PollMode>(&app, "ingest_domain_poll_mode_known").await;
 }

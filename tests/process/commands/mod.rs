@@ -9,6 +9,7 @@ mod domain;
 mod events;
 mod guest;
 mod master_key;
+mod provider;
 mod rebuild;
 mod rejections;
 mod repair_clock;

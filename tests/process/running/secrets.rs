@@ -22,6 +22,8 @@ const ADDRESS: &str = "203.0.113.77";
 const DATABASE_PASSWORD: &str = "a-password-of-the-database";
 const ADMIN_TOKEN: &str = "an-administrators-token-of-many-letters";
 const MASTER_KEY: &str = "c2VjcmV0LWtleS1vZi10aGlydHktdHdvLWJ5dGVzISE=";
+const ACCESS_KEY: &str = "AN-ACCESS-KEY-OF-AN-ACCOUNT";
+const SECRET_KEY: &str = "a-secret-key-of-a-provider-account";
 const COLLECTOR_TOKEN: &str = "a-token-of-the-collector";
 /// In the registry and in paths of requests, but no part of a span.
 const DOMAIN: &str = "push.example.com";
@@ -42,6 +44,8 @@ impl Talkative {
         let mut service = home.launch(&home.data_dir(), |command| {
             command.env("DATABASE_URL", url).env("STREAMTALLY_MASTER_KEY", MASTER_KEY);
             command.env("STREAMTALLY_ADMIN_TOKEN", ADMIN_TOKEN);
+            command.env("STREAMTALLY_POLL_ALLOW_HTTP", "true");
+            command.env("STREAMTALLY_WEBHOOK_ALLOW_NETWORKS", "127.0.0.0/8");
             command.env("STREAMTALLY_LOG", "trace").env("STREAMTALLY_LOG_FORMAT", format);
             command.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url());
             command.env("OTEL_EXPORTER_OTLP_HEADERS", format!("authorization=Bearer%20{COLLECTOR_TOKEN}"));
@@ -114,6 +118,21 @@ fn no_secret_reaches_the_log_as_json_either() {
     check_everything("json");
 }
 
+/// Enters a provider account, rightly and wrongly, and signs requests with it, which nobody answers.
+fn ask_provider(talkative: &Talkative, domain: &str) {
+    let mut account = json!({
+        "name": "main", "endpoint": "http://127.0.0.1:1", "project_id": "p1",
+        "access_key": ACCESS_KEY, "secret_key": SECRET_KEY,
+    });
+    let created = talkative.administer(Method::POST, "/v1/provider-accounts", &account);
+    talkative.administer(Method::PUT, domain, &json!({ "provider_account": created["account_id"] }));
+    let found = talkative.administer(Method::POST, &format!("{domain}/provider-check"), &json!({}));
+    assert_eq!(found["lists_error"]["kind"], "unreachable", "{found}");
+    account["secret_key"] = json!(format!("{SECRET_KEY} and more"));
+    let (status, _) = talkative.ask(Method::POST, "/v1/provider-accounts", &account.to_string(), ADMIN_TOKEN);
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
 /// Makes secrets, and uses them well and badly: those that are known only now.
 fn use_secrets(talkative: &Talkative) -> Vec<String> {
     let domain = format!("/v1/domains/{DOMAIN}");
@@ -121,6 +140,7 @@ fn use_secrets(talkative: &Talkative) -> Vec<String> {
     talkative.administer(Method::POST, &format!("{domain}/keys"), &json!({ "key": KEY }));
     let generated = talkative.administer(Method::POST, &format!("{domain}/keys"), &json!({}));
     let path = talkative.administer(Method::POST, &format!("{domain}/callback-token"), &json!({}));
+    ask_provider(talkative, &domain);
     let reader = talkative.administer(Method::POST, "/v1/tokens", &json!({ "name": "reader", "scopes": ["read"] }));
     let path = path["callback_path"].as_str().unwrap();
     let reader = reader["token"].as_str().unwrap();
@@ -189,7 +209,8 @@ fn check_everything(format: &str) {
         collector.posted().iter().map(|(_, body)| String::from_utf8_lossy(body).into_owned()).collect();
     assert!(collector.posted().iter().all(|(head, _)| head.contains(COLLECTOR_TOKEN)) && !traces.is_empty());
     let known = [KEY, CREDENTIAL, ADDRESS, ADMIN_TOKEN, MASTER_KEY, DATABASE_PASSWORD, COLLECTOR_TOKEN, &waiting];
-    let secrets: Vec<&str> = known.into_iter().chain(made.iter().map(String::as_str)).collect();
+    let known = known.into_iter().chain([ACCESS_KEY, SECRET_KEY]);
+    let secrets: Vec<&str> = known.chain(made.iter().map(String::as_str)).collect();
     for secret in &secrets {
         if let Some(line) = log.lines().find(|line| line.contains(secret)) {
             panic!("a secret is in the log: {line}");
