@@ -9,7 +9,7 @@ use streamtally::model::session::{EndSource, Flag, Status};
 use streamtally::session::entry::Receipt;
 use streamtally::session::lifecycle;
 use streamtally::session::outcome::{EarlierOutcome, Outcome, Outcomes};
-use streamtally::session::{Details, Entry, Fact, Session, fold};
+use streamtally::session::{Details, Entry, Fact, Session, Unlisted, fold};
 
 /// The push began at this second.
 const START: i64 = 1_700_000_000;
@@ -64,7 +64,8 @@ fn receipt() -> impl Strategy<Value = Receipt> {
     )
 }
 
-/// What the provider says, and what is inferred: everything that may come in any order.
+/// What the provider's callbacks, its history and missing rows of its lists say, and what is inferred: everything that may come
+/// in any order.
 fn unordered_fact() -> impl Strategy<Value = Fact> {
     let time = (0_i64..20).prop_map(|seconds| at(seconds * 1000));
     prop_oneof![
@@ -73,7 +74,10 @@ fn unordered_fact() -> impl Strategy<Value = Fact> {
         1 => Just(Fact::Unknown),
         1 => Just(Fact::Quarantined),
         1 => time.clone().prop_map(|ended_at| Fact::Superseded { ended_at }),
-        1 => time.prop_map(|ended_at| Fact::TimedOut { ended_at }),
+        1 => time.clone().prop_map(|ended_at| Fact::TimedOut { ended_at }),
+        1 => (time.clone(), time.clone())
+            .prop_map(|(unlisted_at, ended_at)| Fact::Unlisted(Unlisted { unlisted_at, ended_at })),
+        1 => time.prop_map(|ended_at| Fact::History { ended_at }),
     ]
 }
 
@@ -83,23 +87,54 @@ fn any_fact() -> impl Strategy<Value = Fact> {
         1 => (-5_i64..20).prop_map(|seconds| Fact::OperatorEnd { ended_at: at(seconds * 1000) }),
         1 => Just(Fact::OperatorEndWithdrawn),
         1 => (-5_i64..20).prop_map(|seconds| Fact::OperatorConfirmed { confirmed_at: at(seconds * 1000) }),
+        1 => (-5_i64..20).prop_map(|seconds| Fact::Listed { listed_at: at(seconds * 1000) }),
     ]
 }
 
-/// When the session timed out, read off a whole history: a confirmation cancels what it contradicts, also later.
-fn timed_out(facts: &[Fact]) -> Option<DateTime<Utc>> {
-    let (mut confirmed, mut timed_out) = (None, None);
+/// When the session timed out, or was superseded, read off a whole history: a confirmation cancels what it contradicts, also
+/// later.
+fn inferred(
+    facts: &[Fact],
+    end: impl Fn(&Fact) -> Option<DateTime<Utc>>,
+    confirmation: impl Fn(&Fact) -> Option<DateTime<Utc>>,
+) -> Option<DateTime<Utc>> {
+    let (mut confirmed, mut ended) = (None, None);
     for fact in facts {
-        match fact {
-            Fact::OperatorConfirmed { confirmed_at } => confirmed = confirmed.max(Some(*confirmed_at)),
-            Fact::TimedOut { ended_at } if timed_out.is_none_or(|earlier| *ended_at < earlier) => {
-                timed_out = Some(*ended_at).filter(|_| confirmed.is_none_or(|at| *ended_at > at)).or(timed_out);
-            }
-            _ => {}
-        }
-        timed_out = timed_out.filter(|at| confirmed.is_none_or(|confirmed| *at > confirmed));
+        confirmed = confirmed.max(confirmation(fact));
+        let found = end(fact).filter(|at| confirmed.is_none_or(|confirmed| *at > confirmed));
+        ended = [ended, found].into_iter().flatten().min();
+        ended = ended.filter(|at| confirmed.is_none_or(|confirmed| *at > confirmed));
     }
-    timed_out
+    ended
+}
+
+fn confirmed_at(fact: &Fact) -> Option<DateTime<Utc>> {
+    match fact {
+        Fact::OperatorConfirmed { confirmed_at } => Some(*confirmed_at),
+        fact => listed_at(fact),
+    }
+}
+
+fn listed_at(fact: &Fact) -> Option<DateTime<Utc>> {
+    if let Fact::Listed { listed_at } = fact { Some(*listed_at) } else { None }
+}
+
+fn timed_out(facts: &[Fact]) -> Option<DateTime<Utc>> {
+    inferred(facts, |fact| if let Fact::TimedOut { ended_at } = fact { Some(*ended_at) } else { None }, confirmed_at)
+}
+
+fn superseded(facts: &[Fact]) -> Option<DateTime<Utc>> {
+    inferred(facts, |fact| if let Fact::Superseded { ended_at } = fact { Some(*ended_at) } else { None }, listed_at)
+}
+
+/// The last time that the list missed it counts, unless it was confirmed at that time or later.
+fn unlisted(facts: &[Fact]) -> Option<DateTime<Utc>> {
+    let last = facts
+        .iter()
+        .filter_map(|fact| if let Fact::Unlisted(unlisted) = fact { Some(*unlisted) } else { None })
+        .max()?;
+    let confirmed = facts.iter().filter_map(confirmed_at).max();
+    confirmed.is_none_or(|confirmed| last.unlisted_at > confirmed).then_some(last.ended_at)
 }
 
 /// The contract's rules, read off a whole history at once.
@@ -120,18 +155,21 @@ fn model(facts: &[Fact]) -> (Status, Option<(DateTime<Utc>, EndSource)>) {
         }
         _ => None,
     });
-    let inferred = facts.iter().filter_map(|fact| match fact {
-        Fact::Superseded { ended_at } => Some((*ended_at, 0)),
+    let history = facts.iter().filter_map(|fact| match fact {
+        Fact::History { ended_at } => Some(*ended_at),
         _ => None,
     });
-    let inferred = inferred.chain(timed_out(facts).map(|at| (at, 1)));
-    let end = match (operator.flatten(), noticed.min(), inferred.min()) {
-        (Some(at), _, _) => Some((at, EndSource::Operator)),
-        (None, Some(at), _) => Some((at, EndSource::Notification)),
-        (None, None, Some((at, 0))) => Some((at, EndSource::Superseded)),
-        (None, None, Some((at, _))) => Some((at, EndSource::TimedOut)),
-        (None, None, None) => None,
-    };
+    let inferred = [
+        superseded(facts).map(|at| (at, EndSource::Superseded)),
+        timed_out(facts).map(|at| (at, EndSource::TimedOut)),
+        unlisted(facts).map(|at| (at, EndSource::Unlisted)),
+    ];
+    let end = operator
+        .flatten()
+        .map(|at| (at, EndSource::Operator))
+        .or(noticed.min().map(|at| (at, EndSource::Notification)))
+        .or(history.max().map(|at| (at, EndSource::ProviderHistory)))
+        .or(inferred.into_iter().flatten().min_by_key(|(at, _)| *at));
     let end = end.map(|(at, source)| (at.max(started_at()), source));
     (if end.is_some() { Status::Ended } else { Status::Live }, end)
 }

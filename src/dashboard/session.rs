@@ -18,6 +18,7 @@ use super::visitor::Visitor;
 use super::{links, words};
 use crate::api::problem::{ApiError, parse_id};
 use crate::app::state::AppState;
+use crate::event_log::confirmation::can_confirm;
 use crate::model::access::Scope;
 use crate::model::event::{Disposition, OwnEvent, Signature};
 use crate::model::filter::SessionFilter;
@@ -89,7 +90,7 @@ fn head(visitor: &Visitor, state: &AppState, session: &SessionRow, neighbors: &N
     let stream = html! { a href=(links::stream(session.stream_id)) { bdi { (session.stream) } } };
     let state = ShownState::of_session(session, view.now, state.unconfirmed_after);
     let is_certain = session.ended_at_source.is_some_and(EndSource::is_confirmed);
-    let may_be_live = state.is_unconfirmed() || session.ended_at_source == Some(EndSource::TimedOut);
+    let may_be_live = state.is_unconfirmed() || (session.ended_at.is_some() && can_confirm(session.ended_at_source));
     let end_form = links::session_end(session.session_id);
     html! {
         h1.name { (words::fill(&text.session_of(), &[stream])) }
@@ -130,6 +131,8 @@ fn story(visitor: &Visitor, session: &SessionRow, next: Option<&SessionRow>, sta
         EndSource::Operator => text.session_why_operator(),
         EndSource::Superseded => text.session_why_superseded(),
         EndSource::TimedOut => text.session_why_timed_out(),
+        EndSource::Unlisted => text.session_why_unlisted(),
+        EndSource::ProviderHistory => text.session_why_history(),
     };
     html! {
         (words::fill(&text.session_ended(), &[words::time(view, ended_at), length])) " " (why) " "
@@ -259,6 +262,9 @@ fn event_name(view: View, row: &EventRow) -> Markup {
         (_, Ok(OwnEvent::OperatorEnd)) => text.session_event_operator_end(),
         (_, Ok(OwnEvent::OperatorEndWithdrawn)) => text.session_event_withdrawn(),
         (_, Ok(OwnEvent::OperatorConfirmed)) => text.session_event_confirmed(),
+        (_, Ok(OwnEvent::Listed)) => text.session_event_listed(),
+        (_, Ok(OwnEvent::Unlisted)) => text.session_event_unlisted(),
+        (_, Ok(OwnEvent::History)) => text.session_event_history(),
         ("PUBLISH", Err(_)) => text.session_event_start(),
         ("PUBLISH_DONE", Err(_)) => text.session_event_end(),
         (_, Err(_)) => text.session_event_other(),

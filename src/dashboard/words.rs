@@ -147,6 +147,8 @@ pub fn end_source(text: Language, source: Option<EndSource>) -> String {
         Some(EndSource::Operator) => text.end_by_operator(),
         Some(EndSource::Superseded) => text.end_superseded(),
         Some(EndSource::TimedOut) => text.end_timed_out(),
+        Some(EndSource::Unlisted) => text.end_unlisted(),
+        Some(EndSource::ProviderHistory) => text.end_by_history(),
         None => text.end_unknown(),
     }
 }

@@ -17,7 +17,7 @@ use crate::store::event::EventRow;
 pub enum ConfirmationError {
     #[error("there is no such session")]
     NotFound,
-    #[error("the session has ended; only a live session or one that has timed out can be confirmed")]
+    #[error("the session has ended; only a live session, or one whose end is estimated from silence, can be confirmed")]
     Ended,
     /// The database failed.
     #[error("the confirmation cannot be stored")]
@@ -25,11 +25,13 @@ pub enum ConfirmationError {
 }
 
 /// Whether an operator can confirm that a session is live: it is, or it has only been estimated to have ended because
-/// nothing was heard of it.
+/// nothing was heard of it, or the provider's list misses it.
 pub fn can_confirm(ended_at_source: Option<EndSource>) -> bool {
     match ended_at_source {
-        None | Some(EndSource::TimedOut) => true,
-        Some(EndSource::Notification | EndSource::Superseded | EndSource::Operator) => false,
+        None | Some(EndSource::TimedOut | EndSource::Unlisted) => true,
+        Some(EndSource::Notification | EndSource::Superseded | EndSource::Operator | EndSource::ProviderHistory) => {
+            false
+        }
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) mod kept_rejections;
 mod live;
 mod live_changes;
 pub(crate) mod operator_ends;
+pub(crate) mod polls;
 pub(crate) mod provider_accounts;
 mod rejections;
 pub(crate) mod reports;
@@ -114,6 +115,8 @@ fn other_routes(config: &mut ServiceConfig<'_>, roles: &[Role]) {
             .service(domains::add_key)
             .service(domains::delete_key)
             .service(domains::replace_callback_token)
+            .service(polls::list_polls)
+            .service(polls::list_provider_differences)
             .service(provider_accounts::check_provider)
             .service(provider_accounts::list_provider_accounts)
             .service(provider_accounts::create_provider_account)

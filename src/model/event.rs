@@ -8,6 +8,8 @@ closed_set! {
         Provider,
         Inference,
         Operator,
+        /// The provider's lists, which the service reads.
+        Poll,
     }
 }
 
@@ -22,6 +24,12 @@ closed_set! {
         OperatorEndWithdrawn = "OPERATOR_END_WITHDRAWN",
         /// An operator confirmed that the session is live.
         OperatorConfirmed = "OPERATOR_CONFIRMED",
+        /// The provider's list of streams on air had the push.
+        Listed = "LISTED",
+        /// The provider's list no longer has the push.
+        Unlisted = "UNLISTED",
+        /// The provider's history has the end of the push.
+        History = "HISTORY",
     }
 }
 
@@ -30,6 +38,7 @@ impl OwnEvent {
         match self {
             Self::Superseded | Self::TimedOut => Origin::Inference,
             Self::OperatorEnd | Self::OperatorEndWithdrawn | Self::OperatorConfirmed => Origin::Operator,
+            Self::Listed | Self::Unlisted | Self::History => Origin::Poll,
         }
     }
 }

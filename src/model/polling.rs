@@ -79,3 +79,37 @@ closed_set! {
         Broken,
     }
 }
+
+closed_set! {
+    /// How a list of live streams was read.
+    pub enum PollOutcome {
+        /// Whole: what it does not have is not on air.
+        Complete,
+        /// It changed while it was read.
+        Torn,
+        /// The provider has answered that there were too many requests.
+        Throttled,
+        /// The access key is unknown, locked, or lacks the permission; or the account is in arrears.
+        Refused,
+        /// The provider knows no such project or domain.
+        NotFound,
+        /// There was no usable answer.
+        Failed,
+        /// It was not read: the account rests after the provider has refused or throttled requests.
+        Resting,
+    }
+}
+
+closed_set! {
+    /// What the provider's lists say otherwise than the callbacks.
+    pub enum DifferenceKind {
+        /// A live session is no longer listed: its end callback was lost.
+        Unlisted,
+        /// A session whose end was inferred is listed: it is live.
+        Listed,
+        /// The history has the end of a session whose end was inferred.
+        History,
+        /// A push is listed of which no callback came.
+        UnknownPush,
+    }
+}

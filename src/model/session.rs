@@ -41,6 +41,10 @@ closed_set! {
         /// No end for too long.
         TimedOut,
         Operator,
+        /// The provider's list of streams on air no longer has it.
+        Unlisted,
+        /// The provider's history of pushes.
+        ProviderHistory,
     }
 }
 
@@ -48,8 +52,8 @@ impl EndSource {
     /// Whether the end was reported. The seconds of a session whose end was inferred are an estimate.
     pub fn is_confirmed(self) -> bool {
         match self {
-            Self::Notification | Self::Operator => true,
-            Self::Superseded | Self::TimedOut => false,
+            Self::Notification | Self::Operator | Self::ProviderHistory => true,
+            Self::Superseded | Self::TimedOut | Self::Unlisted => false,
         }
     }
 }

@@ -51,6 +51,8 @@ closed_set! {
         Operator,
         /// An operator released a quarantined callback.
         Release,
+        /// The provider's lists showed that it is on air, or that it is not.
+        ProviderList,
     }
 }
 

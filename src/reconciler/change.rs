@@ -71,5 +71,6 @@ fn reason_of(entry: &EntryRow) -> CorrectionReason {
         (Disposition::Accepted | Disposition::Quarantined, Origin::Provider) => CorrectionReason::Callback,
         (Disposition::Accepted | Disposition::Quarantined, Origin::Inference) => CorrectionReason::Inference,
         (Disposition::Accepted | Disposition::Quarantined, Origin::Operator) => CorrectionReason::Operator,
+        (Disposition::Accepted | Disposition::Quarantined, Origin::Poll) => CorrectionReason::ProviderList,
     }
 }

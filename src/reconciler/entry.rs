@@ -6,7 +6,7 @@ use chrono::DateTime;
 
 use crate::huawei::notification::Event;
 use crate::model::event::{Disposition, Origin, OwnEvent, Signature};
-use crate::session::entry::{Details, Entry, Fact, Receipt};
+use crate::session::entry::{Details, Entry, Fact, Receipt, Unlisted};
 use crate::store::log::EntryRow;
 
 /// Converts a row to an entry.
@@ -29,7 +29,7 @@ fn accepted_fact_of(row: EntryRow) -> Fact {
     match row.origin {
         Origin::Provider => said_by_provider(row),
         // An unknown word is of a later version.
-        Origin::Inference | Origin::Operator => {
+        Origin::Inference | Origin::Operator | Origin::Poll => {
             row.event.parse().map_or(Fact::Unknown, |event| own_fact_of(event, &row))
         }
     }
@@ -43,6 +43,9 @@ fn own_fact_of(event: OwnEvent, row: &EntryRow) -> Fact {
         OwnEvent::OperatorEnd => Fact::OperatorEnd { ended_at: end() },
         OwnEvent::OperatorEndWithdrawn => Fact::OperatorEndWithdrawn,
         OwnEvent::OperatorConfirmed => Fact::OperatorConfirmed { confirmed_at: row.received_at },
+        OwnEvent::Listed => Fact::Listed { listed_at: row.received_at },
+        OwnEvent::Unlisted => Fact::Unlisted(Unlisted { unlisted_at: row.received_at, ended_at: end() }),
+        OwnEvent::History => Fact::History { ended_at: end() },
     }
 }
 

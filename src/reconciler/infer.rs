@@ -23,6 +23,10 @@ const MAX_BATCH: i64 = 1_000;
 /// How long after a search of all streams only those with new events are searched.
 const SEARCH_ALL_AFTER: TimeDelta = TimeDelta::hours(1);
 
+/// A session that the provider's list had since is on air: the lists lag behind by 2 to 4 minutes, and what they show is stored
+/// every 2 minutes.
+const SIGHTED_SINCE: TimeDelta = TimeDelta::minutes(7);
+
 /// How far the database's clock, by which events are recorded, may be behind the service's, by which they are received.
 /// Where it may be further, the search of all streams finds the rest.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(1);
@@ -89,7 +93,11 @@ pub async fn infer_further(
     let streams = covered.streams_to_search(&mut transaction, until, now).await?;
     let all_at = if streams.is_none() { Some(now) } else { covered.all_at };
     let lasting = rules.supersede_after;
-    let superseded = store::inference::list_superseded(&mut *transaction, now, lasting, streams, MAX_BATCH).await?;
+    let mut superseded = store::inference::list_superseded(&mut *transaction, now, lasting, streams, MAX_BATCH).await?;
+    let searched_all = i64::try_from(superseded.len()).is_ok_and(|found| found < MAX_BATCH);
+    let ids: Vec<Uuid> = superseded.iter().map(|finding| finding.session_id).collect();
+    let on_air = store::polling::list_sighted(&mut *transaction, &ids, now - SIGHTED_SINCE).await?;
+    superseded.retain(|finding| !on_air.contains(&finding.session_id));
     let found_superseded = superseded.len();
     let mut entries: Vec<_> =
         superseded.into_iter().map(|finding| entry_of(finding, OwnEvent::Superseded, now)).collect();
@@ -101,8 +109,8 @@ pub async fn infer_further(
         store::log::insert_entries(pool, of_shard, now).await?;
     }
     transaction.commit().await?;
-    // After a full batch, more may be left.
-    if i64::try_from(found_superseded).is_ok_and(|found| found < MAX_BATCH) {
+    // After a full batch, more may be left; what is on air is asked for again.
+    if searched_all && on_air.is_empty() {
         *covered = Covered { all_at, until };
     }
     inferred(EndSource::Superseded).increment(found_superseded as u64);

@@ -8,7 +8,7 @@ use crate::session::fold::Addresses;
 use crate::session::key::started_at;
 use crate::session::lifecycle;
 use crate::session::outcome::{EarlierOutcome, Outcomes};
-use crate::session::{Session, SessionId, SessionKey, StreamId, StreamKey};
+use crate::session::{Session, SessionId, SessionKey, StreamId, StreamKey, Unlisted};
 use crate::store::log::EntryRow;
 use crate::store::outcome::EarlierOutcomeRow;
 use crate::store::session::SessionRow;
@@ -57,6 +57,12 @@ pub fn load(row: SessionRow) -> LoadedSession {
             timed_out_at: row.timed_out_at,
             operator_ended_at: row.operator_ended_at,
             confirmed_at: row.confirmed_at,
+            listed_at: row.listed_at,
+            unlisted: row
+                .unlisted_at
+                .zip(row.unlisted_ended_at)
+                .map(|(unlisted_at, ended_at)| Unlisted { unlisted_at, ended_at }),
+            history_ended_at: row.history_ended_at,
             quarantined_messages: row.quarantined_messages,
             key_conflict: row.key_conflict,
             shared_signature: row.shared_signature,
@@ -171,6 +177,10 @@ pub fn row_of(session: LoadedSession) -> SessionRow {
         timed_out_at: state.timed_out_at,
         operator_ended_at: state.operator_ended_at,
         confirmed_at: state.confirmed_at,
+        listed_at: state.listed_at,
+        unlisted_at: state.unlisted.map(|unlisted| unlisted.unlisted_at),
+        unlisted_ended_at: state.unlisted.map(|unlisted| unlisted.ended_at),
+        history_ended_at: state.history_ended_at,
         quarantined_messages: state.quarantined_messages,
         key_conflict: state.key_conflict,
         shared_signature: state.shared_signature,

@@ -138,6 +138,10 @@ pub fn explain(source: Option<EndSource>) -> &'static str {
             "No end was reported: the session ends at the start of the next push of the stream."
         }
         Some(EndSource::TimedOut) => "No end was reported in time: the session timed out.",
+        Some(EndSource::Unlisted) => {
+            "No end was reported: the session ends when the provider's list of streams on air had it last."
+        }
+        Some(EndSource::ProviderHistory) => "No end was reported: the provider's history of pushes has this one.",
         None => "No end was known at as_of: the session counts until as_of or the end of the period.",
     }
 }

@@ -22,6 +22,7 @@ use crate::event_log::drain::Drain;
 use crate::platform::clock;
 use crate::platform::low_priority::LowPriorityRuntime;
 use crate::platform::tls::Certificate;
+use crate::polling::poller::Poller;
 use crate::reconciler::infer::InferencePolicy;
 use crate::reconciler::retention;
 use crate::reconciler::run::{
@@ -61,6 +62,8 @@ pub(super) struct Background {
     pub drain: Option<Drain>,
     /// `None` unless this process sends webhooks.
     pub sender: Option<Sender>,
+    /// `None` unless this process folds.
+    pub poller: Option<Poller>,
     pub feed: Feed,
     pub metrics: PrometheusHandle,
     pub counters: BufferedCounters,
@@ -99,6 +102,9 @@ impl Background {
         }
         if let Some(sender) = self.sender {
             tasks.spawn_on(on_database.run(sender.run(stopped.clone())), &SENDING.handle());
+        }
+        if let Some(poller) = self.poller {
+            tasks.spawn(on_database.run(poller.run(stopped.clone())));
         }
         let Some(fold_pool) = self.fold_pool else {
             tasks.spawn(on_database.run(notify_peers_until_stopped(pool, self.appended, stopped.clone())));

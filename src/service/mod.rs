@@ -40,6 +40,7 @@ use crate::event_log::receive::{Admitter, Receiver};
 use crate::event_log::spool::Spool;
 use crate::platform::local_store::LocalStore;
 use crate::platform::tls::Certificate;
+use crate::polling::poller::{self, Poller};
 use crate::registry::RegistryRows;
 use crate::registry::master_keys::MasterKeys;
 use crate::registry::start::{Start, start};
@@ -136,6 +137,17 @@ impl Application {
             let upkeep = options.webhooks.upkeep_policy(options.unconfirmed_after);
             Sender { pool, feed, transport: transport.clone(), master_keys: master_keys.clone(), upkeep }
         });
+        let provider = options.polling.client(&options.webhooks)?;
+        let poller = folds.then(|| {
+            poller::register_metrics();
+            Poller {
+                pool: pool::open(&database, PoolRole::Poll, installation.distributed),
+                client: provider.clone(),
+                master_keys: master_keys.clone(),
+                unconfirmed_after: options.unconfirmed_after,
+                close_unconfirmed_after: options.close_unconfirmed_after,
+            }
+        });
         let counters = BufferedCounters::default();
         let trusted_proxies = TrustedProxies::from(options.trusted_proxies.clone());
         let connections = Connections::new(room(options.limits, trusted_proxies.clone())?);
@@ -166,7 +178,7 @@ impl Application {
             page_caches: PageCaches::default(),
             cipher,
             transport,
-            provider: options.polling.client(&options.webhooks)?,
+            provider,
             metrics: metrics.clone(),
         });
         let (server, address) = server::bind(options, state.clone(), certificate.as_ref(), connections.clone())?;
@@ -184,6 +196,7 @@ impl Application {
             fold_pool,
             drain,
             sender,
+            poller,
             feed,
             metrics,
             counters,

@@ -33,6 +33,21 @@ pub enum Fact {
     OperatorEndWithdrawn,
     /// An operator confirmed that the session is live.
     OperatorConfirmed { confirmed_at: DateTime<Utc> },
+    /// The provider's list of streams on air had the push.
+    Listed { listed_at: DateTime<Utc> },
+    /// The provider's list no longer has the push.
+    Unlisted(Unlisted),
+    /// The provider's history has the end of the push.
+    History { ended_at: DateTime<Utc> },
+}
+
+/// A push that the provider no longer lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unlisted {
+    /// When the first list without it was read.
+    pub unlisted_at: DateTime<Utc>,
+    /// The last time at which it is known to have been on air.
+    pub ended_at: DateTime<Utc>,
 }
 
 /// An accepted callback.

@@ -2,14 +2,14 @@
 //!
 //! [`fold`] is a function of the state and the event alone. For the provider's callbacks, quarantine, releases and
 //! inferred ends it is commutative and, except for the counts of deliveries, idempotent, so order, repeats and batch
-//! boundaries do not matter. Operators' ends and confirmations apply in the order of the log. Every other field is
-//! therefore a minimum, a count, or the companion of a minimum, except those that record positions and times of the log.
+//! boundaries do not matter. Operators' ends, and confirmations by an operator or by the provider's list, apply in the
+//! order of the log. Every other field is therefore a minimum, a count, or the companion of a minimum, except those that record positions and times of the log.
 //! Once details are redacted, conflicts with them are no longer detected.
 
 use chrono::{DateTime, SubsecRound, Utc};
 
 use super::address::{self, canonical};
-use super::entry::{Details, Entry, Fact, Receipt};
+use super::entry::{Details, Entry, Fact, Receipt, Unlisted};
 use super::lifecycle;
 use super::outcome::{Outcome, Outcomes};
 
@@ -25,8 +25,14 @@ pub struct Session {
     pub superseded_at: Option<DateTime<Utc>>,
     pub timed_out_at: Option<DateTime<Utc>>,
     pub operator_ended_at: Option<DateTime<Utc>>,
-    /// When an operator confirmed last that the session is live. A time-out counts only after it.
+    /// When an operator or the provider's list confirmed last that the session is live. A time-out counts only after it.
     pub confirmed_at: Option<DateTime<Utc>>,
+    /// When the provider's list confirmed it last. A later push of the stream ends the session only if it began after that.
+    pub listed_at: Option<DateTime<Utc>>,
+    /// The last time that the provider's list missed the push. It counts only after the last confirmation.
+    pub unlisted: Option<Unlisted>,
+    /// The end by the provider's history.
+    pub history_ended_at: Option<DateTime<Utc>>,
     pub quarantined_messages: i32,
     /// Two starts came from different addresses: two pushes started in one second.
     pub key_conflict: bool,
@@ -105,7 +111,11 @@ fn apply(session: &mut Session, fact: &Fact) {
             session.quarantined_messages -= 1;
             apply(session, fact);
         }
-        Fact::Superseded { ended_at } => keep_earliest(&mut session.superseded_at, *ended_at),
+        Fact::Superseded { ended_at } => {
+            if session.listed_at.is_none_or(|listed_at| *ended_at > listed_at) {
+                keep_earliest(&mut session.superseded_at, *ended_at);
+            }
+        }
         Fact::TimedOut { ended_at } => {
             if session.confirmed_at.is_none_or(|confirmed_at| *ended_at > confirmed_at) {
                 keep_earliest(&mut session.timed_out_at, *ended_at);
@@ -114,6 +124,9 @@ fn apply(session: &mut Session, fact: &Fact) {
         Fact::OperatorEnd { ended_at } => session.operator_ended_at = Some(*ended_at),
         Fact::OperatorEndWithdrawn => session.operator_ended_at = None,
         Fact::OperatorConfirmed { confirmed_at } => confirm(session, *confirmed_at),
+        Fact::Listed { listed_at } => list(session, *listed_at),
+        Fact::Unlisted(unlisted) => session.unlisted = session.unlisted.max(Some(*unlisted)),
+        Fact::History { ended_at } => session.history_ended_at = session.history_ended_at.max(Some(*ended_at)),
     }
 }
 
@@ -121,6 +134,13 @@ fn apply(session: &mut Session, fact: &Fact) {
 fn confirm(session: &mut Session, confirmed_at: DateTime<Utc>) {
     session.confirmed_at = session.confirmed_at.max(Some(confirmed_at));
     session.timed_out_at = session.timed_out_at.filter(|timed_out_at| *timed_out_at > confirmed_at);
+}
+
+/// Clears the inferred ends that the provider's list contradicts.
+fn list(session: &mut Session, listed_at: DateTime<Utc>) {
+    session.listed_at = session.listed_at.max(Some(listed_at));
+    session.superseded_at = session.superseded_at.filter(|superseded_at| *superseded_at > listed_at);
+    confirm(session, listed_at);
 }
 
 fn start(session: &mut Session, receipt: &Receipt) {

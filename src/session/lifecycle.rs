@@ -1,11 +1,12 @@
 //! Derives from a session's state whether it is live or ended, since when, and why.
 //!
-//! An operator's end takes precedence over every other; a reported end over an inferred one, whenever it arrives; of
-//! two inferred ends the earlier counts. No clock is needed: whether a live session is *unconfirmed*, and how long it
+//! An operator's end takes precedence over every other; a reported end over that of the provider's history; and both over an
+//! inferred one, whenever they arrive; of two inferred ends the earlier counts. No clock is needed: whether a live session is *unconfirmed*, and how long it
 //! has lasted, depends on `as_of`, an argument.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::entry::Unlisted;
 use super::fold::Session;
 use crate::model::session::{EndSource, Flag, Status};
 
@@ -36,12 +37,22 @@ pub(super) fn found_end(session: &Session) -> Option<(DateTime<Utc>, EndSource)>
     let inferred = [
         session.superseded_at.map(|at| (at, EndSource::Superseded)),
         session.timed_out_at.map(|at| (at, EndSource::TimedOut)),
+        session
+            .unlisted
+            .filter(|unlisted| counts(session, unlisted))
+            .map(|unlisted| (unlisted.ended_at, EndSource::Unlisted)),
     ];
     session
         .operator_ended_at
         .map(|at| (at, EndSource::Operator))
         .or(session.end_noticed_at.map(|at| (at, EndSource::Notification)))
+        .or(session.history_ended_at.map(|at| (at, EndSource::ProviderHistory)))
         .or(inferred.into_iter().flatten().min_by_key(|(at, _)| *at))
+}
+
+/// Whether the session was not confirmed to be live since the provider's list missed it.
+fn counts(session: &Session, unlisted: &Unlisted) -> bool {
+    session.confirmed_at.is_none_or(|confirmed_at| unlisted.unlisted_at > confirmed_at)
 }
 
 /// The anomalies of the session.
@@ -61,7 +72,7 @@ pub fn duration_seconds(started_at: DateTime<Utc>, ended_at: Option<DateTime<Utc
     (ended_at.unwrap_or(as_of) - started_at).num_seconds().max(0)
 }
 
-/// When a session was last known to be live: at its start, or when an operator confirmed it.
+/// When a session was last known to be live: at its start, or when an operator or the provider's list confirmed it.
 pub fn known_live_at(started_at: DateTime<Utc>, confirmed_at: Option<DateTime<Utc>>) -> DateTime<Utc> {
     confirmed_at.map_or(started_at, |confirmed_at| confirmed_at.max(started_at))
 }

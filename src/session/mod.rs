@@ -16,6 +16,6 @@ pub(crate) mod key;
 pub mod lifecycle;
 pub mod outcome;
 
-pub use entry::{Details, Entry, Fact};
+pub use entry::{Details, Entry, Fact, Unlisted};
 pub use fold::{Session, fold};
 pub use key::{SessionId, SessionKey, StreamId, StreamKey};

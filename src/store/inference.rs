@@ -42,6 +42,8 @@ pub async fn list_superseded(
                and later.session_id > session.session_id and later.status <> 'unseen' and later.start_received_at <= ",
     );
     query.push_bind(now - lasting);
+    // The list had the session after the later one began.
+    query.push(" and (session.listed_at is null or later.started_at > session.listed_at)");
     query.push(" and coalesce(later.ended_at, ").push_bind(now).push(") - later.started_at >= ").push_bind(lasting);
     query.push(
         " order by later.session_id

@@ -29,6 +29,8 @@ pub enum PoolRole {
     Report,
     /// Sending webhooks: one connection holds the locks.
     Send,
+    /// Comparing sessions with the provider's lists.
+    Poll,
 }
 
 impl PoolRole {
@@ -36,6 +38,7 @@ impl PoolRole {
         match self {
             // Each has one writer, which holds its own connection.
             Self::Append | Self::Drain => 1,
+            Self::Poll => 2,
             Self::Fold | Self::Send => 4,
             Self::Work => 6,
             Self::Query => 12,
@@ -45,7 +48,7 @@ impl PoolRole {
 
     /// Timeout for acquiring a connection.
     fn patience(self) -> Duration {
-        Duration::from_secs(if self == Self::Report { 15 } else { 3 })
+        Duration::from_secs(if matches!(self, Self::Report | Self::Poll) { 15 } else { 3 })
     }
 
     /// Whether its statements take whole columns as parameters: these take longer to plan than to run, and find rows by
@@ -63,7 +66,7 @@ impl PoolRole {
             Self::Append | Self::Drain | Self::Fold => "force_generic_plan",
             // A plan for a frequent value is bad for a rare one.
             Self::Query | Self::Report => "force_custom_plan",
-            Self::Work | Self::Send => "auto",
+            Self::Work | Self::Send | Self::Poll => "auto",
         }
     }
 
@@ -71,7 +74,7 @@ impl PoolRole {
         match self {
             Self::Append => "2s",
             Self::Drain => "9s",
-            Self::Fold | Self::Work | Self::Report => "60s",
+            Self::Fold | Self::Work | Self::Report | Self::Poll => "60s",
             Self::Query => "10s",
             Self::Send => "5s",
         }
@@ -82,7 +85,7 @@ impl PoolRole {
         match self {
             // Between two stretches of rows it computes, at low priority: on a busy machine that takes long. It locks nothing.
             Self::Report => "30s",
-            Self::Append | Self::Drain | Self::Fold | Self::Work | Self::Query | Self::Send => "5s",
+            Self::Append | Self::Drain | Self::Fold | Self::Work | Self::Query | Self::Send | Self::Poll => "5s",
         }
     }
 }
@@ -105,7 +108,7 @@ pub fn options(options: &PgConnectOptions, purpose: PoolRole, distributed: bool)
         PoolRole::Fold => options.options([("synchronous_commit", "off")]),
         // Closing a connection cancels the statement of a caller that left. The server notices that only if it checks.
         PoolRole::Query | PoolRole::Report => options.options([("client_connection_check_interval", "1s")]),
-        PoolRole::Append | PoolRole::Drain | PoolRole::Work | PoolRole::Send => options,
+        PoolRole::Append | PoolRole::Drain | PoolRole::Work | PoolRole::Send | PoolRole::Poll => options,
     }
 }
 

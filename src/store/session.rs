@@ -12,7 +12,7 @@ use crate::session::lifecycle;
 
 /// A session: a row of the table, and, to write it, a value of the type with the same fields in the same order.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, sqlx::Type)]
-#[sqlx(type_name = "folded_session")]
+#[sqlx(type_name = "session_to_write")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a column")]
 pub struct SessionRow {
     pub shard: i16,
@@ -34,8 +34,14 @@ pub struct SessionRow {
     pub superseded_at: Option<DateTime<Utc>>,
     pub timed_out_at: Option<DateTime<Utc>>,
     pub operator_ended_at: Option<DateTime<Utc>>,
-    /// When an operator confirmed last that it is live.
+    /// When an operator or the provider's list confirmed last that it is live.
     pub confirmed_at: Option<DateTime<Utc>>,
+    /// When the provider's list confirmed it last.
+    pub listed_at: Option<DateTime<Utc>>,
+    /// When the provider's list missed it last, and the end that follows from that.
+    pub unlisted_at: Option<DateTime<Utc>>,
+    pub unlisted_ended_at: Option<DateTime<Utc>>,
+    pub history_ended_at: Option<DateTime<Utc>>,
     pub quarantined_messages: i32,
     /// Two pushes started in one second.
     pub key_conflict: bool,
@@ -88,7 +94,7 @@ impl SessionRow {
 const SESSION_COLUMNS: &str = "\
     shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at, start_received_at, \
     start_deliveries, end_received_at, end_deliveries, end_noticed_at, superseded_at, timed_out_at, \
-    operator_ended_at, confirmed_at, quarantined_messages, key_conflict, shared_signature, client_ip, node_ip, \
+    operator_ended_at, confirmed_at, listed_at, unlisted_at, unlisted_ended_at, history_ended_at, quarantined_messages, key_conflict, shared_signature, client_ip, node_ip, \
     client_address, node_address, user_args, blanked, rendition_template, status, ended_at, ended_at_source, \
     flags, seen_at, outcome_at, revised, first_position, last_position, last_recorded_at";
 
@@ -130,7 +136,7 @@ fn shards_of(shards: impl Iterator<Item = i16>) -> Vec<i16> {
 /// Inserts sessions that have no row.
 pub async fn insert_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionRow]) -> Result<(), sqlx::Error> {
     let insert = format!(
-        "insert into stream_session ({SESSION_COLUMNS}) select {SESSION_COLUMNS} from unnest($1::folded_session[])"
+        "insert into stream_session ({SESSION_COLUMNS}) select {SESSION_COLUMNS} from unnest($1::session_to_write[])"
     );
     sqlx::query(AssertSqlSafe(insert)).bind(sessions).execute(executor).await?;
     Ok(())
@@ -165,7 +171,9 @@ pub async fn update_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionR
              end_received_at = folded.end_received_at, end_deliveries = folded.end_deliveries,
              end_noticed_at = folded.end_noticed_at, superseded_at = folded.superseded_at,
              timed_out_at = folded.timed_out_at, operator_ended_at = folded.operator_ended_at,
-             confirmed_at = folded.confirmed_at, quarantined_messages = folded.quarantined_messages,
+             confirmed_at = folded.confirmed_at, listed_at = folded.listed_at, unlisted_at = folded.unlisted_at,
+             unlisted_ended_at = folded.unlisted_ended_at, history_ended_at = folded.history_ended_at,
+             quarantined_messages = folded.quarantined_messages,
              key_conflict = folded.key_conflict, shared_signature = folded.shared_signature, client_ip = folded.client_ip, node_ip = folded.node_ip,
              client_address = folded.client_address, node_address = folded.node_address, user_args = folded.user_args,
              blanked = folded.blanked, rendition_template = folded.rendition_template,
@@ -173,7 +181,7 @@ pub async fn update_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionR
              flags = folded.flags, seen_at = folded.seen_at, outcome_at = folded.outcome_at,
              revised = folded.revised, last_position = folded.last_position,
              last_recorded_at = folded.last_recorded_at
-         from unnest($1::folded_session[]) folded
+         from unnest($1::session_to_write[]) folded
          where session.session_id = folded.session_id and session.shard = folded.shard and session.status = folded.status
            and session.shard = any ($2)",
         sessions as _,

@@ -248,8 +248,55 @@ pub const RELAY_DROPPED: Metric = Metric::counter(
     "Callbacks that were deleted before they were relayed, by cause",
 );
 
+pub const POLLS: Metric =
+    Metric::counter("streamtally_polls_total", Unit::Count, "Readings of the provider's list of a domain, by outcome");
+
+pub const POLL_SECONDS: Metric = Metric::histogram(
+    "streamtally_poll_seconds",
+    Unit::Seconds,
+    ATTEMPT_SECONDS,
+    "Duration of reading the provider's list of a domain",
+);
+
+pub const POLL_FINDINGS: Metric = Metric::counter(
+    "streamtally_poll_findings_total",
+    Unit::Count,
+    "What the provider's lists show of sessions, by kind and by the domain's mode; in the mode observe they change nothing",
+);
+
+pub const POLL_START_DIFFERENCE_SECONDS: Metric = Metric::histogram(
+    "streamtally_poll_start_difference_seconds",
+    Unit::Seconds,
+    ATTEMPT_SECONDS,
+    "Difference between the start of a push in the provider's list and in its callbacks",
+);
+
+pub const POLL_LAST_COMPLETE_SECONDS: Metric = Metric::gauge(
+    "streamtally_poll_last_complete_seconds",
+    Unit::Seconds,
+    "Age of the last complete list of the polled domain whose is oldest; 0 if none is polled",
+);
+
+pub const POLL_MASS_ABSENCES: Metric = Metric::gauge(
+    "streamtally_poll_mass_absences",
+    Unit::Count,
+    "Polled domains of which many sessions disappeared from the provider's list at once, so that none ends for a while",
+);
+
+pub const POLL_ACCOUNTS_RESTING: Metric = Metric::gauge(
+    "streamtally_poll_accounts_resting",
+    Unit::Count,
+    "Provider accounts that are not used for a while, because the provider refused or throttled requests",
+);
+
+pub const PROVIDER_CLOCK_SKEW_SECONDS: Metric = Metric::gauge(
+    "streamtally_provider_clock_skew_seconds",
+    Unit::Seconds,
+    "How far the provider's clock is ahead of the service's; it refuses requests from 15 minutes on",
+);
+
 /// Every metric.
-pub const ALL: [&Metric; 44] = [
+pub const ALL: [&Metric; 52] = [
     &BUILD_INFO,
     &PART_READY,
     &CERTIFICATE_EXPIRY,
@@ -294,6 +341,14 @@ pub const ALL: [&Metric; 44] = [
     &RELAY_BYTES,
     &RELAY_CAPACITY_BYTES,
     &RELAY_DROPPED,
+    &POLLS,
+    &POLL_SECONDS,
+    &POLL_FINDINGS,
+    &POLL_START_DIFFERENCE_SECONDS,
+    &POLL_LAST_COMPLETE_SECONDS,
+    &POLL_MASS_ABSENCES,
+    &POLL_ACCOUNTS_RESTING,
+    &PROVIDER_CLOCK_SKEW_SECONDS,
 ];
 
 impl Metric {

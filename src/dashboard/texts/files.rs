@@ -74,7 +74,7 @@ chinese! {
     EndedAt: "结束", "推流的结束；直播中为空。";
     StartedAtLocal: "开始", "推流的开始，按所选时区。";
     EndedAtLocal: "结束", "推流的结束，按所选时区；直播中为空。";
-    EndedAtSource: "结束方式", "notification：平台通知。operator：操作员设定。superseded：根据该流的下一次推流推断。timed_out：根据超时推断。";
+    EndedAtSource: "结束方式", "notification：平台通知。operator：操作员设定。superseded：根据该流的下一次推流推断。timed_out：根据超时推断。unlisted：根据平台的在线列表推断。provider_history：平台推流历史中的结束时间。";
     CountedAs: "计入方式", "confirmed（已确认）：结束时间由平台通知或操作员设定。estimated（估算）：结束时间为推断。open（未结束）：结束时间未知。";
     CountedHours: "计入小时数", "计入秒数换算为小时。";
     CountedSeconds: "计入秒数", "会话在时段内的秒数。";

@@ -72,6 +72,8 @@ super::texts! {
     end_by_operator: "end set by an operator", "由操作员设定结束时间";
     end_superseded: "estimated: the next push of the stream took over", "估算：被同一流的下一次推流取代";
     end_timed_out: "estimated: timed out without an end callback", "估算：超时未收到结束回调";
+    end_unlisted: "estimated: the provider no longer lists it", "估算：平台的在线列表中已没有该流";
+    end_by_history: "ended by the provider's history", "平台推流历史中的结束时间";
     end_unknown: "no end known", "结束时间未知";
 
     flag_start_missing: "start missing", "缺少开始回调";

@@ -12,6 +12,11 @@ super::texts! {
         "未收到结束回调，且该流的下一次推流已开始：此结束时间为估算。";
     session_why_timed_out: "No end callback arrived for too long: this end time is estimated.",
         "长时间未收到结束回调：此结束时间为估算。";
+    session_why_unlisted:
+        "No end callback arrived, and the provider no longer lists the push: this end time is when it was last listed.",
+        "未收到结束回调，且平台的在线列表中已没有该推流：此结束时间为最后一次列出的时间。";
+    session_why_history: "No end callback arrived; this is the end by the provider's history.",
+        "未收到结束回调；此为平台推流历史中的结束时间。";
     session_not_back: "No push of the stream since.", "此后该流没有再推流。";
     session_back: "The stream was back after {{}}: an interruption rather than a stop.",
         "该流在 {{}} 后恢复推流：更像是中断，而不是停止直播。";
@@ -47,6 +52,9 @@ super::texts! {
     session_event_operator_end: "End time set to {{}}", "结束时间设为 {{}}";
     session_event_withdrawn: "End time cleared", "已清除设定的结束时间";
     session_event_confirmed: "Confirmed as live", "确认仍在直播";
+    session_event_listed: "On air by the provider's list", "平台的在线列表显示仍在直播";
+    session_event_unlisted: "No longer in the provider's list; end estimated at {{}}", "平台的在线列表中已没有，估算结束时间 {{}}";
+    session_event_history: "Ended at {{}} by the provider's history", "平台推流历史显示结束于 {{}}";
     session_event_released: "Quarantined callback released", "已放行隔离的回调";
     session_event_other: "Undocumented callback", "文档未说明的回调";
     session_accepted: "accepted", "已接受";

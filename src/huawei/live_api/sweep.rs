@@ -23,6 +23,8 @@ const MAX_DURATION: TimeDelta = TimeDelta::seconds(30);
 #[derive(Debug)]
 pub struct Sweep {
     begun_at: DateTime<Utc>,
+    /// The app and the name of the only stream that is asked for.
+    name: Option<(String, String)>,
     total: Option<u32>,
     offset: u32,
     rows: Vec<ListedStream>,
@@ -36,11 +38,13 @@ pub enum Progress {
     Complete(CompleteSweep),
 }
 
-/// All streams of a domain that were on air at a moment.
+/// All streams of a domain that were on air at a moment, or those of some names.
 #[derive(Debug)]
 pub struct CompleteSweep {
     begun_at: DateTime<Utc>,
     streams: Vec<ListedStream>,
+    /// The apps and names that were asked for; `None`: all.
+    names: Option<BTreeSet<(String, String)>>,
 }
 
 impl CompleteSweep {
@@ -51,6 +55,27 @@ impl CompleteSweep {
 
     pub fn streams(&self) -> &[ListedStream] {
         &self.streams
+    }
+
+    /// Whether a stream that is not listed is not on air.
+    pub fn covers(&self, app: &str, stream: &str) -> bool {
+        self.names.as_ref().is_none_or(|names| names.contains(&(app.to_owned(), stream.to_owned())))
+    }
+
+    /// Puts lists of single streams together. `None` without any, or with one of all streams.
+    pub fn together(lists: impl IntoIterator<Item = Self>) -> Option<Self> {
+        lists
+            .into_iter()
+            .reduce(|mut one, other| {
+                one.begun_at = one.begun_at.min(other.begun_at);
+                one.streams.extend(other.streams);
+                one.names = one.names.zip(other.names).map(|(mut one, other)| {
+                    one.extend(other);
+                    one
+                });
+                one
+            })
+            .filter(|together| together.names.is_some())
     }
 }
 
@@ -65,12 +90,14 @@ pub enum Torn {
     Count,
     #[error("reading the list took too long")]
     Duration,
+    #[error("the list has other streams than the one that was asked for")]
+    OtherStream,
 }
 
 impl Sweep {
-    /// Begins with the page at offset 0.
-    pub fn begin(begun_at: DateTime<Utc>) -> Self {
-        Self { begun_at, total: None, offset: 0, rows: Vec::new() }
+    /// Begins with the page at offset 0. With the app and the name of a stream, only that is asked for.
+    pub fn begin(begun_at: DateTime<Utc>, name: Option<(String, String)>) -> Self {
+        Self { begun_at, name, total: None, offset: 0, rows: Vec::new() }
     }
 
     /// The rows so far. They show that streams are on air, even if the sweep is torn.
@@ -107,7 +134,17 @@ impl Sweep {
         if rows != page.total || distinct.len() != self.rows.len() {
             return Err(Torn::Count);
         }
-        Ok(Progress::Complete(CompleteSweep { begun_at: self.begun_at, streams: std::mem::take(&mut self.rows) }))
+        let names = self.name.take().map(|name| BTreeSet::from([name]));
+        if let Some(names) = &names
+            && !self.rows.iter().all(|row| names.contains(&(row.app.clone(), row.stream.clone())))
+        {
+            return Err(Torn::OtherStream);
+        }
+        Ok(Progress::Complete(CompleteSweep {
+            begun_at: self.begun_at,
+            streams: std::mem::take(&mut self.rows),
+            names,
+        }))
     }
 }
 
@@ -132,7 +169,7 @@ mod tests {
 
     /// Reads lists, one for each page; the last is that of all later ones.
     fn sweep(lists: &[Vec<ListedStream>]) -> Result<Vec<ListedStream>, Torn> {
-        let mut sweep = Sweep::begin(at(0));
+        let mut sweep = Sweep::begin(at(0), None);
         let mut offset = 0;
         for turn in 0.. {
             let list = &lists[turn.min(lists.len() - 1)];
@@ -156,7 +193,7 @@ mod tests {
     fn a_list_that_contradicts_itself_is_not_complete() {
         let list: Vec<_> = (0..150).map(stream).collect();
         let add = |total, rows: &[ListedStream], seconds| {
-            let mut sweep = Sweep::begin(at(0));
+            let mut sweep = Sweep::begin(at(0), None);
             sweep.add(ListPage { total, streams: rows.to_vec() }, at(seconds)).map(drop)
         };
         assert_eq!(add(3, &list[..2], 1), Err(Torn::Count));

@@ -66,8 +66,9 @@ terms! {
     StartedAtLocal: Time, "Start of the push by the clock of the time zone.";
     EndedAtLocal: Time, "End of the push by the clock of the time zone; empty while live.";
     EndedAtSource: Text, "notification: the provider reported the end. operator: an operator set it. superseded: inferred from the \
-        next push of the stream. timed_out: inferred from a timeout.";
-    CountedAs: Text, "confirmed: the provider reported the end, or an operator set it. estimated: the end is inferred. open: no \
+        next push of the stream. timed_out: inferred from a timeout. unlisted: inferred from the provider's list of streams on air. \
+        provider_history: read from the provider's history.";
+    CountedAs: Text, "confirmed: the provider reported the end, its history has it, or an operator set it. estimated: the end is inferred. open: no \
         end was known.";
     CountedHours: Hours, "Counted seconds in hours.";
     CountedSeconds: Count, "Seconds of the session within the period.";

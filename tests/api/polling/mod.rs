@@ -2,6 +2,7 @@
 
 mod accounts;
 mod check;
+mod lists;
 mod provider;
 
 use serde_json::{Value, json};

@@ -1,0 +1,123 @@
+-- The provider's own lists: what is on air, and what was pushed. What follows from them for a session is an event of the log;
+-- the tables here say only what the lists had, and could be emptied.
+
+-- Not validated: a constraint that was valid before implies each of these for the rows there are.
+alter table log_entry drop constraint log_entry_origin_known;
+alter table log_entry add constraint log_entry_origin_known
+    check (origin in ('provider', 'inference', 'operator', 'poll')) not valid;
+alter table log_entry add constraint log_entry_poll_finds_an_end
+    check (origin <> 'poll' or event = 'LISTED' or ended_at is not null) not valid;
+
+alter table stream_session add column listed_at timestamptz;
+alter table stream_session add column unlisted_at timestamptz;
+alter table stream_session add column unlisted_ended_at timestamptz;
+alter table stream_session add column history_ended_at timestamptz;
+alter table stream_session drop constraint stream_session_ended_at_source_known;
+alter table stream_session add constraint stream_session_ended_at_source_known check (ended_at_source in
+    ('notification', 'superseded', 'timed_out', 'operator', 'unlisted', 'provider_history')) not valid;
+alter table stream_session add constraint stream_session_unlisted_has_end
+    check ((unlisted_at is null) = (unlisted_ended_at is null)) not valid;
+alter table session_outcome drop constraint session_outcome_ended_at_source_known;
+alter table session_outcome add constraint session_outcome_ended_at_source_known check (ended_at_source in
+    ('notification', 'superseded', 'timed_out', 'operator', 'unlisted', 'provider_history')) not valid;
+
+-- A session to write. `folded_session` is for processes of the version before.
+create type session_to_write as (
+    shard                smallint,
+    session_id           uuid,
+    stream_id            uuid,
+    domain               text,
+    app                  text,
+    stream               text,
+    publish_timestamp    bigint,
+    started_at           timestamptz,
+    start_received_at    timestamptz,
+    start_deliveries     integer,
+    end_received_at      timestamptz,
+    end_deliveries       integer,
+    end_noticed_at       timestamptz,
+    superseded_at        timestamptz,
+    timed_out_at         timestamptz,
+    operator_ended_at    timestamptz,
+    confirmed_at         timestamptz,
+    listed_at            timestamptz,
+    unlisted_at          timestamptz,
+    unlisted_ended_at    timestamptz,
+    history_ended_at     timestamptz,
+    quarantined_messages integer,
+    key_conflict         boolean,
+    shared_signature     boolean,
+    client_ip            text,
+    node_ip              text,
+    client_address       text,
+    node_address         text,
+    user_args            text,
+    blanked              boolean,
+    rendition_template   text,
+    status               text,
+    ended_at             timestamptz,
+    ended_at_source      text,
+    flags                text[],
+    seen_at              timestamptz,
+    outcome_at           timestamptz,
+    revised              boolean,
+    first_position       bigint,
+    last_position        bigint,
+    last_recorded_at     timestamptz
+);
+
+-- When the list of streams on air had a session last, by its start or by its name alone. Written every few minutes: a
+-- process that reads the lists knows the rest.
+create table poll_sighting (
+    session_id      uuid        not null,
+    shard           smallint    not null,
+    domain          text        not null,
+    account_id      uuid        not null,
+    first_listed_at timestamptz not null,
+    last_listed_at  timestamptz not null,
+    by_start        boolean     not null,
+    constraint poll_sighting_pkey primary key (session_id),
+    constraint poll_sighting_in_order check (first_listed_at <= last_listed_at)
+) with (fillfactor = 50);
+
+create index poll_sighting_domain_idx on poll_sighting (domain);
+
+-- How each list was read.
+create table poll (
+    domain       text        not null,
+    begun_at     timestamptz not null,
+    milliseconds integer     not null,
+    outcome      text        not null,
+    pages        integer     not null,
+    -- Rows of the list, and sessions that it had.
+    listed       integer     not null,
+    matched      integer     not null,
+    -- The provider's code of an error.
+    error_code   text,
+    constraint poll_pkey primary key (domain, begun_at),
+    constraint poll_outcome_known check (outcome in
+        ('complete', 'torn', 'throttled', 'refused', 'not_found', 'failed', 'resting'))
+);
+
+-- What the provider's lists say otherwise than the callbacks.
+create table poll_difference (
+    domain        text        not null,
+    kind          text        not null,
+    app           text        not null,
+    stream        text        not null,
+    started_at    timestamptz not null,
+    -- Null: no session is known.
+    session_id    uuid,
+    -- The end that the lists or the history show.
+    ended_at      timestamptz,
+    first_seen_at timestamptz not null,
+    last_seen_at  timestamptz not null,
+    -- Whether an event of the log says so.
+    repaired      boolean     not null,
+    constraint poll_difference_pkey primary key (domain, kind, app, stream, started_at),
+    constraint poll_difference_kind_known check (kind in ('unlisted', 'listed', 'history', 'unknown_push')),
+    constraint poll_difference_of_session check ((kind = 'unknown_push') = (session_id is null)),
+    constraint poll_difference_in_order check (first_seen_at <= last_seen_at)
+);
+
+create index poll_difference_seen_idx on poll_difference (domain, last_seen_at);

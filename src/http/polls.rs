@@ -1,0 +1,192 @@
+//! What the provider's lists of a domain have shown.
+
+use actix_web::get;
+use actix_web::web::{Data, Json, Path};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::extract::{Access, RequireRead};
+use crate::access::Principal;
+use crate::api::error_responses::{CommonErrors, NotFoundResponse};
+use crate::api::page::{PageParameters, PageRequest};
+use crate::api::problem::ApiError;
+use crate::api::query_reader::{FromQuery, QueryReader};
+use crate::api::schema::RegisteredName;
+use crate::app::state::AppState;
+use crate::http::extract::Query;
+use crate::model::polling::{DifferenceKind, PollOutcome};
+use crate::query::Rows;
+use crate::store;
+use crate::store::polling::{DifferenceKey, DifferenceRow, PollRow};
+
+/// A reading of the provider's list of live streams.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Poll)]
+pub struct PollView {
+    /// When it began.
+    #[schema(value_type = String, format = DateTime)]
+    begun_at: DateTime<Utc>,
+    /// How long it took.
+    #[schema(minimum = 0)]
+    milliseconds: i32,
+    /// How it ended. Only a complete list shows that a stream is not on air.
+    outcome: PollOutcome,
+    /// Pages that were read.
+    #[schema(minimum = 0)]
+    pages: i32,
+    /// Streams that it had.
+    #[schema(minimum = 0)]
+    listed: i32,
+    /// Sessions that it had.
+    #[schema(minimum = 0)]
+    matched: i32,
+    /// The provider's code of an error, such as `LIVE.100011001`.
+    #[schema(required)]
+    error_code: Option<String>,
+}
+
+impl From<PollRow> for PollView {
+    fn from(row: PollRow) -> Self {
+        let PollRow { begun_at, milliseconds, outcome, pages, listed, matched, error_code } = row;
+        Self { begun_at, milliseconds, outcome, pages, listed, matched, error_code }
+    }
+}
+
+/// A page of readings.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PollPage)]
+pub struct PollPageView {
+    /// The readings, newest first.
+    data: Vec<PollView>,
+    /// Cursor of the next page; null on the last page.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+/// What the provider's lists say otherwise than its callbacks.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProviderDifference)]
+pub struct DifferenceView {
+    /// What differs.
+    kind: DifferenceKind,
+    /// App.
+    app: String,
+    /// Stream name.
+    stream: String,
+    /// Start of the push: by its callbacks, or, of an unknown push, by the list.
+    #[schema(value_type = String, format = DateTime)]
+    started_at: DateTime<Utc>,
+    /// The session; null if no callback came.
+    #[schema(required)]
+    session_id: Option<Uuid>,
+    /// The end that the lists or the history show; null if they show none.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    ended_at: Option<DateTime<Utc>>,
+    /// When it was seen first.
+    #[schema(value_type = String, format = DateTime)]
+    first_seen_at: DateTime<Utc>,
+    /// When it was seen last. An unknown push is seen with every list that has it.
+    #[schema(value_type = String, format = DateTime)]
+    last_seen_at: DateTime<Utc>,
+    /// Whether the event log says so: in the domain's mode `repair`.
+    repaired: bool,
+}
+
+impl From<DifferenceRow> for DifferenceView {
+    fn from(row: DifferenceRow) -> Self {
+        let DifferenceRow { key, session_id, ended_at, first_seen_at, repaired } = row;
+        let DifferenceKey { last_seen_at, kind, app, stream, started_at } = key;
+        Self { kind, app, stream, started_at, session_id, ended_at, first_seen_at, last_seen_at, repaired }
+    }
+}
+
+/// A page of differences.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProviderDifferencePage)]
+pub struct DifferencePageView {
+    /// The differences, the last seen first.
+    data: Vec<DifferenceView>,
+    /// Cursor of the next page; null on the last page.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+pub struct ListPollsQuery {
+    page: PageRequest<DateTime<Utc>>,
+}
+
+impl FromQuery for ListPollsQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
+        Self { page: PageRequest::from_query(query) }
+    }
+}
+
+pub struct ListDifferencesQuery {
+    page: PageRequest<DifferenceKey>,
+}
+
+impl FromQuery for ListDifferencesQuery {
+    fn from_query(query: &mut QueryReader) -> Self {
+        Self { page: PageRequest::from_query(query) }
+    }
+}
+
+/// List the readings of a domain's list of live streams
+///
+/// The service reads the list every minute, if the domain's `poll_mode` is not `off`. Complete readings are kept for a day, others for eight.
+#[utoipa::path(
+    tag = "support",
+    params(("domain" = RegisteredName, Path, description = "The name of the domain"), PageParameters),
+    responses(
+        (status = 200, description = "A page of readings", body = PollPageView),
+        CommonErrors,
+        NotFoundResponse,
+    ),
+)]
+#[get("/v1/domains/{domain}/polls")]
+pub async fn list_polls(
+    Access { principal, .. }: Access<RequireRead>,
+    state: Data<AppState>,
+    domain: Path<String>,
+    Query(ListPollsQuery { page }): Query<ListPollsQuery>,
+) -> Result<Json<PollPageView>, ApiError> {
+    find_domain(&state, &principal, &domain).await?;
+    let most = i64::from(page.limit) + 1;
+    let rows = store::polling::list_polls(&state.query_pool, &domain, page.after, most).await?;
+    let (data, next_cursor) = page.page(Rows::of(rows, page.limit), |row| row.begun_at, PollView::from);
+    Ok(Json(PollPageView { data, next_cursor }))
+}
+
+/// List what the provider's lists say otherwise than its callbacks
+///
+/// In the mode `observe` of a domain they are only listed here; in the mode `repair`, the event log says so, too. Kept for eight days.
+#[utoipa::path(
+    tag = "support",
+    params(("domain" = RegisteredName, Path, description = "The name of the domain"), PageParameters),
+    responses(
+        (status = 200, description = "A page of differences", body = DifferencePageView),
+        CommonErrors,
+        NotFoundResponse,
+    ),
+)]
+#[get("/v1/domains/{domain}/provider-differences")]
+pub async fn list_provider_differences(
+    Access { principal, .. }: Access<RequireRead>,
+    state: Data<AppState>,
+    domain: Path<String>,
+    Query(ListDifferencesQuery { page }): Query<ListDifferencesQuery>,
+) -> Result<Json<DifferencePageView>, ApiError> {
+    find_domain(&state, &principal, &domain).await?;
+    let most = i64::from(page.limit) + 1;
+    let rows = store::polling::list_differences(&state.query_pool, &domain, page.after.clone(), most).await?;
+    let (data, next_cursor) = page.page(Rows::of(rows, page.limit), |row| row.key.clone(), DifferenceView::from);
+    Ok(Json(DifferencePageView { data, next_cursor }))
+}
+
+/// A domain that the token does not see is not there.
+async fn find_domain(state: &AppState, principal: &Principal, domain: &str) -> Result<(), ApiError> {
+    let row = if principal.sees(domain) { store::domain::get_domain(&state.query_pool, domain).await? } else { None };
+    row.map(drop).ok_or(ApiError::NotFound("domain"))
+}

@@ -1,0 +1,374 @@
+//! Polls a domain: reads its sessions, its lists and its history, and stores what follows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgPool;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::account::{LimitedAccount, LimitedError};
+use super::history::{find_end, periods_since, read_period, times_due};
+use super::turn::{DomainPolling, Moment, Outcome, Turn};
+use super::watch::{Conclusion, InferredEnd, KnownSession, Sighting, Watch};
+use crate::huawei::live_api::answer::ListedStream;
+use crate::model::event::OwnEvent;
+use crate::model::polling::{DifferenceKind, PollMode, PollOutcome};
+use crate::platform::clock;
+use crate::session::key::lowest_id_since;
+use crate::session::{StreamKey, Unlisted, lifecycle};
+use crate::store;
+use crate::store::log::NewEntryRow;
+use crate::store::polling::{DifferenceKey, DifferenceRow, KnownSessionRow, PollRow, SightingRow};
+use crate::telemetry::metrics::{POLL_FINDINGS, POLL_SECONDS, POLL_START_DIFFERENCE_SECONDS, POLLS};
+
+/// The pause after a list.
+const PAUSE: Duration = Duration::from_mins(1);
+
+/// The pause after the history was looked for.
+const HISTORY_PAUSE: Duration = Duration::from_mins(1);
+
+/// How long ago a session may have started whose inferred end is compared with the lists. The history reaches as far.
+const REACH: TimeDelta = TimeDelta::days(7);
+
+/// A sighting is stored again when the stored one is older than this.
+const SIGHTING_AGE: TimeDelta = TimeDelta::minutes(2);
+
+/// What monitoring asks of a domain.
+#[derive(Debug, Clone, Copy)]
+pub struct Health {
+    /// When the last complete list was read; before the first, when polling began.
+    pub complete_at: DateTime<Utc>,
+    pub has_mass_absence: bool,
+}
+
+/// A domain that is polled by this process.
+pub struct Domain {
+    pub pool: PgPool,
+    pub account: Arc<LimitedAccount>,
+    pub name: String,
+    pub mode: PollMode,
+    /// A session is confirmed in the log when it was last known to be live this long ago.
+    pub confirm_after: TimeDelta,
+    pub health: watch::Sender<Health>,
+}
+
+impl Domain {
+    /// Polls until it is dropped.
+    pub async fn run(self) {
+        tokio::join!(self.watch(), self.look_up());
+    }
+
+    async fn watch(&self) {
+        let mut stored = HashMap::new();
+        let mut polling = None;
+        let mut was_failing = false;
+        loop {
+            let turn = self.turn(&mut polling, &mut stored).await;
+            if let (Err(error), false) = (&turn, was_failing) {
+                let error = error as &dyn std::error::Error;
+                tracing::warn!(domain = self.name, error, "the provider's list cannot be used: check the database");
+            }
+            was_failing = turn.is_err();
+            sleep(jittered(PAUSE)).await;
+        }
+    }
+
+    /// Reads the list once.
+    async fn turn(
+        &self,
+        polling: &mut Option<DomainPolling>,
+        stored: &mut HashMap<Uuid, DateTime<Utc>>,
+    ) -> Result<(), sqlx::Error> {
+        let known = self.list_known().await?;
+        let polling = match polling {
+            Some(polling) => polling,
+            none => none.insert(self.begin(stored).await?),
+        };
+        let sessions: Vec<KnownSession> = known.iter().map(known_session).collect();
+        let now = || Moment { at: clock::now(), steady: self.account.steady() };
+        let begun = now();
+        let mut turn = polling.turn(&*self.account, &sessions, now).await;
+        let took = self.account.steady().saturating_sub(begun.steady);
+        let repairs = self.mode == PollMode::Repair;
+        let appended = if repairs { self.append(&turn, &known).await } else { Ok(()) };
+        if appended.is_err() {
+            for finding in &turn.findings {
+                polling.say_again(finding.session_id);
+            }
+        }
+        self.report(&turn, took);
+        self.health.send_modify(|health| {
+            health.has_mass_absence = polling.has_mass_absence();
+            if matches!(turn.outcome, Outcome::Complete) {
+                health.complete_at = turn.begun_at;
+            }
+        });
+        let repaired = repairs && appended.is_ok();
+        let unknown = turn.unknown.take().unwrap_or_default();
+        self.store(&turn, took, &known, &unknown, repaired).await?;
+        self.store_sightings(polling, stored, &known).await?;
+        appended
+    }
+
+    /// The sessions that the lists can say something of.
+    async fn list_known(&self) -> Result<Vec<KnownSessionRow>, sqlx::Error> {
+        let mut known = store::polling::list_live_sessions(&self.pool, &self.name).await?;
+        known.extend(self.list_inferred().await?);
+        Ok(known)
+    }
+
+    async fn list_inferred(&self) -> Result<Vec<KnownSessionRow>, sqlx::Error> {
+        let from = lowest_id_since(clock::now() - REACH);
+        store::polling::list_inferred_ends(&self.pool, &self.name, from).await
+    }
+
+    async fn begin(&self, stored: &mut HashMap<Uuid, DateTime<Utc>>) -> Result<DomainPolling, sqlx::Error> {
+        let account_id = self.account.account().account_id;
+        let rows = store::polling::list_sightings(&self.pool, &self.name, account_id).await?;
+        *stored = rows.iter().map(|row| (row.session_id, row.last_listed_at)).collect();
+        let sighting = |row: SightingRow| {
+            let SightingRow { first_listed_at, last_listed_at, by_start, .. } = row;
+            (row.session_id, Sighting { first_listed_at, last_listed_at, by_start })
+        };
+        let watch = Watch::new(self.confirm_after, rows.into_iter().map(sighting), self.account.steady());
+        Ok(DomainPolling::new(self.name.clone(), watch))
+    }
+
+    /// Appends what was found to the log.
+    async fn append(&self, turn: &Turn<LimitedError>, known: &[KnownSessionRow]) -> Result<(), sqlx::Error> {
+        let rows: HashMap<Uuid, &KnownSessionRow> = known.iter().map(|row| (row.session_id, row)).collect();
+        let entry = |finding: &super::watch::Finding| {
+            let row = rows.get(&finding.session_id)?;
+            Some(match finding.conclusion {
+                Conclusion::Listed { listed_at } => self.entry(row, OwnEvent::Listed, listed_at, None),
+                Conclusion::Unlisted(Unlisted { unlisted_at, ended_at }) => {
+                    self.entry(row, OwnEvent::Unlisted, unlisted_at, Some(ended_at))
+                }
+            })
+        };
+        self.append_entries(turn.findings.iter().filter_map(entry).collect()).await
+    }
+
+    fn entry(
+        &self,
+        row: &KnownSessionRow,
+        event: OwnEvent,
+        at: DateTime<Utc>,
+        ended_at: Option<DateTime<Utc>>,
+    ) -> NewEntryRow {
+        let stream = StreamKey { domain: self.name.clone(), app: row.app.clone(), stream: row.stream.clone() };
+        let (origin, event) = (event.origin(), event.as_str());
+        let entry = NewEntryRow::internal(row.shard, row.session_id, stream, row.publish_timestamp, origin, event, at);
+        NewEntryRow { ended_at, ..entry }
+    }
+
+    async fn append_entries(&self, mut entries: Vec<NewEntryRow>) -> Result<(), sqlx::Error> {
+        entries.sort_by_key(|entry| entry.shard);
+        for of_shard in entries.chunk_by(|one, other| one.shard == other.shard) {
+            store::log::insert_entries(&self.pool, of_shard, clock::now()).await?;
+        }
+        Ok(())
+    }
+
+    async fn store(
+        &self,
+        turn: &Turn<LimitedError>,
+        took: Duration,
+        known: &[KnownSessionRow],
+        unknown: &[ListedStream],
+        repaired: bool,
+    ) -> Result<(), sqlx::Error> {
+        let (outcome, error_code) = outcome_of(turn);
+        let poll = PollRow {
+            begun_at: turn.begun_at,
+            milliseconds: i32::try_from(took.as_millis()).unwrap_or(i32::MAX),
+            outcome,
+            pages: i32::try_from(turn.pages).unwrap_or(i32::MAX),
+            listed: i32::try_from(turn.listed).unwrap_or(i32::MAX),
+            matched: i32::try_from(turn.matched).unwrap_or(i32::MAX),
+            error_code: error_code.map(str::to_owned),
+        };
+        store::polling::insert_poll(&self.pool, &self.name, &poll).await?;
+        let rows: HashMap<Uuid, &KnownSessionRow> = known.iter().map(|row| (row.session_id, row)).collect();
+        let of_finding = |finding: &super::watch::Finding| {
+            let row = rows.get(&finding.session_id)?;
+            let (kind, ended_at) = match &finding.conclusion {
+                // A confirmation is no difference.
+                Conclusion::Listed { .. } if row.ended_at.is_none() => return None,
+                Conclusion::Listed { .. } => (DifferenceKind::Listed, None),
+                Conclusion::Unlisted(unlisted) => (DifferenceKind::Unlisted, Some(unlisted.ended_at)),
+            };
+            Some(difference(row, kind, ended_at, turn.begun_at, repaired))
+        };
+        let of_unknown = |row: &ListedStream| DifferenceRow {
+            key: DifferenceKey {
+                last_seen_at: turn.begun_at,
+                kind: DifferenceKind::UnknownPush,
+                app: row.app.clone(),
+                stream: row.stream.clone(),
+                started_at: row.started_at,
+            },
+            session_id: None,
+            ended_at: None,
+            first_seen_at: turn.begun_at,
+            repaired: false,
+        };
+        let mut differences: Vec<_> = turn.findings.iter().filter_map(of_finding).collect();
+        differences.extend(unknown.iter().map(of_unknown));
+        store_differences(&self.pool, &self.name, differences).await
+    }
+
+    /// Stores sightings that are newer than the stored ones by some minutes.
+    async fn store_sightings(
+        &self,
+        polling: &DomainPolling,
+        stored: &mut HashMap<Uuid, DateTime<Utc>>,
+        known: &[KnownSessionRow],
+    ) -> Result<(), sqlx::Error> {
+        let shards: HashMap<Uuid, i16> = known.iter().map(|row| (row.session_id, row.shard)).collect();
+        let is_stale = |(session_id, sighting): &(Uuid, Sighting)| {
+            stored.get(session_id).is_none_or(|at| sighting.last_listed_at - *at >= SIGHTING_AGE)
+        };
+        let row = |(session_id, sighting): (Uuid, Sighting)| {
+            let Sighting { first_listed_at, last_listed_at, by_start } = sighting;
+            let shard = *shards.get(&session_id)?;
+            Some(SightingRow { shard, session_id, first_listed_at, last_listed_at, by_start })
+        };
+        let rows: Vec<_> = polling.sightings().filter(is_stale).filter_map(row).collect();
+        if !rows.is_empty() {
+            let account_id = self.account.account().account_id;
+            store::polling::upsert_sightings(&self.pool, &self.name, account_id, &rows).await?;
+        }
+        stored.retain(|session_id, _| shards.contains_key(session_id));
+        stored.extend(rows.into_iter().map(|row| (row.session_id, row.last_listed_at)));
+        Ok(())
+    }
+
+    fn report(&self, turn: &Turn<LimitedError>, took: Duration) {
+        let (outcome, _) = outcome_of(turn);
+        POLLS.counter_of(&[("outcome", outcome.as_str())]).increment(1);
+        POLL_SECONDS.histogram_of(&[]).record(took.as_secs_f64());
+        for difference in &turn.start_differences {
+            POLL_START_DIFFERENCE_SECONDS.histogram_of(&[]).record(difference.abs().as_seconds_f64());
+        }
+        for finding in &turn.findings {
+            let kind = match finding.conclusion {
+                Conclusion::Listed { .. } => DifferenceKind::Listed,
+                Conclusion::Unlisted(_) => DifferenceKind::Unlisted,
+            };
+            POLL_FINDINGS.counter_of(&[("kind", kind.as_str()), ("mode", self.mode.as_str())]).increment(1);
+        }
+    }
+
+    /// Looks up the ends of sessions in the history, again and again.
+    async fn look_up(&self) {
+        let mut asked = HashMap::new();
+        loop {
+            // What failed is reported by reading lists.
+            let _ = self.look_up_once(&mut asked).await;
+            sleep(jittered(HISTORY_PAUSE)).await;
+        }
+    }
+
+    /// Looks up the sessions that are due. `asked` says how often each was.
+    async fn look_up_once(&self, asked: &mut HashMap<Uuid, usize>) -> Result<(), LookUpError> {
+        let inferred = self.list_inferred().await?;
+        let now = clock::now();
+        let times = |row: &KnownSessionRow| row.ended_at.map_or(0, |ended_at| times_due(now - ended_at));
+        asked.retain(|session_id, _| inferred.iter().any(|row| row.session_id == *session_id));
+        let is_due = |row: &&KnownSessionRow| times(row) > asked.get(&row.session_id).copied().unwrap_or_default();
+        let due: Vec<KnownSessionRow> = inferred.iter().filter(is_due).cloned().collect();
+        let Some(earliest) = due.iter().map(|row| row.started_at).min() else { return Ok(()) };
+        let mut periods = Vec::new();
+        for period in periods_since(earliest, now) {
+            periods.push(read_period(&*self.account, &self.name, period).await?);
+        }
+        let found: Vec<_> = due
+            .iter()
+            .filter_map(|row| find_end(&row.app, &row.stream, row.started_at, &periods).map(|ended_at| (row, ended_at)))
+            .collect();
+        let repairs = self.mode == PollMode::Repair;
+        if repairs {
+            let entry = |(row, ended_at): &(&KnownSessionRow, DateTime<Utc>)| {
+                self.entry(row, OwnEvent::History, now, Some(*ended_at))
+            };
+            self.append_entries(found.iter().map(entry).collect()).await?;
+        }
+        let kind = DifferenceKind::History;
+        POLL_FINDINGS
+            .counter_of(&[("kind", kind.as_str()), ("mode", self.mode.as_str())])
+            .increment(found.len() as u64);
+        let differences = found.iter().map(|(row, ended_at)| difference(row, kind, Some(*ended_at), now, repairs));
+        store_differences(&self.pool, &self.name, differences.collect()).await?;
+        asked.extend(due.iter().map(|row| (row.session_id, times(row))));
+        Ok(())
+    }
+}
+
+/// Why the history was not looked up.
+#[derive(Debug, thiserror::Error)]
+enum LookUpError {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Provider(#[from] LimitedError),
+}
+
+/// A pause, give or take a tenth: domains are not polled all at once.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::random_range(0.9..1.1))
+}
+
+async fn store_differences(pool: &PgPool, domain: &str, rows: Vec<DifferenceRow>) -> Result<(), sqlx::Error> {
+    if rows.is_empty() { Ok(()) } else { store::polling::upsert_differences(pool, domain, &rows).await }
+}
+
+fn difference(
+    row: &KnownSessionRow,
+    kind: DifferenceKind,
+    ended_at: Option<DateTime<Utc>>,
+    seen_at: DateTime<Utc>,
+    repaired: bool,
+) -> DifferenceRow {
+    DifferenceRow {
+        key: DifferenceKey {
+            last_seen_at: seen_at,
+            kind,
+            app: row.app.clone(),
+            stream: row.stream.clone(),
+            started_at: row.started_at,
+        },
+        session_id: Some(row.session_id),
+        ended_at,
+        first_seen_at: seen_at,
+        repaired,
+    }
+}
+
+fn outcome_of(turn: &Turn<LimitedError>) -> (PollOutcome, Option<&str>) {
+    match &turn.outcome {
+        Outcome::Complete => (PollOutcome::Complete, None),
+        Outcome::Torn => (PollOutcome::Torn, None),
+        Outcome::Failed(error) => (error.outcome(), error.code()),
+    }
+}
+
+fn known_session(row: &KnownSessionRow) -> KnownSession {
+    KnownSession {
+        shard: row.shard,
+        session_id: row.session_id,
+        app: row.app.clone(),
+        stream: row.stream.clone(),
+        started_at: row.started_at,
+        known_live_at: lifecycle::known_live_at(row.started_at, row.confirmed_at),
+        inferred: row.ended_at.zip(row.ended_at_source).map(|(ended_at, source)| InferredEnd {
+            ended_at,
+            source,
+            unlisted_at: row.unlisted_at,
+        }),
+    }
+}

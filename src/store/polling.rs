@@ -1,0 +1,285 @@
+//! What the provider's lists have shown.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgExecutor, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use super::column;
+use crate::model::polling::{DifferenceKind, PollOutcome};
+use crate::model::session::EndSource;
+
+/// Locks polling until the connection closes; false while another process polls.
+pub async fn try_lock_polling(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(r#"select pg_try_advisory_lock(hashtext('streamtally: polling')) as "locked!""#)
+        .fetch_one(executor)
+        .await
+}
+
+/// A session that the lists may confirm, end, or show to be live after all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownSessionRow {
+    pub shard: i16,
+    pub session_id: Uuid,
+    pub app: String,
+    pub stream: String,
+    /// Unix seconds.
+    pub publish_timestamp: i64,
+    pub started_at: DateTime<Utc>,
+    pub confirmed_at: Option<DateTime<Utc>>,
+    pub ended_at: Option<DateTime<Utc>>,
+    pub ended_at_source: Option<EndSource>,
+    pub unlisted_at: Option<DateTime<Utc>>,
+}
+
+/// The live sessions of a domain.
+pub async fn list_live_sessions(
+    executor: impl PgExecutor<'_>,
+    domain: &str,
+) -> Result<Vec<KnownSessionRow>, sqlx::Error> {
+    sqlx::query_as!(
+        KnownSessionRow,
+        "select shard, session_id, app, stream, publish_timestamp, started_at, confirmed_at, ended_at, ended_at_source,
+             unlisted_at
+         from stream_session where status = 'live' and domain = $1",
+        domain
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// The sessions of a domain from an id on whose end was inferred. Ids begin with the start.
+pub async fn list_inferred_ends(
+    executor: impl PgExecutor<'_>,
+    domain: &str,
+    from: Uuid,
+) -> Result<Vec<KnownSessionRow>, sqlx::Error> {
+    sqlx::query_as!(
+        KnownSessionRow,
+        "select shard, session_id, app, stream, publish_timestamp, started_at, confirmed_at, ended_at, ended_at_source,
+             unlisted_at
+         from stream_session
+         where status = 'ended' and ended_at_source <> 'notification'
+           and ended_at_source in ('superseded', 'timed_out', 'unlisted') and session_id >= $2 and domain = $1
+         order by session_id",
+        domain,
+        from
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// When a session was listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SightingRow {
+    pub shard: i16,
+    pub session_id: Uuid,
+    pub first_listed_at: DateTime<Utc>,
+    pub last_listed_at: DateTime<Utc>,
+    pub by_start: bool,
+}
+
+/// The sightings of a domain by an account.
+pub async fn list_sightings(
+    executor: impl PgExecutor<'_>,
+    domain: &str,
+    account_id: Uuid,
+) -> Result<Vec<SightingRow>, sqlx::Error> {
+    sqlx::query_as!(
+        SightingRow,
+        "select shard, session_id, first_listed_at, last_listed_at, by_start from poll_sighting
+         where domain = $1 and account_id = $2",
+        domain,
+        account_id
+    )
+    .fetch_all(executor)
+    .await
+}
+
+pub async fn upsert_sightings(
+    executor: impl PgExecutor<'_>,
+    domain: &str,
+    account_id: Uuid,
+    sightings: &[SightingRow],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into poll_sighting (shard, session_id, domain, account_id, first_listed_at, last_listed_at, by_start)
+         select seen.shard, seen.session_id, $1, $2, seen.first_listed_at, seen.last_listed_at, seen.by_start
+         from unnest($3::smallint[], $4::uuid[], $5::timestamptz[], $6::timestamptz[], $7::boolean[])
+             as seen (shard, session_id, first_listed_at, last_listed_at, by_start)
+         on conflict (session_id) do update
+         set account_id = excluded.account_id, first_listed_at = excluded.first_listed_at,
+             last_listed_at = excluded.last_listed_at, by_start = excluded.by_start",
+        domain,
+        account_id,
+        &column(sightings, |row| row.shard),
+        &column(sightings, |row| row.session_id),
+        &column(sightings, |row| row.first_listed_at),
+        &column(sightings, |row| row.last_listed_at),
+        &column(sightings, |row| row.by_start)
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Of these sessions, those that the list had by their start since a time, in domains where it may change sessions.
+pub async fn list_sighted(
+    executor: impl PgExecutor<'_>,
+    session_ids: &[Uuid],
+    since: DateTime<Utc>,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select session_id from poll_sighting join ingest_domain using (domain)
+         where session_id = any ($1) and by_start and last_listed_at >= $2 and poll_mode = 'repair'",
+        session_ids,
+        since
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// How a list was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PollRow {
+    pub begun_at: DateTime<Utc>,
+    pub milliseconds: i32,
+    pub outcome: PollOutcome,
+    pub pages: i32,
+    pub listed: i32,
+    pub matched: i32,
+    pub error_code: Option<String>,
+}
+
+pub async fn insert_poll(executor: impl PgExecutor<'_>, domain: &str, row: &PollRow) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into poll (domain, begun_at, milliseconds, outcome, pages, listed, matched, error_code)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
+         on conflict do nothing",
+        domain,
+        row.begun_at,
+        row.milliseconds,
+        row.outcome.as_str(),
+        row.pages,
+        row.listed,
+        row.matched,
+        row.error_code
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// The polls of a domain, those before a time, the newest first, at most `limit`.
+pub async fn list_polls(
+    executor: impl PgExecutor<'_>,
+    domain: &str,
+    before: Option<DateTime<Utc>>,
+    limit: i64,
+) -> Result<Vec<PollRow>, sqlx::Error> {
+    sqlx::query_as!(
+        PollRow,
+        "select begun_at, milliseconds, outcome, pages, listed, matched, error_code from poll
+         where domain = $1 and begun_at < coalesce($2, 'infinity'::timestamptz)
+         order by begun_at desc limit $3",
+        domain,
+        before,
+        limit
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// What the lists say otherwise than the callbacks.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct DifferenceRow {
+    #[sqlx(flatten)]
+    pub key: DifferenceKey,
+    pub session_id: Option<Uuid>,
+    pub ended_at: Option<DateTime<Utc>>,
+    pub first_seen_at: DateTime<Utc>,
+    pub repaired: bool,
+}
+
+/// What distinguishes differences of a domain, in their order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+pub struct DifferenceKey {
+    pub last_seen_at: DateTime<Utc>,
+    pub kind: DifferenceKind,
+    pub app: String,
+    pub stream: String,
+    pub started_at: DateTime<Utc>,
+}
+
+pub async fn upsert_differences(
+    executor: impl PgExecutor<'_>,
+    domain: &str,
+    rows: &[DifferenceRow],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into poll_difference
+             (domain, kind, app, stream, started_at, session_id, ended_at, first_seen_at, last_seen_at, repaired)
+         select $1, seen.*
+         from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::uuid[], $7::timestamptz[],
+             $8::timestamptz[], $9::timestamptz[], $10::boolean[]) as seen
+         on conflict (domain, kind, app, stream, started_at) do update
+         set ended_at = excluded.ended_at, last_seen_at = excluded.last_seen_at,
+             repaired = poll_difference.repaired or excluded.repaired",
+        domain,
+        &column(rows, |row| row.key.kind) as _,
+        &column(rows, |row| row.key.app.as_str()) as _,
+        &column(rows, |row| row.key.stream.as_str()) as _,
+        &column(rows, |row| row.key.started_at),
+        &column(rows, |row| row.session_id) as _,
+        &column(rows, |row| row.ended_at) as _,
+        &column(rows, |row| row.first_seen_at),
+        &column(rows, |row| row.key.last_seen_at),
+        &column(rows, |row| row.repaired)
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// The differences of a domain, those after a key, at most `limit`: the last seen first.
+pub async fn list_differences(
+    executor: impl PgExecutor<'_>,
+    domain: &str,
+    after: Option<DifferenceKey>,
+    limit: i64,
+) -> Result<Vec<DifferenceRow>, sqlx::Error> {
+    let mut query = QueryBuilder::<Postgres>::new(
+        "select last_seen_at, kind, app, stream, started_at, session_id, ended_at, first_seen_at, repaired
+         from poll_difference where domain = ",
+    );
+    query.push_bind(domain);
+    if let Some(DifferenceKey { last_seen_at, kind, app, stream, started_at }) = after {
+        query.push(" and (last_seen_at, kind, app, stream, started_at) < (").push_bind(last_seen_at);
+        query.push(", ").push_bind(kind.as_str()).push(", ").push_bind(app).push(", ").push_bind(stream);
+        query.push(", ").push_bind(started_at).push(")");
+    }
+    query.push(" order by last_seen_at desc, kind desc, app desc, stream desc, started_at desc limit ");
+    query.push_bind(limit);
+    query.build_query_as().fetch_all(executor).await
+}
+
+/// Deletes what is no longer needed. Complete polls are deleted sooner: they are many, and say little.
+pub async fn delete_before(
+    executor: impl PgExecutor<'_>,
+    complete: DateTime<Utc>,
+    others: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "with polls as (
+             delete from poll where begun_at < $1 and (outcome = 'complete' or begun_at < $2)
+         ), sightings as (
+             delete from poll_sighting where last_listed_at < $2
+         )
+         delete from poll_difference where last_seen_at < $2",
+        complete,
+        others
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
