@@ -193,7 +193,7 @@ pub struct ServeOptions {
     #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_SUPERSEDE_AFTER", default_value = "5m", value_parser = duration::read, value_name = "DURATION")]
     pub supersede_after: TimeDelta,
 
-    /// End a session automatically after it has been live this long, since its start or since an operator confirmed it.
+    /// End a session automatically after it has been live this long, since its start or since an operator or the provider's list confirmed it.
     /// A domain may have a rule of its own. Unset: no limit
     #[arg(long, help_heading = SESSIONS, env = "STREAMTALLY_CLOSE_UNCONFIRMED_AFTER", value_parser = read_duration_until_end, value_name = "DURATION")]
     pub close_unconfirmed_after: Option<TimeDelta>,

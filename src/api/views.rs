@@ -56,7 +56,7 @@ pub struct SessionView {
     pub publish_timestamp: i64,
     /// `live` or `ended`.
     pub status: SessionStatus,
-    /// Live for longer than expected (`--unconfirmed-after`), since its start or since an operator confirmed it.
+    /// Live for longer than expected (`--unconfirmed-after`), since its start or since an operator or the provider's list confirmed it.
     pub unconfirmed: bool,
     /// Start of the push: `publish_timestamp` as a time.
     #[schema(value_type = String, format = DateTime)]
@@ -76,7 +76,7 @@ pub struct SessionView {
     /// When an end callback was first received.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     pub end_received_at: Option<DateTime<Utc>>,
-    /// When an operator confirmed last that the session is live.
+    /// When an operator or the provider's list confirmed last that the session is live.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     pub confirmed_at: Option<DateTime<Utc>>,
     /// How often a start callback was received.

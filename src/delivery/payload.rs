@@ -61,7 +61,7 @@ pub struct SessionSnapshot {
     /// Seconds from the start to the end; null while live.
     #[schema(required, minimum = 0)]
     pub duration_seconds: Option<i64>,
-    /// When an operator confirmed last that the session is live.
+    /// When an operator or the provider's list confirmed last that the session is live.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     pub confirmed_at: Option<DateTime<Utc>>,
     /// The transcoding template of a rendition; null for a source.

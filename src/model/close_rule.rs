@@ -10,7 +10,7 @@ use super::duration;
 /// The word for [`CloseRule::Never`].
 const OFF: &str = "off";
 
-/// How long a session may be live, since its start or since an operator confirmed it, before it ends.
+/// How long a session may be live, since its start or since an operator or the provider's list confirmed it, before it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CloseRule {
     /// As long as the setting of the service says, `--close-unconfirmed-after`.

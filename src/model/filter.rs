@@ -63,7 +63,7 @@ filter! {
         /// Status of the session.
         pub status: Option<SessionStatus>,
         /// Whether the session is unconfirmed: live for longer than `--unconfirmed-after`, since its start or since an
-        /// operator confirmed it.
+        /// operator or the provider's list confirmed it.
         pub unconfirmed: Option<bool>,
         /// Source of the end.
         pub ended_at_source: Option<EndSource>,

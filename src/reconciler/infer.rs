@@ -37,7 +37,7 @@ pub struct InferencePolicy {
     /// How long a later push of the stream must last: an encoder that is disconnected at once must not end another's
     /// push.
     pub supersede_after: TimeDelta,
-    /// How long a session may be live, since its start or since an operator confirmed it; `None`: no limit. Domains may have
+    /// How long a session may be live, since its start or since an operator or the provider's list confirmed it; `None`: no limit. Domains may have
     /// rules of their own.
     pub close_unconfirmed_after: Option<TimeDelta>,
 }

@@ -118,7 +118,7 @@ pub async fn list_sessions(
     query.build_query_as().fetch_all(executor).await
 }
 
-/// Sessions that started before a time, and that no operator confirmed at that time or later.
+/// Sessions that started before a time, and that neither an operator nor the provider's list confirmed at that time or later.
 pub fn push_known_live_before(query: &mut QueryBuilder<Postgres>, time: DateTime<Utc>) {
     query.push("session_id < ").push_bind(lowest_id_since(time));
     query.push(" and (confirmed_at is null or confirmed_at < ").push_bind(time).push(")");

@@ -77,7 +77,7 @@ terms! {
     DurationSeconds: Count, "Seconds from the start to the end; up to “As of” while live.";
     StartReceivedAt: Time, "When a start callback was first received.";
     EndReceivedAt: Time, "When an end callback was first received.";
-    ConfirmedAt: Time, "When an operator confirmed last that the session is live.";
+    ConfirmedAt: Time, "When an operator or the provider's list confirmed last that the session is live.";
     StartDeliveries: Count, "How often a start callback was received.";
     EndDeliveries: Count, "How often an end callback was received.";
     RenditionOf: Text, "Name of the source stream, if this is a transcoded rendition.";
