@@ -66,7 +66,7 @@ create type session_to_write as (
     last_recorded_at     timestamptz
 );
 
--- When the list of streams on air had a session last, by its start or by its name alone. Written every few minutes: a
+-- When the list of streams on air had a session last. Written every few minutes: a
 -- process that reads the lists knows the rest.
 create table poll_sighting (
     session_id      uuid        not null,
@@ -75,7 +75,6 @@ create table poll_sighting (
     account_id      uuid        not null,
     first_listed_at timestamptz not null,
     last_listed_at  timestamptz not null,
-    by_start        boolean     not null,
     constraint poll_sighting_pkey primary key (session_id),
     constraint poll_sighting_in_order check (first_listed_at <= last_listed_at)
 ) with (fillfactor = 50);

@@ -131,8 +131,8 @@ impl Domain {
         let rows = store::polling::list_sightings(&self.pool, &self.name, account_id).await?;
         *stored = rows.iter().map(|row| (row.session_id, row.last_listed_at)).collect();
         let sighting = |row: SightingRow| {
-            let SightingRow { first_listed_at, last_listed_at, by_start, .. } = row;
-            (row.session_id, Sighting { first_listed_at, last_listed_at, by_start })
+            let SightingRow { first_listed_at, last_listed_at, .. } = row;
+            (row.session_id, Sighting { first_listed_at, last_listed_at })
         };
         let watch = Watch::new(self.confirm_after, rows.into_iter().map(sighting), self.account.steady());
         Ok(DomainPolling::new(self.name.clone(), watch))
@@ -234,9 +234,9 @@ impl Domain {
             stored.get(session_id).is_none_or(|at| sighting.last_listed_at - *at >= SIGHTING_AGE)
         };
         let row = |(session_id, sighting): (Uuid, Sighting)| {
-            let Sighting { first_listed_at, last_listed_at, by_start } = sighting;
+            let Sighting { first_listed_at, last_listed_at } = sighting;
             let shard = *shards.get(&session_id)?;
-            Some(SightingRow { shard, session_id, first_listed_at, last_listed_at, by_start })
+            Some(SightingRow { shard, session_id, first_listed_at, last_listed_at })
         };
         let rows: Vec<_> = polling.sightings().filter(is_stale).filter_map(row).collect();
         if !rows.is_empty() {
@@ -365,10 +365,6 @@ fn known_session(row: &KnownSessionRow) -> KnownSession {
         stream: row.stream.clone(),
         started_at: row.started_at,
         known_live_at: lifecycle::known_live_at(row.started_at, row.confirmed_at),
-        inferred: row.ended_at.zip(row.ended_at_source).map(|(ended_at, source)| InferredEnd {
-            ended_at,
-            source,
-            unlisted_at: row.unlisted_at,
-        }),
+        inferred: row.ended_at.zip(row.ended_at_source).map(|(ended_at, source)| InferredEnd { ended_at, source }),
     }
 }

@@ -54,8 +54,6 @@ pub struct KnownSession {
 pub struct InferredEnd {
     pub ended_at: DateTime<Utc>,
     pub source: EndSource,
-    /// When the list missed it last.
-    pub unlisted_at: Option<DateTime<Utc>>,
 }
 
 /// When the lists had a session.
@@ -63,8 +61,6 @@ pub struct InferredEnd {
 pub struct Sighting {
     pub first_listed_at: DateTime<Utc>,
     pub last_listed_at: DateTime<Utc>,
-    /// Whether by its start, or only by its name.
-    pub by_start: bool,
 }
 
 /// What follows from a list for a session.
@@ -125,10 +121,9 @@ pub struct Watch {
 /// How a list has a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Presence {
-    ByStart,
-    /// The name is listed, and no other session has it.
-    ByName,
-    /// The name is listed, for this session or for another one.
+    /// With its start.
+    Listed,
+    /// Only its name is listed: that may be another push, also one whose session has ended.
     Unclear,
     Absent,
 }
@@ -212,11 +207,15 @@ impl Watch {
         if !list.covers(&session.app, &session.stream) {
             return None;
         }
-        let is_listed = list.streams().iter().any(|row| (&row.app, &row.stream) == (&session.app, &session.stream));
+        let rows = list.streams().iter().filter(|row| (&row.app, &row.stream) == (&session.app, &session.stream));
+        let rows: Vec<&ListedStream> = rows.collect();
         let seen = self.seen.get_mut(&session.session_id)?;
-        if is_listed {
-            (seen.absences, seen.unlisted_at, seen.steady) = (0, None, steady);
-            seen.sighting.last_listed_at = seen.sighting.last_listed_at.max(list.begun_at());
+        if !rows.is_empty() {
+            (seen.absences, seen.unlisted_at) = (0, None);
+            if rows.iter().any(|row| is_start_of(row, session)) {
+                seen.steady = steady;
+                seen.sighting.last_listed_at = seen.sighting.last_listed_at.max(list.begun_at());
+            }
             return None;
         }
         seen.told = true;
@@ -258,19 +257,14 @@ impl Watch {
             let name = (session.app.as_str(), session.stream.as_str());
             let rows = by_name.get(&name).map(Vec::as_slice).unwrap_or_default();
             let namesakes = known.get(&name).map(Vec::as_slice).unwrap_or_default();
-            // A session that was listed by its start is not one that has its name and another start.
-            let was_by_start = self.seen.get(&session.session_id).is_some_and(|seen| seen.sighting.by_start);
-            match presence(session, rows, namesakes) {
-                Presence::ByName if was_by_start && session.inferred.is_none() => Presence::Unclear,
-                presence => presence,
-            }
+            presence(session, rows, namesakes)
         });
         let presences: Vec<Presence> = presences.collect();
         for (session, presence) in sessions.iter().zip(&presences) {
             match presence {
-                Presence::ByStart | Presence::ByName => {
+                Presence::Listed => {
                     noted.matched += 1;
-                    self.see(session, begun_at, *presence == Presence::ByStart, steady);
+                    self.see(session, begun_at, steady);
                     let is_contradicted = session.inferred.is_some();
                     let is_due = begun_at - session.known_live_at >= self.confirm_after;
                     if is_contradicted || is_due {
@@ -303,12 +297,12 @@ impl Watch {
         (noted, presences)
     }
 
-    fn see(&mut self, session: &KnownSession, begun_at: DateTime<Utc>, by_start: bool, steady: Duration) {
-        let sighting = Sighting { first_listed_at: begun_at, last_listed_at: begun_at, by_start };
+    fn see(&mut self, session: &KnownSession, begun_at: DateTime<Utc>, steady: Duration) {
+        let sighting = Sighting { first_listed_at: begun_at, last_listed_at: begun_at };
         let fresh = Seen { sighting, steady, absences: 0, unlisted_at: None, told: false };
         let seen = self.seen.entry(session.session_id).or_insert(fresh);
         let last_listed_at = seen.sighting.last_listed_at.max(begun_at);
-        seen.sighting = Sighting { last_listed_at, by_start, ..seen.sighting };
+        seen.sighting = Sighting { last_listed_at, ..seen.sighting };
         (seen.absences, seen.unlisted_at, seen.steady, seen.told) = (0, None, steady, false);
     }
 
@@ -339,18 +333,5 @@ fn presence(session: &KnownSession, rows: &[&ListedStream], namesakes: &[&KnownS
     let is_of_this_alone = |row: &&&ListedStream| {
         is_start_of(row, session) && namesakes.iter().filter(|other| is_start_of(row, other)).count() == 1
     };
-    if rows.iter().any(|row| is_of_this_alone(&row)) {
-        return Presence::ByStart;
-    }
-    let is_alone = namesakes.len() == 1;
-    match session.inferred {
-        None if is_alone => Presence::ByName,
-        // The push began before the list missed it, and no other one is known: it is this one.
-        Some(InferredEnd { unlisted_at: Some(unlisted_at), source: EndSource::Unlisted, .. })
-            if is_alone && rows.iter().all(|row| row.started_at < unlisted_at) =>
-        {
-            Presence::ByName
-        }
-        None | Some(_) => Presence::Unclear,
-    }
+    if rows.iter().any(|row| is_of_this_alone(&row)) { Presence::Listed } else { Presence::Unclear }
 }

@@ -29,7 +29,6 @@ pub struct KnownSessionRow {
     pub confirmed_at: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,
     pub ended_at_source: Option<EndSource>,
-    pub unlisted_at: Option<DateTime<Utc>>,
 }
 
 /// The live sessions of a domain.
@@ -39,8 +38,7 @@ pub async fn list_live_sessions(
 ) -> Result<Vec<KnownSessionRow>, sqlx::Error> {
     sqlx::query_as!(
         KnownSessionRow,
-        "select shard, session_id, app, stream, publish_timestamp, started_at, confirmed_at, ended_at, ended_at_source,
-             unlisted_at
+        "select shard, session_id, app, stream, publish_timestamp, started_at, confirmed_at, ended_at, ended_at_source
          from stream_session where status = 'live' and domain = $1",
         domain
     )
@@ -56,8 +54,7 @@ pub async fn list_inferred_ends(
 ) -> Result<Vec<KnownSessionRow>, sqlx::Error> {
     sqlx::query_as!(
         KnownSessionRow,
-        "select shard, session_id, app, stream, publish_timestamp, started_at, confirmed_at, ended_at, ended_at_source,
-             unlisted_at
+        "select shard, session_id, app, stream, publish_timestamp, started_at, confirmed_at, ended_at, ended_at_source
          from stream_session
          where status = 'ended' and ended_at_source <> 'notification'
            and ended_at_source in ('superseded', 'timed_out', 'unlisted') and session_id >= $2 and domain = $1
@@ -76,7 +73,6 @@ pub struct SightingRow {
     pub session_id: Uuid,
     pub first_listed_at: DateTime<Utc>,
     pub last_listed_at: DateTime<Utc>,
-    pub by_start: bool,
 }
 
 /// The sightings of a domain by an account.
@@ -87,7 +83,7 @@ pub async fn list_sightings(
 ) -> Result<Vec<SightingRow>, sqlx::Error> {
     sqlx::query_as!(
         SightingRow,
-        "select shard, session_id, first_listed_at, last_listed_at, by_start from poll_sighting
+        "select shard, session_id, first_listed_at, last_listed_at from poll_sighting
          where domain = $1 and account_id = $2",
         domain,
         account_id
@@ -103,27 +99,26 @@ pub async fn upsert_sightings(
     sightings: &[SightingRow],
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into poll_sighting (shard, session_id, domain, account_id, first_listed_at, last_listed_at, by_start)
-         select seen.shard, seen.session_id, $1, $2, seen.first_listed_at, seen.last_listed_at, seen.by_start
-         from unnest($3::smallint[], $4::uuid[], $5::timestamptz[], $6::timestamptz[], $7::boolean[])
-             as seen (shard, session_id, first_listed_at, last_listed_at, by_start)
+        "insert into poll_sighting (shard, session_id, domain, account_id, first_listed_at, last_listed_at)
+         select seen.shard, seen.session_id, $1, $2, seen.first_listed_at, seen.last_listed_at
+         from unnest($3::smallint[], $4::uuid[], $5::timestamptz[], $6::timestamptz[])
+             as seen (shard, session_id, first_listed_at, last_listed_at)
          on conflict (session_id) do update
          set account_id = excluded.account_id, first_listed_at = excluded.first_listed_at,
-             last_listed_at = excluded.last_listed_at, by_start = excluded.by_start",
+             last_listed_at = excluded.last_listed_at",
         domain,
         account_id,
         &column(sightings, |row| row.shard),
         &column(sightings, |row| row.session_id),
         &column(sightings, |row| row.first_listed_at),
-        &column(sightings, |row| row.last_listed_at),
-        &column(sightings, |row| row.by_start)
+        &column(sightings, |row| row.last_listed_at)
     )
     .execute(executor)
     .await?;
     Ok(())
 }
 
-/// Of these sessions, those that the list had by their start since a time, in domains where it may change sessions.
+/// Of these sessions, those that the list had since a time, in domains where it may change sessions.
 pub async fn list_sighted(
     executor: impl PgExecutor<'_>,
     session_ids: &[Uuid],
@@ -131,7 +126,7 @@ pub async fn list_sighted(
 ) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar!(
         "select session_id from poll_sighting join ingest_domain using (domain)
-         where session_id = any ($1) and by_start and last_listed_at >= $2 and poll_mode = 'repair'",
+         where session_id = any ($1) and last_listed_at >= $2 and poll_mode = 'repair'",
         session_ids,
         since
     )

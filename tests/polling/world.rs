@@ -161,11 +161,7 @@ impl World {
                 stream: stream.clone(),
                 started_at,
                 known_live_at: lifecycle::known_live_at(started_at, session.confirmed_at),
-                inferred: end.map(|(ended_at, source)| InferredEnd {
-                    ended_at,
-                    source,
-                    unlisted_at: session.unlisted.map(|unlisted| unlisted.unlisted_at),
-                }),
+                inferred: end.map(|(ended_at, source)| InferredEnd { ended_at, source }),
             })
         };
         self.sessions.iter().filter_map(known).collect()
@@ -178,8 +174,7 @@ impl World {
         let mut superseded = Vec::new();
         for ((stream, start), session) in &self.sessions {
             let sighting = sighted.get(&id(stream, *start));
-            let is_sighted =
-                sighting.is_some_and(|sighting| sighting.by_start && now - sighting.last_listed_at < SUPERSEDES);
+            let is_sighted = sighting.is_some_and(|sighting| now - sighting.last_listed_at < SUPERSEDES);
             if lifecycle::has_ended(session) || is_sighted {
                 continue;
             }
