@@ -114,8 +114,9 @@ create table poll_difference (
     -- Whether an event of the log says so.
     repaired      boolean     not null,
     constraint poll_difference_pkey primary key (domain, kind, app, stream, started_at),
-    constraint poll_difference_kind_known check (kind in ('unlisted', 'listed', 'history', 'unknown_push')),
-    constraint poll_difference_of_session check ((kind = 'unknown_push') = (session_id is null)),
+    constraint poll_difference_kind_known check (kind in
+        ('unlisted', 'listed', 'history', 'unknown_push', 'missed_push', 'end_differs')),
+    constraint poll_difference_of_session check (kind in ('unknown_push', 'missed_push') or session_id is not null),
     constraint poll_difference_in_order check (first_seen_at <= last_seen_at)
 );
 

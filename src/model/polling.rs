@@ -111,5 +111,9 @@ closed_set! {
         History,
         /// A push is listed of which no callback came.
         UnknownPush,
+        /// The history has a push of which no callback came.
+        MissedPush,
+        /// The history has another end than the callback, by more than a minute.
+        EndDiffers,
     }
 }
