@@ -34,6 +34,7 @@ ENDS = {
     "operator": "an operator set it; the push's OPERATOR_END has the reason",
 }
 FLAGS = {
+    "start_listed": "neither its start nor its end was received: only the provider's history has it",
     "start_missing": "its end was received, its start never. Look for the start among the rejected callbacks",
     "end_before_start": "by our clock it ended before it began, so that it counts as zero seconds. Compare the clocks",
     "key_conflict": "two pushes of the stream began in the same second and cannot be told apart",

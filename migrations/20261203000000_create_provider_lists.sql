@@ -6,17 +6,24 @@ alter table log_entry drop constraint log_entry_origin_known;
 alter table log_entry add constraint log_entry_origin_known
     check (origin in ('provider', 'inference', 'operator', 'poll')) not valid;
 alter table log_entry add constraint log_entry_poll_finds_an_end
-    check (origin <> 'poll' or event = 'LISTED' or ended_at is not null) not valid;
+    check (origin <> 'poll' or event in ('LISTED', 'REPLACED') or ended_at is not null) not valid;
 
 alter table stream_session add column listed_at timestamptz;
 alter table stream_session add column unlisted_at timestamptz;
 alter table stream_session add column unlisted_ended_at timestamptz;
 alter table stream_session add column history_ended_at timestamptz;
+alter table stream_session add column replaced boolean not null default false;
 alter table stream_session drop constraint stream_session_ended_at_source_known;
 alter table stream_session add constraint stream_session_ended_at_source_known check (ended_at_source in
     ('notification', 'superseded', 'timed_out', 'operator', 'unlisted', 'provider_history')) not valid;
 alter table stream_session add constraint stream_session_unlisted_has_end
     check ((unlisted_at is null) = (unlisted_ended_at is null)) not valid;
+alter table stream_session drop constraint stream_session_seen_has_message;
+alter table stream_session add constraint stream_session_is_seen check ((status = 'unseen')
+    = (start_deliveries = 0 and end_deliveries = 0 and (history_ended_at is null or replaced))) not valid;
+alter table stream_session drop constraint stream_session_flags_known;
+alter table stream_session add constraint stream_session_flags_known check (flags <@ array['start_missing', 'start_listed',
+    'end_before_start', 'key_conflict', 'quarantined_messages', 'shared_signature']) not valid;
 alter table session_outcome drop constraint session_outcome_ended_at_source_known;
 alter table session_outcome add constraint session_outcome_ended_at_source_known check (ended_at_source in
     ('notification', 'superseded', 'timed_out', 'operator', 'unlisted', 'provider_history')) not valid;
@@ -44,6 +51,7 @@ create type session_to_write as (
     unlisted_at          timestamptz,
     unlisted_ended_at    timestamptz,
     history_ended_at     timestamptz,
+    replaced             boolean,
     quarantined_messages integer,
     key_conflict         boolean,
     shared_signature     boolean,

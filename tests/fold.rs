@@ -78,6 +78,7 @@ fn unordered_fact() -> impl Strategy<Value = Fact> {
         1 => (time.clone(), time.clone())
             .prop_map(|(unlisted_at, ended_at)| Fact::Unlisted(Unlisted { unlisted_at, ended_at })),
         1 => time.prop_map(|ended_at| Fact::History { ended_at }),
+        1 => Just(Fact::Replaced),
     ]
 }
 
@@ -140,7 +141,9 @@ fn unlisted(facts: &[Fact]) -> Option<DateTime<Utc>> {
 /// The contract's rules, read off a whole history at once.
 fn model(facts: &[Fact]) -> (Status, Option<(DateTime<Utc>, EndSource)>) {
     let messages = facts.iter().filter(|fact| matches!(fact, Fact::Started(_) | Fact::Ended(_))).count();
-    if messages == 0 {
+    let has = |is_so: fn(&Fact) -> bool| facts.iter().any(is_so);
+    let is_of_history = has(|fact| matches!(fact, Fact::History { .. })) && !has(|fact| matches!(fact, Fact::Replaced));
+    if messages == 0 && !is_of_history {
         return (Status::Unseen, None);
     }
     let operator = facts.iter().rev().find_map(|fact| match fact {
@@ -188,21 +191,23 @@ fn outcome_of(session: &Session) -> Option<Outcome> {
 /// What a session's outcome was at a moment, by what is kept of it.
 fn told_at(session: &Session, moment: DateTime<Utc>) -> Option<Outcome> {
     let outcomes = &session.outcomes;
-    let (seen_at, outcome_at) = (outcomes.seen_at?, outcomes.outcome_at?);
-    let now = outcome_of(session)?;
-    if moment < seen_at {
-        None
-    } else if moment >= outcome_at {
-        Some(now)
-    } else if !outcomes.revised {
-        Some(Outcome { end: None, ..now })
-    } else {
-        let held = |earlier: &&EarlierOutcome| earlier.known_from <= moment && moment < earlier.known_until;
-        let mut earlier = outcomes.earlier.iter().filter(held);
-        let Outcome { end, rendition_template } = earlier.next().unwrap().outcome.clone();
-        assert!(earlier.next().is_none(), "one outcome holds at a time");
-        Some(Outcome { end: end.map(|(at, source)| (at.max(started_at()), source)), rendition_template })
-    }
+    let own = outcome_of(session).zip(outcomes.seen_at).zip(outcomes.outcome_at);
+    let own = own.and_then(|((now, seen_at), outcome_at)| {
+        if moment >= outcome_at {
+            Some(now)
+        } else {
+            (moment >= seen_at && !outcomes.revised).then_some(Outcome { end: None, ..now })
+        }
+    });
+    let held = |earlier: &&EarlierOutcome| earlier.known_from <= moment && moment < earlier.known_until;
+    let earlier = outcomes.earlier.iter().filter(held).map(|earlier| {
+        let Outcome { end, rendition_template } = earlier.outcome.clone();
+        Outcome { end: end.map(|(at, source)| (at.max(started_at()), source)), rendition_template }
+    });
+    let mut told = own.into_iter().chain(earlier);
+    let first = told.next();
+    assert!(told.next().is_none(), "one outcome holds at a time");
+    first
 }
 
 /// Histories that once failed are tried first ever after.
@@ -273,8 +278,11 @@ proptest! {
         let after = fold_all(facts.iter().chain(&more));
         if let Some((ended_at, source)) = lifecycle::end(&before, started_at()) {
             prop_assert!(ended_at >= started_at());
-            prop_assert_eq!(lifecycle::status(&after, started_at()), Status::Ended);
+            let is_replaced = after.replaced && after.start_deliveries == 0 && after.end_deliveries == 0;
+            let status = if is_replaced { Status::Unseen } else { Status::Ended };
+            prop_assert_eq!(lifecycle::status(&after, started_at()), status);
             if source == EndSource::Notification {
+                prop_assert!(!is_replaced);
                 let (later, _) = lifecycle::end(&after, started_at()).unwrap();
                 prop_assert!(later <= ended_at, "a message moved an end later");
             }
@@ -410,6 +418,11 @@ fn flags_say_what_a_reader_should_know() {
     let flags = |facts: &[&Fact]| lifecycle::flags(&fold_all(facts.iter().copied()), started_at());
     assert_eq!(flags(&[&start, &end]), []);
     assert_eq!(flags(&[&end]), [Flag::StartMissing]);
+    let history = Fact::History { ended_at: at(5_000) };
+    assert_eq!(flags(&[&history]), [Flag::StartListed]);
+    assert_eq!(flags(&[&history, &Fact::Replaced]), []);
+    assert_eq!(flags(&[&history, &start]), []);
+    assert_eq!(flags(&[&history, &end]), [Flag::StartMissing]);
     assert_eq!(flags(&[&start, &early_end]), [Flag::EndBeforeStart]);
     assert_eq!(flags(&[&start, &Fact::Quarantined]), [Flag::QuarantinedMessages]);
     let sharing = Fact::Ended(Receipt { shares_signature: true, ..message(5_000, None, "a") });

@@ -264,8 +264,8 @@ fn push_log_row(rows: &mut Rows, row: &LogRow) {
 
 const SESSION_COLUMNS: &str = "shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at,
     start_received_at, start_deliveries, end_received_at, end_deliveries, end_noticed_at, superseded_at, timed_out_at,
-    operator_ended_at, confirmed_at, listed_at, unlisted_at, unlisted_ended_at, history_ended_at, quarantined_messages, key_conflict, shared_signature, client_ip, node_ip,
-    client_address, node_address, user_args, blanked, rendition_template, status, ended_at, ended_at_source, flags, seen_at, outcome_at,
+    operator_ended_at, confirmed_at, listed_at, unlisted_at, unlisted_ended_at, history_ended_at, replaced,
+    quarantined_messages, key_conflict, shared_signature, client_ip, node_ip, client_address, node_address, user_args, blanked, rendition_template, status, ended_at, ended_at_source, flags, seen_at, outcome_at,
     revised, first_position, last_position, last_recorded_at";
 
 fn push_session(rows: &mut Rows, row: &SessionRow) {
@@ -291,6 +291,7 @@ fn push_session(rows: &mut Rows, row: &SessionRow) {
         &row.unlisted_at,
         &row.unlisted_ended_at,
         &row.history_ended_at,
+        &row.replaced,
         &row.quarantined_messages,
         &row.key_conflict,
         &row.shared_signature,

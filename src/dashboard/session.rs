@@ -265,6 +265,7 @@ fn event_name(view: View, row: &EventRow) -> Markup {
         (_, Ok(OwnEvent::Listed)) => text.session_event_listed(),
         (_, Ok(OwnEvent::Unlisted)) => text.session_event_unlisted(),
         (_, Ok(OwnEvent::History)) => text.session_event_history(),
+        (_, Ok(OwnEvent::Replaced)) => text.session_event_replaced(),
         ("PUBLISH", Err(_)) => text.session_event_start(),
         ("PUBLISH_DONE", Err(_)) => text.session_event_end(),
         (_, Err(_)) => text.session_event_other(),

@@ -164,6 +164,7 @@ pub fn readable(value: &str) -> String {
 pub fn flag_name(text: Language, flag: Flag) -> String {
     match flag {
         Flag::StartMissing => text.flag_start_missing(),
+        Flag::StartListed => text.flag_start_listed(),
         Flag::EndBeforeStart => text.flag_end_before_start(),
         Flag::KeyConflict => text.flag_key_conflict(),
         Flag::QuarantinedMessages => text.flag_quarantined_messages(),
@@ -174,6 +175,7 @@ pub fn flag_name(text: Language, flag: Flag) -> String {
 pub fn flag_meaning(text: Language, flag: Flag) -> String {
     match flag {
         Flag::StartMissing => text.flag_start_missing_means(),
+        Flag::StartListed => text.flag_start_listed_means(),
         Flag::EndBeforeStart => text.flag_end_before_start_means(),
         Flag::KeyConflict => text.flag_key_conflict_means(),
         Flag::QuarantinedMessages => text.flag_quarantined_messages_means(),

@@ -110,7 +110,7 @@ impl SessionSnapshot {
     }
 }
 
-/// What `session.started`, `session.ended` and `session.corrected` tell.
+/// What `session.started`, `session.ended`, `session.corrected` and `session.withdrawn` tell.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = WebhookSessionData)]
 pub struct SessionData {
@@ -218,7 +218,7 @@ pub struct TestData {
 /// The event that tells of a change.
 pub fn event_of(change: SessionChange, personal: bool) -> EventView<SessionData> {
     let event_type = type_of(&change);
-    let SessionChange { position, recorded_at, reason, before, after, had_ended: _ } = change;
+    let SessionChange { position, recorded_at, reason, before, after, withdrawn: _, had_ended: _ } = change;
     let session = SessionSnapshot::new(after, personal);
     let is_correction = event_type == WebhookEventType::SessionCorrected;
     let before = before.filter(|_| is_correction).map(|before| SessionSnapshot::new(before, personal));
@@ -231,8 +231,11 @@ pub fn event_of(change: SessionChange, personal: bool) -> EventView<SessionData>
     }
 }
 
-/// Each session starts at most once and ends at most once; the rest are corrections.
+/// Each session starts at most once and ends at most once, unless it is withdrawn; the rest are corrections.
 pub fn type_of(change: &SessionChange) -> WebhookEventType {
+    if change.withdrawn {
+        return WebhookEventType::SessionWithdrawn;
+    }
     let is_ended = change.after.ended_at.is_some();
     match (&change.before, is_ended, change.had_ended) {
         (None, false, _) => WebhookEventType::SessionStarted,

@@ -9,6 +9,10 @@ use super::members::{Body, Broken, Members};
 use crate::model::event::AlteredMember;
 use crate::model::rejection::RejectionReason;
 
+/// The longest names of a domain and an app, and of a stream, in characters.
+const MAX_NAME: usize = 255;
+const MAX_STREAM_NAME: usize = 512;
+
 /// The largest timestamp with ten digits, in the year 2286.
 const MAX_TEN_DIGITS: i64 = 9_999_999_999;
 
@@ -165,18 +169,18 @@ fn read(members: &Members<'_>) -> Result<Notification, NotANotification> {
 }
 
 fn claimed_domain(members: &Members<'_>) -> Option<String> {
-    let name = |member: &str| required_text(members, "domain", member, 255).ok();
+    let name = |member: &str| required_text(members, "domain", member, MAX_NAME).ok();
     name("domain").or_else(|| name("publish_domain"))
 }
 
 fn read_fields(members: &Members<'_>) -> Result<Notification, ParseError> {
     let text = |name, most| required_text(members, name, name, most);
-    let domain = text("domain", 255)?;
-    let app = text("app", 255)?;
+    let domain = text("domain", MAX_NAME)?;
+    let app = text("app", MAX_NAME)?;
     if !is_app_name(&app) {
         return Err(malformed("app", "contains something other than letters, digits, `_` and `-`"));
     }
-    let stream = text("stream", 512)?;
+    let stream = text("stream", MAX_STREAM_NAME)?;
     let publish_timestamp = seconds(members, "publish_timestamp")?.ok_or(ParseError::Missing("publish_timestamp"))?;
     if publish_timestamp > MAX_TEN_DIGITS {
         return Err(match publish_timestamp.to_string().len() {
@@ -281,6 +285,12 @@ fn whole_number(number: &str) -> Option<String> {
 /// Whether a text is a valid app name: letters, digits, `_` and `-`.
 pub fn is_app_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+/// Whether a callback can have these names, and a session with them can exist.
+pub fn are_names(app: &str, stream: &str) -> bool {
+    let is_stream_name = !stream.is_empty() && !stream.chars().any(char::is_control);
+    is_app_name(app) && app.len() <= MAX_NAME && is_stream_name && stream.chars().count() <= MAX_STREAM_NAME
 }
 
 fn malformed(name: &'static str, problem: impl Into<String>) -> ParseError {

@@ -28,8 +28,10 @@ closed_set! {
         Listed = "LISTED",
         /// The provider's list no longer has the push.
         Unlisted = "UNLISTED",
-        /// The provider's history has the end of the push.
+        /// The provider's history has the push, and its end.
         History = "HISTORY",
+        /// The session, which only the history knew, is the push of another session: it no longer counts.
+        Replaced = "REPLACED",
     }
 }
 
@@ -38,7 +40,7 @@ impl OwnEvent {
         match self {
             Self::Superseded | Self::TimedOut => Origin::Inference,
             Self::OperatorEnd | Self::OperatorEndWithdrawn | Self::OperatorConfirmed => Origin::Operator,
-            Self::Listed | Self::Unlisted | Self::History => Origin::Poll,
+            Self::Listed | Self::Unlisted | Self::History | Self::Replaced => Origin::Poll,
         }
     }
 }

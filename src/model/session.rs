@@ -7,7 +7,8 @@ use super::closed_set;
 closed_set! {
     /// Status of a session, as it is stored.
     pub enum Status {
-        /// No accepted start or end yet, only quarantined callbacks or unknown events: callers do not see it.
+        /// No accepted start or end yet, only quarantined callbacks or unknown events, and the provider's history does not have
+        /// it: callers do not see it.
         Unseen,
         /// No end is known.
         Live,
@@ -64,6 +65,8 @@ closed_set! {
     pub enum Flag {
         /// The end was received, the start was not.
         StartMissing,
+        /// No callback was received: only the provider's history has the push.
+        StartListed,
         /// By the service's clock, the end was noticed before the start; the session counts as zero seconds.
         EndBeforeStart,
         /// Two pushes of the stream started in the same second and cannot be distinguished.

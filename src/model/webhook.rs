@@ -21,6 +21,8 @@ closed_set! {
         SessionEnded = "session.ended",
         /// What is known of the session changed otherwise.
         SessionCorrected = "session.corrected",
+        /// The session, which only the provider's history knew, is the push of another one: it counts no longer.
+        SessionWithdrawn = "session.withdrawn",
         /// The session is live for longer than expected.
         SessionUnconfirmed = "session.unconfirmed",
         /// Callbacks of a domain were quarantined within a minute.
@@ -108,6 +110,7 @@ impl WebhookEventType {
             Self::SessionStarted
             | Self::SessionEnded
             | Self::SessionCorrected
+            | Self::SessionWithdrawn
             | Self::SessionUnconfirmed
             | Self::MessagesQuarantined
             | Self::DomainSilent

@@ -1,9 +1,10 @@
 //! An account that is used within its limits.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, Once};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep};
 
 use super::budget::{Budget, Rest};
@@ -21,6 +22,9 @@ const LISTS: usize = 300;
 /// The same for the history, where it allows 20.
 const HISTORIES: usize = 15;
 
+/// How many requests are sent at once; the provider limits that, too.
+const AT_ONCE: usize = 4;
+
 /// An account with its limits, which all its domains share.
 pub struct LimitedAccount {
     client: ProviderClient,
@@ -28,6 +32,9 @@ pub struct LimitedAccount {
     lists: Mutex<Budget>,
     histories: Mutex<Budget>,
     rest: Mutex<Rest>,
+    /// One, until a request has succeeded: a wrong key must not be refused several times, because the provider locks it then.
+    at_once: Semaphore,
+    succeeded: Once,
     begun: Instant,
 }
 
@@ -70,6 +77,8 @@ impl LimitedAccount {
             lists: Mutex::new(Budget::new(LISTS)),
             histories: Mutex::new(Budget::new(HISTORIES)),
             rest: Mutex::default(),
+            at_once: Semaphore::new(1),
+            succeeded: Once::new(),
             begun: Instant::now(),
         }
     }
@@ -88,15 +97,19 @@ impl LimitedAccount {
     }
 
     /// Waits until a request may be sent.
-    async fn wait(&self, budget: &Mutex<Budget>) -> Result<(), LimitedError> {
+    async fn wait(&self, budget: &Mutex<Budget>) -> Result<SemaphorePermit<'_>, LimitedError> {
         loop {
+            let Ok(permit) = self.at_once.acquire().await else { unreachable!("it is never closed") };
             if self.is_resting() {
                 return Err(LimitedError::Resting);
             }
             let taken = lock(budget).take(self.steady());
             match taken {
-                Ok(()) => return Ok(()),
-                Err(wait) => sleep(wait).await,
+                Ok(()) => return Ok(permit),
+                Err(wait) => {
+                    drop(permit);
+                    sleep(wait).await;
+                }
             }
         }
     }
@@ -106,7 +119,10 @@ impl LimitedAccount {
             PROVIDER_CLOCK_SKEW_SECONDS.gauge_of(&[]).set(difference.as_seconds_f64());
         }
         match &polled.result {
-            Ok(_) => lock(&self.rest).succeed(),
+            Ok(_) => {
+                lock(&self.rest).succeed();
+                self.succeeded.call_once(|| self.at_once.add_permits(AT_ONCE - 1));
+            }
             Err(PollError::Refused { refusal, retry_after, .. }) => {
                 lock(&self.rest).fail(*refusal, *retry_after, self.steady());
             }
@@ -130,7 +146,7 @@ impl Lists for LimitedAccount {
         offset: u32,
         stream: Option<StreamName<'_>>,
     ) -> Result<ListPage, LimitedError> {
-        self.wait(&self.lists).await?;
+        let _permit = self.wait(&self.lists).await?;
         self.note(self.client.list_streams(&self.account, domain, (offset, PAGE), stream, clock::now()).await)
     }
 
@@ -141,7 +157,7 @@ impl Lists for LimitedAccount {
         to: DateTime<Utc>,
         page: u32,
     ) -> Result<HistoryPage, LimitedError> {
-        self.wait(&self.histories).await?;
+        let _permit = self.wait(&self.histories).await?;
         self.note(self.client.list_history(&self.account, domain, (from, to), page, clock::now()).await)
     }
 }

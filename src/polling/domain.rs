@@ -11,7 +11,6 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::account::{LimitedAccount, LimitedError};
-use super::history::{find_end, periods_since, read_period, times_due};
 use super::turn::{DomainPolling, Moment, Outcome, Turn};
 use super::watch::{Conclusion, InferredEnd, KnownSession, Sighting, Watch};
 use crate::huawei::live_api::answer::ListedStream;
@@ -27,9 +26,6 @@ use crate::telemetry::metrics::{POLL_FINDINGS, POLL_SECONDS, POLL_START_DIFFEREN
 
 /// The pause after a list.
 const PAUSE: Duration = Duration::from_mins(1);
-
-/// The pause after the history was looked for.
-const HISTORY_PAUSE: Duration = Duration::from_mins(1);
 
 /// How long ago a session may have started whose inferred end is compared with the lists. The history reaches as far.
 const REACH: TimeDelta = TimeDelta::days(7);
@@ -48,8 +44,12 @@ pub struct Health {
 /// A domain that is polled by this process.
 pub struct Domain {
     pub pool: PgPool,
+    /// The number of shards of the installation.
+    pub shards: i16,
     pub account: Arc<LimitedAccount>,
     pub name: String,
+    /// When it was registered: of earlier pushes no callback was expected.
+    pub registered_at: DateTime<Utc>,
     pub mode: PollMode,
     /// A session is confirmed in the log when it was last known to be live this long ago.
     pub confirm_after: TimeDelta,
@@ -121,7 +121,7 @@ impl Domain {
         Ok(known)
     }
 
-    async fn list_inferred(&self) -> Result<Vec<KnownSessionRow>, sqlx::Error> {
+    pub(super) async fn list_inferred(&self) -> Result<Vec<KnownSessionRow>, sqlx::Error> {
         let from = lowest_id_since(clock::now() - REACH);
         store::polling::list_inferred_ends(&self.pool, &self.name, from).await
     }
@@ -153,7 +153,7 @@ impl Domain {
         self.append_entries(turn.findings.iter().filter_map(entry).collect()).await
     }
 
-    fn entry(
+    pub(super) fn entry(
         &self,
         row: &KnownSessionRow,
         event: OwnEvent,
@@ -166,7 +166,7 @@ impl Domain {
         NewEntryRow { ended_at, ..entry }
     }
 
-    async fn append_entries(&self, mut entries: Vec<NewEntryRow>) -> Result<(), sqlx::Error> {
+    pub(super) async fn append_entries(&self, mut entries: Vec<NewEntryRow>) -> Result<(), sqlx::Error> {
         entries.sort_by_key(|entry| entry.shard);
         for of_shard in entries.chunk_by(|one, other| one.shard == other.shard) {
             store::log::insert_entries(&self.pool, of_shard, clock::now()).await?;
@@ -263,71 +263,22 @@ impl Domain {
             POLL_FINDINGS.counter_of(&[("kind", kind.as_str()), ("mode", self.mode.as_str())]).increment(1);
         }
     }
-
-    /// Looks up the ends of sessions in the history, again and again.
-    async fn look_up(&self) {
-        let mut asked = HashMap::new();
-        loop {
-            // What failed is reported by reading lists.
-            let _ = self.look_up_once(&mut asked).await;
-            sleep(jittered(HISTORY_PAUSE)).await;
-        }
-    }
-
-    /// Looks up the sessions that are due. `asked` says how often each was.
-    async fn look_up_once(&self, asked: &mut HashMap<Uuid, usize>) -> Result<(), LookUpError> {
-        let inferred = self.list_inferred().await?;
-        let now = clock::now();
-        let times = |row: &KnownSessionRow| row.ended_at.map_or(0, |ended_at| times_due(now - ended_at));
-        asked.retain(|session_id, _| inferred.iter().any(|row| row.session_id == *session_id));
-        let is_due = |row: &&KnownSessionRow| times(row) > asked.get(&row.session_id).copied().unwrap_or_default();
-        let due: Vec<KnownSessionRow> = inferred.iter().filter(is_due).cloned().collect();
-        let Some(earliest) = due.iter().map(|row| row.started_at).min() else { return Ok(()) };
-        let mut periods = Vec::new();
-        for period in periods_since(earliest, now) {
-            periods.push(read_period(&*self.account, &self.name, period).await?);
-        }
-        let found: Vec<_> = due
-            .iter()
-            .filter_map(|row| find_end(&row.app, &row.stream, row.started_at, &periods).map(|ended_at| (row, ended_at)))
-            .collect();
-        let repairs = self.mode == PollMode::Repair;
-        if repairs {
-            let entry = |(row, ended_at): &(&KnownSessionRow, DateTime<Utc>)| {
-                self.entry(row, OwnEvent::History, now, Some(*ended_at))
-            };
-            self.append_entries(found.iter().map(entry).collect()).await?;
-        }
-        let kind = DifferenceKind::History;
-        POLL_FINDINGS
-            .counter_of(&[("kind", kind.as_str()), ("mode", self.mode.as_str())])
-            .increment(found.len() as u64);
-        let differences = found.iter().map(|(row, ended_at)| difference(row, kind, Some(*ended_at), now, repairs));
-        store_differences(&self.pool, &self.name, differences.collect()).await?;
-        asked.extend(due.iter().map(|row| (row.session_id, times(row))));
-        Ok(())
-    }
-}
-
-/// Why the history was not looked up.
-#[derive(Debug, thiserror::Error)]
-enum LookUpError {
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
-    #[error(transparent)]
-    Provider(#[from] LimitedError),
 }
 
 /// A pause, give or take a tenth: domains are not polled all at once.
-fn jittered(pause: Duration) -> Duration {
+pub(super) fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(rand::random_range(0.9..1.1))
 }
 
-async fn store_differences(pool: &PgPool, domain: &str, rows: Vec<DifferenceRow>) -> Result<(), sqlx::Error> {
+pub(super) async fn store_differences(
+    pool: &PgPool,
+    domain: &str,
+    rows: Vec<DifferenceRow>,
+) -> Result<(), sqlx::Error> {
     if rows.is_empty() { Ok(()) } else { store::polling::upsert_differences(pool, domain, &rows).await }
 }
 
-fn difference(
+pub(super) fn difference(
     row: &KnownSessionRow,
     kind: DifferenceKind,
     ended_at: Option<DateTime<Utc>>,

@@ -3,22 +3,20 @@
 //! The history is asked for by periods of a day at most, and may cut a push at their bounds. A bound of a row therefore counts
 //! only strictly within its period; a longer push is put together from the rows of several periods.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::lists::Lists;
 use crate::huawei::live_api::answer::PastPush;
+use crate::huawei::live_api::is_same_start;
 
 /// The longest period that can be asked for.
-const LONGEST: TimeDelta = TimeDelta::days(1);
+pub const LONGEST: TimeDelta = TimeDelta::days(1);
 
 /// How long before the start of a session its history is read from.
 const BEFORE: TimeDelta = TimeDelta::minutes(10);
 
 /// How far back the history reaches, a margin left out.
 const REACH: TimeDelta = TimeDelta::hours(7 * 24 - 1);
-
-/// How far the start in the history may be from that of the callbacks.
-const START_TOLERANCE: TimeDelta = TimeDelta::seconds(5);
 
 /// How many pages of a period are read. More pushes than they hold are found in shorter periods only.
 const MAX_PAGES: u32 = 200;
@@ -54,7 +52,7 @@ pub fn periods_since(started_at: DateTime<Utc>, now: DateTime<Utc>) -> Vec<(Date
     periods
 }
 
-/// Reads a period.
+/// Reads a period, in whole seconds: the provider knows no others.
 ///
 /// # Errors
 /// That of the first page that fails.
@@ -63,6 +61,7 @@ pub async fn read_period<L: Lists>(
     domain: &str,
     (from, to): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<Period, L::Error> {
+    let (from, to) = (from.trunc_subsecs(0), to.trunc_subsecs(0));
     let mut pushes = Vec::new();
     for page in 0..MAX_PAGES {
         let read = lists.list_history(domain, from, to, page).await?;
@@ -84,7 +83,7 @@ pub fn find_end(app: &str, stream: &str, started_at: DateTime<Utc>, periods: &[P
         let row = match goes_on_at {
             // Two pushes within the tolerance cannot be told apart.
             None => {
-                let mut near = named.filter(|push| (push.started_at - started_at).abs() <= START_TOLERANCE);
+                let mut near = named.filter(|push| is_same_start(push.started_at, started_at));
                 let first = near.next();
                 first.filter(|push| near.next().is_none() && push.started_at > period.from)
             }

@@ -15,6 +15,8 @@
 //! - [`watch`]: compares the sessions of a domain with the list, and concludes which have ended.
 //! - [`turn`]: a turn of a domain.
 //! - [`history`]: finds the end of a push in the provider's history.
+//! - [`missed`]: finds pushes in the history of which no callback came.
+//! - `look_up`: looks both up for a domain.
 
 mod account;
 pub mod admin;
@@ -24,6 +26,8 @@ pub mod client;
 mod domain;
 pub mod history;
 pub mod lists;
+mod look_up;
+pub mod missed;
 pub mod poller;
 pub mod secrets;
 pub mod turn;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -44,6 +44,8 @@ const KEEP: TimeDelta = TimeDelta::days(8);
 /// Polls the domains of an installation.
 pub struct Poller {
     pub pool: PgPool,
+    /// The number of shards of the installation.
+    pub shards: i16,
     pub client: ProviderClient,
     pub master_keys: MasterKeys,
     /// When a live session is unconfirmed, and when it ends: it is confirmed sooner.
@@ -59,6 +61,7 @@ type Accounts = HashMap<(Uuid, i32), Arc<LimitedAccount>>;
 struct Settings {
     account_id: Uuid,
     version: i32,
+    registered_at: DateTime<Utc>,
     mode: PollMode,
     confirm_after: TimeDelta,
 }
@@ -138,7 +141,8 @@ impl Poller {
             let Some(account) = by_id.get(&row.account_id) else { continue };
             let confirm_after = self.confirm_after(rules.get(&row.domain).copied().unwrap_or(CloseRule::Service));
             let (account_id, version, mode) = (row.account_id, account.version, row.poll_mode);
-            wanted.insert(row.domain, Settings { account_id, version, mode, confirm_after });
+            let registered_at = row.created_at;
+            wanted.insert(row.domain, Settings { account_id, version, registered_at, mode, confirm_after });
         }
         running.retain(|domain, running| wanted.get(domain) == Some(&running.settings) && !running.task.is_finished());
         for (domain, settings) in wanted {
@@ -147,11 +151,11 @@ impl Poller {
             }
             let Some(row) = by_id.get(&settings.account_id) else { continue };
             let account = self.open(accounts, row).await?;
-            let Settings { mode, confirm_after, .. } = settings;
+            let Settings { registered_at, mode, confirm_after, .. } = settings;
             let begun = Health { complete_at: clock::now(), has_mass_absence: false };
             let (health, watched) = watch::channel(begun);
-            let pool = self.pool.clone();
-            let polled = Domain { pool, account, name: domain.clone(), mode, confirm_after, health };
+            let (pool, shards, name) = (self.pool.clone(), self.shards, domain.clone());
+            let polled = Domain { pool, shards, account, name, registered_at, mode, confirm_after, health };
             let task = tokio::spawn(polled.run());
             running.insert(domain, Running { settings, health: watched, task });
         }

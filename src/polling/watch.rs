@@ -12,6 +12,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::huawei::live_api::answer::ListedStream;
+use crate::huawei::live_api::is_same_start;
 use crate::huawei::live_api::sweep::CompleteSweep;
 use crate::model::session::EndSource;
 use crate::session::Unlisted;
@@ -21,9 +22,6 @@ const ABSENCES: u32 = 3;
 
 /// How long ago it must have been listed last. The lists lag behind by 2 to 4 minutes.
 const QUIET: Duration = Duration::from_mins(5);
-
-/// How far the start in a list may be from that of the callbacks.
-const START_TOLERANCE: TimeDelta = TimeDelta::seconds(5);
 
 /// Many disappear at once when more than this many are missing from one list, and more than three in ten of those before.
 const MASS: usize = 20;
@@ -321,7 +319,7 @@ impl Watch {
 }
 
 fn is_start_of(row: &ListedStream, session: &KnownSession) -> bool {
-    (row.started_at - session.started_at).abs() <= START_TOLERANCE
+    is_same_start(row.started_at, session.started_at)
 }
 
 /// How rows of its name have a session.

@@ -20,10 +20,13 @@ pub struct SessionChange {
     pub recorded_at: DateTime<Utc>,
     /// What kind of event changed it.
     pub reason: CorrectionReason,
-    /// `None` when it was not seen before: no callback had counted.
+    /// `None` when it was not seen before.
     pub before: Option<SessionRow>,
+    /// As before when it is withdrawn.
     pub after: SessionRow,
-    /// Whether it had ended at any time before.
+    /// Whether it is not seen any more.
+    pub withdrawn: bool,
+    /// Whether it had ended at any time since it was seen.
     pub had_ended: bool,
 }
 
@@ -38,13 +41,16 @@ pub fn list_changes(entries: Vec<EntryRow>, after: i64) -> Vec<SessionChange> {
     for entry in entries {
         let (position, recorded_at, reason) = (entry.position, entry.recorded_at, reason_of(&entry));
         fold(&mut session.state, &entry_of(entry));
-        let Some(row) = seen(&session) else { continue };
-        if position > after && before.as_ref().is_none_or(|before| visible(before) != visible(&row)) {
-            let (before, after) = (before, row.clone());
-            changes.push(SessionChange { position, recorded_at, reason, before, after, had_ended });
+        let row = seen(&session);
+        if position > after && before.as_ref().map(visible) != row.as_ref().map(visible) {
+            let withdrawn = row.is_none();
+            if let Some(after) = row.clone().or_else(|| before.clone()) {
+                changes.push(SessionChange { position, recorded_at, reason, before, after, withdrawn, had_ended });
+            }
         }
-        had_ended |= row.status == Status::Ended;
-        before = Some(row);
+        // One that is not seen any more begins anew.
+        had_ended = row.as_ref().is_some_and(|row| had_ended || row.status == Status::Ended);
+        before = row;
     }
     changes
 }

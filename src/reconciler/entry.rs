@@ -46,6 +46,7 @@ fn own_fact_of(event: OwnEvent, row: &EntryRow) -> Fact {
         OwnEvent::Listed => Fact::Listed { listed_at: row.received_at },
         OwnEvent::Unlisted => Fact::Unlisted(Unlisted { unlisted_at: row.received_at, ended_at: end() }),
         OwnEvent::History => Fact::History { ended_at: end() },
+        OwnEvent::Replaced => Fact::Replaced,
     }
 }
 

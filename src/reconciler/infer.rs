@@ -8,12 +8,13 @@ use metrics::Counter;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use crate::huawei::live_api::START_TOLERANCE;
 use crate::model::close_rule::CloseRule;
 use crate::model::event::OwnEvent;
 use crate::model::session::EndSource;
 use crate::session::StreamKey;
 use crate::store;
-use crate::store::inference::{FindingRow, SilentRow};
+use crate::store::inference::{FindingRow, ReplacedRow, SilentRow};
 use crate::store::log::NewEntryRow;
 use crate::telemetry::metrics::INFERRED_ENDS;
 
@@ -72,7 +73,7 @@ impl Covered {
     }
 }
 
-/// Appends the ends that can be inferred at `now`, and returns their number; 0 while another process infers.
+/// Appends what can be inferred at `now`, ends and replaced sessions, and returns their number; 0 while another process infers.
 pub async fn infer(pool: &PgPool, rules: &InferencePolicy, now: DateTime<Utc>) -> Result<usize, sqlx::Error> {
     infer_further(pool, rules, &mut Covered::default(), now).await
 }
@@ -91,10 +92,11 @@ pub async fn infer_further(
     let unfolded = store::fold::get_lag(&mut *transaction).await?.oldest_recorded_at;
     let until = unfolded.unwrap_or(now).min(now - rules.supersede_after);
     let streams = covered.streams_to_search(&mut transaction, until, now).await?;
-    let all_at = if streams.is_none() { Some(now) } else { covered.all_at };
+    let searches_all = streams.is_none();
+    let all_at = if searches_all { Some(now) } else { covered.all_at };
     let lasting = rules.supersede_after;
     let mut superseded = store::inference::list_superseded(&mut *transaction, now, lasting, streams, MAX_BATCH).await?;
-    let searched_all = i64::try_from(superseded.len()).is_ok_and(|found| found < MAX_BATCH);
+    let found_all = i64::try_from(superseded.len()).is_ok_and(|found| found < MAX_BATCH);
     let ids: Vec<Uuid> = superseded.iter().map(|finding| finding.session_id).collect();
     let on_air = store::polling::list_sighted(&mut *transaction, &ids, now - SIGHTED_SINCE).await?;
     superseded.retain(|finding| !on_air.contains(&finding.session_id));
@@ -102,7 +104,12 @@ pub async fn infer_further(
     let mut entries: Vec<_> =
         superseded.into_iter().map(|finding| entry_of(finding, OwnEvent::Superseded, now)).collect();
     let timed_out = find_timed_out(&mut transaction, rules.close_unconfirmed_after, now).await?;
+    let found_timed_out = timed_out.len();
     entries.extend(timed_out.into_iter().map(|finding| entry_of(finding, OwnEvent::TimedOut, now)));
+    if searches_all {
+        let replaced = store::inference::list_replaced(&mut *transaction, START_TOLERANCE, MAX_BATCH).await?;
+        entries.extend(replaced.into_iter().map(|session| replaced_entry(session, now)));
+    }
     entries.sort_by_key(|entry| entry.shard);
     for of_shard in entries.chunk_by(|one, other| one.shard == other.shard) {
         // On a connection of its own: the append commits by itself, so it holds the head row only briefly.
@@ -110,11 +117,11 @@ pub async fn infer_further(
     }
     transaction.commit().await?;
     // After a full batch, more may be left; what is on air is asked for again.
-    if searched_all && on_air.is_empty() {
+    if found_all && on_air.is_empty() {
         *covered = Covered { all_at, until };
     }
     inferred(EndSource::Superseded).increment(found_superseded as u64);
-    inferred(EndSource::TimedOut).increment((entries.len() - found_superseded) as u64);
+    inferred(EndSource::TimedOut).increment(found_timed_out as u64);
     Ok(entries.len())
 }
 
@@ -162,6 +169,13 @@ fn inferred(kind: EndSource) -> Counter {
 /// Registers the counters, so that they are exported as zero before the first end.
 pub fn initialize_metrics() {
     let _ = (inferred(EndSource::Superseded), inferred(EndSource::TimedOut));
+}
+
+fn replaced_entry(session: ReplacedRow, now: DateTime<Utc>) -> NewEntryRow {
+    let ReplacedRow { shard, session_id, domain, app, stream, publish_timestamp } = session;
+    let stream = StreamKey { domain, app, stream };
+    let event = OwnEvent::Replaced;
+    NewEntryRow::internal(shard, session_id, stream, publish_timestamp, event.origin(), event.as_str(), now)
 }
 
 fn entry_of(finding: FindingRow, event: OwnEvent, now: DateTime<Utc>) -> NewEntryRow {

@@ -63,6 +63,7 @@ pub fn load(row: SessionRow) -> LoadedSession {
                 .zip(row.unlisted_ended_at)
                 .map(|(unlisted_at, ended_at)| Unlisted { unlisted_at, ended_at }),
             history_ended_at: row.history_ended_at,
+            replaced: row.replaced,
             quarantined_messages: row.quarantined_messages,
             key_conflict: row.key_conflict,
             shared_signature: row.shared_signature,
@@ -181,6 +182,7 @@ pub fn row_of(session: LoadedSession) -> SessionRow {
         unlisted_at: state.unlisted.map(|unlisted| unlisted.unlisted_at),
         unlisted_ended_at: state.unlisted.map(|unlisted| unlisted.ended_at),
         history_ended_at: state.history_ended_at,
+        replaced: state.replaced,
         quarantined_messages: state.quarantined_messages,
         key_conflict: state.key_conflict,
         shared_signature: state.shared_signature,

@@ -142,6 +142,7 @@ impl Application {
             poller::register_metrics();
             Poller {
                 pool: pool::open(&database, PoolRole::Poll, installation.distributed),
+                shards: installation.shards,
                 client: provider.clone(),
                 master_keys: master_keys.clone(),
                 unconfirmed_after: options.unconfirmed_after,

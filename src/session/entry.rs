@@ -37,8 +37,10 @@ pub enum Fact {
     Listed { listed_at: DateTime<Utc> },
     /// The provider's list no longer has the push.
     Unlisted(Unlisted),
-    /// The provider's history has the end of the push.
+    /// The provider's history has the push, and its end.
     History { ended_at: DateTime<Utc> },
+    /// It was known by the history alone, and is the push of another session, whose callbacks came later.
+    Replaced,
 }
 
 /// A push that the provider no longer lists.

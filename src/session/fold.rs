@@ -33,6 +33,8 @@ pub struct Session {
     pub unlisted: Option<Unlisted>,
     /// The end by the provider's history.
     pub history_ended_at: Option<DateTime<Utc>>,
+    /// The history's push is that of another session. Counts only while no callback of this one was accepted.
+    pub replaced: bool,
     pub quarantined_messages: i32,
     /// Two starts came from different addresses: two pushes started in one second.
     pub key_conflict: bool,
@@ -92,11 +94,11 @@ pub fn fold(session: &mut Session, entry: &Entry) {
     session.outcomes.note(before, after.as_ref(), entry.recorded_at);
 }
 
-/// The outcome that reports count; `None` before the first accepted callback.
+/// The outcome that reports count; `None` while the session is not seen.
 fn outcome(session: &Session) -> Option<Outcome> {
-    let is_seen = session.start_deliveries > 0 || session.end_deliveries > 0;
     let rendition_template = || session.details.rendition_template.clone();
-    is_seen.then(|| Outcome { end: lifecycle::found_end(session), rendition_template: rendition_template() })
+    lifecycle::is_seen(session)
+        .then(|| Outcome { end: lifecycle::found_end(session), rendition_template: rendition_template() })
 }
 
 fn apply(session: &mut Session, fact: &Fact) {
@@ -127,6 +129,7 @@ fn apply(session: &mut Session, fact: &Fact) {
         Fact::Listed { listed_at } => list(session, *listed_at),
         Fact::Unlisted(unlisted) => session.unlisted = session.unlisted.max(Some(*unlisted)),
         Fact::History { ended_at } => session.history_ended_at = session.history_ended_at.max(Some(*ended_at)),
+        Fact::Replaced => session.replaced = true,
     }
 }
 

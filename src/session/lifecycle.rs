@@ -11,13 +11,26 @@ use super::fold::Session;
 use crate::model::session::{EndSource, Flag, Status};
 
 pub fn status(session: &Session, started_at: DateTime<Utc>) -> Status {
-    if session.start_deliveries == 0 && session.end_deliveries == 0 {
+    if !is_seen(session) {
         Status::Unseen
     } else if end(session, started_at).is_some() {
         Status::Ended
     } else {
         Status::Live
     }
+}
+
+/// Whether callers see the session: a callback of it was accepted, or the provider's history has it.
+pub(super) fn is_seen(session: &Session) -> bool {
+    has_callback(session) || is_of_history_alone(session)
+}
+
+fn has_callback(session: &Session) -> bool {
+    session.start_deliveries > 0 || session.end_deliveries > 0
+}
+
+fn is_of_history_alone(session: &Session) -> bool {
+    !has_callback(session) && session.history_ended_at.is_some() && !session.replaced
 }
 
 /// When the session ended, and the source of that end; never before its start. `None` while it is live or unseen.
@@ -31,7 +44,7 @@ pub fn has_ended(session: &Session) -> bool {
 
 /// The end as it was found, possibly before the start.
 pub(super) fn found_end(session: &Session) -> Option<(DateTime<Utc>, EndSource)> {
-    if session.start_deliveries == 0 && session.end_deliveries == 0 {
+    if !is_seen(session) {
         return None;
     }
     let inferred = [
@@ -59,6 +72,7 @@ fn counts(session: &Session, unlisted: &Unlisted) -> bool {
 pub fn flags(session: &Session, started_at: DateTime<Utc>) -> Vec<Flag> {
     let is_set = |flag: &Flag| match flag {
         Flag::StartMissing => session.end_deliveries > 0 && session.start_deliveries == 0,
+        Flag::StartListed => is_of_history_alone(session),
         Flag::EndBeforeStart => session.end_noticed_at.is_some_and(|noticed_at| noticed_at < started_at),
         Flag::KeyConflict => session.key_conflict,
         Flag::QuarantinedMessages => session.quarantined_messages > 0,

@@ -30,7 +30,7 @@ pub struct EarlierOutcome {
 /// When the current outcome became valid, and which were valid before.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outcomes {
-    /// When the first accepted callback was recorded; `None` before that.
+    /// When the event was recorded since which the session is seen; `None` while it is not.
     pub seen_at: Option<DateTime<Utc>>,
     /// When the event that caused the current outcome was recorded.
     pub outcome_at: Option<DateTime<Utc>>,
@@ -48,24 +48,36 @@ impl Outcomes {
                 self.outcome_at = Some(recorded_at);
             }
             (Some(before), Some(after)) if before != *after => self.replace(before, after, recorded_at),
-            _ => {}
+            (Some(before), None) => self.withdraw(before, recorded_at),
+            (Some(_), Some(_)) | (None, None) => {}
         }
     }
 
     fn replace(&mut self, before: Outcome, after: &Outcome, recorded_at: DateTime<Utc>) {
+        let just_ends = before.end.is_none() && before.rendition_template == after.rendition_template;
+        if self.revised || !just_ends {
+            self.keep_all(before, recorded_at);
+            self.revised = true;
+        }
+        self.outcome_at = Some(recorded_at);
+    }
+
+    /// The session is not seen any more; it may be again.
+    fn withdraw(&mut self, before: Outcome, recorded_at: DateTime<Utc>) {
+        self.keep_all(before, recorded_at);
+        (self.seen_at, self.outcome_at, self.revised) = (None, None, false);
+    }
+
+    /// Keeps the outcomes that are not kept yet.
+    fn keep_all(&mut self, last: Outcome, recorded_at: DateTime<Utc>) {
         let (Some(seen_at), Some(outcome_at)) = (self.seen_at, self.outcome_at) else {
             unreachable!("a session with an outcome has been seen");
         };
-        let just_ends = before.end.is_none() && before.rendition_template == after.rendition_template;
-        if self.revised || !just_ends {
-            if !self.revised {
-                let live = Outcome { end: None, ..before.clone() };
-                self.keep(seen_at, outcome_at, live);
-            }
-            self.revised = true;
-            self.keep(outcome_at, recorded_at, before);
+        if !self.revised {
+            let live = Outcome { end: None, ..last.clone() };
+            self.keep(seen_at, outcome_at, live);
         }
-        self.outcome_at = Some(recorded_at);
+        self.keep(outcome_at, recorded_at, last);
     }
 
     /// Events that were appended together have the same recorded time: an outcome that one of them replaces was never

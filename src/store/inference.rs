@@ -162,6 +162,51 @@ pub async fn list_silent_of(
     .await
 }
 
+/// A session that only the provider's history knew, and whose callbacks came under another start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplacedRow {
+    pub shard: i16,
+    pub session_id: Uuid,
+    pub domain: String,
+    pub app: String,
+    pub stream: String,
+    /// Unix seconds.
+    pub publish_timestamp: i64,
+}
+
+/// Sessions that only the provider's history knows, and that begin within `tolerance` of a session of the stream that has
+/// callbacks, at most `limit`. Where several could be that session's push, none is found.
+pub async fn list_replaced(
+    executor: impl PgExecutor<'_>,
+    tolerance: TimeDelta,
+    limit: i64,
+) -> Result<Vec<ReplacedRow>, sqlx::Error> {
+    sqlx::query_as!(
+        ReplacedRow,
+        "select shard, session_id, domain, app, stream, publish_timestamp
+         from stream_session listed
+         where status = 'ended' and cardinality(flags) > 0 and 'start_listed' = any (flags)
+           and exists (
+               select from stream_session told
+               where told.shard = listed.shard and told.stream_id = listed.stream_id
+                 and told.start_deliveries + told.end_deliveries > 0
+                 and abs(told.publish_timestamp - listed.publish_timestamp) <= $1
+                 and not exists (
+                     select from stream_session other
+                     where other.shard = told.shard and other.stream_id = told.stream_id
+                       and other.session_id <> listed.session_id
+                       and other.start_deliveries + other.end_deliveries = 0 and other.history_ended_at is not null
+                       and abs(other.publish_timestamp - told.publish_timestamp) <= $1
+                 )
+           )
+         limit $2",
+        tolerance.num_seconds(),
+        limit
+    )
+    .fetch_all(executor)
+    .await
+}
+
 /// Locks inference for this transaction; false when another process infers.
 pub async fn try_lock_inference(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock(hashtext('streamtally: inference')) as "locked!""#)

@@ -66,6 +66,49 @@ pub async fn list_inferred_ends(
     .await
 }
 
+/// A session to compare with the history: also one that callers do not see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldSessionRow {
+    pub shard: i16,
+    pub session_id: Uuid,
+    pub app: String,
+    pub stream: String,
+    /// Unix seconds.
+    pub publish_timestamp: i64,
+    pub started_at: DateTime<Utc>,
+    pub ended_at: Option<DateTime<Utc>>,
+    pub ended_at_source: Option<EndSource>,
+    pub history_ended_at: Option<DateTime<Utc>>,
+}
+
+impl From<ToldSessionRow> for KnownSessionRow {
+    fn from(row: ToldSessionRow) -> Self {
+        let ToldSessionRow { shard, session_id, app, stream, publish_timestamp, started_at, .. } = row;
+        let (ended_at, ended_at_source) = (row.ended_at, row.ended_at_source);
+        let confirmed_at = None;
+        Self { shard, session_id, app, stream, publish_timestamp, started_at, confirmed_at, ended_at, ended_at_source }
+    }
+}
+
+/// The sessions of a domain whose ids are in a range.
+pub async fn list_told_sessions(
+    executor: impl PgExecutor<'_>,
+    domain: &str,
+    (from, to): (Uuid, Uuid),
+) -> Result<Vec<ToldSessionRow>, sqlx::Error> {
+    sqlx::query_as!(
+        ToldSessionRow,
+        "select shard, session_id, app, stream, publish_timestamp, started_at, ended_at, ended_at_source, history_ended_at
+         from stream_session
+         where domain = $1 and session_id >= $2 and session_id < $3",
+        domain,
+        from,
+        to
+    )
+    .fetch_all(executor)
+    .await
+}
+
 /// When a session was listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SightingRow {
@@ -218,7 +261,7 @@ pub async fn upsert_differences(
          from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::uuid[], $7::timestamptz[],
              $8::timestamptz[], $9::timestamptz[], $10::boolean[]) as seen
          on conflict (domain, kind, app, stream, started_at) do update
-         set ended_at = excluded.ended_at, last_seen_at = excluded.last_seen_at,
+         set session_id = coalesce(excluded.session_id, poll_difference.session_id), ended_at = excluded.ended_at, last_seen_at = excluded.last_seen_at,
              repaired = poll_difference.repaired or excluded.repaired",
         domain,
         &column(rows, |row| row.key.kind) as _,

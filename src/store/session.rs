@@ -42,6 +42,8 @@ pub struct SessionRow {
     pub unlisted_at: Option<DateTime<Utc>>,
     pub unlisted_ended_at: Option<DateTime<Utc>>,
     pub history_ended_at: Option<DateTime<Utc>>,
+    /// It is the push of another session, as far as no callback of this one was accepted.
+    pub replaced: bool,
     pub quarantined_messages: i32,
     /// Two pushes started in one second.
     pub key_conflict: bool,
@@ -94,8 +96,8 @@ impl SessionRow {
 const SESSION_COLUMNS: &str = "\
     shard, session_id, stream_id, domain, app, stream, publish_timestamp, started_at, start_received_at, \
     start_deliveries, end_received_at, end_deliveries, end_noticed_at, superseded_at, timed_out_at, \
-    operator_ended_at, confirmed_at, listed_at, unlisted_at, unlisted_ended_at, history_ended_at, quarantined_messages, key_conflict, shared_signature, client_ip, node_ip, \
-    client_address, node_address, user_args, blanked, rendition_template, status, ended_at, ended_at_source, \
+    operator_ended_at, confirmed_at, listed_at, unlisted_at, unlisted_ended_at, history_ended_at, replaced, \
+    quarantined_messages, key_conflict, shared_signature, client_ip, node_ip, client_address, node_address, user_args, blanked, rendition_template, status, ended_at, ended_at_source, \
     flags, seen_at, outcome_at, revised, first_position, last_position, last_recorded_at";
 
 /// `select` with these columns, to be followed by the source.
@@ -121,7 +123,7 @@ pub async fn list_sessions_by_id(
     query.build_query_as().fetch_all(executor).await
 }
 
-/// A session, if callers may see it: only after a callback of it was accepted.
+/// A session, if callers may see it.
 pub async fn get_session(executor: impl PgExecutor<'_>, session_id: Uuid) -> Result<Option<SessionRow>, sqlx::Error> {
     let mut query = select_sessions();
     query.push("stream_session where status <> 'unseen' and session_id = ").push_bind(session_id);
@@ -173,8 +175,9 @@ pub async fn update_sessions(executor: impl PgExecutor<'_>, sessions: &[SessionR
              timed_out_at = folded.timed_out_at, operator_ended_at = folded.operator_ended_at,
              confirmed_at = folded.confirmed_at, listed_at = folded.listed_at, unlisted_at = folded.unlisted_at,
              unlisted_ended_at = folded.unlisted_ended_at, history_ended_at = folded.history_ended_at,
-             quarantined_messages = folded.quarantined_messages,
-             key_conflict = folded.key_conflict, shared_signature = folded.shared_signature, client_ip = folded.client_ip, node_ip = folded.node_ip,
+             replaced = folded.replaced, quarantined_messages = folded.quarantined_messages,
+             key_conflict = folded.key_conflict, shared_signature = folded.shared_signature,
+             client_ip = folded.client_ip, node_ip = folded.node_ip,
              client_address = folded.client_address, node_address = folded.node_address, user_args = folded.user_args,
              blanked = folded.blanked, rendition_template = folded.rendition_template,
              ended_at = folded.ended_at, ended_at_source = folded.ended_at_source,

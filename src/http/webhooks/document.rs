@@ -42,6 +42,10 @@ fn description(event_type: WebhookEventType) -> &'static str {
         WebhookEventType::SessionCorrected => {
             "What is known of the session changed otherwise: a late callback, an end that is withdrawn, an operator."
         }
+        WebhookEventType::SessionWithdrawn => {
+            "The session, which only the provider's history knew, is the push of another one: it counts no longer. `session` is as \
+             it was."
+        }
         WebhookEventType::SessionUnconfirmed => {
             "The session is live for longer than `--unconfirmed-after`, and nobody has confirmed it."
         }
@@ -62,9 +66,10 @@ fn description(event_type: WebhookEventType) -> &'static str {
 /// The body of an event.
 fn body(event_type: WebhookEventType) -> RefOr<Schema> {
     let data = match event_type {
-        WebhookEventType::SessionStarted | WebhookEventType::SessionEnded | WebhookEventType::SessionCorrected => {
-            "WebhookSessionData"
-        }
+        WebhookEventType::SessionStarted
+        | WebhookEventType::SessionEnded
+        | WebhookEventType::SessionCorrected
+        | WebhookEventType::SessionWithdrawn => "WebhookSessionData",
         WebhookEventType::SessionUnconfirmed => "WebhookUnconfirmedData",
         WebhookEventType::MessagesQuarantined => "WebhookQuarantinedData",
         WebhookEventType::DomainSilent => "WebhookSilentData",

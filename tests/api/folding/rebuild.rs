@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
+use streamtally::model::event::OwnEvent;
 use streamtally::platform::clock;
 use streamtally::reconciler::infer::{InferencePolicy, infer};
 use streamtally::reconciler::rebuild::{Purpose, RebuildError, rebuild};
@@ -9,6 +10,7 @@ use streamtally::store::rebuild::DifferenceRow;
 use test_support::messages::{DOMAIN, Push};
 
 use crate::helpers::{TestApp, until};
+use crate::polling::append;
 
 pub async fn differences(app: &TestApp, purpose: Purpose) -> Vec<DifferenceRow> {
     let mut shown = Vec::new();
@@ -71,6 +73,15 @@ pub async fn eventful(app: &TestApp) {
         let path = format!("/v1/sessions/{}/end", session["session_id"].as_str().unwrap());
         app.post(&path, &json!({ "ended_at": session["ended_at"], "reason": "seen" }), 200).await;
         app.post(&path, &json!({ "ended_at": null, "reason": "mistaken" }), 200).await;
+    }
+    // What the provider's lists and history say: of sessions, and of pushes that nobody else knows.
+    for (number, event) in (10..).zip([OwnEvent::Listed, OwnEvent::Unlisted, OwnEvent::History]) {
+        append(app, &Push::of(&format!("late{number}"), 1_000), event).await;
+        append(app, &Push::of(&format!("unheard{number}"), 1_000), event).await;
+    }
+    let replaced = Push::of("replaced", 1_000);
+    for event in [OwnEvent::History, OwnEvent::Replaced] {
+        append(app, &replaced, event).await;
     }
     for session in app.list("/v1/sessions?status=live&stream_prefix=late&limit=500").await {
         let path = format!("/v1/sessions/{}/confirm", session["session_id"].as_str().unwrap());

@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use rand::seq::{IndexedMutRandom, IndexedRandom};
 use rand::{Rng, RngExt, SeedableRng};
 use serde_json::{Value, json};
+use streamtally::model::event::OwnEvent;
 use streamtally::platform::clock;
 use streamtally::reconciler::rebuild::Purpose;
 use test_support::messages::Push;
@@ -16,6 +17,7 @@ use super::receiver::{Behavior, Receiver};
 use super::{SENDS, create};
 use crate::folding::rebuild::differences;
 use crate::helpers::{ADMIN_TOKEN, TestApp, until};
+use crate::polling::append;
 
 /// Without the role `sender`: the two others of a test have it.
 const ROLES: [&str; 4] = [SENDS[0], SENDS[1], "--roles", "receiver,api,reconciler"];
@@ -27,11 +29,13 @@ fn model(receiver: &Receiver) -> HashMap<String, Value> {
         let event = request.json();
         let revision = event["data"]["revision"].as_i64().unwrap();
         let mut session = event["data"]["session"].clone();
+        let is_withdrawn = event["type"] == "session.withdrawn";
         // Of a live session, only the API has a duration: so far. The API has other words for renditions.
         for member in ["duration_seconds", "rendition_template"] {
             session.as_object_mut().unwrap().remove(member);
         }
         let id = session["session_id"].as_str().unwrap().to_owned();
+        let session = if is_withdrawn { Value::Null } else { session };
         let known = newest.entry(id).or_insert((0, Value::Null));
         if known.0 <= revision {
             // The same event always has the same content.
@@ -39,7 +43,7 @@ fn model(receiver: &Receiver) -> HashMap<String, Value> {
             *known = (revision, session);
         }
     }
-    newest.into_iter().map(|(id, (_, session))| (id, session)).collect()
+    newest.into_iter().map(|(id, (_, session))| (id, session)).filter(|(_, session)| !session.is_null()).collect()
 }
 
 /// The same of the API.
@@ -72,7 +76,7 @@ impl History {
     }
 
     async fn act(&mut self) {
-        match self.chance.random_range(0..10) {
+        match self.chance.random_range(0..12) {
             0..6 => {
                 let push = self.push();
                 let late = push.message("PUBLISH", clock::now().timestamp() - 100_000);
@@ -81,8 +85,17 @@ impl History {
             }
             6..8 => self.operate().await,
             8 => self.confirm().await,
-            _ => self.release().await,
+            9 => self.release().await,
+            _ => self.read_history().await,
         }
+    }
+
+    /// The provider's history has a push, under its own start or one nearby; or it turns out to be that of another session.
+    async fn read_history(&mut self) {
+        let push = self.push();
+        let publish_timestamp = push.publish_timestamp + self.chance.random_range(0..2);
+        let event = if self.chance.random_bool(0.7) { OwnEvent::History } else { OwnEvent::Replaced };
+        append(&self.app, &Push { publish_timestamp, ..push }, event).await;
     }
 
     async fn operate(&mut self) {
@@ -128,7 +141,8 @@ fn behavior(chance: &mut impl Rng) -> Behavior {
 async fn a_receiver_that_applies_events_by_revision_knows_what_the_api_knows() {
     let app = TestApp::start_with(&ROLES).await;
     let receiver = Receiver::start().await;
-    let types = json!({ "event_types": ["session.started", "session.ended", "session.corrected"] });
+    let types =
+        json!({ "event_types": ["session.started", "session.ended", "session.corrected", "session.withdrawn"] });
     let (id, _) = create(&app, &receiver, types.clone()).await;
     let mut history = History { app, chance: StdRng::seed_from_u64(7), began: clock::now().timestamp() };
     let mut senders: [Option<(String, oneshot::Sender<()>)>; 2] = [None, None];

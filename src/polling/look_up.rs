@@ -1,0 +1,178 @@
+//! Looks up in the provider's history what the callbacks did not tell.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::account::LimitedError;
+use super::domain::{Domain, difference, jittered, store_differences};
+use super::history::{LONGEST, find_end, periods_since, read_period, times_due};
+use super::missed::{Discrepancy, list_discrepancies};
+use crate::huawei::live_api::START_TOLERANCE;
+use crate::huawei::live_api::answer::PastPush;
+use crate::model::event::OwnEvent;
+use crate::model::polling::{DifferenceKind, PollMode};
+use crate::platform::clock;
+use crate::session::key::lowest_id_since;
+use crate::session::{SessionId, SessionKey, StreamKey};
+use crate::store;
+use crate::store::log::NewEntryRow;
+use crate::store::polling::{DifferenceKey, DifferenceRow, KnownSessionRow};
+use crate::telemetry::metrics::POLL_FINDINGS;
+
+/// The pause after the history was looked for.
+const PAUSE: Duration = Duration::from_mins(1);
+
+/// How often the history is compared with the sessions.
+const COMPARE_EVERY: Duration = Duration::from_hours(1);
+
+/// How long ago pushes ended that are compared: late callbacks are in.
+const COMPARE_AFTER: TimeDelta = TimeDelta::hours(1);
+
+/// What this process has looked up so far.
+#[derive(Debug, Default)]
+struct LookedUp {
+    /// How often each session was looked for.
+    asked: HashMap<Uuid, usize>,
+    /// When the history was compared, by a clock that never jumps.
+    compared: Option<Duration>,
+    /// What was found then.
+    found: HashSet<(DifferenceKind, String, String, DateTime<Utc>)>,
+}
+
+/// Why the history was not looked up.
+#[derive(Debug, thiserror::Error)]
+enum LookUpError {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Provider(#[from] LimitedError),
+}
+
+impl Domain {
+    /// Looks things up in the history, again and again.
+    pub(super) async fn look_up(&self) {
+        let mut looked_up = LookedUp::default();
+        loop {
+            // What failed is reported by reading lists, and tried again.
+            let _ = self.look_up_once(&mut looked_up).await;
+            sleep(jittered(PAUSE)).await;
+        }
+    }
+
+    async fn look_up_once(&self, looked_up: &mut LookedUp) -> Result<(), LookUpError> {
+        self.look_up_ends(&mut looked_up.asked).await?;
+        let now = self.account.steady();
+        if looked_up.compared.is_none_or(|compared| now.saturating_sub(compared) >= COMPARE_EVERY) {
+            self.compare(looked_up).await?;
+            looked_up.compared = Some(now);
+        }
+        Ok(())
+    }
+
+    /// Looks up the ends of sessions that are due. `asked` says how often each was.
+    async fn look_up_ends(&self, asked: &mut HashMap<Uuid, usize>) -> Result<(), LookUpError> {
+        let inferred = self.list_inferred().await?;
+        let now = clock::now();
+        let times = |row: &KnownSessionRow| row.ended_at.map_or(0, |ended_at| times_due(now - ended_at));
+        asked.retain(|session_id, _| inferred.iter().any(|row| row.session_id == *session_id));
+        let is_due = |row: &&KnownSessionRow| times(row) > asked.get(&row.session_id).copied().unwrap_or_default();
+        let due: Vec<KnownSessionRow> = inferred.iter().filter(is_due).cloned().collect();
+        let Some(earliest) = due.iter().map(|row| row.started_at).min() else { return Ok(()) };
+        let mut periods = Vec::new();
+        for period in periods_since(earliest, now) {
+            periods.push(read_period(&*self.account, &self.name, period).await?);
+        }
+        let found: Vec<_> = due
+            .iter()
+            .filter_map(|row| find_end(&row.app, &row.stream, row.started_at, &periods).map(|ended_at| (row, ended_at)))
+            .collect();
+        let repairs = self.mode == PollMode::Repair;
+        if repairs {
+            let entry = |(row, ended_at): &(&KnownSessionRow, DateTime<Utc>)| {
+                self.entry(row, OwnEvent::History, now, Some(*ended_at))
+            };
+            self.append_entries(found.iter().map(entry).collect()).await?;
+        }
+        let kind = DifferenceKind::History;
+        self.count(kind, found.len());
+        let differences = found.iter().map(|(row, ended_at)| difference(row, kind, Some(*ended_at), now, repairs));
+        store_differences(&self.pool, &self.name, differences.collect()).await?;
+        asked.extend(due.iter().map(|row| (row.session_id, times(row))));
+        Ok(())
+    }
+
+    /// Compares a day of the history with the sessions. It moves on each hour, so each push is whole in one of these days.
+    async fn compare(&self, looked_up: &mut LookedUp) -> Result<(), LookUpError> {
+        let now = clock::now();
+        let to = now - COMPARE_AFTER;
+        let from = to - LONGEST;
+        let period = read_period(&*self.account, &self.name, (from, to)).await?;
+        // Callbacks that arrived while the history was read are among them.
+        let ids = (lowest_id_since(from - START_TOLERANCE), lowest_id_since(to + START_TOLERANCE));
+        let told = store::polling::list_told_sessions(&self.pool, &self.name, ids).await?;
+        let repairs = self.mode == PollMode::Repair;
+        let (mut entries, mut differences) = (Vec::new(), Vec::new());
+        for discrepancy in list_discrepancies(&period, &told, self.registered_at) {
+            match discrepancy {
+                Discrepancy::Missed(push) => {
+                    let (entry, difference) = self.missed(push, now, repairs);
+                    entries.push(entry);
+                    differences.push(difference);
+                }
+                Discrepancy::EndDiffers { session, ended_at } => {
+                    let known = KnownSessionRow::from(session.clone());
+                    if session.history_ended_at != Some(ended_at) {
+                        entries.push(self.entry(&known, OwnEvent::History, now, Some(ended_at)));
+                    }
+                    differences.push(difference(&known, DifferenceKind::EndDiffers, Some(ended_at), now, repairs));
+                }
+            }
+        }
+        if repairs {
+            self.append_entries(entries).await?;
+        }
+        let identity = |row: &DifferenceRow| {
+            let DifferenceKey { kind, app, stream, started_at, .. } = &row.key;
+            (*kind, app.clone(), stream.clone(), *started_at)
+        };
+        for difference in differences.iter().filter(|row| !looked_up.found.contains(&identity(row))) {
+            self.count(difference.key.kind, 1);
+        }
+        looked_up.found = differences.iter().map(identity).collect();
+        store_differences(&self.pool, &self.name, differences).await?;
+        Ok(())
+    }
+
+    /// What makes a session of a push of which no callback came, and the difference that it is.
+    fn missed(&self, push: &PastPush, now: DateTime<Utc>, repairs: bool) -> (NewEntryRow, DifferenceRow) {
+        let PastPush { app, stream, started_at, ended_at, from_encoder: _ } = push.clone();
+        let stream = StreamKey { domain: self.name.clone(), app, stream };
+        let shard = stream.shard(self.shards);
+        let publish_timestamp = started_at.timestamp();
+        let key = SessionKey { stream: stream.clone(), publish_timestamp };
+        let SessionId(session_id) = key.id();
+        let event = OwnEvent::History;
+        let (origin, word) = (event.origin(), event.as_str());
+        let entry = NewEntryRow::internal(shard, session_id, stream, publish_timestamp, origin, word, now);
+        let key = DifferenceKey {
+            last_seen_at: now,
+            kind: DifferenceKind::MissedPush,
+            app: key.stream.app,
+            stream: key.stream.stream,
+            started_at,
+        };
+        let session_id = repairs.then_some(session_id);
+        let difference =
+            DifferenceRow { key, session_id, ended_at: Some(ended_at), first_seen_at: now, repaired: repairs };
+        (NewEntryRow { ended_at: Some(ended_at), ..entry }, difference)
+    }
+
+    fn count(&self, kind: DifferenceKind, found: usize) {
+        let counter = POLL_FINDINGS.counter_of(&[("kind", kind.as_str()), ("mode", self.mode.as_str())]);
+        counter.increment(found as u64);
+    }
+}

@@ -1,0 +1,150 @@
+//! Finds pushes in the provider's history of which no callback came, and ends that differ from those of the callbacks.
+//!
+//! Pure: the caller reads the history and the sessions.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::history::Period;
+use crate::huawei::live_api::answer::PastPush;
+use crate::huawei::live_api::is_same_start;
+use crate::huawei::notification::are_names;
+use crate::model::session::EndSource;
+use crate::store::polling::ToldSessionRow;
+
+/// Ends that are no further apart are the same.
+const SAME_END: TimeDelta = TimeDelta::minutes(1);
+
+/// What the history says otherwise than the callbacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discrepancy<'a> {
+    /// No callback of the push came.
+    Missed(&'a PastPush),
+    /// The end callback came at another time.
+    EndDiffers { session: &'a ToldSessionRow, ended_at: DateTime<Utc> },
+}
+
+/// Compares a period of a domain's history with the domain's sessions that began in it, or within the tolerance around it.
+///
+/// Pushes that began before `since` are passed over: no callback was expected. So are those that may be cut at a bound of the
+/// period, and those that cannot be told apart from another.
+pub fn list_discrepancies<'a>(
+    period: &'a Period,
+    sessions: &'a [ToldSessionRow],
+    since: DateTime<Utc>,
+) -> Vec<Discrepancy<'a>> {
+    let mut told: HashMap<(&str, &str), Vec<&ToldSessionRow>> = HashMap::new();
+    for session in sessions {
+        told.entry((&session.app, &session.stream)).or_default().push(session);
+    }
+    let mut pushes: HashMap<(&str, &str), Vec<&PastPush>> = HashMap::new();
+    for push in period.pushes.iter().filter(|push| push.from_encoder && are_names(&push.app, &push.stream)) {
+        pushes.entry((&push.app, &push.stream)).or_default().push(push);
+    }
+    let is_whole = |push: &PastPush| {
+        period.from < push.started_at && push.started_at <= push.ended_at && push.ended_at < period.to
+    };
+    let mut found = Vec::new();
+    for (name, pushes) in &pushes {
+        let told = told.get(name).map(Vec::as_slice).unwrap_or_default();
+        for push in pushes.iter().filter(|push| is_whole(push) && push.started_at >= since) {
+            let mut near = told.iter().filter(|session| is_same_start(session.started_at, push.started_at));
+            let is_alone = pushes.iter().filter(|other| is_same_start(other.started_at, push.started_at)).count() == 1;
+            match (near.next(), near.next()) {
+                (None, _) => found.push(Discrepancy::Missed(push)),
+                (Some(session), None) if is_alone => found.extend(end_differs(session, push)),
+                (Some(_), _) => {}
+            }
+        }
+    }
+    found
+}
+
+fn end_differs<'a>(session: &'a ToldSessionRow, push: &PastPush) -> Option<Discrepancy<'a>> {
+    let (ended_at, source) = session.ended_at.zip(session.ended_at_source)?;
+    let differs = source == EndSource::Notification && (ended_at - push.ended_at).abs() > SAME_END;
+    differs.then_some(Discrepancy::EndDiffers { session, ended_at: push.ended_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    fn push(started: i64, ended: i64) -> PastPush {
+        let (app, stream) = ("live".to_owned(), "room1".to_owned());
+        PastPush { app, stream, started_at: at(started), ended_at: at(ended), from_encoder: true }
+    }
+
+    fn told(started: i64, end: Option<(i64, EndSource)>) -> ToldSessionRow {
+        ToldSessionRow {
+            shard: 0,
+            session_id: Uuid::nil(),
+            app: "live".to_owned(),
+            stream: "room1".to_owned(),
+            publish_timestamp: at(started).timestamp(),
+            started_at: at(started),
+            ended_at: end.map(|(ended, _)| at(ended)),
+            ended_at_source: end.map(|(_, source)| source),
+            history_ended_at: None,
+        }
+    }
+
+    /// The starts of missed pushes, and the ends that differ.
+    fn found(pushes: &[PastPush], sessions: &[ToldSessionRow]) -> (Vec<i64>, Vec<i64>) {
+        let period = Period { from: at(0), to: at(86_400), pushes: pushes.to_vec() };
+        let (mut missed, mut differ) = (Vec::new(), Vec::new());
+        for discrepancy in list_discrepancies(&period, sessions, at(50)) {
+            match discrepancy {
+                Discrepancy::Missed(push) => missed.push((push.started_at - at(0)).num_seconds()),
+                Discrepancy::EndDiffers { ended_at, .. } => differ.push((ended_at - at(0)).num_seconds()),
+            }
+        }
+        (missed, differ)
+    }
+
+    const NONE: (Vec<i64>, Vec<i64>) = (Vec::new(), Vec::new());
+
+    #[test]
+    fn a_push_without_a_session_that_begins_with_it_was_missed() {
+        assert_eq!(found(&[push(100, 200)], &[]), (vec![100], vec![]));
+        for started in [95, 100, 105] {
+            assert_eq!(found(&[push(100, 200)], &[told(started, None)]), NONE);
+        }
+        assert_eq!(found(&[push(100, 200)], &[told(94, None), told(106, None)]), (vec![100], vec![]));
+    }
+
+    #[test]
+    fn what_may_be_cut_or_is_older_than_the_domain_was_not_missed() {
+        for (started, ended) in [(0, 200), (100, 86_400), (49, 200), (200, 100)] {
+            assert_eq!(found(&[push(started, ended)], &[]), NONE, "{started} to {ended}");
+        }
+    }
+
+    #[test]
+    fn neither_third_parties_nor_names_that_no_callback_has_count() {
+        let named = |app: &str, stream: &str| PastPush { app: app.into(), stream: stream.into(), ..push(100, 200) };
+        let long = "x".repeat(513);
+        for (app, stream) in [("live", ""), ("live", "a\0b"), ("li/ve", "room1"), ("", "room1"), ("live", &long)] {
+            assert_eq!(found(&[named(app, stream)], &[]), NONE, "{app:?} {stream:?}");
+        }
+        assert_eq!(found(&[named("live", "<b>a room</b>")], &[]), (vec![100], vec![]));
+        assert_eq!(found(&[PastPush { from_encoder: false, ..push(100, 200) }], &[]), NONE);
+    }
+
+    #[test]
+    fn an_end_differs_by_more_than_a_minute_from_that_of_the_callback_alone() {
+        let ended = |at, source| [told(100, Some((at, source)))];
+        assert_eq!(found(&[push(100, 300)], &ended(361, EndSource::Notification)), (vec![], vec![300]));
+        assert_eq!(found(&[push(100, 300)], &ended(360, EndSource::Notification)), NONE);
+        assert_eq!(found(&[push(100, 300)], &ended(900, EndSource::Operator)), NONE);
+        let two = [push(100, 300), push(102, 600)];
+        assert_eq!(found(&two, &ended(900, EndSource::Notification)), NONE, "they cannot be told apart");
+    }
+}
