@@ -107,7 +107,7 @@ closed_set! {
         Unlisted,
         /// A session whose end was inferred is listed: it is live.
         Listed,
-        /// The history has the end of a session whose end was inferred.
+        /// The history has the end of a session whose end is not known, or was inferred.
         History,
         /// A push is listed of which no callback came.
         UnknownPush,

@@ -114,14 +114,22 @@ impl Domain {
         // Callbacks that arrived while the history was read are among them.
         let ids = (lowest_id_since(from - START_TOLERANCE), lowest_id_since(to + START_TOLERANCE));
         let told = store::polling::list_told_sessions(&self.pool, &self.name, ids).await?;
+        let account_id = self.account.account().account_id;
+        let sightings = store::polling::list_sightings(&self.pool, &self.name, account_id).await?;
+        let listed = sightings.iter().map(|row| (row.session_id, row.last_listed_at)).collect();
         let repairs = self.mode == PollMode::Repair;
         let (mut entries, mut differences) = (Vec::new(), Vec::new());
-        for discrepancy in list_discrepancies(&period, &told, self.registered_at) {
+        for discrepancy in list_discrepancies(&period, &told, &listed, self.registered_at) {
             match discrepancy {
                 Discrepancy::Missed(push) => {
                     let (entry, difference) = self.missed(push, now, repairs);
                     entries.push(entry);
                     differences.push(difference);
+                }
+                Discrepancy::Ended { session, ended_at } => {
+                    let known = KnownSessionRow::from(session.clone());
+                    entries.push(self.entry(&known, OwnEvent::History, now, Some(ended_at)));
+                    differences.push(difference(&known, DifferenceKind::History, Some(ended_at), now, repairs));
                 }
                 Discrepancy::EndDiffers { session, ended_at } => {
                     let known = KnownSessionRow::from(session.clone());

@@ -1,10 +1,12 @@
-//! Finds pushes in the provider's history of which no callback came, and ends that differ from those of the callbacks.
+//! Finds pushes in the provider's history of which no callback came, ends that are not known, and ends that differ from those of
+//! the callbacks.
 //!
 //! Pure: the caller reads the history and the sessions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
 
 use super::history::Period;
 use crate::huawei::live_api::answer::PastPush;
@@ -16,22 +18,29 @@ use crate::store::polling::ToldSessionRow;
 /// Ends that are no further apart are the same.
 const SAME_END: TimeDelta = TimeDelta::minutes(1);
 
+/// The lists have a push for so long after its end, at most. One that they had later is another, and on air.
+const LISTED_AFTER_END: TimeDelta = TimeDelta::minutes(5);
+
 /// What the history says otherwise than the callbacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Discrepancy<'a> {
     /// No callback of the push came.
     Missed(&'a PastPush),
+    /// Its end is not known, or is an estimate.
+    Ended { session: &'a ToldSessionRow, ended_at: DateTime<Utc> },
     /// The end callback came at another time.
     EndDiffers { session: &'a ToldSessionRow, ended_at: DateTime<Utc> },
 }
 
 /// Compares a period of a domain's history with the domain's sessions that began in it, or within the tolerance around it.
+/// `listed` says when the lists had each session last.
 ///
 /// Pushes that began before `since` are passed over: no callback was expected. So are those that may be cut at a bound of the
 /// period, and those that cannot be told apart from another.
 pub fn list_discrepancies<'a>(
     period: &'a Period,
     sessions: &'a [ToldSessionRow],
+    listed: &BTreeMap<Uuid, DateTime<Utc>>,
     since: DateTime<Utc>,
 ) -> Vec<Discrepancy<'a>> {
     let mut told: HashMap<(&str, &str), Vec<&ToldSessionRow>> = HashMap::new();
@@ -53,7 +62,7 @@ pub fn list_discrepancies<'a>(
             let is_alone = pushes.iter().filter(|other| is_same_start(other.started_at, push.started_at)).count() == 1;
             match (near.next(), near.next()) {
                 (None, _) => found.push(Discrepancy::Missed(push)),
-                (Some(session), None) if is_alone => found.extend(end_differs(session, push)),
+                (Some(session), None) if is_alone => found.extend(compare_ends(session, push, listed)),
                 (Some(_), _) => {}
             }
         }
@@ -61,16 +70,26 @@ pub fn list_discrepancies<'a>(
     found
 }
 
-fn end_differs<'a>(session: &'a ToldSessionRow, push: &PastPush) -> Option<Discrepancy<'a>> {
-    let (ended_at, source) = session.ended_at.zip(session.ended_at_source)?;
-    let differs = source == EndSource::Notification && (ended_at - push.ended_at).abs() > SAME_END;
-    differs.then_some(Discrepancy::EndDiffers { session, ended_at: push.ended_at })
+fn compare_ends<'a>(
+    session: &'a ToldSessionRow,
+    push: &PastPush,
+    listed: &BTreeMap<Uuid, DateTime<Utc>>,
+) -> Option<Discrepancy<'a>> {
+    let ended_at = push.ended_at;
+    let was_listed_after = || listed.get(&session.session_id).is_some_and(|at| *at > ended_at + LISTED_AFTER_END);
+    match session.ended_at.zip(session.ended_at_source) {
+        Some((told, EndSource::Notification)) => {
+            ((told - ended_at).abs() > SAME_END).then_some(Discrepancy::EndDiffers { session, ended_at })
+        }
+        Some((_, EndSource::Operator | EndSource::ProviderHistory)) => None,
+        None | Some((_, EndSource::Superseded | EndSource::TimedOut | EndSource::Unlisted)) => {
+            (!was_listed_after()).then_some(Discrepancy::Ended { session, ended_at })
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
 
     fn at(seconds: i64) -> DateTime<Utc> {
@@ -96,14 +115,25 @@ mod tests {
         }
     }
 
-    /// The starts of missed pushes, and the ends that differ.
+    /// The starts of missed pushes, and the ends that are found or differ.
     fn found(pushes: &[PastPush], sessions: &[ToldSessionRow]) -> (Vec<i64>, Vec<i64>) {
+        found_though_listed(pushes, sessions, None)
+    }
+
+    fn found_though_listed(
+        pushes: &[PastPush],
+        sessions: &[ToldSessionRow],
+        listed: Option<i64>,
+    ) -> (Vec<i64>, Vec<i64>) {
         let period = Period { from: at(0), to: at(86_400), pushes: pushes.to_vec() };
+        let listed = listed.map(|seconds| (Uuid::nil(), at(seconds))).into_iter().collect();
         let (mut missed, mut differ) = (Vec::new(), Vec::new());
-        for discrepancy in list_discrepancies(&period, sessions, at(50)) {
+        for discrepancy in list_discrepancies(&period, sessions, &listed, at(50)) {
             match discrepancy {
                 Discrepancy::Missed(push) => missed.push((push.started_at - at(0)).num_seconds()),
-                Discrepancy::EndDiffers { ended_at, .. } => differ.push((ended_at - at(0)).num_seconds()),
+                Discrepancy::Ended { ended_at, .. } | Discrepancy::EndDiffers { ended_at, .. } => {
+                    differ.push((ended_at - at(0)).num_seconds());
+                }
             }
         }
         (missed, differ)
@@ -115,7 +145,8 @@ mod tests {
     fn a_push_without_a_session_that_begins_with_it_was_missed() {
         assert_eq!(found(&[push(100, 200)], &[]), (vec![100], vec![]));
         for started in [95, 100, 105] {
-            assert_eq!(found(&[push(100, 200)], &[told(started, None)]), NONE);
+            let ended = Some((200, EndSource::Notification));
+            assert_eq!(found(&[push(100, 200)], &[told(started, ended)]), NONE);
         }
         assert_eq!(found(&[push(100, 200)], &[told(94, None), told(106, None)]), (vec![100], vec![]));
     }
@@ -146,5 +177,15 @@ mod tests {
         assert_eq!(found(&[push(100, 300)], &ended(900, EndSource::Operator)), NONE);
         let two = [push(100, 300), push(102, 600)];
         assert_eq!(found(&two, &ended(900, EndSource::Notification)), NONE, "they cannot be told apart");
+    }
+
+    #[test]
+    fn an_end_that_is_not_known_is_found_unless_the_session_was_listed_later() {
+        for session in [told(100, None), told(100, Some((500, EndSource::Unlisted)))] {
+            let of_listed = |at| found_though_listed(&[push(100, 300)], std::slice::from_ref(&session), at);
+            assert_eq!(of_listed(None), (vec![], vec![300]));
+            assert_eq!(of_listed(Some(600)), (vec![], vec![300]));
+            assert_eq!(of_listed(Some(601)), NONE, "another push is on air");
+        }
     }
 }

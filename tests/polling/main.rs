@@ -2,6 +2,7 @@
 //! world's.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test may fail by panicking")]
 
+mod history;
 mod provider;
 mod rules;
 mod world;

@@ -19,8 +19,9 @@ const ACCESS_KEY: &str = "AKIDEXAMPLE0000000AK";
 const SECRET_KEY: &str = "SKEXAMPLE00000000000000000000000000000SK";
 const HOST: &str = "live.cn-north-4.myhuaweicloud.com";
 
-/// How many lists an account may read in a minute.
+/// How many lists an account may read in a minute, and how many pages of the history.
 pub const LISTS: usize = 300;
+pub const HISTORIES: usize = 15;
 
 /// The time that a request takes.
 const REQUEST: Duration = Duration::from_millis(50);
@@ -36,7 +37,8 @@ pub enum Failure {
 /// The provider, and the world's clock.
 pub struct Provider {
     pub api: Mutex<FakeApi>,
-    budget: Mutex<Budget>,
+    lists: Mutex<Budget>,
+    histories: Mutex<Budget>,
     milliseconds: Mutex<Cell<u64>>,
     begin: DateTime<Utc>,
 }
@@ -52,7 +54,8 @@ impl Provider {
         };
         Self {
             api: Mutex::new(FakeApi::new(seed, account, settings)),
-            budget: Mutex::new(Budget::new(LISTS)),
+            lists: Mutex::new(Budget::new(LISTS)),
+            histories: Mutex::new(Budget::new(HISTORIES)),
             milliseconds: Mutex::default(),
             begin,
         }
@@ -69,12 +72,14 @@ impl Provider {
     }
 
     fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<u8>, Failure> {
-        while let Err(wait) = { self.budget.lock().unwrap().take(self.now().steady) } {
+        let is_history = path.starts_with("stats");
+        let budget = if is_history { &self.histories } else { &self.lists };
+        while let Err(wait) = { budget.lock().unwrap().take(self.now().steady) } {
             self.pass(wait);
         }
         self.pass(REQUEST);
         let now = self.now().at;
-        let path = format!("{}/{PROJECT}/{path}", if path.starts_with("stats") { "/v2" } else { "/v1" });
+        let path = format!("{}/{PROJECT}/{path}", if is_history { "/v2" } else { "/v1" });
         let headers = [("host", HOST), ("x-project-id", PROJECT)];
         let to_sign = RequestToSign { method: "GET", path: &path, query, headers: &headers, body: b"" };
         let authorization = signing::authorization(ACCESS_KEY, &SECRET_KEY.into(), &to_sign, now);

@@ -1,12 +1,15 @@
 //! The rules, each over many worlds.
 
-use chrono::TimeDelta;
-use fake_live_api::{Api, EmptyList, FaultKind, Order, Outage, OutageKind, SameName, Settings, busiest_period};
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use fake_live_api::{Api, EmptyList, FaultKind, Order, Outage, OutageKind, Push, SameName, Settings, busiest_period};
 use proptest::prelude::*;
 use streamtally::model::session::EndSource;
+use streamtally::session::lifecycle;
 
-use super::provider::LISTS;
-use super::world::{Chances, World};
+use super::provider::{HISTORIES, LISTS};
+use super::world::{Chances, World, id};
 
 const CHANCES: Chances = Chances { streams: 12, lost_starts: 0.05, lost_ends: 0.3, minutes: 90, hours: 4 };
 
@@ -28,29 +31,49 @@ fn behavior() -> impl Strategy<Value = Settings> {
     )
 }
 
-/// A world takes as long as a thousand cases of other properties.
+/// A world takes seconds. `scripts/worlds` tries more of them.
 fn config() -> ProptestConfig {
-    let default = ProptestConfig::default();
-    ProptestConfig { cases: (default.cases / 50).max(16), failure_persistence: None, ..default }
+    let worlds = std::env::var("STREAMTALLY_TEST_WORLDS").map_or(10, |worlds| worlds.parse().unwrap());
+    ProptestConfig { cases: worlds, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {
     #![proptest_config(config())]
 
-    /// Also when lists fail, or come in any order.
+    /// Also when lists fail, for some time all of them, or come in any order.
     #[test]
     fn a_stream_on_air_is_not_ended(
         seed: u64,
         settings in behavior(),
         streams in prop_oneof![Just(3_usize), Just(12), Just(120)],
+        (from, minutes) in (0..200_i64, 0..120_i64),
     ) {
         let mut world = World::new(seed, settings, Chances { streams, ..CHANCES });
+        let from = world.begin + TimeDelta::minutes(from);
+        let (until, kind) = (from + TimeDelta::minutes(minutes), OutageKind::Failure(FaultKind::ALL.to_vec()));
+        world.provider.api.lock().unwrap().settings.outage = Some(Outage { from, until, kind });
         while world.provider.now().at < world.begin + TimeDelta::hours(5) {
             world.turn();
+            let _ = world.look_up();
             prop_assert_eq!(world.wrongly_ended(), []);
         }
         let requests = world.provider.api.lock().unwrap().take_requests();
         prop_assert!(busiest_period(&requests, Api::Streams, TimeDelta::minutes(1)) <= LISTS);
+    }
+
+    /// Streams are missing from lists at times, though they are on air. What that ends is live again once it is listed.
+    #[test]
+    fn a_stream_that_is_listed_is_live(seed: u64, settings in behavior(), flapping in 0.0..0.7_f64) {
+        let mut world = World::new(seed, Settings { flapping, ..settings }, CHANCES);
+        while world.provider.now().at < world.begin + TimeDelta::hours(5) {
+            let turn = world.turn();
+            let sighted: BTreeMap<_, _> = world.polling.sightings().collect();
+            for (push, end) in world.wrongly_ended() {
+                let sighting = sighted.get(&id(&push.stream, push.started_at.timestamp()));
+                let is_listed = sighting.is_some_and(|sighting| sighting.last_listed_at >= turn.begun_at);
+                prop_assert!(!is_listed, "{push:?} is listed, and ended by {end:?}");
+            }
+        }
     }
 
     /// The lists are empty for a while, although streams are on air. Where few were listed, that cannot be told from their end.
@@ -110,4 +133,55 @@ proptest! {
             }
         }
     }
+
+    /// Whatever callbacks were lost: each push is a session, and each end is that of its callback or of the history.
+    #[test]
+    fn after_some_hours_the_sessions_are_the_pushes(
+        seed: u64,
+        settings in behavior(),
+        (delay, difference) in (0..=1_200_i64, 0..=3_i64),
+        history_is_clipped: bool,
+        exact: bool,
+    ) {
+        let difference = if exact { 0 } else { difference };
+        let settings = Settings {
+            history_delay_seconds: 0..=delay,
+            history_difference_seconds: 0..=difference,
+            history_is_clipped,
+            ..settings
+        };
+        let mut world = World::new(seed, settings, Chances { lost_starts: 0.1, ..CHANCES });
+        while world.provider.now().at < world.begin + TimeDelta::hours(13) {
+            world.turn();
+            // What failed is tried again in the next minute.
+            let _ = world.look_up();
+        }
+        let told = world.told.clone();
+        let is_of_its_own = |push: &Push| {
+            let is_near = |other: &Push| (other.started_at - push.started_at).abs() < TimeDelta::seconds(12);
+            told.iter().filter(|other| other.push.stream == push.stream && is_near(&other.push)).count() == 1
+        };
+        for told in told.iter().filter(|told| is_of_its_own(&told.push)) {
+            let start = told.push.started_at.timestamp();
+            let near = world.sessions.range((told.push.stream.clone(), start)..=(told.push.stream.clone(), start + difference));
+            let shown: Vec<_> = near.filter_map(|((_, start), session)| lifecycle::end(session, at(*start))).collect();
+            prop_assert_eq!(shown.len(), 1, "{:?} is {:?}", &told.push, &shown);
+            let (ended_at, source) = shown[0];
+            let late = (ended_at - told.ended_at()).num_milliseconds();
+            match source {
+                EndSource::Notification => prop_assert!((-1_000..=121_000).contains(&late), "{:?}: {late} ms", &told.push),
+                EndSource::ProviderHistory => {
+                    prop_assert!((-1_000..=difference * 1_000).contains(&late), "{:?}: {late} ms", &told.push);
+                }
+                source => prop_assert!(false, "{:?} ends by {source}", &told.push),
+            }
+        }
+        let requests = world.provider.api.lock().unwrap().take_requests();
+        prop_assert!(busiest_period(&requests, Api::History, TimeDelta::minutes(1)) <= HISTORIES);
+        prop_assert!(busiest_period(&requests, Api::Streams, TimeDelta::minutes(1)) <= LISTS);
+    }
+}
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(seconds, 0).unwrap()
 }

@@ -14,6 +14,7 @@ use streamtally::polling::watch::{Conclusion, InferredEnd, KnownSession, Watch};
 use streamtally::session::entry::Receipt;
 use streamtally::session::{Details, Entry, Fact, Session, SessionKey, StreamKey, fold, lifecycle};
 
+use super::history::LookedUp;
 use super::provider::{DOMAIN, Failure, Provider};
 
 /// How long a later push must last to supersede an earlier one.
@@ -43,6 +44,7 @@ pub struct World {
     pub begin: DateTime<Utc>,
     random: StdRng,
     position: i64,
+    pub looked_up: LookedUp,
     /// Whether sessions are superseded, as the service does without lists.
     pub supersedes: bool,
     /// How often many sessions seemed to disappear at once.
@@ -85,6 +87,7 @@ impl World {
             begin,
             random,
             position: 0,
+            looked_up: LookedUp::default(),
             supersedes: true,
             mass_absences: 0,
             complete_lists: 0,
@@ -147,7 +150,7 @@ impl World {
     }
 
     /// What the service would ask the lists about.
-    fn known(&self) -> Vec<KnownSession> {
+    pub fn known(&self) -> Vec<KnownSession> {
         let known = |((stream, start), session): (&(String, i64), &Session)| {
             let started_at = DateTime::from_timestamp(*start, 0).unwrap();
             let end = lifecycle::end(session, started_at);
@@ -224,7 +227,7 @@ impl World {
     }
 }
 
-fn id(stream: &str, start: i64) -> uuid::Uuid {
+pub fn id(stream: &str, start: i64) -> uuid::Uuid {
     let stream = StreamKey { domain: DOMAIN.to_owned(), app: "live".to_owned(), stream: stream.to_owned() };
     SessionKey { stream, publish_timestamp: start }.id().0
 }
