@@ -1,32 +1,39 @@
 -- The provider's own lists: what is on air, and what was pushed. What follows from them for a session is an event of the log;
 -- the tables here say only what the lists had, and could be emptied.
 
--- Not validated: a constraint that was valid before implies each of these for the rows there are.
-alter table log_entry drop constraint log_entry_origin_known;
-alter table log_entry add constraint log_entry_origin_known
-    check (origin in ('provider', 'inference', 'operator', 'poll')) not valid;
-alter table log_entry add constraint log_entry_poll_finds_an_end
-    check (origin <> 'poll' or event in ('LISTED', 'REPLACED') or ended_at is not null) not valid;
+-- In a block: Citus passes on the text of a statement, which must not be that of the whole file. One node connection does all, for
+-- the type below.
+do $$
+begin
+    perform set_config('citus.multi_shard_modify_mode', 'sequential', true);
+    -- Not validated: a constraint that was valid before implies each of these for the rows there are.
+    alter table log_entry drop constraint log_entry_origin_known;
+    alter table log_entry add constraint log_entry_origin_known
+        check (origin in ('provider', 'inference', 'operator', 'poll')) not valid;
+    alter table log_entry add constraint log_entry_poll_finds_an_end
+        check (origin <> 'poll' or event in ('LISTED', 'REPLACED') or ended_at is not null) not valid;
 
-alter table stream_session add column listed_at timestamptz;
-alter table stream_session add column unlisted_at timestamptz;
-alter table stream_session add column unlisted_ended_at timestamptz;
-alter table stream_session add column history_ended_at timestamptz;
-alter table stream_session add column replaced boolean not null default false;
-alter table stream_session drop constraint stream_session_ended_at_source_known;
-alter table stream_session add constraint stream_session_ended_at_source_known check (ended_at_source in
-    ('notification', 'superseded', 'timed_out', 'operator', 'unlisted', 'provider_history')) not valid;
-alter table stream_session add constraint stream_session_unlisted_has_end
-    check ((unlisted_at is null) = (unlisted_ended_at is null)) not valid;
-alter table stream_session drop constraint stream_session_seen_has_message;
-alter table stream_session add constraint stream_session_is_seen check ((status = 'unseen')
-    = (start_deliveries = 0 and end_deliveries = 0 and (history_ended_at is null or replaced))) not valid;
-alter table stream_session drop constraint stream_session_flags_known;
-alter table stream_session add constraint stream_session_flags_known check (flags <@ array['start_missing', 'start_listed',
-    'end_before_start', 'key_conflict', 'quarantined_messages', 'shared_signature']) not valid;
-alter table session_outcome drop constraint session_outcome_ended_at_source_known;
-alter table session_outcome add constraint session_outcome_ended_at_source_known check (ended_at_source in
-    ('notification', 'superseded', 'timed_out', 'operator', 'unlisted', 'provider_history')) not valid;
+    alter table stream_session add column listed_at timestamptz;
+    alter table stream_session add column unlisted_at timestamptz;
+    alter table stream_session add column unlisted_ended_at timestamptz;
+    alter table stream_session add column history_ended_at timestamptz;
+    alter table stream_session add column replaced boolean not null default false;
+    alter table stream_session drop constraint stream_session_ended_at_source_known;
+    alter table stream_session add constraint stream_session_ended_at_source_known check (ended_at_source in
+        ('notification', 'superseded', 'timed_out', 'operator', 'unlisted', 'provider_history')) not valid;
+    alter table stream_session add constraint stream_session_unlisted_has_end
+        check ((unlisted_at is null) = (unlisted_ended_at is null)) not valid;
+    alter table stream_session drop constraint stream_session_seen_has_message;
+    alter table stream_session add constraint stream_session_is_seen check ((status = 'unseen')
+        = (start_deliveries = 0 and end_deliveries = 0 and (history_ended_at is null or replaced))) not valid;
+    alter table stream_session drop constraint stream_session_flags_known;
+    alter table stream_session add constraint stream_session_flags_known check (flags <@ array['start_missing', 'start_listed',
+        'end_before_start', 'key_conflict', 'quarantined_messages', 'shared_signature']) not valid;
+    alter table session_outcome drop constraint session_outcome_ended_at_source_known;
+    alter table session_outcome add constraint session_outcome_ended_at_source_known check (ended_at_source in
+        ('notification', 'superseded', 'timed_out', 'operator', 'unlisted', 'provider_history')) not valid;
+end
+$$;
 
 -- A session to write. `folded_session` is for processes of the version before.
 create type session_to_write as (
