@@ -108,6 +108,8 @@ create table poll (
     matched      integer     not null,
     -- The provider's code of an error.
     error_code   text,
+    -- Many sessions have disappeared at once, so that nothing is ended.
+    mass_absence boolean     not null,
     constraint poll_pkey primary key (domain, begun_at),
     constraint poll_outcome_known check (outcome in
         ('complete', 'torn', 'throttled', 'refused', 'not_found', 'failed', 'resting'))

@@ -79,6 +79,14 @@ pub struct SessionView {
     /// When an operator or the provider's list confirmed last that the session is live.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     pub confirmed_at: Option<DateTime<Utc>>,
+    /// When the provider's list had the session last, to within three minutes; null if no list is known to have had it. Sightings are
+    /// kept for eight days. Only of a single session, not in lists and live changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_listed_at: Option<Option<DateTime<Utc>>>,
+    /// End of the push by the provider's history; null if none is known. A reported end and an operator's have precedence.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    pub provider_ended_at: Option<DateTime<Utc>>,
     /// How often a start callback was received.
     #[schema(minimum = 0)]
     pub start_deliveries: i32,
@@ -131,9 +139,17 @@ impl SessionView {
             start_received_at: row.start_received_at,
             end_received_at: row.end_received_at,
             confirmed_at: row.confirmed_at,
+            last_listed_at: None,
+            provider_ended_at: row.history_ended_at,
             start_deliveries: row.start_deliveries,
             end_deliveries: row.end_deliveries,
             flags: row.flags,
         }
+    }
+
+    /// With the time when the provider's list had it last.
+    #[must_use]
+    pub fn with_last_listed_at(self, last_listed_at: Option<DateTime<Utc>>) -> Self {
+        Self { last_listed_at: Some(last_listed_at), ..self }
     }
 }

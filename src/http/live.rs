@@ -33,6 +33,10 @@ pub struct LiveView {
     /// Live sessions with no recent confirmation (`unconfirmed`).
     #[schema(minimum = 0)]
     unconfirmed_sessions: i64,
+    /// Streams that the provider's list had within the last 5 minutes, and of which no callback came. They are not live streams
+    /// here, and are in no group. The filter `renditions` has no effect on them.
+    #[schema(minimum = 0)]
+    listed_only_streams: i64,
     /// The counts of each group; empty without `group_by`.
     groups: Vec<LiveGroupView>,
 }
@@ -108,6 +112,7 @@ pub async fn get_live(
         live_streams: counts.whole.live_streams,
         live_sessions: counts.whole.live_sessions,
         unconfirmed_sessions: counts.whole.unconfirmed_sessions,
+        listed_only_streams: counts.listed_only_streams,
         groups: counts.groups.into_iter().map(LiveGroupView::from).collect(),
     }))
 }

@@ -17,8 +17,7 @@ use crate::api::schema::RegisteredName;
 use crate::app::state::AppState;
 use crate::http::extract::Query;
 use crate::model::polling::{DifferenceKind, PollOutcome};
-use crate::query::Rows;
-use crate::store;
+use crate::query;
 use crate::store::polling::{DifferenceKey, DifferenceRow, PollRow};
 
 /// A reading of the provider's list of live streams.
@@ -45,12 +44,14 @@ pub struct PollView {
     /// The provider's code of an error, such as `LIVE.100011001`.
     #[schema(required)]
     error_code: Option<String>,
+    /// Whether many sessions had disappeared from the list at once: then nothing ends for 15 minutes at least.
+    mass_absence: bool,
 }
 
 impl From<PollRow> for PollView {
     fn from(row: PollRow) -> Self {
-        let PollRow { begun_at, milliseconds, outcome, pages, listed, matched, error_code } = row;
-        Self { begun_at, milliseconds, outcome, pages, listed, matched, error_code }
+        let PollRow { begun_at, milliseconds, outcome, pages, listed, matched, error_code, mass_absence } = row;
+        Self { begun_at, milliseconds, outcome, pages, listed, matched, error_code, mass_absence }
     }
 }
 
@@ -153,9 +154,8 @@ pub async fn list_polls(
     Query(ListPollsQuery { page }): Query<ListPollsQuery>,
 ) -> Result<Json<PollPageView>, ApiError> {
     find_domain(&state, &principal, &domain).await?;
-    let most = i64::from(page.limit) + 1;
-    let rows = store::polling::list_polls(&state.query_pool, &domain, page.after, most).await?;
-    let (data, next_cursor) = page.page(Rows::of(rows, page.limit), |row| row.begun_at, PollView::from);
+    let rows = query::provider_lists::list_polls(&state.query_pool, &domain, page.after, page.limit).await?;
+    let (data, next_cursor) = page.page(rows, |row| row.begun_at, PollView::from);
     Ok(Json(PollPageView { data, next_cursor }))
 }
 
@@ -179,14 +179,14 @@ pub async fn list_provider_differences(
     Query(ListDifferencesQuery { page }): Query<ListDifferencesQuery>,
 ) -> Result<Json<DifferencePageView>, ApiError> {
     find_domain(&state, &principal, &domain).await?;
-    let most = i64::from(page.limit) + 1;
-    let rows = store::polling::list_differences(&state.query_pool, &domain, page.after.clone(), most).await?;
-    let (data, next_cursor) = page.page(Rows::of(rows, page.limit), |row| row.key.clone(), DifferenceView::from);
+    let after = page.after.clone();
+    let rows = query::provider_lists::list_differences(&state.query_pool, &domain, after, page.limit).await?;
+    let (data, next_cursor) = page.page(rows, |row| row.key.clone(), DifferenceView::from);
     Ok(Json(DifferencePageView { data, next_cursor }))
 }
 
 /// A domain that the token does not see is not there.
 async fn find_domain(state: &AppState, principal: &Principal, domain: &str) -> Result<(), ApiError> {
-    let row = if principal.sees(domain) { store::domain::get_domain(&state.query_pool, domain).await? } else { None };
+    let row = query::provider_lists::get_domain(&state.query_pool, principal, domain).await?;
     row.map(drop).ok_or(ApiError::NotFound("domain"))
 }

@@ -159,7 +159,9 @@ pub async fn get_session(
     let (session, as_of) = query::sessions::get_session(&state.query_pool, &principal, session_id)
         .await?
         .ok_or(ApiError::NotFound("session"))?;
-    Ok(Json(SessionView::new(session, principal.may(Scope::Personal), as_of, state.unconfirmed_after)))
+    let last_listed_at = query::sessions::get_last_listed_at(&state.query_pool, &session).await?;
+    let view = SessionView::new(session, principal.may(Scope::Personal), as_of, state.unconfirmed_after);
+    Ok(Json(view.with_last_listed_at(last_listed_at)))
 }
 
 #[derive(Debug)]

@@ -109,7 +109,8 @@ impl Domain {
         });
         let repaired = repairs && appended.is_ok();
         let unknown = turn.unknown.take().unwrap_or_default();
-        self.store(&turn, took, &known, &unknown, repaired).await?;
+        let mass_absence = polling.has_mass_absence();
+        self.store(&turn, took, &known, &unknown, repaired, mass_absence).await?;
         self.store_sightings(polling, stored, &known).await?;
         appended
     }
@@ -181,6 +182,7 @@ impl Domain {
         known: &[KnownSessionRow],
         unknown: &[ListedStream],
         repaired: bool,
+        mass_absence: bool,
     ) -> Result<(), sqlx::Error> {
         let (outcome, error_code) = outcome_of(turn);
         let poll = PollRow {
@@ -191,6 +193,7 @@ impl Domain {
             listed: i32::try_from(turn.listed).unwrap_or(i32::MAX),
             matched: i32::try_from(turn.matched).unwrap_or(i32::MAX),
             error_code: error_code.map(str::to_owned),
+            mass_absence,
         };
         store::polling::insert_poll(&self.pool, &self.name, &poll).await?;
         let rows: HashMap<Uuid, &KnownSessionRow> = known.iter().map(|row| (row.session_id, row)).collect();

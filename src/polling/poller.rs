@@ -139,7 +139,12 @@ impl Poller {
         let mut wanted = HashMap::new();
         for row in polled {
             let Some(account) = by_id.get(&row.account_id) else { continue };
-            let confirm_after = self.confirm_after(rules.get(&row.domain).copied().unwrap_or(CloseRule::Service));
+            let closes_after = match rules.get(&row.domain).copied().unwrap_or(CloseRule::Service) {
+                CloseRule::Service => self.close_unconfirmed_after,
+                CloseRule::After(closes_after) => Some(closes_after),
+                CloseRule::Never => None,
+            };
+            let confirm_after = confirm_after(self.unconfirmed_after, closes_after);
             let (account_id, version, mode) = (row.account_id, account.version, row.poll_mode);
             let registered_at = row.created_at;
             wanted.insert(row.domain, Settings { account_id, version, registered_at, mode, confirm_after });
@@ -175,16 +180,12 @@ impl Poller {
         accounts.insert(key, Arc::clone(&account));
         Ok(account)
     }
+}
 
-    /// Half of the time after which a session would be unconfirmed or end.
-    fn confirm_after(&self, rule: CloseRule) -> TimeDelta {
-        let closes_after = match rule {
-            CloseRule::Service => self.close_unconfirmed_after,
-            CloseRule::After(closes_after) => Some(closes_after),
-            CloseRule::Never => None,
-        };
-        closes_after.map_or(self.unconfirmed_after, |closes_after| closes_after.min(self.unconfirmed_after)) / 2
-    }
+/// How long ago a listed session was last known to be live when it is confirmed: half of the time after which it would be
+/// unconfirmed or end.
+pub fn confirm_after(unconfirmed_after: TimeDelta, closes_after: Option<TimeDelta>) -> TimeDelta {
+    closes_after.map_or(unconfirmed_after, |closes_after| closes_after.min(unconfirmed_after)) / 2
 }
 
 fn report(accounts: &Accounts, running: &HashMap<String, Running>) {

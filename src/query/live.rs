@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 use super::Rows;
 use crate::access::Principal;
@@ -15,6 +15,9 @@ use crate::store::session::SessionRow;
 
 /// How far back lists of ended sessions go: longer periods would read too many sessions.
 pub const ENDED_PERIOD: TimeDelta = TimeDelta::hours(24);
+
+/// How long ago the provider's list may have had a stream that it has now: some lists in succession may not be complete.
+const LISTED_PERIOD: TimeDelta = TimeDelta::minutes(5);
 
 /// How far back lists of all sessions go.
 pub const STARTED_PERIOD: TimeDelta = TimeDelta::days(7);
@@ -43,6 +46,8 @@ pub struct LiveCounts {
     pub whole: LiveTotals,
     /// The counts of each group, by name, if grouped.
     pub groups: Vec<GroupCounts>,
+    /// Streams that the provider lists now, and of which no callback came.
+    pub listed_only_streams: i64,
     pub as_of: DateTime<Utc>,
 }
 
@@ -64,8 +69,9 @@ pub async fn count_live(
     let mut snapshot = store::snapshot::begin(pool).await?;
     let as_of = store::snapshot::get_transaction_time(&mut *snapshot).await?;
     let rows = store::live::count_live(&mut *snapshot, visible_domains, filter, as_of - unconfirmed_after).await?;
+    let listed_only_streams = count_listed_only(&mut *snapshot, visible_domains, filter, as_of).await?;
     snapshot.commit().await?;
-    Ok(LiveCounts { whole: sum(&rows), groups: sum_groups(rows, grouping), as_of })
+    Ok(LiveCounts { whole: sum(&rows), groups: sum_groups(rows, grouping), listed_only_streams, as_of })
 }
 
 /// Which sessions to list.
@@ -91,6 +97,8 @@ pub struct ListRequest<'a> {
 #[derive(Debug)]
 pub struct LiveBoard<const LISTS: usize> {
     pub totals: LiveTotals,
+    /// Streams that the provider lists now, and of which no callback came.
+    pub listed_only_streams: i64,
     pub lists: [Rows<SessionRow>; LISTS],
     pub as_of: DateTime<Utc>,
 }
@@ -121,8 +129,18 @@ pub async fn read_board<const LISTS: usize>(
             store::live::list_sessions(&mut *snapshot, visible_domains, filter, selection, after, one_more).await?;
         *page = Rows::of(rows, limit);
     }
+    let listed_only_streams = count_listed_only(&mut *snapshot, visible_domains, filter, as_of).await?;
     snapshot.commit().await?;
-    Ok(LiveBoard { totals: sum(&rows), lists: pages, as_of })
+    Ok(LiveBoard { totals: sum(&rows), listed_only_streams, lists: pages, as_of })
+}
+
+async fn count_listed_only(
+    executor: impl PgExecutor<'_>,
+    visible_domains: Option<&[String]>,
+    filter: &LiveFilter,
+    as_of: DateTime<Utc>,
+) -> Result<i64, sqlx::Error> {
+    store::poll_summary::count_listed_only_streams(executor, visible_domains, filter, as_of - LISTED_PERIOD).await
 }
 
 /// The names by which a caller may filter.

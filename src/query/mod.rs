@@ -8,6 +8,7 @@ pub(crate) mod changes;
 pub(crate) mod events;
 pub mod inactivity;
 pub(crate) mod live;
+pub mod provider_lists;
 pub(crate) mod rejections;
 pub(crate) mod sessions;
 pub(crate) mod streams;

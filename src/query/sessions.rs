@@ -55,3 +55,9 @@ pub async fn get_session(
     snapshot.commit().await?;
     Ok(session.filter(|session| principal.sees(&session.domain)).map(|session| (session, as_of)))
 }
+
+/// When the provider's list had a session last. Sightings are stored; some of them, not the latest, are events of the log, too.
+pub async fn get_last_listed_at(pool: &PgPool, session: &SessionRow) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    let sighted_at = store::poll_summary::get_last_listed_at(pool, session.session_id).await?;
+    Ok(sighted_at.max(session.listed_at))
+}

@@ -25,6 +25,7 @@ pub(crate) mod moment;
 pub mod notice;
 pub mod outcome;
 pub mod partition;
+pub mod poll_summary;
 pub mod polling;
 pub mod pool;
 pub mod provider_account;

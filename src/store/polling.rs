@@ -187,12 +187,14 @@ pub struct PollRow {
     pub listed: i32,
     pub matched: i32,
     pub error_code: Option<String>,
+    /// Many sessions have disappeared at once, so that nothing is ended.
+    pub mass_absence: bool,
 }
 
 pub async fn insert_poll(executor: impl PgExecutor<'_>, domain: &str, row: &PollRow) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into poll (domain, begun_at, milliseconds, outcome, pages, listed, matched, error_code)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+        "insert into poll (domain, begun_at, milliseconds, outcome, pages, listed, matched, error_code, mass_absence)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          on conflict do nothing",
         domain,
         row.begun_at,
@@ -201,7 +203,8 @@ pub async fn insert_poll(executor: impl PgExecutor<'_>, domain: &str, row: &Poll
         row.pages,
         row.listed,
         row.matched,
-        row.error_code
+        row.error_code,
+        row.mass_absence
     )
     .execute(executor)
     .await?;
@@ -217,7 +220,7 @@ pub async fn list_polls(
 ) -> Result<Vec<PollRow>, sqlx::Error> {
     sqlx::query_as!(
         PollRow,
-        "select begun_at, milliseconds, outcome, pages, listed, matched, error_code from poll
+        "select begun_at, milliseconds, outcome, pages, listed, matched, error_code, mass_absence from poll
          where domain = $1 and begun_at < coalesce($2, 'infinity'::timestamptz)
          order by begun_at desc limit $3",
         domain,

@@ -79,6 +79,24 @@ async fn a_session_that_is_on_air_is_live_again_in_repair() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_listed_is_confirmed_before_it_is_unconfirmed() {
+    let app = TestApp::start_with(&ASKS).await;
+    // One would be unconfirmed in some hours, the other is so already.
+    let provider = provider(&[("young", 7 * 3_600, None), ("old", 13 * 3_600, None)]);
+    for (stream, hours) in [("young", 7), ("old", 13)] {
+        app.callback(&Push::of(stream, hours * 3_600).start(), 200).await;
+    }
+    until(async || app.list("/v1/sessions?unconfirmed=true").await.len() == 1).await;
+    poll(&app, &provider, "repair").await;
+    until(async || app.list("/v1/events?event=LISTED").await.len() == 2).await;
+    until(async || app.list("/v1/sessions?unconfirmed=true").await.is_empty()).await;
+    assert_eq!(app.get("/v1/live", 200).await["unconfirmed_sessions"], 0);
+    let session = app.session("stream=old").await;
+    let session = app.get(&format!("/v1/sessions/{}", session["session_id"].as_str().unwrap()), 200).await;
+    assert!(session["last_listed_at"].as_str() >= session["confirmed_at"].as_str(), "{session}");
+}
+
+#[tokio::test]
 async fn to_observe_changes_nothing() {
     let app = TestApp::start_with(&ASKS).await;
     let provider = provider(&[("room", 7_200, None), ("unheard", 600, None)]);

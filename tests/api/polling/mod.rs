@@ -5,6 +5,7 @@ mod check;
 mod lists;
 mod missed;
 mod provider;
+pub mod shown;
 
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};

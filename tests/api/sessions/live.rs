@@ -35,6 +35,7 @@ async fn live_streams_and_sessions_are_counted_whole_and_by_group() {
     whole.as_object_mut().unwrap().remove("as_of");
     let mut expected = counts(3, 4);
     expected["groups"] = json!([]);
+    expected["listed_only_streams"] = 0.into();
     assert_eq!(whole, expected);
     let grouped = app.get("/v1/live?group_by=domain,app", 200).await;
     assert_eq!(grouped["groups"], json!([group("live", 2, 3), group("vod", 1, 1)]));
