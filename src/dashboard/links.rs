@@ -115,6 +115,11 @@ pub fn domain(domain: &str) -> String {
     page(format_args!("set-up/domains/{}", utf8_percent_encode(domain, ENCODED)))
 }
 
+/// What the provider's lists of a domain have shown.
+pub fn provider_lists(domain: &str) -> String {
+    page(format_args!("domains/{}/lists", utf8_percent_encode(domain, ENCODED)))
+}
+
 /// The steps that connect a domain.
 pub fn connect(domain: &str) -> String {
     format!("{}/connect", self::domain(domain))

@@ -19,6 +19,7 @@ mod operator;
 mod origin;
 mod preferences;
 mod problems;
+mod provider_lists;
 mod reports;
 mod search;
 mod session;
@@ -57,6 +58,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .service(stream::show_stream)
             .service(stream::download_sessions)
             .service(session::show_session)
+            .service(provider_lists::show_lists)
             .service(search::search)
             .service(problems::show_problems)
             .service(problems::retry::show_retry)

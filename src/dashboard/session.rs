@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get};
+use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use uuid::Uuid;
 
@@ -52,6 +53,7 @@ pub async fn show_session(
     };
     let events = query::events::list_session_events(pool, principal, session_id, None, MAX_EVENTS).await?;
     let events = events.ok_or(ApiError::NotFound("session"))?;
+    let last_listed_at = query::sessions::get_last_listed_at(pool, &session).await?;
     let neighbors = Neighbors {
         previous: get_neighbor(&visitor, &state, &session, SessionOrder::NewestFirst).await?,
         next: get_neighbor(&visitor, &state, &session, SessionOrder::OldestFirst).await?,
@@ -63,7 +65,7 @@ pub async fn show_session(
             (head(&visitor, &state, &session, &neighbors))
             (neighbor_links(visitor.view, &session, &neighbors))
             h2 { (text.session_facts()) }
-            (facts(&visitor, &session))
+            (facts(&visitor, &session, last_listed_at))
             h2 { (text.session_log()) }
             @if events.more { p.hint { (text.session_log_newest(MAX_EVENTS)) } }
             (event_table(&visitor, events.rows.iter().rev()))
@@ -194,7 +196,7 @@ fn neighbor_links(view: View, session: &SessionRow, neighbors: &Neighbors) -> Ma
     }
 }
 
-fn facts(visitor: &Visitor, session: &SessionRow) -> Markup {
+fn facts(visitor: &Visitor, session: &SessionRow, last_listed_at: Option<DateTime<Utc>>) -> Markup {
     let view = visitor.view;
     let text = view.language;
     let provided = html! { code { "publish_timestamp " (session.publish_timestamp) } };
@@ -218,6 +220,12 @@ fn facts(visitor: &Visitor, session: &SessionRow) -> Markup {
             dt { (text.session_end_received()) } dd { (received(session.end_received_at, session.end_deliveries)) }
             @if session.confirmed_at.is_some() {
                 dt { (text.session_confirmed()) } dd { (words::maybe_time(view, session.confirmed_at)) }
+            }
+            @if let Some(listed_at) = last_listed_at {
+                dt { (text.session_last_listed()) } dd { (words::time(view, listed_at)) }
+            }
+            @if let Some(ended_at) = session.history_ended_at {
+                dt { (text.session_provider_end()) } dd { (words::time(view, ended_at)) }
             }
             @for flag in &session.flags {
                 dt { span.flag { (words::flag_name(text, *flag)) } } dd { (words::flag_meaning(text, *flag)) }

@@ -1,5 +1,7 @@
 //! Lists of streams, and single streams.
 
+use std::collections::HashSet;
+
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -30,6 +32,11 @@ pub async fn get_stream(
 ) -> Result<Option<StreamRow>, sqlx::Error> {
     let scope = StreamScope { visible_domains: principal.visible_domains(), stream_id: Some(stream_id) };
     Ok(store::stream::list_streams(pool, scope, &StreamFilter::default(), None, 1).await?.pop())
+}
+
+/// Those of these streams that have a page. The caller must be allowed to see all of them.
+pub async fn list_known(pool: &PgPool, stream_ids: &[Uuid]) -> Result<HashSet<Uuid>, sqlx::Error> {
+    Ok(store::stream::list_known_streams(pool, stream_ids).await?.into_iter().collect())
 }
 
 /// The streams that a search found.

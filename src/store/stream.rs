@@ -44,6 +44,20 @@ pub async fn get_domain(executor: impl PgExecutor<'_>, stream_id: Uuid) -> Resul
     .await
 }
 
+/// Those of these streams that callers may see: a callback of them was accepted.
+pub async fn list_known_streams(executor: impl PgExecutor<'_>, stream_ids: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select stream_id from stream
+         where stream_id = any ($1) and exists (
+             select from stream_session session
+             where session.stream_id = stream.stream_id and session.shard = stream.shard and session.status <> 'unseen'
+         )",
+        stream_ids
+    )
+    .fetch_all(executor)
+    .await
+}
+
 /// A stream with its state.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct StreamRow {

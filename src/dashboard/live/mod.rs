@@ -17,7 +17,7 @@ use super::links::unless_default;
 use super::texts::Language;
 use super::view::View;
 use super::visitor::Visitor;
-use super::{ROOT, words};
+use super::{ROOT, links, words};
 use crate::api::KIOSK;
 use crate::api::problem::ApiError;
 use crate::app::page_caches::LastDay;
@@ -66,7 +66,7 @@ pub async fn show_live(
         (tabs(view.language, &asked))
         (filters(view.language, &asked, &names))
         (chips(view.language, &asked))
-        (needs_attention(view, &attention_rows, board.totals))
+        (needs_attention(view, &attention_rows, board.totals, board.listed_only_streams))
         (list_of(view, &list, next.as_deref()))
         p #news.unseen role="status" aria-live="polite" {}
     };
@@ -95,6 +95,15 @@ fn figures(view: View, asked: &LivePage, totals: LiveTotals, day: Option<&LastDa
             (chart_of_day(view, day))
         }
     }
+}
+
+fn listed_only(text: Language, asked: &LivePage, streams: i64) -> Markup {
+    let path = match &asked.filter.domain {
+        Some(domain) => links::provider_lists(domain),
+        None => format!("{}#differences", links::problems()),
+    };
+    let number = if streams == 1 { text.live_listed_only_one() } else { text.live_listed_only(&words::count(streams)) };
+    html! { p.hint { (number) " " a href=(path) { (text.lists_differences()) } } }
 }
 
 fn tabs(text: Language, asked: &LivePage) -> Markup {
@@ -160,13 +169,15 @@ fn chips(text: Language, asked: &LivePage) -> Markup {
     }
 }
 
-/// The oldest unconfirmed sessions, above the list of live ones. Empty where that list itself has them.
-fn needs_attention(view: View, list: &SessionTable, totals: LiveTotals) -> Markup {
+/// What is above the list of live sessions: the oldest unconfirmed ones, where that list itself does not have them, and how many
+/// streams are live by the provider's list alone.
+fn needs_attention(view: View, list: &SessionTable, totals: LiveTotals, listed_only_streams: i64) -> Markup {
     let text = view.language;
     let asked = list.asked;
     let shown = asked.tab == Tab::Live && !asked.unconfirmed && asked.page.after.is_none() && !list.rows.is_empty();
     html! {
         section #attention {
+            @if asked.tab == Tab::Live && listed_only_streams > 0 { (listed_only(text, asked, listed_only_streams)) }
             @if shown {
                 h2 { (text.live_needs_attention()) }
                 p.hint { (text.unconfirmed_means()) }

@@ -5,9 +5,11 @@
 //! - [`rejections`]: rejected callbacks; [`retry`]: those that are kept and would be admitted now.
 //! - [`quarantine`]: quarantined callbacks.
 //! - [`release`]: releases those of one domain and reason.
+//! - [`lists`]: the provider's lists.
 //! - [`quiet`]: domains without callbacks; [`webhooks`]: webhooks whose receivers fail.
 
 pub mod badge;
+mod lists;
 mod quarantine;
 mod quiet;
 pub mod rejections;
@@ -69,6 +71,7 @@ pub async fn show_problems(
     let silent = query::inactivity::list_silent_domains(pool, |domain| principal.sees(domain), view.now).await?;
     let never_heard = query::inactivity::list_never_heard(pool, principal).await?;
     let failing_webhooks = webhooks::list_failing(&visitor, &state).await?;
+    let list_problems = query::provider_lists::find_problems(pool, principal, view.now).await?;
     let is_fine = parts.iter().all(|part| part.ready)
         && certificate.is_none_or(|certificate| certificate.expiry(view.now) == Expiry::Far)
         && rejected.rows.is_empty()
@@ -76,6 +79,7 @@ pub async fn show_problems(
         && quarantined.is_empty()
         && unconfirmed.rows.is_empty()
         && failing_webhooks.is_empty()
+        && list_problems.is_empty()
         && silent.is_empty()
         && never_heard.is_empty();
     let content = html! {
@@ -86,7 +90,9 @@ pub async fn show_problems(
         (retry::cards(&visitor, &retries))
         (quarantine::cards(&visitor, &quarantined))
         (webhooks::cards(&visitor, &failing_webhooks))
+        (lists::cards(&visitor, &list_problems))
         (unconfirmed_sessions(&visitor, &unconfirmed, state.unconfirmed_after))
+        (lists::differences(&visitor, &list_problems))
         (quiet::silent(view, &silent))
         (quiet::never_heard_from(&visitor, &never_heard))
         (rejections::of_strangers(&visitor, &rejected))

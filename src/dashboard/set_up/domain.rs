@@ -99,6 +99,7 @@ pub async fn domain_page(
             a.button href=(links::live_of(&row.domain)) { (text.setup_live_streams()) }
             a.button href=(links::diagnose()) { (text.problems_check_callback()) }
             @if row.provider_account_id.is_some() {
+                a.button href=(links::provider_lists(&row.domain)) { (text.lists_button()) }
                 (form::form(visitor, "inline", &format!("{}/provider-check", links::domain(&row.domain)), &html! { button { (text.providers_check()) } }))
             }
         }

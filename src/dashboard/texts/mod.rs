@@ -10,6 +10,7 @@ mod frame;
 mod live;
 mod operator;
 mod problems;
+mod provider_lists;
 mod providers;
 mod reports;
 mod search;

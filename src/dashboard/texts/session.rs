@@ -38,6 +38,8 @@ super::texts! {
     session_start_received: "Start callback received", "收到开始回调";
     session_end_received: "End callback received", "收到结束回调";
     session_confirmed: "Confirmed as live", "确认仍在直播";
+    session_last_listed: "Last in the provider's list", "最后出现在平台在线列表";
+    session_provider_end: "End by the provider's history", "平台推流历史中的结束时间";
     session_times(count: i32): "{count} times", "{count} 次";
 
     session_log: "Log", "日志";

@@ -6,6 +6,7 @@ mod kiosk;
 mod live;
 mod looking;
 mod problems;
+mod provider_lists;
 mod providers;
 mod reports;
 mod signing_in;
