@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::client::domains::permitted;
+use super::client::domains::{is_forbidden, path_of, permitted};
 use super::client::{Client, Query};
 use super::listing::ConnectionOptions;
 use super::output::{OutputOptions, Printer};
@@ -15,11 +15,16 @@ use super::times;
 use crate::huawei::advice;
 use crate::model::closed_set;
 use crate::model::event::QuarantineReason;
+use crate::model::polling::{PollMode, PollOutcome};
 use crate::model::rejection::RejectionReason;
 use crate::platform::clock;
+use crate::query::provider_lists::{COMPLETE_WITHIN, DIFFERENCES_PERIOD};
 
 /// Rejected callbacks of this time are problems.
 const REJECTIONS_SINCE: TimeDelta = TimeDelta::hours(24);
+
+/// Readings of a list that reach back for longer than 10 minutes.
+const MAX_POLLS: usize = 20;
 
 /// The newest of each kind that are counted.
 const MAX_ROWS: usize = 5_000;
@@ -27,7 +32,8 @@ const MAX_ROWS: usize = 5_000;
 /// Show what is wrong, and what to do
 ///
 /// Parts of the service that are not ready, callbacks that were rejected in the last 24 hours, quarantined callbacks that
-/// wait for an operator, and unconfirmed sessions. An administrator also sees webhooks whose receivers fail.
+/// wait for an operator, and unconfirmed sessions. An administrator also sees webhooks whose receivers fail, domains whose list at
+/// the provider is not read completely, and what the lists say otherwise than the callbacks.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ProblemsCommand {
@@ -58,7 +64,10 @@ closed_set! {
         Rejected,
         Quarantined,
         Webhook,
+        ListUnread = "list unread",
+        MassAbsence = "mass absence",
         Unconfirmed,
+        Difference,
     }
 }
 
@@ -95,6 +104,7 @@ impl ProblemsCommand {
         add_quarantined(&client, &mut problems).await?;
         add_unconfirmed(&client, &mut problems).await?;
         add_webhooks(&client, &mut problems).await?;
+        add_lists(&client, &mut problems).await?;
         let mut printer = Printer::new(self.output.format(), COLUMNS);
         let mut closing = Vec::new();
         for (group, Found { count, last_at }) in problems.groups {
@@ -190,6 +200,65 @@ async fn add_webhooks(client: &Client, problems: &mut Problems) -> anyhow::Resul
     Ok(())
 }
 
+/// Only administrators may see which domains are polled.
+async fn add_lists(client: &Client, problems: &mut Problems) -> anyhow::Result<()> {
+    let domains = match rows(client, "/v1/domains", &Query::default(), problems).await {
+        Ok(domains) => domains,
+        Err(error) if is_forbidden(&error) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let now = clock::now();
+    for domain in domains.iter().filter(|row| word(row, "poll_mode") != PollMode::Off.as_str()) {
+        add_polls(client, domain, now, problems).await?;
+    }
+    for domain in &domains {
+        add_differences(client, word(domain, "domain"), now, problems).await?;
+    }
+    Ok(())
+}
+
+async fn add_polls(client: &Client, domain: &Value, now: DateTime<Utc>, problems: &mut Problems) -> anyhow::Result<()> {
+    // A list is read every minute: these reach back for longer than that.
+    let path = path_of(word(domain, "domain"), "polls");
+    let polls = client.rows(&path, &Query::default(), MAX_POLLS).await?;
+    let is_recent = |row: &Value, time: &str| now - time_of(row, time) <= COMPLETE_WITHIN;
+    let is_complete = |poll: &&Value| word(poll, "outcome") == PollOutcome::Complete.as_str();
+    // Since its settings were changed last, too: before that, the domain may not have been polled.
+    let is_read = polls.iter().filter(is_complete).any(|poll| is_recent(poll, "begun_at"));
+    let newest = polls.first();
+    let name = json!({ "domain": domain.get("domain"), "begun_at": newest.and_then(|poll| poll.get("begun_at")) });
+    if !is_read && !is_recent(domain, "updated_at") {
+        let outcome = newest.map_or("never read", |poll| word(poll, "outcome"));
+        add(problems, (ProblemKind::ListUnread, outcome), &name, "begun_at", 1);
+    }
+    if newest.is_some_and(|poll| poll.get("mass_absence") == Some(&Value::Bool(true))) {
+        add(problems, (ProblemKind::MassAbsence, ""), &name, "begun_at", 1);
+    }
+    Ok(())
+}
+
+async fn add_differences(
+    client: &Client,
+    domain: &str,
+    now: DateTime<Utc>,
+    problems: &mut Problems,
+) -> anyhow::Result<()> {
+    // The last seen come first.
+    let found = rows(client, &path_of(domain, "provider-differences"), &Query::default(), problems).await?;
+    for row in found.iter().take_while(|row| now - time_of(row, "last_seen_at") <= DIFFERENCES_PERIOD) {
+        if row.get("repaired") == Some(&Value::Bool(false)) {
+            let last = json!({ "domain": domain, "last_seen_at": word(row, "last_seen_at") });
+            add(problems, (ProblemKind::Difference, word(row, "kind")), &last, "last_seen_at", 1);
+        }
+    }
+    Ok(())
+}
+
+/// A time of a row; the beginning of time if it has none.
+fn time_of(row: &Value, name: &str) -> DateTime<Utc> {
+    word(row, name).parse().unwrap_or(DateTime::UNIX_EPOCH)
+}
+
 fn advice_on(Group { problem, reason, .. }: &Group) -> String {
     match problem {
         ProblemKind::NotReady => {
@@ -205,6 +274,20 @@ fn advice_on(Group { problem, reason, .. }: &Group) -> String {
         }
         ProblemKind::Webhook => {
             "Its receiver fails. `streamtally webhook list` and `webhook deliveries NAME` say more.".to_owned()
+        }
+        ProblemKind::ListUnread => {
+            "The provider's list was not read completely for more than 10 minutes: lost callbacks are not found. `streamtally domain \
+             polls DOMAIN` says why, `provider check` what is set at the provider."
+                .to_owned()
+        }
+        ProblemKind::MassAbsence => {
+            "Many sessions disappeared from the provider's list at once: for 15 minutes at least, nothing ends because of it."
+                .to_owned()
+        }
+        ProblemKind::Difference => {
+            "The provider's lists said otherwise than its callbacks in the last 24 hours. `streamtally domain differences DOMAIN` \
+             lists how; docs/billing.md says what that means for a bill."
+                .to_owned()
         }
         ProblemKind::Unconfirmed => {
             "Live for longer than expected: an end may be lost. `streamtally sessions --unconfirmed` \

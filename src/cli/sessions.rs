@@ -49,7 +49,7 @@ pub(super) const SESSION_COLUMNS: [Column; 14] = [
     Column::hidden("rendition_of/stream"),
 ];
 
-const DETAILS: [Column; 18] = [
+const DETAILS: [Column; 20] = [
     Column::new("session_id"),
     Column::new("domain"),
     Column::new("app"),
@@ -64,6 +64,8 @@ const DETAILS: [Column; 18] = [
     Column::time("start_received_at"),
     Column::time("end_received_at"),
     Column::time("confirmed_at"),
+    Column::time("last_listed_at"),
+    Column::time("provider_ended_at"),
     Column::new("flags"),
     Column::new("client_ip"),
     Column::new("node_ip"),

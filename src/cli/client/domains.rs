@@ -1,6 +1,7 @@
 //! Whether the service knows a domain. A list that is empty because its domain is misspelled looks like one without rows.
 
 use anyhow::bail;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -8,6 +9,14 @@ use super::problem::ServiceError;
 use super::{Client, Query};
 use crate::cli::suggestion::closest;
 use crate::cli::table::escape;
+
+/// What a path must encode. The names of domains are free of slashes, but not of question marks and the like.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The path of a list of a domain.
+pub(in crate::cli) fn path_of(domain: &str, list: &str) -> String {
+    format!("/v1/domains/{}/{list}", utf8_percent_encode(domain, ENCODED))
+}
 
 /// More domains are not compared with a name.
 const MAX_DOMAINS: usize = 5_000;
@@ -66,7 +75,7 @@ pub(in crate::cli) fn permitted(answer: Result<Value, ServiceError>) -> Result<O
     }
 }
 
-fn is_forbidden(error: &anyhow::Error) -> bool {
+pub(in crate::cli) fn is_forbidden(error: &anyhow::Error) -> bool {
     let error = error.downcast_ref::<ServiceError>();
     error.is_some_and(|error| error.status() == Some(StatusCode::FORBIDDEN))
 }

@@ -2,6 +2,7 @@
 
 mod key;
 mod known;
+mod lists;
 mod settings;
 
 use anyhow::bail;
@@ -11,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use self::key::{KeyCommand, add_key, say_key};
+use self::lists::{DIFFERENCES_EXAMPLES, ListOfDomain, POLLS_EXAMPLES};
 use self::settings::{ResetOptions, SettingsOptions};
 use super::database::{Access, CREATE, CommandContext, with_installation};
 use super::output::{OneOutputOptions, Output, OutputOptions, Printer, print_json, say};
@@ -45,6 +47,17 @@ pub(super) enum DomainCommand {
     /// Show a domain and the IDs of its keys
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowDomain),
+    /// List what the provider's lists say otherwise than its callbacks, the last seen first
+    ///
+    /// Asks a running service. In the poll mode `observe` nothing follows from a difference; in the mode `repair`, the event log
+    /// says so, too, where one is marked as repaired.
+    #[command(after_help = DIFFERENCES_EXAMPLES)]
+    Differences(Box<ListOfDomain>),
+    /// List how the provider's list of live streams was read, newest first
+    ///
+    /// Asks a running service. The list is read every minute, unless the domain's poll mode is `off`.
+    #[command(after_help = POLLS_EXAMPLES)]
+    Polls(Box<ListOfDomain>),
     /// Stop accepting callbacks of a domain and delete its keys; its history stays
     #[command(visible_alias = "rm", after_help = REMOVE_EXAMPLES)]
     Remove(RemoveDomain),
@@ -186,6 +199,8 @@ impl DomainCommand {
                 })
                 .await
             }
+            Self::Differences(command) => command.list_differences().await,
+            Self::Polls(command) => command.list_polls().await,
             Self::Remove(RemoveDomain { one, yes }) => {
                 with_installation(&one.installation, Access::Change, async |on| {
                     get(on, &one.domain).await?;

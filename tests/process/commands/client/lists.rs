@@ -95,3 +95,44 @@ fn problems_are_grouped_with_what_to_do() {
     assert!(shown.contains("No key of the domain produces this signature"), "{shown}");
     assert!(shown.contains("streamtally rejections retry"), "{shown}");
 }
+
+#[test]
+fn the_lists_of_a_domain_at_the_provider_are_listed_and_are_problems() {
+    let desk = Desk::with_streams(&[]);
+    assert_eq!(desk.done(&["domain", "differences", DOMAIN]), "no differences within eight days\n");
+    assert_eq!(desk.done(&["domain", "polls", DOMAIN]), "the list of this domain was not read within eight days\n");
+    desk.fails(&["domain", "polls", "push.exmple.com"], 1, "domain");
+    let insert = "
+        insert into provider_account
+        values ('11111111-1111-4111-8111-111111111111', 'main', 'https://live.cn-north-4.myhuaweicloud.com', 'p1', 'AKIDEXAMPLE',
+            decode(repeat('00', 60), 'hex'), now(), now(), 0);
+        update ingest_domain set poll_mode = 'observe', provider_account_id = '11111111-1111-4111-8111-111111111111',
+            updated_at = now() - interval '1 hour';
+        insert into poll values ('push.example.com', now(), 214, 'refused', 1, 0, 0, 'APIGW.0301', true);
+        insert into poll_difference values
+            ('push.example.com', 'unknown_push', 'live', 'room', now(), null, null, now(), now(), false),
+            ('push.example.com', 'missed_push', 'live', 'room', now(), null, now(), now(), now(), true);";
+    let mut psql = desk.home.program();
+    psql.args(["database", "--data-dir"]).arg(desk.home.data_dir()).args([
+        "psql",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-c",
+        insert,
+    ]);
+    let (status, printed) = test_support::home::finish(&mut psql);
+    assert_eq!(status, 0, "{printed}");
+    let differences = desk.done(&["domain", "differences", DOMAIN]);
+    assert!(differences.contains("unknown_push") && differences.contains("missed_push"), "{differences}");
+    let polls = desk.json(&["domain", "polls", DOMAIN, "--limit", "1"]);
+    assert_eq!(polls["data"][0]["error_code"], "APIGW.0301");
+    let problems = desk.done(&["problems"]);
+    for shown in ["list unread", "refused", "mass absence", "difference", "unknown_push", "domain polls DOMAIN"] {
+        assert!(problems.contains(shown), "{shown}: {problems}");
+    }
+    assert!(!problems.contains("missed_push"), "what is repaired is no problem: {problems}");
+    // A reader sees the lists of a domain, but not which are polled.
+    let reader = desk.json(&["token", "create", "reader", "--scopes", "read"])["token"].as_str().unwrap().to_owned();
+    assert!(desk.done(&["domain", "differences", DOMAIN, "--token", &reader]).contains("unknown_push"));
+    assert_eq!(desk.done(&["problems", "--token", &reader]), "no problems\n");
+}
