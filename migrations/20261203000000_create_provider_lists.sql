@@ -115,6 +115,9 @@ create table poll (
         ('complete', 'torn', 'throttled', 'refused', 'not_found', 'failed', 'resting'))
 );
 
+-- The last complete list is asked for by each page of the dashboard, also where none was complete for days.
+create index poll_complete_idx on poll (domain, begun_at) where outcome = 'complete';
+
 -- What the provider's lists say otherwise than the callbacks.
 create table poll_difference (
     domain        text        not null,
