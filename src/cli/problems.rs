@@ -15,7 +15,7 @@ use super::times;
 use crate::huawei::advice;
 use crate::model::closed_set;
 use crate::model::event::QuarantineReason;
-use crate::model::polling::{PollMode, PollOutcome};
+use crate::model::polling::{DifferenceKind, PollMode, PollOutcome};
 use crate::model::rejection::RejectionReason;
 use crate::platform::clock;
 use crate::query::provider_lists::{COMPLETE_WITHIN, DIFFERENCES_PERIOD};
@@ -228,7 +228,8 @@ async fn add_polls(client: &Client, domain: &Value, now: DateTime<Utc>, problems
     let newest = polls.first();
     let name = json!({ "domain": domain.get("domain"), "begun_at": newest.and_then(|poll| poll.get("begun_at")) });
     if !is_read && !is_recent(domain, "updated_at") {
-        let outcome = newest.map_or("never read", |poll| word(poll, "outcome"));
+        let newest = newest.filter(|poll| is_recent(poll, "begun_at"));
+        let outcome = newest.map_or("not read", |poll| word(poll, "outcome"));
         add(problems, (ProblemKind::ListUnread, outcome), &name, "begun_at", 1);
     }
     if newest.is_some_and(|poll| poll.get("mass_absence") == Some(&Value::Bool(true))) {
@@ -277,7 +278,7 @@ fn advice_on(Group { problem, reason, .. }: &Group) -> String {
         }
         ProblemKind::ListUnread => {
             "The provider's list was not read completely for more than 10 minutes: lost callbacks are not found. `streamtally domain \
-             polls DOMAIN` says why, `provider check` what is set at the provider."
+             polls DOMAIN` says why; if nothing is read, no process with the role reconciler runs."
                 .to_owned()
         }
         ProblemKind::MassAbsence => {
@@ -285,14 +286,26 @@ fn advice_on(Group { problem, reason, .. }: &Group) -> String {
                 .to_owned()
         }
         ProblemKind::Difference => {
-            "The provider's lists said otherwise than its callbacks in the last 24 hours. `streamtally domain differences DOMAIN` \
-             lists how; docs/billing.md says what that means for a bill."
-                .to_owned()
+            let meaning = reason.parse::<DifferenceKind>().map(meaning_of).unwrap_or_default();
+            format!("{meaning} `streamtally domain differences DOMAIN` lists them; docs/billing.md says what to do.")
         }
         ProblemKind::Unconfirmed => {
             "Live for longer than expected: an end may be lost. `streamtally sessions --unconfirmed` \
                                      lists them, `session end` and `session confirm` settle them."
                 .to_owned()
+        }
+    }
+}
+
+fn meaning_of(kind: DifferenceKind) -> &'static str {
+    match kind {
+        DifferenceKind::Unlisted => "A live session is no longer in the provider's list: its end was lost.",
+        DifferenceKind::Listed => "A session whose end is an estimate is in the provider's list: it is live.",
+        DifferenceKind::History => "The provider's history has an end that is an estimate here.",
+        DifferenceKind::UnknownPush => "The provider lists a push of which no callback came.",
+        DifferenceKind::MissedPush => "The provider's history has a push of which no callback came.",
+        DifferenceKind::EndDiffers => {
+            "The provider's history has another end than the callback, by more than a minute."
         }
     }
 }
