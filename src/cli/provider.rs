@@ -95,7 +95,7 @@ pub(super) struct AddAccount {
     options: ClientOptions,
     /// Name of the account
     name: String,
-    /// Base URL of the provider's API in the region of the domains, such as https://live.cn-north-4.myhuaweicloud.com
+    /// Base URL of the provider's API in the region of the domains, such as `https://live.cn-north-4.myhuaweicloud.com`
     #[arg(long, value_name = "URL")]
     endpoint: String,
     /// ID of the project that the domains belong to

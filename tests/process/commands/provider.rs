@@ -50,7 +50,7 @@ fn an_account_is_added_used_changed_and_removed() {
     assert!(printed.contains("another provider account has this name"), "{printed}");
     run(&home, &["provider", "list"], 0, "00AK");
     run(&home, &["provider", "check", "push.example.com"], 1, "the domain has no provider account");
-    run(&home, &["provider", "check", "push.exampel.com"], 1, "did you mean push.example.com?");
+    run(&home, &["provider", "check", "push.example.cm"], 1, "did you mean push.example.com?");
 
     run(&home, &["domain", "set", "push.example.com", "--poll-mode", "observe"], 1, "provider_account: must be set");
     let set = ["domain", "set", "push.example.com", "--poll-mode", "observe", "--provider-account"];
