@@ -58,6 +58,6 @@ mod rejection;
 pub mod report;
 pub mod service;
 pub mod session;
-mod simulation;
+pub mod simulation;
 pub mod store;
 pub mod telemetry;
