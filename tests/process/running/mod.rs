@@ -9,6 +9,7 @@ mod main_job;
 mod names;
 mod open_files;
 mod privileges;
+mod provider;
 mod refusal;
 mod replica;
 mod secrets;
