@@ -30,6 +30,12 @@ impl<'a> DomainResult<'a> {
         format!("{wrong} s")
     }
 
+    fn wrong_bill_of_shown(&self, schedule: &Schedule) -> String {
+        let shown = self.with_loss(schedule, Loss::End).filter(|(_, shown)| shown.over_at.is_some());
+        let wrong: i64 = shown.map(|(push, _)| self.last.wrong_bill(push)).sum();
+        format!("{wrong} s")
+    }
+
     /// The times from lost ends to when they were shown, the shortest first.
     fn delays(&self, schedule: &Schedule) -> Vec<TimeDelta> {
         let delay = |(push, shown): (&PlannedPush, &Shown)| Some(shown.over_at? - push.ended_at);
@@ -63,6 +69,7 @@ pub fn print(schedule: &Schedule, results: &[DomainResult<'_>], now: DateTime<Ut
     row("the longest", &|result| result.delays(schedule).last().copied().map(seconds).unwrap_or_default());
     row("shown live although over", &|result| result.wrong_live(schedule, Loss::End));
     row("billed wrongly", &|result| result.wrong_bill(schedule, Loss::End));
+    row("of it, those that are shown as over", &|result| result.wrong_bill_of_shown(schedule));
     row(&format!("both callbacks lost ({both} pushes): sessions"), &|result| {
         result.sessions(schedule, Loss::Both).to_string()
     });
