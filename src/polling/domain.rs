@@ -14,6 +14,7 @@ use super::account::{LimitedAccount, LimitedError};
 use super::turn::{DomainPolling, Moment, Outcome, Turn};
 use super::watch::{Conclusion, InferredEnd, KnownSession, Sighting, Watch};
 use crate::huawei::live_api::answer::ListedStream;
+use crate::huawei::notification::are_names;
 use crate::model::event::OwnEvent;
 use crate::model::polling::{DifferenceKind, PollMode, PollOutcome};
 use crate::platform::clock;
@@ -221,7 +222,8 @@ impl Domain {
             repaired: false,
         };
         let mut differences: Vec<_> = turn.findings.iter().filter_map(of_finding).collect();
-        differences.extend(unknown.iter().map(of_unknown));
+        // Anything may be listed; what cannot be the name of a session cannot be stored either.
+        differences.extend(unknown.iter().filter(|row| are_names(&row.app, &row.stream)).map(of_unknown));
         store_differences(&self.pool, &self.name, differences).await
     }
 

@@ -99,7 +99,7 @@ async fn a_session_that_is_listed_is_confirmed_before_it_is_unconfirmed() {
 #[tokio::test]
 async fn to_observe_changes_nothing() {
     let app = TestApp::start_with(&ASKS).await;
-    let provider = provider(&[("room", 7_200, None), ("unheard", 600, None)]);
+    let provider = provider(&[("room", 7_200, None), ("unheard", 600, None), ("odd\0name", 600, None)]);
     app.callback(&Push::of("room", 7_200).start(), 200).await;
     time_out(&app).await;
     let before = app.session("stream=room").await;
