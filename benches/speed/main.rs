@@ -5,6 +5,7 @@
 
 mod baseline;
 mod growth;
+mod polling;
 mod rows;
 mod service;
 mod webhooks;

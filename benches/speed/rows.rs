@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection};
 use streamtally::store;
 
 use crate::service::{KEY, Kind, Served};
-use crate::webhooks;
+use crate::{polling, webhooks};
 
 /// Connections of the closed loops, and the goals: callbacks per second, and multiples of the handwritten handler.
 const LOOPS: [(&str, f64, f64); 3] = [("64", 30_000.0, 6.0), ("512", 45_000.0, 9.0), ("8", 0.0, 2.0)];
@@ -34,6 +34,9 @@ pub async fn measure(seconds: u64, only: &str) -> anyhow::Result<()> {
     }
     if "webhooks".contains(only) {
         webhooks::measure().await?;
+    }
+    if "polling".contains(only) {
+        polling::measure().await?;
     }
     if "start".contains(only) {
         starts().await?;

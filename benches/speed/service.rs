@@ -20,6 +20,8 @@ use tempfile::TempDir;
 pub const DOMAIN: &str = "push.bench.example";
 pub const KEY: &str = "bench-bench-bench-bench-bench-32";
 
+pub const ADMIN_TOKEN: &str = "the-administrators-token-of-a-measurement";
+
 const FORGERS_KEY: &str = "some-key-that-the-service-has-not";
 
 /// Timeout of starting and stopping.
@@ -80,7 +82,7 @@ impl Served {
             }
         };
         command.args(["--listen", &address, "--data-dir"]).arg(folder.path());
-        command.env_remove("DATABASE_URL").stdout(Stdio::null());
+        command.env_remove("DATABASE_URL").env("STREAMTALLY_ADMIN_TOKEN", ADMIN_TOKEN).stdout(Stdio::null());
         Ok(Self { child: command.spawn()?, address, folder })
     }
 
