@@ -13,13 +13,14 @@ use uuid::Uuid;
 use super::account::{LimitedAccount, LimitedError};
 use super::turn::{DomainPolling, Moment, Outcome, Turn};
 use super::watch::{Conclusion, InferredEnd, KnownSession, Sighting, Watch};
+use crate::huawei::live_api::START_TOLERANCE;
 use crate::huawei::live_api::answer::ListedStream;
 use crate::huawei::notification::are_names;
 use crate::model::event::OwnEvent;
 use crate::model::polling::{DifferenceKind, PollMode, PollOutcome};
 use crate::platform::clock;
 use crate::session::key::lowest_id_since;
-use crate::session::{StreamKey, Unlisted, lifecycle};
+use crate::session::{SessionKey, StreamKey, Unlisted, lifecycle};
 use crate::store;
 use crate::store::log::NewEntryRow;
 use crate::store::polling::{DifferenceKey, DifferenceRow, KnownSessionRow, PollRow, SightingRow};
@@ -109,7 +110,7 @@ impl Domain {
             }
         });
         let repaired = repairs && appended.is_ok();
-        let unknown = turn.unknown.take().unwrap_or_default();
+        let unknown = self.without_sessions(turn.unknown.take().unwrap_or_default()).await?;
         let mass_absence = polling.has_mass_absence();
         self.store(&turn, took, &known, &unknown, repaired, mass_absence).await?;
         self.store_sightings(polling, stored, &known).await?;
@@ -176,6 +177,25 @@ impl Domain {
         Ok(())
     }
 
+    /// The rows of which no session is known, ended ones included: a push stays listed for minutes after its end. What cannot be
+    /// the name of a session cannot be stored either, and is left out.
+    async fn without_sessions(&self, rows: Vec<ListedStream>) -> Result<Vec<ListedStream>, sqlx::Error> {
+        let rows = rows.into_iter().filter(|row| are_names(&row.app, &row.stream));
+        let rows: Vec<_> = rows.map(|row| (self.possible_ids(&row), row)).collect();
+        let ids: Vec<Uuid> = rows.iter().flat_map(|(ids, _)| ids).copied().collect();
+        let known = store::polling::list_seen(&self.pool, &ids).await?;
+        let is_unknown = |ids: &[Uuid]| !ids.iter().any(|id| known.contains(id));
+        Ok(rows.into_iter().filter(|(ids, _)| is_unknown(ids)).map(|(_, row)| row).collect())
+    }
+
+    /// The ids that the session of a row can have.
+    fn possible_ids(&self, row: &ListedStream) -> Vec<Uuid> {
+        let stream = StreamKey { domain: self.name.clone(), app: row.app.clone(), stream: row.stream.clone() };
+        let (start, tolerance) = (row.started_at.timestamp(), START_TOLERANCE.num_seconds());
+        let key = |publish_timestamp| SessionKey { stream: stream.clone(), publish_timestamp };
+        (start - tolerance..=start + tolerance).map(|start| key(start).id().0).collect()
+    }
+
     async fn store(
         &self,
         turn: &Turn<LimitedError>,
@@ -222,8 +242,7 @@ impl Domain {
             repaired: false,
         };
         let mut differences: Vec<_> = turn.findings.iter().filter_map(of_finding).collect();
-        // Anything may be listed; what cannot be the name of a session cannot be stored either.
-        differences.extend(unknown.iter().filter(|row| are_names(&row.app, &row.stream)).map(of_unknown));
+        differences.extend(unknown.iter().map(of_unknown));
         store_differences(&self.pool, &self.name, differences).await
     }
 

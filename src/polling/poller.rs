@@ -127,7 +127,7 @@ impl Poller {
         let rows = store::provider_account::list_account_domains(&self.pool).await?;
         let polled: Vec<_> = rows.into_iter().filter(|row| row.poll_mode != PollMode::Off).collect();
         if polled.is_empty() && running.is_empty() {
-            accounts.clear();
+            // Accounts stay: one that rests must not be used because a domain is polled again.
             return Ok(());
         }
         let by_id = store::provider_account::list_provider_accounts(&self.pool).await?;

@@ -1,5 +1,7 @@
 //! What the provider's lists have shown.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
@@ -107,6 +109,17 @@ pub async fn list_told_sessions(
     )
     .fetch_all(executor)
     .await
+}
+
+/// Of these sessions, those that callers see.
+pub async fn list_seen(executor: impl PgExecutor<'_>, session_ids: &[Uuid]) -> Result<HashSet<Uuid>, sqlx::Error> {
+    let seen = sqlx::query_scalar!(
+        "select session_id from stream_session where session_id = any ($1) and status <> 'unseen'",
+        session_ids
+    )
+    .fetch_all(executor)
+    .await?;
+    Ok(seen.into_iter().collect())
 }
 
 /// When a session was listed.

@@ -57,9 +57,8 @@ async fn a_confirmed_session_is_unconfirmed_only_when_that_is_long_ago_too() {
     assert_eq!((&act["act"], &act["subject_id"]), (&json!("session_confirmed"), &session["session_id"]));
     assert_eq!(act["details"], reason());
 
-    // Eleven minutes ago.
-    let earlier = "set confirmed_at = confirmed_at - interval '11 minutes'";
-    assert_eq!(sql(&app, &format!("update stream_session {earlier}")).await, 1);
+    let earlier = (clock::now() - TimeDelta::minutes(11)).to_rfc3339();
+    assert_eq!(sql(&app, &format!("update stream_session set confirmed_at = '{earlier}'")).await, 1);
     assert_eq!(app.session("").await["unconfirmed"], true);
     assert_eq!(counts(&app).await, [1, 1, 0]);
     let again = app.post(&path_of(&session), &reason(), 200).await;

@@ -114,6 +114,21 @@ async fn to_observe_changes_nothing() {
     assert_eq!(app.list("/v1/events?event=LISTED").await, [] as [Value; 0]);
 }
 
+/// It stays listed for some minutes.
+#[tokio::test]
+async fn a_push_whose_callbacks_came_is_no_difference_when_it_has_ended() {
+    let app = TestApp::start_with(&ASKS).await;
+    let push = Push::of("room", 600);
+    app.receive(&[push.start(), push.end()]).await;
+    until(async || app.list("/v1/sessions?status=ended").await.len() == 1).await;
+    let provider = provider(&[("room", 600, None), ("unheard", 600, None)]);
+    poll(&app, &provider, "observe").await;
+    until(async || !differences(&app).await.is_empty()).await;
+    let found = differences(&app).await;
+    assert_eq!((found.len(), &found[0]["stream"]), (1, &json!("unheard")));
+    assert_eq!(app.get("/v1/live", 200).await["listed_only_streams"], 1);
+}
+
 #[tokio::test]
 async fn the_history_has_the_end_of_a_session_that_timed_out() {
     let app = TestApp::start_with(&ASKS).await;
