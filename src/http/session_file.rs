@@ -28,10 +28,10 @@ pub const MAX_SESSIONS: i64 = 100_000;
 const BATCH: u16 = 1_000;
 
 pub(crate) const CSV_EXAMPLE: &str = "session_id,stream_id,domain,app,stream,publish_timestamp,status,unconfirmed,started_at,\
-    ended_at,ended_at_source,duration_seconds,start_received_at,end_received_at,confirmed_at,start_deliveries,end_deliveries,\
-    rendition_of,rendition_template,flags,started_at_local,ended_at_local,time_zone,duration_hours\r\n\
+    ended_at,ended_at_source,duration_seconds,start_received_at,end_received_at,confirmed_at,provider_ended_at,start_deliveries,\
+    end_deliveries,rendition_of,rendition_template,flags,started_at_local,ended_at_local,time_zone,duration_hours\r\n\
     006b02de-614e-8b1b-aa37-49ddc9316417,f595f0a8-bd4e-5b1b-aa37-49ddc9316417,push.example.com,live,room1,1795350113,ended,\
-    false,2026-11-22T12:21:53Z,2026-11-22T14:21:53Z,notification,7200,2026-11-22T12:21:54.1Z,2026-11-22T14:21:54.2Z,,1,1,,,,\
+    false,2026-11-22T12:21:53Z,2026-11-22T14:21:53Z,notification,7200,2026-11-22T12:21:54.1Z,2026-11-22T14:21:54.2Z,,,1,1,,,,\
     2026-11-22 20:21:53,2026-11-22 22:21:53,Asia/Shanghai,2.00\r\n";
 
 type Of = Column<SessionView>;
@@ -51,6 +51,7 @@ const HOURS: Of = Column::new(Term::DurationHours, |row| Cell::Hours(row.duratio
 const START_RECEIVED: Of = Column::new(Term::StartReceivedAt, |row| Cell::time(row.start_received_at));
 const END_RECEIVED: Of = Column::new(Term::EndReceivedAt, |row| Cell::time(row.end_received_at));
 const CONFIRMED: Of = Column::new(Term::ConfirmedAt, |row| Cell::time(row.confirmed_at));
+const PROVIDER_ENDED: Of = Column::new(Term::ProviderEndedAt, |row| Cell::time(row.provider_ended_at));
 const START_DELIVERIES: Of = Column::new(Term::StartDeliveries, |row| Cell::Count(row.start_deliveries.into()));
 const END_DELIVERIES: Of = Column::new(Term::EndDeliveries, |row| Cell::Count(row.end_deliveries.into()));
 const RENDITION_OF: Of = Column::new(Term::RenditionOf, |row| {
@@ -76,7 +77,7 @@ fn csv_columns(personal: bool) -> Vec<Of> {
     let mut columns = vec![ID, STREAM_ID, DOMAIN, APP, STREAM];
     columns.push(Column::new(Term::PublishTimestamp, |row| Cell::Count(row.publish_timestamp)));
     columns.extend([STATUS, UNCONFIRMED, STARTED, ENDED, SOURCE, SECONDS, START_RECEIVED, END_RECEIVED, CONFIRMED]);
-    columns.extend([START_DELIVERIES, END_DELIVERIES, RENDITION_OF, TEMPLATE, FLAGS]);
+    columns.extend([PROVIDER_ENDED, START_DELIVERIES, END_DELIVERIES, RENDITION_OF, TEMPLATE, FLAGS]);
     columns.extend(PERSONAL.into_iter().filter(|_| personal));
     columns.push(Column::new(Term::StartedAtLocal, |row| Cell::LocalTime(row.started_at)));
     columns.push(Column::new(Term::EndedAtLocal, |row| Cell::local_time(row.ended_at)));
@@ -86,7 +87,8 @@ fn csv_columns(personal: bool) -> Vec<Of> {
 
 fn xlsx_columns(personal: bool) -> Vec<Of> {
     let mut columns = vec![DOMAIN, APP, STREAM, STATUS, UNCONFIRMED, STARTED, ENDED, HOURS, SECONDS, SOURCE, FLAGS];
-    columns.extend([RENDITION_OF, TEMPLATE, START_RECEIVED, END_RECEIVED, CONFIRMED, START_DELIVERIES, END_DELIVERIES]);
+    columns.extend([RENDITION_OF, TEMPLATE, START_RECEIVED, END_RECEIVED, CONFIRMED, PROVIDER_ENDED]);
+    columns.extend([START_DELIVERIES, END_DELIVERIES]);
     columns.extend(PERSONAL.into_iter().filter(|_| personal));
     columns.extend([ID, STREAM_ID]);
     columns

@@ -75,7 +75,7 @@ chinese! {
     StartedAtLocal: "开始", "推流的开始，按所选时区。";
     EndedAtLocal: "结束", "推流的结束，按所选时区；直播中为空。";
     EndedAtSource: "结束方式", "notification：平台通知。operator：操作员设定。superseded：根据该流的下一次推流推断。timed_out：根据超时推断。unlisted：根据平台的在线列表推断。provider_history：平台推流历史中的结束时间。";
-    CountedAs: "计入方式", "confirmed（已确认）：结束时间由平台通知或操作员设定。estimated（估算）：结束时间为推断。open（未结束）：结束时间未知。";
+    CountedAs: "计入方式", "confirmed（已确认）：结束时间由平台通知、平台推流历史或操作员设定。estimated（估算）：结束时间为推断。open（未结束）：结束时间未知。";
     CountedHours: "计入小时数", "计入秒数换算为小时。";
     CountedSeconds: "计入秒数", "会话在时段内的秒数。";
     Explanation: "说明", "对结束时间的说明。";
@@ -83,7 +83,8 @@ chinese! {
     DurationSeconds: "时长（秒）", "从开始到结束的秒数；直播中计到“数据截至”为止。";
     StartReceivedAt: "收到开始回调", "首次收到开始回调的时间。";
     EndReceivedAt: "收到结束回调", "首次收到结束回调的时间。";
-    ConfirmedAt: "确认直播", "操作员最近一次确认会话仍在直播的时间。";
+    ConfirmedAt: "确认直播", "操作员或平台的在线列表最近一次确认会话仍在直播的时间。";
+    ProviderEndedAt: "推流历史结束", "平台推流历史中的结束时间。平台通知与操作员设定的结束时间优先。";
     StartDeliveries: "开始回调次数", "收到开始回调的次数。";
     EndDeliveries: "结束回调次数", "收到结束回调的次数。";
     RenditionOf: "源流", "若为转码流，其源流的名称。";

@@ -78,6 +78,7 @@ terms! {
     StartReceivedAt: Time, "When a start callback was first received.";
     EndReceivedAt: Time, "When an end callback was first received.";
     ConfirmedAt: Time, "When an operator or the provider's list confirmed last that the session is live.";
+    ProviderEndedAt: Time, "End of the push by the provider's history. A reported end and an operator's have precedence.";
     StartDeliveries: Count, "How often a start callback was received.";
     EndDeliveries: Count, "How often an end callback was received.";
     RenditionOf: Text, "Name of the source stream, if this is a transcoded rendition.";
