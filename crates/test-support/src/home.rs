@@ -10,6 +10,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -262,7 +263,14 @@ pub fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("a change of mode");
 }
 
+/// A port that nobody listens on, for a program that will. Not one of those that the system gives to whoever asks for any: another
+/// program could get it before.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("its address").port()
+    /// How many ports a test program has, of those from 10,000 on, to itself unless two hundred others run.
+    const PORTS: u32 = 100;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let first = 10_000 + (std::process::id() % 200) * PORTS;
+    let ports = (0..PORTS).map(|_| first + TAKEN.fetch_add(1, Ordering::Relaxed) % PORTS);
+    let mut ports = ports.map(|port| u16::try_from(port).expect("a port"));
+    ports.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).expect("a free port")
 }
