@@ -40,7 +40,7 @@ const DOCUMENTED: [&str; 10] = [
 const OTHER_CALLBACKS: [&str; 2] = ["publish_domain", "event_type"];
 
 /// The event that a callback reports.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Event {
     /// `PUBLISH`: a push started.
     Publish,

@@ -3,7 +3,7 @@
 //! - [`supply`]: the callbacks, signed in advance.
 //! - [`load`]: sends them.
 //! - [`outcome`]: the results.
-//! - [`verify`]: whether every callback that was answered 200 is in a session.
+//! - [`verify`]: whether every callback that was answered 200 is in a session, or quarantined.
 
 mod load;
 mod outcome;
@@ -66,7 +66,7 @@ pub(super) struct SimulateCommand {
     /// random
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     run: Option<String>,
-    /// Afterwards, wait until every callback that was answered 200 is in a session; fail if one is missing
+    /// Afterwards, wait until every callback that was answered 200 is in a session or quarantined; fail if one is missing
     #[arg(long)]
     verify: bool,
     /// While sending, poll the API for some of the sessions, and measure how long they take to become visible
@@ -83,7 +83,7 @@ Examples:
   streamtally simulate --domain load.example.com --messages 10000 --verify   is nothing lost?
 
 Exit status: 0 if at least one callback was answered 200 and, with --verify, every such callback is
-in a session; 1 if not; 2 on bad usage.";
+in a session or quarantined; 1 if not; 2 on bad usage.";
 
 impl SimulateCommand {
     /// # Errors
@@ -140,7 +140,7 @@ impl SimulateCommand {
             );
         }
         if let Some(verified) = verified.filter(|verified| verified.missing > 0) {
-            bail!("{} callbacks were answered 200 but are in no session", verified.missing);
+            bail!("{} callbacks were answered 200 but are neither in a session nor quarantined", verified.missing);
         }
         Ok(())
     }

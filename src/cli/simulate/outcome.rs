@@ -105,7 +105,8 @@ impl LoadReport {
         }
         if let Some(verified) = verified {
             rows.push(("sessions".to_owned(), verified.sessions.to_string()));
-            rows.push(("answered 200, in no session".to_owned(), verified.missing.to_string()));
+            rows.push(("answered 200, quarantined".to_owned(), verified.quarantined.to_string()));
+            rows.push(("answered 200, lost".to_owned(), verified.missing.to_string()));
             rows.push(("all visible after, s".to_owned(), format!("{:.2}", verified.after.as_secs_f64())));
         }
         let width = |of: fn(&(String, String)) -> &str| rows.iter().map(|row| measure_text_width(of(row))).max();
@@ -131,6 +132,7 @@ impl LoadReport {
             "answer_ms": times(&self.answer_times),
             "visible_ms": times(&self.visible_times),
             "sessions": verified.map(|verified| verified.sessions),
+            "quarantined": verified.map(|verified| verified.quarantined),
             "missing": verified.map(|verified| verified.missing),
             "all_visible_after_seconds": verified.map(|verified| verified.after.as_secs_f64()),
         })

@@ -1,6 +1,6 @@
-//! Checks that every callback that was answered 200 is in a session.
+//! Checks that every callback that was answered 200 is in a session, or quarantined.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -9,14 +9,17 @@ use uuid::Uuid;
 
 use super::outcome::{Acknowledged, LoadReport};
 use crate::cli::client::{Client, Query};
+use crate::huawei::notification::Event;
 
 const VERIFY_TIMEOUT: Duration = Duration::from_mins(1);
 
 pub struct Verified {
     /// Sessions of the run.
     pub sessions: usize,
-    /// Callbacks that were answered 200 and are in no session.
+    /// Callbacks that were answered 200 and are neither in a session nor in quarantine.
     pub missing: usize,
+    /// Callbacks in quarantine. With the streams of an earlier run, two pushes of a stream can have a signature in common.
+    pub quarantined: usize,
     /// Time from the last response until all were found, or the timeout.
     pub after: Duration,
 }
@@ -29,7 +32,13 @@ struct Session {
     end_received_at: Option<String>,
 }
 
-/// Lists the sessions of the run until they contain every callback that was answered 200, or the timeout.
+#[derive(Deserialize)]
+struct QuarantinedEvent {
+    session_id: Uuid,
+    event: String,
+}
+
+/// Lists the sessions of the run until they contain every callback that was answered 200 and is not quarantined, or the timeout.
 ///
 /// # Errors
 /// The API is unreachable.
@@ -39,20 +48,43 @@ pub async fn verify(client: &Client, domain: &str, prefix: &str, outcome: &LoadR
         // Measured before the request, so that its own duration does not count.
         let asked = begin.elapsed();
         let found = list_sessions(client, domain, prefix).await?;
-        let missing = count_missing(&outcome.sessions.borrow(), &found);
-        if missing == 0 || begin.elapsed() > VERIFY_TIMEOUT {
-            return Ok(Verified { sessions: found.len(), missing, after: asked });
+        let mut missing = list_missing(&outcome.sessions.borrow(), &found);
+        let in_no_session = missing.len();
+        if in_no_session > 0 {
+            remove_quarantined(client, domain, &mut missing).await?;
+        }
+        if missing.is_empty() || begin.elapsed() > VERIFY_TIMEOUT {
+            let (missing, quarantined) = (missing.len(), in_no_session - missing.len());
+            return Ok(Verified { sessions: found.len(), missing, quarantined, after: asked });
         }
         sleep(Duration::from_millis(100)).await;
     }
 }
 
-fn count_missing(acknowledged: &HashMap<Uuid, Acknowledged>, found: &HashMap<Uuid, Acknowledged>) -> usize {
-    let missing = |session_id, of: &Acknowledged| {
+/// The callbacks that are in no session: the session that each belongs to, and its event.
+fn list_missing(
+    acknowledged: &HashMap<Uuid, Acknowledged>,
+    found: &HashMap<Uuid, Acknowledged>,
+) -> HashSet<(Uuid, Event)> {
+    let missing = |(session_id, of): (&Uuid, &Acknowledged)| {
         let found = found.get(session_id).copied().unwrap_or_default();
-        usize::from(of.start && !found.start) + usize::from(of.end && !found.end)
+        let start = (of.start && !found.start).then_some((*session_id, Event::Publish));
+        let end = (of.end && !found.end).then_some((*session_id, Event::PublishDone));
+        start.into_iter().chain(end)
     };
-    acknowledged.iter().map(|(session_id, of)| missing(session_id, of)).sum()
+    acknowledged.iter().flat_map(missing).collect()
+}
+
+async fn remove_quarantined(client: &Client, domain: &str, missing: &mut HashSet<(Uuid, Event)>) -> anyhow::Result<()> {
+    let query = Query::default().with("domain", Some(domain)).with("disposition", Some("quarantined"));
+    client
+        .list("/v1/events", &query, usize::MAX, |row| {
+            let QuarantinedEvent { session_id, event } = QuarantinedEvent::deserialize(row)?;
+            missing.remove(&(session_id, Event::from_word(event)));
+            Ok(())
+        })
+        .await?;
+    Ok(())
 }
 
 async fn list_sessions(client: &Client, domain: &str, prefix: &str) -> anyhow::Result<HashMap<Uuid, Acknowledged>> {

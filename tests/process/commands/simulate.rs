@@ -23,9 +23,11 @@ fn simulate(home: &Home, service: &Service, arguments: &[&str]) -> (i32, String)
         .args(["simulate", "--domain", DOMAIN, "--url", &url, "--streams", "1000", "--data-dir"])
         .arg(home.data_dir());
     let mut child =
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let _ = child.stdin.take().unwrap().write_all(b"not the key of this domain, whatever");
     let output = child.wait_with_output().unwrap();
+    // Shown if the test fails.
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
     (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
 }
 
