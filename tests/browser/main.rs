@@ -3,6 +3,7 @@
 
 mod browser;
 mod journeys;
+mod providers;
 mod screenshots;
 mod tasks;
 mod visit;
