@@ -81,17 +81,13 @@ create type session_to_write as (
     last_recorded_at     timestamptz
 );
 
--- When the list of streams on air had a session last. Written every few minutes: a
--- process that reads the lists knows the rest.
+-- When the list of streams on air had a session last. Written every few minutes: a process that reads the lists knows the rest.
 create table poll_sighting (
-    session_id      uuid        not null,
-    shard           smallint    not null,
-    domain          text        not null,
-    account_id      uuid        not null,
-    first_listed_at timestamptz not null,
-    last_listed_at  timestamptz not null,
-    constraint poll_sighting_pkey primary key (session_id),
-    constraint poll_sighting_in_order check (first_listed_at <= last_listed_at)
+    session_id     uuid        not null,
+    domain         text        not null,
+    account_id     uuid        not null,
+    last_listed_at timestamptz not null,
+    constraint poll_sighting_pkey primary key (session_id)
 ) with (fillfactor = 50);
 
 create index poll_sighting_domain_idx on poll_sighting (domain);

@@ -32,7 +32,9 @@ pub struct LimitedAccount {
     lists: Mutex<Budget>,
     histories: Mutex<Budget>,
     rest: Mutex<Rest>,
-    /// One, until a request has succeeded: a wrong key must not be refused several times, because the provider locks it then.
+    history_rest: Mutex<Rest>,
+    /// One, until a request has succeeded: a wrong key must not be rejected several times, because the provider locks
+    /// it then.
     at_once: Semaphore,
     succeeded: Once,
     begun: Instant,
@@ -41,7 +43,7 @@ pub struct LimitedAccount {
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
 pub enum LimitedError {
-    #[error("the account rests: the provider has refused or throttled requests")]
+    #[error("requests with the account are paused: the provider has rejected or throttled some")]
     Resting,
     #[error(transparent)]
     Poll(#[from] PollError),
@@ -77,6 +79,7 @@ impl LimitedAccount {
             lists: Mutex::new(Budget::new(LISTS)),
             histories: Mutex::new(Budget::new(HISTORIES)),
             rest: Mutex::default(),
+            history_rest: Mutex::default(),
             at_once: Semaphore::new(1),
             succeeded: Once::new(),
             begun: Instant::now(),
@@ -114,17 +117,17 @@ impl LimitedAccount {
         }
     }
 
-    fn note<T>(&self, polled: Polled<T>) -> Result<T, LimitedError> {
+    fn note<T>(&self, polled: Polled<T>, rest: &Mutex<Rest>) -> Result<T, LimitedError> {
         if let Some(difference) = polled.clock_difference {
             PROVIDER_CLOCK_SKEW_SECONDS.gauge_of(&[]).set(difference.as_seconds_f64());
         }
         match &polled.result {
             Ok(_) => {
-                lock(&self.rest).succeed();
+                lock(rest).succeed();
                 self.succeeded.call_once(|| self.at_once.add_permits(AT_ONCE - 1));
             }
             Err(PollError::Refused { refusal, retry_after, .. }) => {
-                lock(&self.rest).fail(*refusal, *retry_after, self.steady());
+                lock(rest).fail(*refusal, *retry_after, self.steady());
             }
             Err(_) => {}
         }
@@ -147,7 +150,10 @@ impl Lists for LimitedAccount {
         stream: Option<StreamName<'_>>,
     ) -> Result<ListPage, LimitedError> {
         let _permit = self.wait(&self.lists).await?;
-        self.note(self.client.list_streams(&self.account, domain, (offset, PAGE), stream, clock::now()).await)
+        self.note(
+            self.client.list_streams(&self.account, domain, (offset, PAGE), stream, clock::now()).await,
+            &self.rest,
+        )
     }
 
     async fn list_history(
@@ -158,6 +164,12 @@ impl Lists for LimitedAccount {
         page: u32,
     ) -> Result<HistoryPage, LimitedError> {
         let _permit = self.wait(&self.histories).await?;
-        self.note(self.client.list_history(&self.account, domain, (from, to), page, clock::now()).await)
+        if lock(&self.history_rest).until(self.steady()).is_some() {
+            return Err(LimitedError::Resting);
+        }
+        let polled = self.client.list_history(&self.account, domain, (from, to), page, clock::now()).await;
+        // A key that reads lists is good, and may lack the permission to read the history.
+        let rest = if self.succeeded.is_completed() { &self.history_rest } else { &self.rest };
+        self.note(polled, rest)
     }
 }

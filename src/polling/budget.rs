@@ -1,4 +1,4 @@
-//! How many requests an account may send, and how long it rests after failures.
+//! How many requests an account may send, and for how long they are paused after failures.
 //!
 //! Pure: times are those of a clock that never jumps.
 
@@ -39,11 +39,12 @@ impl Budget {
     }
 }
 
-/// How long an account rests the first time, and at most.
+/// For how long requests are paused the first time, and at most.
 const AFTER_THROTTLING: (Duration, Duration) = (Duration::from_mins(1), Duration::from_mins(10));
 const AFTER_REJECTION: (Duration, Duration) = (Duration::from_mins(5), Duration::from_hours(1));
 
-/// Whether an account rests, because the provider throttles or rejects it. A key that is used on after rejections is locked.
+/// Whether requests with an account are paused, because the provider throttles or rejects them. It locks a key that
+/// keeps failing.
 #[derive(Debug, Default)]
 pub struct Rest {
     until: Duration,
@@ -51,7 +52,7 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// Until when it rests; `None` if it does not.
+    /// Until when they are paused; `None` if they are not.
     pub fn until(&self, now: Duration) -> Option<Duration> {
         Some(self.until).filter(|until| *until > now)
     }
@@ -61,7 +62,7 @@ impl Rest {
         self.failures = 0;
     }
 
-    /// The provider has refused a request. `asked` is how long it asks to wait.
+    /// The provider has rejected a request. `asked` is how long it asks to wait.
     pub fn fail(&mut self, refusal: Refusal, asked: Option<Duration>, now: Duration) {
         let (first, most) = match refusal {
             Refusal::Throttled => AFTER_THROTTLING,
@@ -69,6 +70,10 @@ impl Rest {
             // Of one domain, or of the provider as a whole: the next turn tries again.
             Refusal::NotFound | Refusal::Failed => return,
         };
+        // Requests that were sent at once are refused at once.
+        if now < self.until {
+            return;
+        }
         let pause = first.saturating_mul(1 << self.failures.min(10)).max(asked.unwrap_or_default()).min(most);
         self.failures = self.failures.saturating_add(1);
         self.until = self.until.max(now + pause);
@@ -115,6 +120,8 @@ mod tests {
             rest.fail(Refusal::Throttled, None, minutes(at));
             assert_eq!(rest.until(minutes(at)), Some(minutes(until)));
         }
+        rest.fail(Refusal::Throttled, None, minutes(34));
+        assert_eq!(rest.until(minutes(34)), Some(minutes(35)), "it was sent before");
         rest.succeed();
         rest.fail(Refusal::Throttled, Some(minutes(4)), minutes(40));
         assert_eq!(rest.until(minutes(40)), Some(minutes(44)));

@@ -1,6 +1,6 @@
 //! Polls a domain: reads its sessions, its lists and its history, and stores what follows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +12,14 @@ use uuid::Uuid;
 
 use super::account::{LimitedAccount, LimitedError};
 use super::turn::{DomainPolling, Moment, Outcome, Turn};
-use super::watch::{Conclusion, InferredEnd, KnownSession, Sighting, Watch};
+use super::watch::{Conclusion, InferredEnd, KnownSession, Watch};
 use crate::huawei::live_api::START_TOLERANCE;
 use crate::huawei::live_api::answer::ListedStream;
 use crate::huawei::notification::are_names;
 use crate::model::event::OwnEvent;
 use crate::model::polling::{DifferenceKind, PollMode, PollOutcome};
 use crate::platform::clock;
+use crate::reconciler::database_clock::{ClockError, ClockReading};
 use crate::session::key::lowest_id_since;
 use crate::session::{SessionKey, StreamKey, Unlisted, lifecycle};
 use crate::store;
@@ -35,6 +36,15 @@ const REACH: TimeDelta = TimeDelta::days(7);
 /// A sighting is stored again when the stored one is older than this.
 const SIGHTING_AGE: TimeDelta = TimeDelta::minutes(2);
 
+/// Sightings that are older are not read. A live session has one of the last minutes.
+const OLDEST_SIGHTING: TimeDelta = TimeDelta::days(1);
+
+/// For how long after a change of the account a list may have been read with what it was before.
+const ACCOUNT_CHANGE: TimeDelta = TimeDelta::minutes(1);
+
+/// The most entries in one commit, which other events of the shard wait for.
+const MAX_BATCH: usize = 1_000;
+
 /// What monitoring asks of a domain.
 #[derive(Debug, Clone, Copy)]
 pub struct Health {
@@ -43,13 +53,28 @@ pub struct Health {
     pub has_mass_absence: bool,
 }
 
+/// Why nothing was appended to the log.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+}
+
 /// A domain that is polled by this process.
 pub struct Domain {
     pub pool: PgPool,
+    /// Nothing is appended while the clocks are off by more.
+    pub clock_tolerance: TimeDelta,
     /// The number of shards of the installation.
     pub shards: i16,
     pub account: Arc<LimitedAccount>,
+    /// When the account was changed. What it listed before says nothing of what it lists now.
+    pub account_since: DateTime<Utc>,
     pub name: String,
+    /// The apps whose callbacks are accepted; `None`: all.
+    pub apps: Option<Vec<String>>,
     /// When it was registered: of earlier pushes no callback was expected.
     pub registered_at: DateTime<Utc>,
     pub mode: PollMode,
@@ -84,7 +109,7 @@ impl Domain {
         &self,
         polling: &mut Option<DomainPolling>,
         stored: &mut HashMap<Uuid, DateTime<Utc>>,
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<(), AppendError> {
         let known = self.list_known().await?;
         let polling = match polling {
             Some(polling) => polling,
@@ -109,11 +134,12 @@ impl Domain {
                 health.complete_at = turn.begun_at;
             }
         });
+        // First, because they keep a session that is on air from being superseded.
+        self.store_sightings(polling, stored, &known).await?;
         let repaired = repairs && appended.is_ok();
         let unknown = self.without_sessions(turn.unknown.take().unwrap_or_default()).await?;
         let mass_absence = polling.has_mass_absence();
         self.store(&turn, took, &known, &unknown, repaired, mass_absence).await?;
-        self.store_sightings(polling, stored, &known).await?;
         appended
     }
 
@@ -131,18 +157,15 @@ impl Domain {
 
     async fn begin(&self, stored: &mut HashMap<Uuid, DateTime<Utc>>) -> Result<DomainPolling, sqlx::Error> {
         let account_id = self.account.account().account_id;
-        let rows = store::polling::list_sightings(&self.pool, &self.name, account_id).await?;
+        let since = (self.account_since + ACCOUNT_CHANGE).max(clock::now() - OLDEST_SIGHTING);
+        let rows = store::polling::list_sightings(&self.pool, &self.name, account_id, since).await?;
         *stored = rows.iter().map(|row| (row.session_id, row.last_listed_at)).collect();
-        let sighting = |row: SightingRow| {
-            let SightingRow { first_listed_at, last_listed_at, .. } = row;
-            (row.session_id, Sighting { first_listed_at, last_listed_at })
-        };
-        let watch = Watch::new(self.confirm_after, rows.into_iter().map(sighting), self.account.steady());
+        let watch = Watch::new(self.confirm_after, stored.clone(), self.account.steady());
         Ok(DomainPolling::new(self.name.clone(), watch))
     }
 
     /// Appends what was found to the log.
-    async fn append(&self, turn: &Turn<LimitedError>, known: &[KnownSessionRow]) -> Result<(), sqlx::Error> {
+    async fn append(&self, turn: &Turn<LimitedError>, known: &[KnownSessionRow]) -> Result<(), AppendError> {
         let rows: HashMap<Uuid, &KnownSessionRow> = known.iter().map(|row| (row.session_id, row)).collect();
         let entry = |finding: &super::watch::Finding| {
             let row = rows.get(&finding.session_id)?;
@@ -169,18 +192,28 @@ impl Domain {
         NewEntryRow { ended_at, ..entry }
     }
 
-    pub(super) async fn append_entries(&self, mut entries: Vec<NewEntryRow>) -> Result<(), sqlx::Error> {
+    pub(super) async fn append_entries(&self, mut entries: Vec<NewEntryRow>) -> Result<(), AppendError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        ClockReading::take(&self.pool).await?.check(self.clock_tolerance)?;
         entries.sort_by_key(|entry| entry.shard);
-        for of_shard in entries.chunk_by(|one, other| one.shard == other.shard) {
-            store::log::insert_entries(&self.pool, of_shard, clock::now()).await?;
+        let of_shards = entries.chunk_by(|one, other| one.shard == other.shard);
+        for batch in of_shards.flat_map(|of_shard| of_shard.chunks(MAX_BATCH)) {
+            store::log::insert_entries(&self.pool, batch, clock::now()).await?;
         }
         Ok(())
+    }
+
+    /// Whether callbacks of this app are accepted. Of others, none are missed.
+    pub(super) fn is_accepted(&self, app: &str) -> bool {
+        self.apps.as_ref().is_none_or(|apps| apps.iter().any(|accepted| accepted == app))
     }
 
     /// The rows of which no session is known, ended ones included: a push stays listed for minutes after its end. What cannot be
     /// the name of a session cannot be stored either, and is left out.
     async fn without_sessions(&self, rows: Vec<ListedStream>) -> Result<Vec<ListedStream>, sqlx::Error> {
-        let rows = rows.into_iter().filter(|row| are_names(&row.app, &row.stream));
+        let rows = rows.into_iter().filter(|row| are_names(&row.app, &row.stream) && self.is_accepted(&row.app));
         let rows: Vec<_> = rows.map(|row| (self.possible_ids(&row), row)).collect();
         let ids: Vec<Uuid> = rows.iter().flat_map(|(ids, _)| ids).copied().collect();
         let known = store::polling::list_seen(&self.pool, &ids).await?;
@@ -253,21 +286,18 @@ impl Domain {
         stored: &mut HashMap<Uuid, DateTime<Utc>>,
         known: &[KnownSessionRow],
     ) -> Result<(), sqlx::Error> {
-        let shards: HashMap<Uuid, i16> = known.iter().map(|row| (row.session_id, row.shard)).collect();
-        let is_stale = |(session_id, sighting): &(Uuid, Sighting)| {
-            stored.get(session_id).is_none_or(|at| sighting.last_listed_at - *at >= SIGHTING_AGE)
+        let known: HashSet<Uuid> = known.iter().map(|row| row.session_id).collect();
+        let is_stale = |(session_id, last_listed_at): &(Uuid, DateTime<Utc>)| {
+            known.contains(session_id) && stored.get(session_id).is_none_or(|at| *last_listed_at - *at >= SIGHTING_AGE)
         };
-        let row = |(session_id, sighting): (Uuid, Sighting)| {
-            let Sighting { first_listed_at, last_listed_at } = sighting;
-            let shard = *shards.get(&session_id)?;
-            Some(SightingRow { shard, session_id, first_listed_at, last_listed_at })
-        };
-        let rows: Vec<_> = polling.sightings().filter(is_stale).filter_map(row).collect();
+        let stale = polling.sightings().filter(is_stale);
+        let rows: Vec<_> =
+            stale.map(|(session_id, last_listed_at)| SightingRow { session_id, last_listed_at }).collect();
         if !rows.is_empty() {
             let account_id = self.account.account().account_id;
             store::polling::upsert_sightings(&self.pool, &self.name, account_id, &rows).await?;
         }
-        stored.retain(|session_id, _| shards.contains_key(session_id));
+        stored.retain(|session_id, _| known.contains(session_id));
         stored.extend(rows.into_iter().map(|row| (row.session_id, row.last_listed_at)));
         Ok(())
     }
@@ -299,7 +329,7 @@ pub(super) async fn store_differences(
     domain: &str,
     rows: Vec<DifferenceRow>,
 ) -> Result<(), sqlx::Error> {
-    if rows.is_empty() { Ok(()) } else { store::polling::upsert_differences(pool, domain, &rows).await }
+    if rows.is_empty() { Ok(()) } else { store::polling::upsert_differences(pool, domain, rows).await }
 }
 
 pub(super) fn difference(
@@ -334,7 +364,6 @@ fn outcome_of(turn: &Turn<LimitedError>) -> (PollOutcome, Option<&str>) {
 
 fn known_session(row: &KnownSessionRow) -> KnownSession {
     KnownSession {
-        shard: row.shard,
         session_id: row.session_id,
         app: row.app.clone(),
         stream: row.stream.clone(),

@@ -55,11 +55,14 @@ pub async fn read_list<L: Lists>(
     now: impl Fn() -> DateTime<Utc>,
 ) -> ListRead<L::Error> {
     let first = read_once(lists, domain, stream, &now).await;
-    if !matches!(first.outcome, ListOutcome::Torn(..)) {
-        return first;
+    match first.outcome {
+        // Reading it again would take as long.
+        ListOutcome::Torn(Torn::Duration, _) | ListOutcome::Complete(_) | ListOutcome::Failed(..) => first,
+        ListOutcome::Torn(..) => {
+            let second = read_once(lists, domain, stream, &now).await;
+            ListRead { pages: first.pages + second.pages, ..second }
+        }
     }
-    let second = read_once(lists, domain, stream, &now).await;
-    ListRead { pages: first.pages + second.pages, ..second }
 }
 
 async fn read_once<L: Lists>(

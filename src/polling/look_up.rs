@@ -8,9 +8,9 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::account::LimitedError;
-use super::domain::{Domain, difference, jittered, store_differences};
+use super::domain::{AppendError, Domain, difference, jittered, store_differences};
 use super::history::{LONGEST, find_end, periods_since, read_period, times_due};
-use super::missed::{Discrepancy, list_discrepancies};
+use super::missed::{Comparison, Discrepancy, compare, was_listed_after};
 use crate::huawei::live_api::START_TOLERANCE;
 use crate::huawei::live_api::answer::PastPush;
 use crate::model::event::OwnEvent;
@@ -49,6 +49,8 @@ enum LookUpError {
     #[error(transparent)]
     Database(#[from] sqlx::Error),
     #[error(transparent)]
+    Append(#[from] AppendError),
+    #[error(transparent)]
     Provider(#[from] LimitedError),
 }
 
@@ -56,32 +58,43 @@ impl Domain {
     /// Looks things up in the history, again and again.
     pub(super) async fn look_up(&self) {
         let mut looked_up = LookedUp::default();
+        let mut was_failing = false;
         loop {
-            // What failed is reported by reading lists, and tried again.
-            let _ = self.look_up_once(&mut looked_up).await;
-            sleep(jittered(PAUSE)).await;
+            let tried = self.look_up_once(&mut looked_up).await;
+            // What else fails is reported where the lists are read.
+            if let (Err(LookUpError::Provider(error @ LimitedError::Poll(_))), false) = (&tried, was_failing) {
+                let error: &dyn std::error::Error = error;
+                tracing::warn!(domain = self.name, error, "the provider's history cannot be read; retrying");
+            }
+            was_failing = tried.is_err();
+            // The more was read, the longer: the account may have other domains.
+            sleep(jittered(PAUSE * tried.unwrap_or_default().max(1))).await;
         }
     }
 
-    async fn look_up_once(&self, looked_up: &mut LookedUp) -> Result<(), LookUpError> {
-        self.look_up_ends(&mut looked_up.asked).await?;
+    /// Returns how many periods were read for sessions that are due.
+    async fn look_up_once(&self, looked_up: &mut LookedUp) -> Result<u32, LookUpError> {
+        let read = self.look_up_ends(&mut looked_up.asked).await?;
         let now = self.account.steady();
         if looked_up.compared.is_none_or(|compared| now.saturating_sub(compared) >= COMPARE_EVERY) {
             self.compare(looked_up).await?;
             looked_up.compared = Some(now);
         }
-        Ok(())
+        Ok(read)
     }
 
-    /// Looks up the ends of sessions that are due. `asked` says how often each was.
-    async fn look_up_ends(&self, asked: &mut HashMap<Uuid, usize>) -> Result<(), LookUpError> {
+    /// Looks up the ends of sessions that are due, and returns how many periods were read. `asked` says how often each session was.
+    async fn look_up_ends(&self, asked: &mut HashMap<Uuid, usize>) -> Result<u32, LookUpError> {
         let inferred = self.list_inferred().await?;
         let now = clock::now();
         let times = |row: &KnownSessionRow| row.ended_at.map_or(0, |ended_at| times_due(now - ended_at));
-        asked.retain(|session_id, _| inferred.iter().any(|row| row.session_id == *session_id));
+        let known: HashSet<Uuid> = inferred.iter().map(|row| row.session_id).collect();
+        asked.retain(|session_id, _| known.contains(session_id));
         let is_due = |row: &&KnownSessionRow| times(row) > asked.get(&row.session_id).copied().unwrap_or_default();
         let due: Vec<KnownSessionRow> = inferred.iter().filter(is_due).cloned().collect();
-        let Some(earliest) = due.iter().map(|row| row.started_at).min() else { return Ok(()) };
+        let Some(earliest) = due.iter().map(|row| row.started_at).min() else { return Ok(0) };
+        let ids: Vec<Uuid> = due.iter().map(|row| row.session_id).collect();
+        let listed = store::polling::list_last_listed(&self.pool, &ids).await?;
         let mut periods = Vec::new();
         for period in periods_since(earliest, now) {
             periods.push(read_period(&*self.account, &self.name, period).await?);
@@ -89,6 +102,7 @@ impl Domain {
         let found: Vec<_> = due
             .iter()
             .filter_map(|row| find_end(&row.app, &row.stream, row.started_at, &periods).map(|ended_at| (row, ended_at)))
+            .filter(|(row, ended_at)| !was_listed_after(&listed, row.session_id, *ended_at))
             .collect();
         let repairs = self.mode == PollMode::Repair;
         if repairs {
@@ -102,10 +116,11 @@ impl Domain {
         let differences = found.iter().map(|(row, ended_at)| difference(row, kind, Some(*ended_at), now, repairs));
         store_differences(&self.pool, &self.name, differences.collect()).await?;
         asked.extend(due.iter().map(|row| (row.session_id, times(row))));
-        Ok(())
+        Ok(u32::try_from(periods.len()).unwrap_or(u32::MAX))
     }
 
-    /// Compares a day of the history with the sessions. It moves on each hour, so each push is whole in one of these days.
+    /// Compares a day of the history with the sessions. It moves on each hour, so that each push of less than 23 hours is whole in
+    /// one of these days.
     async fn compare(&self, looked_up: &mut LookedUp) -> Result<(), LookUpError> {
         let now = clock::now();
         let to = now - COMPARE_AFTER;
@@ -114,16 +129,18 @@ impl Domain {
         // Callbacks that arrived while the history was read are among them.
         let ids = (lowest_id_since(from - START_TOLERANCE), lowest_id_since(to + START_TOLERANCE));
         let told = store::polling::list_told_sessions(&self.pool, &self.name, ids).await?;
-        let account_id = self.account.account().account_id;
-        let sightings = store::polling::list_sightings(&self.pool, &self.name, account_id).await?;
-        let listed = sightings.iter().map(|row| (row.session_id, row.last_listed_at)).collect();
+        let ids: Vec<Uuid> = told.iter().map(|row| row.session_id).collect();
+        let listed = store::polling::list_last_listed(&self.pool, &ids).await?;
         let repairs = self.mode == PollMode::Repair;
         let (mut entries, mut differences) = (Vec::new(), Vec::new());
-        for discrepancy in list_discrepancies(&period, &told, &listed, self.registered_at) {
+        let Comparison { discrepancies, starts_agree } = compare(&period, &told, &listed, self.registered_at);
+        for discrepancy in discrepancies {
             match discrepancy {
+                Discrepancy::Missed(push) if !self.is_accepted(&push.app) => {}
                 Discrepancy::Missed(push) => {
-                    let (entry, difference) = self.missed(push, now, repairs);
-                    entries.push(entry);
+                    let is_sure = repairs && starts_agree;
+                    let (entry, difference) = self.missed(push, now, is_sure);
+                    entries.extend(is_sure.then_some(entry));
                     differences.push(difference);
                 }
                 Discrepancy::Ended { session, ended_at } => {
@@ -155,7 +172,7 @@ impl Domain {
         Ok(())
     }
 
-    /// What makes a session of a push of which no callback came, and the difference that it is.
+    /// What makes a session of a push for which no callback was received, and the difference that it is.
     fn missed(&self, push: &PastPush, now: DateTime<Utc>, repairs: bool) -> (NewEntryRow, DifferenceRow) {
         let PastPush { app, stream, started_at, ended_at, from_encoder: _ } = push.clone();
         let stream = StreamKey { domain: self.name.clone(), app, stream };

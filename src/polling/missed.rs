@@ -1,5 +1,5 @@
-//! Finds pushes in the provider's history of which no callback came, ends that are not known, and ends that differ from those of
-//! the callbacks.
+//! Finds pushes in the provider's history for which no callback was received, ends that are not known, and ends that
+//! differ from those of the callbacks.
 //!
 //! Pure: the caller reads the history and the sessions.
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::history::Period;
 use crate::huawei::live_api::answer::PastPush;
-use crate::huawei::live_api::is_same_start;
+use crate::huawei::live_api::{START_TOLERANCE, is_same_start};
 use crate::huawei::notification::are_names;
 use crate::model::session::EndSource;
 use crate::store::polling::ToldSessionRow;
@@ -21,10 +21,25 @@ const SAME_END: TimeDelta = TimeDelta::minutes(1);
 /// The lists have a push for so long after its end, at most. One that they had later is another, and on air.
 const LISTED_AFTER_END: TimeDelta = TimeDelta::minutes(5);
 
-/// What the history says otherwise than the callbacks.
+/// A session that began within this time of a push is probably the same push.
+const NEAR: TimeDelta = TimeDelta::minutes(5);
+
+/// How many starts must agree before a push without a session counts as missed.
+const AGREEING_STARTS: usize = 10;
+
+/// What a period of the history and the callbacks say.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Comparison<'a> {
+    pub discrepancies: Vec<Discrepancy<'a>>,
+    /// Whether at least ten pushes began with a session, and at most one in twenty just near one. If not, the provider may
+    /// mean something else by the start of a push, and one that seems to be missed may be that of a session.
+    pub starts_agree: bool,
+}
+
+/// Where the history and the callbacks disagree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Discrepancy<'a> {
-    /// No callback of the push came.
+    /// No callback of the push was received.
     Missed(&'a PastPush),
     /// Its end is not known, or is an estimate.
     Ended { session: &'a ToldSessionRow, ended_at: DateTime<Utc> },
@@ -33,16 +48,16 @@ pub enum Discrepancy<'a> {
 }
 
 /// Compares a period of a domain's history with the domain's sessions that began in it, or within the tolerance around it.
-/// `listed` says when the lists had each session last.
+/// `listed` says when the lists last contained each session.
 ///
 /// Pushes that began before `since` are passed over: no callback was expected. So are those that may be cut at a bound of the
-/// period, and those that cannot be told apart from another.
-pub fn list_discrepancies<'a>(
+/// period, those that cannot be told apart from another, and those for half of which the stream had a session.
+pub fn compare<'a>(
     period: &'a Period,
     sessions: &'a [ToldSessionRow],
     listed: &BTreeMap<Uuid, DateTime<Utc>>,
     since: DateTime<Utc>,
-) -> Vec<Discrepancy<'a>> {
+) -> Comparison<'a> {
     let mut told: HashMap<(&str, &str), Vec<&ToldSessionRow>> = HashMap::new();
     for session in sessions {
         told.entry((&session.app, &session.stream)).or_default().push(session);
@@ -54,20 +69,39 @@ pub fn list_discrepancies<'a>(
     let is_whole = |push: &PastPush| {
         period.from < push.started_at && push.started_at <= push.ended_at && push.ended_at < period.to
     };
-    let mut found = Vec::new();
+    let (mut found, mut agreeing, mut near_only) = (Vec::new(), 0, 0);
     for (name, pushes) in &pushes {
         let told = told.get(name).map(Vec::as_slice).unwrap_or_default();
         for push in pushes.iter().filter(|push| is_whole(push) && push.started_at >= since) {
+            match told.iter().map(|session| (session.started_at - push.started_at).abs()).min() {
+                Some(difference) if difference <= START_TOLERANCE => agreeing += 1,
+                Some(difference) if difference <= NEAR => near_only += 1,
+                Some(_) | None => {}
+            }
             let mut near = told.iter().filter(|session| is_same_start(session.started_at, push.started_at));
             let is_alone = pushes.iter().filter(|other| is_same_start(other.started_at, push.started_at)).count() == 1;
             match (near.next(), near.next()) {
+                (None, _) if told.iter().any(|session| covers(session, push)) => {}
                 (None, _) => found.push(Discrepancy::Missed(push)),
                 (Some(session), None) if is_alone => found.extend(compare_ends(session, push, listed)),
                 (Some(_), _) => {}
             }
         }
     }
-    found
+    let starts_agree = agreeing >= AGREEING_STARTS && near_only * 20 <= agreeing + near_only;
+    Comparison { discrepancies: found, starts_agree }
+}
+
+/// Whether the session was live for half of the push at least.
+fn covers(session: &ToldSessionRow, push: &PastPush) -> bool {
+    let from = session.started_at.max(push.started_at);
+    let to = session.ended_at.map_or(push.ended_at, |ended_at| ended_at.min(push.ended_at));
+    (to - from) * 2 >= push.ended_at - push.started_at
+}
+
+/// Whether the lists had a session so long after an end that it is the end of another push.
+pub fn was_listed_after(listed: &BTreeMap<Uuid, DateTime<Utc>>, session_id: Uuid, ended_at: DateTime<Utc>) -> bool {
+    listed.get(&session_id).is_some_and(|at| *at > ended_at + LISTED_AFTER_END)
 }
 
 fn compare_ends<'a>(
@@ -76,14 +110,14 @@ fn compare_ends<'a>(
     listed: &BTreeMap<Uuid, DateTime<Utc>>,
 ) -> Option<Discrepancy<'a>> {
     let ended_at = push.ended_at;
-    let was_listed_after = || listed.get(&session.session_id).is_some_and(|at| *at > ended_at + LISTED_AFTER_END);
     match session.ended_at.zip(session.ended_at_source) {
         Some((told, EndSource::Notification)) => {
             ((told - ended_at).abs() > SAME_END).then_some(Discrepancy::EndDiffers { session, ended_at })
         }
         Some((_, EndSource::Operator | EndSource::ProviderHistory)) => None,
         None | Some((_, EndSource::Superseded | EndSource::TimedOut | EndSource::Unlisted)) => {
-            (!was_listed_after()).then_some(Discrepancy::Ended { session, ended_at })
+            (!was_listed_after(listed, session.session_id, ended_at))
+                .then_some(Discrepancy::Ended { session, ended_at })
         }
     }
 }
@@ -128,7 +162,7 @@ mod tests {
         let period = Period { from: at(0), to: at(86_400), pushes: pushes.to_vec() };
         let listed = listed.map(|seconds| (Uuid::nil(), at(seconds))).into_iter().collect();
         let (mut missed, mut differ) = (Vec::new(), Vec::new());
-        for discrepancy in list_discrepancies(&period, sessions, &listed, at(50)) {
+        for discrepancy in compare(&period, sessions, &listed, at(50)).discrepancies {
             match discrepancy {
                 Discrepancy::Missed(push) => missed.push((push.started_at - at(0)).num_seconds()),
                 Discrepancy::Ended { ended_at, .. } | Discrepancy::EndDiffers { ended_at, .. } => {
@@ -148,7 +182,36 @@ mod tests {
             let ended = Some((200, EndSource::Notification));
             assert_eq!(found(&[push(100, 200)], &[told(started, ended)]), NONE);
         }
-        assert_eq!(found(&[push(100, 200)], &[told(94, None), told(106, None)]), (vec![100], vec![]));
+        let ended = |started, at| told(started, Some((at, EndSource::Notification)));
+        assert_eq!(found(&[push(100, 200)], &[ended(60, 94), ended(206, 300)]), (vec![100], vec![]));
+    }
+
+    #[test]
+    fn a_push_was_not_missed_if_its_stream_had_a_session_for_half_of_it() {
+        let ended = |started, at| told(started, Some((at, EndSource::Notification)));
+        for session in [told(94, None), ended(110, 200), ended(106, 156), ended(0, 150), ended(0, 300)] {
+            assert_eq!(found(&[push(100, 200)], std::slice::from_ref(&session)), NONE, "{session:?}");
+        }
+        for session in [told(151, None), ended(106, 155), ended(0, 149), ended(300, 400)] {
+            assert_eq!(found(&[push(100, 200)], std::slice::from_ref(&session)), (vec![100], vec![]), "{session:?}");
+        }
+    }
+
+    #[test]
+    fn starts_agree_when_at_least_ten_and_nineteen_in_twenty_do() {
+        let agree = |same: i64, near: i64, far: i64| {
+            let starts = (0..same).map(|_| 5).chain((0..near).map(|_| 6)).chain((0..far).map(|_| 301));
+            let (mut pushes, mut sessions) = (Vec::new(), Vec::new());
+            for (index, difference) in starts.enumerate() {
+                let begin = 1_000 * (1 + i64::try_from(index).unwrap());
+                pushes.push(push(begin, begin + 400));
+                sessions.push(told(begin + difference, Some((begin + 400, EndSource::Notification))));
+            }
+            let period = Period { from: at(0), to: at(86_400), pushes };
+            compare(&period, &sessions, &BTreeMap::new(), at(0)).starts_agree
+        };
+        assert!(agree(10, 0, 0) && agree(10, 0, 9) && agree(19, 1, 0) && agree(40, 2, 0));
+        assert!(!agree(0, 0, 0) && !agree(9, 0, 0) && !agree(18, 1, 0) && !agree(37, 2, 0));
     }
 
     #[test]

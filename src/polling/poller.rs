@@ -24,8 +24,8 @@ use crate::registry::master_keys::MasterKeys;
 use crate::store;
 use crate::store::provider_account::ProviderAccountRow;
 use crate::telemetry::metrics::{
-    POLL_ACCOUNTS_RESTING, POLL_FINDINGS, POLL_LAST_COMPLETE_SECONDS, POLL_MASS_ABSENCES, POLLS,
-    PROVIDER_CLOCK_SKEW_SECONDS,
+    POLL_ACCOUNTS_RESTING, POLL_FINDINGS, POLL_LAST_COMPLETE_SECONDS, POLL_MASS_ABSENCES, POLL_SECONDS,
+    POLL_START_DIFFERENCE_SECONDS, POLLS, PROVIDER_CLOCK_SKEW_SECONDS,
 };
 
 /// How often the domains are read.
@@ -48,20 +48,24 @@ pub struct Poller {
     pub shards: i16,
     pub client: ProviderClient,
     pub master_keys: MasterKeys,
+    /// Nothing is appended to the log while the clocks are off by more.
+    pub clock_tolerance: TimeDelta,
     /// When a live session is unconfirmed, and when it ends: it is confirmed sooner.
     pub unconfirmed_after: TimeDelta,
     pub close_unconfirmed_after: Option<TimeDelta>,
 }
 
-/// The accounts in use, by their ids and versions.
-type Accounts = HashMap<(Uuid, i32), Arc<LimitedAccount>>;
+/// The accounts in use, by their ids and versions; `None`: the secret key cannot be decrypted.
+type Accounts = HashMap<(Uuid, i32), Option<Arc<LimitedAccount>>>;
 
-/// What a domain is polled with. It begins anew when this changes.
+/// What a domain is polled with. Polling starts over when this changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Settings {
     account_id: Uuid,
     version: i32,
+    account_since: DateTime<Utc>,
     registered_at: DateTime<Utc>,
+    apps: Option<Vec<String>>,
     mode: PollMode,
     confirm_after: TimeDelta,
 }
@@ -82,9 +86,11 @@ impl Drop for Running {
 impl Poller {
     /// Polls until stopped.
     pub async fn run(self, stopped: CancellationToken) {
+        // They outlive errors: one that rests must not be used because the database was away.
+        let mut accounts = HashMap::new();
         let mut was_failing = false;
         while !stopped.is_cancelled() {
-            let ended = stopped.run_until_cancelled(self.poll_while_connected()).await;
+            let ended = stopped.run_until_cancelled(self.poll_while_connected(&mut accounts)).await;
             if let (Some(Err(error)), false) = (&ended, was_failing) {
                 let error: &(dyn std::error::Error + 'static) = error.as_ref();
                 tracing::warn!(error, "the provider's lists are not read; retrying: check the database");
@@ -95,27 +101,30 @@ impl Poller {
     }
 
     /// Polls while one connection lives, which holds the lock.
-    async fn poll_while_connected(&self) -> anyhow::Result<()> {
+    async fn poll_while_connected(&self, accounts: &mut Accounts) -> anyhow::Result<()> {
         let mut lock = self.pool.acquire().await?.detach();
-        let ended = self.poll_while_locked(&mut lock).await;
+        let ended = self.poll_while_locked(&mut lock, accounts).await;
         // Closing the connection releases the lock, also where it is broken.
         let _ = lock.close().await;
         ended
     }
 
-    async fn poll_while_locked(&self, lock: &mut PgConnection) -> anyhow::Result<()> {
+    async fn poll_while_locked(&self, lock: &mut PgConnection, accounts: &mut Accounts) -> anyhow::Result<()> {
         while !store::polling::try_lock_polling(&mut *lock).await? {
             sleep(INTERVAL).await;
         }
-        let mut accounts = HashMap::new();
         let mut running = HashMap::new();
         for turn in 0_u32.. {
             timeout(SIGN_OF_LIFE, lock.ping()).await??;
-            self.adjust(&mut accounts, &mut running).await?;
-            report(&accounts, &running);
+            self.adjust(accounts, &mut running).await?;
+            report(accounts, &running);
             if turn % UPKEEP_EVERY == 0 {
                 let now = clock::now();
-                store::polling::delete_before(&self.pool, now - KEEP_COMPLETE, now - KEEP).await?;
+                let deleted = store::polling::delete_before(&self.pool, now - KEEP_COMPLETE, now - KEEP).await;
+                if let Err(error) = deleted {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "old readings of the provider's lists cannot be deleted; retrying");
+                }
             }
             sleep(INTERVAL).await;
         }
@@ -127,7 +136,7 @@ impl Poller {
         let rows = store::provider_account::list_account_domains(&self.pool).await?;
         let polled: Vec<_> = rows.into_iter().filter(|row| row.poll_mode != PollMode::Off).collect();
         if polled.is_empty() && running.is_empty() {
-            // Accounts stay: one that rests must not be used because a domain is polled again.
+            // Accounts stay: a pause must not end because a domain is polled again.
             return Ok(());
         }
         let by_id = store::provider_account::list_provider_accounts(&self.pool).await?;
@@ -146,8 +155,9 @@ impl Poller {
             };
             let confirm_after = confirm_after(self.unconfirmed_after, closes_after);
             let (account_id, version, mode) = (row.account_id, account.version, row.poll_mode);
-            let registered_at = row.created_at;
-            wanted.insert(row.domain, Settings { account_id, version, registered_at, mode, confirm_after });
+            let (account_since, registered_at, apps) = (account.updated_at, row.created_at, row.apps);
+            let settings = Settings { account_id, version, account_since, registered_at, apps, mode, confirm_after };
+            wanted.insert(row.domain, settings);
         }
         running.retain(|domain, running| wanted.get(domain) == Some(&running.settings) && !running.task.is_finished());
         for (domain, settings) in wanted {
@@ -155,29 +165,50 @@ impl Poller {
                 continue;
             }
             let Some(row) = by_id.get(&settings.account_id) else { continue };
-            let account = self.open(accounts, row).await?;
-            let Settings { registered_at, mode, confirm_after, .. } = settings;
+            // The others are polled. It is tried again in the next turn.
+            let Some(account) = self.open(accounts, row).await? else { continue };
             let begun = Health { complete_at: clock::now(), has_mass_absence: false };
             let (health, watched) = watch::channel(begun);
-            let (pool, shards, name) = (self.pool.clone(), self.shards, domain.clone());
-            let polled = Domain { pool, shards, account, name, registered_at, mode, confirm_after, health };
+            let polled = Domain {
+                pool: self.pool.clone(),
+                clock_tolerance: self.clock_tolerance,
+                shards: self.shards,
+                account,
+                account_since: settings.account_since,
+                name: domain.clone(),
+                apps: settings.apps.clone(),
+                registered_at: settings.registered_at,
+                mode: settings.mode,
+                confirm_after: settings.confirm_after,
+                health,
+            };
             let task = tokio::spawn(polled.run());
             running.insert(domain, Running { settings, health: watched, task });
         }
         Ok(())
     }
 
-    /// An account that all its domains share.
-    async fn open(&self, accounts: &mut Accounts, row: &ProviderAccountRow) -> anyhow::Result<Arc<LimitedAccount>> {
+    /// An account that all its domains share; `None` if its secret key cannot be decrypted, which is logged once.
+    async fn open(
+        &self,
+        accounts: &mut Accounts,
+        row: &ProviderAccountRow,
+    ) -> Result<Option<Arc<LimitedAccount>>, sqlx::Error> {
         let key = (row.account_id, row.version);
         if let Some(account) = accounts.get(&key) {
-            return Ok(Arc::clone(account));
+            return Ok(account.clone());
         }
         let check = store::installation::get_master_key_check(&self.pool).await?;
-        let master_key = self.master_keys.find(&check.unwrap_or_default())?;
-        let account = LimitedAccount::new(self.client.clone(), open_account(&master_key, row.clone())?);
-        let account = Arc::new(account);
-        accounts.insert(key, Arc::clone(&account));
+        let opened = self.master_keys.find(&check.unwrap_or_default()).map_err(anyhow::Error::from);
+        let account = match opened.and_then(|master_key| Ok(open_account(&master_key, row.clone())?)) {
+            Ok(account) => Some(Arc::new(LimitedAccount::new(self.client.clone(), account))),
+            Err(error) => {
+                let error: &(dyn std::error::Error + 'static) = error.as_ref();
+                tracing::warn!(account = row.name, error, "a provider account cannot be used: check the master key");
+                None
+            }
+        };
+        accounts.insert(key, account.clone());
         Ok(account)
     }
 }
@@ -190,7 +221,9 @@ pub fn confirm_after(unconfirmed_after: TimeDelta, closes_after: Option<TimeDelt
 
 fn report(accounts: &Accounts, running: &HashMap<String, Running>) {
     let count = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-    POLL_ACCOUNTS_RESTING.gauge_of(&[]).set(count(accounts.values().filter(|account| account.is_resting()).count()));
+    POLL_ACCOUNTS_RESTING
+        .gauge_of(&[])
+        .set(count(accounts.values().flatten().filter(|account| account.is_resting()).count()));
     let health: Vec<Health> = running.values().map(|running| *running.health.borrow()).collect();
     POLL_MASS_ABSENCES.gauge_of(&[]).set(count(health.iter().filter(|health| health.has_mass_absence).count()));
     let now = clock::now();
@@ -211,4 +244,5 @@ pub fn register_metrics() {
     for gauge in [POLL_ACCOUNTS_RESTING, POLL_MASS_ABSENCES, POLL_LAST_COMPLETE_SECONDS, PROVIDER_CLOCK_SKEW_SECONDS] {
         gauge.gauge_of(&[]).set(0.0);
     }
+    let _ = (POLL_SECONDS.histogram_of(&[]), POLL_START_DIFFERENCE_SECONDS.histogram_of(&[]));
 }

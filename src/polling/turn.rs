@@ -1,15 +1,15 @@
 //! A turn of a domain: reads the list of streams on air, and what follows from it for the domain's sessions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::lists::{ListOutcome, Lists, read_list};
-use super::watch::{Finding, KnownSession, Noted, Sighting, Watch};
+use super::watch::{Finding, KnownSession, Noted, Watch};
 use crate::huawei::live_api::answer::ListedStream;
-use crate::huawei::live_api::sweep::CompleteSweep;
+use crate::huawei::live_api::sweep::{CompleteSweep, Torn};
 
 /// After how many torn lists in succession streams are asked for one by one.
 const TORN_LISTS: u32 = 3;
@@ -70,7 +70,7 @@ impl DomainPolling {
         self.watch.has_mass_absence()
     }
 
-    pub fn sightings(&self) -> impl Iterator<Item = (Uuid, Sighting)> {
+    pub fn sightings(&self) -> impl Iterator<Item = (Uuid, DateTime<Utc>)> {
         self.watch.sightings()
     }
 
@@ -94,8 +94,9 @@ impl DomainPolling {
                 let noted = self.watch.note(&list, sessions, steady);
                 (Outcome::Complete, list.streams().len(), noted, true)
             }
-            ListOutcome::Torn(_, rows) => {
-                self.torn += 1;
+            ListOutcome::Torn(torn, rows) => {
+                // One by one would take longer still.
+                self.torn += u32::from(torn != Torn::Duration);
                 let noted = self.watch.note_torn(&rows, read.begun_at, sessions, steady);
                 (Outcome::Torn, rows.len(), noted, false)
             }
@@ -110,7 +111,8 @@ impl DomainPolling {
             findings.extend(noted.findings);
             missing.extend(noted.missing);
         }
-        for session in missing {
+        // The next turns ask for the others: meanwhile the list is read again.
+        for session in missing.into_iter().take(MAX_SINGLE) {
             let stream = Some((session.app.as_str(), session.stream.as_str()));
             let steady = now().steady;
             let answer = read_list(lists, &self.domain, stream, || now().at).await;
@@ -121,6 +123,9 @@ impl DomainPolling {
                 ListOutcome::Failed(..) => break,
             }
         }
+        // A stream that was asked for by its name was in the rows of the list, too.
+        let mut concluded = HashSet::new();
+        findings.retain(|finding| concluded.insert(finding.session_id));
         Turn {
             begun_at: read.begun_at,
             outcome,

@@ -29,14 +29,13 @@ const MASS: usize = 20;
 /// All of them count as many from this number on.
 const SMALL_MASS: usize = 5;
 
-/// For how long nothing ends after many have disappeared, and for how many complete lists.
+/// For how long no session ends because of the list after many have disappeared, and for how many complete lists.
 const MASS_PAUSE: Duration = Duration::from_mins(15);
 const MASS_LISTS: u32 = 2 * ABSENCES;
 
 /// A session that the lists may confirm, end, or show to be live after all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownSession {
-    pub shard: i16,
     pub session_id: Uuid,
     pub app: String,
     pub stream: String,
@@ -54,13 +53,6 @@ pub struct InferredEnd {
     pub source: EndSource,
 }
 
-/// When the lists had a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sighting {
-    pub first_listed_at: DateTime<Utc>,
-    pub last_listed_at: DateTime<Utc>,
-}
-
 /// What follows from a list for a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Conclusion {
@@ -70,7 +62,6 @@ pub enum Conclusion {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    pub shard: i16,
     pub session_id: Uuid,
     pub conclusion: Conclusion,
 }
@@ -91,8 +82,8 @@ pub struct Noted {
 
 #[derive(Debug)]
 struct Seen {
-    sighting: Sighting,
-    /// When it was listed last, by a clock that never jumps.
+    last_listed_at: DateTime<Utc>,
+    /// The same by a clock that never jumps.
     steady: Duration,
     /// From how many complete lists it has been missing since.
     absences: u32,
@@ -130,25 +121,28 @@ impl Watch {
     /// Begins with what is known of earlier lists. Their absences do not count: some may have been missed.
     pub fn new(
         confirm_after: TimeDelta,
-        sightings: impl IntoIterator<Item = (Uuid, Sighting)>,
+        sightings: impl IntoIterator<Item = (Uuid, DateTime<Utc>)>,
         steady: Duration,
     ) -> Self {
-        let seen = |sighting| Seen { sighting, steady, absences: 0, unlisted_at: None, told: false };
+        let seen = |last_listed_at| Seen { last_listed_at, steady, absences: 0, unlisted_at: None, told: false };
         Self {
             confirm_after,
-            seen: sightings.into_iter().map(|(session_id, sighting)| (session_id, seen(sighting))).collect(),
+            seen: sightings
+                .into_iter()
+                .map(|(session_id, last_listed_at)| (session_id, seen(last_listed_at)))
+                .collect(),
             mass: None,
         }
     }
 
-    /// Whether many have disappeared at once, so that nothing ends.
+    /// Whether many have disappeared at once, so that no session ends because of the list.
     pub fn has_mass_absence(&self) -> bool {
         self.mass.is_some()
     }
 
-    /// When each session was listed.
-    pub fn sightings(&self) -> impl Iterator<Item = (Uuid, Sighting)> {
-        self.seen.iter().map(|(session_id, seen)| (*session_id, seen.sighting))
+    /// When each session was listed last.
+    pub fn sightings(&self) -> impl Iterator<Item = (Uuid, DateTime<Utc>)> {
+        self.seen.iter().map(|(session_id, seen)| (*session_id, seen.last_listed_at))
     }
 
     /// Takes a complete list that began at `steady`. Sessions that it does not cover are as before.
@@ -160,6 +154,10 @@ impl Watch {
                 continue;
             }
             let Some(seen) = self.seen.get_mut(&session.session_id) else { continue };
+            // It was confirmed since: what it was missing from before does not count in the log either.
+            if seen.unlisted_at.is_some_and(|unlisted_at| session.known_live_at > unlisted_at) {
+                (seen.absences, seen.unlisted_at, seen.told) = (0, None, false);
+            }
             listed_before += usize::from(seen.absences == 0);
             if presence != Presence::Absent {
                 continue;
@@ -212,20 +210,16 @@ impl Watch {
             (seen.absences, seen.unlisted_at) = (0, None);
             if rows.iter().any(|row| is_start_of(row, session)) {
                 seen.steady = steady;
-                seen.sighting.last_listed_at = seen.sighting.last_listed_at.max(list.begun_at());
+                seen.last_listed_at = seen.last_listed_at.max(list.begun_at());
             }
             return None;
         }
         seen.told = true;
         let unlisted = Unlisted {
             unlisted_at: seen.unlisted_at?,
-            ended_at: seen.sighting.last_listed_at.trunc_subsecs(0).max(session.started_at),
+            ended_at: seen.last_listed_at.trunc_subsecs(0).max(session.started_at),
         };
-        Some(Finding {
-            shard: session.shard,
-            session_id: session.session_id,
-            conclusion: Conclusion::Unlisted(unlisted),
-        })
+        Some(Finding { session_id: session.session_id, conclusion: Conclusion::Unlisted(unlisted) })
     }
 
     /// Forgets that a session was said to be missing: it could not be stored.
@@ -267,7 +261,6 @@ impl Watch {
                     let is_due = begun_at - session.known_live_at >= self.confirm_after;
                     if is_contradicted || is_due {
                         noted.findings.push(Finding {
-                            shard: session.shard,
                             session_id: session.session_id,
                             conclusion: Conclusion::Listed { listed_at: begun_at },
                         });
@@ -296,11 +289,9 @@ impl Watch {
     }
 
     fn see(&mut self, session: &KnownSession, begun_at: DateTime<Utc>, steady: Duration) {
-        let sighting = Sighting { first_listed_at: begun_at, last_listed_at: begun_at };
-        let fresh = Seen { sighting, steady, absences: 0, unlisted_at: None, told: false };
+        let fresh = Seen { last_listed_at: begun_at, steady, absences: 0, unlisted_at: None, told: false };
         let seen = self.seen.entry(session.session_id).or_insert(fresh);
-        let last_listed_at = seen.sighting.last_listed_at.max(begun_at);
-        seen.sighting = Sighting { last_listed_at, ..seen.sighting };
+        seen.last_listed_at = seen.last_listed_at.max(begun_at);
         (seen.absences, seen.unlisted_at, seen.steady, seen.told) = (0, None, steady, false);
     }
 

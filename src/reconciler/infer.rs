@@ -54,6 +54,8 @@ pub struct Covered {
     all_at: Option<DateTime<Utc>>,
     /// The streams of events that were recorded before this time were searched when the events were old enough.
     until: DateTime<Utc>,
+    /// Streams of sessions that would be superseded if they were not on air by the provider's list.
+    on_air: Vec<Uuid>,
 }
 
 impl Covered {
@@ -69,7 +71,7 @@ impl Covered {
         }
         let from = self.until - CLOCK_SKEW;
         let streams = store::inference::list_streams_recorded(connection, from, until).await?;
-        Ok(Some(streams.iter().map(|stream| stream.id().0).collect()))
+        Ok(Some(streams.iter().map(|stream| stream.id().0).chain(self.on_air.iter().copied()).collect()))
     }
 }
 
@@ -98,8 +100,10 @@ pub async fn infer_further(
     let mut superseded = store::inference::list_superseded(&mut *transaction, now, lasting, streams, MAX_BATCH).await?;
     let found_all = i64::try_from(superseded.len()).is_ok_and(|found| found < MAX_BATCH);
     let ids: Vec<Uuid> = superseded.iter().map(|finding| finding.session_id).collect();
-    let on_air = store::polling::list_sighted(&mut *transaction, &ids, now - SIGHTED_SINCE).await?;
-    superseded.retain(|finding| !on_air.contains(&finding.session_id));
+    let sighted = store::polling::list_sighted(&mut *transaction, &ids, now - SIGHTED_SINCE).await?;
+    let on_air = superseded.extract_if(.., |finding| sighted.contains(&finding.session_id));
+    let on_air: Vec<Uuid> =
+        on_air.map(|FindingRow { domain, app, stream, .. }| StreamKey { domain, app, stream }.id().0).collect();
     let found_superseded = superseded.len();
     let mut entries: Vec<_> =
         superseded.into_iter().map(|finding| entry_of(finding, OwnEvent::Superseded, now)).collect();
@@ -116,9 +120,9 @@ pub async fn infer_further(
         store::log::insert_entries(pool, of_shard, now).await?;
     }
     transaction.commit().await?;
-    // After a full batch, more may be left; what is on air is asked for again.
-    if found_all && on_air.is_empty() {
-        *covered = Covered { all_at, until };
+    // After a full batch, more may be left.
+    if found_all {
+        *covered = Covered { all_at, until, on_air };
     }
     inferred(EndSource::Superseded).increment(found_superseded as u64);
     inferred(EndSource::TimedOut).increment(found_timed_out as u64);

@@ -145,6 +145,7 @@ impl Application {
                 shards: installation.shards,
                 client: provider.clone(),
                 master_keys: master_keys.clone(),
+                clock_tolerance: options.clock.clock_tolerance,
                 unconfirmed_after: options.unconfirmed_after,
                 close_unconfirmed_after: options.close_unconfirmed_after,
             }

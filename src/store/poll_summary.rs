@@ -1,4 +1,4 @@
-//! What the provider's lists show in sum: how domains are read, and how much the lists say otherwise than the callbacks.
+//! What the provider's lists show in sum: how domains are read, and how often the lists and the callbacks disagree.
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
@@ -76,7 +76,7 @@ pub async fn count_open_differences(
     .await
 }
 
-/// When the list had a session last, as far as that is stored.
+/// When the list last contained a session, as far as that is stored.
 pub async fn get_last_listed_at(
     executor: impl PgExecutor<'_>,
     session_id: Uuid,
@@ -86,8 +86,8 @@ pub async fn get_last_listed_at(
         .await
 }
 
-/// The streams of polled domains that the list had at a time or later, and of which no callback came. A list names no
-/// template: whether such a stream is a rendition is not known.
+/// The streams of polled domains that the list had at a time or later, and for which no callback was received. A list
+/// names no template: whether such a stream is a rendition is not known.
 pub async fn count_listed_only_streams(
     executor: impl PgExecutor<'_>,
     visible_domains: Option<&[String]>,

@@ -1,6 +1,6 @@
 //! What the provider's lists have shown.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,7 @@ impl From<ToldSessionRow> for KnownSessionRow {
     }
 }
 
-/// The sessions of a domain whose ids are in a range.
+/// The sessions of a domain whose ids are in a range, without those whose push is that of another session.
 pub async fn list_told_sessions(
     executor: impl PgExecutor<'_>,
     domain: &str,
@@ -102,7 +102,7 @@ pub async fn list_told_sessions(
         ToldSessionRow,
         "select shard, session_id, app, stream, publish_timestamp, started_at, ended_at, ended_at_source, history_ended_at
          from stream_session
-         where domain = $1 and session_id >= $2 and session_id < $3",
+         where domain = $1 and session_id >= $2 and session_id < $3 and not (status = 'unseen' and replaced)",
         domain,
         from,
         to
@@ -125,27 +125,39 @@ pub async fn list_seen(executor: impl PgExecutor<'_>, session_ids: &[Uuid]) -> R
 /// When a session was listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SightingRow {
-    pub shard: i16,
     pub session_id: Uuid,
-    pub first_listed_at: DateTime<Utc>,
     pub last_listed_at: DateTime<Utc>,
 }
 
-/// The sightings of a domain by an account.
+/// The sightings of a domain by an account since a time.
 pub async fn list_sightings(
     executor: impl PgExecutor<'_>,
     domain: &str,
     account_id: Uuid,
+    since: DateTime<Utc>,
 ) -> Result<Vec<SightingRow>, sqlx::Error> {
     sqlx::query_as!(
         SightingRow,
-        "select shard, session_id, first_listed_at, last_listed_at from poll_sighting
-         where domain = $1 and account_id = $2",
+        "select session_id, last_listed_at from poll_sighting
+         where domain = $1 and account_id = $2 and last_listed_at >= $3",
         domain,
-        account_id
+        account_id,
+        since
     )
     .fetch_all(executor)
     .await
+}
+
+/// When the lists had each of these sessions last.
+pub async fn list_last_listed(
+    executor: impl PgExecutor<'_>,
+    session_ids: &[Uuid],
+) -> Result<BTreeMap<Uuid, DateTime<Utc>>, sqlx::Error> {
+    let rows =
+        sqlx::query!("select session_id, last_listed_at from poll_sighting where session_id = any ($1)", session_ids)
+            .fetch_all(executor)
+            .await?;
+    Ok(rows.into_iter().map(|row| (row.session_id, row.last_listed_at)).collect())
 }
 
 pub async fn upsert_sightings(
@@ -155,18 +167,14 @@ pub async fn upsert_sightings(
     sightings: &[SightingRow],
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into poll_sighting (shard, session_id, domain, account_id, first_listed_at, last_listed_at)
-         select seen.shard, seen.session_id, $1, $2, seen.first_listed_at, seen.last_listed_at
-         from unnest($3::smallint[], $4::uuid[], $5::timestamptz[], $6::timestamptz[])
-             as seen (shard, session_id, first_listed_at, last_listed_at)
+        "insert into poll_sighting (session_id, domain, account_id, last_listed_at)
+         select seen.session_id, $1, $2, seen.last_listed_at
+         from unnest($3::uuid[], $4::timestamptz[]) as seen (session_id, last_listed_at)
          on conflict (session_id) do update
-         set account_id = excluded.account_id, first_listed_at = excluded.first_listed_at,
-             last_listed_at = excluded.last_listed_at",
+         set account_id = excluded.account_id, last_listed_at = excluded.last_listed_at",
         domain,
         account_id,
-        &column(sightings, |row| row.shard),
         &column(sightings, |row| row.session_id),
-        &column(sightings, |row| row.first_listed_at),
         &column(sightings, |row| row.last_listed_at)
     )
     .execute(executor)
@@ -200,7 +208,7 @@ pub struct PollRow {
     pub listed: i32,
     pub matched: i32,
     pub error_code: Option<String>,
-    /// Many sessions have disappeared at once, so that nothing is ended.
+    /// Many sessions have disappeared at once, so that none ends because of the list.
     pub mass_absence: bool,
 }
 
@@ -244,7 +252,7 @@ pub async fn list_polls(
     .await
 }
 
-/// What the lists say otherwise than the callbacks.
+/// Where the lists and the callbacks disagree.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct DifferenceRow {
     #[sqlx(flatten)]
@@ -256,7 +264,7 @@ pub struct DifferenceRow {
 }
 
 /// What distinguishes differences of a domain, in their order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::FromRow)]
 pub struct DifferenceKey {
     pub last_seen_at: DateTime<Utc>,
     pub kind: DifferenceKind,
@@ -265,11 +273,14 @@ pub struct DifferenceKey {
     pub started_at: DateTime<Utc>,
 }
 
+/// Stores differences. Of several with one key, one is stored.
 pub async fn upsert_differences(
     executor: impl PgExecutor<'_>,
     domain: &str,
-    rows: &[DifferenceRow],
+    rows: Vec<DifferenceRow>,
 ) -> Result<(), sqlx::Error> {
+    let by_key: HashMap<DifferenceKey, DifferenceRow> = rows.into_iter().map(|row| (row.key.clone(), row)).collect();
+    let rows: Vec<DifferenceRow> = by_key.into_values().collect();
     sqlx::query!(
         "insert into poll_difference
              (domain, kind, app, stream, started_at, session_id, ended_at, first_seen_at, last_seen_at, repaired)
@@ -280,15 +291,15 @@ pub async fn upsert_differences(
          set session_id = coalesce(excluded.session_id, poll_difference.session_id), ended_at = excluded.ended_at, last_seen_at = excluded.last_seen_at,
              repaired = poll_difference.repaired or excluded.repaired",
         domain,
-        &column(rows, |row| row.key.kind) as _,
-        &column(rows, |row| row.key.app.as_str()) as _,
-        &column(rows, |row| row.key.stream.as_str()) as _,
-        &column(rows, |row| row.key.started_at),
-        &column(rows, |row| row.session_id) as _,
-        &column(rows, |row| row.ended_at) as _,
-        &column(rows, |row| row.first_seen_at),
-        &column(rows, |row| row.key.last_seen_at),
-        &column(rows, |row| row.repaired)
+        &column(&rows, |row| row.key.kind) as _,
+        &column(&rows, |row| row.key.app.as_str()) as _,
+        &column(&rows, |row| row.key.stream.as_str()) as _,
+        &column(&rows, |row| row.key.started_at),
+        &column(&rows, |row| row.session_id) as _,
+        &column(&rows, |row| row.ended_at) as _,
+        &column(&rows, |row| row.first_seen_at),
+        &column(&rows, |row| row.key.last_seen_at),
+        &column(&rows, |row| row.repaired)
     )
     .execute(executor)
     .await?;

@@ -122,13 +122,15 @@ pub struct AccountDomainRow {
     pub account_id: Uuid,
     pub poll_mode: PollMode,
     pub created_at: DateTime<Utc>,
+    /// The apps whose callbacks are accepted; `None`: all.
+    pub apps: Option<Vec<String>>,
 }
 
 /// The domains that have a provider account, polled or not, by name.
 pub async fn list_account_domains(executor: impl PgExecutor<'_>) -> Result<Vec<AccountDomainRow>, sqlx::Error> {
     sqlx::query_as!(
         AccountDomainRow,
-        r#"select domain, provider_account_id as "account_id!", poll_mode, created_at
+        r#"select domain, provider_account_id as "account_id!", poll_mode, created_at, apps
            from ingest_domain where provider_account_id is not null order by domain"#
     )
     .fetch_all(executor)

@@ -1,12 +1,12 @@
 //! What the service looks up in the history.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 use streamtally::model::session::EndSource;
 use streamtally::polling::history::{LONGEST, find_end, periods_since, read_period, times_due};
-use streamtally::polling::missed::{Discrepancy, list_discrepancies};
+use streamtally::polling::missed::{self, Discrepancy};
 use streamtally::session::{Fact, Session, lifecycle};
 use streamtally::store::polling::ToldSessionRow;
 use uuid::Uuid;
@@ -42,13 +42,15 @@ impl World {
             session.inferred.is_some_and(|end| times(end.ended_at) > asked)
         });
         let Some(earliest) = due.iter().map(|session| session.started_at).min() else { return Ok(()) };
+        let listed = self.list_last_listed();
         let mut periods = Vec::new();
         for period in periods_since(earliest, now) {
             periods.push(read_period(&self.provider, DOMAIN, period).now_or_never().unwrap()?);
         }
         for session in due {
             let key = (session.stream.clone(), session.started_at.timestamp());
-            if let Some(ended_at) = find_end(&session.app, &session.stream, session.started_at, &periods) {
+            let ended_at = find_end(&session.app, &session.stream, session.started_at, &periods);
+            if let Some(ended_at) = ended_at.filter(|at| !missed::was_listed_after(&listed, session.session_id, *at)) {
                 self.append(key, Fact::History { ended_at });
             }
             self.looked_up.asked.insert(session.session_id, times(session.inferred.unwrap().ended_at));
@@ -56,14 +58,18 @@ impl World {
         Ok(())
     }
 
+    fn list_last_listed(&self) -> BTreeMap<Uuid, DateTime<Utc>> {
+        self.polling.sightings().collect()
+    }
+
     fn compare(&mut self, now: DateTime<Utc>) -> Result<(), Failure> {
         let to = now - TimeDelta::hours(1);
         let period = read_period(&self.provider, DOMAIN, (to - LONGEST, to)).now_or_never().unwrap()?;
         let told: Vec<ToldSessionRow> = self.sessions.iter().map(told).collect();
-        let sightings = self.polling.sightings();
-        let listed = sightings.map(|(session_id, sighting)| (session_id, sighting.last_listed_at)).collect();
+        let listed = self.list_last_listed();
         let mut found = Vec::new();
-        for discrepancy in list_discrepancies(&period, &told, &listed, self.begin) {
+        // A world has too few pushes to show that starts agree.
+        for discrepancy in missed::compare(&period, &told, &listed, self.begin).discrepancies {
             match discrepancy {
                 Discrepancy::Missed(push) => {
                     found.push(((push.stream.clone(), push.started_at.timestamp()), push.ended_at));

@@ -158,7 +158,6 @@ impl World {
                 return None;
             }
             Some(KnownSession {
-                shard: 0,
                 session_id: id(stream, *start),
                 app: "live".to_owned(),
                 stream: stream.clone(),
@@ -176,8 +175,7 @@ impl World {
         let sighted: BTreeMap<_, _> = self.polling.sightings().collect();
         let mut superseded = Vec::new();
         for ((stream, start), session) in &self.sessions {
-            let sighting = sighted.get(&id(stream, *start));
-            let is_sighted = sighting.is_some_and(|sighting| now - sighting.last_listed_at < SUPERSEDES);
+            let is_sighted = sighted.get(&id(stream, *start)).is_some_and(|listed_at| now - *listed_at < SUPERSEDES);
             if lifecycle::has_ended(session) || is_sighted {
                 continue;
             }

@@ -155,7 +155,7 @@ async fn a_key_that_the_provider_refuses_is_not_used_on() {
     until(async || !polls(&app).await.is_empty()).await;
     let poll = polls(&app).await.remove(0);
     let refused = (&json!("refused"), &json!("APIGW.0301"));
-    // If the history was asked for first, the account rests already.
+    // If the history was asked for first, requests with the account are paused already.
     let resting = (&json!("resting"), &Value::Null);
     assert!([refused, resting].contains(&(&poll["outcome"], &poll["error_code"])), "{poll}");
     assert_eq!(provider.api().requests().len(), 1);

@@ -64,8 +64,8 @@ pub async fn insert_poll(app: &TestApp, domain: &str, ago: TimeDelta, outcome: &
 }
 
 async fn insert_sighting(app: &TestApp, session_id: &Value, last_listed_at: DateTime<Utc>) {
-    let insert = "insert into poll_sighting (session_id, shard, domain, account_id, first_listed_at, last_listed_at)
-                  select session_id, shard, domain, $2, $3 - interval '1 hour', $3 from stream_session where session_id = $1";
+    let insert = "insert into poll_sighting (session_id, domain, account_id, last_listed_at)
+                  select session_id, domain, $2, $3 from stream_session where session_id = $1";
     let session_id: Uuid = session_id.as_str().unwrap().parse().unwrap();
     sqlx::query(insert).bind(session_id).bind(Uuid::nil()).bind(last_listed_at).execute(&app.pool).await.unwrap();
 }
@@ -152,8 +152,7 @@ fn a_session_that_is_listed_without_a_break_is_never_unconfirmed() {
                 let (app, stream) = ("live".to_owned(), "room".to_owned());
                 let row = ListedStream { app: app.clone(), stream: stream.clone(), started_at, client_ip: None };
                 let session_id = Uuid::nil();
-                let session =
-                    KnownSession { shard: 0, session_id, app, stream, started_at, known_live_at, inferred: None };
+                let session = KnownSession { session_id, app, stream, started_at, known_live_at, inferred: None };
                 let steady = (at - started_at).to_std().unwrap();
                 let noted = watch.note_torn(&[row], at, &[session], steady);
                 confirmed_at = noted.findings.first().map(|_| at).or(confirmed_at);
