@@ -15,7 +15,7 @@ use crate::event_log::release::ReleaseError;
 use crate::huawei::notification::{IN_MILLISECONDS, ParseError};
 use crate::model::access::Scope;
 use crate::platform::clock;
-use crate::polling::admin::AccountError;
+use crate::polling::admin::{AccountError, KEYS_FOR_ENDPOINT};
 use crate::polling::check::CheckError;
 use crate::reconciler::database_clock::ClockError;
 use crate::registry::admin::AdminError;
@@ -309,6 +309,7 @@ impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
         match error {
             AccountError::Invalid { name, reason } => Self::invalid(name, reason),
+            AccountError::KeysForEndpoint => Self::invalid("access_key", KEYS_FOR_ENDPOINT),
             AccountError::NotFound => Self::NotFound("provider account"),
             AccountError::NameTaken | AccountError::TooMany | AccountError::InUse(_) => {
                 Self::Conflict(error.to_string())

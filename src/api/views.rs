@@ -79,8 +79,8 @@ pub struct SessionView {
     /// When an operator or the provider's list confirmed last that the session is live.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     pub confirmed_at: Option<DateTime<Utc>>,
-    /// When the provider's list had the session last, to within three minutes; null if no list is known to have had it. Sightings are
-    /// kept for eight days. Only of a single session, not in lists and live changes.
+    /// When the provider's list last contained the session, to within three minutes; null if never. Kept for eight
+    /// days. Present only for a single session.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_listed_at: Option<Option<DateTime<Utc>>>,
@@ -147,7 +147,7 @@ impl SessionView {
         }
     }
 
-    /// With the time when the provider's list had it last.
+    /// With the time when the provider's list last contained it.
     #[must_use]
     pub fn with_last_listed_at(self, last_listed_at: Option<DateTime<Utc>>) -> Self {
         Self { last_listed_at: Some(last_listed_at), ..self }

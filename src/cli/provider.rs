@@ -16,7 +16,7 @@ use crate::http::provider_accounts::{AccountView, ProviderCheckView};
 use crate::platform::clock;
 use crate::polling::admin::{AccessKeys, AccountAdmin, AccountSettings};
 use crate::polling::check::check_domain;
-use crate::polling::client::ProviderClient;
+use crate::polling::client::{AccessKey, ProviderClient};
 use crate::store;
 use crate::store::provider_account::ProviderAccountRow;
 
@@ -103,7 +103,7 @@ pub(super) struct AddAccount {
     project_id: String,
     /// Access key (AK)
     #[arg(long, value_name = "KEY")]
-    access_key: String,
+    access_key: AccessKey,
     #[command(flatten)]
     output: OneOutputOptions,
 }
@@ -126,7 +126,7 @@ pub(super) struct SetAccount {
     /// New name
     #[arg(long = "name", value_name = "NEW_NAME")]
     new_name: Option<String>,
-    /// Base URL of the provider's API
+    /// Base URL of the provider's API; another one needs --access-key
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
     /// ID of the project
@@ -134,7 +134,7 @@ pub(super) struct SetAccount {
     project_id: Option<String>,
     /// Another access key (AK); its secret key is typed, or read from standard input
     #[arg(long, value_name = "KEY")]
-    access_key: Option<String>,
+    access_key: Option<AccessKey>,
     #[command(flatten)]
     output: OneOutputOptions,
 }
@@ -202,7 +202,7 @@ impl AddAccount {
 impl SetAccount {
     async fn run(self) -> anyhow::Result<()> {
         let Self { options, account, new_name, endpoint, project_id, access_key, output } = self;
-        if [&new_name, &endpoint, &project_id, &access_key].into_iter().all(Option::is_none) {
+        if [&new_name, &endpoint, &project_id].into_iter().all(Option::is_none) && access_key.is_none() {
             bail!(BadUsage("name a setting to change".to_owned()));
         }
         let keys = match access_key {

@@ -20,9 +20,9 @@ use crate::api::schema::RegisteredName;
 use crate::app::state::AppState;
 use crate::model::polling::{CallbackKeyState, CallbackUrlState, ListState, PollErrorKind};
 use crate::platform::clock;
-use crate::polling::admin::{AccessKeys, AccountAdmin, AccountSettings, access_key_ending};
+use crate::polling::admin::{AccessKeys, AccountAdmin, AccountError, AccountSettings};
 use crate::polling::check::{ProviderCheck, check_domain};
-use crate::polling::client::PollError;
+use crate::polling::client::{PollError, access_key_ending};
 use crate::store;
 use crate::store::provider_account::{AccountDomainRow, ProviderAccountRow};
 
@@ -72,22 +72,17 @@ pub struct AccountBody {
         example = "0123456789abcdef0123456789abcdef"
     )]
     project_id: String,
-    /// Another access key (AK), with its secret key. Omitted: unchanged.
+    /// Another access key (AK), with its secret key. Omitted: unchanged. Required for another endpoint.
     #[schema(min_length = 8, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
     access_key: Option<String>,
-    /// Secret key (SK) of the access key. Omitted: unchanged.
+    /// Secret key (SK) of the access key. Omitted: unchanged. Required for another endpoint.
     #[schema(value_type = Option<String>, min_length = 8, max_length = 128, pattern = "^[!-~]+$")]
     secret_key: Option<SecretString>,
 }
 
 impl AccountBody {
-    fn read(self) -> Result<AccountSettings, ApiError> {
-        let keys = match (self.access_key, self.secret_key) {
-            (Some(access_key), Some(secret_key)) => Some(AccessKeys { access_key, secret_key }),
-            (None, None) => None,
-            (None, Some(_)) => return Err(ApiError::invalid("access_key", "must be given together with secret_key")),
-            (Some(_), None) => return Err(ApiError::invalid("secret_key", "must be given together with access_key")),
-        };
+    fn read(self) -> Result<AccountSettings, AccountError> {
+        let keys = AccessKeys::from_both(self.access_key, self.secret_key)?;
         Ok(AccountSettings { name: self.name, endpoint: self.endpoint, project_id: self.project_id, keys })
     }
 }
@@ -107,7 +102,7 @@ pub struct AccountView {
     /// The last 4 characters of the access key.
     #[schema(min_length = 4, max_length = 4)]
     access_key_ending: String,
-    /// Names of the domains that have this account.
+    /// Names of the domains that use this account.
     domains: Vec<String>,
     /// Time of creation.
     #[schema(value_type = String, format = DateTime)]
@@ -193,7 +188,7 @@ pub async fn list_provider_accounts(
 
 /// Create a provider account
 ///
-/// Domains whose `provider_account` it is can be checked and polled with it. The secret key is never shown.
+/// Set it as the account of a domain to check and poll that domain. The secret key is never shown.
 #[utoipa::path(
     tag = "administration",
     request_body = NewAccountBody,
@@ -212,10 +207,9 @@ pub async fn create_provider_account(
     Body(body): Body<NewAccountBody>,
 ) -> Result<HttpResponse, ApiError> {
     let NewAccountBody { name, endpoint, project_id, access_key, secret_key } = body;
-    let keys = Some(AccessKeys { access_key, secret_key });
+    let keys = Some(AccessKeys { access_key: access_key.into(), secret_key });
     let settings = AccountSettings { name, endpoint, project_id, keys };
     let row = admin(&state).create(&principal.actor, settings, clock::now()).await?;
-    state.registry.refresh_after_change().await;
     Ok(HttpResponse::Created().json(AccountView::new(row, &[])))
 }
 
@@ -246,7 +240,7 @@ pub async fn get_provider_account(
 
 /// Change a provider account
 ///
-/// Replaces its settings; without `access_key` and `secret_key`, both stay.
+/// Replaces its settings; without `access_key` and `secret_key`, both stay. Another `endpoint` requires both.
 #[utoipa::path(
     tag = "administration",
     params(("account_id" = Uuid, Path, description = "The ID of the provider account")),
@@ -269,14 +263,13 @@ pub async fn put_provider_account(
 ) -> Result<Json<AccountView>, ApiError> {
     let account_id = parse_id(&account_id, "provider account")?;
     let row = admin(&state).change(&principal.actor, account_id, body.read()?, clock::now()).await?;
-    state.registry.refresh_after_change().await;
     let domains = store::provider_account::list_account_domains(&state.work_pool).await?;
     Ok(Json(AccountView::new(row, &domains)))
 }
 
 /// Delete a provider account
 ///
-/// Its keys are deleted. An account that a domain has cannot be deleted.
+/// Its keys are deleted. An account that a domain uses cannot be deleted.
 #[utoipa::path(
     tag = "administration",
     params(("account_id" = Uuid, Path, description = "The ID of the provider account")),
@@ -296,7 +289,6 @@ pub async fn delete_provider_account(
 ) -> Result<HttpResponse, ApiError> {
     let account_id = parse_id(&account_id, "provider account")?;
     admin(&state).remove(&principal.actor, account_id, clock::now()).await?;
-    state.registry.refresh_after_change().await;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -306,12 +298,17 @@ pub async fn delete_provider_account(
 pub struct ProviderCheckView {
     /// Where the provider sends the domain's callbacks.
     callback_url: CallbackUrlView,
-    /// Whether the callback key that is set at the provider is one of the domain's.
+    /// Whether the callback key that is set at the provider is one of the domain's. `matches`; `differs`: it is none of
+    /// them, so callbacks are rejected; `none`: none is set, so callbacks are unsigned; `unknown`: it could not be
+    /// read.
     callback_key: CallbackKeyState,
-    /// Whether the account may read the list of the domain's live streams.
+    /// Whether the account may read the list of the domain's live streams. `readable`; `refused`: the provider rejected
+    /// the request; `unknown`: there was no usable answer.
     lists: ListState,
-    /// By how many seconds the provider's clock is ahead of the service's; null if it is not known. From 900 seconds on, the
-    /// provider refuses all requests.
+    /// Whether the account may read the history of the domain's pushes, likewise.
+    history: ListState,
+    /// By how many seconds the provider's clock is ahead of the service's; null if it is not known. From 900 seconds
+    /// on, the provider rejects all requests.
     #[schema(required)]
     clock_difference_seconds: Option<i64>,
     /// Why the callback settings could not be read; null if they were read.
@@ -320,13 +317,18 @@ pub struct ProviderCheckView {
     /// Why the list could not be read; null if it was read.
     #[schema(required)]
     lists_error: Option<ProviderErrorView>,
+    /// Why the history could not be read; null if it was read.
+    #[schema(required)]
+    history_error: Option<ProviderErrorView>,
 }
 
 /// Where the provider sends the domain's callbacks.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ProviderCallbackUrl)]
 pub struct CallbackUrlView {
-    /// Whether it leads to this service.
+    /// Whether it leads to this service. `ours`: its host is that of this request, and its path is one of the domain's;
+    /// `other_host`: its path is one of the domain's, but check its host; `other`: its path is none of the domain's, so
+    /// callbacks are rejected, or go to another system; `none`: no URL is set; `unknown`: it could not be read.
     state: CallbackUrlState,
     /// The URL, with `***` in the place of what may be secret; null if there is none, or it could not be read.
     #[schema(required)]
@@ -337,7 +339,11 @@ pub struct CallbackUrlView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ProviderError)]
 pub struct ProviderErrorView {
-    /// The kind of error, for programs.
+    /// The kind of error, for programs. `throttled`: too many requests; `unauthorized`: the access key is unknown,
+    /// locked or lacks the permission, or the account is in arrears; `not_found`: no such project or domain; `failed`:
+    /// the provider rejected the request for another reason, or failed; `unreadable`: the answer is not what the
+    /// provider documents; `forbidden`: the service's settings do not allow the address; `timed_out`: no answer in
+    /// time; `unreachable`: no connection; `broken`: the connection broke.
     kind: PollErrorKind,
     /// The same for people.
     message: String,
@@ -380,9 +386,14 @@ impl ProviderCheckView {
             ("callback URL", format!("{}{url}", self.callback_url.state)),
             ("callback key", self.callback_key.to_string()),
             ("lists", self.lists.to_string()),
+            ("history", self.history.to_string()),
             ("clock difference", difference),
         ];
-        let errors = [("callback error", &self.callback_error), ("lists error", &self.lists_error)];
+        let errors = [
+            ("callback error", &self.callback_error),
+            ("lists error", &self.lists_error),
+            ("history error", &self.history_error),
+        ];
         lines.extend(errors.into_iter().filter_map(|(name, error)| Some((name, error.as_ref()?.message.clone()))));
         lines
     }
@@ -394,9 +405,11 @@ impl From<ProviderCheck> for ProviderCheckView {
             callback_url: CallbackUrlView { state: check.url_state, url: check.url },
             callback_key: check.key_state,
             lists: check.list_state,
+            history: check.history_state,
             clock_difference_seconds: check.clock_difference.map(|difference| difference.num_seconds()),
             callback_error: check.settings_error.map(Into::into),
             lists_error: check.list_error.map(Into::into),
+            history_error: check.history_error.map(Into::into),
         }
     }
 }
@@ -404,7 +417,9 @@ impl From<ProviderCheck> for ProviderCheckView {
 /// Check a domain's settings at the provider
 ///
 /// Asks the provider, with the domain's account, where it sends the callbacks and with which key it signs them, and compares
-/// both with the settings here. Neither key is shown. Changes nothing. The answer is 200 also if the provider refuses.
+/// both with the settings here; and whether the account may read the lists and the history. Neither key is shown. Changes
+/// nothing. The response is 200 even if the provider rejects the requests. If it does not accept the access key, it is asked
+/// only once, and all errors are that one.
 #[utoipa::path(
     tag = "administration",
     params(("domain" = RegisteredName, Path, description = "The name of the domain")),

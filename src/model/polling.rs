@@ -11,7 +11,7 @@ closed_set! {
         Off,
         /// They are read and compared, and change nothing.
         Observe,
-        /// They are read, and make up for lost callbacks.
+        /// They are read, and correct for lost callbacks.
         Repair,
     }
 }
@@ -46,10 +46,10 @@ closed_set! {
 }
 
 closed_set! {
-    /// Whether the account may read the list of live streams of a domain.
+    /// Whether the account may read the list of live streams of a domain, or the history of its pushes.
     pub enum ListState {
         Readable,
-        /// The provider refused.
+        /// The access key is unknown, locked, or lacks the permission; or the account is in arrears.
         Refused,
         /// There was no usable answer.
         Unknown,
@@ -65,7 +65,7 @@ closed_set! {
         Unauthorized,
         /// The provider knows no such project or domain.
         NotFound,
-        /// The provider rejected the request otherwise, or failed.
+        /// The provider rejected the request for another reason, or failed.
         Failed,
         /// The answer is not what the provider documents.
         Unreadable,
@@ -95,13 +95,13 @@ closed_set! {
         NotFound,
         /// There was no usable answer.
         Failed,
-        /// It was not read: the account rests after the provider has refused or throttled requests.
+        /// It was not read: requests with the account are paused, because the provider rejected or throttled some.
         Resting,
     }
 }
 
 closed_set! {
-    /// What the provider's lists say otherwise than the callbacks.
+    /// Where the provider's lists and its callbacks disagree.
     pub enum DifferenceKind {
         /// A live session is no longer listed: its end callback was lost.
         Unlisted,
@@ -109,9 +109,9 @@ closed_set! {
         Listed,
         /// The history has the end of a session whose end is not known, or was inferred.
         History,
-        /// A push is listed of which no callback came.
+        /// A push is listed for which no callback was received.
         UnknownPush,
-        /// The history has a push of which no callback came.
+        /// The history has a push for which no callback was received.
         MissedPush,
         /// The history has another end than the callback, by more than a minute.
         EndDiffers,

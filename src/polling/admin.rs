@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 use std::sync::Arc;
 use uuid::Uuid;
 
-use super::client::ProviderClient;
+use super::client::{AccessKey, ProviderClient, access_key_ending};
 use super::secrets::seal_secret_key;
 use crate::access::Actor;
 use crate::access::audit::{self, Subject};
@@ -20,8 +20,8 @@ use crate::store::provider_account::ProviderAccountRow;
 /// The most accounts of an installation.
 const MAX_ACCOUNTS: usize = 50;
 
-/// How many characters of an access key are shown.
-const SHOWN_OF_ACCESS_KEY: usize = 4;
+/// What is wrong with another endpoint without keys.
+pub const KEYS_FOR_ENDPOINT: &str = "must be given again, with its secret key, for another endpoint";
 
 /// The settings of an account.
 #[derive(Debug, Clone)]
@@ -36,8 +36,26 @@ pub struct AccountSettings {
 /// An access key and its secret key, which belong together.
 #[derive(Debug, Clone)]
 pub struct AccessKeys {
-    pub access_key: String,
+    pub access_key: AccessKey,
     pub secret_key: SecretString,
+}
+
+impl AccessKeys {
+    /// `None` without either.
+    ///
+    /// # Errors
+    /// One is given without the other.
+    pub fn from_both(
+        access_key: Option<String>,
+        secret_key: Option<SecretString>,
+    ) -> Result<Option<Self>, AccountError> {
+        match (access_key, secret_key) {
+            (Some(access_key), Some(secret_key)) => Ok(Some(Self { access_key: access_key.into(), secret_key })),
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(invalid("access_key", "must be given together with secret_key")),
+            (Some(_), None) => Err(invalid("secret_key", "must be given together with access_key")),
+        }
+    }
 }
 
 impl AccountSettings {
@@ -52,6 +70,9 @@ pub enum AccountError {
     /// A member is invalid.
     #[error("{name}: {reason}")]
     Invalid { name: &'static str, reason: String },
+    /// With the endpoint alone, requests could be signed for any host, by an administrator who does not know the keys.
+    #[error("access_key: {KEYS_FOR_ENDPOINT}")]
+    KeysForEndpoint,
     #[error("provider account not found")]
     NotFound,
     #[error("another provider account has this name")]
@@ -83,7 +104,7 @@ impl AccountAdmin<'_> {
         settings: AccountSettings,
         now: DateTime<Utc>,
     ) -> Result<ProviderAccountRow, AccountError> {
-        self.check(&settings)?;
+        let endpoint = self.check(&settings)?;
         let AccessKeys { access_key, secret_key } = settings.keys.ok_or_else(|| invalid("access_key", "is missing"))?;
         let account_id = Uuid::new_v4();
         let mut transaction = self.pool.begin().await?;
@@ -97,9 +118,9 @@ impl AccountAdmin<'_> {
         let row = ProviderAccountRow {
             account_id,
             name: settings.name,
-            endpoint: settings.endpoint,
+            endpoint,
             project_id: settings.project_id,
-            access_key,
+            access_key: access_key.into_string(),
             sealed_secret_key: seal_secret_key(&master_key, account_id, &secret_key),
             created_at: now,
             updated_at: now,
@@ -121,15 +142,18 @@ impl AccountAdmin<'_> {
         settings: AccountSettings,
         now: DateTime<Utc>,
     ) -> Result<ProviderAccountRow, AccountError> {
-        self.check(&settings)?;
+        let endpoint = self.check(&settings)?;
         let mut transaction = self.pool.begin().await?;
         store::installation::lock_registry(&mut *transaction).await?;
         let rows = store::provider_account::list_provider_accounts(&mut *transaction).await?;
         let before = rows.iter().find(|row| row.account_id == account_id).ok_or(AccountError::NotFound)?;
         reject_taken_name(&rows, account_id, &settings.name)?;
+        if settings.keys.is_none() && endpoint != before.endpoint {
+            return Err(AccountError::KeysForEndpoint);
+        }
         let mut row = ProviderAccountRow {
             name: settings.name,
-            endpoint: settings.endpoint,
+            endpoint,
             project_id: settings.project_id,
             updated_at: now,
             version: before.version + 1,
@@ -138,7 +162,7 @@ impl AccountAdmin<'_> {
         let has_new_keys = settings.keys.is_some();
         if let Some(AccessKeys { access_key, secret_key }) = settings.keys {
             let master_key = self.master_key(&mut transaction).await?;
-            row.access_key = access_key;
+            row.access_key = access_key.into_string();
             row.sealed_secret_key = seal_secret_key(&master_key, account_id, &secret_key);
         }
         store::provider_account::update_provider_account(&mut *transaction, &row).await?;
@@ -173,17 +197,20 @@ impl AccountAdmin<'_> {
         Ok(())
     }
 
-    fn check(&self, settings: &AccountSettings) -> Result<(), AccountError> {
+    /// The endpoint as it is stored.
+    fn check(&self, settings: &AccountSettings) -> Result<String, AccountError> {
         let AccountSettings { name, endpoint, project_id, keys } = settings;
         if !(1..=200).contains(&name.chars().count()) || name.chars().any(char::is_control) {
             return Err(invalid("name", "must have 1 to 200 characters, no control characters"));
         }
-        self.client.read_endpoint(endpoint).map_err(|error| invalid("endpoint", error.to_string()))?;
+        let endpoint = self.client.read_endpoint(endpoint).map_err(|error| invalid("endpoint", error.to_string()))?;
         // A part of the path, and a header.
         if !(1..=64).contains(&project_id.len()) || !project_id.bytes().all(is_word) {
             return Err(invalid("project_id", "must have 1 to 64 letters, digits, `_` and `-`"));
         }
-        let Some(AccessKeys { access_key, secret_key }) = keys else { return Ok(()) };
+        let endpoint = endpoint.origin().ascii_serialization();
+        let Some(AccessKeys { access_key, secret_key }) = keys else { return Ok(endpoint) };
+        let access_key = access_key.as_str();
         if !(8..=64).contains(&access_key.len()) || !access_key.bytes().all(is_word) {
             return Err(invalid("access_key", "must have 8 to 64 letters, digits, `_` and `-`"));
         }
@@ -191,7 +218,7 @@ impl AccountAdmin<'_> {
         if !(8..=128).contains(&secret_key.len()) || !secret_key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(invalid("secret_key", "must have 8 to 128 visible ASCII characters"));
         }
-        Ok(())
+        Ok(endpoint)
     }
 
     /// The current master key. Under the registry's lock, so that no rotation can happen in between.
@@ -203,12 +230,6 @@ impl AccountAdmin<'_> {
 
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
-}
-
-/// What is shown of an access key.
-pub fn access_key_ending(access_key: &str) -> &str {
-    let from = access_key.len().saturating_sub(SHOWN_OF_ACCESS_KEY);
-    access_key.get(from..).unwrap_or_default()
 }
 
 fn reject_taken_name(rows: &[ProviderAccountRow], account_id: Uuid, name: &str) -> Result<(), AccountError> {

@@ -7,9 +7,9 @@ use subtle::ConstantTimeEq;
 use tokio::join;
 use url::Url;
 
-use super::client::{PollError, ProviderClient};
+use super::client::{Account, PollError, ProviderClient};
 use super::secrets::open_account;
-use crate::huawei::live_api::answer::CallbackSettings;
+use crate::huawei::live_api::answer::{CallbackSettings, Refusal};
 use crate::model::access::SignatureRule;
 use crate::model::polling::{CallbackKeyState, CallbackUrlState, ListState};
 use crate::registry::master_key::MasterKeyError;
@@ -24,6 +24,9 @@ const CALLBACK_PATH: &str = "/callbacks/huawei";
 /// Stands for the secret part of a path.
 const HIDDEN: &str = "***";
 
+/// The period of the history that is asked for.
+const HISTORY_PERIOD: TimeDelta = TimeDelta::hours(1);
+
 /// What a check has found.
 #[derive(Debug)]
 pub struct ProviderCheck {
@@ -32,12 +35,15 @@ pub struct ProviderCheck {
     pub url: Option<String>,
     pub key_state: CallbackKeyState,
     pub list_state: ListState,
+    pub history_state: ListState,
     /// How far the provider's clock is ahead of ours.
     pub clock_difference: Option<TimeDelta>,
     /// Why the settings could not be read.
     pub settings_error: Option<PollError>,
     /// Why the list could not be read.
     pub list_error: Option<PollError>,
+    /// Why the history could not be read.
+    pub history_error: Option<PollError>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +62,7 @@ pub enum CheckError {
 /// Checks a domain. `host` is the host, with its port unless it is the default, by which this service was just reached.
 ///
 /// # Errors
-/// [`CheckError`]. What the provider refuses is not an error.
+/// [`CheckError`]. A request that the provider rejects is not one.
 pub async fn check_domain(
     pool: &PgPool,
     master_keys: &MasterKeys,
@@ -78,17 +84,10 @@ pub async fn check_domain(
     let own = keys.iter().filter(|key| key.domain == row.domain);
     let keys: Vec<SecretString> = own.filter_map(|key| open_key(key, &master_key).ok()).collect();
 
-    let (settings, list) = join!(
-        client.get_callback_settings(&account, domain, now),
-        client.list_streams(&account, domain, (0, 1), None, now),
-    );
-    let clock_difference = settings.clock_difference.or(list.clock_difference);
-    let (list_state, list_error) = match list.result {
-        Ok(_) => (ListState::Readable, None),
-        Err(error @ PollError::Refused { .. }) => (ListState::Refused, Some(error)),
-        Err(error) => (ListState::Unknown, Some(error)),
-    };
-    let (url_state, url, key_state, settings_error) = match settings.result {
+    let answers = ask(client, &account, domain, now).await;
+    let (list_state, list_error) = state_of(answers.list);
+    let (history_state, history_error) = state_of(answers.history);
+    let (url_state, url, key_state, settings_error) = match answers.settings {
         Ok(Some(settings)) => {
             let (state, url) = compare_url(settings.url.expose_secret(), &row, host);
             (state, Some(url), compare_key(&settings, &keys), None)
@@ -96,7 +95,65 @@ pub async fn check_domain(
         Ok(None) => (CallbackUrlState::None, None, CallbackKeyState::None, None),
         Err(error) => (CallbackUrlState::Unknown, None, CallbackKeyState::Unknown, Some(error)),
     };
-    Ok(ProviderCheck { url_state, url, key_state, list_state, clock_difference, settings_error, list_error })
+    let clock_difference = answers.clock_difference;
+    Ok(ProviderCheck {
+        url_state,
+        url,
+        key_state,
+        list_state,
+        history_state,
+        clock_difference,
+        settings_error,
+        list_error,
+        history_error,
+    })
+}
+
+/// What the provider has answered.
+struct Answers {
+    list: Result<(), PollError>,
+    history: Result<(), PollError>,
+    settings: Result<Option<CallbackSettings>, PollError>,
+    clock_difference: Option<TimeDelta>,
+}
+
+/// Asks for the list first. Nothing else is asked if it would fail alike: a key that is refused several times is locked.
+async fn ask(client: &ProviderClient, account: &Account, domain: &str, now: DateTime<Utc>) -> Answers {
+    let list = client.list_streams(account, domain, (0, 1), None, now).await;
+    if let Err(error) = &list.result
+        && is_of_all_requests(error)
+    {
+        let (history, settings) = (Err(error.clone()), Err(error.clone()));
+        return Answers { list: list.result.map(drop), history, settings, clock_difference: list.clock_difference };
+    }
+    let (history, settings) = join!(
+        client.list_history(account, domain, (now - HISTORY_PERIOD, now), 0, now),
+        client.get_callback_settings(account, domain, now),
+    );
+    Answers {
+        list: list.result.map(drop),
+        history: history.result.map(drop),
+        settings: settings.result,
+        clock_difference: list.clock_difference.or(history.clock_difference).or(settings.clock_difference),
+    }
+}
+
+/// Whether an error is of the key or of the endpoint, and not of one request.
+fn is_of_all_requests(error: &PollError) -> bool {
+    match error {
+        // Status 403 is of one permission.
+        PollError::Refused { refusal, status, .. } => *refusal == Refusal::Unauthorized && *status == 401,
+        PollError::Endpoint(_) | PollError::Forbidden(_) | PollError::TimedOut | PollError::Unreachable => true,
+        PollError::Unreadable(_) | PollError::TooLong | PollError::Broken => false,
+    }
+}
+
+fn state_of(result: Result<(), PollError>) -> (ListState, Option<PollError>) {
+    match result {
+        Ok(()) => (ListState::Readable, None),
+        Err(error @ PollError::Refused { refusal: Refusal::Unauthorized, .. }) => (ListState::Refused, Some(error)),
+        Err(error) => (ListState::Unknown, Some(error)),
+    }
 }
 
 /// In constant time for each key.
@@ -106,8 +163,8 @@ fn compare_key(settings: &CallbackSettings, keys: &[SecretString]) -> CallbackKe
     if keys.iter().any(is_set) { CallbackKeyState::Matches } else { CallbackKeyState::Differs }
 }
 
-/// Whether a URL leads to this service, and the URL without what may be secret: user name, password, query, fragment, and
-/// the last part of a secret path.
+/// Whether a URL leads to this service, and the URL without what may be secret: user name, password, query, fragment, the
+/// last part of a secret path, and each path that is not known. A misspelled secret path has the secret, too.
 fn compare_url(text: &str, row: &DomainRow, host: Option<&str>) -> (CallbackUrlState, String) {
     let Ok(url) = Url::parse(text) else { return (CallbackUrlState::Other, HIDDEN.to_owned()) };
     let authority = match (url.host_str(), url.port()) {
@@ -129,7 +186,11 @@ fn compare_url(text: &str, row: &DomainRow, host: Option<&str>) -> (CallbackUrlS
             hash.is_some_and(|hash| bool::from(hash.ct_eq(&hash_callback_token(token))))
         }
     };
-    let shown_path = if token.is_some() { format!("{before}{CALLBACK_PATH}/{HIDDEN}") } else { path.to_owned() };
+    let shown_path = match token {
+        Some(_) if before.is_empty() => format!("{CALLBACK_PATH}/{HIDDEN}"),
+        None if ["", CALLBACK_PATH].contains(&path) => path.to_owned(),
+        _ => format!("/{HIDDEN}"),
+    };
     let shown = format!("{}://{authority}{shown_path}", url.scheme());
     let is_own_host = before.is_empty() && host.is_some_and(|host| host.eq_ignore_ascii_case(&authority));
     let state = match (is_own_path, is_own_host) {
@@ -195,8 +256,19 @@ mod tests {
             shown("https://me:secret@tally.example.com:8443/callbacks/huawei/the-token?key=secret#secret"),
             "https://tally.example.com:8443/callbacks/huawei/***"
         );
-        assert_eq!(shown("https://t.example.com/a/callbacks/huawei/b"), "https://t.example.com/a/callbacks/huawei/***");
-        assert_eq!(shown("https://cms.example.com/hooks/live?key=secret"), "https://cms.example.com/hooks/live");
+        for known in ["https://cms.example.com", "https://cms.example.com/callbacks/huawei"] {
+            assert_eq!(shown(&format!("{known}/")), known);
+        }
+        for path in [
+            "hooks/live?key=secret",
+            "callback/huawei/the-token",
+            "Callbacks/huawei/the-token",
+            "callbacks/huaweithe-token",
+            "secret/callbacks/huawei",
+            "secret/callbacks/huawei/the-token",
+        ] {
+            assert_eq!(shown(&format!("https://cms.example.com/{path}")), "https://cms.example.com/***", "{path}");
+        }
         assert_eq!(shown("not a URL"), "***");
     }
 }

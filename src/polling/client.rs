@@ -3,6 +3,7 @@
 //!
 //! Errors contain nothing of the provider's texts: those of its gateway repeat the signed request.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -23,6 +24,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_ANSWER_BYTES: usize = 4 << 20;
 
 const MAX_ENDPOINT: usize = 255;
+
+/// How many characters of an access key are shown.
+const SHOWN_OF_ACCESS_KEY: usize = 4;
 
 /// Rows of a page of the history.
 const HISTORY_PAGE: u32 = 100;
@@ -45,6 +49,38 @@ pub enum EndpointError {
     Forbidden(#[from] ForbiddenAddress),
 }
 
+/// An access key (AK). Its debug text has only its last characters.
+#[derive(Clone)]
+pub struct AccessKey(String);
+
+impl AccessKey {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl From<String> for AccessKey {
+    fn from(access_key: String) -> Self {
+        Self(access_key)
+    }
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("AccessKey").field(&access_key_ending(&self.0)).finish()
+    }
+}
+
+/// What is shown of an access key.
+pub fn access_key_ending(access_key: &str) -> &str {
+    let from = access_key.len().saturating_sub(SHOWN_OF_ACCESS_KEY);
+    access_key.get(from..).unwrap_or_default()
+}
+
 /// A provider account with its secret key.
 #[derive(Debug, Clone)]
 pub struct Account {
@@ -52,7 +88,7 @@ pub struct Account {
     /// Base URL of the provider's API, without a path.
     pub endpoint: String,
     pub project_id: String,
-    pub access_key: String,
+    pub access_key: AccessKey,
     pub secret_key: SecretString,
     /// Changes with the account's settings.
     pub version: i32,
@@ -62,7 +98,7 @@ pub struct Account {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PollError {
     /// The provider answered with another status than 200.
-    #[error("the provider refused the request: status {status}, code {}", code.as_deref().unwrap_or("none"))]
+    #[error("the provider rejected the request: status {status}, code {}", code.as_deref().unwrap_or("none"))]
     Refused {
         refusal: Refusal,
         status: u16,
@@ -113,7 +149,7 @@ impl PollError {
 pub struct Polled<T> {
     pub result: Result<T, PollError>,
     /// How far the provider's clock is ahead of this machine's, accurate to about a second; `None` if there was no answer, or
-    /// it does not say. The provider refuses requests from 15 minutes on.
+    /// it does not say. The provider rejects requests from 15 minutes on.
     pub clock_difference: Option<TimeDelta>,
 }
 
@@ -145,8 +181,13 @@ impl ProviderClient {
     /// # Errors
     /// [`EndpointError`] says what is wrong.
     pub fn read_endpoint(&self, text: &str) -> Result<Url, EndpointError> {
-        let url = Url::parse(text).ok().filter(|url| text.len() <= MAX_ENDPOINT && url.has_host());
-        let url = url.ok_or(EndpointError::Malformed)?;
+        // Parsing ignores some control characters.
+        if text.len() > MAX_ENDPOINT || text.chars().any(char::is_control) {
+            return Err(EndpointError::Malformed);
+        }
+        // A name that is not ASCII becomes longer.
+        let fits = |url: &Url| url.has_host() && url.origin().ascii_serialization().len() <= MAX_ENDPOINT;
+        let url = Url::parse(text).ok().filter(fits).ok_or(EndpointError::Malformed)?;
         match url.scheme() {
             "https" => {}
             "http" if self.allow_http => {}
@@ -252,7 +293,7 @@ impl ProviderClient {
         url.set_query(Some(&signing::canonical_query(query)));
         let headers = [("host", host.as_str()), (PROJECT_HEADER, &account.project_id)];
         let to_sign = RequestToSign { method: "GET", path, query, headers: &headers, body: b"" };
-        let signed = signing::authorization(&account.access_key, &account.secret_key, &to_sign, now);
+        let signed = signing::authorization(account.access_key.as_str(), &account.secret_key, &to_sign, now);
         // What an account has was checked when it was entered.
         let header =
             |text: &str| HeaderValue::from_str(text).map_err(|_| PollError::Endpoint(EndpointError::Malformed));
@@ -344,8 +385,9 @@ mod tests {
             assert_eq!(read(&format!("https://live.example.com{more}")), Err(EndpointError::HasMore), "{more}");
         }
         assert_eq!(read("https://user@live.example.com"), Err(EndpointError::HasMore));
-        for malformed in ["live.example.com", "", "https://"] {
-            assert_eq!(read(malformed), Err(EndpointError::Malformed), "{malformed}");
+        let controls = ["\0https://live.example.com", "https://live.\nexample.com", "https://live.example.com\u{1b}"];
+        for malformed in ["live.example.com", "", "https://"].into_iter().chain(controls) {
+            assert_eq!(read(malformed), Err(EndpointError::Malformed), "{malformed:?}");
         }
         assert_eq!(read(&format!("https://{}.example.com", "a".repeat(255))), Err(EndpointError::Malformed));
         for address in ["127.0.0.1", "2130706433", "[::1]", "169.254.169.254"] {

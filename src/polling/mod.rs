@@ -1,7 +1,7 @@
 //! Reads the provider's own lists of streams, with the provider accounts that administrators enter.
 //!
-//! The provider's callbacks stay the first witness; its lists are the second. What follows from them is appended to the event
-//! log, and only where the domain's mode is `repair`.
+//! The provider's callbacks stay the first source; its lists are the second. What follows from them is appended to the
+//! event log, and only where the domain's mode is `repair`.
 //!
 //! - [`admin`]: creates, changes and deletes provider accounts.
 //! - [`secrets`]: their encrypted secret keys.
@@ -10,12 +10,12 @@
 //! - [`poller`]: starts and stops the domains that are polled.
 //! - `domain`: polls a domain, and stores what follows.
 //! - `account`: an account that is used within its limits.
-//! - [`budget`]: how many requests an account may send, and how long it rests after failures.
+//! - [`budget`]: how many requests an account may send, and for how long they are paused after failures.
 //! - [`lists`]: reads the list of streams on air.
 //! - [`watch`]: compares the sessions of a domain with the list, and concludes which have ended.
 //! - [`turn`]: a turn of a domain.
 //! - [`history`]: finds the end of a push in the provider's history.
-//! - [`missed`]: finds pushes in the history of which no callback came.
+//! - [`missed`]: finds pushes in the history for which no callback was received.
 //! - `look_up`: looks both up for a domain.
 
 mod account;

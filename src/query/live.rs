@@ -46,7 +46,7 @@ pub struct LiveCounts {
     pub whole: LiveTotals,
     /// The counts of each group, by name, if grouped.
     pub groups: Vec<GroupCounts>,
-    /// Streams that the provider lists now, and of which no callback came.
+    /// Streams that the provider lists now, and for which no callback was received.
     pub listed_only_streams: i64,
     pub as_of: DateTime<Utc>,
 }
@@ -97,7 +97,7 @@ pub struct ListRequest<'a> {
 #[derive(Debug)]
 pub struct LiveBoard<const LISTS: usize> {
     pub totals: LiveTotals,
-    /// Streams that the provider lists now, and of which no callback came.
+    /// Streams that the provider lists now, and for which no callback was received.
     pub listed_only_streams: i64,
     pub lists: [Rows<SessionRow>; LISTS],
     pub as_of: DateTime<Utc>,

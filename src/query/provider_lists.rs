@@ -18,7 +18,11 @@ pub const DIFFERENCES_PERIOD: TimeDelta = TimeDelta::hours(24);
 
 /// A domain that is registered and that the caller may see.
 pub async fn get_domain(pool: &PgPool, principal: &Principal, domain: &str) -> Result<Option<DomainRow>, sqlx::Error> {
-    if principal.sees(domain) { store::domain::get_domain(pool, domain).await } else { Ok(None) }
+    // The database accepts no NUL.
+    if domain.chars().any(char::is_control) || !principal.sees(domain) {
+        return Ok(None);
+    }
+    store::domain::get_domain(pool, domain).await
 }
 
 /// The readings of a domain's list that began before a time, the newest first.

@@ -33,7 +33,7 @@ BEYOND_SCHEMAS = (
     ("apps", r".* begins with .*: a callback signed for one could be turned into one for the other"),
     ("url", "must .*|.* is not a public address; .*"),
     ("endpoint", "must .*|.* is not a public address; .*"),
-    ("access_key", "must be given together with secret_key"),
+    ("access_key", "must be given (together with secret_key|again, with its secret key, for another endpoint)"),
     ("secret_key", "must be given together with access_key"),
     ("provider_account", "must be the ID of a provider account|must be set unless poll_mode is off"),
     ("headers", "must be at most 20 headers .*|.* is not the name of a header|.* is set by the service"),

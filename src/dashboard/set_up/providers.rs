@@ -19,8 +19,9 @@ use crate::app::state::AppState;
 use crate::http::external_url;
 use crate::model::polling::{CallbackKeyState, CallbackUrlState, ListState};
 use crate::platform::clock;
-use crate::polling::admin::{AccessKeys, AccountAdmin, AccountSettings, access_key_ending};
+use crate::polling::admin::{AccessKeys, AccountAdmin, AccountError, AccountSettings};
 use crate::polling::check::{ProviderCheck, check_domain};
+use crate::polling::client::access_key_ending;
 use crate::store;
 use crate::store::provider_account::ProviderAccountRow;
 
@@ -102,31 +103,28 @@ fn fields(text: Language, draft: &Draft, is_new: bool) -> Markup {
 pub async fn create_provider(submitted: AdminForm, state: Data<AppState>) -> Result<HttpResponse, PageError> {
     let visitor = &submitted.visitor;
     let created = match read(&submitted) {
-        Ok(settings) => {
-            let created = admin(&state).create(&visitor.principal.actor, settings, clock::now()).await;
-            created.map_err(ApiError::from)
-        }
+        Ok(settings) => admin(&state).create(&visitor.principal.actor, settings, clock::now()).await,
         Err(error) => Err(error),
     };
     match created {
-        Ok(_) => {
-            state.registry.refresh_after_change().await;
-            Ok(layout::redirect_to(&links::providers()))
-        }
+        Ok(_) => Ok(layout::redirect_to(&links::providers())),
         Err(error) => {
-            let error = FieldError::of(error, visitor.view.language)?;
+            let error = field_error(error, visitor.view.language)?;
             providers_page(visitor, &state, &Draft::typed(&submitted, [error])).await
         }
     }
 }
 
-fn read(submitted: &SubmittedForm) -> Result<AccountSettings, ApiError> {
-    let keys = match (submitted.text("access_key"), submitted.text("secret_key")) {
-        (None, None) => None,
-        (Some(access_key), Some(secret_key)) => Some(AccessKeys { access_key, secret_key: secret_key.into() }),
-        (Some(_), None) => return Err(ApiError::invalid("secret_key", "must be given together with access_key")),
-        (None, Some(_)) => return Err(ApiError::invalid("access_key", "must be given together with secret_key")),
-    };
+fn field_error(error: AccountError, text: Language) -> Result<FieldError, PageError> {
+    match error {
+        AccountError::KeysForEndpoint => Ok(FieldError::new("access_key", text.providers_keys_for_endpoint())),
+        error => FieldError::of(error.into(), text),
+    }
+}
+
+fn read(submitted: &SubmittedForm) -> Result<AccountSettings, AccountError> {
+    let secret_key = submitted.text("secret_key").map(Into::into);
+    let keys = AccessKeys::from_both(submitted.text("access_key"), secret_key)?;
     Ok(AccountSettings {
         name: submitted.text("name").unwrap_or_default(),
         endpoint: submitted.text("endpoint").unwrap_or_default(),
@@ -190,16 +188,14 @@ pub async fn change_provider(
     let changed = match read(&submitted) {
         Ok(settings) => {
             let actor = &visitor.principal.actor;
-            let changed = admin(&state).change(actor, row.account_id, settings, clock::now()).await;
-            changed.map_err(ApiError::from)
+            admin(&state).change(actor, row.account_id, settings, clock::now()).await
         }
         Err(error) => Err(error),
     };
     if let Err(error) = changed {
-        let error = FieldError::of(error, visitor.view.language)?;
+        let error = field_error(error, visitor.view.language)?;
         return provider_page(visitor, &state, &row, &Draft::typed(&submitted, [error])).await;
     }
-    state.registry.refresh_after_change().await;
     Ok(layout::redirect_to(&links::provider(row.account_id)))
 }
 
@@ -237,7 +233,6 @@ pub async fn remove(
     let account_id = parse_id(&account_id, "provider account")?;
     let actor = &submitted.visitor.principal.actor;
     admin(&state).remove(actor, account_id, clock::now()).await.map_err(ApiError::from)?;
-    state.registry.refresh_after_change().await;
     Ok(layout::redirect_to(&links::providers()))
 }
 
@@ -272,24 +267,29 @@ fn result(text: Language, check: &ProviderCheck) -> Markup {
         CallbackKeyState::None => text.providers_check_key_none(),
         CallbackKeyState::Unknown => text.providers_check_unknown(),
     };
-    let lists = match check.list_state {
+    let state = |state| match state {
         ListState::Readable => text.providers_check_lists_readable(),
         ListState::Refused => text.providers_check_lists_refused(),
         ListState::Unknown => text.providers_check_unknown(),
     };
     let is_good = matches!(check.url_state, CallbackUrlState::Ours | CallbackUrlState::OtherHost)
         && check.key_state == CallbackKeyState::Matches
-        && check.list_state == ListState::Readable;
+        && [check.list_state, check.history_state].iter().all(|state| *state == ListState::Readable);
+    let mut errors: Vec<_> =
+        [&check.settings_error, &check.list_error, &check.history_error].into_iter().flatten().collect();
+    // Of a key that is not accepted, all are the same.
+    errors.dedup();
     html! {
         div.card.success[is_good].failure[!is_good] { dl.facts {
             dt { (text.providers_check_url()) }
             dd { (url) @if let Some(url) = &check.url { " " code { bdi { (url) } } } }
             dt { (text.providers_check_key()) } dd { (key) }
-            dt { (text.providers_check_lists()) } dd { (lists) }
+            dt { (text.providers_check_lists()) } dd { (state(check.list_state)) }
+            dt { (text.providers_check_history()) } dd { (state(check.history_state)) }
             @if let Some(difference) = check.clock_difference {
                 dt { (text.providers_check_clock()) } dd { (text.providers_check_seconds(difference.num_seconds())) }
             }
-            @for error in [&check.settings_error, &check.list_error].into_iter().flatten() {
+            @for error in errors {
                 dt { (text.providers_check_error()) } dd { bdi { (error) } }
             }
         } }

@@ -2,11 +2,18 @@
 //!
 //! A list that cannot be parsed is an error and never an empty list.
 
+use std::ops::RangeInclusive;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::error::Category;
+
+use super::sweep::PAGE;
+
+/// Times in answers, in seconds.
+const TIMES: RangeInclusive<i64> = 0..=9_999_999_999;
 
 /// A row of the list of streams on air.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +68,8 @@ pub enum Unreadable {
     Form(String),
     #[error("the answer has a row of another domain")]
     OtherDomain,
+    #[error("the answer has more than {PAGE} rows")]
+    TooManyRows,
 }
 
 #[derive(Deserialize)]
@@ -113,7 +122,7 @@ pub fn read_list(domain: &str, body: &[u8]) -> Result<ListPage, Unreadable> {
         let ListRow { app, stream, client_ip, .. } = row;
         Ok(ListedStream { app, stream, started_at: read_time(&row.start_time)?, client_ip })
     };
-    let streams = streams.unwrap_or_default().into_iter().map(row).collect::<Result<_, _>>()?;
+    let streams = read_rows(streams)?.into_iter().map(row).collect::<Result<_, _>>()?;
     Ok(ListPage { total: total_num, streams })
 }
 
@@ -129,7 +138,7 @@ pub fn read_history(domain: &str, body: &[u8]) -> Result<HistoryPage, Unreadable
         let ended_at = read_time(&row.end_time)?;
         Ok(PastPush { app: row.app, stream: row.stream, started_at, ended_at, from_encoder: row.kind == 0 })
     };
-    let pushes = history_stream_list.unwrap_or_default().into_iter().map(row).collect::<Result<_, _>>()?;
+    let pushes = read_rows(history_stream_list)?.into_iter().map(row).collect::<Result<_, _>>()?;
     Ok(HistoryPage { total, pushes })
 }
 
@@ -155,13 +164,21 @@ fn read<T: for<'a> Deserialize<'a>>(body: &[u8]) -> Result<T, Unreadable> {
     })
 }
 
-fn read_time(text: &str) -> Result<DateTime<Utc>, Unreadable> {
-    let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%SZ");
-    time.map(|time| time.and_utc())
-        .map_err(|_| Unreadable::Form("a time is not of the form 2026-01-31T08:00:00Z".to_owned()))
+/// The rows of a page, not more than were asked for.
+fn read_rows<T>(rows: Option<Vec<T>>) -> Result<Vec<T>, Unreadable> {
+    let rows = rows.unwrap_or_default();
+    let most = usize::try_from(PAGE).unwrap_or(usize::MAX);
+    if rows.len() <= most { Ok(rows) } else { Err(Unreadable::TooManyRows) }
 }
 
-/// Why the provider refused a request.
+fn read_time(text: &str) -> Result<DateTime<Utc>, Unreadable> {
+    let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%SZ").ok().map(|time| time.and_utc());
+    // Years may have a sign and more than four digits. The database has no room for all of them.
+    time.filter(|time| TIMES.contains(&time.timestamp()))
+        .ok_or_else(|| Unreadable::Form("a time is not of the form 2026-01-31T08:00:00Z".to_owned()))
+}
+
+/// Why the provider rejected a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// Too many requests: to be repeated later. Some come with status 500.
@@ -237,9 +254,31 @@ mod tests {
         assert_eq!(page.streams, [expected]);
         let other = ROW.replace("push.example.com", "other.example.com");
         assert_eq!(list(&format!(r#"{{"total_num":1,"streams":[{other}]}}"#)), Err(Unreadable::OtherDomain));
-        for time in ["2026-11-27T03:15:00+08:00", "2026-11-27 03:15:00", ""] {
+        for time in [
+            "2026-11-27T03:15:00+08:00",
+            "2026-11-27 03:15:00",
+            "",
+            "-9999-11-27T03:15:00Z",
+            "1969-12-31T23:59:59Z",
+            "+99999-11-27T03:15:00Z",
+        ] {
             let row = ROW.replace("2026-11-27T03:15:00Z", time);
             assert!(list(&format!(r#"{{"total_num":1,"streams":[{row}]}}"#)).is_err(), "{time}");
+        }
+    }
+
+    #[test]
+    fn a_page_has_not_more_rows_than_were_asked_for() {
+        let row = r#"{"domain":"push.example.com","app":"live","stream":"room1","type":0,
+            "start_time":"2026-11-27T03:15:00Z","end_time":"2026-11-27T03:16:00Z"}"#;
+        for (rows, is_read) in [(100, true), (101, false)] {
+            let lists = [ROW, row].map(|row| vec![row; rows].join(","));
+            let expected = if is_read { Ok(rows) } else { Err(Unreadable::TooManyRows) };
+            let page = list(&format!(r#"{{"total_num":{rows},"streams":[{}]}}"#, lists[0]));
+            assert_eq!(page.map(|page| page.streams.len()), expected);
+            let history = format!(r#"{{"total":{rows},"history_stream_list":[{}]}}"#, lists[1]);
+            let page = read_history("push.example.com", history.as_bytes());
+            assert_eq!(page.map(|page| page.pushes.len()), expected);
         }
     }
 

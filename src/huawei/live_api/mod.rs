@@ -1,4 +1,4 @@
-//! The provider's API of streams, as a second witness: what is on air now, and what was pushed in the last seven days.
+//! The provider's API of streams, as a second source: what is on air now, and what was pushed in the last seven days.
 //!
 //! - [`signing`]: signs requests.
 //! - [`answer`]: parses answers, which come in several shapes.

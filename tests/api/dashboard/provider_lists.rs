@@ -48,20 +48,24 @@ async fn differences_are_in_words_with_links_to_what_exists() {
     let page = browser.page(PAGE).await;
     for words in [
         "live here, no longer listed: the end callback was lost",
-        "ended here by an estimate, but listed: it is live",
+        "ended here (estimated), but still listed: it is live",
         "end estimated here, known to the history",
-        "listed, but no callback came",
-        "in the history, but no callback came",
+        "listed, but no callback was received",
+        "in the history, but no callback was received",
         "the history's end differs from the callback's by more than a minute",
     ] {
         assert_eq!(page.matches(words).count(), 1, "{words}: {page}");
     }
     assert!(page.contains("&lt;b&gt;unheard&lt;/b&gt;") && !page.contains("<b>unheard"), "{page}");
-    assert!(page.contains("read, to make up for lost callbacks") && !page.contains("theirs"), "{page}");
+    assert!(page.contains("read, to correct for lost callbacks") && !page.contains("theirs"), "{page}");
     let table = between(&page, "<table id=\"differences\">", "</table>");
     assert_eq!(table.matches(&format!("href=\"/dashboard/sessions/{session_id}\"")).count(), 4, "{table}");
     assert_eq!(table.matches(&format!("href=\"/dashboard/streams/{stream_id}\"")).count(), 5, "{table}");
-    assert_eq!(table.matches("/dashboard/streams/").count(), 5, "a stream of which no callback came has no page");
+    assert_eq!(
+        table.matches("/dashboard/streams/").count(),
+        5,
+        "a stream for which no callback was received has no page"
+    );
     assert_eq!((table.matches(">yes<").count(), table.matches(">no<").count()), (1, 5), "{table}");
 
     browser.headers.push(("accept-language", "zh-CN".to_owned()));
@@ -81,7 +85,7 @@ async fn differences_and_readings_come_in_pages() {
     let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
     for (show, shown) in [
         ("", ["room1", "room2", "room3"]),
-        ("&show=readings", ["<td>complete", "refused: the access key", "changed while it was read"]),
+        ("&show=readings", ["<td>complete", "rejected: the access key", "changed while it was read"]),
     ] {
         let mut path = format!("{PAGE}?limit=1{show}");
         for (number, text) in shown.iter().enumerate() {
@@ -114,6 +118,8 @@ async fn the_page_is_for_those_who_may_see_the_domain() {
     for unseen in [OTHER, "unknown.example.com"] {
         assert_eq!(browser.get(&format!("/dashboard/domains/{unseen}/lists")).await.status(), 404);
     }
+    let everywhere = Browser::signed_in(&app, &app.make_token(&["read"], None).await).await;
+    assert_eq!(everywhere.get("/dashboard/domains/%00/lists").await.status(), 404);
     let billing = Browser::signed_in(&app, &app.make_token(&["billing"], None).await).await;
     assert_eq!(billing.get(PAGE).await.status(), 403);
     let page = browser.page(PROBLEMS).await;
@@ -141,7 +147,7 @@ async fn a_list_without_a_complete_reading_for_ten_minutes_is_a_problem() {
     insert_poll(&app, DOMAIN, TimeDelta::minutes(1), "refused", false).await;
     let page = browser.page(PROBLEMS).await;
     let card = page.split_once(unread).unwrap().1;
-    assert!(card.contains("11 min ago") && card.contains("APIGW.0301") && card.contains("refused: the"), "{page}");
+    assert!(card.contains("11 min ago") && card.contains("APIGW.0301") && card.contains("rejected: the"), "{page}");
     assert!(card.contains(&format!("href=\"{PAGE}?show=readings\"")), "{page}");
     let other = app.make_token(&["read"], Some(&[OTHER])).await;
     assert!(!Browser::signed_in(&app, &other).await.page(PROBLEMS).await.contains(unread));
@@ -160,7 +166,7 @@ async fn many_sessions_that_disappear_at_once_are_a_problem_until_the_list_is_us
     let many = "Many sessions disappeared from the list";
     let page = browser.page(PROBLEMS).await;
     assert!(page.contains(&format!("{many} · <bdi>{DOMAIN}")) && page.matches(many).count() == 1, "{page}");
-    assert!(browser.page(PAGE).await.contains("for 15 minutes at least"));
+    assert!(browser.page(PAGE).await.contains("for at least 15 minutes"));
     let badge = between(&page, "class=\"badge\"", "</span>");
     assert!(badge.ends_with(">1"), "{badge}");
     insert_poll(&app, DOMAIN, TimeDelta::minutes(1), "complete", false).await;
@@ -172,7 +178,7 @@ async fn the_page_live_says_what_only_the_provider_lists() {
     let app = TestApp::start().await;
     poll_both(&app, "observe").await;
     let browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
-    assert!(!browser.page("/dashboard").await.contains("no callback came"));
+    assert!(!browser.page("/dashboard").await.contains("no callback was received"));
     Difference::default().insert(&app).await;
     let page = browser.page("/dashboard").await;
     assert!(page.contains("The provider lists 1 more stream,"), "{page}");
@@ -181,7 +187,7 @@ async fn the_page_live_says_what_only_the_provider_lists() {
     let page = browser.page(&format!("/dashboard?domain={DOMAIN}")).await;
     assert!(page.contains("The provider lists 2 more streams,"), "{page}");
     assert!(page.contains(&format!("href=\"{PAGE}\"")), "{page}");
-    assert!(!browser.page(&format!("/dashboard?domain={OTHER}")).await.contains("no callback came"));
+    assert!(!browser.page(&format!("/dashboard?domain={OTHER}")).await.contains("no callback was received"));
 }
 
 #[tokio::test]

@@ -67,6 +67,24 @@ async fn a_form_of_an_account_says_what_is_wrong_and_keeps_all_but_the_secret() 
 }
 
 #[tokio::test]
+async fn the_form_of_an_account_asks_for_both_keys_if_the_endpoint_changes() {
+    let app = TestApp::start().await;
+    let mut browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
+    browser.send(PAGE, &fields("main", "AKIDEXAMPLE0000000AK", SECRET_KEY)).await;
+    let id = app.list("/v1/provider-accounts").await[0]["account_id"].as_str().unwrap().to_owned();
+    let one = format!("{PAGE}/{id}");
+    let mut changed = fields("main", "", "");
+    changed[1].1 = "https://live.example.com";
+    for (language, said) in [("en", "For another endpoint, enter both keys again."), ("zh-CN", "请重新输入两个密钥")]
+    {
+        browser.headers = vec![("accept-language", language.to_owned())];
+        let page = browser.send_wrong(&one, &changed).await;
+        assert!(page.contains(said) && page.contains("id=\"access_key-error\""), "{page}");
+    }
+    assert_eq!(app.list("/v1/provider-accounts").await[0]["endpoint"], ENDPOINT);
+}
+
+#[tokio::test]
 async fn a_check_shows_what_was_found_in_both_languages() {
     let options = ["--roles", "receiver,api", "--poll-allow-http", "--webhook-allow-networks=127.0.0.0/8"];
     let app = TestApp::start_with(&options).await;
@@ -77,9 +95,12 @@ async fn a_check_shows_what_was_found_in_both_languages() {
     let id = app.post("/v1/provider-accounts", &account, 201).await["account_id"].clone();
     app.put("/v1/domains/push.example.com", &json!({ "provider_account": id }), 200).await;
     let mut browser = Browser::signed_in(&app, ADMIN_TOKEN).await;
-    for (language, said) in [("en", "Callback key at the provider"), ("zh-CN", "平台上的回调密钥")] {
+    for (language, key, history) in
+        [("en", "Callback key at the provider", "History of streams"), ("zh-CN", "平台上的回调密钥", "推流历史")]
+    {
         browser.headers = vec![("accept-language", language.to_owned())];
         let page = browser.send(&format!("{DOMAIN_PAGE}/provider-check"), &[]).await;
-        assert!(page.contains(said) && page.contains("cannot connect to the endpoint"), "{page}");
+        assert!(page.contains(key) && page.contains(history), "{page}");
+        assert_eq!(page.matches("cannot connect to the endpoint").count(), 1, "{page}");
     }
 }

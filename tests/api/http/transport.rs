@@ -60,6 +60,8 @@ async fn errors_and_redirects_have_the_security_headers() {
         (Method::POST, "/v1/live", "", 405),
         (Method::GET, "/v1/live?colour=red", "", 400),
         (Method::GET, "/v1/domains/a%00b", "", 404),
+        (Method::GET, "/v1/domains/a%00b/polls", "", 404),
+        (Method::GET, "/v1/domains/a%00b/provider-differences", "", 404),
         (Method::POST, "/callbacks/huawei", "{", 400),
         (Method::POST, "/callbacks/huawei", &long, 413),
         (Method::GET, "/openapi.json", "", 200),

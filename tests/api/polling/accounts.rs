@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use streamtally::access::Actor;
 use streamtally::platform::clock;
 use streamtally::platform::data_dir::DataDir;
-use streamtally::polling::secrets::{OpenError, find_account};
+use streamtally::polling::secrets::open_account;
 use streamtally::registry::master_keys::MasterKeys;
 use streamtally::registry::rotation::{RotationError, rotate};
+use streamtally::store;
 use uuid::Uuid;
 
 use super::{ACCESS_KEY, DOMAIN_PATH, SECRET_KEY, account, create};
@@ -79,6 +80,9 @@ async fn settings_that_cannot_be_are_rejected_and_named_without_quoting_keys() {
         ("endpoint", json!("https://live.example.com/v1")),
         ("endpoint", json!("https://me:secret@live.example.com")),
         ("endpoint", json!("live.example.com")),
+        ("endpoint", json!("\0https://live.example.com")),
+        ("endpoint", json!("https://live.\nexample.com")),
+        ("endpoint", json!("https://live.example.com\u{1b}")),
         ("project_id", json!("../v1")),
         ("project_id", json!("")),
         ("access_key", json!("short")),
@@ -101,6 +105,24 @@ async fn settings_that_cannot_be_are_rejected_and_named_without_quoting_keys() {
         assert_eq!(problem["invalid_parameters"][0]["name"], missing, "{given} alone");
         app.post("/v1/provider-accounts", &settings, 400).await;
     }
+}
+
+#[tokio::test]
+async fn another_endpoint_needs_both_keys_again() {
+    let app = TestApp::start().await;
+    let path = format!("/v1/provider-accounts/{}", create(&app, "main", ENDPOINT).await);
+    let other = "https://live.example.com";
+    let settings = |endpoint: &str| json!({ "name": "main", "endpoint": endpoint, "project_id": "p1" });
+    for endpoint in [other, "https://live.cn-north-4.myhuaweicloud.com:8443"] {
+        let problem = app.put(&path, &settings(endpoint), 400).await;
+        let invalid = &problem["invalid_parameters"][0];
+        assert_eq!(invalid["name"], "access_key", "{problem}");
+        assert!(invalid["reason"].as_str().unwrap().contains("for another endpoint"), "{problem}");
+    }
+    // Another spelling is no other endpoint.
+    let changed = app.put(&path, &settings("HTTPS://Live.cn-north-4.myhuaweicloud.com:443/"), 200).await;
+    assert_eq!(changed["endpoint"], ENDPOINT);
+    assert_eq!(app.put(&path, &account("main", other), 200).await["endpoint"], other);
 }
 
 #[tokio::test]
@@ -163,14 +185,19 @@ async fn secret_keys_are_sealed_in_the_database_and_survive_a_rotation_of_the_ma
     let actor = Actor { name: "an operator".to_owned(), token_id: None };
     rotate(&app.pool, &keys, &actor, clock::now()).await.unwrap();
     assert_ne!(sealed().await, before);
-    let account = find_account(&app.pool, &keys, id).await.unwrap();
+    let open = async || {
+        let row = store::provider_account::get_provider_account(&app.pool, id).await.unwrap();
+        let check = sqlx::query_scalar("select master_key_check from installation").fetch_one(&app.pool);
+        let check: Vec<u8> = check.await.unwrap();
+        open_account(&keys.find(&check).unwrap(), row.unwrap())
+    };
+    let account = open().await.unwrap();
     assert_eq!(secrecy::ExposeSecret::expose_secret(&account.secret_key), SECRET_KEY);
     assert!(!format!("{account:?}").contains(SECRET_KEY));
-    assert!(matches!(find_account(&app.pool, &keys, Uuid::nil()).await, Err(OpenError::NotFound)));
 
     let damage = "update provider_account set sealed_secret_key = sha512(sealed_secret_key)";
     sqlx::query(damage).execute(&app.pool).await.unwrap();
-    assert!(matches!(find_account(&app.pool, &keys, id).await, Err(OpenError::MasterKey(_))));
+    assert!(open().await.is_err());
     let rotated = rotate(&app.pool, &keys, &actor, clock::now()).await;
     assert!(matches!(rotated, Err(RotationError::DamagedProviderAccount { .. })), "{rotated:?}");
 }

@@ -1,6 +1,6 @@
 //! The check of a domain's settings at the provider.
 
-use chrono::TimeDelta;
+use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
 use streamtally::huawei::live_api::signing::{RequestToSign, authorization};
 use streamtally::platform::clock;
@@ -12,6 +12,7 @@ use crate::helpers::TestApp;
 
 const PROJECT: &str = "0123456789abcdef0123456789abcdef";
 const LISTS: &str = "realtime/streams";
+const HISTORY: &str = "history/streams";
 const CALLBACKS: &str = "notifications/publish";
 
 /// A service whose domain has an account at a provider of a test.
@@ -44,7 +45,8 @@ async fn the_callback_url_and_key_at_the_provider_are_compared_and_neither_key_i
     let (app, provider) = start().await;
     let found = check(&app).await;
     assert_eq!(found["callback_url"], json!({ "state": "none", "url": null }));
-    assert_eq!((&found["callback_key"], &found["lists"]), (&json!("none"), &json!("readable")));
+    let [key, lists, history] = ["callback_key", "lists", "history"].map(|member| &found[member]);
+    assert_eq!([key, lists, history], ["none", "readable", "readable"]);
 
     let ours = format!("{}/callbacks/huawei", app.address);
     let foreign_key = "f".repeat(32);
@@ -53,7 +55,7 @@ async fn the_callback_url_and_key_at_the_provider_are_compared_and_neither_key_i
         (&ours, &foreign_key, "ours", "differs"),
         (&ours, "", "ours", "none"),
         ("https://tally.example.com/callbacks/huawei", KEY, "other_host", "matches"),
-        ("https://cms.example.com/huawei", KEY, "other", "matches"),
+        ("https://cms.example.com", KEY, "other", "matches"),
     ] {
         set(&provider, url, key);
         let found = check(&app).await;
@@ -71,9 +73,16 @@ async fn a_secret_path_at_the_provider_is_compared_and_not_shown() {
     let (app, provider) = start().await;
     let path = app.post(&format!("{DOMAIN_PATH}/callback-token"), &json!({}), 201).await["callback_path"].clone();
     let hidden = format!("{}/callbacks/huawei/***", app.address);
-    for (path, state) in [(path.as_str().unwrap(), "ours"), ("/callbacks/huawei/another-secret", "other")] {
+    let path = path.as_str().unwrap();
+    for (path, state) in [(path, "ours"), ("/callbacks/huawei/another-secret", "other")] {
         set(&provider, &format!("{}{path}?key=of-the-url", app.address), KEY);
         assert_eq!(check(&app).await["callback_url"], json!({ "state": state, "url": hidden }));
+    }
+    let token = path.strip_prefix("/callbacks/huawei/").unwrap();
+    for path in ["/callback/huawei/", "/Callbacks/huawei/", "/callbacks/huawei", "/hooks/", "/"] {
+        set(&provider, &format!("https://cms.example.com{path}{token}"), KEY);
+        let found = check(&app).await;
+        assert_eq!(found["callback_url"], json!({ "state": "other", "url": "https://cms.example.com/***" }), "{path}");
     }
 }
 
@@ -83,7 +92,7 @@ async fn requests_are_signed_as_they_are_sent() {
     let before = clock::now() - TimeDelta::seconds(1);
     check(&app).await;
     let requests = provider.requests();
-    assert_eq!(requests.len(), 2);
+    assert_eq!(requests.len(), 3);
     let host = provider.endpoint.trim_start_matches("http://");
     for request in requests {
         let header = |name: &str| {
@@ -93,7 +102,13 @@ async fn requests_are_signed_as_they_are_sent() {
         assert_eq!(header("host"), host);
         let date = chrono::NaiveDateTime::parse_from_str(&header("x-sdk-date"), "%Y%m%dT%H%M%SZ").unwrap().and_utc();
         assert!((before..=clock::now()).contains(&date), "{date}");
-        let (path, query) = if request.contains(LISTS) {
+        let time = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let (from, to) = (time(date - TimeDelta::hours(1)), time(date));
+        let (path, query) = if request.contains(HISTORY) {
+            let period = [("domain", "push.example.com"), ("start_time", from.as_str()), ("end_time", to.as_str())];
+            let query = [&period[..], &[("offset", "0"), ("limit", "100")]].concat();
+            (format!("/v2/{PROJECT}/stats/history/streams"), query)
+        } else if request.contains(LISTS) {
             let query = vec![("publish_domain", "push.example.com"), ("offset", "0"), ("limit", "1")];
             (format!("/v1/{PROJECT}/realtime/streams"), query)
         } else {
@@ -112,11 +127,11 @@ async fn a_provider_that_refuses_is_an_answer_without_its_texts() {
     let echo = "verify aksk signature fail, canonicalRequest:GET|/v1/of-a-test";
     let body = json!({ "error_code": "APIGW.0301", "error_msg": echo, "request_id": "of-a-test" }).to_string();
     for (status, code, kind, lists) in [
-        (401, "APIGW.0301", "unauthorized", "refused"),
-        (404, "LIVE.103011019", "not_found", "refused"),
-        (429, "APIG.0308", "throttled", "refused"),
-        (500, "LIVE.100011007", "throttled", "refused"),
-        (500, "LIVE.100011000", "failed", "refused"),
+        (403, "APIGW.0302", "unauthorized", "refused"),
+        (404, "LIVE.103011019", "not_found", "unknown"),
+        (429, "APIG.0308", "throttled", "unknown"),
+        (500, "LIVE.100011007", "throttled", "unknown"),
+        (500, "LIVE.100011000", "failed", "unknown"),
     ] {
         let body = body.replace("APIGW.0301", code);
         provider.answer(LISTS, status, "X-Request-Id: a1b2c3\r\n", &body);
@@ -129,6 +144,32 @@ async fn a_provider_that_refuses_is_an_answer_without_its_texts() {
         assert_eq!((&error["request_id"], &found["callback_error"]["request_id"]), (&json!("a1b2c3"), &json!(null)));
         assert!(!found.to_string().contains("of-a-test"), "{found}");
     }
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_accepted_is_used_once() {
+    let (app, provider) = start().await;
+    let body = json!({ "error_code": "APIGW.0301" }).to_string();
+    provider.answer(LISTS, 401, "X-Request-Id: a1b2c3\r\n", &body);
+    let found = check(&app).await;
+    assert_eq!(provider.requests().len(), 1);
+    let [lists, history, key] = ["lists", "history", "callback_key"].map(|member| &found[member]);
+    assert_eq!([lists, history, key], ["refused", "refused", "unknown"]);
+    for error in ["lists_error", "history_error", "callback_error"] {
+        assert_eq!(found[error]["request_id"], "a1b2c3", "{found}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_may_lack_the_permission_for_the_history_alone() {
+    let (app, provider) = start().await;
+    let body = json!({ "error_code": "APIGW.0302" }).to_string();
+    provider.answer(HISTORY, 403, "", &body);
+    let found = check(&app).await;
+    assert_eq!((&found["lists"], &found["history"]), (&json!("readable"), &json!("refused")));
+    assert_eq!((&found["lists_error"], &found["callback_error"]), (&json!(null), &json!(null)));
+    let error = &found["history_error"];
+    assert_eq!((&error["kind"], &error["status"]), (&json!("unauthorized"), &json!(403)));
 }
 
 #[tokio::test]

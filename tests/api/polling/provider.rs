@@ -25,7 +25,7 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// One that has an empty list, and sends callbacks nowhere.
+    /// One that has an empty list and history, and sends callbacks nowhere.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -42,6 +42,7 @@ impl Provider {
         });
         let provider = Self { endpoint, state, task };
         provider.answer("realtime/streams", 200, "", r#"{"total_num":0,"streams":[]}"#);
+        provider.answer("history/streams", 200, "", r#"{"total":0}"#);
         provider.answer("notifications/publish", 200, "", "{}");
         provider
     }

@@ -61,6 +61,8 @@ fn an_account_is_added_used_changed_and_removed() {
     run(&home, &["provider", "list", "--output", "json"], 0, "\"push.example.com\"");
     run(&home, &["provider", "set", "beijing"], 2, "name a setting to change");
     run(&home, &["provider", "set", "beijing", "--endpoint", "http://a.example.com"], 1, "must begin with https://");
+    let set = ["provider", "set", "beijing", "--endpoint", "https://a.example.com"];
+    run(&home, &set, 1, "access_key: must be given again");
 
     run(&home, &["provider", "remove", "beijing"], 2, "Without a terminal, give --yes to confirm");
     run(&home, &["provider", "remove", "beijing", "--yes"], 1, "is used by push.example.com");

@@ -187,12 +187,15 @@ fn no_secret_of_an_account_appears_whatever_the_provider_answers() {
     polling.poll("echo.example.com", &echo, SECRET_KEY);
 
     let mut printed = String::new();
-    for (domain, outcome) in
-        [("good.example.com", "complete"), ("wrong.example.com", "refused"), ("echo.example.com", "refused")]
-    {
-        assert_eq!(polling.outcome(domain), outcome, "{domain}");
+    // The list is not read if the first request that the provider rejected was for the history.
+    for (domain, outcomes, key) in [
+        ("good.example.com", &["complete"][..], "differs"),
+        ("wrong.example.com", &["refused", "resting"], "unknown"),
+        ("echo.example.com", &["refused", "resting"], "unknown"),
+    ] {
+        let outcome = polling.outcome(domain);
+        assert!(outcomes.iter().any(|expected| outcome == *expected), "{domain}: {outcome}");
         let found = polling.ask(Method::POST, &format!("/v1/domains/{domain}/provider-check"), &json!({}));
-        let key = if outcome == "complete" { "differs" } else { "unknown" };
         assert_eq!(found["callback_key"], key, "{found}");
         polling.get(&format!("/v1/domains/{domain}/provider-differences"));
         printed.push_str(&home.run(&[&["provider", "check", domain], &ASKS[..]].concat()).1);
@@ -212,7 +215,7 @@ fn no_secret_of_an_account_appears_whatever_the_provider_answers() {
     let connected = format!("connected to {}", echo.trim_start_matches("http://"));
     assert!(log.contains(&connected) && printed.contains("APIGW.0301"), "too little is said to tell: {printed}");
     let heads = heads.lock().unwrap();
-    assert!(heads.len() >= 5, "{heads:?}");
+    assert!(heads.len() >= 3, "{heads:?}");
     let signatures: Vec<String> = heads.iter().flat_map(|head| authorization_of(head)).collect();
     let known = [SECRET_KEY, WRONG_SECRET_KEY, KEY, KEY_AT_PROVIDER, CREDENTIAL, "SDK-HMAC-SHA256", "canonicalRequest"];
     for secret in known.into_iter().chain(signatures.iter().map(String::as_str)) {
