@@ -31,6 +31,8 @@ ENDS = {
     "notification": "the provider reported it",
     "superseded": "no end was reported; it is inferred: when the next push of the stream started",
     "timed_out": "no end was reported; it is inferred: the push was live for too long",
+    "unlisted": "no end was reported; it is inferred: when the provider's list last contained the push",
+    "provider_history": "no end callback was received; the end is from the provider's history",
     "operator": "an operator set it; the push's OPERATOR_END has the reason",
 }
 FLAGS = {

@@ -31,9 +31,9 @@ const MAX_ROWS: usize = 5_000;
 
 /// Show what is wrong, and what to do
 ///
-/// Parts of the service that are not ready, callbacks that were rejected in the last 24 hours, quarantined callbacks that
-/// wait for an operator, and unconfirmed sessions. An administrator also sees webhooks whose receivers fail, domains whose list at
-/// the provider is not read completely, and what the lists say otherwise than the callbacks.
+/// Parts of the service that are not ready, callbacks that were rejected in the last 24 hours, quarantined callbacks
+/// that wait for an operator, and unconfirmed sessions. An administrator also sees webhooks whose receivers fail,
+/// domains whose list at the provider is not read completely, and where the lists and the callbacks disagree.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ProblemsCommand {
@@ -277,12 +277,13 @@ fn advice_on(Group { problem, reason, .. }: &Group) -> String {
             "Its receiver fails. `streamtally webhook list` and `webhook deliveries NAME` say more.".to_owned()
         }
         ProblemKind::ListUnread => {
-            "The provider's list was not read completely for more than 10 minutes: lost callbacks are not found. `streamtally domain \
-             polls DOMAIN` says why; if nothing is read, no process with the role reconciler runs."
+            "The provider's list has not been read completely for more than 10 minutes: lost callbacks are not found. \
+             `streamtally domain polls DOMAIN` says why; if nothing is read, no process with the role reconciler runs."
                 .to_owned()
         }
         ProblemKind::MassAbsence => {
-            "Many sessions disappeared from the provider's list at once: for 15 minutes at least, nothing ends because of it."
+            "Many sessions disappeared from the provider's list at once. No session ends because of the list for at \
+             least 15 minutes."
                 .to_owned()
         }
         ProblemKind::Difference => {
@@ -302,8 +303,8 @@ fn meaning_of(kind: DifferenceKind) -> &'static str {
         DifferenceKind::Unlisted => "A live session is no longer in the provider's list: its end was lost.",
         DifferenceKind::Listed => "A session whose end is an estimate is in the provider's list: it is live.",
         DifferenceKind::History => "The provider's history has an end that is an estimate here.",
-        DifferenceKind::UnknownPush => "The provider lists a push of which no callback came.",
-        DifferenceKind::MissedPush => "The provider's history has a push of which no callback came.",
+        DifferenceKind::UnknownPush => "The provider lists a push for which no callback was received.",
+        DifferenceKind::MissedPush => "The provider's history has a push for which no callback was received.",
         DifferenceKind::EndDiffers => {
             "The provider's history has another end than the callback, by more than a minute."
         }

@@ -1,4 +1,4 @@
-//! The provider's lists of a domain: what they say otherwise than the callbacks, and how they were read.
+//! The provider's lists of a domain: where they and the callbacks disagree, and how they were read.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get};
@@ -147,7 +147,7 @@ async fn differences(
     let (rows, next) = page.page(rows, |row| AfterRow::Difference(row.key.clone()), |row| row);
     let rows: Vec<_> = rows.into_iter().map(|row| (stream_of(&domain.domain, &row), row)).collect();
     let ids: Vec<Uuid> = rows.iter().map(|(stream_id, _)| *stream_id).collect();
-    // A push of which no callback came may be the only one of its stream, which then has no page.
+    // A push for which no callback was received may be the only one of its stream, which then has no page.
     let known = query::streams::list_known(pool, &ids).await?;
     let list = html! {
         p.hint { (differences_hint(text, domain.poll_mode)) }

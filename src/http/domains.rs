@@ -49,11 +49,14 @@ pub struct PutDomainBody {
     /// Whether several encoders push one stream at the same time.
     #[serde(default)]
     concurrent_pushes: bool,
-    /// A session without an end callback ends after it has been live this long, since its start or since an operator
-    /// confirmed it: a duration of whole seconds such as `12h`, or `off` for never. Null: as the service's setting says.
+    /// A session without an end callback ends after it has been live this long, since its start or since an operator or
+    /// the provider's list confirmed it: a duration of whole seconds such as `12h`, or `off` for never. Null: as the
+    /// service's setting says.
     #[schema(pattern = "^(off|[0-9a-z ]+)$", example = "12h")]
     close_unconfirmed_after: Option<String>,
-    /// Whether the provider's lists of streams are read: `observe` only compares them, `repair` makes up for lost callbacks.
+    /// Whether the provider's lists of streams are read. `off`: no; `observe`: they are compared with the sessions, and
+    /// change nothing; `repair`: they also correct for lost callbacks. Reading them was tried only against a fake,
+    /// never against the real provider: use `observe`, and compare some days by hand, before you bill by `repair`.
     #[serde(default = "off")]
     #[schema(value_type = PollMode, required = false, default = "off")]
     poll_mode: String,
@@ -91,7 +94,8 @@ pub struct DomainView {
     /// When a session without an end callback ends: a duration, `off` for never, or null for the service's setting.
     #[schema(required, value_type = Option<String>, example = "12h")]
     close_unconfirmed_after: CloseRule,
-    /// Whether the provider's lists of streams are read.
+    /// Whether the provider's lists of streams are read. `off`: no; `observe`: they are compared with the sessions, and
+    /// change nothing; `repair`: they also correct for lost callbacks.
     poll_mode: PollMode,
     /// ID of the provider account with which they are read; null if there is none.
     #[schema(required)]

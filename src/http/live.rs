@@ -33,8 +33,8 @@ pub struct LiveView {
     /// Live sessions with no recent confirmation (`unconfirmed`).
     #[schema(minimum = 0)]
     unconfirmed_sessions: i64,
-    /// Streams that the provider's list had within the last 5 minutes, and of which no callback came. They are not live streams
-    /// here, and are in no group. The filter `renditions` has no effect on them.
+    /// Streams that the provider's list contained within the last 5 minutes, and for which no callback was received.
+    /// They are not live streams here, and are in no group. The filter `renditions` has no effect on them.
     #[schema(minimum = 0)]
     listed_only_streams: i64,
     /// The counts of each group; empty without `group_by`.

@@ -30,21 +30,25 @@ pub struct PollView {
     /// How long it took.
     #[schema(minimum = 0)]
     milliseconds: i32,
-    /// How it ended. Only a complete list shows that a stream is not on air.
+    /// `complete`; `torn`: it changed while it was read; `throttled`: too many requests; `refused`: the key, its
+    /// permissions, or arrears of the account; `not_found`: no such project or domain; `failed`: no usable answer;
+    /// `resting`: not read, requests are paused after rejections or throttling. Only a complete list shows that a
+    /// stream is not on air.
     outcome: PollOutcome,
     /// Pages that were read.
     #[schema(minimum = 0)]
     pages: i32,
-    /// Streams that it had.
+    /// Streams in the list.
     #[schema(minimum = 0)]
     listed: i32,
-    /// Sessions that it had.
+    /// Sessions here that were in the list.
     #[schema(minimum = 0)]
     matched: i32,
     /// The provider's code of an error, such as `LIVE.100011001`.
     #[schema(required)]
     error_code: Option<String>,
-    /// Whether many sessions had disappeared from the list at once: then nothing ends for 15 minutes at least.
+    /// Whether many sessions disappeared from the list at once: no session then ends because of the list for at least
+    /// 15 minutes.
     mass_absence: bool,
 }
 
@@ -66,11 +70,15 @@ pub struct PollPageView {
     next_cursor: Option<String>,
 }
 
-/// What the provider's lists say otherwise than its callbacks.
+/// Where the provider's lists and its callbacks disagree about a push.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ProviderDifference)]
 pub struct DifferenceView {
-    /// What differs.
+    /// `unlisted`: a live session is no longer listed, so its end callback was lost; `listed`: a session whose end was
+    /// inferred is listed, so it is live; `history`: the history has the end of a session whose end is not known, or
+    /// was inferred; `unknown_push`: a push is listed for which no callback was received; `missed_push`: the history
+    /// has a push for which no callback was received; `end_differs`: the history's end is more than a minute from the
+    /// callback's.
     kind: DifferenceKind,
     /// App.
     app: String,
@@ -79,7 +87,7 @@ pub struct DifferenceView {
     /// Start of the push: by its callbacks, or, of an unknown push, by the list.
     #[schema(value_type = String, format = DateTime)]
     started_at: DateTime<Utc>,
-    /// The session; null if no callback came.
+    /// The session; null if there is none, because no callback was received.
     #[schema(required)]
     session_id: Option<Uuid>,
     /// The end that the lists or the history show; null if they show none.
@@ -91,7 +99,7 @@ pub struct DifferenceView {
     /// When it was seen last. An unknown push is seen with every list that has it.
     #[schema(value_type = String, format = DateTime)]
     last_seen_at: DateTime<Utc>,
-    /// Whether the event log says so: in the domain's mode `repair`.
+    /// Whether the correction was appended to the event log.
     repaired: bool,
 }
 
@@ -159,9 +167,10 @@ pub async fn list_polls(
     Ok(Json(PollPageView { data, next_cursor }))
 }
 
-/// List what the provider's lists say otherwise than its callbacks
+/// List where the provider's lists and its callbacks disagree
 ///
-/// In the mode `observe` of a domain they are only listed here; in the mode `repair`, the event log says so, too. Kept for eight days.
+/// In a domain's poll mode `observe`, differences change nothing; in `repair`, those marked as repaired are corrected
+/// in the event log. Kept for eight days.
 #[utoipa::path(
     tag = "support",
     params(("domain" = RegisteredName, Path, description = "The name of the domain"), PageParameters),

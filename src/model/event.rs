@@ -30,7 +30,7 @@ closed_set! {
         Unlisted = "UNLISTED",
         /// The provider's history has the push, and its end.
         History = "HISTORY",
-        /// The session, which only the history knew, is the push of another session: it no longer counts.
+        /// The session was known only from the history and is the push of another session: it no longer counts.
         Replaced = "REPLACED",
     }
 }

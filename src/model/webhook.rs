@@ -21,7 +21,8 @@ closed_set! {
         SessionEnded = "session.ended",
         /// What is known of the session changed otherwise.
         SessionCorrected = "session.corrected",
-        /// The session, which only the provider's history knew, is the push of another one: it counts no longer.
+        /// The session was known only from the provider's history and is the push of another session: it no longer
+        /// counts.
         SessionWithdrawn = "session.withdrawn",
         /// The session is live for longer than expected.
         SessionUnconfirmed = "session.unconfirmed",

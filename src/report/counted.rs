@@ -139,9 +139,9 @@ pub fn explain(source: Option<EndSource>) -> &'static str {
         }
         Some(EndSource::TimedOut) => "No end was reported in time: the session timed out.",
         Some(EndSource::Unlisted) => {
-            "No end was reported: the session ends when the provider's list of streams on air had it last."
+            "No end was reported: the session ends when the provider's list last contained it."
         }
-        Some(EndSource::ProviderHistory) => "No end was reported: the provider's history of pushes has this one.",
+        Some(EndSource::ProviderHistory) => "No end callback was received: the end is from the provider's history.",
         None => "No end was known at as_of: the session counts until as_of or the end of the period.",
     }
 }

@@ -274,25 +274,25 @@ pub const POLL_START_DIFFERENCE_SECONDS: Metric = Metric::histogram(
 pub const POLL_LAST_COMPLETE_SECONDS: Metric = Metric::gauge(
     "streamtally_poll_last_complete_seconds",
     Unit::Seconds,
-    "Age of the last complete list of the polled domain whose is oldest; 0 if none is polled",
+    "Longest time since the last complete list of a polled domain; 0 if none is polled",
 );
 
 pub const POLL_MASS_ABSENCES: Metric = Metric::gauge(
     "streamtally_poll_mass_absences",
     Unit::Count,
-    "Polled domains of which many sessions disappeared from the provider's list at once, so that none ends for a while",
+    "Polled domains of which many sessions disappeared from the provider's list at once",
 );
 
 pub const POLL_ACCOUNTS_RESTING: Metric = Metric::gauge(
     "streamtally_poll_accounts_resting",
     Unit::Count,
-    "Provider accounts that are not used for a while, because the provider refused or throttled requests",
+    "Provider accounts with which requests are paused, because the provider rejected or throttled them",
 );
 
 pub const PROVIDER_CLOCK_SKEW_SECONDS: Metric = Metric::gauge(
     "streamtally_provider_clock_skew_seconds",
     Unit::Seconds,
-    "How far the provider's clock is ahead of the service's; it refuses requests from 15 minutes on",
+    "How far the provider's clock is ahead of the service's; it rejects requests from 15 minutes on",
 );
 
 /// Every metric.

@@ -47,10 +47,10 @@ pub(super) enum DomainCommand {
     /// Show a domain and the IDs of its keys
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowDomain),
-    /// List what the provider's lists say otherwise than its callbacks, the last seen first
+    /// List where the provider's lists and its callbacks disagree, the last seen first
     ///
-    /// Asks a running service. In the poll mode `observe` nothing follows from a difference; in the mode `repair`, the event log
-    /// says so, too, where one is marked as repaired.
+    /// Asks a running service. In poll mode `observe`, differences change nothing; in `repair`, those marked as
+    /// repaired are corrected in the event log.
     #[command(after_help = DIFFERENCES_EXAMPLES)]
     Differences(Box<ListOfDomain>),
     /// List how the provider's list of live streams was read, newest first

@@ -27,11 +27,12 @@ pub(super) struct SettingsOptions {
     /// Several encoders push one stream at the same time: a later push does not end an earlier one
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     concurrent_pushes: Option<bool>,
-    /// End a session without an end callback after it has been live this long, since its start or since an operator
-    /// confirmed it; off: never. Default: as --close-unconfirmed-after of the service says
+    /// End a session without an end callback after it has been live this long, since its start or since an operator or
+    /// the provider's list confirmed it; off: never. Default: as --close-unconfirmed-after of the service says
     #[arg(long, value_name = "DURATION|off")]
     close_unconfirmed_after: Option<CloseRule>,
-    /// Whether the provider's lists of streams are read: observe only compares them, repair makes up for lost callbacks.
+    /// Whether the provider's lists of streams are read: observe only compares them, repair corrects for lost
+    /// callbacks. Tried only against a fake: use observe, and compare some days by hand, before you bill by repair.
     /// Default: off
     #[arg(long, value_parser = one_of::<PollMode>())]
     poll_mode: Option<PollMode>,

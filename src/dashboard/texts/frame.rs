@@ -78,7 +78,7 @@ super::texts! {
 
     flag_start_missing: "start missing", "缺少开始回调";
     flag_start_missing_means: "The end was received, but not the start.", "收到了结束回调，但未收到开始回调。";
-    flag_start_listed: "by the history alone", "仅见于推流历史";
+    flag_start_listed: "only in the history", "仅见于推流历史";
     flag_start_listed_means: "No callback was received: only the provider's history has this push.", "未收到任何回调：仅平台推流历史中有此次推流。";
     flag_end_before_start: "end before start", "结束早于开始";
     flag_end_before_start_means:

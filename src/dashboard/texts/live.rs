@@ -7,8 +7,8 @@ super::texts! {
     live_of_streams: "of {{}} streams", "（{{}} 个流）";
     live_last_day(peak: &str): "Live sessions in the last 24 hours, peak {peak}", "最近 24 小时的并发会话数，峰值 {peak}";
 
-    live_listed_only_one: "The provider lists 1 more stream, of which no callback came.", "平台列表中另有 1 个流未收到回调。";
-    live_listed_only(count: &str): "The provider lists {count} more streams, of which no callback came.", "平台列表中另有 {count} 个流未收到回调。";
+    live_listed_only_one: "The provider lists 1 more stream, for which no callback was received.", "平台列表中另有 1 个流未收到回调。";
+    live_listed_only(count: &str): "The provider lists {count} more streams, for which no callback was received.", "平台列表中另有 {count} 个流未收到回调。";
     live_lists: "Lists", "列表";
     live_tab_live: "Live", "直播中";
     live_tab_ended: "Ended", "已结束";

@@ -89,14 +89,14 @@ super::texts! {
         "事件会一直等待，直到接收方接受。接收方连续失败 5 天后，Webhook 会被停用；重新启用后从中断处继续。";
     problems_lists: "The provider's lists", "平台列表";
     problems_lists_unread: "The list cannot be read completely", "无法完整读取列表";
-    problems_lists_unread_hint(minutes: i64): "It was not read completely for more than {minutes} minutes. Until it is, lost callbacks of this domain are not found, and nothing ends because of the list.",
+    problems_lists_unread_hint(minutes: i64): "The list has not been read completely for more than {minutes} minutes. Until it is, lost callbacks of this domain are not found, and no session ends because of the list.",
         "已超过 {minutes} 分钟未能完整读取。恢复之前，无法发现该域名丢失的回调，也不会据此结束任何会话。";
     problems_lists_settings: "Settings of the domain", "域名设置";
     problems_mass_absence: "Many sessions disappeared from the list", "大量会话从列表中消失";
     problems_mass_absence_hint: "If the streams are on air, check at the provider what its list says, and which project the account has.",
         "如果这些流仍在直播，请在平台上查看在线列表，并核对账号所属的项目。";
     problems_differences: "Differences from the provider's lists", "与平台列表的差异";
-    problems_differences_hint(hours: i64): "What the provider's lists said otherwise than its callbacks in the last {hours} hours, and what is not repaired. Look at them before you close a month.",
+    problems_differences_hint(hours: i64): "Where the provider's lists and its callbacks disagreed in the last {hours} hours, without what is repaired. Check this before you close a month.",
         "最近 {hours} 小时内平台列表与回调不一致、且尚未修复之处。请在月结之前查看。";
     problems_silent: "Silent domains", "长时间无推流的域名";
     problems_silent_hint(days: i64, fewest: i64): "No new push for longer than at any time in the previous {days} days. Domains with fewer than {fewest} pushes in that time are not listed. If encoders are pushing, check the callback URL at the provider.",

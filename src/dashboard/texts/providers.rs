@@ -21,17 +21,19 @@ super::texts! {
     providers_secret_key: "Secret key (SK)", "私有访问密钥（SK）";
     providers_secret_key_invalid: "The secret key has 8 to 128 visible ASCII characters, and is entered together with its access key.",
         "私有访问密钥为 8 至 128 个可见 ASCII 字符，须与访问密钥 ID 一起输入。";
-    providers_keys_hint: "Empty: both keys stay.", "留空则两个密钥都保持不变。";
+    providers_keys_hint: "Leave both empty to keep the current keys.", "两项均留空则保留当前密钥。";
+    providers_keys_for_endpoint: "For another endpoint, enter both keys again.", "更改终端节点时，请重新输入两个密钥。";
     providers_remove: "Remove account", "删除账号";
     providers_remove_confirm: "Delete the keys of this account", "删除此账号的密钥";
-    providers_used: "Domains have this account: it cannot be removed.", "有域名正在使用此账号，无法删除。";
+    providers_used: "Domains use this account, so it cannot be removed.", "有域名正在使用此账号，无法删除。";
     providers_none_chosen: "none", "无";
-    providers_invalid: "Choose an account: only without polling there may be none.", "请选择账号：仅在不轮询时可以不选。";
+    providers_invalid: "Choose an account. It is optional only while the lists are not read.", "请选择账号。仅在不读取列表时可以不选。";
     providers_mode: "Provider's lists of streams", "平台的流列表";
     providers_mode_off: "not read", "不读取";
     providers_mode_observe: "read and compared", "读取并比较";
-    providers_mode_repair: "read, to make up for lost callbacks", "读取，并弥补丢失的回调";
-    providers_mode_hint: "Reading them needs a provider account.", "读取需要平台账号。";
+    providers_mode_repair: "read, to correct for lost callbacks", "读取，并据此更正因回调丢失造成的错误";
+    providers_mode_hint: "Reading them needs a provider account. It was tried only against a fake, never against the real provider: begin with “read and compared”, and compare some days by hand, before you bill by corrections.",
+        "读取需要平台账号。此功能仅用模拟平台测试过，尚未在真实平台上验证：请先选择“读取并比较”，人工核对数日，再按更正结果计费。";
     providers_check: "Check settings at the provider", "核对平台上的设置";
     providers_check_url: "Callback URL at the provider", "平台上的回调地址";
     providers_check_url_ours: "leads to this service", "指向本服务";
@@ -44,8 +46,9 @@ super::texts! {
     providers_check_key_differs: "is none of this domain's keys: callbacks are rejected", "与该域名的密钥均不一致：回调会被拒绝";
     providers_check_key_none: "none is set: callbacks are unsigned", "未设置：回调无签名";
     providers_check_lists: "List of live streams", "直播流列表";
+    providers_check_history: "History of streams", "推流历史";
     providers_check_lists_readable: "readable", "可读取";
-    providers_check_lists_refused: "refused", "被拒绝";
+    providers_check_lists_refused: "rejected", "被拒绝";
     providers_check_clock: "Provider's clock is ahead by", "平台时钟超前";
     providers_check_seconds(seconds: i64): "{seconds} s", "{seconds} 秒";
     providers_check_error: "Error", "错误";

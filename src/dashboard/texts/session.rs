@@ -57,7 +57,7 @@ super::texts! {
     session_event_listed: "On air by the provider's list", "平台的在线列表显示仍在直播";
     session_event_unlisted: "No longer in the provider's list; end estimated at {{}}", "平台的在线列表中已没有，估算结束时间 {{}}";
     session_event_history: "Ended at {{}} by the provider's history", "平台推流历史显示结束于 {{}}";
-    session_event_replaced: "Counts no longer: it is the push of another session", "不再计入：与另一会话是同一次推流";
+    session_event_replaced: "No longer counts: the push belongs to another session", "不再计入：此次推流属于另一会话";
     session_event_released: "Quarantined callback released", "已放行隔离的回调";
     session_event_other: "Undocumented callback", "文档未说明的回调";
     session_accepted: "accepted", "已接受";

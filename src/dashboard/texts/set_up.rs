@@ -88,8 +88,8 @@ super::texts! {
     setup_concurrent_hint: "A later push then does not end an earlier one. Set it for domains with stream backup.",
         "此时后一次推流不会结束前一次。启用了流备份的域名请勾选。";
     setup_close: "End a session without an end callback after", "未收到结束回调的会话，超过此时长后结束";
-    setup_close_hint: "A duration such as 12h, since its start or since an operator confirmed it; or off: never. Empty: as --close-unconfirmed-after of the service says.",
-        "时长（如 12h），自推流开始或操作员确认时起计算；off 表示从不。留空则按服务的 --close-unconfirmed-after 设置。";
+    setup_close_hint: "A duration such as 12h, since its start or since an operator or the provider's list confirmed it; or off: never. Empty: as --close-unconfirmed-after of the service says.",
+        "时长（如 12h），自推流开始时，或操作员或平台的在线列表确认时起计算；off 表示从不。留空则按服务的 --close-unconfirmed-after 设置。";
     setup_close_invalid: "A duration in whole seconds such as 30m or 12h, at most 10 years; or off.",
         "整秒的时长，如 30m 或 12h，最长 10 年；或 off。";
     setup_remove_domain: "Remove domain", "删除域名";

@@ -34,20 +34,23 @@ pub fn webhooks() -> Paths {
 fn description(event_type: WebhookEventType) -> &'static str {
     match event_type {
         WebhookEventType::SessionStarted => {
-            "The first callback of a session that counts was folded, and the session is live. At most once per session."
+            "The first callback of a session that counts was folded, and the session is live. At most once per \
+             session, unless it was withdrawn."
         }
         WebhookEventType::SessionEnded => {
-            "The session ended. At most once per session; without a start callback, it is the first event."
+            "The session ended. At most once per session, unless it was withdrawn; without a start callback, it is the \
+             first event."
         }
         WebhookEventType::SessionCorrected => {
-            "What is known of the session changed otherwise: a late callback, an end that is withdrawn, an operator."
+            "What is known of the session changed otherwise: a late callback, an end that is withdrawn, the provider's \
+             lists, an operator."
         }
         WebhookEventType::SessionWithdrawn => {
-            "The session, which only the provider's history knew, is the push of another one: it counts no longer. `session` is as \
-             it was."
+            "The session was known only from the provider's history and is the push of another session: it no longer \
+             counts. `session` has its last values."
         }
         WebhookEventType::SessionUnconfirmed => {
-            "The session is live for longer than `--unconfirmed-after`, and nobody has confirmed it."
+            "The session is live for longer than `--unconfirmed-after`, without a recent confirmation."
         }
         WebhookEventType::MessagesQuarantined => {
             "Callbacks of a domain were quarantined. One event for each domain, reason and minute."
