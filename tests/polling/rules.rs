@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use fake_live_api::{Api, EmptyList, FaultKind, Order, Outage, OutageKind, Push, SameName, Settings, busiest_period};
 use proptest::prelude::*;
+use proptest::test_runner::{TestCaseResult, TestRunner};
 use streamtally::model::session::EndSource;
 use streamtally::session::lifecycle;
 
@@ -31,23 +32,20 @@ fn behavior() -> impl Strategy<Value = Settings> {
     )
 }
 
-/// A world takes seconds. `scripts/worlds` tries more of them.
-fn config() -> ProptestConfig {
-    let worlds = std::env::var("STREAMTALLY_TEST_WORLDS").map_or(10, |worlds| worlds.parse().unwrap());
-    ProptestConfig { cases: worlds, failure_persistence: None, ..ProptestConfig::default() }
+/// Tries a rule in some worlds, as many as `scripts/worlds` asks for. A world takes too long for the number of cases that other
+/// properties are tried with.
+fn check<S: Strategy>(chances: S, rule: impl Fn(S::Value) -> TestCaseResult) {
+    let cases = std::env::var("STREAMTALLY_TEST_WORLDS").map_or(10, |worlds| worlds.parse().unwrap());
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let outcome = TestRunner::new(config).run(&chances, rule);
+    outcome.unwrap_or_else(|error| panic!("{error}"));
 }
 
-proptest! {
-    #![proptest_config(config())]
-
-    /// Also when lists fail, for some time all of them, or come in any order.
-    #[test]
-    fn a_stream_on_air_is_not_ended(
-        seed: u64,
-        settings in behavior(),
-        streams in prop_oneof![Just(3_usize), Just(12), Just(120)],
-        (from, minutes) in (0..200_i64, 0..120_i64),
-    ) {
+/// Also when lists fail, for some time all of them, or come in any order.
+#[test]
+fn a_stream_on_air_is_not_ended() {
+    let chances = (any::<u64>(), behavior(), prop_oneof![Just(3_usize), Just(12), Just(120)], (0..200_i64, 0..120_i64));
+    check(chances, |(seed, settings, streams, (from, minutes))| {
         let mut world = World::new(seed, settings, Chances { streams, ..CHANCES });
         let from = world.begin + TimeDelta::minutes(from);
         let (until, kind) = (from + TimeDelta::minutes(minutes), OutageKind::Failure(FaultKind::ALL.to_vec()));
@@ -59,11 +57,15 @@ proptest! {
         }
         let requests = world.provider.api.lock().unwrap().take_requests();
         prop_assert!(busiest_period(&requests, Api::Streams, TimeDelta::minutes(1)) <= LISTS);
-    }
+        Ok(())
+    });
+}
 
-    /// Streams are missing from lists at times, though they are on air. What that ends is live again once it is listed.
-    #[test]
-    fn a_stream_that_is_listed_is_live(seed: u64, settings in behavior(), flapping in 0.0..0.7_f64) {
+/// Streams are missing from lists at times, though they are on air. What that ends is live again once it is listed.
+#[test]
+fn a_stream_that_is_listed_is_live() {
+    let chances = (any::<u64>(), behavior(), 0.0..0.7_f64);
+    check(chances, |(seed, settings, flapping)| {
         let mut world = World::new(seed, Settings { flapping, ..settings }, CHANCES);
         while world.provider.now().at < world.begin + TimeDelta::hours(5) {
             let turn = world.turn();
@@ -74,16 +76,15 @@ proptest! {
                 prop_assert!(!is_listed, "{push:?} is listed, and ended by {end:?}");
             }
         }
-    }
+        Ok(())
+    });
+}
 
-    /// The lists are empty for a while, although streams are on air. Where few were listed, that cannot be told from their end.
-    #[test]
-    fn a_mass_disappearance_ends_nothing_at_once_and_what_was_ended_comes_back(
-        seed: u64,
-        settings in behavior(),
-        (from, minutes) in (60..150_i64, 1..60_i64),
-        streams in prop_oneof![Just(3_usize), Just(60)],
-    ) {
+/// The lists are empty for a while, although streams are on air. Where few were listed, that cannot be told from their end.
+#[test]
+fn a_mass_disappearance_ends_nothing_at_once_and_what_was_ended_comes_back() {
+    let chances = (any::<u64>(), behavior(), (60..150_i64, 1..60_i64), prop_oneof![Just(3_usize), Just(60)]);
+    check(chances, |(seed, settings, (from, minutes), streams)| {
         let mut world = World::new(seed, Settings { faults: 0.0, ..settings }, Chances { streams, ..CHANCES });
         let from = world.begin + TimeDelta::minutes(from);
         let until = from + TimeDelta::minutes(minutes);
@@ -100,11 +101,15 @@ proptest! {
             let is_over = now > until + TimeDelta::minutes(3);
             prop_assert!(!(is_held || is_over) || world.wrongly_ended().is_empty(), "at {now}, {listed} listed");
         }
-    }
+        Ok(())
+    });
+}
 
-    /// Of every push that was listed, whatever callbacks were lost. Another push of the stream can hide it, which supersedes it.
-    #[test]
-    fn a_lost_end_is_found_within_minutes_and_close_to_the_truth(seed: u64, settings in behavior()) {
+/// Of every push that was listed, whatever callbacks were lost. Another push of the stream can hide it, which supersedes it.
+#[test]
+fn a_lost_end_is_found_within_minutes_and_close_to_the_truth() {
+    let chances = (any::<u64>(), behavior());
+    check(chances, |(seed, settings)| {
         let settings = Settings { faults: 0.0, order: Order::ByName, same_name: SameName::EveryPush, ..settings };
         let mut world = World::new(seed, settings, Chances { lost_starts: 0.0, lost_ends: 0.5, ..CHANCES });
         while world.provider.now().at < world.begin + TimeDelta::hours(6) {
@@ -132,17 +137,15 @@ proptest! {
                 );
             }
         }
-    }
+        Ok(())
+    });
+}
 
-    /// Whatever callbacks were lost: each push is a session, and each end is that of its callback or of the history.
-    #[test]
-    fn after_some_hours_the_sessions_are_the_pushes(
-        seed: u64,
-        settings in behavior(),
-        (delay, difference) in (0..=1_200_i64, 0..=3_i64),
-        history_is_clipped: bool,
-        exact: bool,
-    ) {
+/// Whatever callbacks were lost: each push is a session, and each end is that of its callback or of the history.
+#[test]
+fn after_some_hours_the_sessions_are_the_pushes() {
+    let chances = (any::<u64>(), behavior(), (0..=1_200_i64, 0..=3_i64), any::<bool>(), any::<bool>());
+    check(chances, |(seed, settings, (delay, difference), history_is_clipped, exact)| {
         let difference = if exact { 0 } else { difference };
         let settings = Settings {
             history_delay_seconds: 0..=delay,
@@ -171,13 +174,17 @@ proptest! {
         };
         for told in told.iter().filter(|told| is_of_its_own(&told.push) && !is_hidden(&told.push)) {
             let start = told.push.started_at.timestamp();
-            let near = world.sessions.range((told.push.stream.clone(), start)..=(told.push.stream.clone(), start + difference));
+            let near = world
+                .sessions
+                .range((told.push.stream.clone(), start)..=(told.push.stream.clone(), start + difference));
             let shown: Vec<_> = near.filter_map(|((_, start), session)| lifecycle::end(session, at(*start))).collect();
             prop_assert_eq!(shown.len(), 1, "{:?} is {:?}", &told.push, &shown);
             let (ended_at, source) = shown[0];
             let late = (ended_at - told.ended_at()).num_milliseconds();
             match source {
-                EndSource::Notification => prop_assert!((-1_000..=121_000).contains(&late), "{:?}: {late} ms", &told.push),
+                EndSource::Notification => {
+                    prop_assert!((-1_000..=121_000).contains(&late), "{:?}: {late} ms", &told.push);
+                }
                 EndSource::ProviderHistory => {
                     prop_assert!((-1_000..=difference * 1_000).contains(&late), "{:?}: {late} ms", &told.push);
                 }
@@ -187,7 +194,8 @@ proptest! {
         let requests = world.provider.api.lock().unwrap().take_requests();
         prop_assert!(busiest_period(&requests, Api::History, TimeDelta::minutes(1)) <= HISTORIES);
         prop_assert!(busiest_period(&requests, Api::Streams, TimeDelta::minutes(1)) <= LISTS);
-    }
+        Ok(())
+    });
 }
 
 fn at(seconds: i64) -> DateTime<Utc> {
