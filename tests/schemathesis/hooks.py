@@ -35,6 +35,7 @@ BEYOND_SCHEMAS = (
     ("endpoint", "must .*|.* is not a public address; .*"),
     ("access_key", "must be given (together with secret_key|again, with its secret key, for another endpoint)"),
     ("secret_key", "must be given together with access_key"),
+    ("close_unconfirmed_after", "must be off, or a duration such as 12h: .*"),
     ("provider_account", "must be the ID of a provider account|must be set unless poll_mode is off"),
     ("headers", "must be at most 20 headers .*|.* is not the name of a header|.* is set by the service"),
     ("headers", "the value of .* must be one line of visible ASCII characters"),
