@@ -263,10 +263,10 @@ pub fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("a change of mode");
 }
 
-/// A port that nobody listens on, for a program that will. Not one of those that the system gives to whoever asks for any: another
-/// program could get it before.
+/// A port on which nobody listens, for a program that will. It is outside the range from which the system assigns ports, so
+/// that no other program gets it meanwhile.
 pub fn free_port() -> u16 {
-    /// How many ports a test program has, of those from 10,000 on, to itself unless two hundred others run.
+    /// The number of ports of a test program. Its first one depends on its process ID.
     const PORTS: u32 = 100;
     static TAKEN: AtomicU32 = AtomicU32::new(0);
     let first = 10_000 + (std::process::id() % 200) * PORTS;
