@@ -24,7 +24,7 @@ pub struct SessionChange {
     pub before: Option<SessionRow>,
     /// As before when it is withdrawn.
     pub after: SessionRow,
-    /// Whether it is not seen any more.
+    /// Whether it is no longer seen.
     pub withdrawn: bool,
     /// Whether it had ended at any time since it was seen.
     pub had_ended: bool,
@@ -48,7 +48,7 @@ pub fn list_changes(entries: Vec<EntryRow>, after: i64) -> Vec<SessionChange> {
                 changes.push(SessionChange { position, recorded_at, reason, before, after, withdrawn, had_ended });
             }
         }
-        // One that is not seen any more begins anew.
+        // One that is no longer seen starts over.
         had_ended = row.as_ref().is_some_and(|row| had_ended || row.status == Status::Ended);
         before = row;
     }

@@ -62,7 +62,7 @@ impl Outcomes {
         self.outcome_at = Some(recorded_at);
     }
 
-    /// The session is not seen any more; it may be again.
+    /// The session is no longer seen; it may be seen again.
     fn withdraw(&mut self, before: Outcome, recorded_at: DateTime<Utc>) {
         self.keep_all(before, recorded_at);
         (self.seen_at, self.outcome_at, self.revised) = (None, None, false);

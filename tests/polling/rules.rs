@@ -105,7 +105,7 @@ fn a_mass_disappearance_ends_nothing_at_once_and_what_was_ended_comes_back() {
     });
 }
 
-/// Of every push that was listed, whatever callbacks were lost. Another push of the stream can hide it, which supersedes it.
+/// For every push that was listed, also if its callbacks were lost. Another push of the stream can hide it, which supersedes it.
 #[test]
 fn a_lost_end_is_found_within_minutes_and_close_to_the_truth() {
     let chances = (any::<u64>(), behavior());
@@ -141,7 +141,7 @@ fn a_lost_end_is_found_within_minutes_and_close_to_the_truth() {
     });
 }
 
-/// Whatever callbacks were lost: each push is a session, and each end is that of its callback or of the history.
+/// Also if callbacks were lost: each push is a session, and each end is that of its callback or of the history.
 #[test]
 fn after_some_hours_the_sessions_are_the_pushes() {
     let chances = (any::<u64>(), behavior(), (0..=1_200_i64, 0..=3_i64), any::<bool>(), any::<bool>());

@@ -206,7 +206,7 @@ pub fn refusal(status: u16, code: Option<&str>) -> Refusal {
     }
 }
 
-/// The code of an error, whatever the shape of its body. Messages are left out: the gateway's repeat the signed request.
+/// The code of an error, for each of the known shapes of its body. Messages are left out: the gateway's repeat the signed request.
 pub fn error_code(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let error = body.get("error").filter(|error| error.is_object()).unwrap_or(&body);
