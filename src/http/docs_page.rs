@@ -1,4 +1,4 @@
-//! The page of the API document: Swagger UI under our own header.
+//! The API document, and its page: Swagger UI under our own header.
 
 use std::borrow::Cow;
 
@@ -6,6 +6,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, guard, web};
 use maud::{DOCTYPE, Markup, html};
 
+use super::document::DOCUMENT;
 use crate::api::DASHBOARD;
 
 const STYLE: &str = include_str!("docs_page.css");
@@ -16,6 +17,8 @@ const SCRIPT: &str =
 
 /// Routes that take precedence over Swagger UI's page. `has_dashboard`: whether this process serves the dashboard.
 pub(super) fn routes(config: &mut web::ServiceConfig, has_dashboard: bool) {
+    let document = async || HttpResponse::Ok().json(&*DOCUMENT);
+    config.service(web::resource("/openapi.json").guard(guard::Get()).to(document));
     config.service(web::redirect("/docs", "/docs/"));
     for (path, kind, content) in [
         (r"/docs/{_:(index\.html)?}", "text/html; charset=utf-8", Cow::Owned(page(has_dashboard).into_string())),

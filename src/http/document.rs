@@ -228,9 +228,11 @@ pub(super) fn viewer() -> Config<'static> {
         .default_models_expand_depth(0)
 }
 
+/// Composed when it is first needed: it takes some megabytes, which most processes never need.
+pub(super) static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(super::api_document);
+
 /// The methods that a path supports.
 pub(super) fn methods_of(path: &str) -> Vec<String> {
-    static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(super::api_document);
     if ["/", "/openapi.json", "/docs"].contains(&path) || path.starts_with("/docs/") {
         return vec!["GET".to_owned(), "HEAD".to_owned()];
     }

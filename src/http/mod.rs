@@ -163,7 +163,7 @@ pub fn build_app(
         Error = actix_web::Error,
     > + use<>,
 > {
-    let docs = SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", api_document()).config(document::viewer());
+    let docs = SwaggerUi::new("/docs/{_:.*}").config(document::viewer());
     let others = scope("")
         .configure(|config| other_routes(config, roles))
         .map(|scope| {
