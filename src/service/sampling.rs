@@ -3,7 +3,7 @@
 //!
 //! A value that cannot be read is NaN, as an old value would look current.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
 use chrono::TimeDelta;
@@ -41,6 +41,9 @@ const PERIOD: Duration = Duration::from_secs(10);
 /// Timeout of each query.
 const SAMPLE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Counting live sessions takes at most this part of the time: it takes a second for half a million of them under load.
+const COUNTING_SHARE: u32 = 20;
+
 /// The period in which quarantined callbacks are counted.
 const QUARANTINED_SINCE: TimeDelta = TimeDelta::days(7);
 
@@ -55,6 +58,8 @@ pub struct Sampler {
     state: Data<AppState>,
     fold_pool: Option<PgPool>,
     connections: Connections,
+    /// When live sessions are counted again.
+    live_due: Instant,
     /// The result of the last comparison of the clocks: why the times of the log are unreliable, if they are.
     wrong_clock: Option<ClockError>,
 }
@@ -63,7 +68,7 @@ impl Sampler {
     /// Samples the process with this state. `fold_pool` is set if it folds.
     pub fn new(state: Data<AppState>, fold_pool: Option<PgPool>, connections: Connections) -> Self {
         initialize_metrics(&state.roles);
-        Self { state, fold_pool, connections, wrong_clock: None }
+        Self { state, fold_pool, connections, live_due: Instant::now(), wrong_clock: None }
     }
 
     /// Samples periodically until stopped.
@@ -83,7 +88,7 @@ impl Sampler {
         }
         if self.state.roles.contains(&Role::Reconciler) {
             show_lag(within_patience(store::fold::get_lag(&self.state.work_pool)).await);
-            show_live(within_patience(self.count_live()).await);
+            self.show_live().await;
             show_waiting(within_patience(self.count_waiting()).await.as_deref());
             show_never_heard(within_patience(self.count_never_heard()).await);
         }
@@ -125,6 +130,21 @@ impl Sampler {
             connections("in_use").set(pool.size().saturating_sub(idle));
             POOL_CONNECTIONS_MAX.gauge_of(&[("pool", name)]).set(pool.options().get_max_connections());
         }
+    }
+
+    async fn show_live(&mut self) {
+        let begun = Instant::now();
+        if begun < self.live_due {
+            return;
+        }
+        let counts = within_patience(self.count_live()).await;
+        if counts.is_some() {
+            self.live_due = begun + begun.elapsed() * COUNTING_SHARE;
+        }
+        let shown = |count: fn(LiveTotals) -> i64| number(counts.map(count));
+        LIVE_STREAMS.gauge_of(&[]).set(shown(|counts| counts.live_streams));
+        LIVE_SESSIONS.gauge_of(&[]).set(shown(|counts| counts.live_sessions));
+        UNCONFIRMED_SESSIONS.gauge_of(&[]).set(shown(|counts| counts.unconfirmed_sessions));
     }
 
     async fn count_live(&self) -> Result<LiveTotals, sqlx::Error> {
@@ -189,12 +209,6 @@ fn show_lag(lag: Option<LagRow>) {
     });
     FOLD_LAG_ENTRIES.gauge_of(&[]).set(number(lag.map(|lag| lag.entries)));
     FOLD_LAG_SECONDS.gauge_of(&[]).set(seconds.unwrap_or(f64::NAN));
-}
-
-fn show_live(counts: Option<LiveTotals>) {
-    LIVE_STREAMS.gauge_of(&[]).set(number(counts.map(|counts| counts.live_streams)));
-    LIVE_SESSIONS.gauge_of(&[]).set(number(counts.map(|counts| counts.live_sessions)));
-    UNCONFIRMED_SESSIONS.gauge_of(&[]).set(number(counts.map(|counts| counts.unconfirmed_sessions)));
 }
 
 fn show_waiting(waiting: Option<&[WaitingRow]>) {
