@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use sqlx::{Connection, PgConnection};
 use tokio::time::sleep;
 
-use crate::rows::must_be_clean;
-use crate::service::{Kind, Served};
+use crate::rows::{must_be_clean, wait_until_folded};
+use crate::service::{KEY, Kind, Served};
 
 /// Bytes on disk and number of events, and of sessions with their streams, including indexes.
 const SIZES: &str = "
@@ -23,28 +24,35 @@ const STREAMS: &str = "300000";
 /// How often the number of folded events is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Grows the log, and prints a row for each million folded events: first with ever new streams, then, on another database,
-/// with streams that return. The load is one run: simulated time continues from one million to the next.
-///
-/// # Errors
-/// A measurement failed.
-pub async fn measure(millions: u32) -> anyhow::Result<()> {
-    for new_streams in [true, false] {
-        println!("\n{}:\n", if new_streams { "Ever new streams" } else { "300,000 streams that return" });
-        grow(millions, new_streams).await?;
-    }
-    Ok(())
+/// Which streams the load has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Streams {
+    /// Nearly each push has a new one.
+    New,
+    /// 300,000, whose pushes return.
+    Returning,
 }
 
-async fn grow(millions: u32, new_streams: bool) -> anyhow::Result<()> {
-    let served = Served::start(Kind::Service).await?;
+/// Grows the log, and prints a row for each million folded events. The load is one run: simulated time continues from one
+/// million to the next. `shared_buffers` of the server; `None`: as the service sets them.
+///
+/// # Errors
+/// A measurement failed, or `rebuild --verify` finds a difference in the end.
+pub async fn measure(millions: u32, streams: Streams, shared_buffers: Option<&str>) -> anyhow::Result<()> {
+    let served = match shared_buffers {
+        Some(size) => Served::start_with_shared_buffers(size).await?,
+        None => Served::start(Kind::Service).await?,
+    };
     let messages = format!("{millions}000000");
     let mut load =
         vec!["--connections", "64", "--messages", &messages, "--duration", "10h", "--streams", STREAMS, "--seed", "1"];
-    load.extend(new_streams.then_some("--new-streams"));
+    load.extend((streams == Streams::New).then_some("--new-streams"));
     let (outcome, rows) = tokio::join!(served.simulate(&load), print_rows(&served, millions));
     rows?;
-    must_be_clean(&outcome?)
+    must_be_clean(&outcome?)?;
+    wait_until_folded(&served).await?;
+    println!("\n{}", served.run(&["rebuild", "--verify"], KEY).await?.trim_end());
+    Ok(())
 }
 
 async fn print_rows(served: &Served, millions: u32) -> anyhow::Result<()> {

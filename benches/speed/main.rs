@@ -14,6 +14,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::growth::Streams;
+
 #[derive(Parser)]
 #[command(about = "Measures receiving, compared with a handwritten handler")]
 struct Arguments {
@@ -28,6 +30,12 @@ struct Arguments {
     /// Instead, measure speed and size while the log grows by this number of million events
     #[arg(long, value_name = "MILLIONS")]
     grow: Option<u32>,
+    /// The streams of that
+    #[arg(long, requires = "grow", value_enum, default_value = "new")]
+    streams: Streams,
+    /// The shared buffers of the server for that, such as 256MB; by default, as the service sets them
+    #[arg(long, requires = "grow", value_name = "SIZE")]
+    shared_buffers: Option<String>,
     /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -51,7 +59,9 @@ fn main() -> anyhow::Result<()> {
     match arguments.command {
         Some(Command::Baseline { data_dir, listen }) => runtime.block_on(baseline::serve(&data_dir, &listen)),
         None => match arguments.grow {
-            Some(millions) => runtime.block_on(growth::measure(millions)),
+            Some(millions) => {
+                runtime.block_on(growth::measure(millions, arguments.streams, arguments.shared_buffers.as_deref()))
+            }
             None => runtime.block_on(rows::measure(arguments.seconds, &arguments.only)),
         },
     }

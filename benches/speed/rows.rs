@@ -10,8 +10,8 @@ use streamtally::store;
 use crate::service::{KEY, Kind, Served};
 use crate::{polling, webhooks};
 
-/// Connections of the closed loops, and the goals: callbacks per second, and multiples of the handwritten handler.
-const LOOPS: [(&str, f64, f64); 3] = [("64", 30_000.0, 6.0), ("512", 45_000.0, 9.0), ("8", 0.0, 2.0)];
+/// Connections of the closed loops, and the goals: multiples of the handwritten handler.
+const LOOPS: [(&str, u32); 3] = [("64", 6), ("512", 9), ("8", 2)];
 
 /// Measures the rows whose name contains `only`, and prints a table.
 ///
@@ -46,7 +46,7 @@ pub async fn measure(seconds: u64, only: &str) -> anyhow::Result<()> {
 
 async fn closed_loops(seconds: u64) -> anyhow::Result<()> {
     let duration = format!("{seconds}s");
-    for (connections, goal, times) in LOOPS {
+    for (connections, times) in LOOPS {
         let arguments = ["--connections", connections, "--duration", &duration];
         let by_hand = {
             let served = Served::start(Kind::Baseline).await?;
@@ -62,9 +62,8 @@ async fn closed_loops(seconds: u64) -> anyhow::Result<()> {
         let after = served.usage().await?;
         let callbacks = number(&outcome, "acknowledged")?;
         let folded = callbacks / (number(&outcome, "elapsed_seconds")? + folding.as_secs_f64());
-        let goal = if goal > 0.0 { format!("{goal:.0}/s and {times} times") } else { format!("{times} times") };
         println!(
-            "| received and folded, {connections} connections | {by_hand:.0}/s | {folded:.0}/s, {:.1} times | {goal} |",
+            "| received and folded, {connections} connections | {by_hand:.0}/s | {folded:.0}/s, {:.1} times | {times} times |",
             folded / by_hand
         );
         let service = (after.service - before.service) * 1e6 / callbacks;
@@ -119,7 +118,7 @@ async fn storm() -> anyhow::Result<()> {
     let begun = Instant::now();
     served.run(&["rebuild"], KEY).await?;
     let rate = 200_000.0 / begun.elapsed().as_secs_f64();
-    println!("| `rebuild` of it | | {rate:.0} entries/s | 60,000 entries/s |");
+    println!("| `rebuild` of it | | {rate:.0} entries/s | 100,000 entries/s |");
     Ok(())
 }
 

@@ -22,7 +22,13 @@ pub const KEY: &str = "bench-bench-bench-bench-bench-32";
 
 pub const ADMIN_TOKEN: &str = "the-administrators-token-of-a-measurement";
 
+/// Where in the folder of a process the data are of a server that it has not started.
+const SERVER_FOLDER: &str = "server";
+
 const FORGERS_KEY: &str = "some-key-that-the-service-has-not";
+
+/// Of a service on a server that it has not started.
+const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// Timeout of starting and stopping.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -38,6 +44,8 @@ pub enum Kind {
 pub struct Served {
     child: Child,
     pub address: String,
+    /// The server, if its settings are not those that the service gives a private one.
+    postgres: Option<PrivatePostgres>,
     folder: TempDir,
 }
 
@@ -55,19 +63,40 @@ impl Served {
     /// # Errors
     /// The process did not become ready.
     pub async fn start_with(kind: Kind, settings: &[&str]) -> anyhow::Result<Self> {
-        // /tmp, not TMPDIR: a socket's path must be short, and the server's user needs access.
-        let folder = tempfile::Builder::new().prefix("streamtally-bench.").tempdir_in("/tmp")?;
-        let served = Self::spawn(kind, folder, settings)?;
-        served.wait_until_ready().await?;
+        Self::spawn(kind, new_folder()?, None, settings)?.prepared(kind).await
+    }
+
+    /// Starts the service on a server with this setting of `shared_buffers`.
+    ///
+    /// # Errors
+    /// The server or the service did not become ready.
+    pub async fn start_with_shared_buffers(size: &str) -> anyhow::Result<Self> {
+        let folder = new_folder()?;
+        let postgres = PrivatePostgres::open(&Options {
+            data_dir: folder.path().join(SERVER_FOLDER),
+            bin: None,
+            holder: LockHolder::Serve,
+            parameters: vec![("shared_buffers".to_owned(), size.to_owned())],
+        })?;
+        Self::spawn(Kind::Service, folder, Some(postgres), &[])?.prepared(Kind::Service).await
+    }
+
+    async fn prepared(self, kind: Kind) -> anyhow::Result<Self> {
+        self.wait_until_ready().await?;
         if kind == Kind::Service {
-            served.run(&["domain", "add", DOMAIN, "--key-stdin"], KEY).await?;
+            self.run(&["domain", "add", DOMAIN, "--key-stdin"], KEY).await?;
             // Every process accepts the domain within two seconds.
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
-        Ok(served)
+        Ok(self)
     }
 
-    fn spawn(kind: Kind, folder: TempDir, settings: &[&str]) -> anyhow::Result<Self> {
+    fn spawn(
+        kind: Kind,
+        folder: TempDir,
+        postgres: Option<PrivatePostgres>,
+        settings: &[&str],
+    ) -> anyhow::Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let mut command = match kind {
             Kind::Baseline => {
@@ -82,8 +111,9 @@ impl Served {
             }
         };
         command.args(["--listen", &address, "--data-dir"]).arg(folder.path());
-        command.env_remove("DATABASE_URL").env("STREAMTALLY_ADMIN_TOKEN", ADMIN_TOKEN).stdout(Stdio::null());
-        Ok(Self { child: command.spawn()?, address, folder })
+        name_database(&mut command, postgres.as_ref());
+        command.env("STREAMTALLY_ADMIN_TOKEN", ADMIN_TOKEN).stdout(Stdio::null());
+        Ok(Self { child: command.spawn()?, address, postgres, folder })
     }
 
     pub async fn wait_until_ready(&self) -> anyhow::Result<()> {
@@ -106,7 +136,7 @@ impl Served {
         self.stop();
         let folder = std::mem::replace(&mut self.folder, TempDir::new()?);
         let begun = Instant::now();
-        let again = Self::spawn(Kind::Service, folder, &[])?;
+        let again = Self::spawn(Kind::Service, folder, self.postgres.take(), &[])?;
         again.wait_until_ready().await?;
         Ok((again, begun.elapsed()))
     }
@@ -123,7 +153,9 @@ impl Served {
     /// The command failed.
     pub async fn run(&self, arguments: &[&str], key: &str) -> anyhow::Result<String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_streamtally"));
-        command.args(arguments).arg("--data-dir").arg(self.folder.path()).env_remove("DATABASE_URL");
+        command.args(arguments).arg("--data-dir").arg(self.folder.path());
+        name_database(&mut command, self.postgres.as_ref());
+        command.env("STREAMTALLY_TOKEN", ADMIN_TOKEN);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         child.stdin.take().context("a pipe")?.write_all(key.as_bytes())?;
         let output = tokio::task::spawn_blocking(move || child.wait_with_output()).await??;
@@ -155,6 +187,9 @@ impl Served {
     /// # Errors
     /// The database cannot be opened.
     pub fn database(&self) -> anyhow::Result<PgConnectOptions> {
+        if let Some(postgres) = &self.postgres {
+            return Ok(options_of(postgres));
+        }
         let private = PrivatePostgres::open(&Options {
             data_dir: self.folder.path().to_owned(),
             bin: None,
@@ -170,7 +205,9 @@ impl Served {
     /// The system or the database does not report it.
     #[expect(clippy::cast_precision_loss, reason = "ticks are few")]
     pub async fn usage(&self) -> anyhow::Result<Usage> {
-        let server = fs::read_to_string(self.folder.path().join("postgres/postmaster.pid"))?;
+        let mut folder = self.folder.path().to_owned();
+        folder.extend(self.postgres.as_ref().map(|_| SERVER_FOLDER));
+        let server = fs::read_to_string(folder.join("postgres/postmaster.pid"))?;
         let server = server.lines().next().context("the server's process id")?;
         let mut service = 0;
         let mut postgres = 0;
@@ -226,6 +263,22 @@ fn ticks_of(stat: &str) -> Option<(u64, u64)> {
     let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
     Some((field(14)? + field(15)?, field(16)? + field(17)?))
+}
+
+fn new_folder() -> std::io::Result<TempDir> {
+    // /tmp, not TMPDIR: a socket's path must be short, and the server's user needs access.
+    tempfile::Builder::new().prefix("streamtally-bench.").tempdir_in("/tmp")
+}
+
+/// Names a server to the service or a command; `None`: it has one in its folder.
+fn name_database(command: &mut Command, postgres: Option<&PrivatePostgres>) {
+    command.env_remove("DATABASE_URL");
+    if let Some(postgres) = postgres {
+        let (user, port, database) = (postgres.user(), postgres.port(), postgres.database());
+        let socket = postgres.socket_dir().display().to_string().replace('/', "%2F");
+        command.env("DATABASE_URL", format!("postgres://{user}@localhost:{port}/{database}?host={socket}"));
+        command.env("STREAMTALLY_MASTER_KEY", MASTER_KEY);
+    }
 }
 
 impl Drop for Served {
