@@ -136,6 +136,7 @@ async fn a_session_of_the_history_gives_way_to_that_of_late_callbacks() {
     // The service may infer, too: what it has in hand is passed over here.
     until(async || {
         infer(&app.pool, &rules, clock::now()).await.unwrap();
+        app.fold().await;
         sessions(&app).await.len() == 1
     })
     .await;
