@@ -274,9 +274,9 @@ fn new_folder() -> std::io::Result<TempDir> {
 fn name_database(command: &mut Command, postgres: Option<&PrivatePostgres>) {
     command.env_remove("DATABASE_URL");
     if let Some(postgres) = postgres {
-        let (user, port, database) = (postgres.user(), postgres.port(), postgres.database());
+        let name = format!("{}@localhost:{}/{}", postgres.user(), postgres.port(), postgres.database());
         let socket = postgres.socket_dir().display().to_string().replace('/', "%2F");
-        command.env("DATABASE_URL", format!("postgres://{user}@localhost:{port}/{database}?host={socket}"));
+        command.env("DATABASE_URL", format!("postgres://{name}?host={socket}"));
         command.env("STREAMTALLY_MASTER_KEY", MASTER_KEY);
     }
 }

@@ -41,7 +41,7 @@ const PERIOD: Duration = Duration::from_secs(10);
 /// Timeout of each query.
 const SAMPLE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Counting live sessions takes at most this part of the time: it takes a second for half a million of them under load.
+/// Counting live sessions takes at most one of so many seconds: it takes a second for half a million of them under load.
 const COUNTING_SHARE: u32 = 20;
 
 /// The period in which quarantined callbacks are counted.
