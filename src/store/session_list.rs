@@ -31,15 +31,15 @@ pub struct SessionPage {
 
 /// A page of the sessions that match, ordered by id, and so by start.
 ///
-/// Live and ended sessions are read from their own tables, each up to a page: the newest sessions are nearly all live, which
-/// the planner cannot know, so that it would read one table in the order of the other.
+/// Each part is read by its own index, up to a page. The newest sessions are nearly all live, which the planner cannot know: it
+/// would read one table in the order of the other.
 pub async fn list_sessions(
     executor: impl PgExecutor<'_>,
     scope: SessionScope<'_>,
     filter: &SessionFilter,
     page: SessionPage,
 ) -> Result<Vec<SessionRow>, sqlx::Error> {
-    let parts = parts_of(filter, &[Part::Ended]);
+    let parts = parts_of(filter);
     if parts.is_empty() {
         return Ok(Vec::new());
     }
@@ -64,21 +64,13 @@ pub async fn list_sessions(
 }
 
 /// The number of sessions that match.
-///
-/// Sessions that may have started long before a time are counted in parts, each of which has its own index.
 pub async fn count_sessions(
     executor: impl PgExecutor<'_>,
     scope: SessionScope<'_>,
     filter: &SessionFilter,
 ) -> Result<i64, sqlx::Error> {
-    let ended: &[Part] = match (filter.from, filter.at, filter.time_field.unwrap_or_default()) {
-        (Some(_), None, TimeField::Overlap | TimeField::EndedAt) | (None, Some(_), _) => {
-            &[Part::EndedSince, Part::EndedDayBefore, Part::EndedLong]
-        }
-        (Some(_), None, TimeField::StartedAt) | (Some(_), Some(_), _) | (None, None, _) => &[Part::Ended],
-    };
     let mut query = QueryBuilder::new("select 0::bigint");
-    for part in parts_of(filter, ended) {
+    for part in parts_of(filter) {
         query.push(" + (select count(*) from ").push(part.table()).push(" where true");
         push_conditions(&mut query, scope, filter, part);
         query.push(")");
@@ -109,14 +101,20 @@ impl Part {
     }
 }
 
-/// The parts that can have sessions that match.
-fn parts_of(filter: &SessionFilter, ended: &[Part]) -> Vec<Part> {
+/// The parts that can have sessions that match. Those that may have started long before a period are in parts, each of which
+/// has its own index.
+fn parts_of(filter: &SessionFilter) -> Vec<Part> {
     let by_end = filter.time_field == Some(TimeField::EndedAt) && (filter.from.is_some() || filter.to.is_some());
     let may_be_live = filter.status != Some(SessionStatus::Ended) && filter.ended_at_source.is_none() && !by_end;
     let may_have_ended = filter.status != Some(SessionStatus::Live) && filter.unconfirmed != Some(true);
-    let live = may_be_live.then_some(Part::Live);
-    let ended = if may_have_ended { ended } else { &[] };
-    live.into_iter().chain(ended.iter().copied()).collect()
+    let ended: &[Part] = match (filter.from, filter.at, filter.time_field.unwrap_or_default()) {
+        _ if !may_have_ended => &[],
+        (Some(_), None, TimeField::Overlap | TimeField::EndedAt) | (None, Some(_), _) => {
+            &[Part::EndedSince, Part::EndedDayBefore, Part::EndedLong]
+        }
+        (Some(_), None, TimeField::StartedAt) | (Some(_), Some(_), _) | (None, None, _) => &[Part::Ended],
+    };
+    may_be_live.then_some(Part::Live).into_iter().chain(ended.iter().copied()).collect()
 }
 
 fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filter: &SessionFilter, part: Part) {
@@ -225,19 +223,29 @@ fn push_state(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filte
     }
 }
 
-/// Durations count whole seconds, so "at most n" is "less than n + 1".
+/// Durations count whole seconds, so "at most n" is "less than n + 1". A live session lasts from its start to `as_of`.
 fn push_durations(query: &mut QueryBuilder<Postgres>, scope: SessionScope<'_>, filter: &SessionFilter, part: Part) {
-    let bounds = [
-        (" >= ", filter.min_duration_seconds),
-        (" < ", filter.max_duration_seconds.map(|seconds| seconds.saturating_add(1))),
-    ];
-    for (comparison, seconds) in bounds {
+    let least = filter.min_duration_seconds.filter(|seconds| *seconds > 0);
+    let less_than = filter.max_duration_seconds.map(|seconds| seconds.saturating_add(1));
+    if part == Part::Live {
+        let before = |seconds| {
+            let time = TimeDelta::try_seconds(seconds).and_then(|length| scope.as_of.checked_sub_signed(length));
+            time.unwrap_or(DateTime::<Utc>::MIN_UTC) + TimeDelta::nanoseconds(1)
+        };
+        if let Some(seconds) = least {
+            push_started_before(query, before(seconds));
+        }
+        if let Some(seconds) = less_than {
+            push_started_since(query, before(seconds));
+        }
+        return;
+    }
+    for (comparison, seconds) in [(" >= ", least), (" < ", less_than)] {
         if let Some(seconds) = seconds {
-            query.push(" and extract(epoch from greatest(coalesce(ended_at, ").push_bind(scope.as_of);
-            query.push("), started_at) - started_at)").push(comparison).push_bind(seconds);
+            query.push(" and extract(epoch from ended_at - started_at)").push(comparison).push_bind(seconds);
         }
     }
-    if filter.min_duration_seconds.is_some_and(|seconds| seconds > 24 * 60 * 60) && part != Part::Live {
+    if least.is_some_and(|seconds| seconds > 24 * 60 * 60) {
         query.push(" and ended_at - started_at > interval '24 hours'");
     }
 }

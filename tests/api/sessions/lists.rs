@@ -318,42 +318,99 @@ async fn events_of_a_session_are_paged_newest_first() {
     app.get(&format!("/v1/sessions/{other}/events?cursor={cursor}"), 400).await;
 }
 
+/// Whether a filter matches a session of this start and end.
+type Matches = Box<dyn Fn(i64, Option<i64>) -> bool>;
+
 #[tokio::test]
-async fn a_total_is_how_many_are_listed_whatever_is_asked_for() {
+async fn a_list_has_what_its_times_say_and_a_total_is_their_number() {
     const NOON: i64 = 1_768_046_400;
     const HOUR: i64 = 3_600;
     let app = TestApp::start().await;
     let mut ledger = Ledger::new(&app);
+    let mut sessions = Vec::new();
     for hours_before in [0, 1, 23, 24, 25, 60] {
         for hours in [None, Some(0), Some(1), Some(24), Some(26), Some(90)] {
             let key = push(DOMAIN, "live", &format!("room {hours_before} {hours:?}"), NOON - hours_before * HOUR);
-            let end = hours.map(|hours| (key.clone(), Say::End(key.publish_timestamp + hours * HOUR), None));
+            let end = hours.map(|hours| key.publish_timestamp + hours * HOUR);
+            sessions.push((key.stream.stream.clone(), key.publish_timestamp, end));
+            let end = end.map(|end| (key.clone(), Say::End(end), None));
             ledger.say(&[Some((key.clone(), Say::Start, None)), end].into_iter().flatten().collect::<Vec<_>>()).await;
         }
     }
-    let time =
-        |hours: i64| DateTime::from_timestamp(NOON + hours * HOUR, 0).unwrap().to_rfc3339().replace("+00:00", "Z");
+    let text = |time: i64| DateTime::from_timestamp(time, 0).unwrap().to_rfc3339().replace("+00:00", "Z");
+    let overlaps = |from: i64, to: i64| {
+        move |start: i64, end: Option<i64>| start < to && (start >= from || end.is_none_or(|end| end > from))
+    };
+    let was_live = |at: i64| move |start: i64, end: Option<i64>| start <= at && end.is_none_or(|end| end > at);
+    let ended = |from: i64, to: i64| move |_: i64, end: Option<i64>| end.is_some_and(|end| (from..to).contains(&end));
     let mut seen = 0;
     for hours in [-70, -25, -24, -1, 0, 1, 30] {
-        for filters in [
-            format!("from={}", time(hours)),
-            format!("from={}&to={}", time(hours), time(hours + 1)),
-            format!("from={}&to={}&status=ended", time(hours), time(hours + 26)),
-            format!("from={}&time_field=ended_at", time(hours)),
-            format!("from={}&to={}&time_field=ended_at", time(hours), time(hours + 2)),
-            format!("from={}&time_field=started_at", time(hours)),
-            format!("at={}", time(hours)),
-            format!("at={}&status=live", time(hours)),
-            format!("at={}&from={}", time(hours), time(hours - 1)),
-            format!("at={}&to={}&min_duration_seconds=90000", time(hours), time(hours + 1)),
-        ] {
+        let at = NOON + hours * HOUR;
+        let (hour, two_hours, day) = (at + HOUR, at + 2 * HOUR, at + 26 * HOUR);
+        let (from, before) = (format!("from={}", text(at)), format!("from={}", text(at - HOUR)));
+        let filters: Vec<(String, Matches)> = vec![
+            (from.clone(), Box::new(overlaps(at, i64::MAX))),
+            (format!("{from}&to={}", text(hour)), Box::new(overlaps(at, hour))),
+            (
+                format!("{from}&to={}&status=ended", text(day)),
+                Box::new(move |start, end| end.is_some() && overlaps(at, day)(start, end)),
+            ),
+            (format!("{from}&time_field=ended_at"), Box::new(ended(at, i64::MAX))),
+            (format!("{from}&to={}&time_field=ended_at", text(two_hours)), Box::new(ended(at, two_hours))),
+            (format!("{from}&time_field=started_at"), Box::new(move |start, _| start >= at)),
+            (format!("at={}", text(at)), Box::new(was_live(at))),
+            (format!("at={}&status=live", text(at)), Box::new(move |start, end| start <= at && end.is_none())),
+            (
+                format!("at={}&{before}", text(at)),
+                Box::new(move |start, end| was_live(at)(start, end) && overlaps(at - HOUR, i64::MAX)(start, end)),
+            ),
+            (
+                format!("at={}&to={}&min_duration_seconds=90000", text(at), text(hour)),
+                Box::new(move |start, end| {
+                    was_live(at)(start, end) && end.is_none_or(|end| end - start >= 90_000) && start < hour
+                }),
+            ),
+        ];
+        for (filters, matches) in filters {
+            let matching = sessions.iter().filter(|(_, start, end)| matches(*start, *end));
+            let mut matching: Vec<_> = matching.map(|(stream, ..)| stream.as_str()).collect();
             let page = app.get(&format!("/v1/sessions?limit=500&include_total=true&{filters}"), 200).await;
-            let listed = page["data"].as_array().unwrap().len();
-            assert_eq!(page["total"], listed, "{filters}");
-            seen += listed;
+            let listed = page["data"].as_array().unwrap();
+            assert!(listed.is_sorted_by(|one, other| one["started_at"].as_str() >= other["started_at"].as_str()));
+            let mut listed: Vec<_> = listed.iter().map(|session| session["stream"].as_str().unwrap()).collect();
+            listed.sort_unstable();
+            matching.sort_unstable();
+            assert_eq!(listed, matching, "{filters}");
+            assert_eq!(page["total"], listed.len(), "{filters}");
+            seen += listed.len();
         }
     }
     assert!(seen > 500, "{seen} sessions were listed");
+}
+
+#[tokio::test]
+async fn a_live_session_has_lasted_since_its_start() {
+    let app = TestApp::start().await;
+    let live =
+        [("minute", 60), ("hours", 10_000), ("days", 1_000_000)].map(|(stream, age)| Push::of(stream, age).start());
+    let ended = [Push::of("over", 20_000)].map(|push| [push.start(), push.end()]);
+    app.receive(&[live.to_vec(), ended.concat()].concat()).await;
+    for (filters, expected) in [
+        ("min_duration_seconds=0", vec!["minute", "hours", "over", "days"]),
+        ("min_duration_seconds=5000", vec!["hours", "over", "days"]),
+        ("min_duration_seconds=500000", vec!["days"]),
+        ("min_duration_seconds=9999999999", vec![]),
+        ("max_duration_seconds=5000", vec!["minute"]),
+        ("max_duration_seconds=9999999999", vec!["minute", "hours", "over", "days"]),
+        ("min_duration_seconds=5000&max_duration_seconds=500000&status=live", vec!["hours"]),
+        ("min_duration_seconds=500000&max_duration_seconds=5000", vec![]),
+    ] {
+        let page = app.get(&format!("/v1/sessions?include_total=true&{filters}"), 200).await;
+        let listed = page["data"].as_array().unwrap();
+        let listed: Vec<_> = listed.iter().map(|session| session["stream"].as_str().unwrap()).collect();
+        assert_eq!(listed, expected, "{filters}");
+        assert_eq!(page["total"], listed.len(), "{filters}");
+    }
 }
 
 #[tokio::test]
