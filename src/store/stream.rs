@@ -37,7 +37,7 @@ pub async fn insert_streams(executor: impl PgExecutor<'_>, streams: &[StreamName
 /// The domain of a stream; `None` when the stream is unknown.
 pub async fn get_domain(executor: impl PgExecutor<'_>, stream_id: Uuid) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar!(
-        "select domain from stream_session where stream_id = $1 and status <> 'unseen' limit 1",
+        "select domain from stream_session where stream_id = $1 and status <> 'unseen' order by session_id desc limit 1",
         stream_id
     )
     .fetch_optional(executor)
@@ -238,7 +238,7 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: StreamScope<'_>, f
                  select domain, app, stream from stream_session
                  where status <> 'unseen' and stream_id = ",
         );
-        query.push_bind(stream_id).push(" limit 1)");
+        query.push_bind(stream_id).push(" order by session_id desc limit 1)");
     }
     for (column, value) in [
         (" and stream.domain = ", &filter.domain),
