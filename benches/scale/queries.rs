@@ -219,7 +219,7 @@ impl Samples {
             ("overlap a month", format!("from={}&to={}", self.days_ago(210), self.days_ago(180))),
             ("ended in the last day", format!("time_field=ended_at&from={}", self.days_ago(1))),
             ("flag start_missing", "flag=start_missing".to_owned()),
-            // Last: when some of many clients are refused, PostgreSQL still counts for the others.
+            // Last: some of many clients get 429, and PostgreSQL still counts for the others.
             ("all", "sort=-started_at".to_owned()),
         ] {
             let path = format!("/v1/sessions?include_total=true&{filter}");

@@ -35,6 +35,8 @@ pub async fn insert_streams(executor: impl PgExecutor<'_>, streams: &[StreamName
 }
 
 /// The domain of a stream; `None` when the stream is unknown.
+///
+/// By the newest session: without an order, the planner reads all sessions of a stream that has many.
 pub async fn get_domain(executor: impl PgExecutor<'_>, stream_id: Uuid) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar!(
         "select domain from stream_session where stream_id = $1 and status <> 'unseen' order by session_id desc limit 1",
@@ -233,6 +235,7 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, scope: StreamScope<'_>, f
         query.push(" and stream.domain = any (").push_bind(domains.to_vec()).push(")");
     }
     if let Some(stream_id) = scope.stream_id {
+        // By the newest session, as in `get_domain`.
         query.push(
             " and (stream.domain, stream.app, stream.stream) = (
                  select domain, app, stream from stream_session
